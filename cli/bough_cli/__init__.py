@@ -1,0 +1,1 @@
+"""The `bough` command: words, colours and exit codes."""

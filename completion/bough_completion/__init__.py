@@ -1,0 +1,1 @@
+"""Completion: text in, text out."""

@@ -1,0 +1,1 @@
+"""The daemon: watching, snapshots, branches, the team, and what a member does with them."""

@@ -1,0 +1,1 @@
+"""Bough's wire: the .proto files and the code made from them."""
