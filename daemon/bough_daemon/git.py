@@ -1,0 +1,191 @@
+"""Run git: short children, and the long-running ones that answer a question per line.
+
+Every child that the daemon starts on its own runs without the user's hooks, without optional locks, and without any
+`GIT_*` variable of the environment that it did not set itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import GitFailed, GitTooOld
+
+FLOOR = (2, 39)
+QUIET_CONFIG = (
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "maintenance.auto=false",
+)
+
+
+def quiet_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for a background child: the process's own, without any `GIT_*`, plus `extra`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_PAGER": "cat"}
+    return environment | dict(extra or {})
+
+
+def git_version() -> tuple[int, int]:
+    """Return the version of the git on the PATH, or raise GitTooOld when it is missing or below the floor."""
+    if shutil.which("git") is None:
+        raise GitTooOld("git is not on the PATH; Bough needs git 2.39 or newer")
+    words = subprocess.run(["git", "--version"], capture_output=True, check=False).stdout.decode(errors="replace")
+    found = re.search(r"(\d+)\.(\d+)", words)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version < FLOOR:
+        raise GitTooOld(f"git is {words.strip() or 'of no known version'}; Bough needs git 2.39 or newer")
+    return version
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git for one repository: where its git directory and working tree are, and what its children see.
+
+    `environment` is added to the quiet environment of every child.
+    """
+
+    git_dir: str
+    work_tree: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line for `arguments`."""
+        where = [f"--git-dir={self.git_dir}"] + ([f"--work-tree={self.work_tree}"] if self.work_tree else [])
+        return ["git", *QUIET_CONFIG, *where, *arguments]
+
+    def child_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment that a child of this repository gets."""
+        return quiet_environment(dict(self.environment) | dict(extra or {}))
+
+    def with_environment(self, **extra: str) -> Git:
+        """Return the same repository with more variables for its children."""
+        return Git(self.git_dir, self.work_tree, dict(self.environment) | extra)
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        allowed: Sequence[int] = (0,),
+        extra: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run git and return its standard output; raise GitFailed when the exit code is not in `allowed`."""
+        return self.result(*arguments, stdin=stdin, allowed=allowed, extra=extra)[1]
+
+    def result(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        allowed: Sequence[int] = (0,),
+        extra: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes, str]:
+        """Run git and return (exit code, standard output, standard error); raise GitFailed as `run` does."""
+        done = subprocess.run(
+            self.command(*arguments),
+            input=stdin,
+            capture_output=True,
+            env=self.child_environment(extra),
+            cwd=self.work_tree or self.git_dir,
+            check=False,
+        )
+        words = done.stderr.decode(errors="replace").strip()
+        if done.returncode not in allowed:
+            raise GitFailed(f"git {arguments[0]} failed: {words or f'exit code {done.returncode}'}", output=words)
+        return done.returncode, done.stdout, words
+
+    def line(self, *arguments: str, allowed: Sequence[int] = (0,)) -> str:
+        """Run git and return its output as one line of text."""
+        return os.fsdecode(self.run(*arguments, allowed=allowed)).strip()
+
+
+class Dialogue:
+    """A long-running git child that answers questions, one at a time, from any thread.
+
+    It is started at the first question and again after `restart`, so that what it read once (attributes, ignores) is
+    read anew. A child that died is started again for the next question.
+    """
+
+    def __init__(self, git: Git, *arguments: str) -> None:
+        self._git = git
+        self._arguments = arguments
+        self._child: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, question: bytes, fields: int, terminator: bytes) -> list[bytes]:
+        """Write `question` and return the `fields` answers that follow, each ended by `terminator` (one byte)."""
+        return self.ask_many([question], fields, terminator)[0]
+
+    def ask_many(self, questions: Iterable[bytes], fields: int, terminator: bytes) -> list[list[bytes]]:
+        """Ask each question in turn; return one list of answers per question, in order."""
+        with self._lock:
+            try:
+                return [self._exchange(question, fields, terminator) for question in questions]
+            except (OSError, EOFError, ValueError) as failure:
+                words = self._end()
+                raise GitFailed(f"git {self._arguments[0]} stopped: {words or failure}") from failure
+
+    def restart(self) -> None:
+        """End the child; the next question starts a new one."""
+        with self._lock:
+            self._end()
+
+    close = restart
+
+    def _exchange(self, question: bytes, fields: int, terminator: bytes) -> list[bytes]:
+        child = self._child or self._start()
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(question)
+        child.stdin.flush()
+        return [self._field(child.stdout.fileno(), terminator) for _ in range(fields)]
+
+    def _field(self, source: int, terminator: bytes) -> bytes:
+        while True:
+            end = self._buffer.find(terminator)
+            if end >= 0:
+                answer = bytes(self._buffer[:end])
+                del self._buffer[: end + 1]
+                return answer
+            more = os.read(source, 65536)
+            if not more:
+                raise EOFError("end of output")
+            self._buffer += more
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._buffer = bytearray()
+        self._child = subprocess.Popen(
+            self._git.command(*self._arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._git.child_environment(),
+            cwd=self._git.work_tree or self._git.git_dir,
+            bufsize=0,
+        )
+        return self._child
+
+    def _end(self) -> str:
+        child, self._child = self._child, None
+        if child is None:
+            return ""
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            child.stdin.close()
+        except OSError:
+            pass
+        child.stdout.close()
+        try:
+            code = child.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            code = child.wait()
+        return f"exit code {code}" if code else ""

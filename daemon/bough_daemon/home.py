@@ -1,0 +1,59 @@
+"""Where a user's keys, teams, logs and settings lie, and what the environment says, read once at a process's entry."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SOCKET_LIMIT_BYTES = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
+
+
+@dataclass(frozen=True)
+class Home:
+    """One user's folder (0700), made when it is first needed.
+
+    `root`: the folder, an absolute path. `idle_seconds`: how long the daemon stays when nothing is live.
+    """
+
+    root: str
+    runtime: str
+    idle_seconds: float = 600.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Home:
+        """Read `BOUGH_HOME` (default: the XDG state folder) and `BOUGH_IDLE_SECONDS`."""
+        state = environment.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+        root = os.path.realpath(environment.get("BOUGH_HOME") or os.path.join(state, "bough"))
+        runtime = environment.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        return cls(root, runtime, float(environment.get("BOUGH_IDLE_SECONDS") or 600.0))
+
+    def path(self, *parts: str) -> str:
+        """Return a path below the folder."""
+        return os.path.join(self.root, *parts)
+
+    def make(self) -> None:
+        """Make the folder, readable by its user alone."""
+        os.makedirs(self.root, mode=0o700, exist_ok=True)
+        os.chmod(self.root, 0o700)
+
+    @property
+    def socket(self) -> str:
+        """The control socket: in the folder, or in a short runtime folder where that path would be too long."""
+        inside = self.path("control.sock")
+        if len(os.fsencode(inside)) < SOCKET_LIMIT_BYTES:
+            return inside
+        short = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return os.path.join(self.runtime, f"bough-{os.getuid()}-{short}", "control.sock")
+
+    @property
+    def lock(self) -> str:
+        """The file that the running daemon holds locked."""
+        return self.path("daemon.lock")
+
+    @property
+    def log(self) -> str:
+        """The daemon's log."""
+        return self.path("daemon.log")

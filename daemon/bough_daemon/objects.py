@@ -1,0 +1,288 @@
+"""Git objects in the store: read from anywhere it can see, write always into its own folder.
+
+libgit2 does not write an object that an alternate already has, and then a `git gc --prune=now` of the user takes it
+away from the store. So writing goes through an object database that knows the store's own folder alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from bough_daemon.errors import DiskFull, StoreDamaged
+
+FILE, EXECUTABLE, LINK, SUBMODULE, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
+IN_MEMORY_BYTES = 64 * 1024 * 1024
+TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a tree: its mode as Git writes it, and the id of its object."""
+
+    mode: int
+    oid: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What Bough reads of a commit. `time`: seconds since the epoch."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    author: str
+    email: str
+    time: int
+    message: str
+
+    def trailer(self, name: str) -> str | None:
+        """Return the value of a trailer `Name: value` of the message's last paragraph, or None."""
+        last = self.message.rstrip().rsplit("\n\n", 1)[-1]
+        for line in last.splitlines():
+            key, found, value = line.partition(": ")
+            if found and key == name:
+                return value.strip()
+        return None
+
+
+def parse_tree(data: bytes, width: int = 20) -> dict[str, Entry]:
+    """Return the entries of a raw tree object, in Git's order; `width`: bytes of an object id."""
+    entries: dict[str, Entry] = {}
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        oid = data[end + 1 : end + 1 + width].hex()
+        entries[os.fsdecode(data[space + 1 : end])] = Entry(int(data[at:space], 8), oid)
+        at = end + 1 + width
+    return entries
+
+
+def format_tree(entries: Mapping[str, Entry]) -> bytes:
+    """Return the raw tree object of `entries`, sorted as Git sorts."""
+    named = [(os.fsencode(name), entry) for name, entry in entries.items()]
+    named.sort(key=lambda pair: pair[0] + (b"/" if pair[1].mode == FOLDER else b""))
+    return b"".join(b"%o %s\0" % (entry.mode, name) + bytes.fromhex(entry.oid) for name, entry in named)
+
+
+class _Folder(dict[str, "Entry | _Folder | None"]):
+    """The changes below one folder; `anew` when what stood at its path is gone as a whole."""
+
+    def __init__(self, anew: bool = False) -> None:
+        super().__init__()
+        self.anew = anew
+
+
+class Objects:
+    """The objects of one store. Not for use by two threads at once.
+
+    `objects_dir`: the store's own object folder, whose alternates lead to the user's.
+    """
+
+    def __init__(self, objects_dir: str) -> None:
+        self.folder = objects_dir
+        self._trees: dict[str, dict[str, Entry]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Open the databases anew: objects that another process packed or brought are seen from then on."""
+        self._readable = pygit2.Odb(self.folder)
+        self._own = pygit2.Odb()
+        self._own.add_backend(pygit2.OdbBackendPack(self.folder), 1)
+        self._own.add_backend(pygit2.OdbBackendLoose(self.folder, 1, True, 0o700, 0o400), 2)
+
+    def exists(self, oid: str) -> bool:
+        """Return whether the object can be read, here or in an alternate."""
+        return oid in self._readable
+
+    def owns(self, oid: str) -> bool:
+        """Return whether the store's own folder holds the object."""
+        return oid in self._own
+
+    def read(self, oid: str) -> tuple[str, bytes]:
+        """Return (type, content) of an object; raise StoreDamaged when nobody has it."""
+        try:
+            kind, data = self._readable.read(oid)
+        except KeyError:
+            raise StoreDamaged(f"object {oid} is missing from the store", oid=oid) from None
+        return TYPES[ObjectType(kind)], data
+
+    def blob(self, oid: str) -> bytes:
+        """Return a blob's content."""
+        return self.read(oid)[1]
+
+    def tree(self, oid: str) -> dict[str, Entry]:
+        """Return a tree's entries by name. The answer is shared: copy it before changing it."""
+        known = self._trees.get(oid)
+        if known is None:
+            known = parse_tree(self.read(oid)[1])
+            if len(self._trees) > 4096:
+                self._trees.clear()
+            self._trees[oid] = known
+        return known
+
+    def commit(self, oid: str) -> Commit:
+        """Return what a commit says."""
+        head, _, message = self.read(oid)[1].decode(errors="replace").partition("\n\n")
+        tree, parents, author = "", [], ""
+        for line in head.splitlines():
+            key, _, value = line.partition(" ")
+            if key == "tree":
+                tree = value
+            elif key == "parent":
+                parents.append(value)
+            elif key == "author":
+                author = value
+        name, _, rest = author.partition(" <")
+        email, _, when = rest.partition("> ")
+        return Commit(oid, tree, tuple(parents), name, email, int(when.split(" ")[0] or 0), message)
+
+    def entry(self, tree: str, path: str) -> Entry | None:
+        """Return the entry at `path` below a tree, or None where there is none."""
+        at = Entry(FOLDER, tree)
+        for name in path.split("/") if path else []:
+            if at.mode != FOLDER:
+                return None
+            below = self.tree(at.oid).get(name)
+            if below is None:
+                return None
+            at = below
+        return at
+
+    def walk(self, tree: str, under: str = "") -> Iterable[tuple[str, Entry]]:
+        """Yield every (path, entry) below a tree that is not a folder itself."""
+        pending = [(under, tree)]
+        while pending:
+            prefix, oid = pending.pop()
+            for name, entry in self.tree(oid).items():
+                path = f"{prefix}/{name}" if prefix else name
+                if entry.mode == FOLDER:
+                    pending.append((path, entry.oid))
+                else:
+                    yield path, entry
+
+    def difference(self, old: str | None, new: str | None) -> Iterable[tuple[str, Entry | None, Entry | None]]:
+        """Yield (path, entry in old, entry in new) for every path that differs; equal folders are not opened."""
+        pending: list[tuple[str, str | None, str | None]] = [("", old, new)]
+        while pending:
+            prefix, before, after = pending.pop()
+            if before == after:
+                continue
+            left = self.tree(before) if before else {}
+            right = self.tree(after) if after else {}
+            for name in left.keys() | right.keys():
+                a, b = left.get(name), right.get(name)
+                if a == b:
+                    continue
+                path = f"{prefix}/{name}" if prefix else name
+                folder_a = a.oid if a is not None and a.mode == FOLDER else None
+                folder_b = b.oid if b is not None and b.mode == FOLDER else None
+                if folder_a or folder_b:
+                    pending.append((path, folder_a, folder_b))
+                file_a, file_b = (None if folder_a else a), (None if folder_b else b)
+                if file_a is not None or file_b is not None:
+                    yield path, file_a, file_b
+
+    def write(self, kind: str, data: bytes) -> str:
+        """Write an object into the store's own folder and return its id; raise DiskFull when there is no room."""
+        number = next(number for number, name in TYPES.items() if name == kind)
+        try:
+            return str(self._own.write(number, data))
+        except (pygit2.GitError, OSError) as failure:
+            raise _write_failure(failure) from failure
+
+    def write_blob(self, data: bytes) -> str:
+        """Write a blob and return its id."""
+        return self.write("blob", data)
+
+    def write_tree(self, entries: Mapping[str, Entry]) -> str:
+        """Write a tree and return its id."""
+        return self.write("tree", format_tree(entries))
+
+    def write_commit(self, tree: str, parents: Sequence[str], author: str, when: int, message: str) -> str:
+        """Write a commit by `author` (`Name <email>`) at `when` (seconds since the epoch, UTC) and return its id."""
+        who = f"{author} {when} +0000"
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+        return self.write("commit", ("\n".join(lines) + "\n\n" + message).encode(errors="surrogateescape"))
+
+    def splice(self, tree: str | None, changes: Mapping[str, Entry | None]) -> str:
+        """Return the tree that is `tree` with each path replaced by its entry, or removed where that is None.
+
+        Only the folders on the way to a change are rebuilt. A path that runs through a file replaces that file; a
+        folder left empty vanishes. Removals are made first, so that a file may become a folder and the other way round.
+        """
+        nested = _Folder()
+        for path, entry in sorted(changes.items(), key=lambda change: change[1] is not None):
+            at = nested
+            *folders, name = path.split("/")
+            for folder in folders:
+                below = at.get(folder)
+                if not isinstance(below, _Folder):
+                    below = at[folder] = _Folder(anew=folder in at)
+                at = below
+            at[name] = entry
+        return self._splice(tree, nested) or self.write_tree({})
+
+    def _splice(self, tree: str | None, changes: _Folder) -> str | None:
+        entries = dict(self.tree(tree)) if tree and not changes.anew else {}
+        for name, change in changes.items():
+            if isinstance(change, Entry):
+                entries[name] = change
+            elif isinstance(change, _Folder):
+                old = entries.pop(name, None)
+                below = self._splice(old.oid if old is not None and old.mode == FOLDER else None, change)
+                if below:
+                    entries[name] = Entry(FOLDER, below)
+                elif old is not None and old.mode != FOLDER and not change.anew:
+                    entries[name] = old
+            else:
+                entries.pop(name, None)
+        if not entries:
+            return None
+        made = self.write_tree(entries)
+        self._trees[made] = entries
+        return made
+
+    def own(self, oids: Iterable[str]) -> None:
+        """Copy objects that only an alternate has into the store's own folder."""
+        for oid in oids:
+            if not self.owns(oid):
+                kind, data = self.read(oid)
+                self.write(kind, data)
+
+    def own_tree_difference(self, old: str | None, new: str) -> None:
+        """Own every tree and blob of `new` that `old` does not have at the same place."""
+        pending: list[tuple[str | None, str]] = [(old, new)]
+        while pending:
+            before, after = pending.pop()
+            if before == after:
+                continue
+            self.own([after])
+            left = self.tree(before) if before else {}
+            for name, entry in self.tree(after).items():
+                was = left.get(name)
+                if entry == was or entry.mode == SUBMODULE:
+                    continue
+                if entry.mode == FOLDER:
+                    pending.append((was.oid if was is not None and was.mode == FOLDER else None, entry.oid))
+                else:
+                    self.own([entry.oid])
+
+    def loose(self) -> list[str]:
+        """Return the ids of the store's own loose objects."""
+        found: list[str] = []
+        for first in os.listdir(self.folder):
+            if len(first) == 2:
+                found += [first + rest for rest in os.listdir(os.path.join(self.folder, first)) if len(rest) == 38]
+        return found
+
+
+def _write_failure(failure: Exception) -> Exception:
+    full = getattr(failure, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(failure)
+    return DiskFull("the disk is full; the last snapshot stands") if full else failure

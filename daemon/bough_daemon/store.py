@@ -1,0 +1,265 @@
+"""The store: Bough's own bare repository beside the user's, which holds every live branch.
+
+It lies at `<git common dir>/bough/store.git` and borrows, through `objects/info/alternates`, what the user's commits
+reach; everything else it owns. The alternates point one way: the user's repository never needs the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pygit2
+from pygit2.enums import Option
+
+from bough_daemon.errors import BranchMoved, StoreOwned
+from bough_daemon.git import Git
+from bough_daemon.objects import Objects
+
+LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
+SHARED = "refs/shared/"  # the shared tip of a branch of ours
+KEPT = "refs/kept/"  # what must not vanish: records of hops, states before an undo
+COPIED = "refs/copied/"  # commits of the user's whose objects the store owns
+LANDED = "refs/landed/"  # what each member last landed on a shared branch
+LOOSE_LIMIT = 2000  # loose objects before they are packed
+LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of them go as a pack
+BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
+COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
+
+CONFIG = """[core]
+	repositoryformatversion = 0
+	bare = true
+	logAllRefUpdates = false
+	sharedRepository = 0600
+[gc]
+	auto = 0
+[receive]
+	fsckObjects = true
+"""
+
+
+def prepare_libgit2() -> None:
+    """Make libgit2 sync what it writes; called once by a process that owns a store."""
+    pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+
+
+def sync_filesystem(path: str) -> None:
+    """Force everything written so far on the file system of `path` to disk."""
+    if hasattr(os, "uname") and os.uname().sysname == "Linux":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
+        finally:
+            os.close(descriptor)
+    else:
+        os.sync()
+
+
+class Store:
+    """One repository's store, owned by one daemon. Not for use by two threads at once, except where a method says so.
+
+    `common_dir`: the user's git common directory. `folder`: Bough's folder in it. `path`: the bare repository.
+    """
+
+    def __init__(self, common_dir: str, home: str) -> None:
+        """Open the store, making it first where there is none; raise StoreOwned while another daemon has it."""
+        self.common_dir = common_dir
+        self.folder = os.path.join(common_dir, "bough")
+        self.path = os.path.join(self.folder, "store.git")
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        self._lock = self._take(home)
+        try:
+            self._make()
+            self.git = Git(self.path)
+            self.objects = Objects(os.path.join(self.path, "objects"))
+            self._repository = pygit2.Repository(self.path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take(self, home: str) -> int:
+        descriptor = os.open(os.path.join(self.folder, "owner.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as taken:
+            owner = os.read(descriptor, 65536).decode(errors="replace")
+            os.close(descriptor)
+            with contextlib.suppress(ValueError, KeyError):
+                owner = json.loads(owner)["home"]
+            raise StoreOwned(f"this repository is live under another home, {owner}", owner=owner) from taken
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"home": home, "pid": os.getpid()}).encode(), 0)
+        return descriptor
+
+    def _make(self) -> None:
+        if not os.path.exists(os.path.join(self.path, "HEAD")):
+            new = tempfile.mkdtemp(prefix="new-", dir=self.folder)
+            for folder in ("objects/info", "objects/pack", "refs/heads"):
+                os.makedirs(os.path.join(new, folder), mode=0o700)
+            with open(os.path.join(new, "HEAD"), "w") as head:
+                head.write("ref: refs/bough/none\n")
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.rename(new, self.path)
+        write_whole(os.path.join(self.path, "config"), CONFIG.encode())
+        # Written anew each time: the repository may have been moved.
+        alternate = os.path.join(self.common_dir, "objects")
+        write_whole(os.path.join(self.path, "objects", "info", "alternates"), os.fsencode(_quoted(alternate)) + b"\n")
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._repository.free()
+        os.close(self._lock)
+
+    # References. Names are full (`refs/heads/alice`).
+
+    def ref(self, name: str) -> str | None:
+        """Return the commit that a reference names, or None."""
+        found = self._repository.references.get(name)
+        return str(found.target) if found is not None else None
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Return the references below `prefix`, by what follows it."""
+        found = self._repository.references.iterator()
+        return {ref.name.removeprefix(prefix): str(ref.target) for ref in found if ref.name.startswith(prefix)}
+
+    def set_ref(self, name: str, new: str, old: str | None) -> None:
+        """Move a reference from `old` (None: it must not be there) to `new`, or raise BranchMoved."""
+        now = self.ref(name)
+        if now != old:
+            raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)
+        self._repository.references.create(name, new, force=True)
+
+    def delete_ref(self, name: str) -> None:
+        """Remove a reference if it is there."""
+        if self.ref(name) is not None:
+            self._repository.references.delete(name)
+
+    # What the user's commits reach.
+
+    def arrive(self, commit: str) -> None:
+        """Own what `commit` brought, so that no `git gc` of the user takes a base away from under a live branch.
+
+        What remotes have stays borrowed; without one, so do the objects older than the last BORROWED_LIMIT commits of a
+        history too large to copy. May be called from any thread: it works through git children alone.
+        """
+        self._follow_shallow()
+        known = self._object_names(self.git, COPIED)
+        if commit in known:
+            return
+        borrowed = known or self._object_names(Git(self.common_dir), "refs/remotes") or self._old_enough(commit)
+        self._pack(["--revs", "--window=0"], [commit, *(f"^{oid}" for oid in borrowed)])
+        moves = [f"create {COPIED}{commit} {commit}"]
+        moves += [f"delete {COPIED}{older}" for older in known if self.is_ancestor(older, commit)]
+        self.git.run("update-ref", "--stdin", stdin="\n".join(moves).encode() + b"\n")
+
+    def _follow_shallow(self) -> None:
+        """Know the borders of a shallow clone."""
+        theirs, mine = os.path.join(self.common_dir, "shallow"), os.path.join(self.path, "shallow")
+        if os.path.exists(theirs):
+            with open(theirs, "rb") as source:
+                write_whole(mine, source.read())
+        elif os.path.exists(mine):
+            os.unlink(mine)
+
+    @staticmethod
+    def _object_names(git: Git, prefix: str) -> list[str]:
+        return git.run("for-each-ref", "--format=%(objectname)", prefix).decode().split()
+
+    def _old_enough(self, commit: str) -> list[str]:
+        counts = dict(
+            line.split(": ") for line in Git(self.common_dir).run("count-objects", "-v").decode().splitlines()
+        )
+        kibibytes = int(counts.get("size", 0)) + int(counts.get("size-pack", 0))
+        if kibibytes < COPIED_LIMIT_KIB:
+            return []
+        newest = (
+            self.git.run("rev-list", f"--max-count={BORROWED_LIMIT + 1}", "--first-parent", commit).decode().split()
+        )
+        return newest[BORROWED_LIMIT:] or newest[-1:]
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Return whether `newer` contains `older`."""
+        if older == newer:
+            return True
+        return self.git.result("merge-base", "--is-ancestor", older, newer, allowed=(0, 1, 128))[0] == 0
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return a best common ancestor of two commits, or None when their histories are unrelated."""
+        return self.git.run("merge-base", one, other, allowed=(0, 1)).decode().strip() or None
+
+    # Packs.
+
+    def _pack(self, options: list[str], names: list[str]) -> None:
+        """Put the named objects into one pack of the store's own, synced."""
+        target = os.path.join(self.objects.folder, "pack", "pack")
+        stdin = "\n".join(names).encode() + b"\n"
+        self.git.run("-c", "core.fsync=all", "pack-objects", "-q", "--non-empty", *options, target, stdin=stdin)
+
+    def tidy(self) -> bool:
+        """Gather loose objects into a pack when they have become many; return whether it did.
+
+        A loose object goes only when a pack of the store's own holds it; what the user's repository has does not count.
+        """
+        loose = self.objects.loose()
+        if len(loose) < LOOSE_LIMIT:
+            return False
+        self._pack([], loose)
+        packed = pygit2.Odb()
+        packed.add_backend(pygit2.OdbBackendPack(self.objects.folder), 1)
+        for oid in loose:
+            if oid in packed:
+                os.unlink(os.path.join(self.objects.folder, oid[:2], oid[2:]))
+        self.objects.refresh()
+        return True
+
+    def give(self, tips: list[str]) -> None:
+        """Copy what `tips` (commits, trees or blobs) reach into the user's own database, synced.
+
+        Done before anything of the user's, HEAD, the index or a ref, names one of them. May be called from any thread.
+        """
+        if not tips:
+            return
+        user = Git(self.common_dir)
+        has = [f"^{oid}" for oid in user.run("rev-list", "--no-walk", "--all").decode().split()]
+        names = self.git.run("rev-list", "--objects", "--stdin", stdin="\n".join([*tips, *has]).encode() + b"\n")
+        oids = b"".join(line.split(b" ", 1)[0] + b"\n" for line in names.splitlines())
+        if oids:
+            pack = self.git.run("pack-objects", "-q", "--stdout", "--window=0", stdin=oids)
+            keep = ["unpack-objects", "-q"] if oids.count(b"\n") < LOOSE_GIFT_LIMIT else ["index-pack", "--stdin"]
+            user.run("-c", "core.fsync=all", *keep, stdin=pack)
+
+    @contextlib.contextmanager
+    def quarantine(self) -> Iterator[Git]:
+        """Yield git over a throw-away object folder that sees everything the store sees; what is written there goes."""
+        with tempfile.TemporaryDirectory(prefix="quarantine-", dir=self.folder) as folder:
+            yield self.git.with_environment(
+                GIT_OBJECT_DIRECTORY=folder,
+                GIT_ALTERNATE_OBJECT_DIRECTORIES=_quoted(self.objects.folder),
+            )
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Replace a file by `data`: whole or not at all, and synced."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _quoted(path: str) -> str:
+    """Return a path as Git's alternates want it: in C quotes where it could be misread."""
+    if not path.startswith('"') and ":" not in path and "\n" not in path:
+        return path
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
