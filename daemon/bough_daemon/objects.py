@@ -117,6 +117,10 @@ class Objects:
         """Return a blob's content."""
         return self.read(oid)[1]
 
+    def size(self, oid: str) -> int:
+        """Return the size of an object's content in bytes."""
+        return int(self._readable.read_header(oid)[1])
+
     def tree(self, oid: str) -> dict[str, Entry]:
         """Return a tree's entries by name. The answer is shared: copy it before changing it."""
         known = self._trees.get(oid)

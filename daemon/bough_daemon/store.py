@@ -135,6 +135,10 @@ class Store:
             raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)
         self._repository.references.create(name, new, force=True)
 
+    def keep(self, name: str, oid: str) -> None:
+        """Keep an object, and what it reaches, under a name below `refs/kept/`."""
+        self.set_ref(KEPT + name, oid, self.ref(KEPT + name))
+
     def delete_ref(self, name: str) -> None:
         """Remove a reference if it is there."""
         if self.ref(name) is not None:
