@@ -102,6 +102,14 @@ class Session:
             self._pending.lost = True
         return await self._snapshot(self.snapshots.linked())
 
+    def state(self) -> str:
+        """Return `live`, or what keeps the recording from being all that it should be."""
+        if self.failure is not None:
+            return self.failure.message
+        if self._watch.limited:
+            return "live, but looking every few seconds only: the kernel's limit of watched folders is reached"
+        return "live"
+
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
