@@ -42,7 +42,7 @@ def main() -> int:
     os.umask(0o077)
     home = Home.from_environment(os.environ)
     try:
-        lock = take_home(home)
+        take_home(home)  # held until this process is gone
     except AlreadyRunning:
         _tell(chosen.ready_fd, TAKEN)
         return 0
@@ -58,7 +58,6 @@ def main() -> int:
         return 70
     finally:
         log.info("the daemon of %s ended", home.root)
-        os.close(lock)
     return 0
 
 

@@ -27,8 +27,8 @@ READING = frozenset(
 LISTING = frozenset({"branch", "tag"})
 LISTING_OPTIONS = frozenset(
     """
-    -a -r -v -vv -l -n -i --all --remotes --list --contains --no-contains --merged --no-merged --points-at --show-current
-    --sort --format --verbose --column --no-column --color --no-color --ignore-case
+    -a -r -v -vv -l -n -i --all --remotes --list --contains --no-contains --merged --no-merged --points-at
+    --show-current --sort --format --verbose --column --no-column --color --no-color --ignore-case
     """.split()
 )
 INSTEAD = {
