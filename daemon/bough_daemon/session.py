@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MARKER_PATIENCE = 5.0  # seconds until a marker that has not come by counts as lost
 GIT_PATIENCE = 1.0  # seconds to wait for a git command that is changing files and index
+GIT_STEP = 0.01  # seconds between looks whether it has ended
 RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
 TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
 LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
@@ -144,9 +145,12 @@ class Session:
             if not events:
                 return
             wait = self._burst.due(first, last, events) - time.monotonic()
-            if wait <= 0 and not self._git_at_work(first):
+            if wait > 0:
+                await asyncio.sleep(wait)
+            elif self._git_at_work(first):
+                await asyncio.sleep(GIT_STEP)
+            else:
                 return
-            await asyncio.sleep(max(wait, 0.01))
 
     def _git_at_work(self, since: float) -> bool:
         """Return whether a git command holds the index: what it leaves is one state, what it passes through is not."""
