@@ -132,7 +132,8 @@ class Dialogue:
                 return [self._exchange(question, fields, terminator) for question in questions]
             except (OSError, EOFError, ValueError) as failure:
                 words = self._end()
-                raise GitFailed(f"git {self._arguments[0]} stopped: {words or failure}") from failure
+                named = next(word for word in self._arguments if word[0] != "-" and "=" not in word)
+                raise GitFailed(f"git {named} stopped: {words or failure}") from failure
 
     def restart(self) -> None:
         """End the child; the next question starts a new one."""

@@ -1,0 +1,110 @@
+"""From one file to its entry in a tree, as `git add` would make it, written into the store alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+
+from bough_daemon.errors import GitFailed
+from bough_daemon.git import Dialogue, Git
+from bough_daemon.objects import EXECUTABLE, FILE, IN_MEMORY_BYTES, LINK, SUBMODULE, Entry, Objects
+from bough_daemon.rules import Attributes, IndexReader
+from bough_daemon.worktree import Worktree
+
+
+class Unreadable(Exception):
+    """The file cannot be read or converted; what the branch has for it stays."""
+
+
+class Hasher:
+    """Make entries of files. On the store's thread only.
+
+    Where attributes ask for a conversion a long-running `git hash-object` makes the blob. It writes into a spool
+    without alternates, from where the object is moved into the store: git, too, skips what an alternate has.
+    """
+
+    def __init__(self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str) -> None:
+        self.attributes = Attributes(worktree)
+        self._worktree = worktree
+        self._objects = objects
+        self._index = index
+        self._spool = spool
+        os.makedirs(spool, mode=0o700, exist_ok=True)
+        git = worktree.git.with_environment(GIT_OBJECT_DIRECTORY=spool)
+        self._git = Git(git.git_dir, git.work_tree, git.environment)
+        self._child = Dialogue(self._git, "-c", "core.bigFileThreshold=1000g", "hash-object", "-w", "--stdin-paths")
+        self._modes_count = worktree.config("core.fileMode").lower() not in {"false", "0", "no", "off"}
+
+    def forget(self) -> None:
+        """Read attributes and configuration anew for the next file."""
+        self.attributes.forget()
+        self._child.restart()
+
+    close = forget
+
+    def entry(self, path: str, status: os.stat_result, before: Entry | None) -> Entry:
+        """Return the entry of a regular file or symlink with this `lstat`; `before`: what the branch has there."""
+        full = os.path.join(self._worktree.root, path)
+        try:
+            if stat.S_ISLNK(status.st_mode):
+                return Entry(LINK, self._objects.write_blob(os.fsencode(os.readlink(full))))
+            return Entry(self._mode(status, before), self._blob(path, full, status.st_size))
+        except (PermissionError, FileNotFoundError, IsADirectoryError, GitFailed) as failure:
+            raise Unreadable(str(failure)) from failure
+
+    def _mode(self, status: os.stat_result, before: Entry | None) -> int:
+        if not self._modes_count:
+            return before.mode if before is not None and before.mode in (FILE, EXECUTABLE) else FILE
+        return EXECUTABLE if status.st_mode & stat.S_IXUSR else FILE
+
+    def _blob(self, path: str, full: str, size: int) -> str:
+        conversion = self.attributes.conversion(path)
+        if conversion.always or size > IN_MEMORY_BYTES:
+            return self._by_git(path)
+        with open(full, "rb") as source:
+            data = source.read()
+        if conversion.line_ends and b"\r" in data and not (conversion.guarded and self._kept_as_is(path)):
+            return self._by_git(path)
+        return self._objects.write_blob(data)
+
+    def _kept_as_is(self, path: str) -> bool:
+        """Return whether the index has the file with CRLF, which `text=auto` then leaves alone."""
+        blob = self._index.blob(path)
+        return blob is not None and b"\r\n" in self._objects.blob(blob)
+
+    def _by_git(self, path: str) -> str:
+        if "\n" in path:
+            oid = self._git.line("hash-object", "-w", "--", path)
+        else:
+            oid = self._child.ask(os.fsencode(path) + b"\n", 1, b"\n")[0].decode()
+        self._take_from_spool(oid)
+        return oid
+
+    def _take_from_spool(self, oid: str) -> None:
+        source = os.path.join(self._spool, oid[:2], oid[2:])
+        target = os.path.join(self._objects.folder, oid[:2], oid[2:])
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        with open(source, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(source, target)
+        with suppress(OSError):
+            os.rmdir(os.path.dirname(source))
+
+
+def submodule_entry(worktree: Worktree, path: str) -> Entry | None:
+    """Return the entry of a repository inside this one: its HEAD, or None while it has no commit."""
+    full = os.path.join(worktree.root, path)
+    head = Git(os.path.join(full, ".git"), full) if os.path.isdir(os.path.join(full, ".git")) else None
+    try:
+        git = head or Git(_linked_git_dir(full), full)
+        oid = git.line("rev-parse", "-q", "--verify", "HEAD", allowed=(0, 1, 128))
+    except (OSError, GitFailed):
+        return None
+    return Entry(SUBMODULE, oid) if len(oid) == 40 else None
+
+
+def _linked_git_dir(folder: str) -> str:
+    """Return the git directory that a `.git` file names."""
+    with open(os.path.join(folder, ".git"), "rb") as link:
+        return os.path.join(folder, os.fsdecode(link.read().removeprefix(b"gitdir: ").strip()))

@@ -1,0 +1,139 @@
+"""What Git's own rules say of a path: ignored, filtered, or flagged in the user's index.
+
+Answers come from long-running git children, because libgit2 decides some of these cases otherwise than git does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bough_daemon.git import Dialogue
+from bough_daemon.worktree import Worktree
+
+ATTRIBUTES = ("filter", "ident", "working-tree-encoding", "text", "eol", "crlf")
+UNSET = {"unspecified", "unset"}
+
+
+class Ignores:
+    """Ask which paths Git ignores, whether or not the index has them. May be used from any thread."""
+
+    def __init__(self, worktree: Worktree) -> None:
+        self._child = Dialogue(
+            worktree.git, "check-ignore", "--stdin", "-z", "--verbose", "--non-matching", "--no-index"
+        )
+
+    def ignored(self, paths: Sequence[str]) -> list[bool]:
+        """Return for each path (relative to the top) whether it is ignored."""
+        answers = self._child.ask_many((os.fsencode(path) + b"\0" for path in paths), 4, b"\0")
+        # A pattern that begins with `!` takes a path back.
+        return [bool(pattern) and not pattern.startswith(b"!") for _, _, pattern, _ in answers]
+
+    def forget(self) -> None:
+        """Read the ignore files anew at the next question."""
+        self._child.restart()
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What stands between a file's bytes and its blob.
+
+    `always`: a filter, an encoding or `$Id$`. `line_ends`: CRLF becomes LF. `guarded`: only where the blob in the index
+    has no CRLF already (Git's `text=auto`).
+    """
+
+    always: bool
+    line_ends: bool
+    guarded: bool
+
+
+class Attributes:
+    """Ask what converts a file on its way into a blob. Not for two threads at once."""
+
+    def __init__(self, worktree: Worktree) -> None:
+        self._worktree = worktree
+        self._child = Dialogue(worktree.git, "check-attr", "--stdin", "-z", *ATTRIBUTES)
+        self._autocrlf: bool | None = None
+
+    def conversion(self, path: str) -> Conversion:
+        """Return what converts the file at `path` (relative to the top)."""
+        (answers,) = self._child.ask_many([os.fsencode(path) + b"\0"], 3 * len(ATTRIBUTES), b"\0")
+        said = dict(zip(ATTRIBUTES, (answer.decode(errors="replace") for answer in answers[2::3]), strict=True))
+        always = any(said[name] not in UNSET for name in ("filter", "ident", "working-tree-encoding"))
+        text = said["text"] if said["text"] != "unspecified" else said["crlf"]
+        if text == "unset":
+            return Conversion(always, False, False)
+        if text == "unspecified":
+            by_eol = said["eol"] not in UNSET
+            return Conversion(always, by_eol or self._converts_by_default(), not by_eol)
+        return Conversion(always, True, text == "auto")
+
+    def _converts_by_default(self) -> bool:
+        if self._autocrlf is None:
+            self._autocrlf = self._worktree.config("core.autocrlf").lower() in {"true", "input", "1", "yes", "on"}
+        return self._autocrlf
+
+    def forget(self) -> None:
+        """Read the attribute files and the configuration anew at the next question."""
+        self._child.restart()
+        self._autocrlf = None
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """What the user's index says that the files do not.
+
+    `flagged`: paths marked assume-unchanged or skip-worktree, whose files do not count. `tracked_ignored`: paths that
+    are tracked although an ignore rule matches them.
+    """
+
+    flagged: frozenset[str] = frozenset()
+    tracked_ignored: frozenset[str] = frozenset()
+
+    def tracked_below(self, folder: str) -> bool:
+        """Return whether an ignored folder has tracked files."""
+        prefix = folder + "/"
+        return any(path.startswith(prefix) for path in self.tracked_ignored)
+
+
+@dataclass
+class IndexReader:
+    """Read the user's index when it has changed, without ever taking its lock."""
+
+    worktree: Worktree
+    facts: IndexFacts = field(default_factory=IndexFacts)
+    _seen: tuple[int, ...] | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the index lies."""
+        return os.path.join(self.worktree.git_dir, "index")
+
+    def forget(self) -> None:
+        """Read the index anew at the next question."""
+        self._seen = None
+
+    def changed(self) -> Iterable[str] | None:
+        """Return the paths whose facts are others than at the last call, or None where the index did not change."""
+        seen: tuple[int, ...] = ()
+        with suppress(FileNotFoundError):
+            stat = os.stat(self.path)
+            seen = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+        if seen == self._seen:
+            return None
+        before, self.facts, self._seen = self.facts, self._read(), seen
+        return (before.flagged ^ self.facts.flagged) | (before.tracked_ignored ^ self.facts.tracked_ignored)
+
+    def _read(self) -> IndexFacts:
+        git = self.worktree.git
+        tags = git.run("ls-files", "-z", "-v").split(b"\0")
+        flagged = (os.fsdecode(line[2:]) for line in tags if line[:1] == b"S" or line[:1].islower())
+        ignored = git.run("ls-files", "-z", "-i", "-c", "--exclude-standard").split(b"\0")
+        return IndexFacts(frozenset(flagged), frozenset(os.fsdecode(path) for path in ignored if path))
+
+    def blob(self, path: str) -> str | None:
+        """Return the blob that the index has for a path, or None."""
+        line = self.worktree.git.run("--literal-pathspecs", "ls-files", "-s", "-z", "--", path).split(b"\0")[0]
+        return line.split(b" ")[1].decode() if line else None

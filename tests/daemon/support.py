@@ -1,0 +1,56 @@
+"""Real repositories for the daemon's tests."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def git(folder: Path, *arguments: str, stdin: bytes = b"", **environment: str) -> str:
+    """Run stock git in a folder and return its output; fail the test when git fails."""
+    import os
+
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        input=stdin,
+        capture_output=True,
+        env=dict(os.environ) | environment,
+        check=False,
+    )
+    assert done.returncode == 0, f"git {arguments}: {os.fsdecode(done.stderr)}"
+    return os.fsdecode(done.stdout).strip()
+
+
+def make_repository(folder: Path, files: dict[str, bytes]) -> Path:
+    """Make a repository with one commit of `files`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "-q")
+    write_files(folder, files)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "first")
+    return folder
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files, making the folders that they need."""
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def tree_by_git(folder: Path, scratch: Path) -> str:
+    """Return what `git add -A && git write-tree` gives with a scratch index and a scratch object folder."""
+    import shutil
+
+    index, objects = scratch / "index", scratch / "objects"
+    objects.mkdir(exist_ok=True)
+    if (folder / ".git" / "index").exists():
+        shutil.copy2(folder / ".git" / "index", index)
+    environment = {
+        "GIT_INDEX_FILE": str(index),
+        "GIT_OBJECT_DIRECTORY": str(objects),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(folder / ".git" / "objects"),
+    }
+    git(folder, "-c", "advice.addEmbeddedRepo=false", "add", "-A", **environment)
+    return git(folder, "write-tree", **environment)

@@ -1,0 +1,262 @@
+"""A snapshot's tree is the tree that `git add -A && git write-tree` would give."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.snapshots import Snapshots
+from bough_daemon.store import Store
+from bough_daemon.worktree import Worktree
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.daemon.support import git, make_repository, tree_by_git, write_files
+
+FILES = {
+    "a.txt": b"one\n",
+    "dir/b.txt": b"two\n",
+    "dir/deep/c.bin": bytes(range(256)),
+    ".gitignore": b"*.log\nbuild/\n!keep.log\n",
+    "\xfcml \xe4ut.txt": b"uml\n",
+}
+
+
+class Bench:
+    """A repository, its store, and the tree that the last look gave."""
+
+    def __init__(self, folder: Path, files: dict[str, bytes]) -> None:
+        self.root = make_repository(folder, files)
+        self.worktree = Worktree.find(str(self.root))
+        self.store = Store(self.worktree.common_dir, "test")
+        self.store.arrive(self.worktree.head().commit)
+        self.snapshots = Snapshots(self.worktree, self.store)
+        self.base = self.store.objects.commit(self.worktree.head().commit).tree
+        self.tree = self.snapshots.everything(self.base)
+
+    def look(self, *paths: str) -> str:
+        """Splice what changed at `paths`."""
+        self.tree = self.snapshots.after(self.tree, paths)
+        return self.tree
+
+    def by_git(self) -> str:
+        """Return git's own answer."""
+        with tempfile.TemporaryDirectory() as scratch:
+            return tree_by_git(self.root, Path(scratch))
+
+    def close(self) -> None:
+        self.snapshots.close()
+        self.store.close()
+
+
+@pytest.fixture
+def bench(folder: Path) -> Iterator[Bench]:
+    made = Bench(folder, FILES)
+    yield made
+    made.close()
+
+
+def test_the_first_tree_is_gits(bench: Bench) -> None:
+    write_files(bench.root, {"new/file": b"x", "a.txt": b"changed\n", "x.log": b"ignored", "keep.log": b"kept"})
+    assert bench.snapshots.everything(bench.base) == bench.by_git()
+
+
+CHANGES = {
+    "edit": (lambda root: (root / "a.txt").write_bytes(b"new\n"), ["a.txt"]),
+    "new file in a new folder": (lambda root: write_files(root, {"n/m/o": b"1", "n/p.log": b"2"}), ["n"]),
+    "delete": (lambda root: (root / "a.txt").unlink(), ["a.txt"]),
+    "delete a folder": (lambda root: shutil.rmtree(root / "dir"), ["dir"]),
+    "file becomes folder": (lambda root: ((root / "a.txt").unlink(), write_files(root, {"a.txt/x": b"y"})), ["a.txt"]),
+    "folder becomes file": (lambda root: (shutil.rmtree(root / "dir"), write_files(root, {"dir": b"f"})), ["dir"]),
+    "executable": (lambda root: (root / "a.txt").chmod(0o755), ["a.txt"]),
+    "symlink": (lambda root: ((root / "a.txt").unlink(), (root / "a.txt").symlink_to("dir/b.txt")), ["a.txt"]),
+    "folder becomes symlink": (
+        lambda root: ((root / "dir").rename(root / "moved"), (root / "dir").symlink_to("moved")),
+        ["dir", "moved", "dir/b.txt", "dir/deep/c.bin"],
+    ),
+    "rename": (lambda root: (root / "dir").rename(root / "other dir"), ["dir", "other dir"]),
+    "ignored": (
+        lambda root: write_files(root, {"x.log": b"1", "build/out": b"2", "keep.log": b"3"}),
+        ["x.log", "build", "build/out", "keep.log"],
+    ),
+    "crlf": (lambda root: (root / "a.txt").write_bytes(b"one\r\ntwo\r\n"), ["a.txt"]),
+    "empty folder": (lambda root: (root / "empty").mkdir(), ["empty"]),
+    "name with a newline": (lambda root: write_files(root, {"a\nb": b"x"}), ["a\nb"]),
+    "name that is no text": (
+        lambda root: write_files(root, {os.fsdecode(b"\xff\xfe"): b"x"}),
+        [os.fsdecode(b"\xff\xfe")],
+    ),
+    "fifo": (lambda root: os.mkfifo(root / "pipe"), ["pipe"]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_splice_is_what_git_would_add(bench: Bench, name: str) -> None:
+    change, paths = CHANGES[name]
+    change(bench.root)
+    assert bench.look(*paths) == bench.by_git()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "config"),
+    [
+        (b"* text=auto\n", {}),
+        (b"*.txt text eol=crlf\n", {}),
+        (b"*.txt -text\n", {"core.autocrlf": "true"}),
+        (b"", {"core.autocrlf": "input"}),
+        (b"*.txt ident\n", {}),
+        (b"*.txt working-tree-encoding=UTF-16LE\n", {}),
+        (b"*.txt filter=rot\n", {"filter.rot.clean": "tr a-z n-za-m", "filter.rot.smudge": "tr a-z n-za-m"}),
+    ],
+)
+def test_what_converts_a_file_for_git_converts_it_here(folder: Path, attributes: bytes, config: dict[str, str]) -> None:
+    make_repository(folder, {})
+    for name, value in config.items():
+        git(folder, "config", name, value)
+    text = "eins\r\nzwei $Id$\r\n".encode("utf-16-le" if b"UTF-16" in attributes else "ascii")
+    bench = Bench(folder, {".gitattributes": attributes, "a.txt": text, "sub/b.txt": text})
+    try:
+        (folder / "a.txt").write_bytes(text + text)
+        write_files(folder, {"new.txt": text, "sub/c.md": b"x\r\ny\r\n"})
+        assert bench.look("a.txt", "new.txt", "sub/c.md") == bench.by_git()
+    finally:
+        bench.close()
+
+
+def test_crlf_that_the_index_has_stays_under_text_auto(folder: Path) -> None:
+    make_repository(folder, {"old.txt": b"a\r\nb\r\n"})
+    bench = Bench(folder, {".gitattributes": b"* text=auto\n"})
+    try:
+        (folder / "old.txt").write_bytes(b"a\r\nb\r\nc\r\n")
+        assert bench.look("old.txt") == bench.by_git()
+        (folder / "old.txt").write_bytes(b"a\nb\n")
+        assert bench.look("old.txt") == bench.by_git()
+        (folder / "old.txt").write_bytes(b"a\r\n")
+        assert bench.look("old.txt") == bench.by_git()
+    finally:
+        bench.close()
+
+
+def test_tracked_files_count_although_they_are_ignored(bench: Bench) -> None:
+    write_files(bench.root, {"build/tracked.txt": b"1", "build/not.txt": b"2", "t.log": b"3"})
+    git(bench.root, "add", "-f", "build/tracked.txt", "t.log")
+    assert bench.look() == bench.by_git()
+    (bench.root / "t.log").write_bytes(b"changed")
+    shutil.rmtree(bench.root / "build")
+    write_files(bench.root, {"build/tracked.txt": b"new", "build/not.txt": b"2"})
+    assert bench.look("t.log", "build") == bench.by_git()
+    git(bench.root, "rm", "-q", "-f", "--cached", "t.log")
+    write_files(bench.root, {"t.log": b"ignored from now on"})
+    assert bench.look() == bench.by_git()
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_flagged_files_keep_what_the_index_has(bench: Bench, flag: str) -> None:
+    git(bench.root, "update-index", flag, "dir/b.txt")
+    (bench.root / "dir/b.txt").write_bytes(b"local secret\n")
+    (bench.root / "a.txt").write_bytes(b"edit\n")
+    assert bench.look("a.txt", "dir/b.txt", "dir") == bench.by_git()
+    shutil.rmtree(bench.root / "dir")
+    assert bench.look("dir") == bench.by_git()
+
+
+def test_a_repository_inside_is_its_commit(bench: Bench) -> None:
+    make_repository(bench.root / "inner", {"x": b"1"})
+    assert bench.look("inner") == bench.by_git()
+    write_files(bench.root / "inner", {"y": b"2"})
+    git(bench.root / "inner", "add", "-A")
+    git(bench.root / "inner", "commit", "-qm", "second")
+    assert bench.look(*bench.snapshots.linked()) == bench.by_git()
+    shutil.rmtree(bench.root / "inner")
+    assert bench.look("inner") == bench.by_git()
+
+
+def test_a_repository_without_a_commit_is_named_and_left_out(bench: Bench) -> None:
+    git(bench.root, "init", "-q", "unborn")
+    write_files(bench.root, {"unborn/x": b"1"})
+    before = bench.tree
+    assert bench.look("unborn") == before
+    assert bench.snapshots.unreadable == {"unborn": "a repository without a commit"}
+
+
+def test_a_snapshot_outlives_what_gc_takes_from_the_user(bench: Bench) -> None:
+    write_files(bench.root, {"f": b"precious\n"})
+    git(bench.root, "add", "f")
+    tree = bench.look("f")
+    git(bench.root, "reset", "-q", "f")
+    (bench.root / "f").unlink()
+    git(bench.root, "gc", "-q", "--prune=now")
+    entry = bench.store.objects.entry(tree, "f")
+    assert entry is not None
+    bench.store.objects.refresh()
+    assert bench.store.objects.blob(entry.oid) == b"precious\n"
+
+
+def test_what_is_staged_at_the_start_outlives_gc(folder: Path) -> None:
+    make_repository(folder, {"a": b"1"})
+    write_files(folder, {"staged/f": b"precious\n"})
+    git(folder, "add", "-A")
+    bench = Bench(folder, {})
+    try:
+        write_files(folder, {"staged/g": b"also\n"})
+        git(folder, "add", "-A")
+        tree = bench.snapshots.everything(bench.base)
+        git(folder, "reset", "-q", "--hard", "HEAD~1")
+        git(folder, "reflog", "expire", "--expire=now", "--all")
+        git(folder, "gc", "-q", "--prune=now")
+        bench.store.objects.refresh()
+        assert {bench.store.objects.blob(entry.oid) for _, entry in bench.store.objects.walk(tree)} >= {b"also\n"}
+    finally:
+        bench.close()
+
+
+NAMES = st.sampled_from(["a", "b.txt", "c.log", "sub/d", "sub/e.log", "sub/deep/f", "build/g", "keep.log", "sub"])
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["write", "delete", "move", "link", "mode", "stage"]), NAMES, NAMES, st.binary(max_size=8)
+    ),
+    max_size=12,
+)
+
+
+def _do(root: Path, kind: str, name: str, other: str, data: bytes) -> set[str]:
+    """Make one change if it is possible; return the paths that an observer of the folder would name."""
+    path, target = root / name, root / other
+    try:
+        if kind == "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        elif kind == "delete":
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        elif kind == "move":
+            path.rename(target)
+        elif kind == "link":
+            path.symlink_to(other)
+        elif kind == "mode":
+            path.chmod(0o755 if path.stat().st_mode & 0o100 == 0 else 0o644)
+        else:
+            git(root, "add", "-f", "--", name)
+    except (OSError, AssertionError):
+        pass
+    parts = {name, other}
+    return parts | {part.rpartition("/")[0] for part in parts if "/" in part} | {"sub/deep"}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(STEPS, min_size=1, max_size=3))
+def test_any_sequence_of_changes_gives_the_tree_that_git_gives(rounds: list[list[tuple[str, str, str, bytes]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder) / "r", {".gitignore": b"*.log\nbuild/\n!keep.log\n", "b.txt": b"1", "sub/d": b"2"})
+        try:
+            for steps in rounds:
+                touched: set[str] = set()
+                for kind, name, other, data in steps:
+                    touched |= _do(bench.root, kind, name, other, data)
+                assert bench.look(*touched) == bench.by_git()
+            assert bench.snapshots.everything(bench.base) == bench.by_git()
+        finally:
+            bench.close()
