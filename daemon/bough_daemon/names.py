@@ -1,0 +1,65 @@
+"""What a member and a branch may be called.
+
+A member's name is a Git reference, a folder and a word on the command line, on every machine of the team; so it keeps
+to what all of them take alike.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from bough_daemon.errors import BadName
+
+LONGEST = 64
+FORM = re.compile(r"[a-z0-9][a-z0-9._-]*(\+[a-z0-9-]+)?")
+OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# On a file system that folds case these would be read as Git's own pseudo references.
+RESERVED = re.compile(r"(.*_)?head|(auto_merge|merge_rr|stash|config|index|refs|objects|hooks|live|none)")
+# Letters that Unicode does not take apart into an ASCII letter and a mark.
+FOLDED = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+# https://git-scm.com/docs/git-check-ref-format, on bytes: a branch need not be UTF-8.
+REFUSED_IN_BRANCH = re.compile(rb"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[/-]|/$|\.$|(^|/)\.|\.lock(/|$)|^@$|^HEAD$")
+LONGEST_BRANCH_BYTES = 200
+
+
+def check_member_name(name: str) -> str:
+    """Return `name` if a member may have it, or raise BadName that says why not."""
+    why = None
+    if len(name) > LONGEST:
+        why = f"it is longer than {LONGEST} characters"
+    elif not FORM.fullmatch(name):
+        why = "a name is small letters, digits, `.`, `_` and `-`, begins with a letter or digit, and may end in `+word`"
+    elif ".." in name or name.endswith((".", ".lock")):
+        why = "Git refuses it as the name of a branch"
+    elif RESERVED.fullmatch(name) or OBJECT_ID.fullmatch(name):
+        why = "Git keeps such names for itself"
+    if why is not None:
+        raise BadName(f"{name!r} cannot be a member's name: {why}", name=name)
+    return name
+
+
+def member_name_from(git_user_name: str) -> str:
+    """Return the member name that follows from a Git user's name: `Älice Müller` gives `alice-muller`.
+
+    Raises BadName when nothing of it can be kept, as with a name in a script that has no ASCII letters.
+    """
+    plain = unicodedata.normalize("NFKD", git_user_name.lower().translate(FOLDED))
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    words = re.sub(r"[^a-z0-9._]+", "-", plain)
+    words = re.sub(r"\.{2,}", ".", words)[:LONGEST].strip("-._").removesuffix(".lock")
+    if not words:
+        raise BadName(f"no member name follows from the Git user name {git_user_name!r}", name=git_user_name)
+    return check_member_name(words)
+
+
+def check_branch(name: bytes) -> bytes:
+    """Return the name of a shared branch (`main`) if Git would take it as a branch, or raise BadName."""
+    if not name or len(name) > LONGEST_BRANCH_BYTES or REFUSED_IN_BRANCH.search(name):
+        raise BadName(f"{name!r} cannot be the name of a branch", name=repr(name))
+    return name
+
+
+def owner_of(branch: str) -> str:
+    """Return the name before the `+`: whose further worktree a branch is, unless a member has the whole name."""
+    return branch.partition("+")[0]
