@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .result import Conflict
-from .text import line_end_of
+from .text import line_end_of, lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,20 @@ class Dispute:
     said_ours: str = ""
     said_theirs: str = ""
     reason: str = ""
+    final: bool = False
+    """Whether the sides contradict each other however they are laid out, so that merging by lines would hide it."""
+
+    def within(self, head: bytes, tail: bytes) -> Dispute:
+        """Return the dispute with text around it that all sides share."""
+        return replace(
+            self, base=head + self.base + tail, ours=head + self.ours + tail, theirs=head + self.theirs + tail
+        )
+
+    def followed_by(self, other: Dispute) -> Dispute:
+        """Return one dispute that covers this one and the next."""
+        return replace(
+            self, base=self.base + other.base, ours=self.ours + other.ours, theirs=self.theirs + other.theirs
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,53 @@ def compose(parts: list[bytes | Dispute], markers: Markers) -> tuple[bytes, tupl
         written.append(part)
         line += part.count(b"\n")
     return b"".join(written), tuple(conflicts)
+
+
+def whole_lines(parts: Sequence[bytes | Dispute]) -> list[bytes | Dispute]:
+    """Widen disputes to whole lines, and leave out of them the lines that all three sides share at their ends."""
+    found: list[bytes | Dispute] = []
+    open_dispute: Dispute | None = None
+    clean = b""
+    for part in parts:
+        if isinstance(part, Dispute):
+            if open_dispute is None:
+                head = clean.rfind(b"\n") + 1
+                found.append(clean[:head])
+                open_dispute, clean = part.within(clean[head:], b""), b""
+            else:
+                open_dispute = open_dispute.followed_by(part)
+        elif open_dispute is not None:
+            tail = part.find(b"\n") + 1
+            open_dispute = open_dispute.within(b"", part[:tail] if tail else part)
+            if tail:
+                found.extend(_trimmed(open_dispute))
+                open_dispute, clean = None, part[tail:]
+        else:
+            clean += part
+    found.extend([clean] if open_dispute is None else _trimmed(open_dispute))
+    return [part for part in found if part != b""]
+
+
+def _trimmed(dispute: Dispute) -> list[bytes | Dispute]:
+    base, ours, theirs = (lines_of(_unless_blank(text)) for text in (dispute.base, dispute.ours, dispute.theirs))
+    shortest = min(len(base), len(ours), len(theirs))
+    head = next((i for i in range(shortest) if not base[i] == ours[i] == theirs[i]), shortest)
+    shortest -= head
+    tail = next((i for i in range(shortest) if not base[-1 - i] == ours[-1 - i] == theirs[-1 - i]), shortest)
+    texts = (b"".join(lines[head : len(lines) - tail]) for lines in (base, ours, theirs))
+    inner = replace(dispute, **dict(zip(("base", "ours", "theirs"), texts, strict=True)))
+    rest = b"".join(ours[len(ours) - tail :])
+    middle: bytes | Dispute = inner
+    if inner.ours == inner.theirs or inner.theirs == inner.base:
+        middle = inner.ours
+    elif inner.ours == inner.base:
+        middle = inner.theirs
+    return [b"".join(ours[:head]), middle, rest]
+
+
+def _unless_blank(text: bytes) -> bytes:
+    """Drop what is left of a line once its only entity is gone."""
+    return text if text.strip() or b"\n" in text[:-1] else b""
 
 
 def change_in_words(base: bytes, side: bytes) -> str:

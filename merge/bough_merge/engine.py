@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .conflicts import Markers, compose
+from .conflicts import Dispute, Markers, compose, whole_lines
+from .decide import Decider
+from .languages import language_of
+from .syntax import parse
 from .lines import merge_lines
 from .result import Conflict, MergeResult, Method
 from .settings import Settings
@@ -34,5 +37,14 @@ def merge_file(
         return MergeResult(ours, (), Method.OURS)
     if any(is_binary(side) for side in (base or b"", ours, theirs)):
         return MergeResult(ours, (Conflict(0, "", "changed a binary file", "changed a binary file"),), Method.BINARY)
-    content, conflicts = compose(merge_lines(base or b"", ours, theirs), Markers(labels, marker_size))
+    parts = merge_parts(base or b"", ours, theirs, path)
+    content, conflicts = compose(whole_lines(parts), Markers(labels, marker_size))
     return MergeResult(content, conflicts, Method.TEXT)
+
+
+def merge_parts(base: bytes, ours: bytes, theirs: bytes, path: str) -> list[bytes | Dispute]:
+    lang = language_of(path)
+    lines = merge_lines(base, ours, theirs)
+    if lang is None or not any(isinstance(part, Dispute) for part in lines):
+        return lines
+    return Decider().merge(parse(base, lang), parse(ours, lang), parse(theirs, lang))
