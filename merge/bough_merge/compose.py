@@ -39,9 +39,7 @@ class Sides:
 
     def stretches(self, *slices: slice) -> tuple[bytes, bytes, bytes]:
         """Return the text of a stretch on each side, with the gaps at both its ends."""
-        base, ours, theirs = (
-            self._between(side, part.start - 1, part.stop) for side, part in enumerate(slices)
-        )
+        base, ours, theirs = (self._between(side, part.start - 1, part.stop) for side, part in enumerate(slices))
         return base, ours, theirs
 
     def gap(self, side: int, left: int) -> bytes:
@@ -104,7 +102,12 @@ class _Gaps:
         """Move a child that only one side has to the indentation where it comes to stand."""
         side = 1 if piece.at[1] is not None else 2
         at = piece.at[side]
-        if len(piece.parts) != 1 or not isinstance(piece.parts[0], bytes) or at is None or at >= len(self.sides.lists[side][0]):
+        if (
+            len(piece.parts) != 1
+            or not isinstance(piece.parts[0], bytes)
+            or at is None
+            or at >= len(self.sides.lists[side][0])
+        ):
             return piece.parts
         text = piece.parts[0]
         newline = gap.rfind(b"\n")

@@ -107,8 +107,12 @@ def _trimmed(dispute: Dispute) -> list[bytes | Dispute]:
     head = next((i for i in range(shortest) if not base[i] == ours[i] == theirs[i]), shortest)
     shortest -= head
     tail = next((i for i in range(shortest) if not base[-1 - i] == ours[-1 - i] == theirs[-1 - i]), shortest)
-    texts = (b"".join(lines[head : len(lines) - tail]) for lines in (base, ours, theirs))
-    inner = replace(dispute, **dict(zip(("base", "ours", "theirs"), texts, strict=True)))
+    inner = replace(
+        dispute,
+        base=b"".join(base[head : len(base) - tail]),
+        ours=b"".join(ours[head : len(ours) - tail]),
+        theirs=b"".join(theirs[head : len(theirs) - tail]),
+    )
     rest = b"".join(ours[len(ours) - tail :])
     middle: bytes | Dispute = inner
     if inner.ours == inner.theirs or inner.theirs == inner.base:

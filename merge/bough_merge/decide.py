@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .compose import Part, Piece, Sides, join
 from .conflicts import Dispute
-from .entities import key_of, kind_in_words, name_of
+from .entities import group_of, key_of, kind_in_words, name_of
 from .lines import merge_lines
 from .matching import match, match_new
 from .sequences import Kind, Region, three_way
@@ -61,9 +61,14 @@ class Decider:
 
     def _by_children(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         sides = _sides(base, ours, theirs)
-        if len(self._where) > _LIMIT_DEPTH or not sides.ours or not sides.theirs or (base is not None and not sides.base):
+        if (
+            len(self._where) > _LIMIT_DEPTH
+            or not sides.ours
+            or not sides.theirs
+            or (base is not None and not sides.base)
+        ):
             return self._leaf(base, ours, theirs)
-        if base is None and not ours.lang.sets.get(ours.core.kind) and not isinstance(ours, Group):
+        if base is None and not _is_set(ours) and not isinstance(ours, Group):
             return [self._dispute(None, ours, theirs)]
         return join(self._pieces(sides, ours), sides, ours)
 
@@ -80,7 +85,9 @@ class Decider:
         for region in three_way(list(range(len(sides.base))), ids.ours, ids.theirs):
             chosen = self._chosen(region, ids, sides, parent)
             if chosen is None:
-                pieces.append(Piece(slices=(region.base, region.ours, region.theirs), parts=[self._clash(region, sides)]))
+                pieces.append(
+                    Piece(slices=(region.base, region.ours, region.theirs), parts=[self._clash(region, sides)])
+                )
                 emitted.update(ids.ours[region.ours], ids.theirs[region.theirs])
                 continue
             for number in chosen:
@@ -119,18 +126,23 @@ class Decider:
         return Piece(at=at, parts=[kept.text])
 
     def _clash(self, region: Region, sides: Sides) -> Dispute:
+        base, ours, theirs = sides.stretches(region.base, region.ours, region.theirs)
         return Dispute(
-            *sides.stretches(region.base, region.ours, region.theirs),
+            base,
+            ours,
+            theirs,
             where=self._place(),
             said_ours=_said(sides.base[region.base], sides.ours[region.ours]),
             said_theirs=_said(sides.base[region.base], sides.theirs[region.theirs]),
         )
 
     def _dispute(self, base: Node | None, ours: Node | None, theirs: Node | None, final: bool = False) -> Dispute:
-        texts = (b"" if node is None else node.text for node in (base, ours, theirs))
         nodes = [[] if node is None else [node] for node in (base, ours, theirs)]
+        texts = [b"" if node is None else node.text for node in (base, ours, theirs)]
         return Dispute(
-            *texts,
+            texts[0],
+            texts[1],
+            texts[2],
             where=self._place(),
             said_ours=_said(nodes[0], nodes[1]),
             said_theirs=_said(nodes[0], nodes[2]),
@@ -181,10 +193,8 @@ class _Ids:
     def commute(self, region: Region, parent: Node) -> bool:
         """Tell whether the order of everything in a region means nothing to the language."""
         numbers = {*range(region.base.start, region.base.stop), *self.ours[region.ours], *self.theirs[region.theirs]}
-        kind = parent.core.kind
-        kinds = {self.node(number).core.kind for number in numbers}
-        group = parent.lang.group_of(kind, next(iter(kinds))) if kinds else None
-        return group is not None and all(k in group or "*" in group for k in kinds)
+        groups = {group_of(parent, self.node(number)) for number in numbers}
+        return len(groups) == 1 and None not in groups
 
 
 def _united(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int], ids: _Ids) -> list[int]:
@@ -201,6 +211,12 @@ def _included(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int]) -
     longer, shorter = (list(ours), theirs) if len(ours) >= len(theirs) else (list(theirs), ours)
     rest = iter(longer)
     return longer if all(number in rest for number in shorter) else None
+
+
+def _is_set(node: Node) -> bool:
+    """Tell whether order means nothing among all children of a node."""
+    named = [part for part in node.parts if part.named] or node.parts
+    return all(group_of(node, part) is not None for part in named)
 
 
 def _sides(base: Node | None, ours: Node, theirs: Node) -> Sides:

@@ -38,6 +38,12 @@ def key_of(node: Node) -> bytes | None:
     return name
 
 
+def group_of(parent: Node, child: Node) -> str | None:
+    """Return the group within which a child commutes in its parent, or None where its place means something."""
+    holder = parent.core
+    return child.lang.group_of(holder.container, holder.kind, child.core.kind, child.core.text)
+
+
 def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
     if not depth:
         return None

@@ -2,61 +2,95 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-_NAMES = ("name", "key", "path", "declarator", "left")
-
 
 @dataclass(frozen=True, slots=True)
+class Free:
+    """State that children of some types may stand in any order within some containers.
+
+    `group` names what they are: children of different groups do not mix. `container` and `kind` are regular expressions
+    that must match whole node types; a container is also known as `parent/type`, to tell a class body from a function's.
+    """
+
+    group: str
+    kind: str
+    container: str = ".*"
+
+
+@dataclass(frozen=True)
 class Language:
     """Describe one language in terms of its grammar's node types.
 
-    `sets` maps a container's node type to groups of child types whose order means nothing: children of one group may be
-    united where both sides insert or move them. `names` lists the fields that name a child, in order of preference.
-    `named_by` names, for a node type without such a field, the field or child type that does. `overloads` are types
-    that their parameters tell apart too. `atoms` are types that are never looked into. `leading` are types that belong to the child
-    after them. `flat` are left-recursive types that are read as one list, with the token that separates it. `joins`
-    gives, per container, what stands between two children where no example does.
+    `grammar` is its name in tree-sitter-language-pack, empty for a file of records (see `records`). `free` lists what
+    commutes. `names` are the fields that name a child, in order of preference; `named_by` says for single node types
+    which fields or child types do (joined by `+`). `overloads` are types that their parameters tell apart too. `atoms`
+    are types that are never looked into. `leading` are types that belong to the child after them. `flat` are
+    left-recursive types that are read as one list, with the token that separates it. `runs` are types whose children
+    only mean something between two separators. `joins` gives, per container, what stands between two children where no
+    example does. `imports` recognises statements that import though the grammar does not say so. `embedded` names the
+    language inside a node type, where `@` means that its neighbour names it.
     """
 
     name: str
     grammar: str
-    extensions: tuple[str, ...] = ()
-    filenames: tuple[str, ...] = ()
-    sets: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=dict)
-    names: tuple[str, ...] = _NAMES
+    paths: tuple[str, ...] = ()
+    free: tuple[Free, ...] = ()
+    names: tuple[str, ...] = ("name", "key", "path", "declarator", "left")
     named_by: Mapping[str, str] = field(default_factory=dict)
     overloads: frozenset[str] = frozenset()
     atoms: frozenset[str] = frozenset()
     leading: frozenset[str] = frozenset()
     flat: Mapping[str, str] = field(default_factory=dict)
+    runs: frozenset[str] = frozenset()
     joins: Mapping[str, bytes] = field(default_factory=dict)
-    separators: frozenset[str] = frozenset({","})
+    separators: frozenset[str] = frozenset({",", "comma"})
     terminators: frozenset[str] = frozenset({";"})
+    imports: bytes = b""
+    embedded: Mapping[str, str] = field(default_factory=dict)
+    record_key: bytes = b""
+    generated_by: str = ""
 
-    def group_of(self, container: str, kind: str) -> frozenset[str] | None:
-        """Return the group of types within which a child commutes in this container, or None where order matters."""
-        for group in self.sets.get(container, ()):
-            if kind in group or "*" in group:
-                return group
-        return None
+    def group_of(self, parent: str, container: str, kind: str, text: bytes) -> str | None:
+        """Return the name of the group within which a child commutes here, or None where order matters."""
+        if self.imports and _pattern(self.imports).match(text):
+            return "imports"
+        return _group(self.free, parent, container, kind)
+
+
+@cache
+def _pattern(expression: bytes) -> re.Pattern[bytes]:
+    return re.compile(expression)
+
+
+@cache
+def _group(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> str | None:
+    for rule in rules:
+        if re.fullmatch(rule.kind, kind) and (
+            re.fullmatch(rule.container, container) or re.fullmatch(rule.container, f"{parent}/{container}")
+        ):
+            return rule.group
+    return None
 
 
 def language_of(path: str) -> Language | None:
     """Return the row for a path: by its whole name first, by its last extension then; None where nothing is known."""
     rows = _rows()
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
-    row = rows.get(name) or rows.get(name.lower())
-    if row is not None:
-        return row
     dot = name.rfind(".")
-    return rows.get(name[dot:].lower()) if dot >= 0 else None
+    return rows.get(name) or rows.get(name.lower()) or (rows.get(name[dot:].lower()) if dot >= 0 else None)
+
+
+def language_named(name: str) -> Language | None:
+    """Return the row with this name or extension."""
+    return next((row for row in _rows().values() if row.name == name), None) or _rows().get("." + name)
 
 
 @cache
 def _rows() -> dict[str, Language]:
     from .table import LANGUAGES
 
-    return {key: row for row in LANGUAGES for key in (*row.extensions, *row.filenames)}
+    return {path: row for row in LANGUAGES for path in row.paths}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from .entities import key_of, name_of
+from .entities import group_of, key_of, name_of
 from .sequences import changes
 from .syntax import Node
 
@@ -51,7 +51,7 @@ def match_new(
 
 
 def _free(node: Node, parent: Node) -> bool:
-    return parent.lang.group_of(parent.core.kind, node.core.kind) is not None
+    return group_of(parent, node) is not None
 
 
 def _whole(node: Node) -> bytes:

@@ -25,6 +25,7 @@ class Node:
     def __init__(self, raw: tree_sitter.Node | None, kind: str, source: bytes, start: int, end: int, lang: Language):
         self.raw, self.kind, self.source, self.start, self.end, self.lang = raw, kind, source, start, end, lang
         self.field: str | None = None
+        self.container = ""
         self.core: Node = self
         self.named = raw is None or raw.is_named
 
@@ -38,7 +39,7 @@ class Node:
         """Return the nodes inside, separators left out; empty for a leaf."""
         if self.raw is None or self.kind in self.lang.atoms:
             return []
-        return _grouped(_filled(_flattened(self), self), self)
+        return _grouped(_runs(_filled(_flattened(self), self), self), self)
 
     @cached_property
     def words(self) -> list[bytes]:
@@ -101,6 +102,7 @@ def _flattened(parent: Node) -> list[Node]:
             found.extend(_flattened(node))
             continue
         node.field = parent.raw.field_name_for_child(index)
+        node.container = parent.kind
         found.append(node)
     return found
 
@@ -123,6 +125,23 @@ def _filled(children: list[Node], parent: Node) -> list[Node]:
     return found
 
 
+def _runs(children: list[Node], parent: Node) -> list[Node]:
+    """Bind the children between two separators together, where one alone means nothing (the tokens of a macro)."""
+    if parent.kind not in parent.lang.runs:
+        return children
+    found: list[Node] = []
+    run: list[Node] = []
+    for child in [*children[1:-1], None]:
+        if child is None or child.kind in parent.lang.separators:
+            if run:
+                found.append(run[0] if len(run) == 1 else Group(run, run[0]))
+            found.extend([] if child is None else [child])
+            run = []
+        else:
+            run.append(child)
+    return [*children[:1], *found, *children[-1:]]
+
+
 def _grouped(children: list[Node], parent: Node) -> list[Node]:
     """Drop separators, and bind terminators and comments to the child that they belong to."""
     lang, source = parent.lang, parent.source
@@ -133,7 +152,13 @@ def _grouped(children: list[Node], parent: Node) -> list[Node]:
             continue
         if not child.named and child.kind in lang.terminators and found and not pending and found[-1].named:
             found[-1] = _bound(found[-1], child)
-        elif child.is_comment and found and not pending and found[-1].named and b"\n" not in source[found[-1].end : child.start]:
+        elif (
+            child.is_comment
+            and found
+            and not pending
+            and found[-1].named
+            and b"\n" not in source[found[-1].end : child.start]
+        ):
             between = source[found[-1].end : child.start]
             if between.strip(_SPACE):
                 found.append(child)
