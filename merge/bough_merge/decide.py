@@ -36,7 +36,7 @@ class Decider:
         if same_meaning(ours, theirs):
             return [ours.text]
         name = name_of(ours)
-        if name is not None and name in self.vetoed:
+        if self.vetoed and not self.vetoed.isdisjoint({name, name_of(theirs), base and name_of(base)}):
             return [self._dispute(base, ours, theirs, final=True)]
         self._where.append(name.decode("utf-8", "replace") if name and b"\n" not in name else "")
         try:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .conflicts import Dispute, Markers, compose, whole_lines
 from .decide import Decider
-from .languages import language_of
-from .syntax import parse
+from .gates import Failure, enclosing, failures
+from .languages import Language, language_of
 from .lines import merge_lines
-from .result import Conflict, MergeResult, Method
+from .result import Conflict, Finding, MergeResult, Method
+from .sequences import changes
 from .settings import Settings
-from .text import is_binary
+from .syntax import Node, parse
+from .text import is_binary, lines_of
 
 _DEFAULTS = Settings()
+# Each round refuses at least one more entity; beyond this many the whole change is one conflict.
+_LIMIT_ROUNDS = 6
+
+Parts = list[bytes | Dispute]
 
 
 def merge_file(
@@ -37,14 +45,68 @@ def merge_file(
         return MergeResult(ours, (), Method.OURS)
     if any(is_binary(side) for side in (base or b"", ours, theirs)):
         return MergeResult(ours, (Conflict(0, "", "changed a binary file", "changed a binary file"),), Method.BINARY)
-    parts = merge_parts(base or b"", ours, theirs, path)
-    content, conflicts = compose(whole_lines(parts), Markers(labels, marker_size))
-    return MergeResult(content, conflicts, Method.TEXT)
+    parts, method = _merged(base or b"", ours, theirs, path, settings)
+    content, conflicts = compose(parts, Markers(labels, marker_size))
+    return MergeResult(content, conflicts, method)
 
 
-def merge_parts(base: bytes, ours: bytes, theirs: bytes, path: str) -> list[bytes | Dispute]:
+def _merged(base: bytes, ours: bytes, theirs: bytes, path: str, settings: Settings) -> tuple[Parts, Method]:
+    by_lines = merge_lines(base, ours, theirs)
     lang = language_of(path)
-    lines = merge_lines(base, ours, theirs)
-    if lang is None or not any(isinstance(part, Dispute) for part in lines):
-        return lines
-    return Decider().merge(parse(base, lang), parse(ours, lang), parse(theirs, lang))
+    if lang is None or max(len(base), len(ours), len(theirs)) > settings.limit_bytes:
+        return by_lines, Method.TEXT
+    roots = parse(base, lang), parse(ours, lang), parse(theirs, lang)
+    if _clean(by_lines) and not failures(b"".join(_texts(by_lines)), *roots):
+        return by_lines, Method.LINES
+    return _by_structure(*roots), Method.STRUCTURE
+
+
+def _by_structure(base: Node, ours: Node, theirs: Node) -> Parts:
+    """Merge by entities, and refuse one entity after the other until no gate fails."""
+    vetoed: frozenset[bytes] = frozenset()
+    failed: Failure | None = None
+    for _ in range(_LIMIT_ROUNDS):
+        parts = whole_lines(Decider(vetoed).merge(base, ours, theirs))
+        if not _clean(parts):
+            return parts if failed is None else _reasoned(parts, failed)
+        content = b"".join(_texts(parts))
+        found = failures(content, base, ours, theirs)
+        if not found:
+            return parts
+        failed = found[0]
+        names = failed.names or enclosing(parse(content, ours.lang).parts, failed.at)
+        fresh = [name for name in names if name not in vetoed]
+        if not fresh:
+            break
+        vetoed |= {fresh[0]}
+    assert failed is not None
+    return refused(content, failed, base.source, ours.source, theirs.source)
+
+
+def refused(content: bytes, failed: Failure, base: bytes, ours: bytes, theirs: bytes) -> Parts:
+    """Turn the change around a failure into a dispute between the side that has it not and the merged text."""
+    merged = lines_of(content)
+    line = content.count(b"\n", 0, failed.at)
+    for side, ours_is_side in ((ours, True), (theirs, False)):
+        lines = lines_of(side)
+        for change in changes(lines, merged):
+            if change.new_start <= line < change.new_end:
+                old = b"".join(lines[change.old_start : change.old_end])
+                new = b"".join(merged[change.new_start : change.new_end])
+                mine, other = (old, new) if ours_is_side else (new, old)
+                dispute = Dispute(old, mine, other, reason=failed.message, final=True)
+                head, tail = b"".join(merged[: change.new_start]), b"".join(merged[change.new_end :])
+                return [part for part in (head, dispute, tail) if part != b""]
+    return whole_lines([Dispute(base, ours, theirs, reason=failed.message, final=True)])
+
+
+def _reasoned(parts: Parts, failed: Failure) -> Parts:
+    return [replace(part, reason=failed.message) if isinstance(part, Dispute) else part for part in parts]
+
+
+def _clean(parts: Parts) -> bool:
+    return all(isinstance(part, bytes) for part in parts)
+
+
+def _texts(parts: Parts) -> list[bytes]:
+    return [part for part in parts if isinstance(part, bytes)]

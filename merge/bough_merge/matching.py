@@ -35,27 +35,18 @@ def match(base: Sequence[Node], side: Sequence[Node]) -> list[int | None]:
 def match_new(
     ours: Sequence[Node], theirs: Sequence[Node], new_ours: list[int], new_theirs: list[int], parent: Node
 ) -> list[tuple[int, int]]:
-    """Pair children that both sides added: the same text next to each other, or the same name where order is free."""
-    mine, other = [ours[j] for j in new_ours], [theirs[k] for k in new_theirs]
-    found: list[int | None] = [None] * len(other)
-    taken: set[int] = set()
+    """Pair children that both sides added, where order is free: by group and name, the whole text being the last name.
 
-    def pair(i: int, j: int) -> None:
-        if _free(mine[i], parent):
-            found[j] = i
-            taken.add(i)
+    Whatever has a name of its own may be of another type on the other side (`bar` and `bar: 1` are one key).
+    """
 
-    _pair_named(mine, other, found, taken, pair, key_of)
-    _pair_named(mine, other, found, taken, pair, _whole)
-    return [(new_ours[i], new_theirs[j]) for j, i in enumerate(found) if i is not None]
+    def keyed(nodes: Sequence[Node], indices: list[int]) -> dict[Hashable, int]:
+        keys = {i: (group_of(parent, nodes[i]), key_of(nodes[i]) or nodes[i].core.text) for i in indices}
+        counted = Counter(keys.values())
+        return {key: i for i, key in keys.items() if key[0] is not None and counted[key] == 1}
 
-
-def _free(node: Node, parent: Node) -> bool:
-    return group_of(parent, node) is not None
-
-
-def _whole(node: Node) -> bytes:
-    return node.text
+    mine, other = keyed(ours, new_ours), keyed(theirs, new_theirs)
+    return [(j, other[key]) for key, j in mine.items() if key in other]
 
 
 def _pair_equal(base: Sequence[Node], side: Sequence[Node], pair: Callable[[int, int], None]) -> None:

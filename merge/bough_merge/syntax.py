@@ -37,7 +37,7 @@ class Node:
     @cached_property
     def parts(self) -> list[Node]:
         """Return the nodes inside, separators left out; empty for a leaf."""
-        if self.raw is None or self.kind in self.lang.atoms:
+        if self.raw is None or self.kind in self.lang.atoms or self.kind == "ERROR":
             return []
         return _grouped(_runs(_filled(_flattened(self), self), self), self)
 

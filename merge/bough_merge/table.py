@@ -10,10 +10,11 @@ from .languages import Free, Language
 
 # Order means nothing among imports, among declarations that are found by name, and among what is addressed by key.
 COMMON = (
+    Free("future", "future_import_statement"),
     Free(
         "imports",
         r"import_(statement|declaration|directive|header|from_statement|spec)|import|preproc_include|using_directive"
-        r"|use_(declaration|statement|directive)|namespace_use_declaration|library_import|import_or_export|open_directive|future_import_statement",
+        r"|use_(declaration|statement|directive)|namespace_use_declaration|library_import|import_or_export|open_directive",
     ),
     Free(
         "names",
