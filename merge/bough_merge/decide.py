@@ -159,7 +159,7 @@ class _Ids:
     def __init__(self, sides: Sides, parent: Node):
         self._sides = sides
         count = len(sides.base)
-        mine, other = match(sides.base, sides.ours), match(sides.base, sides.theirs)
+        mine, other = match(sides.base, sides.ours, parent), match(sides.base, sides.theirs, parent)
         self.ours = [count + j if i is None else i for j, i in enumerate(mine)]
         first = count + len(mine)
         self.theirs = [first + k if i is None else i for k, i in enumerate(other)]

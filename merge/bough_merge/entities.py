@@ -10,7 +10,7 @@ import tree_sitter
 from .syntax import Node
 
 _DEFINITIONS = re.compile(
-    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|block_mapping_pair|pair"
+    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|block_mapping_pair|pair|[Aa]ttribute"
 )
 _IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^STag$|key")
 _DEPTH = 4
@@ -18,8 +18,8 @@ _DEPTH = 4
 
 def name_of(node: Node) -> bytes | None:
     """Return the name that tells this entity from its siblings of the same type, or None where it has none."""
-    raw = node.core.raw
-    return _name(raw, node, _DEPTH) if raw is not None else None
+    core = node.core
+    return _name(core.raw, node, _DEPTH) if core.raw is not None else core.label
 
 
 def key_of(node: Node) -> bytes | None:
@@ -42,6 +42,18 @@ def group_of(parent: Node, child: Node) -> str | None:
     """Return the group within which a child commutes in its parent, or None where its place means something."""
     holder = parent.core
     return child.lang.group_of(holder.container, holder.kind, child.core.kind, child.core.text)
+
+
+def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
+    """Return what may stand only once in a parent, or None where repeating means something.
+
+    Two imports from one module are two imports, so an import is known by its whole text.
+    """
+    group = group_of(parent, child)
+    if group is None:
+        return None
+    key = None if group == "imports" else key_of(child)
+    return group, key if key is not None else b"".join(child.core.text.split())
 
 
 def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:

@@ -9,7 +9,7 @@ from itertools import islice
 
 import tree_sitter
 
-from .entities import group_of, key_of, kind_in_words, name_of
+from .entities import group_of, identity_of, key_of, kind_in_words, name_of
 from .names import lost_names
 from .syntax import Node, parse
 
@@ -90,34 +90,41 @@ def _counterpart(part: Node, side: Node | None) -> Node | None:
 def _broken(
     merged: Node, old: Node | None, mine: Node | None, other: Node | None, names: tuple[bytes, ...]
 ) -> Iterator[Failure]:
-    now = _keys(merged)
-    before, ours, theirs = (_keys(side) if side is not None else Counter() for side in (old, mine, other))
+    now = Counter(_identities(merged))
+    ours, theirs = Counter(_identities(mine)), Counter(_identities(other))
     for key, count in now.items():
         if count > max(ours[key], theirs[key], 1):
-            yield _failure("duplicate", merged, key, "is stated twice", names)
-    for key in (ours.keys() & theirs.keys()) | ((ours.keys() | theirs.keys()) - before.keys()):
-        if key not in now and mine is not None and other is not None:
-            yield _failure("missing", merged, key, "is missing", names)
+            yield _failure(merged, key, names)
+    if mine is None or other is None:
+        return
+    before, kept, added, here = (_names(node) for node in (old, mine, other, merged))
+    for name in (kept & added) | (kept - before) | (added - before):
+        if name not in here:
+            yield Failure("missing", merged.start, f"`{_shown(name)}` is missing", names)
 
 
-def _failure(kind: str, merged: Node, key: tuple[str, bytes], what: str, names: tuple[bytes, ...]) -> Failure:
-    twins = [part for part in merged.parts if _key(merged, part) == key]
-    shown = key[1].decode("utf-8", "replace")
-    where = kind_in_words(twins[-1].core.kind) if twins else key[0]
+def _failure(merged: Node, key: tuple[str, bytes], names: tuple[bytes, ...]) -> Failure:
+    twins = [part for part in merged.parts if identity_of(merged, part) == key]
     own = tuple(name for name in (name_of(part) for part in twins) if name)
-    return Failure(kind, twins[-1].start if twins else merged.start, f"{where} `{shown}` {what}", own + names)
+    message = f"{kind_in_words(twins[-1].core.kind)} `{_shown(key[1])}` is stated twice"
+    return Failure("duplicate", twins[-1].start, message, own + names)
 
 
-def _keys(node: Node) -> Counter[tuple[str, bytes]]:
-    return Counter(key for key in (_key(node, part) for part in node.parts) if key is not None)
+def _identities(node: Node | None) -> list[tuple[str, bytes]]:
+    if node is None:
+        return []
+    return [key for key in (identity_of(node, part) for part in node.parts) if key is not None]
 
 
-def _key(parent: Node, child: Node) -> tuple[str, bytes] | None:
-    """Return what may stand only once in a container, or None for what may be repeated."""
-    group = group_of(parent, child)
-    if group is None:
-        return None
-    return group, key_of(child) or child.core.text
+def _names(node: Node | None) -> set[bytes]:
+    """Return the names of the entities in a container whose order is free and that are no imports."""
+    if node is None:
+        return set()
+    return {name for part in node.parts if group_of(node, part) not in (None, "imports") and (name := name_of(part))}
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def enclosing(nodes: Sequence[Node], at: int) -> tuple[bytes, ...]:

@@ -31,8 +31,13 @@ class Language:
     are types that are never looked into. `leading` are types that belong to the child after them. `flat` are
     left-recursive types that are read as one list, with the token that separates it. `runs` are types whose children
     only mean something between two separators. `joins` gives, per container, what stands between two children where no
-    example does. `imports` recognises statements that import though the grammar does not say so. `embedded` names the
-    language inside a node type, where `@` means that its neighbour names it.
+    example does. `imports` recognises statements that import though the grammar does not say so. `marks` gives a name
+    to nodes by their text, for what means more than its type says; it stands where the type would. `embedded` names the
+    language inside a node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes
+    is made anew; such a file is never merged by guess.
+
+    For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose place
+    means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of cells.
     """
 
     name: str
@@ -50,9 +55,17 @@ class Language:
     separators: frozenset[str] = frozenset({",", "comma"})
     terminators: frozenset[str] = frozenset({";"})
     imports: bytes = b""
+    marks: Mapping[str, bytes] = field(default_factory=dict)
     embedded: Mapping[str, str] = field(default_factory=dict)
     record_key: bytes = b""
-    generated_by: str = ""
+    ordered_records: bytes = b""
+    blocks: bool = False
+    cells: bool = False
+    remedy: str = ""
+
+    def mark_of(self, kind: str, text: bytes) -> str:
+        """Return the mark of a node by its text, or else its type."""
+        return next((mark for mark, pattern in self.marks.items() if _pattern(pattern).match(text)), kind)
 
     def group_of(self, parent: str, container: str, kind: str, text: bytes) -> str | None:
         """Return the name of the group within which a child commutes here, or None where order matters."""

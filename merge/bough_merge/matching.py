@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from .entities import group_of, key_of, name_of
+from .entities import group_of, identity_of, key_of, name_of
 from .sequences import changes
 from .syntax import Node
 
@@ -15,7 +15,7 @@ _SIMILAR = 0.5
 _LIMIT_PAIRS = 2500
 
 
-def match(base: Sequence[Node], side: Sequence[Node]) -> list[int | None]:
+def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int | None]:
     """Return, for each child of the side, the index of its counterpart in the base, or None where it is new."""
     found: list[int | None] = [None] * len(side)
     taken: set[int] = set()
@@ -28,8 +28,18 @@ def match(base: Sequence[Node], side: Sequence[Node]) -> list[int | None]:
     for key in (key_of, name_of):
         _pair_named(base, side, found, taken, pair, key)
     for rows, columns in _stretches(len(base), found, taken):
-        _pair_similar(base, side, rows, columns, pair)
+        rows = [row for row in rows if not _is_its_text(base[row], parent)]
+        columns = [column for column in columns if not _is_its_text(side[column], parent)]
+        if rows and columns:
+            _pair_similar(base, side, rows, columns, pair)
     return found
+
+
+def _is_its_text(node: Node, parent: Node) -> bool:
+    """Tell whether a child of a set is nothing but its text, so that another text is another child."""
+    return (
+        group_of(parent, node) in ("types", "modifiers", "items", "requirements", "records") and name_of(node) is None
+    )
 
 
 def match_new(
@@ -41,9 +51,9 @@ def match_new(
     """
 
     def keyed(nodes: Sequence[Node], indices: list[int]) -> dict[Hashable, int]:
-        keys = {i: (group_of(parent, nodes[i]), key_of(nodes[i]) or nodes[i].core.text) for i in indices}
+        keys = {i: identity_of(parent, nodes[i]) for i in indices}
         counted = Counter(keys.values())
-        return {key: i for i, key in keys.items() if key[0] is not None and counted[key] == 1}
+        return {key: i for i, key in keys.items() if key is not None and counted[key] == 1}
 
     mine, other = keyed(ours, new_ours), keyed(theirs, new_theirs)
     return [(j, other[key]) for key, j in mine.items() if key in other]

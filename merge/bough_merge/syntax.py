@@ -26,6 +26,7 @@ class Node:
         self.raw, self.kind, self.source, self.start, self.end, self.lang = raw, kind, source, start, end, lang
         self.field: str | None = None
         self.container = ""
+        self.label: bytes | None = None
         self.core: Node = self
         self.named = raw is None or raw.is_named
 
@@ -67,6 +68,10 @@ class Node:
 
 def parse(source: bytes, lang: Language) -> Node:
     """Parse one side; broken syntax still gives a tree, with `has_error` on its raw root."""
+    if not lang.grammar:
+        from .records import parse_records
+
+        return parse_records(source, lang)
     raw = get_parser(lang.grammar).parse(source).root_node  # type: ignore[arg-type]
     return Node(raw, raw.type, source, 0, len(source), lang)
 
@@ -94,6 +99,7 @@ def _flattened(parent: Node) -> list[Node]:
     """Return the direct children; those of a left-recursive type take the place of the nested node."""
     assert parent.raw is not None
     found: list[Node] = []
+    mark = parent.lang.mark_of(parent.kind, parent.text)
     for index, raw in enumerate(parent.raw.children):
         node = _node(raw, parent)
         if node is None:
@@ -102,7 +108,7 @@ def _flattened(parent: Node) -> list[Node]:
             found.extend(_flattened(node))
             continue
         node.field = parent.raw.field_name_for_child(index)
-        node.container = parent.kind
+        node.container = mark
         found.append(node)
     return found
 

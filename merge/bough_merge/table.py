@@ -100,7 +100,7 @@ def _js(name: str, grammar: str, *paths: str) -> Language:
         grammar,
         paths,
         free=_JS,
-        named_by={"import_statement": "source", "shorthand_property_identifier": "", "export_statement": "declaration"},
+        named_by={"import_statement": "source", "shorthand_property_identifier": ""},
         flat={"union_type": "|"},
         joins={
             "object": b", ",
@@ -130,6 +130,27 @@ def _c(name: str, grammar: str, *paths: str) -> Language:
     )
 
 
+_LOCKS = (
+    ("package-lock.json", "json", "npm install --package-lock-only"),
+    ("npm-shrinkwrap.json", "json", "npm shrinkwrap"),
+    ("yarn.lock", "", "yarn install"),
+    ("pnpm-lock.yaml", "yaml", "pnpm install --lockfile-only"),
+    ("bun.lock", "", "bun install"),
+    ("Cargo.lock", "toml", "cargo generate-lockfile"),
+    ("poetry.lock", "toml", "poetry lock"),
+    ("uv.lock", "toml", "uv lock"),
+    ("pdm.lock", "toml", "pdm lock"),
+    ("Pipfile.lock", "json", "pipenv lock"),
+    ("Gemfile.lock", "", "bundle lock"),
+    ("composer.lock", "json", "composer update --lock"),
+    ("mix.lock", "", "mix deps.get"),
+    ("flake.lock", "json", "nix flake lock"),
+    ("pubspec.lock", "yaml", "dart pub get"),
+    ("Podfile.lock", "yaml", "pod install"),
+    ("gradle.lockfile", "", "gradle dependencies --write-locks"),
+    ("packages.lock.json", "json", "dotnet restore --force-evaluate"),
+)
+
 LANGUAGES: tuple[Language, ...] = (
     Language(
         "python",
@@ -137,6 +158,7 @@ LANGUAGES: tuple[Language, ...] = (
         (".py", ".pyi", ".pyw"),
         free=(
             *COMMON,
+            Free("items", ".*", "__all__/(list|tuple)"),
             Free(
                 "members",
                 r"function_definition|class_definition|decorated_definition|expression_statement",
@@ -144,6 +166,7 @@ LANGUAGES: tuple[Language, ...] = (
             ),
             Free("items", ".*", "set"),
         ),
+        marks={"__all__": rb"__all__\s*(:[^=]*)?\+?=\s*[\[(]"},
         named_by={
             "import_from_statement": "module_name",
             "import_statement": "name",
@@ -189,7 +212,7 @@ LANGUAGES: tuple[Language, ...] = (
         "go",
         (".go",),
         free=COMMON,
-        named_by={"method_declaration": "receiver+name", "type_declaration": "type_spec"},
+        named_by={"method_declaration": "receiver+name"},
         atoms=frozenset({"interpreted_string_literal", "raw_string_literal"}),
         joins={"literal_value": b", ", "argument_list": b", ", "parameter_list": b", "},
         terminators=frozenset({";"}),
@@ -199,7 +222,7 @@ LANGUAGES: tuple[Language, ...] = (
         "rust",
         (".rs",),
         free=COMMON,
-        named_by={"impl_item": "trait+type", "use_declaration": "argument"},
+        named_by={"impl_item": "trait+type"},
         leading=frozenset({"attribute_item"}),
         runs=frozenset({"token_tree"}),
         atoms=frozenset({"string_literal"}),
@@ -368,4 +391,31 @@ LANGUAGES: tuple[Language, ...] = (
     Language("verilog", "verilog", (".v", ".sv", ".svh")),
     Language("scheme", "scheme", (".scm", ".ss", ".sld")),
     Language("rst", "rst", (".rst",)),
+    Language(
+        "go.mod",
+        "",
+        ("go.mod", "go.work"),
+        free=(Free("records", "record|block"),),
+        blocks=True,
+        record_key=rb"(?!//)(module|go|toolchain|retract|ignore|exclude|require|replace|godebug|tool|use)\s+([^\s=]+)",
+    ),
+    Language("go.sum", "", ("go.sum",), free=(Free("records", "record"),), record_key=rb"(\S+\s+\S+)"),
+    Language(
+        "requirements",
+        "",
+        ("requirements.txt", "requirements-dev.txt", "constraints.txt", ".in"),
+        free=(Free("records", "record"),),
+        record_key=rb"([A-Za-z0-9][\w.-]*)",
+    ),
+    Language(
+        "ignore",
+        "",
+        (".gitignore", ".dockerignore", ".npmignore", ".eslintignore", ".prettierignore", ".gitattributes", ".mailmap"),
+        free=(Free("records", "record"),),
+        ordered_records=rb"!",
+    ),
+    Language("codeowners", "", ("CODEOWNERS",), free=(Free("records", "record"),), record_key=rb"(\S+)"),
+    Language("people", "", ("AUTHORS", "CONTRIBUTORS", "MAINTAINERS"), free=(Free("records", "record"),)),
+    Language("csv", "", (".csv", ".tsv"), free=(Free("records", "record"),), cells=True),
+    *(Language("lock", grammar, (path,), remedy=remedy) for path, grammar, remedy in _LOCKS),
 )
