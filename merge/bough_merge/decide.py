@@ -12,17 +12,26 @@ from .lines import merge_lines
 from .matching import match, match_new
 from .sequences import Kind, Region, three_way
 from .syntax import Group, Node, members_of, same_meaning
+from .transplant import Edit, carried, moved
 
 # Real code nests some 60 levels deep; beyond this a node is merged by lines, so that no input can exhaust the stack.
 _LIMIT_DEPTH = 100
 
 
+Stretch = tuple[Sequence[Node], Sequence[Node], Sequence[Node]]
+
+
 @dataclass
 class Decider:
-    """Merge syntax trees top-down. `vetoed` holds the names of entities that a gate refused to see merged."""
+    """Merge syntax trees top-down.
+
+    `vetoed` holds the names of entities that a gate refused to see merged, `sources` the whole texts of base, ours and
+    theirs. `pending` collects edits whose code moved elsewhere in the file: they are still to be made in the result.
+    """
 
     vetoed: frozenset[bytes] = frozenset()
-    limit_nodes: int = 400_000
+    sources: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+    pending: list[Edit] = field(default_factory=list)
     _where: list[str] = field(default_factory=list)
 
     def merge(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
@@ -125,29 +134,36 @@ class Decider:
             return Piece(at=at, parts=[self._dispute(base, ours, theirs)])
         return Piece(at=at, parts=[kept.text])
 
-    def _clash(self, region: Region, sides: Sides) -> Dispute:
-        base, ours, theirs = sides.stretches(region.base, region.ours, region.theirs)
-        return Dispute(
-            base,
-            ours,
-            theirs,
-            where=self._place(),
-            said_ours=_said(sides.base[region.base], sides.ours[region.ours]),
-            said_theirs=_said(sides.base[region.base], sides.theirs[region.theirs]),
-        )
+    def _clash(self, region: Region, sides: Sides) -> Part:
+        texts = sides.stretches(region.base, region.ours, region.theirs)
+        nodes = sides.base[region.base], sides.ours[region.ours], sides.theirs[region.theirs]
+        return self._settled(nodes, texts, final=False)
 
-    def _dispute(self, base: Node | None, ours: Node | None, theirs: Node | None, final: bool = False) -> Dispute:
+    def _dispute(self, base: Node | None, ours: Node | None, theirs: Node | None, final: bool = False) -> Part:
         nodes = [[] if node is None else [node] for node in (base, ours, theirs)]
         texts = [b"" if node is None else node.text for node in (base, ours, theirs)]
-        return Dispute(
-            texts[0],
-            texts[1],
-            texts[2],
-            where=self._place(),
-            said_ours=_said(nodes[0], nodes[1]),
-            said_theirs=_said(nodes[0], nodes[2]),
-            final=final or base is None,
-        )
+        return self._settled((nodes[0], nodes[1], nodes[2]), (texts[0], texts[1], texts[2]), final or base is None)
+
+    def _settled(self, nodes: Stretch, texts: tuple[bytes, bytes, bytes], final: bool) -> Part:
+        """Carry one side's edits into the other side's version where they fit, else return the dispute."""
+        if not final:
+            whole = self._carried(nodes, texts)
+            if whole is not None:
+                return whole
+        said_ours, said_theirs = _said(nodes[0], nodes[1]), _said(nodes[0], nodes[2])
+        return Dispute(*texts, self._place(), said_ours, said_theirs, final=final)
+
+    def _carried(self, nodes: Stretch, texts: tuple[bytes, bytes, bytes]) -> bytes | None:
+        base, ours, theirs = nodes
+        found = {carried(base, theirs, ours, texts[1]), carried(base, ours, theirs, texts[2])} - {None}
+        if found:
+            return min(found, key=lambda text: text or b"") if len({_bare(text) for text in found}) == 1 else None
+        for edited, other, text in ((theirs, ours, texts[1]), (ours, theirs, texts[2])):
+            edits = moved(base, edited, self.sources[0], self.sources[1 if other is ours else 2])
+            if edits:
+                self.pending.extend(edits)
+                return text
+        return None
 
     def _place(self) -> str:
         return ".".join(dict.fromkeys(name for name in self._where if name))
@@ -211,6 +227,10 @@ def _included(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int]) -
     longer, shorter = (list(ours), theirs) if len(ours) >= len(theirs) else (list(theirs), ours)
     rest = iter(longer)
     return longer if all(number in rest for number in shorter) else None
+
+
+def _bare(text: bytes | None) -> bytes:
+    return b"".join((text or b"").split())
 
 
 def _is_set(node: Node) -> bool:

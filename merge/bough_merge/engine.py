@@ -14,6 +14,7 @@ from .sequences import changes
 from .settings import Settings
 from .syntax import Node, parse
 from .text import is_binary, lines_of
+from .transplant import made
 
 _DEFAULTS = Settings()
 # Each round refuses at least one more entity; beyond this many the whole change is one conflict.
@@ -66,7 +67,7 @@ def _by_structure(base: Node, ours: Node, theirs: Node) -> Parts:
     vetoed: frozenset[bytes] = frozenset()
     failed: Failure | None = None
     for _ in range(_LIMIT_ROUNDS):
-        parts = whole_lines(Decider(vetoed).merge(base, ours, theirs))
+        parts = _decided(base, ours, theirs, vetoed)
         if not _clean(parts):
             return parts if failed is None else _reasoned(parts, failed)
         content = b"".join(_texts(parts))
@@ -81,6 +82,16 @@ def _by_structure(base: Node, ours: Node, theirs: Node) -> Parts:
         vetoed |= {fresh[0]}
     assert failed is not None
     return refused(content, failed, base.source, ours.source, theirs.source)
+
+
+def _decided(base: Node, ours: Node, theirs: Node, vetoed: frozenset[bytes]) -> Parts:
+    sources = base.source, ours.source, theirs.source
+    decider = Decider(vetoed, sources)
+    parts = whole_lines(decider.merge(base, ours, theirs))
+    if decider.pending:
+        done = made(parts, decider.pending)
+        return done if done is not None else whole_lines(Decider(vetoed).merge(base, ours, theirs))
+    return parts
 
 
 def refused(content: bytes, failed: Failure, base: bytes, ours: bytes, theirs: bytes) -> Parts:
