@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 
 from .compose import Part, Piece, Sides, join
 from .conflicts import Dispute
-from .entities import group_of, key_of, kind_in_words, name_of
+from .entities import group_of, identity_of, key_of, kind_in_words, name_of
 from .lines import merge_lines
 from .matching import match, match_new
 from .sequences import Kind, Region, three_way
-from .syntax import Group, Node, members_of, same_meaning
+from .embedding import Embedded, embedded
+from .syntax import Group, Node, members_of, parse, same_meaning
 from .transplant import Edit, carried, moved
+from .versions import is_own_version, raised
 
 # Real code nests some 60 levels deep; beyond this a node is merged by lines, so that no input can exhaust the stack.
 _LIMIT_DEPTH = 100
 
+
+_RANKS = {"future": 0, "imports": 1}
 
 Stretch = tuple[Sequence[Node], Sequence[Node], Sequence[Node]]
 
@@ -54,6 +58,9 @@ class Decider:
             self._where.pop()
 
     def _deeper(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
+        inner = embedded(ours) if base is not None else None
+        if base is not None and inner is not None:
+            return self._embedded(base, ours, theirs, inner)
         parts = self._by_children(base, ours, theirs)
         disputes = [part for part in parts if isinstance(part, Dispute)]
         if not disputes or base is None:
@@ -80,6 +87,16 @@ class Decider:
         if base is None and not _is_set(ours) and not isinstance(ours, Group):
             return [self._dispute(None, ours, theirs)]
         return join(self._pieces(sides, ours), sides, ours)
+
+    def _embedded(self, base: Node, ours: Node, theirs: Node, inner: Embedded) -> list[Part]:
+        """Merge another language inside this one, where all three versions of it parse."""
+        roots = [
+            parse(node.text[inner.quote : len(node.text) - inner.quote], inner.lang) for node in (base, ours, theirs)
+        ]
+        if any(root.raw is None or root.raw.has_error for root in roots):
+            return self._leaf(base, ours, theirs)
+        head, tail = ours.text[: inner.quote], ours.text[len(ours.text) - inner.quote :]
+        return [head, *self.merge(*roots), tail]
 
     def _leaf(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         if base is not None and b"\n" in base.text:
@@ -147,11 +164,14 @@ class Decider:
     def _settled(self, nodes: Stretch, texts: tuple[bytes, bytes, bytes], final: bool) -> Part:
         """Carry one side's edits into the other side's version where they fit, else return the dispute."""
         if not final:
-            whole = self._carried(nodes, texts)
+            whole = self._raised(texts) or self._carried(nodes, texts)
             if whole is not None:
                 return whole
         said_ours, said_theirs = _said(nodes[0], nodes[1]), _said(nodes[0], nodes[2])
         return Dispute(*texts, self._place(), said_ours, said_theirs, final=final)
+
+    def _raised(self, texts: tuple[bytes, bytes, bytes]) -> bytes | None:
+        return raised(*texts, own=is_own_version(self._place()))
 
     def _carried(self, nodes: Stretch, texts: tuple[bytes, bytes, bytes]) -> bytes | None:
         base, ours, theirs = nodes
@@ -206,18 +226,45 @@ class _Ids:
             if number in at
         )
 
+    def rank(self, number: int) -> int:
+        """Return where children of a group stand among other groups: imports come first."""
+        return _RANKS.get(group_of(self._parent, self.node(number)) or "", len(_RANKS))
+
     def commute(self, region: Region, parent: Node) -> bool:
         """Tell whether the order of everything in a region means nothing to the language."""
         numbers = {*range(region.base.start, region.base.stop), *self.ours[region.ours], *self.theirs[region.theirs]}
         groups = {group_of(parent, self.node(number)) for number in numbers}
-        return len(groups) == 1 and None not in groups
+        if not groups or None in groups:
+            return False
+        return "assignments" not in groups or (len(groups) == 1 and self._independent(region))
+
+    def _independent(self, region: Region) -> bool:
+        """Tell whether neither side's new assignments mention what the other side assigns."""
+        mine = [
+            self._sides.ours[j]
+            for j in range(region.ours.start, region.ours.stop)
+            if self.ours[j] >= len(self._sides.base)
+        ]
+        other = [
+            self._sides.theirs[k]
+            for k in range(region.theirs.start, region.theirs.stop)
+            if self.theirs[k] >= len(self._sides.base)
+        ]
+        return not any(
+            (name_of(node) or node.text) in stranger.text
+            for nodes, strangers in ((mine, other), (other, mine))
+            for node in nodes
+            for stranger in strangers
+            if identity_of(self._parent, node) != identity_of(self._parent, stranger)
+        )
 
 
 def _united(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int], ids: _Ids) -> list[int]:
     """Unite two versions of a set: ours in its order, then what only theirs has; what one side dropped is gone."""
     gone = {number for number in base if number not in ids.at_ours or number not in ids.at_theirs}
     kept = {number for number in gone if ids.changed(number, ids._sides)}
-    return [number for number in dict.fromkeys((*ours, *theirs)) if number not in gone or number in kept]
+    united = [number for number in dict.fromkeys((*ours, *theirs)) if number not in gone or number in kept]
+    return sorted(united, key=ids.rank)
 
 
 def _included(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int]) -> list[int] | None:

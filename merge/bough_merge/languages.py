@@ -31,7 +31,7 @@ class Language:
     are types that are never looked into. `leading` are types that belong to the child after them. `flat` are
     left-recursive types that are read as one list, with the token that separates it. `runs` are types whose children
     only mean something between two separators. `joins` gives, per container, what stands between two children where no
-    example does. `imports` recognises statements that import though the grammar does not say so. `marks` gives a name
+    example does. `told` gives groups of children that commute by their text, where the type alone does not tell. `marks` gives a name
     to nodes by their text, for what means more than its type says; it stands where the type would. `embedded` names the
     language inside a node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes
     is made anew; such a file is never merged by guess.
@@ -54,7 +54,7 @@ class Language:
     joins: Mapping[str, bytes] = field(default_factory=dict)
     separators: frozenset[str] = frozenset({",", "comma"})
     terminators: frozenset[str] = frozenset({";"})
-    imports: bytes = b""
+    told: tuple[tuple[str, bytes], ...] = ()
     marks: Mapping[str, bytes] = field(default_factory=dict)
     embedded: Mapping[str, str] = field(default_factory=dict)
     record_key: bytes = b""
@@ -63,14 +63,19 @@ class Language:
     cells: bool = False
     remedy: str = ""
 
+    def is_told(self, text: bytes) -> bool:
+        """Tell whether a text stands for itself, whatever its type: a comment that is an import to a type checker."""
+        return any(_pattern(pattern).match(text) for _, pattern in self.told)
+
     def mark_of(self, kind: str, text: bytes) -> str:
         """Return the mark of a node by its text, or else its type."""
         return next((mark for mark, pattern in self.marks.items() if _pattern(pattern).match(text)), kind)
 
     def group_of(self, parent: str, container: str, kind: str, text: bytes) -> str | None:
         """Return the name of the group within which a child commutes here, or None where order matters."""
-        if self.imports and _pattern(self.imports).match(text):
-            return "imports"
+        for group, pattern in self.told:
+            if _pattern(pattern).match(text):
+                return group
         return _group(self.free, parent, container, kind)
 
 

@@ -170,7 +170,7 @@ def _grouped(children: list[Node], parent: Node) -> list[Node]:
                 found.append(child)
             else:
                 found[-1] = _bound(found[-1], child)
-        elif child.is_comment or child.kind in lang.leading:
+        elif (child.is_comment and not lang.is_told(child.text)) or child.kind in lang.leading:
             if pending and not _close(pending[-1], child):
                 found.extend(pending)
                 pending = []

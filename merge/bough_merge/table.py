@@ -76,7 +76,22 @@ _JS = (
     *COMMON,
     Free("members", r"export_statement", "program"),
 )
-_JS_IMPORTS = rb"(?:const|let|var)\s+(?:[\w$]+|\{[\w$\s,:]*\})\s*=\s*require\([^()]*\)[\w$.]*\s*;?\s*$"
+# `cfg->a = 1` and `self.b = 2` are to an object what its keys are to a literal.
+_FIELDS = rb"\w+(?:\.|->)\w+\s*(?::[^=\n]+)?=(?!=)"
+_JS_TOLD = (
+    ("imports", rb"(?:const|let|var)\s+(?:[\w$]+|\{[\w$\s,:]*\})\s*=\s*require\([^()]*\)[\w$.]*\s*;?\s*$"),
+    ("imports", rb"/\*\*\s*@typedef \{import\("),
+    # A call with a title and a function registers it: tests, suites, tasks.
+    (
+        "registrations",
+        rb"""[\w.]+\(\s*(["'`])(?:(?!\1).)*\1\s*,\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)""",
+    ),
+    ("assignments", _FIELDS),
+)
+_SHELL_TOLD = (
+    # A command with a title and a script of several lines registers it, as every test harness for shells has it.
+    ("registrations", rb"""\w+(?:\s+[A-Z0-9_,!]+)?\s+(["'])(?:(?!\1).)*\1\s+(['"])\n"""),
+)
 _JS_ROW: dict[str, object] = {}
 
 _C_TOP = r"translation_unit|preproc_(if|ifdef|else)|declaration_list|linkage_specification"
@@ -110,7 +125,7 @@ def _js(name: str, grammar: str, *paths: str) -> Language:
             "array": b", ",
             "named_imports": b", ",
         },
-        imports=_JS_IMPORTS,
+        told=_JS_TOLD,
         atoms=frozenset({"string", "regex", "number"}),
     )
 
@@ -122,6 +137,7 @@ def _c(name: str, grammar: str, *paths: str) -> Language:
         paths,
         free=_C,
         named_by={"initializer_pair": "designator"},
+        told=(("assignments", _FIELDS),),
         overloads=frozenset({"function_definition", "declaration", "field_declaration"})
         if grammar == "cpp"
         else frozenset(),
@@ -166,6 +182,7 @@ LANGUAGES: tuple[Language, ...] = (
             ),
             Free("items", ".*", "set"),
         ),
+        told=(("assignments", _FIELDS),),
         marks={"__all__": rb"__all__\s*(:[^=]*)?\+?=\s*[\[(]"},
         named_by={
             "import_from_statement": "module_name",
@@ -233,7 +250,7 @@ LANGUAGES: tuple[Language, ...] = (
         "ruby",
         (".rb", ".rake", ".gemspec", "Rakefile", "Gemfile"),
         free=COMMON,
-        imports=rb"require(_relative)?\b",
+        told=(("imports", rb"require(_relative)?\b"),),
         atoms=frozenset({"string"}),
     ),
     Language("php", "php", (".php",), free=COMMON, joins={"array_creation_expression": b", "}),
@@ -247,7 +264,7 @@ LANGUAGES: tuple[Language, ...] = (
         atoms=frozenset({"string"}),
     ),
     Language("dart", "dart", (".dart",), free=COMMON, leading=frozenset({"method_signature", "function_signature"})),
-    Language("lua", "lua", (".lua",), free=COMMON, imports=rb"local\s+\w+\s*=\s*require\b"),
+    Language("lua", "lua", (".lua",), free=COMMON, told=(("imports", rb"local\s+\w+\s*=\s*require\b"),)),
     Language(
         "bash",
         "bash",
@@ -256,8 +273,10 @@ LANGUAGES: tuple[Language, ...] = (
         atoms=frozenset({"string", "raw_string", "ansi_c_string"}),
         names=("name",),
         named_by={"command": "", "case_item": "value"},
+        told=_SHELL_TOLD,
+        embedded={"raw_string": "bash"},
     ),
-    Language("elixir", "elixir", (".ex", ".exs"), free=COMMON, imports=rb"(alias|import|require|use)\s"),
+    Language("elixir", "elixir", (".ex", ".exs"), free=COMMON, told=(("imports", rb"(alias|import|require|use)\s"),)),
     Language(
         "haskell",
         "haskell",
@@ -272,7 +291,7 @@ LANGUAGES: tuple[Language, ...] = (
         "r",
         (".r", ".rprofile", ".Rprofile"),
         free=COMMON[:1],
-        imports=rb"(library|require)\s*\(",
+        told=(("imports", rb"(library|require)\s*\("),),
         atoms=frozenset({"string"}),
     ),
     Language("julia", "julia", (".jl",), free=COMMON),
