@@ -179,8 +179,21 @@ class _Gaps:
             return gap
         return gap[: newline + 1] + new
 
+    def _behind(self) -> bytes | None:
+        """Return the line break behind an entity without delimiters: its children are stacked as it is itself."""
+        nodes, parent = self.sides.lists[1]
+        if nodes and nodes[0].named and nodes[-1].named and nodes[0].start == parent.start:
+            rest = parent.source[parent.end :]
+            space = rest[: len(rest) - len(rest.lstrip())]
+            if b"\n" in space and rest.strip():
+                return space
+        return None
+
     def _default(self, left: Piece) -> bytes:
         """Return what the language puts between two children, on a line of its own where the first one is."""
+        stacked = self._behind()
+        if stacked is not None:
+            return stacked
         join_text = self.parent.lang.joins.get(self.parent.core.kind, b" ")
         opening = next(
             (

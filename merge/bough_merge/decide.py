@@ -13,7 +13,7 @@ from .matching import match, match_new
 from .sequences import Kind, Region, three_way
 from .embedding import Embedded, embedded
 from .syntax import Group, Node, members_of, parse, same_meaning
-from .transplant import Edit, carried, moved
+from .transplant import Edit, agreed, carried, moved
 from .versions import is_own_version, raised
 
 # Real code nests some 60 levels deep; beyond this a node is merged by lines, so that no input can exhaust the stack.
@@ -117,10 +117,10 @@ class Decider:
                 emitted.update(ids.ours[region.ours], ids.theirs[region.theirs])
                 continue
             for number in chosen:
-                if number not in emitted:
+                if number not in emitted and not ids.repeats(number):
                     emitted.add(number)
                     pieces.append(self._piece(number, ids, sides))
-        return [piece for piece in pieces if piece.parts]
+        return [piece for piece in pieces if any(part != b"" for part in piece.parts)]
 
     def _chosen(self, region: Region, ids: _Ids, sides: Sides, parent: Node) -> list[int] | None:
         """Return the children of a region in merged order, or None where the region is in dispute."""
@@ -129,7 +129,7 @@ class Decider:
         if ids.commute(region, parent):
             return _united(base, ours, theirs, ids)
         if region.kind is Kind.CONFLICT:
-            return _included(base, ours, theirs)
+            return None if base else ids.included(ours, theirs)
         lost_changes = any(
             (number not in ids.at_ours or number not in ids.at_theirs) and ids.changed(number, sides) for number in base
         )
@@ -165,6 +165,7 @@ class Decider:
         """Carry one side's edits into the other side's version where they fit, else return the dispute."""
         if not final:
             whole = self._raised(texts) or self._carried(nodes, texts)
+            whole = agreed(*nodes, texts[1]) if whole is None else whole
             if whole is not None:
                 return whole
         said_ours, said_theirs = _said(nodes[0], nodes[1]), _said(nodes[0], nodes[2])
@@ -226,6 +227,22 @@ class _Ids:
             if number in at
         )
 
+    def repeats(self, number: int) -> bool:
+        """Tell whether a new import states what the base and both sides import already."""
+        sides = self._sides
+        if number < len(sides.base) or group_of(self._parent, self.node(number)) != "imports":
+            return False
+        text = self.node(number).core.text
+        return any(
+            node.core.text == text and at in self.at_ours and at in self.at_theirs for at, node in enumerate(sides.base)
+        )
+
+    def included(self, ours: Sequence[int], theirs: Sequence[int]) -> list[int] | None:
+        """Return the longer of two insertions where it contains the other one's texts in order, else None."""
+        longer, shorter = (ours, theirs) if len(ours) >= len(theirs) else (theirs, ours)
+        rest = iter([self.node(number).text for number in longer])
+        return list(longer) if shorter and all(self.node(number).text in rest for number in shorter) else None
+
     def rank(self, number: int) -> int:
         """Return where children of a group stand among other groups: imports come first."""
         return _RANKS.get(group_of(self._parent, self.node(number)) or "", len(_RANKS))
@@ -265,15 +282,6 @@ def _united(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int], ids
     kept = {number for number in gone if ids.changed(number, ids._sides)}
     united = [number for number in dict.fromkeys((*ours, *theirs)) if number not in gone or number in kept]
     return sorted(united, key=ids.rank)
-
-
-def _included(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int]) -> list[int] | None:
-    """Return the longer of two insertions where it contains the other one in order, else None."""
-    if base:
-        return None
-    longer, shorter = (list(ours), theirs) if len(ours) >= len(theirs) else (list(theirs), ours)
-    rest = iter(longer)
-    return longer if all(number in rest for number in shorter) else None
 
 
 def _bare(text: bytes | None) -> bytes:

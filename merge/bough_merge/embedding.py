@@ -16,15 +16,16 @@ class Embedded(NamedTuple):
 
 
 def embedded(node: Node) -> Embedded | None:
-    """Return the language inside a node of more than one line, or None where it is of its own file's language."""
+    """Return the language inside a node, or None where it is of its own file's language."""
     core = node.core
     named = core.lang.embedded.get(f"{core.container}/{core.kind}") or core.lang.embedded.get(core.kind)
-    if named is None or b"\n" not in core.text or node is not core:
+    quoted = core.text[:1] in (b"'", b'"')
+    if named is None or node is not core or (quoted and b"\n" not in core.text):
         return None
     if named.startswith("@"):
         named = _neighbour(core, named[1:])
     lang = language_named(named) if named else None
-    return Embedded(lang, 1 if core.text[:1] in (b"'", b'"') else 0) if lang is not None else None
+    return Embedded(lang, 1 if quoted else 0) if lang is not None else None
 
 
 def _neighbour(node: Node, kind: str) -> str:

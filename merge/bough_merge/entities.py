@@ -14,12 +14,18 @@ _DEFINITIONS = re.compile(
 )
 _IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^STag$|key")
 _DEPTH = 4
+# Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
+_BARE = frozenset({"modifiers", "function_modifiers"})
+# Of these a declaration has at most one.
+_VISIBILITY = frozenset({b"public", b"protected", b"private", b"internal", b"fileprivate"})
 
 
 def name_of(node: Node) -> bytes | None:
     """Return the name that tells this entity from its siblings of the same type, or None where it has none."""
     core = node.core
-    return _name(core.raw, node, _DEPTH) if core.raw is not None else core.label
+    if core.label is None and core.raw is not None:
+        core.label = core.lang.told_name(core.text) or _name(core.raw, node, _DEPTH) or b""
+    return core.label or None
 
 
 def key_of(node: Node) -> bytes | None:
@@ -40,8 +46,10 @@ def key_of(node: Node) -> bytes | None:
 
 def group_of(parent: Node, child: Node) -> str | None:
     """Return the group within which a child commutes in its parent, or None where its place means something."""
-    holder = parent.core
-    return child.lang.group_of(holder.container, holder.kind, child.core.kind, child.core.text)
+    holder, child = parent.core, child.core
+    if not child.named and holder.kind not in _BARE:
+        return None
+    return child.lang.group_of(holder.container, holder.kind, child.kind, child.text)
 
 
 def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
@@ -52,6 +60,8 @@ def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
     group = group_of(parent, child)
     if group is None:
         return None
+    if group == "modifiers" and child.core.text in _VISIBILITY:
+        return group, b"visibility"
     key = None if group == "imports" else key_of(child)
     return group, key if key is not None else b"".join(child.core.text.split())
 
@@ -61,7 +71,7 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
         return None
     by = node.lang.named_by.get(raw.type)
     if by is not None:
-        texts = [_text(child, node) for wanted in by.split("+") for child in _children(raw, wanted)]
+        texts = [_text(child, node) for wanted in by.split("+") for child in _descendants(raw, wanted)]
         return b"\0".join(texts) if texts else None
     for field in node.lang.names:
         child = raw.child_by_field_name(field)
@@ -73,6 +83,14 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
                 return _text(child, node)
     inner = [child for child in raw.named_children if "comment" not in child.type]
     return _name(inner[0], node, depth - 1) if len(inner) == 1 else None
+
+
+def _descendants(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:
+    """Follow a path of fields or types (`start_tag>tag_name`)."""
+    found = [raw]
+    for step in wanted.split(">"):
+        found = [child for node in found for child in _children(node, step)]
+    return found
 
 
 def _children(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:

@@ -91,14 +91,14 @@ def _broken(
     merged: Node, old: Node | None, mine: Node | None, other: Node | None, names: tuple[bytes, ...]
 ) -> Iterator[Failure]:
     now = Counter(_identities(merged))
-    ours, theirs = Counter(_identities(mine)), Counter(_identities(other))
+    before, ours, theirs = (Counter(_identities(side)) for side in (old, mine, other))
     for key, count in now.items():
-        if count > max(ours[key], theirs[key], 1):
+        if count > (1 if key[0] == "imports" and not before[key] > 1 else max(ours[key], theirs[key], 1)):
             yield _failure(merged, key, names)
     if mine is None or other is None:
         return
-    before, kept, added, here = (_names(node) for node in (old, mine, other, merged))
-    for name in (kept & added) | (kept - before) | (added - before):
+    known, kept, added, here = (_names(node) for node in (old, mine, other, merged))
+    for name in (kept & added) | (kept - known) | (added - known):
         if name not in here:
             yield Failure("missing", merged.start, f"`{_shown(name)}` is missing", names)
 

@@ -63,6 +63,14 @@ class Language:
     cells: bool = False
     remedy: str = ""
 
+    def told_name(self, text: bytes) -> bytes | None:
+        """Return the name that a pattern of `told` finds in a text, in its group `name`."""
+        for _, pattern in self.told:
+            found = _pattern(pattern).match(text)
+            if found is not None:
+                return found.groupdict().get("name")
+        return None
+
     def is_told(self, text: bytes) -> bool:
         """Tell whether a text stands for itself, whatever its type: a comment that is an import to a type checker."""
         return any(_pattern(pattern).match(text) for _, pattern in self.told)

@@ -84,13 +84,20 @@ _JS_TOLD = (
     # A call with a title and a function registers it: tests, suites, tasks.
     (
         "registrations",
-        rb"""[\w.]+\(\s*(["'`])(?:(?!\1).)*\1\s*,\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)""",
+        rb"""[\w.]+\(\s*(["'`])(?P<name>(?:(?!\1).)*)\1\s*,\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)""",
     ),
     ("assignments", _FIELDS),
 )
+_LISP_TOLD = (("members", rb"\((?:def[\w*!?-]*|cl-def\w+)\s+\(?(?P<name>[^\s()]+)"),)
+_LISPS = (
+    ("clojure", (".clj", ".cljs", ".cljc")),
+    ("elisp", (".el",)),
+    ("commonlisp", (".lisp", ".cl")),
+    ("racket", (".rkt",)),
+)
 _SHELL_TOLD = (
     # A command with a title and a script of several lines registers it, as every test harness for shells has it.
-    ("registrations", rb"""\w+(?:\s+[A-Z0-9_,!]+)?\s+(["'])(?:(?!\1).)*\1\s+(['"])\n"""),
+    ("registrations", rb"""\w+(?:\s+[A-Z0-9_,!]+)?\s+(["'])(?P<name>(?:(?!\1).)*)\1\s+(['"])\n"""),
 )
 _JS_ROW: dict[str, object] = {}
 
@@ -303,7 +310,7 @@ LANGUAGES: tuple[Language, ...] = (
         (".html", ".htm"),
         free=COMMON,
         embedded={"script_element/raw_text": "javascript", "style_element/raw_text": "css"},
-        named_by={"attribute": "attribute_name"},
+        named_by={"attribute": "attribute_name", "element": "start_tag>tag_name+self_closing_tag>tag_name"},
     ),
     Language("css", "css", (".css",), free=(), named_by={"declaration": "property_name", "rule_set": "selectors"}),
     Language("scss", "scss", (".scss",), free=(), named_by={"declaration": "property_name", "rule_set": "selectors"}),
@@ -408,7 +415,8 @@ LANGUAGES: tuple[Language, ...] = (
     ),
     Language("solidity", "solidity", (".sol",), free=COMMON),
     Language("verilog", "verilog", (".v", ".sv", ".svh")),
-    Language("scheme", "scheme", (".scm", ".ss", ".sld")),
+    *(Language(name, name, paths, told=_LISP_TOLD) for name, paths in _LISPS),
+    Language("scheme", "scheme", (".scm", ".ss", ".sld"), told=_LISP_TOLD),
     Language("rst", "rst", (".rst",)),
     Language(
         "go.mod",

@@ -96,6 +96,31 @@ def _collect(old: Node, new: Node, around: tuple[tuple[Node, Node], ...], found:
     return all(_collect(one, two, chain, found) for one, two in zip(old.parts, new.parts, strict=True))
 
 
+def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], text: bytes) -> bytes | None:
+    """Return `text`, our version of a stretch, with theirs wherever only they left the base, or None.
+
+    Both sides put the same new shape around the old code; where they differ inside of it, the side that differs from
+    the base's code as well is the one that changed it.
+    """
+    edits = edits_of(theirs, ours) if base and ours else None
+    if not edits:
+        return None
+    before = b"\n".join(node.text for node in base)
+    offset = text.find(ours[0].text)
+    for edit in reversed(edits):
+        for other, mine in edit.chain:
+            kept = len(pattern_of(other).findall(before)), len(pattern_of(mine).findall(before))
+            if kept == (1, 0):
+                break
+            if kept == (0, 1):
+                start = offset + mine.start - ours[0].start
+                text = text[:start] + other.text + text[start + len(mine.text) :]
+                break
+        else:
+            return None
+    return text
+
+
 def pattern_of(node: Node) -> re.Pattern[bytes]:
     """Return what finds a node's text whatever the white space between its tokens."""
     tokens = rb"\s*".join(re.escape(token) for token in node.words)
