@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .conflicts import Dispute
+from .entities import BARE
 from .syntax import Node
 
 Part = bytes | Dispute
@@ -73,7 +74,7 @@ def join(pieces: Sequence[Piece], sides: Sides, parent: Node) -> list[Part]:
 
 class _Gaps:
     def __init__(self, sides: Sides, parent: Node):
-        self.sides, self.parent = sides, parent
+        self.sides, self.parent, self.bare = sides, parent, parent.core.kind in BARE
         self.start = Piece([], (-1, -1, -1))
         self.end = Piece([], (len(sides.base), len(sides.ours), len(sides.theirs)))
         self.levels = tuple(self._level(side) for side in range(3))
@@ -142,12 +143,12 @@ class _Gaps:
             at = piece.at[side]
             if at is not None:
                 nodes = self.sides.lists[side][0]
-                return not (0 <= at < len(nodes)) or not nodes[at].named
+                return not (0 <= at < len(nodes)) or not (nodes[at].named or self.bare)
         return False
 
     def _inner_item(self, side: int, at: int) -> bool:
         nodes = self.sides.lists[side][0]
-        return 0 <= at < len(nodes) and nodes[at].named
+        return 0 <= at < len(nodes) and (nodes[at].named or self.bare)
 
     def _inner(self, side: int, left: int) -> bool:
         """Tell whether the gap behind a child stands between two children that are no delimiters."""

@@ -15,7 +15,7 @@ _DEFINITIONS = re.compile(
 _IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^STag$|key")
 _DEPTH = 4
 # Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
-_BARE = frozenset({"modifiers", "function_modifiers"})
+BARE = frozenset({"modifiers", "function_modifiers"})
 # Of these a declaration has at most one.
 _VISIBILITY = frozenset({b"public", b"protected", b"private", b"internal", b"fileprivate"})
 
@@ -47,7 +47,7 @@ def key_of(node: Node) -> bytes | None:
 def group_of(parent: Node, child: Node) -> str | None:
     """Return the group within which a child commutes in its parent, or None where its place means something."""
     holder, child = parent.core, child.core
-    if not child.named and holder.kind not in _BARE:
+    if not child.named and holder.kind not in BARE:
         return None
     return child.lang.group_of(holder.container, holder.kind, child.kind, child.text)
 

@@ -39,8 +39,13 @@ def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failur
 
 def _new_errors(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
     now = errors_of(root)
-    if len(now) > max(len(errors_of(ours)), len(errors_of(theirs))):
-        yield Failure("syntax", now[0], "the merged text does not parse")
+    if len(now) <= max(len(errors_of(ours)), len(errors_of(theirs))):
+        return
+    as_written = {part.text for side in (ours, theirs) for part in side.parts}
+    written = [(part.start, part.end) for part in root.parts if part.text in as_written]
+    for at in now:
+        if not any(start <= at < end for start, end in written):
+            yield Failure("syntax", at, "the merged text does not parse")
 
 
 def errors_of(root: Node) -> list[int]:

@@ -24,7 +24,8 @@ _SCOPE = re.compile(
     r".*(function|method|lambda|closure|arrow|constructor|comprehension|generator_expression|class|impl).*|.*_func|do_block|.*block_with.*"
 )
 _IDENTIFIER = re.compile(r".*identifier.*|name|variable_name|constant|word|simple_identifier|variable")
-_LIMIT_NAMES = 400
+_WORD_BYTES = frozenset(bytes([byte]) for byte in b"_$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_LIMIT_NAMES = 5000
 _LIMIT_USES = 4000
 
 
@@ -192,18 +193,28 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> list[Use]:
         return []
     bound: set[int] = set()
     uses: list[tuple[tree_sitter.Node, int]] = []
-    for count, found in enumerate(re.finditer(rb"(?<![\w$])" + re.escape(name) + rb"(?![\w$])", root.source)):
-        if count > _LIMIT_USES:
-            return []
-        node = root.raw.descendant_for_byte_range(found.start(), found.end())
+    for at in _places(root.source, name):
+        node = root.raw.descendant_for_byte_range(at, at + len(name))
         if node is None or node.parent is None:
             continue
         field = _field_of(node, node.parent)
         if rules.binds(node, node.parent, field):
             bound.add(_binding_scope(node, rules).id)
         if rules.uses(node, node.parent, field):
-            uses.append((node, found.start()))
+            uses.append((node, at))
     return [Use(name, _scope_name(node, root), at) for node, at in uses if not _answered(node, bound)]
+
+
+def _places(source: bytes, name: bytes) -> Iterator[int]:
+    """Yield where a name stands as a word of its own."""
+    at = source.find(name)
+    for _ in range(_LIMIT_USES):
+        if at < 0:
+            return
+        end = at + len(name)
+        if source[at - 1 : at] not in _WORD_BYTES and source[end : end + 1] not in _WORD_BYTES:
+            yield at
+        at = source.find(name, end)
 
 
 def _answered(node: tree_sitter.Node, bound: set[int]) -> bool:

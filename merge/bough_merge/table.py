@@ -184,7 +184,7 @@ LANGUAGES: tuple[Language, ...] = (
             Free("items", ".*", "__all__/(list|tuple)"),
             Free(
                 "members",
-                r"function_definition|class_definition|decorated_definition|expression_statement",
+                r"function_definition|class_definition|decorated_definition|assignment|string",
                 "class_definition/block",
             ),
             Free("items", ".*", "set"),
@@ -371,7 +371,12 @@ LANGUAGES: tuple[Language, ...] = (
         },
     ),
     Language(
-        "xml", "xml", (".xml", ".pom", ".csproj", ".xsd", ".svg", ".plist"), free=COMMON, atoms=frozenset({"AttValue"})
+        "xml",
+        "xml",
+        (".xml", ".pom", ".csproj", ".xsd", ".svg", ".plist"),
+        free=COMMON,
+        atoms=frozenset({"AttValue"}),
+        named_by={"element": "STag>Name+EmptyElemTag>Name"},
     ),
     Language("ini", "ini", (".ini", ".cfg", ".conf", ".editorconfig"), free=COMMON),
     Language("properties", "properties", (".properties",), free=COMMON),
