@@ -58,6 +58,8 @@ class Sides:
 
 def join(pieces: Sequence[Piece], sides: Sides, parent: Node) -> list[Part]:
     """Put pieces together with the gaps that belong between them."""
+    if not pieces and parent.core.kind in BARE:
+        return []
     gaps = _Gaps(sides, parent)
     parts: list[Part] = []
     before: Piece | None = gaps.start

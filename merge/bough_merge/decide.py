@@ -277,10 +277,18 @@ class _Ids:
 
 
 def _united(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int], ids: _Ids) -> list[int]:
-    """Unite two versions of a set: ours in its order, then what only theirs has; what one side dropped is gone."""
+    """Unite two versions of a set: ours in its order, then what only theirs has.
+
+    What one side dropped is gone, and what one side moved elsewhere is not here.
+    """
     gone = {number for number in base if number not in ids.at_ours or number not in ids.at_theirs}
     kept = {number for number in gone if ids.changed(number, ids._sides)}
-    united = [number for number in dict.fromkeys((*ours, *theirs)) if number not in gone or number in kept]
+    left = {number for number in base if number not in gone and (number not in ours or number not in theirs)}
+    united = [
+        number
+        for number in dict.fromkeys((*ours, *theirs))
+        if (number not in gone or number in kept) and number not in left
+    ]
     return sorted(united, key=ids.rank)
 
 

@@ -102,6 +102,9 @@ def _broken(
             yield _failure(merged, key, names)
     if mine is None or other is None:
         return
+    for key in ours.keys() & theirs.keys() - now.keys():
+        if before[key]:
+            yield Failure("missing", merged.start, f"`{_shown(key[1])}` is missing", names)
     known, kept, added, here = (_names(node) for node in (old, mine, other, merged))
     for name in (kept & added) | (kept - known) | (added - known):
         if name not in here:

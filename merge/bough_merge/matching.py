@@ -25,7 +25,7 @@ def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int 
         taken.add(i)
 
     _pair_equal(base, side, pair)
-    for key in (key_of, name_of):
+    for key in (key_of, name_of, lambda node: node.core.text if group_of(parent, node) else None):
         _pair_named(base, side, found, taken, pair, key)
     for rows, columns in _stretches(len(base), found, taken):
         rows = [row for row in rows if not _is_its_text(base[row], parent)]

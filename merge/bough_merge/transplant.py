@@ -63,6 +63,11 @@ def _applied(edit: Edit, times: int, before: bytes, text: bytes) -> bytes | None
         in_base, in_text = len(pattern.findall(before)), len(pattern.findall(text))
         if not in_text:
             return text if len(pattern_of(new).findall(text)) == times and new.words else None
+        there = len(pattern_of(new).findall(text)) if new.words else 0
+        if there and pattern.search(new.text):
+            return text if there == times else None
+        if there and not pattern_of(new).search(before):
+            return None
         if in_base == in_text == 1 or (
             in_base == times and len(edit.chain[0][0].words) == 1 and old is edit.chain[0][0]
         ):
