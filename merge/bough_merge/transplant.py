@@ -141,8 +141,10 @@ def moved(base: Sequence[Node], edited: Sequence[Node], before: bytes, other: by
     """
     found: list[Edit] = []
     for edit in edits_of(base, edited) or []:
-        for at, (old, _) in enumerate(edit.chain):
+        for at, (old, new) in enumerate(edit.chain):
             pattern = pattern_of(old)
+            if pattern.search(new.text) and pattern_of(new).search(other):
+                break  # the side that moved the code made the same edit
             if len(old.words) >= _TELLING_WORDS and len(pattern.findall(before)) == 1 == len(pattern.findall(other)):
                 found.append(Edit(edit.chain[at:]))
                 break
