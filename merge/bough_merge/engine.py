@@ -7,9 +7,9 @@ from dataclasses import replace
 from .conflicts import Dispute, Markers, compose, whole_lines
 from .decide import Decider
 from .gates import Failure, enclosing, failures
-from .languages import Language, language_of
+from .languages import language_of
 from .lines import merge_lines
-from .result import Conflict, Finding, MergeResult, Method
+from .result import Conflict, MergeResult, Method
 from .sequences import changes
 from .settings import Settings
 from .syntax import Node, parse

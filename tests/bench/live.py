@@ -26,10 +26,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from bough_cli.tour import Member
-
-PATIENCE = 30.0
+from bough_cli.tour import Member, until_told
 
 
 def make_tree(top: Path, files: int) -> None:
@@ -53,13 +52,9 @@ def path_of(member: Member, number: int) -> Path:
     return member.tree / f"d{number // 10_000}" / f"s{number // 100 % 100}" / f"f{number}.py"
 
 
-def until_told(events: queue.SimpleQueue[dict[str, object]], write: Callable[[], object], member: str) -> float:
+def told_after(events: queue.SimpleQueue[dict[str, Any]], write: Callable[[], object], member: str) -> float:
     """Return the milliseconds from a write to the first event of a member's snapshot."""
-    started = time.perf_counter()
-    write()
-    while events.get(timeout=PATIENCE)["member"] != member:
-        pass
-    return (time.perf_counter() - started) * 1e3
+    return timed(lambda: (write(), until_told(events, member)))
 
 
 def main() -> None:
@@ -106,9 +101,9 @@ def measure(top: Path, files: int, rounds: int) -> dict[str, float]:
                 file.write("# edited\n")
 
         with alice.events() as events:
-            rows["record, ms"] = statistics.median(until_told(events, write, "alice") for _ in range(rounds))
+            rows["record, ms"] = statistics.median(told_after(events, write, "alice") for _ in range(rounds))
         with bob.events() as events:
-            rows["stream, ms"] = statistics.median(until_told(events, write, "alice") for _ in range(rounds))
+            rows["stream, ms"] = statistics.median(told_after(events, write, "alice") for _ in range(rounds))
         rows["exact, whole command, ms"] = statistics.median(
             timed(lambda: (write(), alice.bough("save"))) for _ in range(rounds)
         )
