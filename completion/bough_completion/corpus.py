@@ -1,0 +1,95 @@
+"""The texts an engine has learned from, kept by path and origin, cheap to add, replace and remove."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from bough_completion.query import Kind, Origin
+from bough_completion.segment import Piece, Segment
+from bough_completion.tokens import Vocabulary
+
+GROWTH = 8
+"""A segment is merged into the one before it once that one is less than this many times larger."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One text: where it is from; `slot` is its number in the segments."""
+
+    path: str
+    origin: Origin
+    slot: int
+    piece: Piece
+
+
+class Corpus:
+    """Hold texts in a few segments of growing size; replaced texts are left out when segments are merged."""
+
+    def __init__(self) -> None:
+        self.vocabulary = Vocabulary()
+        self.entries: dict[tuple[str, Origin], Entry] = {}
+        self.by_slot: list[Entry | None] = []
+        self.version = 0
+        self._segments: list[Segment] = []
+        self._fresh: list[Piece] = []
+        self._dead = 0
+
+    def put(self, path: str, text: str, origin: Origin) -> None:
+        """Learn a text, in place of what that path and origin held before."""
+        self.drop(path, origin)
+        slot = len(self.by_slot)
+        piece = Piece(slot, self.vocabulary.encode(text))
+        entry = Entry(path, origin, slot, piece)
+        self.entries[path, origin] = entry
+        self.by_slot.append(entry)
+        self._fresh.append(piece)
+        self.version += 1
+
+    def drop(self, path: str, origin: Origin) -> None:
+        """Forget a text; one that was never there is no error."""
+        entry = self.entries.pop((path, origin), None)
+        if entry is not None:
+            self.by_slot[entry.slot] = None
+            self._dead += len(entry.piece.surfaces)
+            self.version += 1
+
+    def segments(self) -> list[Segment]:
+        """Return the index, brought up to date: the largest segment first."""
+        if self._fresh or self._dead > self.tokens:
+            self._merge()
+        return self._segments
+
+    @property
+    def tokens(self) -> int:
+        """Count the tokens of all texts that are held."""
+        return sum(map(len, self._segments)) + sum(len(piece.surfaces) for piece in self._fresh) - self._dead
+
+    def live(self) -> list[Entry]:
+        """Return the texts of teammates' live branches."""
+        return [entry for entry in self.entries.values() if entry.origin.kind is Kind.LIVE]
+
+    def own(self, path: str) -> Entry | None:
+        """Return the member's own newest text of a file."""
+        buffer = self.entries.get((path, Origin(Kind.BUFFER)))
+        return buffer or self.entries.get((path, Origin(Kind.TREE)))
+
+    def text(self, entry: Entry) -> str:
+        """Return a text as it was put."""
+        return "".join(map(self.vocabulary.text, entry.piece.surfaces))
+
+    def kinds(self) -> dict[str, int]:
+        """Count the texts of each kind."""
+        return dict(Counter(entry.origin.kind.value for entry in self.entries.values()))
+
+    def _merge(self) -> None:
+        pieces, size = self._fresh, sum(len(piece.surfaces) for piece in self._fresh)
+        while self._segments and (len(self._segments[-1]) < size * GROWTH or self._dead > self.tokens):
+            older = self._segments.pop()
+            pieces = [*older.pieces, *pieces]
+            size += len(older)
+        kept = [piece for piece in pieces if self.by_slot[piece.slot] is not None]
+        self._dead -= sum(len(piece.surfaces) for piece in pieces) - sum(len(piece.surfaces) for piece in kept)
+        self._fresh = []
+        if kept:
+            self._segments.append(Segment(kept, self.vocabulary))
