@@ -56,8 +56,8 @@ class Documents:
         if self._known == (above, below):
             return
         encode = self._vocabulary.encode
-        head = encode(above)
+        head = encode(above + "\n")
         self._segment = Segment([Piece(0, head), Piece(0, encode(below + "\n"))], self._vocabulary)
-        newest: Tokens = self._vocabulary.cores(head[-REACH:])[::-1]
+        newest: Tokens = self._vocabulary.cores(head[-REACH - 1 : -1])[::-1]
         self._above = (*map(int, newest), BOUNDARY)
         self._known = (above, below)

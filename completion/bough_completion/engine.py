@@ -103,7 +103,7 @@ class _Search:
         ):
             if chance < _LEAST_CHANCE:
                 break
-            ended = core == self._document.ending or core == NEWLINE
+            ended = core == self._document.ending or core <= NEWLINE
             text = hypothesis.text if ended else hypothesis.text + self._written(int(surface), hypothesis)
             context = (int(core), *hypothesis.context)[:REACH]
             source = hypothesis.foreign if hypothesis.foreign >= 0 else int(foreign)
