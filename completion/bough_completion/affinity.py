@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from posixpath import dirname, splitext
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from bough_completion.corpus import Corpus, Entry
 from bough_completion.definitions import defined_otherwise
-from bough_completion.query import Kind, Origin, Query
+from bough_completion.query import SAVED, Kind, Origin, Query
 
 _WORD = re.compile(r"[^\W\d]\w+")
 _NEAR_LINES = 20
@@ -33,7 +34,7 @@ class Affinity:
         """
         key = (query.path, self._corpus.version)
         if self._known != key:
-            self._own = np.array([self._weight(entry, query.path) for entry in self._corpus.by_slot])
+            self._own = self._weigh(query.path)
             self._known = key
         weights, is_live = self._own.copy(), np.zeros(len(self._own) + 1, np.bool_)
         near = set(_WORD.findall("\n".join(query.prefix.rsplit("\n", _NEAR_LINES)[1:])))
@@ -53,12 +54,19 @@ class Affinity:
             self._changed[key] = defined_otherwise(self._corpus.text(entry), ours)
         return self._changed[key]
 
-    def _weight(self, entry: Entry | None, path: str) -> float:
-        if entry is None or entry.origin.kind is Kind.LIVE:
-            return 0.0
-        if entry.path == path and entry.origin.kind is not Kind.COMMIT:
-            return 0.0  # the query holds the newest text of this file
-        if entry.origin.kind is Kind.TREE and (entry.path, Origin(Kind.BUFFER)) in self._corpus.entries:
-            return 0.0  # what the editor holds is newer
-        weight = 2.0 if dirname(entry.path) == dirname(path) else 1.0
-        return weight if splitext(entry.path)[1] == splitext(path)[1] else weight / 4
+    def _weigh(self, path: str) -> NDArray[np.float64]:
+        """Return the weights of the member's own texts."""
+        corpus = self._corpus
+        near = np.where(corpus.folders.equal(dirname(path)), 2.0, 1.0)
+        alike = np.where(corpus.suffixes.equal(splitext(path)[1]), 1.0, 0.25)
+        weights = near * alike * np.array([entry is not None for entry in corpus.by_slot], np.bool_)
+        for entry in self._outdated(path):
+            weights[entry.slot] = 0.0
+        return weights
+
+    def _outdated(self, path: str) -> Iterator[Entry]:
+        """Yield the texts in whose place the query or an editor holds a newer one."""
+        entries = self._corpus.entries
+        hidden = [(path, SAVED), (path, Origin(Kind.BUFFER))]
+        hidden += [(at, SAVED) for at, origin in entries if origin.kind is Kind.BUFFER]
+        yield from (entries[key] for key in hidden if key in entries)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass
+from posixpath import dirname, splitext
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bough_completion.query import Kind, Origin
 from bough_completion.segment import Piece, Segment
@@ -23,6 +28,23 @@ class Entry:
     piece: Piece
 
 
+class Labels:
+    """A growing column of words, kept as numbers so that it is compared at once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._column = array("i")
+
+    def append(self, label: str) -> None:
+        """Add a row."""
+        self._column.append(self._numbers.setdefault(label, len(self._numbers)))
+
+    def equal(self, label: str) -> NDArray[np.bool_]:
+        """Return which rows have this label."""
+        rows: NDArray[np.bool_] = np.equal(np.array(self._column, np.int32), self._numbers.get(label, -1))
+        return rows
+
+
 class Corpus:
     """Hold texts in a few segments of growing size; replaced texts are left out when segments are merged."""
 
@@ -31,6 +53,10 @@ class Corpus:
         self.entries: dict[tuple[str, Origin], Entry] = {}
         self.by_slot: list[Entry | None] = []
         self.version = 0
+        self.folders = Labels()
+        """Of each slot, the folder its file is in."""
+        self.suffixes = Labels()
+        """Of each slot, the suffix of its file."""
         self._segments: list[Segment] = []
         self._fresh: list[Piece] = []
         self._dead = 0
@@ -43,6 +69,8 @@ class Corpus:
         entry = Entry(path, origin, slot, piece)
         self.entries[path, origin] = entry
         self.by_slot.append(entry)
+        self.folders.append(dirname(path))
+        self.suffixes.append(splitext(path)[1])
         self._fresh.append(piece)
         self.version += 1
 

@@ -45,7 +45,7 @@ class Documents:
         self._index(above, below)
         pieces = split("\n" + line)
         typed = pieces.pop() if len(pieces) > 1 else ""
-        written = self._vocabulary.cores(self._vocabulary.encode("".join(pieces)))
+        written = self._vocabulary.cores(self._vocabulary.encode("".join(pieces)), _column(above))
         context = (*map(int, written[::-1]), *self._above)[:REACH]
         rest = self._vocabulary.cores(self._vocabulary.encode(tail.strip()))
         ending = int(rest[0]) if len(rest) else NEWLINE
@@ -58,6 +58,13 @@ class Documents:
         encode = self._vocabulary.encode
         head = encode(above + "\n")
         self._segment = Segment([Piece(0, head), Piece(0, encode(below + "\n"))], self._vocabulary)
-        newest: Tokens = self._vocabulary.cores(head[-REACH - 1 : -1])[::-1]
+        newest: Tokens = self._segment.cores[max(0, len(head) - REACH) : len(head)][::-1]
         self._above = (*map(int, newest), BOUNDARY)
         self._known = (above, below)
+
+
+def _column(text: str) -> int:
+    """Return where the last line starts that is not blank."""
+    line = text.rstrip()
+    line = line[line.rfind("\n") + 1 :]
+    return len(line) - len(line.lstrip())

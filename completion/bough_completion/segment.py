@@ -44,6 +44,18 @@ class Segment:
     def __len__(self) -> int:
         return len(self.surfaces)
 
+    def places_of_any(self, cores: Tokens, before: int | None = None) -> Positions:
+        """Return where any of `cores` stands, or where one stands right after `before`."""
+        low = cores.astype(np.int64) << 32
+        high = low + (1 << 32)
+        if before is not None:
+            low |= before
+            high = low + 1
+        starts, ends = np.searchsorted(self._keys, low), np.searchsorted(self._keys, high)
+        sizes = ends - starts
+        offsets = np.repeat(ends - sizes.cumsum(), sizes)
+        return self._order[offsets + np.arange(len(offsets))]
+
     def places(self, core: int, before: int | None = None) -> Positions:
         """Return where `core` stands, or where it stands right after `before`."""
         low = core << 32 if before is None else core << 32 | before

@@ -7,6 +7,7 @@ drops the blanks, and is what contexts are compared by, so that `f( x` and `f(x`
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left, insort
 
 import numpy as np
@@ -16,8 +17,8 @@ Tokens = NDArray[np.int32]
 
 BOUNDARY = 0
 """The token before the first one of every text; it matches no other text's."""
-NEWLINE = 1
-"""The core of every line break, whatever the indentation after it and the blank lines before it."""
+NEWLINE, DEEPER, SHALLOWER = 1, 2, 3
+"""The cores of line breaks: the next line that is not blank starts at the same column, further right, further left."""
 
 _PATTERN = re.compile(r"[ \t]*(?:[^\W\d]\w*|\d+|[=!<>+\-*/%&|^~?:]+|[^\w\s])|\s*\n[ \t]*|\s+")
 
@@ -44,8 +45,9 @@ class Vocabulary:
     """Number the tokens, know their cores, and find cores by how they begin."""
 
     def __init__(self) -> None:
-        self._numbers = _Numbers(["", "\n"])
-        self._cores = np.array([BOUNDARY, NEWLINE], np.int32)
+        self._numbers = _Numbers(["", "\n", "\n ", "\n\n"])
+        self._cores = np.array([BOUNDARY, NEWLINE, NEWLINE, NEWLINE], np.int32)
+        self._columns = np.array([-1, 0, 1, 0], np.int32)
         self._sorted: list[str] = []
 
     def __len__(self) -> int:
@@ -56,25 +58,27 @@ class Vocabulary:
         pieces = split(text)
         return np.fromiter(map(self._numbers.__getitem__, pieces), np.int32, len(pieces))
 
-    def cores(self, surfaces: Tokens) -> Tokens:
-        """Return the core of every surface."""
+    def cores(self, surfaces: Tokens, column: int = 0) -> Tokens:
+        """Return the core of every surface, where the line before the first line break starts at `column`."""
         self._admit()
-        return self._cores[surfaces]
+        cores = self._cores[surfaces]
+        breaks = np.flatnonzero(cores == NEWLINE)
+        columns = self._columns[surfaces[breaks]]
+        change = np.diff(columns, prepend=column)
+        cores[breaks] = np.where(change > 0, DEEPER, np.where(change < 0, SHALLOWER, NEWLINE))
+        return cores
 
     def text(self, surface: int) -> str:
         """Return what a surface looks like."""
         return self._numbers.texts[surface]
 
-    def starting_with(self, beginning: str, limit: int) -> list[int]:
+    def starting_with(self, beginning: str, limit: int) -> Tokens:
         """Return up to `limit` cores that begin so, in the order of the alphabet."""
         self._admit()
         start = bisect_left(self._sorted, beginning)
-        found = []
-        for core in self._sorted[start : start + limit]:
-            if not core.startswith(beginning):
-                break
-            found.append(self._numbers[core])
-        return found
+        end = bisect_left(self._sorted, beginning + chr(sys.maxunicode))
+        found = self._sorted[start : min(end, start + limit)]
+        return np.fromiter(map(self._numbers.__getitem__, found), np.int32, len(found))
 
     def _admit(self) -> None:
         """Give the surfaces that were numbered since the last time their cores."""
@@ -85,6 +89,8 @@ class Vocabulary:
         numbers = [self._numbers[_core_of(surface)] for surface in fresh]
         numbers += range(known + len(fresh), len(texts))  # cores never written without blanks, numbered just now
         self._cores = np.concatenate([self._cores, np.array(numbers, np.int32)])
+        columns = [len(text) - text.rfind("\n") - 1 if "\n" in text else -1 for text in texts[known:]]
+        self._columns = np.concatenate([self._columns, np.array(columns, np.int32)])
         self._sort([text for text in texts[known:] if text == _core_of(text)])
 
     def _sort(self, fresh: list[str]) -> None:

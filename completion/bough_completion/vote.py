@@ -17,6 +17,8 @@ REACH = 32
 """No more tokens of context than this are compared."""
 _STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
 _LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
+_ENOUGH = 256
+"""With so many votes, those that agree less are not counted."""
 _SMOOTHING = 1.0
 """Weight of the blend for fewer tokens, in votes."""
 
@@ -41,8 +43,19 @@ class Outcome:
     """A slot of a live branch, where nothing else voted for the token; else -1."""
 
 
+def strongest(votes: Votes) -> Votes:
+    """Return the votes that agree most, enough of them that the others would change nothing."""
+    if len(votes.surfaces) <= _ENOUGH:
+        return votes
+    rows = np.bincount(_LEVEL[votes.agreements], minlength=len(_STEPS))[::-1].cumsum()[::-1]
+    least = _STEPS[int(np.flatnonzero(rows >= _ENOUGH)[-1])]
+    kept = np.flatnonzero(votes.agreements >= least)
+    return Votes(votes.surfaces[kept], votes.agreements[kept], votes.weights[kept], votes.slots[kept])
+
+
 def count(votes: Votes, is_live: NDArray[np.bool_]) -> Outcome:
     """Return what the votes say; `is_live[slot]` tells the texts of live branches."""
+    votes = strongest(votes)
     words, word_of = np.unique(votes.surfaces, return_inverse=True)
     levels = len(_STEPS)
     cells = word_of * levels + _LEVEL[votes.agreements]

@@ -81,3 +81,25 @@ def test_many_small_changes_leave_few_segments_and_nothing_stale() -> None:
     assert engine.stats().tokens < 100
     assert best(engine, "q.py", "call_199(") == "argument)"
     assert best(engine, "q.py", "call_188") is None
+
+
+def test_a_block_is_written_where_one_begins_in_the_indentation_of_the_file() -> None:
+    engine = RepositoryEngine()
+    engine.put("shop.py", SHOP)
+    query = Query("till.py", "class Till:\n  def total(self) -> ", "\n\nx = 1\n", max_lines=5, patience=5.0)
+    assert engine.complete(query)[0].text == "int:\n    return sum(item.price * item.count for item in self.items)"
+    single = Query(query.path, query.prefix, query.suffix, patience=5.0)
+    assert engine.complete(single)[0].text == "int:"
+
+
+def test_a_line_that_begins_no_block_stays_one_line() -> None:
+    engine = RepositoryEngine()
+    engine.put("a.py", "def f():\n    first(one)\n    second(two)\n\n\ndef g():\n    third()\n")
+    query = Query("b.py", "def h():\n    first(", "", max_lines=5, patience=5.0)
+    assert engine.complete(query)[0].text == "one)"
+
+
+def test_a_bracket_that_the_editor_closed_is_not_closed_again() -> None:
+    engine = RepositoryEngine()
+    engine.put("a.py", "value = compute(first, second)\n")
+    assert best(engine, "b.py", "value = compute(fi", ")\n") == "rst, second"
