@@ -14,8 +14,12 @@ from bough_completion.query import Kind, Origin
 from bough_completion.segment import Piece, Segment
 from bough_completion.tokens import Vocabulary
 
-GROWTH = 8
+_GROWTH = 8
 """A segment is merged into the one before it once that one is less than this many times larger."""
+_AT_ONCE = 50_000
+"""Tokens that are merged while a query waits: about 5 ms."""
+_MOST_SEGMENTS = 8
+"""With so many segments a query waits for a merge of any size."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,17 @@ class Corpus:
             self.version += 1
 
     def segments(self) -> list[Segment]:
-        """Return the index, brought up to date: the largest segment first."""
-        if self._fresh or self._dead > self.tokens:
-            self._merge()
+        """Return the index, brought up to date."""
+        if self._fresh:
+            self._segments.append(Segment(self._fresh, self.vocabulary))
+            self._fresh = []
+            self._merge(_AT_ONCE if len(self._segments) < _MOST_SEGMENTS else None)
         return self._segments
+
+    def tidy(self) -> None:
+        """Bring the index up to date and merge its segments; worth its time between queries, not in one."""
+        self.segments()
+        self._merge(None)
 
     @property
     def tokens(self) -> int:
@@ -110,14 +121,19 @@ class Corpus:
         """Count the texts of each kind."""
         return dict(Counter(entry.origin.kind.value for entry in self.entries.values()))
 
-    def _merge(self) -> None:
-        pieces, size = self._fresh, sum(len(piece.surfaces) for piece in self._fresh)
-        while self._segments and (len(self._segments[-1]) < size * GROWTH or self._dead > self.tokens):
-            older = self._segments.pop()
-            pieces = [*older.pieces, *pieces]
-            size += len(older)
+    def _merge(self, most: int | None) -> None:
+        """Merge the newest segments that are not much smaller than the one before; no more than `most` tokens."""
+        count, size = 1, sum(map(len, self._segments[-1:]))
+        while count < len(self._segments):
+            older = len(self._segments[-count - 1])
+            if older >= size * _GROWTH and self._dead <= self.tokens:
+                break
+            if most is not None and size + older > most:
+                break
+            count, size = count + 1, size + older
+        if count == 1 and self._dead <= self.tokens:
+            return
+        pieces = [piece for segment in self._segments[-count:] for piece in segment.pieces]
         kept = [piece for piece in pieces if self.by_slot[piece.slot] is not None]
         self._dead -= sum(len(piece.surfaces) for piece in pieces) - sum(len(piece.surfaces) for piece in kept)
-        self._fresh = []
-        if kept:
-            self._segments.append(Segment(kept, self.vocabulary))
+        self._segments[-count:] = [Segment(kept, self.vocabulary)] if kept else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bough_completion.affinity import Affinity
 from bough_completion.block import with_block
 from bough_completion.corpus import Corpus
@@ -27,25 +29,27 @@ class RepositoryEngine:
         """Forget a blob; one that was never there is no error."""
         self._corpus.drop(path, origin)
 
-    def warm(self) -> None:
+    def tidy(self) -> None:
         """Bring the index up to date now, so that the next query does not wait for it."""
-        self._corpus.segments()
+        self._corpus.tidy()
 
     def stats(self) -> Stats:
         """Return how much is held."""
         return Stats(len(self._corpus.entries), self._corpus.tokens, len(self._corpus.vocabulary), self._corpus.kinds())
 
-    def complete(self, query: Query) -> list[Suggestion]:
-        """Return what may follow the cursor, the likeliest first."""
+    def complete(self, query: Query, is_stopped: Callable[[], bool] = lambda: False) -> list[Suggestion]:
+        """Return what may follow the cursor, the likeliest first; less, and soon, once `is_stopped` says so."""
         document = self._documents.read(query)
-        search = Search(self._corpus, self._affinity, document, query)
+        search = Search(self._corpus, self._affinity, document, query, is_stopped)
         found: dict[str, Suggestion] = {}
         for line in search.lines(Line("", document.context)):
             if query.max_lines > 1 and not query.suffix.partition("\n")[0].strip():
                 line = with_block(search, line, query.prefix, query.max_lines)
             text = fitting(line.text, query.prefix, query.suffix, query.max_lines)
             if text.strip() and text not in found:
-                found[text] = Suggestion(text, line.chance, self._source(line), shown=is_shown(line.chance))
+                found[text] = Suggestion(
+                    text, line.chance, self._source(line), shown=line.ended and is_shown(line.chance)
+                )
             if len(found) == query.limit:
                 break
         return list(found.values())

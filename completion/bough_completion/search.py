@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count as counter
 from time import monotonic
@@ -36,7 +36,7 @@ class Line:
     """The beginning of a line: its text, the cores up to its end (newest first), its chance.
 
     `foreign` is the slot of a teammate's text without which it would not have been found, else -1. `begun` tells that
-    the token which the member was typing is whole.
+    the token which the member was typing is whole, `ended` that the line is.
     """
 
     text: str
@@ -44,30 +44,40 @@ class Line:
     chance: float = 1.0
     foreign: int = -1
     begun: bool = False
+    ended: bool = False
 
 
 class Search:
     """Answer one query; what it reads of the corpus must not change meanwhile."""
 
-    def __init__(self, corpus: Corpus, affinity: Affinity, document: Document, query: Query) -> None:
+    def __init__(
+        self, corpus: Corpus, affinity: Affinity, document: Document, query: Query, is_stopped: Callable[[], bool]
+    ) -> None:
         self._vocabulary = corpus.vocabulary
         self._document = document
         self._own, self._is_live = affinity.weights(query)
         self._segments = [*corpus.segments(), document.segment]
         self._deadline = monotonic() + query.patience
+        self._is_stopped = is_stopped
 
     def lines(self, start: Line) -> Iterator[Line]:
-        """Yield the lines that continue `start`, the likeliest first, until the time is over."""
+        """Yield the lines that continue `start`, the likeliest first.
+
+        When the time is over before the first line has come to its end, the best beginning is yielded.
+        """
         order = counter()
-        frontier = [(-start.chance, next(order), start, False)]
+        frontier = [(-start.chance, next(order), start)]
         for _ in range(_EXPANSIONS):
-            while frontier and frontier[0][3]:
+            while frontier and frontier[0][2].ended:
                 yield heapq.heappop(frontier)[2]
-            if not frontier or monotonic() > self._deadline:
+            if not frontier or self._is_stopped():
                 return
             best = heapq.heappop(frontier)[2]
-            for grown, ended in self._grow(best):
-                heapq.heappush(frontier, (-grown.chance, next(order), grown, ended))
+            if monotonic() > self._deadline:
+                yield best
+                return
+            for grown in self._grow(best):
+                heapq.heappush(frontier, (-grown.chance, next(order), grown))
 
     def break_after(self, line: Line) -> tuple[int, float]:
         """Return the likeliest core of the line break after a line, and its chance; BOUNDARY if none was ever seen."""
@@ -76,8 +86,8 @@ class Search:
             return BOUNDARY, 0.0
         return int(outcome.surfaces[0]), float(outcome.chances[0])
 
-    def _grow(self, line: Line) -> Iterator[tuple[Line, bool]]:
-        """Yield the line with each likely next token, and whether it ends there."""
+    def _grow(self, line: Line) -> Iterator[Line]:
+        """Yield the line with each likely next token."""
         outcome = self._outcome(line)
         cores = self._vocabulary.cores(outcome.surfaces)
         chances = outcome.chances * line.chance
@@ -86,10 +96,10 @@ class Search:
             foreign = line.foreign if line.foreign >= 0 else int(outcome.foreign[row])
             grown = replace(line, chance=float(chances[row]), foreign=foreign, begun=True)
             if core == self._document.ending or core <= SHALLOWER:
-                yield grown, True
+                yield replace(grown, ended=True)
             else:
                 text = line.text + self._written(int(outcome.surfaces[row]), line)
-                yield replace(grown, text=text, context=(core, *line.context)[:REACH]), False
+                yield replace(grown, text=text, context=(core, *line.context)[:REACH])
 
     def _written(self, surface: int, line: Line) -> str:
         """Return what of a token is still to be written."""

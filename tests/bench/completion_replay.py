@@ -105,7 +105,7 @@ class Tree:
                 self.engine.drop(path)
             else:
                 self.engine.put(path, text)
-        self.engine.complete(Query("", ""))
+        self.engine.tidy()
         self.seconds = self.seconds or perf_counter() - start
         self._at = commit
 
