@@ -4,6 +4,6 @@ The face of the room is `RepositoryEngine`: blobs go in by `put`, leave by `drop
 """
 
 from bough_completion.engine import RepositoryEngine
-from bough_completion.query import SAVED, Kind, Origin, Query, Stats, Suggestion
+from bough_completion.query import BUFFER, SAVED, Kind, Origin, Query, Stats, Suggestion
 
-__all__ = ["SAVED", "Kind", "Origin", "Query", "RepositoryEngine", "Stats", "Suggestion"]
+__all__ = ["BUFFER", "SAVED", "Kind", "Origin", "Query", "RepositoryEngine", "Stats", "Suggestion"]

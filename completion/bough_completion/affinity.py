@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 from posixpath import dirname, splitext
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bough_completion.corpus import Corpus, Entry
 from bough_completion.definitions import defined_otherwise
-from bough_completion.query import SAVED, Kind, Origin, Query
+from bough_completion.query import BUFFER, SAVED, Kind, Query
 
 _WORD = re.compile(r"[^\W\d]\w+")
 _NEAR_LINES = 20
@@ -65,8 +66,9 @@ class Affinity:
         return weights
 
     def _outdated(self, path: str) -> Iterator[Entry]:
-        """Yield the texts in whose place the query or an editor holds a newer one."""
+        """Yield the texts in whose place the query, the editor or the saved file holds a newer one."""
         entries = self._corpus.entries
-        hidden = [(path, SAVED), (path, Origin(Kind.BUFFER))]
-        hidden += [(at, SAVED) for at, origin in entries if origin.kind is Kind.BUFFER]
-        yield from (entries[key] for key in hidden if key in entries)
+        for at, origin in entries:
+            if origin.kind is Kind.BUFFER and (at, SAVED) in entries:
+                yield min(entries[at, origin], entries[at, SAVED], key=attrgetter("slot"))
+        yield from (entries[key] for key in ((path, SAVED), (path, BUFFER)) if key in entries)

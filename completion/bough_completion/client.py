@@ -30,6 +30,10 @@ class CompletionClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
         await self._channel.close()
 
     async def feed(self, repository: str, blobs: AsyncIterable[wire.Blob]) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from posixpath import dirname, splitext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bough_completion.query import Kind, Origin
+from bough_completion.query import BUFFER, SAVED, Kind, Origin
 from bough_completion.segment import Piece, Segment
 from bough_completion.tokens import Vocabulary
 
@@ -110,8 +111,8 @@ class Corpus:
 
     def own(self, path: str) -> Entry | None:
         """Return the member's own newest text of a file."""
-        buffer = self.entries.get((path, Origin(Kind.BUFFER)))
-        return buffer or self.entries.get((path, Origin(Kind.TREE)))
+        texts = [self.entries[path, origin] for origin in (SAVED, BUFFER) if (path, origin) in self.entries]
+        return max(texts, key=attrgetter("slot"), default=None)
 
     def text(self, entry: Entry) -> str:
         """Return a text as it was put."""

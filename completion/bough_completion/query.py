@@ -31,6 +31,10 @@ SAVED = Origin()
 """The member's own working tree."""
 
 
+BUFFER = Origin(Kind.BUFFER)
+"""What the member's own editor holds and did not save."""
+
+
 @dataclass(frozen=True)
 class Query:
     """Ask what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bough_completion import Kind, Origin, Query, RepositoryEngine
+from bough_completion import BUFFER, Kind, Origin, Query, RepositoryEngine
 
 SHOP = """\
 class Basket:
@@ -54,10 +54,13 @@ def test_a_dropped_blob_is_forgotten_and_a_replaced_one_is_learned_anew() -> Non
 def test_an_unsaved_buffer_hides_what_was_saved() -> None:
     engine = RepositoryEngine()
     engine.put("a.py", "window.open_with(title)\n")
-    engine.put("a.py", "window.opened_by(user)\n", Origin(Kind.BUFFER))
+    engine.put("a.py", "window.opened_by(user)\n", BUFFER)
     assert best(engine, "b.py", "window.op") == "ened_by(user)"
-    engine.drop("a.py", Origin(Kind.BUFFER))
+    engine.drop("a.py", BUFFER)
     assert best(engine, "b.py", "window.op") == "en_with(title)"
+    engine.put("a.py", "window.opens()\n", BUFFER)
+    engine.put("a.py", "window.opaque()\n")
+    assert best(engine, "b.py", "window.op") == "aque()", "what was saved later is newer"
 
 
 def test_a_teammates_branch_speaks_on_evidence_only_and_is_named() -> None:

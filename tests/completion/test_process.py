@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import stat
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -14,27 +11,7 @@ import pytest
 from bough_completion import Kind, Origin, Query
 from bough_completion.client import CompletionClient
 from bough_completion.wire import Blob, Question
-
-
-@asynccontextmanager
-async def process(socket: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a completion process as long as the block, and see that it ends by itself."""
-    command = (sys.executable, "-m", "bough_completion", str(socket))
-    child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
-    try:
-        yield child
-        assert child.stdin is not None
-        child.stdin.close()
-        assert await asyncio.wait_for(child.wait(), 10) == 0
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-
-
-async def blobs(*given: Blob) -> AsyncIterator[Blob]:
-    for blob in given:
-        yield blob
+from processes import blobs, process
 
 
 async def ask(client: CompletionClient, prefix: str, repository: str = "shop") -> list[str]:
