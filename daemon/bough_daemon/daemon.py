@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 
+from bough_daemon.completing import Completing
 from bough_daemon.errors import BoughError, NotLive
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
@@ -38,6 +39,7 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._live = LiveTrees(home)
         self._changing = asyncio.Lock()
+        self.completing = Completing(home)
         self._workers = MergeWorkers()
         self._listener = PeerListener(home, load_identity(home))
 
@@ -62,6 +64,7 @@ class Daemon:
                 await repository.close()
             self.repositories.clear()
         await self._listener.stop()
+        await self.completing.close()
         await asyncio.to_thread(self._workers.close)
 
     async def up(self, path: str, name: str) -> Up:

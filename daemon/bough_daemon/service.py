@@ -134,7 +134,12 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:
         """Continue code at a place in a file."""
-        raise NotImplementedError
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        file = os.fsdecode(request.file)
+        answer = await self._daemon.completing.complete(
+            session, repository.owner, repository.sync.teammates(), file, request.line, request.column, request.text
+        )
+        return to_message(answer, pb.CompleteFileResponse)
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
         """Tell what happens, as it happens."""
