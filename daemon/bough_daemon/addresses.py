@@ -18,6 +18,11 @@ EVERYWHERE = "[::]"
 SIOCGIFADDR = 0x8915
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text is of the form `host:port`."""
+    return FORM.fullmatch(text) is not None
+
+
 def split_address(address: str) -> tuple[str, int]:
     """Return host (without brackets) and port of a well-formed address, or raise BadUsage."""
     found = FORM.fullmatch(address)

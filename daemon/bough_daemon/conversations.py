@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 
 from bough_daemon.dial import call_member
@@ -32,6 +32,7 @@ from bough_daemon.peer import Behind, Confirmed, Exchange, FindHaves, Job, Learn
 from bough_daemon.states import Kind, State
 from bough_daemon.store import LANDED, LIVE, SHARED, Store
 from bough_daemon.team import now_ms
+from bough_daemon.waiting import to_the_end
 from bough_daemon.words import Hello
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,16 @@ class Conversations:
             else:
                 self._callers[name] = asyncio.Event()
                 self._group.create_task(self._keep_calling(name, self._callers[name]))
+
+    def part(self) -> None:
+        """End the conversations with those who are no longer in the roster."""
+        for name, session in self._sessions.items():
+            if name not in self.exchange.roster.members:
+                session.task.cancel()
+
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        """Have something done beside the conversations, for as long as they last."""
+        self._group.create_task(work)
 
     def do(self, jobs: Iterable[Job]) -> None:
         """Set about jobs, and say what there is to say now."""
@@ -205,7 +216,8 @@ class Conversations:
                 async with call_member(address, roster.team, certificate, self._identity) as pipe:
                     await self._hold(name, self.exchange.member, pipe, greet=False)
                     return True
-            except BoughError as failure:
+            except Exception as failure:
+                # Whatever an address leads to, the next one is tried.
                 log.debug("%s did not answer at %s: %s", name, address, failure)
         return False
 
@@ -216,7 +228,7 @@ class Conversations:
             case MakePack():
                 self.do(self.exchange.pack_made(job, await self._make(job)))
             case FindHaves():
-                self._haves = await asyncio.to_thread(self._look_for_haves)
+                self._haves = await to_the_end(asyncio.to_thread(self._look_for_haves))
                 self.do(self.exchange.ask(job, self._haves, shallow_of(self._store)))
             case TakePack():
                 self.do(self.exchange.pack_taken(job, await self._take(job)))

@@ -7,6 +7,7 @@ so each call is held against the roster again. Joiners have no certificate that 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, der_of, pem_of
 from bough_daemon.roster import Roster
-from bough_daemon.words import Hello, Word
+from bough_daemon.words import VERSION, Hello, Word
+
+log = logging.getLogger(__name__)
 
 KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
 COMMON_OPTIONS: list[tuple[str, int | str]] = [
@@ -34,7 +37,9 @@ COMMON_OPTIONS: list[tuple[str, int | str]] = [
 ]
 SERVER_OPTIONS: list[tuple[str, int | str]] = [
     *COMMON_OPTIONS,
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", ANSWER_MS),
+    # A peer may be as anxious as we are.
+    ("grpc.http2.min_ping_interval_without_data_ms", ANSWER_MS),
+    ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),
 ]
 
@@ -65,9 +70,6 @@ class Room(Protocol):
     def moved(self) -> None:
         """Tell the team that this daemon listens elsewhere now."""
 
-    def expects_anyone(self) -> bool:
-        """Return whether a ticket is out that could still be used."""
-
 
 @dataclass(frozen=True)
 class Door:
@@ -95,12 +97,16 @@ class PeerListener:
         self._roots = b""
 
     async def start(self) -> None:
-        """Listen where it was last listened; on any free port where that one is taken now."""
+        """Listen where it was last listened; on another port, or for this machine alone, where that fails now."""
         self.refresh()
         try:
             await self._listen(self._door.host, self._door.port)
         except PortTaken:
-            await self._listen(self._door.host, 0)
+            log.warning("%s is taken; teammates will be told of another", self._door)
+            try:
+                await self._listen(self._door.host, 0)
+            except PortTaken:
+                await self._listen(LOOPBACK, 0)
 
     async def stop(self) -> None:
         """Stop listening; who is being talked with is cut off."""
@@ -147,8 +153,7 @@ class PeerListener:
         services.add_JoinServiceServicer_to_server(_Joins(self), server)
         pair = (self.identity.tls_key, self.identity.certificate_pem)
         credentials = grpc.ssl_server_credentials([pair])
-        port = _bind(server, join_address(self._door.host, self._door.join_port), credentials)
-        await server.start()
+        port = await _bind(server, join_address(self._door.host, self._door.join_port), credentials)
         self._join_server = server
         self._remember(Door(self._door.host, self._door.port, port))
 
@@ -164,8 +169,7 @@ class PeerListener:
         server = grpc.aio.server(options=SERVER_OPTIONS)
         services.add_PeerServiceServicer_to_server(_Peers(self), server)
         credentials = grpc.dynamic_ssl_server_credentials(self._certificates(), self._certificates, True)
-        bound = _bind(server, join_address(host, port), credentials)
-        await server.start()
+        bound = await _bind(server, join_address(host, port), credentials)
         self._servers.append(server)
         self._remember(Door(host, bound, self._door.join_port))
 
@@ -180,13 +184,16 @@ class PeerListener:
             write_whole(self._path, json.dumps(door.__dict__).encode())
 
 
-def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+async def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+    """Start a server at an address and return its port."""
     try:
         port = server.add_secure_port(address, credentials)
     except RuntimeError as taken:
+        await server.stop(None)
         raise PortTaken(
             f"{address} cannot be listened on: it is in use, or not this machine's", address=address
         ) from taken
+    await server.start()
     return port
 
 
@@ -214,7 +221,9 @@ class _Peers(services.PeerServiceServicer):
         pipe = _CalledPipe(context)
         try:
             hello = await pipe.read()
-            room = self._listener.rooms.get(hello.team) if isinstance(hello, Hello) else None
+            if not isinstance(hello, Hello) or hello.version != VERSION:
+                raise PeerRefused("the two speak different versions; update the older Bough")
+            room = self._listener.rooms.get(hello.team)
             shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
             member = room.roster.by_certificate(der_of(shown)) if room is not None and shown else None
             if room is None or member is None or member.key == self._listener.identity.key:

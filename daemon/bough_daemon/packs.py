@@ -26,11 +26,13 @@ from bough_daemon.git import Git
 from bough_daemon.objects import TYPES
 from bough_daemon.owner import Owner
 from bough_daemon.store import COPIED, LANDED, LIVE, SHARED, Store
+from bough_daemon.waiting import to_the_end
 
 CHILD_MEMORY_BYTES = 3 << 30
 MANY_PACKS = 50
 SMALL_PACK_BYTES = 4 << 20
 MOST_HAVES = 256
+LARGEST_COMMIT_BYTES = 1 << 20
 FARTHEST_ANCESTOR = 14  # as a power of two
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # With --strict every finding of fsck is an error, `.git` in all its spellings, `..` and a slash in a name among them.
@@ -93,7 +95,7 @@ class Spool:
         self.file.close()
 
 
-async def _git(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: BinaryIO | None = None) -> None:
+async def run_child(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: BinaryIO | None = None) -> None:
     """Run git without blocking the loop; raise GitFailed. The child of a caller that is cancelled is killed."""
     child = await asyncio.create_subprocess_exec(
         *git.command(*arguments),
@@ -135,7 +137,7 @@ async def make_pack(
     spool = Spool.below(store.folder)
     try:
         options = ("--revs", "--thin", "--stdout", "-q", "--delta-base-offset", "--threads=1")
-        await _git(store.git, "pack-objects", *options, stdin="\n".join(lines).encode() + b"\n", stdout=spool.file)
+        await run_child(store.git, "pack-objects", *options, stdin="\n".join(lines).encode() + b"\n", stdout=spool.file)
     except BaseException:
         spool.close()
         raise
@@ -156,12 +158,12 @@ async def take_pack(
         try:
             if spool.read(8, 4) != bytes(4):
                 spool.file.seek(0)
-                await _git(git, "index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1", stdin=spool.file)
+                await run_child(git, "index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1", stdin=spool.file)
             lines = "\n".join([*commits, *(f"^{oid}" for oid in haves)]).encode() + b"\n"
-            await _git(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
+            await run_child(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
         except GitFailed as refused:
             raise HostilePack(f"a pack was refused: {refused.facts['output'] or refused}") from refused
-        await owner.run(_adopt, store, folder, commits, ref)
+        await to_the_end(owner.run(_adopt, store, folder, commits, ref))
 
 
 def _adopt(store: Store, quarantine: str, commits: Sequence[str], ref: str) -> None:
@@ -195,7 +197,13 @@ def sync_folder(path: str) -> None:
 def known_commits(store: Store, oids: Sequence[str]) -> list[str]:
     """Return those of `oids` that are commits which the store can see. On the store's thread."""
     named = [oid for oid in oids[:MOST_HAVES] if COMMIT.fullmatch(oid)]
-    return [oid for oid in named if store.objects.exists(oid) and store.objects.read(oid)[0] == "commit"]
+    objects = store.objects
+    # The size first: a blob that a peer names may be of any.
+    return [
+        oid
+        for oid in named
+        if objects.exists(oid) and objects.size(oid) < LARGEST_COMMIT_BYTES and objects.read(oid)[0] == "commit"
+    ]
 
 
 def haves_of(store: Store) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go o
 
 @dataclass(frozen=True)
 class MakePack:
-    """Make a pack for `peer` and call `pack_made`. `asked`: None for one that goes unasked; `since`: a state it holds."""
+    """Make a pack for `peer` and call `pack_made`. `asked` is None for one that goes unasked; it holds `since`."""
 
     peer: str
     state: State

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bough_daemon.addresses import is_address
 from bough_daemon.errors import BadName, NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.keys import Identity, certificate_is_vouched, statement, verify
 from bough_daemon.names import check_member_name
@@ -186,8 +187,7 @@ class Roster:
     def _take_contact(self, contact: Contact) -> bool:
         before = self.contacts.get(contact.key)
         well_formed = len(contact.addresses) <= MOST_ADDRESSES and all(
-            len(address) <= LONGEST_ADDRESS and address.isascii() and address.isprintable()
-            for address in contact.addresses
+            len(address) <= LONGEST_ADDRESS and is_address(address) for address in contact.addresses
         )
         news = well_formed and (before is None or contact.time > before.time) and self.by_key(contact.key) is not None
         if not news or not verify(contact.key, contact.signature, contact.statement(self.team)):

@@ -37,7 +37,7 @@ class Key:
 
 @dataclass(frozen=True)
 class State:
-    """One signed state. `tip`, `base`: commits, the same one where it is landed. `time`: milliseconds since the epoch."""
+    """One signed state. `tip`, `base`: commits, the same one where it landed. `time`: milliseconds since the epoch."""
 
     team: str
     key: Key

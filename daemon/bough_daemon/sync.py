@@ -15,19 +15,20 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_daemon import peer_wire
 from bough_daemon.conversations import Conversations, Told
 from bough_daemon.dial import present_ticket
-from bough_daemon.errors import NameTaken, NotPossibleNow, PeerRefused, UnrelatedHistory
+from bough_daemon.errors import NameTaken, NotPossibleNow, PeerRefused, PortTaken, UnrelatedHistory
 from bough_daemon.home import Home
 from bough_daemon.keys import fingerprint
 from bough_daemon.listener import PeerListener, Pipe
 from bough_daemon.names import check_branch, check_member_name
 from bough_daemon.owner import Owner
-from bough_daemon.packs import Limits, Spool, haves_of, known_commits, roots_of, sweep
+from bough_daemon.packs import Limits, Spool, gather, haves_of, known_commits, roots_of, sweep
 from bough_daemon.peer import Exchange, Learned
 from bough_daemon.roster import Roster
-from bough_daemon.states import Key, Kind, State
+from bough_daemon.states import Key, Kind, State, branch_owner
 from bough_daemon.store import Store
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import Ticket, new_secret
+from bough_daemon.waiting import to_the_end
 from bough_daemon.words import Gossip
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class TeamSync:
         self._team: Team
         self._exchange: Exchange
         self._conversations: Conversations
-        self._running: list[asyncio.Task[None]] = []
+        self._running: asyncio.Task[None]
         self._changed = asyncio.Event()
 
     @property
@@ -130,7 +131,8 @@ class TeamSync:
 
     async def start(self) -> None:
         """Come into the team, a new one of its own at first, and talk with whoever is there."""
-        await asyncio.to_thread(sweep, self._store)
+        await self._owner.run(sweep, self._store)
+        await self._owner.run(gather, self._store)
         team = await asyncio.to_thread(Team.of_store, self._home, self._store, self._identity, self._wished_name)
         await self._enter(team)
 
@@ -138,10 +140,8 @@ class TeamSync:
         """Stop talking. What was taken and published is written down."""
         self._listener.rooms.pop(self.team_id, None)
         self._listener.refresh()
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        self._running = []
+        self._running.cancel()
+        await asyncio.wait([self._running])
         await self._save_states()
         self._exchange.close()
 
@@ -156,12 +156,16 @@ class TeamSync:
         self._conversations = Conversations(self._exchange, self._store, self._owner, self._identity, told)
         self._listener.rooms[team.roster.team] = self
         self._listener.refresh()
-        if team.invites.open(now_ms()):
-            await self._listener.expect_joiners()
+        if team.invites.valid(now_ms()):
+            try:
+                await self._listener.expect_joiners()
+            except PortTaken as taken:
+                log.warning("tickets that are out lead nowhere: %s", taken)
         ready = asyncio.Event()
-        running = asyncio.create_task(self._conversations.run(ready))
-        self._running = [running, asyncio.create_task(self._keep_saving())]
+        self._running = asyncio.create_task(self._conversations.run(ready))
+        self._running.add_done_callback(_tell_failure)
         await ready.wait()
+        self._conversations.begin(self._keep_saving())
         self.moved()
 
     def _still_here(self, team: Team) -> dict[Key, State]:
@@ -170,8 +174,13 @@ class TeamSync:
     # What I have.
 
     async def publish(self, branch: str, tip: str, base: str) -> None:
-        """Tell the team that my branch's shared tip moved; does nothing when they were told this before."""
-        await self._publish(Key(self.member, Kind.LIVE, check_member_name(branch).encode()), tip, base)
+        """Tell the team that my branch's shared tip moved; does nothing when they were told this before.
+
+        `branch`: named as the member, or `member+FOLDER`; raises NameTaken where that is another member.
+        """
+        if branch_owner(self.roster, check_member_name(branch)) != self.member:
+            raise NameTaken(f"the branch {branch} belongs to another member", name=branch)
+        await self._publish(Key(self.member, Kind.LIVE, branch.encode()), tip, base)
 
     async def publish_landed(self, branch: str, commit: str) -> None:
         """Tell the team that I landed `commit` on a shared branch (`main`)."""
@@ -241,10 +250,6 @@ class TeamSync:
         ticket = Ticket(self.team_id, fingerprint(self._identity.certificate), secret, addresses)
         return Invite(str(ticket), opened)
 
-    def expects_anyone(self) -> bool:
-        """Return whether a ticket is out that could still be used."""
-        return bool(self._team.invites.open(now_ms()))
-
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Let the holder of a ticket into the team, or raise what stands against it: then the ticket is still good.
 
@@ -294,10 +299,9 @@ class TeamSync:
         if parsed.team == self.team_id:
             raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
         roster = await self._present(parsed, name)
-        await self.stop()
         left = self._team.folder
-        team = await asyncio.to_thread(Team.new, self._home, roster)
-        await asyncio.to_thread(team.adopt, self._store)
+        team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
+        await self.stop()
         await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         self._tips.clear()
         await self._enter(team)
@@ -355,6 +359,7 @@ class TeamSync:
     def _learned(self, news: Learned) -> None:
         self._team.save_roster()
         self._listener.refresh()
+        self._conversations.part()
         self._conversations.call_everyone()
         for entry in news.admissions:
             if self.roster.members.get(entry.name) == entry:
@@ -365,7 +370,7 @@ class TeamSync:
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
         mine = self._exchange.known.get(state.key)
         if mine is not None:
-            self._running.append(asyncio.create_task(self._publish(state.key, mine.tip, mine.base, anew=True)))
+            self._conversations.begin(self._publish(state.key, mine.tip, mine.base, anew=True))
         self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))
 
     # What is written down.
@@ -373,7 +378,7 @@ class TeamSync:
     async def _save_states(self, *new: State) -> None:
         async with self._saving:
             states = {state.key: state for state in [*self._exchange.known.values(), *new]}
-            await asyncio.to_thread(self._team.save_states, states.values())
+            await to_the_end(asyncio.to_thread(self._team.save_states, states.values()))
 
     async def _keep_saving(self) -> None:
         """Write down what was taken: one write for all that came during the last."""
@@ -382,3 +387,8 @@ class TeamSync:
             self._changed.clear()
             with contextlib.suppress(OSError):
                 await self._save_states()
+
+
+def _tell_failure(running: asyncio.Task[None]) -> None:
+    if not running.cancelled() and running.exception() is not None:
+        log.error("talking with the team has ended", exc_info=running.exception())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import Store
 from bough_daemon.tickets import Invite, Invites
 
+TEAM = re.compile(r"[0-9a-f]{32}")
+
 
 def now_ms() -> int:
     """Return the time in milliseconds since the epoch."""
@@ -31,42 +34,46 @@ def now_ms() -> int:
 
 @dataclass
 class Team:
-    """A team as one member knows it. `folder`: where it is kept.
+    """A team as one member knows it. `folder`: where it is kept; `repository`: the git common directory that is in it.
 
     `sequences`: the number of my newest state, by key; it never goes back, whatever is restored.
     """
 
     folder: str
     roster: Roster
+    repository: str
     invites: Invites = field(default_factory=Invites)
     states: dict[Key, State] = field(default_factory=dict)
     sequences: dict[Key, int] = field(default_factory=dict)
 
     @classmethod
     def of_store(cls, home: Home, store: Store, identity: Identity, name: str) -> Team:
-        """Return the team that a repository is in; at first one of its own, in which `name` is alone."""
-        try:
-            with open(_note(store)) as note:
-                team = note.read().strip()
-        except FileNotFoundError:
-            team = ""
-        if team and os.path.exists(os.path.join(home.path("teams", team), "roster.json")):
-            return cls.load(home.path("teams", team))
-        founded = cls.new(home, Roster.found(identity, name, now_ms()))
-        founded.adopt(store)
-        return founded
+        """Return the team that a repository is in; at first one of its own, in which `name` is alone.
+
+        A copy of a repository that is still there is not in its team: one member cannot be in two places.
+        """
+        team = _noted(store.folder)
+        if TEAM.fullmatch(team) and os.path.exists(os.path.join(home.path("teams", team), "roster.json")):
+            found = cls.load(home.path("teams", team))
+            if not found._is_of_another(store):
+                found.repository = store.common_dir
+                return found
+        return cls.new(home, Roster.found(identity, name, now_ms()), store)
 
     @classmethod
-    def new(cls, home: Home, roster: Roster) -> Team:
-        """Write down a team that this home has just come into."""
-        team = cls(home.path("teams", roster.team), roster)
+    def new(cls, home: Home, roster: Roster, store: Store) -> Team:
+        """Write down a team that a repository has just come into; the last step is the note in its store."""
+        team = cls(home.path("teams", roster.team), roster, store.common_dir)
         os.makedirs(team.folder, mode=0o700, exist_ok=True)
         team.save_roster()
+        write_whole(_note(store.folder), roster.team.encode() + b"\n")
         return team
 
-    def adopt(self, store: Store) -> None:
-        """Note in the repository's store that it is in this team."""
-        write_whole(_note(store), self.roster.team.encode() + b"\n")
+    def _is_of_another(self, store: Store) -> bool:
+        """Return whether the store is a copy: the repository that came into the team is still where it was."""
+        if self.repository == store.common_dir:
+            return False
+        return _noted(os.path.join(self.repository, "bough")) == self.roster.team
 
     @classmethod
     def load(cls, folder: str) -> Team:
@@ -77,7 +84,7 @@ class Team:
             admissions = {_admission(entry): entry["seen"] for entry in kept["admissions"]}
             roster.restore(admissions, [_contact(entry) for entry in kept["contacts"]], now_ms())
             invites = Invites(tuple(_invite(entry) for entry in kept["invites"]))
-            team = cls(folder, roster, invites)
+            team = cls(folder, roster, kept["repository"], invites)
             path = os.path.join(folder, "states.json")
             if os.path.exists(path):
                 kept = _read(path)
@@ -92,6 +99,7 @@ class Team:
         roster = self.roster
         kept = {
             "team": roster.team,
+            "repository": self.repository,
             "admissions": [
                 _kept_admission(entry) | {"seen": roster.seen[digest]} for digest, entry in roster.admissions.items()
             ],
@@ -109,8 +117,17 @@ class Team:
         write_whole(os.path.join(self.folder, "states.json"), json.dumps(kept).encode())
 
 
-def _note(store: Store) -> str:
-    return os.path.join(store.folder, "team")
+def _note(folder: str) -> str:
+    return os.path.join(folder, "team")
+
+
+def _noted(folder: str) -> str:
+    """Return the team that a store's folder names, or an empty text."""
+    try:
+        with open(_note(folder)) as note:
+            return note.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _read(path: str) -> Any:

@@ -95,12 +95,11 @@ class Invites:
 
     def with_new(self, secret: bytes, now: int) -> Invites:
         """Return the same and a ticket for `secret`, without those that expired."""
-        kept = tuple(invite for invite in self.known if invite.expires > now)
-        return Invites((*kept, Invite(hash_of(secret), now + VALID_MS)))
+        return Invites((*self.valid(now), Invite(hash_of(secret), now + VALID_MS)))
 
-    def open(self, now: int) -> list[Invite]:
-        """Return the tickets that someone could still use."""
-        return [invite for invite in self.known if invite.spent_by is None and invite.expires > now]
+    def valid(self, now: int) -> list[Invite]:
+        """Return the tickets that have not expired; who has spent one may still ask for the answer again."""
+        return [invite for invite in self.known if invite.expires > now]
 
     def spent(self, secret: bytes, key: bytes, now: int) -> Invites:
         """Return the same with this ticket spent by the holder of `key`, or raise BadTicket.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bough_daemon.errors import StoreOwned
 from bough_daemon.home import Home
 from bough_daemon.keys import load_identity
 from bough_daemon.listener import PeerListener
@@ -30,6 +31,16 @@ async def eventually(holds: Callable[[], object], what: str = "it") -> None:
         await asyncio.sleep(0.005)
 
 
+def open_store(common_dir: Path, home: Path) -> Store:
+    """Open a store that was just closed; a child of this process that is being started may hold its lock a moment."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return Store(str(common_dir), str(home))
+        except StoreOwned:
+            assert time.monotonic() < end
+
+
 @dataclass
 class Side:
     """One member's machine."""
@@ -48,7 +59,7 @@ class Side:
         """Open the repository's store and start its sync."""
         place = Home(str(home), str(home))
         owner = Owner(f"store-{name}")
-        store = await owner.run(Store, str(root / ".git"), str(home))
+        store = await owner.run(open_store, root / ".git", home)
         await owner.run(store.arrive, git(root, "rev-parse", "HEAD"))
         listener = PeerListener(place, load_identity(place))
         await listener.start()
@@ -63,6 +74,14 @@ class Side:
         await self.listener.stop()
         await self.owner.run(self.store.close)
         self.owner.close()
+
+    @classmethod
+    async def restart(cls, side: Side) -> Side:
+        """Start the machine of a side whose sync was stopped anew."""
+        await side.listener.stop()
+        await side.owner.run(side.store.close)
+        side.owner.close()
+        return await cls.start(side.root, Path(side.home.root), side.name)
 
     async def save(self, files: dict[str, bytes], publish: bool = True) -> str:
         """Put a snapshot of `files` on the live branch, nothing withheld, and tell the team; return its id."""
