@@ -141,7 +141,7 @@ def _believe(
 
     A file that Git converts is as believed while `git add` would make the known blob of it.
     """
-    filters = Filters(worktree.git)
+    filters = Filters(worktree.git, objects)
     unknown = [step.path for step in steps if is_file(step.before) and step.path not in old.raw]
     asked = [path for path in filters.converted(unknown) if _is_file_on(ground, path)]
     cleaned = filters.cleaned(asked)
