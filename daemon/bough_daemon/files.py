@@ -89,6 +89,8 @@ def rescue(worktree: Worktree, objects: Objects, scratch: str) -> dict[str, Entr
                 if standing is not None and standing[0] != FOLDER and not objects.exists(blob_id(standing[1])):
                     found[path] = Entry(standing[0], objects.write_blob(standing[1]))
         shutil.rmtree(stage)
+    for left in os.listdir(scratch):
+        shutil.rmtree(os.path.join(scratch, left))
     return found
 
 

@@ -72,6 +72,7 @@ class Desk:
         self.owner = Owner("store")
         self.branch = Branch(self.store, name, self.worktree.author())
         self.terminal = Typist()
+        self.since = ""
         self.live = Live(self.worktree, self.store, self.branch, self.owner, self.save, self.teammate)
 
     def close(self) -> None:
@@ -179,9 +180,7 @@ def check_whole(root: Path) -> None:
     finally:
         (common / "elsewhere").rename(common / "bough")
     left = [name for name in os.listdir(common) if "lock" in name or name.startswith(("bough-", "index."))]
-    left += [
-        name for name in os.listdir(common / "bough") if name.startswith((".bough-stage", "commit-", "quarantine-"))
-    ]
+    left += [name for _, names, _ in os.walk(common / "bough" / "stage") for name in names if name != common.name]
     assert not left
 
 
