@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,15 @@ class Language:
         for group, pattern in self.told:
             if _pattern(pattern).match(text):
                 return group
-        return _group(self.free, parent, container, kind)
+        known = self._groups
+        key = parent, container, kind
+        if key not in known:
+            known[key] = _group(self.free, parent, container, kind)
+        return known[key]
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, str], str | None]:
+        return {}
 
 
 @cache
@@ -92,7 +100,6 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(expression)
 
 
-@cache
 def _group(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> str | None:
     for rule in rules:
         if re.fullmatch(rule.kind, kind) and (

@@ -11,13 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from .conflicts import Dispute
 from .syntax import Node, same_meaning
 
 _LIMIT_EDITS = 60
 _LIMIT_DEPTH = 60
+_LIMIT_BYTES = 2000
 # An edit that has to find its place anywhere in the file must say at least this much, or it could land by chance.
 _TELLING_WORDS = 5
 
@@ -127,11 +128,17 @@ def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], t
 
 
 def pattern_of(node: Node) -> re.Pattern[bytes]:
-    """Return what finds a node's text whatever the white space between its tokens."""
-    tokens = rb"\s*".join(re.escape(token) for token in node.words)
-    head = rb"(?<!\w)" if node.words and re.match(rb"\w", node.words[0]) else b""
-    tail = rb"(?!\w)" if node.words and re.match(rb"\w", node.words[-1][-1:]) else b""
-    return re.compile(head + tokens + tail)
+    """Return what finds a node's text whatever the white space between its tokens; nothing for what is too long."""
+    return _pattern(tuple(node.words) if len(node.text) <= _LIMIT_BYTES else ())
+
+
+@lru_cache(maxsize=256)
+def _pattern(words: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    if not words:
+        return re.compile(rb"(?!)")
+    head = rb"(?<!\w)" if re.match(rb"\w", words[0]) else b""
+    tail = rb"(?!\w)" if re.match(rb"\w", words[-1]) else b""
+    return re.compile(head + rb"\s*".join(re.escape(word) for word in words) + tail)
 
 
 def moved(base: Sequence[Node], edited: Sequence[Node], before: bytes, other: bytes) -> list[Edit]:
