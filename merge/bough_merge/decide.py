@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from .compose import Part, Piece, Sides, join
 from .conflicts import Dispute
+from .embedding import Embedded, embedded
 from .entities import group_of, identity_of, key_of, kind_in_words, name_of
 from .lines import merge_lines
 from .matching import match, match_new
 from .sequences import Kind, Region, three_way
-from .embedding import Embedded, embedded
 from .syntax import Group, Node, members_of, parse, same_meaning
 from .transplant import Edit, agreed, carried, moved
 from .versions import is_own_version, raised

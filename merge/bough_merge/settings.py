@@ -16,14 +16,15 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold the limits of one merge (counted work, so that every machine stops at the same point) and a team's rules.
+    """Hold the limits of one merge and a team's rules.
 
-    `limit_bytes` is the longest side that is parsed, `limit_nodes` the most nodes of the three trees together. `ordered` are path patterns within which order always means
-    something. `languages` are rows of the repository's own; they come before the built-in ones.
+    Limits are counted work, so that every machine stops at the same point: `limit_bytes` is the longest side that is
+    parsed, `limit_nodes` the most nodes of the three trees together. `ordered` are path patterns within which order
+    always means something. `languages` are rows of the repository's own; they come before the built-in ones.
     """
 
     limit_bytes: int = 2_000_000
-    limit_nodes: int = 900_000
+    limit_nodes: int = 300_000
     ordered: tuple[str, ...] = ()
     languages: tuple[Language, ...] = field(default=())
 

@@ -1,8 +1,8 @@
 """Carry one side's edits into code that the other side wrapped, moved or rewrote around them.
 
-Where one side only touched nodes deep inside a stretch, and the other side kept those very nodes while it changed what is
-around them, the edits apply to the other side's version. An edit is only carried where its old text stands exactly once,
-in the base as well as in the other side; an identifier that one side renamed throughout is renamed throughout.
+Where one side only touched nodes deep inside a stretch, and the other side kept those very nodes while it changed what
+is around them, the edits apply to the other side's version. An edit is only carried where its old text stands exactly
+once, in the base as well as in the other side; a word that one side renamed throughout is renamed throughout.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ def edits_of(base: Sequence[Node], edited: Sequence[Node]) -> list[Edit] | None:
 
 
 def _collect(old: Node, new: Node, around: tuple[tuple[Node, Node], ...], found: list[Edit]) -> bool:
+    if len(found) > _LIMIT_EDITS:
+        return False
     if same_meaning(old, new):
         return True
     chain = ((old, new), *around)
