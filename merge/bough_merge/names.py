@@ -227,7 +227,7 @@ def _answered(node: tree_sitter.Node, bound: set[int]) -> bool:
 
 
 def _binding_scope(node: tree_sitter.Node, rules: Rules) -> tree_sitter.Node:
-    """Return the scope that a binding adds to: that of its statement; a definition's own name is bound outside of it."""
+    """Return the scope that a binding adds to; the own name of a definition is bound outside of it."""
     parent = node.parent
     assert parent is not None
     if parent.type == "global_statement":
