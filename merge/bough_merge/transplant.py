@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from .conflicts import Dispute
 from .syntax import Node, same_meaning
@@ -114,18 +115,22 @@ def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], t
     if not edits:
         return None
     before = b"\n".join(node.text for node in base)
-    offset = text.find(ours[0].text)
-    for edit in reversed(edits):
+    offset = text.find(ours[0].text) - ours[0].start
+    replaced: dict[tuple[int, int], bytes] = {}
+    for edit in edits:
         for other, mine in edit.chain:
             kept = len(pattern_of(other).findall(before)), len(pattern_of(mine).findall(before))
-            if kept == (1, 0):
-                break
             if kept == (0, 1):
-                start = offset + mine.start - ours[0].start
-                text = text[:start] + other.text + text[start + len(mine.text) :]
+                replaced[mine.start + offset, mine.end + offset] = other.text
+            if kept in ((0, 1), (1, 0)):
                 break
         else:
             return None
+    spans = sorted(replaced)
+    if any(end > start for (_, end), (start, _) in pairwise(spans)):
+        return None
+    for start, end in reversed(spans):
+        text = text[:start] + replaced[start, end] + text[end:]
     return text
 
 
