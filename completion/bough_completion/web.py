@@ -85,15 +85,15 @@ class WebServer:
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; return whether another may follow on the connection."""
+        stays = False
         try:
             request = await _read(reader)
             self._admit(request)
-            reply = await self._while_connected(request, reader)
+            reply, stays = await self._while_connected(request, reader)
         except Refused as fault:
-            reply, request = json_reply({"error": {"message": str(fault)}}, fault.status), None
+            reply = json_reply({"error": {"message": str(fault)}}, fault.status)
         if reply is None:
             return False
-        stays = request is not None and request.headers.get("connection", "").lower() != "close"
         writer.write(
             f"HTTP/1.1 {reply.status.value} {reply.status.phrase}\r\nContent-Type: {reply.kind}\r\n"
             f"Content-Length: {len(reply.body)}\r\nConnection: {'keep-alive' if stays else 'close'}\r\n\r\n".encode()
@@ -113,16 +113,18 @@ class WebServer:
         if not hmac.compare_digest(given, self._token):
             raise Refused(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
 
-    async def _while_connected(self, request: Request, reader: asyncio.StreamReader) -> Reply | None:
-        """Run the handler, but stop it when the other side hangs up."""
+    async def _while_connected(self, request: Request, reader: asyncio.StreamReader) -> tuple[Reply | None, bool]:
+        """Run the handler, but stop it when the other side hangs up; tell whether it stays for another request."""
         work = asyncio.ensure_future(self._handler(request))
-        gone = asyncio.ensure_future(reader.read(1))
+        gone = asyncio.ensure_future(reader.read(1))  # nothing is due before the reply, so this is the end
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return work.result() if work.done() else None
+            stays = not gone.done() and request.headers.get("connection", "").lower() != "close"
+            return (work.result() if work.done() else None), stays
         finally:
             work.cancel()
             gone.cancel()
+            await asyncio.wait({work, gone})
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:

@@ -86,6 +86,26 @@ def test_every_shape_answers(tmp_path: Path) -> None:
     assert json.loads(bodies[8])["model"] == "bough"
 
 
+def test_one_connection_carries_many_requests(tmp_path: Path) -> None:
+    def keep(port: int) -> list[int]:
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        statuses = []
+        for path in ("/health", "/v1/models", "/elsewhere", "/health"):
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+        connection.close()
+        return statuses
+
+    async def run() -> None:
+        async with server(tmp_path) as port:
+            assert await asyncio.to_thread(keep, port) == [200, 200, 404, 200]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
