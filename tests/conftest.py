@@ -14,7 +14,7 @@ import pytest
 def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the test a HOME of its own and no variable that changes what Git or Bough does."""
     for name in list(os.environ):
-        if name.startswith(("GIT_", "BOUGH_", "XDG_")) and name != "BOUGH_TEST_REQUIRE":
+        if name.startswith(("GIT_", "BOUGH_", "XDG_")) and name not in ("BOUGH_TEST_REQUIRE", "BOUGH_WRITE_GOLDEN"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(

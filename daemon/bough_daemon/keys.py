@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.x509.oid import NameOID
 
+from bough_daemon.durable import write_whole
 from bough_daemon.home import Home
-from bough_daemon.store import write_whole
 
 SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
 VOUCHED = b"bough certificate 1\0"

@@ -19,11 +19,11 @@ from bough_proto.v1 import peer_pb2_grpc as services
 
 from bough_daemon import peer_wire
 from bough_daemon.addresses import EVERYWHERE, LOOPBACK, is_loopback, join_address, parse_listen, reachable_hosts
+from bough_daemon.durable import write_whole
 from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, der_of, pem_of
 from bough_daemon.roster import Roster
-from bough_daemon.store import write_whole
 from bough_daemon.words import VERSION, Hello, Word
 
 log = logging.getLogger(__name__)

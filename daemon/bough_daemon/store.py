@@ -7,7 +7,6 @@ reach; everything else it owns. The alternates point one way: the user's reposit
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -18,6 +17,7 @@ from collections.abc import Iterator
 import pygit2
 from pygit2.enums import Option
 
+from bough_daemon.durable import write_whole
 from bough_daemon.errors import BranchMoved, StoreOwned
 from bough_daemon.git import Git
 from bough_daemon.objects import Objects
@@ -47,18 +47,6 @@ CONFIG = """[core]
 def prepare_libgit2() -> None:
     """Make libgit2 sync what it writes; called once by a process that owns a store."""
     pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
-
-
-def sync_filesystem(path: str) -> None:
-    """Force everything written so far on the file system of `path` to disk."""
-    if hasattr(os, "uname") and os.uname().sysname == "Linux":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
-        finally:
-            os.close(descriptor)
-    else:
-        os.sync()
 
 
 class Store:
@@ -103,7 +91,7 @@ class Store:
             for folder in ("objects/info", "objects/pack", "refs/heads"):
                 os.makedirs(os.path.join(new, folder), mode=0o700)
             with open(os.path.join(new, "HEAD"), "w") as head:
-                head.write("ref: refs/bough/none\n")
+                head.write("ref: refs/heads/none\n")
             shutil.rmtree(self.path, ignore_errors=True)
             os.rename(new, self.path)
         write_whole(os.path.join(self.path, "config"), CONFIG.encode())
@@ -246,20 +234,6 @@ class Store:
                 GIT_OBJECT_DIRECTORY=folder,
                 GIT_ALTERNATE_OBJECT_DIRECTORIES=_quoted(self.objects.folder),
             )
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Replace a file by `data`: whole or not at all, and synced."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _quoted(path: str) -> str:

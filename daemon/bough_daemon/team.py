@@ -15,12 +15,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bough_daemon.durable import write_whole
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import Key, Kind, State
-from bough_daemon.store import Store, write_whole
+from bough_daemon.store import Store
 from bough_daemon.tickets import Invite, Invites
 
 TEAM = re.compile(r"[0-9a-f]{32}")

@@ -86,6 +86,18 @@ class Worktree:
         return f"{_plain(name)} <{_plain(email)}>"
 
 
+def live_root(path: str) -> str | None:
+    """Return the folder at or above `path` that holds a `.git`, free of symlinks, or None."""
+    at = os.path.realpath(path)
+    while True:
+        if os.path.lexists(os.path.join(at, ".git")):
+            return at
+        parent = os.path.dirname(at)
+        if parent == at:
+            return None
+        at = parent
+
+
 def _plain(text: str) -> str:
     """Return text without what would break a commit's header."""
     return "".join(letter for letter in text if letter not in "<>\n\r\0").strip() or "unknown"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from bough_daemon import team as team_module
 from bough_daemon.dial import call_member, present_ticket
+from bough_daemon.durable import write_whole
 from bough_daemon.errors import (
     BadTicket,
     BoughError,
@@ -30,7 +31,7 @@ from bough_daemon.keys import load_identity
 from bough_daemon.objects import Entry, format_tree
 from bough_daemon.packs import Limits
 from bough_daemon.states import Key, Kind, State
-from bough_daemon.store import LIVE, SHARED, write_whole
+from bough_daemon.store import LIVE, SHARED
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import VALID_MS, Ticket
 from bough_daemon.words import Announce, Chunk, Refused, Want, Word

@@ -1,0 +1,47 @@
+"""bough demo"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from bough_cli import output
+from bough_cli.tour import StepFailed, Tour
+
+
+def demo() -> None:
+    """Show the main job on this machine alone: two members live on Python's own library, in a throw-away folder."""
+    started = time.perf_counter()
+    tour = Tour(Path(tempfile.mkdtemp(prefix="bough-demo-")))
+    try:
+        for number, step in enumerate(tour.STEPS, 1):
+            title = (step.__doc__ or "").strip()
+            begun = time.perf_counter()
+            try:
+                with _busy(title):
+                    seen = step(tour)
+            except (StepFailed, OSError, TimeoutError) as failure:
+                output.talk(f"Error: step {number} failed: {title}\nCaused by: {failure}")
+                raise typer.Exit(1) from None
+            output.data(f"{number:>2}  {title:<56} {time.perf_counter() - begun:6.2f} s   {output.dim(seen)}")
+    finally:
+        tour.close()
+    output.data(f"    all of it, and nothing left behind{' ' * 22} {time.perf_counter() - started:6.2f} s")
+
+
+@contextlib.contextmanager
+def _busy(title: str) -> Iterator[None]:
+    """Show on a terminal that a step is under way."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(title):
+        yield

@@ -1,0 +1,125 @@
+"""bough doctor"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from bough_daemon.client import Client
+from bough_daemon.errors import BoughError
+from bough_daemon.git import FLOOR, Git, git_version
+from bough_daemon.launch import is_running
+from bough_daemon.remembered import LiveTrees
+from bough_daemon.worktree import Worktree
+
+from bough_cli import output
+from bough_cli.connection import here, home
+
+WATCHES = "/proc/sys/fs/inotify/max_user_watches"
+FEW_WATCHES = 65536
+
+
+@dataclass
+class Check:
+    """One check: what was looked at, whether it is well, what was found, and the remedy where it is not."""
+
+    name: str
+    well: bool
+    found: str
+    remedy: str = ""
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False) -> None:
+    """Check this machine and this repository, and say what to do about what is wrong."""
+    sick = False
+    for check in _checks():
+        sick |= not check.well
+        if json:
+            output.as_json(check)
+            continue
+        mark = typer.style("ok", fg=typer.colors.GREEN) if check.well else typer.style("!!", fg=typer.colors.RED)
+        output.data(f"{mark}  {check.name}: {check.found}")
+        if check.remedy and not check.well:
+            output.data(f"    {check.remedy}")
+    if sick:
+        raise typer.Exit(1)
+
+
+def _checks() -> Iterator[Check]:
+    yield _python()
+    yield _trial("git", _git, f"Install git {FLOOR[0]}.{FLOOR[1]} or newer, first on the PATH.")
+    yield _home()
+    yield _watches()
+    yield _daemon()
+    try:
+        worktree = Worktree.find(here())
+    except BoughError as failure:
+        yield Check("repository", False, failure.message, "Go to a folder of a Git repository.")
+        return
+    yield Check("repository", True, worktree.root)
+    store = os.path.join(worktree.common_dir, "bough", "store.git")
+    if os.path.isdir(store):
+        yield _trial(
+            "store", lambda: _store(store), "Keep the folder and report this; `bough down --forget` starts afresh."
+        )
+    if is_running(home()):
+        yield _trial("live", _live, "Run `bough up`.")
+
+
+def _trial(name: str, look: Callable[[], str], remedy: str) -> Check:
+    try:
+        return Check(name, True, look())
+    except (BoughError, OSError) as failure:
+        return Check(name, False, str(failure), remedy)
+
+
+def _python() -> Check:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("python", sys.version_info >= (3, 11), version, "Bough needs Python 3.11 or newer.")
+
+
+def _git() -> str:
+    return ".".join(str(part) for part in git_version())
+
+
+def _home() -> Check:
+    place = home().root
+    if not os.path.exists(place):
+        return Check("home", True, f"{place} (made by the first `bough up`)")
+    private = os.stat(place).st_mode & 0o077 == 0
+    return Check("home", private and os.access(place, os.W_OK), place, f"chmod 700 {place}")
+
+
+def _watches() -> Check:
+    if not os.path.exists(WATCHES):
+        return Check("watches", True, "no limit on this platform")
+    with open(WATCHES) as limit:
+        allowed = int(limit.read())
+    remedy = f"sudo sysctl fs.inotify.max_user_watches={FEW_WATCHES * 8}"
+    return Check("watches", allowed >= FEW_WATCHES, f"{allowed} folders can be watched", remedy)
+
+
+def _daemon() -> Check:
+    place = home()
+    trees = len(list(LiveTrees(place)))
+    state = "running" if is_running(place) else "not running; it starts with the next command in a live working tree"
+    return Check("daemon", True, f"{state}; {output.count(trees, 'working tree')} live; its log is {place.log}")
+
+
+def _store(path: str) -> str:
+    git = Git(path)
+    git.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+    branches = git.run("for-each-ref", "--format=%(refname)", "refs/heads").split()
+    return f"whole; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}"
+
+
+def _live() -> str:
+    with Client(home()) as daemon:
+        told = daemon.status(here())
+    if told.state != "live":
+        raise OSError(told.state)
+    return f"{told.member}, {output.count(len(told.teammates), 'teammate')}"

@@ -1,0 +1,51 @@
+"""bough down"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from bough_daemon.client import Client
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.launch import ensure_running, is_running, wait_until_ended
+
+from bough_cli import output
+from bough_cli.connection import connect, here, home
+
+
+def down(
+    everything: Annotated[bool, typer.Option("--all", help="End the daemon with all it serves.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove every trace of Bough here, after asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop being live here; what was recorded stays."""
+    if everything and not forget:
+        _end_daemon()
+        return
+    if forget and not yes:
+        _ask()
+    if forget:
+        ensure_running(home())
+    with connect() as daemon:
+        daemon.down(here(), forget)
+    output.talk(
+        "Every trace of Bough here is gone." if forget else "No longer live here; `bough up` goes on from here."
+    )
+
+
+def _end_daemon() -> None:
+    place = home()
+    if not is_running(place):
+        output.talk("The daemon is not running.")
+        return
+    with Client(place) as daemon:
+        daemon.shutdown()
+    wait_until_ended(place)
+    output.talk("The daemon has ended; what was live comes back with the next command there.")
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise NotPossibleNow("removing every snapshot needs a yes", hint="Add `--yes` if you mean it.")
+    typer.confirm("Remove every snapshot, the team and all records of Bough in this repository?", abort=True, err=True)

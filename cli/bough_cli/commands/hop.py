@@ -1,0 +1,30 @@
+"""bough hop, back, off"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bough_cli.acting import act
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def hop(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose branch to be in.")], json: Json = False
+) -> None:
+    """Be in a teammate's branch: your files become theirs, and `bough back` brings yours back."""
+    act("hop", {"name": name}, json=json)
+
+
+def back(json: Json = False) -> None:
+    """Put everything back as it was before the hop."""
+    act("back", json=json)
+
+
+def off(
+    branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The name of the new Git branch.")], json: Json = False
+) -> None:
+    """Make what you stand on a Git branch of your own."""
+    act("off", {"branch": branch}, json=json)

@@ -1,0 +1,27 @@
+"""bough invite"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bough_cli import output
+from bough_cli.connection import connect, here
+
+
+def invite(
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen (default: every address of this machine).")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make a ticket with which one person can join within 24 hours."""
+    with connect() as daemon:
+        made = daemon.invite(here(), listen)
+    if json:
+        output.as_json(made)
+        return
+    output.talk(f"Listening for teammates on {', '.join(made.opened)} from now on.")
+    output.talk("Give this ticket to one person, on a private channel; `bough join TICKET` uses it up:")
+    output.data(made.ticket)

@@ -1,0 +1,17 @@
+"""bough land"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bough_cli.acting import act
+
+
+def land(
+    message: Annotated[str, typer.Option("-m", "--message", metavar="MESSAGE", help="What the commit says.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Put your work on the shared branch: merge, commit, publish, in one step."""
+    act("land", {"message": message}, json=json)

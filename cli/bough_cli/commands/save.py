@@ -1,0 +1,37 @@
+"""bough save"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from bough_daemon.errors import NotPossibleNow
+
+from bough_cli import output
+from bough_cli.connection import connect, here
+
+PATIENCE = 30.0
+
+
+def save(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="With --wait: whom to wait for.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until those teammates, or all connected, hold it.")
+    ] = False,
+    patience: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")] = PATIENCE,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Take a snapshot that holds whatever is on disk now."""
+    wanted = names or []
+    with connect() as daemon:
+        saved = daemon.save(here(), wanted, wait and not wanted, patience if wait else 0.0)
+    missing = sorted(set(wanted) - set(saved.holders)) if wait else []
+    if json:
+        output.as_json(saved)
+    else:
+        held = f"; {', '.join(saved.holders)} hold{'s' if len(saved.holders) == 1 else ''} it" if saved.holders else ""
+        output.data(f"saved {output.short(saved.tip)}{held}")
+    if missing:
+        raise NotPossibleNow(f"{', '.join(missing)} did not get it within {patience:g} seconds")

@@ -1,0 +1,57 @@
+"""bough status"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from bough_daemon.report import Status, TeammateStatus
+
+from bough_cli import output
+from bough_cli.connection import connect, here
+
+
+def status(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Show your branch, what is withheld, and every teammate."""
+    with connect() as daemon:
+        told = daemon.status(here())
+    if json:
+        output.as_json(told)
+        return
+    _show(told)
+
+
+def _show(told: Status) -> None:
+    where = f"on {told.head}" if told.head else "with HEAD detached"
+    if told.hopped_to:
+        where = f"in {told.hopped_to}'s branch"
+    output.data(f"{output.bold(told.member)} {where}, at {output.short(told.tip)} ({output.ago(told.changed_at)})")
+    output.data(f"  {told.repository}")
+    if told.state != "live":
+        output.data(f"  {output.bold(told.state)}")
+    if told.files:
+        output.data(f"  {output.count(len(told.files), 'file')} changed since the last commit: {_few(told.files)}")
+    for path in told.withheld:
+        output.data(f"  withheld: {path.path} ({path.reason})")
+    for landed in told.landed:
+        output.data(
+            f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {output.ago(landed.at)}"
+        )
+    output.data()
+    if not told.teammates:
+        output.data("No teammates yet: `bough invite` makes a ticket for one.")
+    for teammate in told.teammates:
+        _show_teammate(teammate)
+
+
+def _show_teammate(teammate: TeammateStatus) -> None:
+    presence = "●" if teammate.connected else "○"
+    changed = f"{output.count(len(teammate.files), 'file')}: {_few(teammate.files)}" if teammate.files else "no changes"
+    when = output.ago(teammate.changed_at)
+    output.data(
+        f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
+    )
+
+
+def _few(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

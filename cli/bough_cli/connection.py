@@ -1,0 +1,36 @@
+"""Reach the daemon from the folder that the user stands in, starting it where that is what they would want."""
+
+from __future__ import annotations
+
+import os
+
+from bough_daemon.client import Client
+from bough_daemon.errors import DaemonNotRunning
+from bough_daemon.home import Home
+from bough_daemon.launch import ensure_running, is_running
+from bough_daemon.remembered import LiveTrees
+from bough_daemon.worktree import live_root
+
+
+def here() -> str:
+    """Return the folder that the user stands in."""
+    return os.getcwd()
+
+
+def home() -> Home:
+    """Return the user's home of Bough."""
+    return Home.from_environment(os.environ)
+
+
+def connect(*, start: bool = False) -> Client:
+    """Return a connection to the daemon.
+
+    With `start`, or where this working tree is remembered as live, a daemon that is not there is started; elsewhere
+    its absence is a DaemonNotRunning.
+    """
+    place = home()
+    if start or (not is_running(place) and live_root(here()) in LiveTrees(place)):
+        ensure_running(place)
+    elif not is_running(place):
+        raise DaemonNotRunning("the daemon is not running, and this working tree is not live")
+    return Client(place)

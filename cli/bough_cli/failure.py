@@ -1,0 +1,100 @@
+"""What a failure looks like on the screen, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+
+import typer
+from bough_daemon import errors
+
+NOT_NOW, USAGE, CONFLICTS, NO_DAEMON, OUR_FAULT = 1, 2, 3, 4, 70
+
+TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
+    errors.NotARepository: (NOT_NOW, "Go to a folder of a Git repository, or make one with `git init`."),
+    errors.BareRepository: (NOT_NOW, "Clone it, and run the command in the clone."),
+    errors.NoCommitYet: (NOT_NOW, "Make a first commit: `git commit --allow-empty -m start`."),
+    errors.UnsupportedRepository: (NOT_NOW, ""),
+    errors.GitTooOld: (NOT_NOW, "Install a newer git and see that it comes first on the PATH."),
+    errors.NotLive: (NOT_NOW, "Run `bough up` to make it live."),
+    errors.StoreOwned: (NOT_NOW, "End the other daemon with `BOUGH_HOME={owner} bough down --all`, or use that home."),
+    errors.StoreDamaged: (NOT_NOW, "Run `bough doctor`."),
+    errors.BranchMoved: (NOT_NOW, "Run `bough status` to see who moved it, then try again."),
+    errors.DiskFull: (NOT_NOW, "Make room, then save again; your files are as you left them."),
+    errors.BadName: (USAGE, "A name is like alice, alice+desktop or alice.b: lower case, at most one `+`."),
+    errors.NameTaken: (NOT_NOW, "Choose another with `--as NAME`."),
+    errors.UnknownMember: (NOT_NOW, "Run `bough status` to see who there is."),
+    errors.BadTicket: (NOT_NOW, "Ask for a new one: a teammate makes it with `bough invite`."),
+    errors.UnrelatedHistory: (NOT_NOW, "Join from a clone of the repository that your teammate has."),
+    errors.PeerUnreachable: (NOT_NOW, "See that your teammate's machine is on and reachable, then try again."),
+    errors.PeerRefused: (NOT_NOW, "Ask the teammate who invited you for a new ticket."),
+    errors.PortTaken: (NOT_NOW, "Choose another with `bough invite --listen HOST:PORT`."),
+    errors.NotPossibleNow: (NOT_NOW, ""),
+    errors.UnknownPath: (
+        NOT_NOW,
+        "Run `bough log` to see the snapshots, `bough git ls-tree -r NAME` to see the files.",
+    ),
+    errors.UnknownSnapshot: (NOT_NOW, "Run `bough log` to see the snapshots."),
+    errors.NothingToUndo: (NOT_NOW, ""),
+    errors.HookRefused: (NOT_NOW, "Mend what the hook complains about, then try again."),
+    errors.PushRefused: (NOT_NOW, "Nothing was changed here. See what the remote says, then try again."),
+    errors.LandConflict: (NOT_NOW, "Run `git pull` or `bough merge`, mend the conflict, then land again."),
+    errors.CheckedOutElsewhere: (NOT_NOW, "Land from that worktree, or switch it to another branch first."),
+    errors.DaemonNotRunning: (NO_DAEMON, "Run `bough up` in a repository to start it."),
+    errors.DaemonFailed: (OUR_FAULT, "This is Bough's fault. What was recorded is safe; the log says more."),
+    errors.BadUsage: (USAGE, ""),
+}
+
+
+def show(error: BaseException) -> int:
+    """Say on stderr what went wrong and return the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else NOT_NOW
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, (typer.Abort, KeyboardInterrupt)):
+        _say("", "Stopped.")
+        return 130
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return 141
+    if isinstance(error, errors.BoughError):
+        return _show_ours(error)
+    if isinstance(error, typer.TyperException) or hasattr(error, "format_message"):
+        context = getattr(error, "ctx", None)
+        where = context.command_path if context is not None else "bough"
+        return _report(error.format_message().rstrip("."), "", f"Run `{where} --help`.", USAGE)
+    logging.getLogger(__name__).debug("unexpected", exc_info=error)
+    told = "".join(traceback.format_exception(error)) if os.environ.get("BOUGH_TRACEBACK") else ""
+    _say("", told.rstrip())
+    return _report(
+        f"{type(error).__name__}: {error}", "", "This is Bough's fault; BOUGH_TRACEBACK=1 shows where.", OUR_FAULT
+    )
+
+
+def _show_ours(error: errors.BoughError) -> int:
+    code, hint = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), (NOT_NOW, ""))
+    cause = str(error.__cause__) if error.__cause__ is not None and str(error.__cause__) != error.message else ""
+    hint = error.facts.get("hint") or hint.format_map(_Facts(error.facts))
+    return _report(error.message, cause, hint, code)
+
+
+class _Facts(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+def _report(message: str, cause: str, hint: str, code: int) -> int:
+    _say("Error", message)
+    _say("Caused by", cause)
+    _say("Hint", hint)
+    return code
+
+
+def _say(label: str, text: str) -> None:
+    if text:
+        colours = {"Error": typer.colors.RED, "Hint": typer.colors.CYAN}
+        head = typer.style(f"{label}: ", fg=colours.get(label), bold=True) if label else ""
+        typer.echo(head + text.encode(errors="replace").decode(), err=True)

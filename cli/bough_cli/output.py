@@ -1,0 +1,58 @@
+"""What goes to the screen: data on stdout, talk on stderr, colours only on a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from typing import Any
+
+import typer
+
+SHORT = 10  # characters of an id that people see
+
+
+def data(text: str = "") -> None:
+    """Print a line of data."""
+    typer.echo(text.encode(errors="surrogateescape").decode(errors="replace"))
+
+
+def talk(text: str) -> None:
+    """Print a line for the person, not for a pipe."""
+    typer.echo(text.encode(errors="surrogateescape").decode(errors="replace"), err=True)
+
+
+def as_json(record: Any) -> None:
+    """Print a record as one JSON object on one line."""
+    plain = dataclasses.asdict(record) if dataclasses.is_dataclass(record) and not isinstance(record, type) else record
+    typer.echo(json.dumps(plain, ensure_ascii=True))
+
+
+def short(oid: str) -> str:
+    """Return an id as people read it."""
+    return oid[:SHORT]
+
+
+def bold(text: str) -> str:
+    """Return text that stands out on a terminal."""
+    return typer.style(text, bold=True)
+
+
+def dim(text: str) -> str:
+    """Return text that stands back on a terminal."""
+    return typer.style(text, dim=True)
+
+
+def ago(at: float) -> str:
+    """Return how long ago a moment was, in words."""
+    seconds = max(0, int(time.time() - at))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now" if seconds < 2 else f"{seconds} seconds ago"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

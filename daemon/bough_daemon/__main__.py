@@ -1,0 +1,65 @@
+"""The daemon's process: `python -m bough_daemon [--ready-fd N]`, for the home that the environment names."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import logging.handlers
+import os
+import sys
+
+from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
+from bough_daemon.home import Home
+from bough_daemon.launch import READY, TAKEN
+from bough_daemon.service import serve
+
+log = logging.getLogger("bough_daemon")
+
+
+async def _live(home: Home, ready_fd: int | None) -> None:
+    daemon = Daemon(home)
+    server = await serve(daemon)
+    _tell(ready_fd, READY)
+    try:
+        await daemon.run()
+    finally:
+        await server.stop(grace=1.0)
+        await daemon.close()
+
+
+def _tell(ready_fd: int | None, word: bytes) -> None:
+    if ready_fd is not None:
+        os.write(ready_fd, word)
+        os.close(ready_fd)
+
+
+def main() -> int:
+    """Serve one home until told to stop; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bough_daemon", description=__doc__)
+    parser.add_argument("--ready-fd", type=int, help="where to say that the daemon is ready")
+    chosen = parser.parse_args()
+    os.umask(0o077)
+    home = Home.from_environment(os.environ)
+    try:
+        take_home(home)  # held until this process is gone
+    except AlreadyRunning:
+        _tell(chosen.ready_fd, TAKEN)
+        return 0
+    handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=5_000_000, backupCount=2)
+    logging.basicConfig(
+        level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    log.info("the daemon of %s starts", home.root)
+    try:
+        asyncio.run(_live(home, chosen.ready_fd))
+    except Exception:
+        log.exception("the daemon failed")
+        return 70
+    finally:
+        log.info("the daemon of %s ended", home.root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""One change of the user's files: recorded first, carried out as a whole, and written down, so it can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from bough_daemon import index, place
+from bough_daemon.branches import Snapshot
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.files import apply
+from bough_daemon.heads import Moves, backward, move_head, move_refs, operation
+from bough_daemon.journal import Deed, Hop, Journal
+from bough_daemon.live import Live
+from bough_daemon.picture import Disturbed, Picture
+from bough_daemon.place import Place
+from bough_daemon.worktree import Head
+
+TRIES = 5  # of a command, while somebody saves in the very moment that it places files
+
+TAKEN_BACK = "bough: taken back"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a command is about to do.
+
+    `kind`: its words (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes; None: it
+    stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it stays.
+    `place`: the place whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths to leave
+    alone. `hop`: whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began.
+    `undoes`: the number of a deed.
+    """
+
+    kind: str
+    picture: Picture
+    said: str
+    head: Head | None = None
+    refs: Moves = field(default_factory=dict)
+    index: Callable[[], bytes] | None = None
+    place: Place | None = None
+    given: Sequence[str] = ()
+    spared: Collection[str] = ()
+    hop: Hop | None = None
+    keeps_hop: bool = True
+    undoes: int | None = None
+
+
+def journal_of(live: Live) -> Journal:
+    """Return the journal of a worktree."""
+    return Journal(live.store.folder, live.worktree)
+
+
+def check_ready(live: Live) -> None:
+    """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
+    under_way = operation(live.worktree)
+    if under_way is not None:
+        raise NotPossibleNow(f"a {under_way} is under way here; finish or abort it first", operation=under_way)
+    unmerged = index.unmerged_paths(live.worktree)
+    if unmerged:
+        raise NotPossibleNow(f"{unmerged[0]} has conflicts that are not resolved yet", path=unmerged[0])
+    broken = journal_of(live).interrupted()
+    if broken is not None:
+        raise NotPossibleNow(f"`{broken.kind}` was cut short; `bough undo` takes it back", kind=broken.kind)
+
+
+def carry_out(live: Live, change: Change, snapshot: Snapshot) -> Deed:
+    """Carry a change out from where the files are as `snapshot` says; on the store's thread.
+
+    Raise Disturbed where they are not, or no longer: then, and after any other failure, all is as it was.
+    """
+    worktree, journal = live.worktree, journal_of(live)
+    with index.lock(worktree) as lock:
+        if worktree.head().commit != snapshot.base:
+            raise Disturbed({"HEAD": None})
+        before = place.record(live, snapshot, change.picture)
+        live.store.give(list(change.given))
+        if change.place is not None:
+            place.give(live, change.place)
+        deed = journal.begin(_deed(change, before))
+        try:
+            _place(live, change, before, lock)
+        except BaseException:
+            _take_back(live, change, before, lock)
+            journal.drop(deed)
+            raise
+        journal.finish(deed)
+    return deed
+
+
+async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do what `attempt` does; where somebody saved in the very moment, do it anew from the save, a few times."""
+    for _ in range(TRIES - 1):
+        try:
+            return await attempt()
+        except Disturbed:
+            continue
+    return await attempt()
+
+
+def _place(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
+    """Change the files, then branches and HEAD, then the index."""
+    store = live.store
+    apply(live.worktree, store.objects, before.picture, change.picture, scratch=store.folder, spared=change.spared)
+    try:
+        move_refs(live.worktree, change.refs, change.said)
+        if change.head is not None:
+            move_head(live.worktree, change.head, change.said)
+        if change.place is not None:
+            place.put_index(live, change.place, lock)
+        elif change.index is not None:
+            lock.replace(change.index())
+    except BaseException:
+        back = before.picture
+        apply(live.worktree, store.objects, change.picture, back, scratch=store.folder, spared=change.spared)
+        raise
+
+
+def _take_back(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
+    """Put branches, HEAD and index back, as far as a change that failed had moved them."""
+    move_refs(live.worktree, backward(live.worktree, change.refs), TAKEN_BACK)
+    if change.head is not None and live.worktree.head() != before.head:
+        move_head(live.worktree, before.head, TAKEN_BACK)
+    if change.index is not None or change.place is not None:
+        place.put_index(live, before, lock)
+
+
+def _deed(change: Change, before: Place) -> Deed:
+    return Deed(
+        number=0,
+        kind=change.kind,
+        before=before.oid,
+        toward=change.picture.tree,
+        at=0.0,
+        refs=change.refs,
+        moves_head=change.head is not None,
+        moves_index=change.index is not None or change.place is not None,
+        hop=replace(change.hop, home=change.hop.home or before.oid) if change.hop is not None else None,
+        keeps_hop=change.keeps_hop,
+        undoes=change.undoes,
+    )

@@ -1,0 +1,104 @@
+"""What has changed in a working tree since the last look, gathered from a thread of the watcher's own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from bough_daemon.worktree import Worktree
+
+RULE_FILES = {".gitignore", ".gitattributes", ".gitmodules"}
+GIT_FILES = {"HEAD", "index", "config", "config.worktree", "packed-refs", "logs"}
+GIT_RULE_FILES = {"config", "config.worktree", "exclude", "attributes", "sparse-checkout"}
+
+
+@dataclass
+class Changes:
+    """What has happened since the last look.
+
+    `paths`: files and folders, relative to the top. `git`: HEAD, a reference or the index may have moved. `rules`:
+    ignore rules, attributes or configuration changed. `lost`: events were lost, so anything may have changed.
+    """
+
+    paths: set[str] = field(default_factory=set)
+    git: bool = False
+    rules: bool = False
+    lost: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.git or self.rules or self.lost)
+
+
+class Gathered:
+    """Collect changes from a thread until they are taken.
+
+    `notify` is called from that thread at the first change after a `take`, and at every marker.
+    """
+
+    def __init__(self, worktree: Worktree, markers: str, notify: Callable[[], None]) -> None:
+        self._root = os.fsencode(worktree.root)
+        self._git_dirs = {os.fsencode(path) for path in (worktree.git_dir, worktree.common_dir)}
+        self._markers = markers
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._changes = Changes()
+        self._passed: set[str] = set()
+        self._events = 0
+        self._last = 0.0
+        self._count = itertools.count()
+        os.makedirs(markers, mode=0o700, exist_ok=True)
+
+    def take(self) -> Changes:
+        """Return what happened since the last call."""
+        with self._lock:
+            taken, self._changes, self._events = self._changes, Changes(), 0
+        return taken
+
+    def seen(self) -> tuple[float, int]:
+        """Return when the last event came (seconds, monotonic) and how many came since the last `take`."""
+        with self._lock:
+            return self._last, self._events
+
+    def mark(self) -> str:
+        """Send a marker through the queue of events: when it has passed, what happened before it is gathered."""
+        name = f"{os.getpid()}-{next(self._count)}"
+        path = os.path.join(self._markers, name)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        os.unlink(path)
+        return name
+
+    def passed(self) -> set[str]:
+        """Return the markers that have come by since the last call."""
+        with self._lock:
+            passed, self._passed = self._passed, set()
+        return passed
+
+    def _add(self, paths: Iterable[str] = (), *, git: bool = False, rules: bool = False, lost: bool = False) -> None:
+        with self._lock:
+            first = not self._changes
+            self._changes.paths.update(paths)
+            self._changes.git |= git
+            self._changes.rules |= rules
+            self._changes.lost |= lost
+            self._events += 1
+            self._last = time.monotonic()
+        if first:
+            self._notify()
+
+    def _pass(self, marker: str) -> None:
+        with self._lock:
+            self._passed.add(marker)
+        self._notify()
+
+    def _add_path(self, path: str) -> None:
+        self._add([path], rules=path.rpartition("/")[2] in RULE_FILES)
+
+    def _add_git_path(self, folder: bytes, name: str) -> None:
+        """Note that something in the git directory changed: `name` in `folder`."""
+        inside = folder not in self._git_dirs
+        if (inside or name in GIT_FILES) and not name.endswith(".lock"):
+            self._add(git=True, rules=name in GIT_RULE_FILES)

@@ -1,0 +1,138 @@
+"""Talk to the user's daemon: what the command line and the tests use."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+import grpc
+from bough_proto.v1 import control_pb2 as pb
+from bough_proto.v1 import control_pb2_grpc
+from google.protobuf.message import Message
+
+from bough_daemon import report
+from bough_daemon.home import Home
+from bough_daemon.wire import error_of, from_message, to_message
+
+R = TypeVar("R")
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "localhost")]
+
+
+class Hands(Protocol):
+    """What a command may need of the terminal that it was typed in."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+
+    def ask(self, question: str) -> bool:
+        """Return whether the user agrees."""
+
+    def run(
+        self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes
+    ) -> tuple[int, bytes, str]:
+        """Run a program for the user; return its exit code, output and errors."""
+
+
+class Client:
+    """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning."""
+
+    def __init__(self, home: Home) -> None:
+        self._channel = grpc.insecure_channel(f"unix:{home.socket}", options=OPTIONS)
+        self._stub = control_pb2_grpc.ControlServiceStub(self._channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def up(self, path: str, name: str) -> report.Up:
+        """Make a working tree live."""
+        return self._call(self._stub.Up, pb.UpRequest(path=path.encode(*FS), name=name), report.Up)
+
+    def down(self, path: str, forget: bool) -> None:
+        """Stop recording a working tree."""
+        self._ask(self._stub.Down, pb.DownRequest(path=path.encode(*FS), forget=forget))
+
+    def shutdown(self) -> None:
+        """End the daemon."""
+        self._ask(self._stub.Shutdown, pb.ShutdownRequest())
+
+    def status(self, path: str) -> report.Status:
+        """Tell what stands."""
+        return self._call(self._stub.Status, pb.StatusRequest(path=path.encode(*FS)), report.Status)
+
+    def save(self, path: str, wait_for: list[str], wait_for_all: bool, patience: float) -> report.Saved:
+        """Take an exact snapshot; wait at most `patience` seconds until the named teammates hold it."""
+        request = pb.SaveRequest(
+            path=path.encode(*FS), wait_for=wait_for, wait_for_all=wait_for_all, patience_seconds=patience
+        )
+        return self._call(self._stub.Save, request, report.Saved)
+
+    def log(self, path: str, branch: str, limit: int) -> report.Log:
+        """List snapshots, newest first."""
+        return self._call(self._stub.Log, pb.LogRequest(path=path.encode(*FS), branch=branch, limit=limit), report.Log)
+
+    def watch(self, path: str) -> Iterator[report.Event]:
+        """Yield events as they happen, without end."""
+        try:
+            for message in self._stub.Watch(pb.WatchRequest(path=path.encode(*FS))):
+                yield from_message(message, report.Event)
+        except grpc.RpcError as failure:
+            raise error_of(failure) from None  # type: ignore[arg-type]
+
+    def invite(self, path: str, listen: str) -> report.Invited:
+        """Make a ticket."""
+        return self._call(self._stub.Invite, pb.InviteRequest(path=path.encode(*FS), listen=listen), report.Invited)
+
+    def join(self, path: str, ticket: str, name: str) -> report.Joined:
+        """Join a team."""
+        request = pb.JoinTeamRequest(path=path.encode(*FS), ticket=ticket, name=name)
+        return self._call(self._stub.JoinTeam, request, report.Joined)
+
+    def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> report.Continuations:
+        """Continue code at a one-based line and column."""
+        request = pb.CompleteFileRequest(
+            path=path.encode(*FS), file=file.encode(*FS), line=line, column=column, text=text
+        )
+        return self._call(self._stub.CompleteFile, request, report.Continuations)
+
+    def act(self, act: report.Act, hands: Hands) -> report.Done:
+        """Run a command that changes the user's files, lending it the caller's hands."""
+        answers: queue.SimpleQueue[pb.ActRequest | None] = queue.SimpleQueue()
+        answers.put(pb.ActRequest(begin=to_message(act, pb.ActRequest.Begin)))
+        try:
+            for response in self._stub.Act(iter(answers.get, None)):
+                kind = response.WhichOneof("kind")
+                if kind == "say":
+                    hands.say(response.say)
+                elif kind == "ask":
+                    answers.put(pb.ActRequest(agreed=hands.ask(response.ask)))
+                elif kind == "run":
+                    answers.put(pb.ActRequest(finished=_run(hands, response.run)))
+                else:
+                    return from_message(response.done, report.Done)
+        except grpc.RpcError as failure:
+            raise error_of(failure) from None  # type: ignore[arg-type]
+        finally:
+            answers.put(None)
+        raise AssertionError("the daemon ended a command without a word")
+
+    def _call(self, method: Callable[..., Message], request: Message, kind: type[R]) -> R:
+        return from_message(self._ask(method, request), kind)
+
+    def _ask(self, method: Callable[..., Message], request: Message) -> Message:
+        try:
+            return method(request)
+        except grpc.RpcError as failure:
+            raise error_of(failure) from failure.__cause__  # type: ignore[arg-type]
+
+
+FS = ("utf-8", "surrogateescape")
+
+
+def _run(hands: Hands, run: pb.ActResponse.Run) -> pb.ActRequest.Finished:
+    arguments = [argument.decode(*FS) for argument in run.arguments]
+    code, output, errors = hands.run(arguments, run.directory.decode(*FS), dict(run.environment), run.stdin)
+    return pb.ActRequest.Finished(code=code, output=output, errors=errors)

@@ -1,0 +1,180 @@
+"""The daemon: one for each user, with every repository of theirs that is live."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import signal
+
+from bough_daemon.completing import Completing
+from bough_daemon.errors import BoughError, NotLive
+from bough_daemon.git import git_version
+from bough_daemon.home import Home
+from bough_daemon.keys import load_identity
+from bough_daemon.listener import PeerListener
+from bough_daemon.remembered import LiveTrees
+from bough_daemon.report import Joined, Up
+from bough_daemon.repository import Repository
+from bough_daemon.session import Session
+from bough_daemon.store import prepare_libgit2
+from bough_daemon.workers import MergeWorkers
+from bough_daemon.worktree import Worktree, live_root
+
+log = logging.getLogger(__name__)
+
+
+class AlreadyRunning(Exception):
+    """Another daemon serves this home."""
+
+
+class Daemon:
+    """Everything that is live for one user. All methods run on the event loop."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.repositories: dict[str, Repository] = {}
+        self.stopping = asyncio.Event()
+        self._live = LiveTrees(home)
+        self._changing = asyncio.Lock()
+        self.completing = Completing(home)
+        self._workers = MergeWorkers()
+        self._listener = PeerListener(home, load_identity(home))
+
+    async def run(self) -> None:
+        """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
+        prepare_libgit2()
+        await self._listener.start()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        revival = asyncio.create_task(self._revive())
+        idle = asyncio.create_task(self._end_when_idle())
+        await self.stopping.wait()
+        for task in (revival, idle):
+            task.cancel()
+        await asyncio.gather(revival, idle, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop everything; what is live stays remembered."""
+        async with self._changing:
+            for repository in self.repositories.values():
+                await repository.close()
+            self.repositories.clear()
+        await self._listener.stop()
+        await self.completing.close()
+        await asyncio.to_thread(self._workers.close)
+
+    async def up(self, path: str, name: str) -> Up:
+        """Make the working tree around `path` live."""
+        git_version()
+        worktree = await asyncio.to_thread(Worktree.find, path)
+        async with self._changing:
+            already = self._find(worktree.root)
+            session = already or await self._start(worktree, name)
+            self._live.add(worktree.root, name)
+        tip = session.branch.tip
+        assert tip is not None
+        return Up(worktree.root, self._repository_of(session).member, session.branch.name, tip.oid, already is not None)
+
+    async def join(self, path: str, ticket: str, name: str) -> Joined:
+        """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
+        was_live = live_root(path) in self._live
+        await self.up(path, name)
+        repository, _ = await self.session(path)
+        try:
+            joined = await repository.join(ticket, name)
+        except BaseException:
+            if not was_live:
+                await self.down(path, False)
+            raise
+        for root in repository.sessions:
+            self._live.add(root, joined.member)
+        return joined
+
+    async def down(self, path: str, forget: bool) -> None:
+        """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""
+        worktree = await asyncio.to_thread(Worktree.find, path)
+        async with self._changing:
+            self._live.remove(worktree.root)
+            repository = self.repositories.get(worktree.common_dir)
+            if repository is not None and worktree.root in repository.sessions:
+                await repository.remove(worktree.root)
+            elif not forget:
+                raise NotLive(f"{worktree.root} is not live")
+            if repository is not None and (forget or not repository.sessions):
+                for root in repository.sessions:
+                    self._live.remove(root)
+                await repository.close()
+                del self.repositories[worktree.common_dir]
+            if forget:
+                await asyncio.to_thread(shutil.rmtree, os.path.join(worktree.common_dir, "bough"), True)
+
+    async def session(self, path: str) -> tuple[Repository, Session]:
+        """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive."""
+        root = live_root(path)
+        found = self._find(root) if root else None
+        if found is None:
+            worktree = await asyncio.to_thread(Worktree.find, path)
+            if worktree.root not in self._live:
+                raise NotLive(f"{worktree.root} is not live", path=worktree.root)
+            name = next(tree.name for tree in self._live if tree.root == worktree.root)
+            await self.up(path, name)
+            found = self._find(worktree.root)
+            assert found is not None
+        return self._repository_of(found), found
+
+    def _find(self, root: str) -> Session | None:
+        return next((r.sessions[root] for r in self.repositories.values() if root in r.sessions), None)
+
+    def _repository_of(self, session: Session) -> Repository:
+        return self.repositories[session.worktree.common_dir]
+
+    async def _start(self, worktree: Worktree, name: str) -> Session:
+        repository = self.repositories.get(worktree.common_dir)
+        if repository is None:
+            repository = await Repository.open(self.home, self._listener, self._workers, worktree, name)
+            self.repositories[worktree.common_dir] = repository
+        try:
+            return await repository.add(worktree)
+        except BaseException:
+            if not repository.sessions:
+                await repository.close()
+                del self.repositories[worktree.common_dir]
+            raise
+
+    async def _revive(self) -> None:
+        """Bring back what was live when the daemon last ran."""
+        for tree in self._live:
+            if not os.path.isdir(tree.root):
+                log.info("%s is gone and no longer live", tree.root)
+                self._live.remove(tree.root)
+                continue
+            try:
+                await self.up(tree.root, tree.name)
+            except (BoughError, OSError) as failure:
+                log.warning("%s could not be made live: %s", tree.root, failure)
+
+    async def _end_when_idle(self) -> None:
+        quiet = 0.0
+        step = min(self.home.idle_seconds / 4, 30.0)
+        while quiet < self.home.idle_seconds:
+            await asyncio.sleep(step)
+            quiet = 0.0 if self.repositories else quiet + step
+        self.stopping.set()
+
+
+def take_home(home: Home) -> int:
+    """Lock a home for this process, or raise AlreadyRunning. The lock goes with the process."""
+    home.make()
+    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as taken:
+        os.close(descriptor)
+        raise AlreadyRunning from taken
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor

@@ -1,0 +1,33 @@
+"""Writes that a crash does not halve."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Replace a file by `data`: whole or not at all, and synced."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def sync_filesystem(path: str) -> None:
+    """Force everything written so far on the file system of `path` to disk."""
+    if hasattr(os, "uname") and os.uname().sysname == "Linux":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
+        finally:
+            os.close(descriptor)
+    else:
+        os.sync()

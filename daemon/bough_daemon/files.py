@@ -1,0 +1,169 @@
+"""Put another picture of the files into a working tree: all of it or nothing, and no byte on disk is lost.
+
+Every new content is made ready beside the tree first, through the user's own filters. Then each file changes places
+with its successor in one step, so what stood there is always still there to be compared with what we believed. When it
+was something else, because somebody saved in the same instant, everything is put back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.filters import Filters
+from bough_daemon.ground import Ground, blob_id, kind_of
+from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, Entry, Objects
+from bough_daemon.paths import check_path, folders_above
+from bough_daemon.picture import Disturbed, Picture, Step, differences, is_file
+from bough_daemon.placing import Placing, stages
+from bough_daemon.worktree import Worktree
+
+
+def apply(
+    worktree: Worktree, objects: Objects, old: Picture, new: Picture, *, scratch: str, spared: Collection[str] = ()
+) -> None:
+    """Change the files from `old`, which we believe they are, to `new`; only paths that differ are touched.
+
+    `scratch`: a folder that keeps what stood in the tree until all is well. `spared`: paths that are left alone. Raise
+    HostilePath or NotPossibleNow before anything is touched; Disturbed, and any failure on the way, leave the files as
+    they were.
+    """
+    steps = [step for step in differences(objects, old, new) if step.path not in spared]
+    for step in steps:
+        check_path(step.path, step.after.mode if step.after is not None else FILE)
+    with Ground(worktree.root) as ground:
+        _check_reachable(ground, steps)
+        steps = _believe(worktree, objects, ground, steps, old, new)
+        if steps:
+            Placing(ground, objects, steps, new).carry_out(worktree, _near(worktree.root, scratch))
+
+
+def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture) -> Picture:
+    """Return `old` with what stands where `new` needs room and `old` knows nothing of, recorded byte for byte.
+
+    That is what Git ignores, or what appeared in this instant.
+    """
+    found: dict[str, Entry] = {}
+    with Ground(worktree.root) as ground:
+        for step in differences(objects, old, new):
+            if not step.arrives or step.before is not None:
+                continue
+            for path in _standing(ground, step.path):
+                if objects.entry(old.tree, path) is None:
+                    entry = ground.record(objects, path)
+                    found |= {path: entry} if entry is not None else {}
+    tree = objects.splice(old.tree, found) if found else old.tree
+    return replace(old, tree=tree, raw={**old.raw, **{path: entry.oid for path, entry in found.items()}})
+
+
+def unusual_modes(worktree: Worktree, objects: Objects, old: Picture, new: Picture) -> dict[str, int]:
+    """Return the permission bits of the files that `new` does away with, and of the folders around them, if unusual."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    gone = [step.path for step in differences(objects, old, new) if not step.arrives]
+    modes: dict[str, int] = {}
+    with Ground(worktree.root) as ground:
+        for path in {*gone, *(above for leaf in gone for above in folders_above(leaf))}:
+            status = ground.status(path)
+            if status is not None and not stat.S_ISLNK(status.st_mode):
+                bits = stat.S_IMODE(status.st_mode)
+                if bits != (0o777 if kind_of(status) in (EXECUTABLE, FOLDER) else 0o666) & ~umask:
+                    modes[path] = bits
+    return modes
+
+
+def rescue(worktree: Worktree, objects: Objects, scratch: str) -> dict[str, Entry]:
+    """Record what a killed command left beside the tree, clear it away, and return by path what nobody else had.
+
+    Most of it is known to the store already; a save that came in the very moment of the kill is not.
+    """
+    found: dict[str, Entry] = {}
+    for stage, paths in [*stages(scratch), *stages(worktree.root)]:
+        with Ground(stage) as ground:
+            for number, path in enumerate(paths):
+                standing = ground.read(str(number))
+                if standing is not None and standing[0] != FOLDER and not objects.exists(blob_id(standing[1])):
+                    found[path] = Entry(standing[0], objects.write_blob(standing[1]))
+        shutil.rmtree(stage)
+    return found
+
+
+def _standing(ground: Ground, path: str) -> list[str]:
+    """Return what stands at a path or on the way to it: one file, or everything in a folder."""
+    for above in [*reversed(folders_above(path)), path]:
+        status = ground.status(above)
+        if status is None:
+            return []
+        if kind_of(status) != FOLDER:
+            return [above]
+    return list(ground.files_below(path))
+
+
+def _check_reachable(ground: Ground, steps: Iterable[Step]) -> None:
+    """Raise NotPossibleNow where a folder cannot be written, lies elsewhere, or is a repository of its own."""
+    home = os.stat(ground.descriptor).st_dev
+    checked: set[str] = set()
+    for step in steps:
+        for folder in [*folders_above(step.path), ""]:
+            if folder not in checked:
+                checked.add(folder)
+                _check_folder(ground, folder, home)
+        if step.arrives and ground.status(f"{step.path}/.git") is not None:
+            raise NotPossibleNow(f"{step.path} is a repository of its own", path=step.path)
+
+
+def _check_folder(ground: Ground, folder: str, home: int) -> None:
+    status = ground.status(folder) if folder else os.stat(ground.descriptor)
+    if status is None or kind_of(status) != FOLDER:
+        return
+    if status.st_dev != home:
+        raise NotPossibleNow(f"{folder} is on another file system than the working tree", path=folder)
+    if folder and ground.status(f"{folder}/.git") is not None:
+        raise NotPossibleNow(f"{folder} is a repository of its own", path=folder)
+    with ground.folder(folder) as here:
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=here):
+            raise NotPossibleNow(f"the folder {folder or '.'} cannot be written", path=folder)
+
+
+def _near(root: str, scratch: str) -> str:
+    """Return a folder on the file system of the working tree: `scratch`, or the top folder itself."""
+    return scratch if os.stat(scratch).st_dev == os.stat(root).st_dev else root
+
+
+def _believe(
+    worktree: Worktree, objects: Objects, ground: Ground, steps: list[Step], old: Picture, new: Picture
+) -> list[Step]:
+    """Return the steps that there is something to do for, with the exact bytes that we believe stand there.
+
+    A file that Git converts is as believed while `git add` would make the known blob of it.
+    """
+    filters = Filters(worktree.git)
+    unknown = [step.path for step in steps if is_file(step.before) and step.path not in old.raw]
+    asked = [path for path in filters.converted(unknown) if _is_file_on(ground, path)]
+    cleaned = filters.cleaned(asked)
+    known: list[Step] = []
+    surprises: dict[str, Entry | None] = {}
+    for step in steps:
+        believed = step.before.oid if step.before is not None and step.leaves else None
+        if step.path in old.raw:
+            believed = old.raw[step.path]
+        elif step.path in cleaned:
+            standing = ground.read(step.path)
+            if cleaned[step.path] != believed or standing is None:
+                surprises[step.path] = ground.record(objects, step.path)
+                continue
+            believed = blob_id(standing[1])
+        if step.before != step.after or new.raw.get(step.path, believed) != believed:
+            known.append(replace(step, believed=believed))
+    if surprises:
+        raise Disturbed(surprises)
+    return known
+
+
+def _is_file_on(ground: Ground, path: str) -> bool:
+    status = ground.status(path)
+    return status is not None and stat.S_ISREG(status.st_mode)

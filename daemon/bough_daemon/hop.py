@@ -1,0 +1,233 @@
+"""Be in a teammate's branch and come back: `hop`, `back`, `off`, in the worktree itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bough_daemon import index, place
+from bough_daemon.branches import Snapshot
+from bough_daemon.change import Change, carry_out, check_ready, journal_of, steadily
+from bough_daemon.errors import BadUsage, NotPossibleNow
+from bough_daemon.filters import ignored_under
+from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
+from bough_daemon.journal import Hop
+from bough_daemon.live import Live, Teammate
+from bough_daemon.merging import Both, merge_commits
+from bough_daemon.picture import Picture, differences
+from bough_daemon.terminal import Terminal
+from bough_daemon.worktree import Head
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where a hop, a way back or a branching off has led.
+
+    `name`: whose branch it was. `head`: where HEAD stands now. `commits`: the branch that keeps what was committed
+    there, None where nothing was. `snapshot`: the newest on my live branch.
+    """
+
+    name: str
+    head: Head
+    snapshot: Snapshot
+    commits: str | None = None
+
+
+def hop_now(live: Live) -> Hop | None:
+    """Return whose branch I am in, None for my own; a plain `git switch` has ended it. On the store's thread."""
+    hop = journal_of(live).hop()
+    return hop if hop is not None and _stands(live, hop) else None
+
+
+async def notice_switch(live: Live) -> str | None:
+    """Write down that a plain `git switch` has ended a hop; return whose branch it was in, None where it did not."""
+    hop = await live.owner.run(lambda: journal_of(live).hop())
+    if hop is None or await live.owner.run(_stands, live, hop):
+        return None
+    snapshot = await live.save()
+
+    def end() -> None:
+        live.branch.record(snapshot.tree, snapshot.base, "switch", onto=hop.mine)
+        journal_of(live).end_hop()
+
+    await live.owner.run(end)
+    return hop.name
+
+
+async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
+    """Put a teammate's newest tip into my worktree: HEAD and index at her base, the files as she shares them.
+
+    In her branch already, go on to her newest tip; my edits come along, or NotPossibleNow says what clashes.
+    """
+    await _begin(live, terminal)
+
+    async def attempt() -> tuple[Moved, str]:
+        snapshot, theirs = await live.save(), live.known(name)
+        if theirs.name == live.branch.name:
+            raise NotPossibleNow(f"{name} is your own branch", name=name)
+        there = await live.owner.run(hop_now, live)
+        tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
+        if there is not None and there.name == name:
+            tree = await _with_my_edits(live, snapshot, there, theirs, both)
+        return await live.owner.run(_enter, live, snapshot, theirs, there, tree)
+
+    moved, old = await steadily(attempt)
+    await _after_checkout(live, terminal, old, moved)
+    return moved
+
+
+async def back(live: Live, terminal: Terminal) -> Moved:
+    """Put everything back as it was before the hop: files, index and HEAD; what I did there stays on record."""
+    await _begin(live, terminal)
+
+    async def attempt() -> tuple[Moved, str]:
+        snapshot = await live.save()
+        return await live.owner.run(_leave, live, snapshot)
+
+    moved, old = await steadily(attempt)
+    await _after_checkout(live, terminal, old, moved)
+    return moved
+
+
+async def off(live: Live, terminal: Terminal, branch: str) -> Moved:
+    """Make what I stand on a Git branch of mine; files and index stay, and I am in nobody's branch any more."""
+    await _begin(live, terminal)
+
+    async def attempt() -> tuple[Moved, str]:
+        snapshot = await live.save()
+        return await live.owner.run(_branch_off, live, snapshot, branch)
+
+    moved, old = await steadily(attempt)
+    await _after_checkout(live, terminal, old, moved)
+    return moved
+
+
+async def _begin(live: Live, terminal: Terminal) -> None:
+    await live.owner.run(check_ready, live)
+    ended = await notice_switch(live)
+    if ended is not None:
+        await terminal.say(
+            f"`git switch` has ended the hop to {ended}; `bough undo` brings back where you were before it"
+        )
+
+
+async def _after_checkout(live: Live, terminal: Terminal, old: str, moved: Moved) -> None:
+    """Run the user's post-checkout hook, as `git switch` does: it comes too late to stop anything."""
+    arguments = ["git", "hook", "run", "--ignore-missing", "post-checkout", "--", old, moved.head.commit, "1"]
+    finished = await terminal.run(arguments, live.worktree.root)
+    if finished.code != 0:
+        await terminal.say(f"the post-checkout hook failed: {finished.errors.strip() or f'exit code {finished.code}'}")
+
+
+async def _with_my_edits(live: Live, snapshot: Snapshot, there: Hop, theirs: Teammate, both: Both) -> str:
+    """Return the tree of her newest tip with what I did since I was last brought up to her."""
+    merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
+    if merged.conflicts:
+        listed = ", ".join(merged.conflicts[:3])
+        raise NotPossibleNow(
+            f"your edits in {there.name}'s branch clash with hers in {listed}", path=merged.conflicts[0]
+        )
+    return merged.tree
+
+
+def _stands(live: Live, hop: Hop) -> bool:
+    head = live.worktree.head()
+    return head.branch is None and live.store.is_ancestor(hop.base, head.commit)
+
+
+def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, tree: str) -> tuple[Moved, str]:
+    worktree, old = live.worktree, live.worktree.head()
+    commits = _commits_made(live, there, old)
+    hidden = index.hidden_paths(worktree)
+    head = Head(None, theirs.base)
+    change = Change(
+        kind=f"hop {theirs.name}",
+        picture=Picture(tree),
+        said=f"checkout: moving from {words(old)} to {theirs.base}",
+        head=head,
+        refs={commits: (None, old.commit)} if commits is not None else {},
+        index=lambda: index.at_commit(worktree, theirs.base, hidden),
+        given=[theirs.base],
+        spared=hidden,
+        hop=Hop(
+            theirs.name, theirs.base, theirs.tip, there.home if there else "", there.mine if there else snapshot.oid
+        ),
+        keeps_hop=False,
+    )
+    carry_out(live, change, snapshot)
+    live.store.arrive(theirs.base)
+    entered = live.branch.record(tree, theirs.base, change.kind, onto=theirs.tip)
+    return Moved(theirs.name, head, entered, short(commits) if commits is not None else None), old.commit
+
+
+def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
+    hop = hop_now(live)
+    if hop is None:
+        raise NotPossibleNow("you are in your own branch: there is no hop to come back from")
+    home, old = place.read(live.store.objects, hop.home), live.worktree.head()
+    if home.head.branch is not None:
+        check_free(live.worktree, home.head.branch)
+    head = _as_it_is_now(live, home.head)
+    commits = _commits_made(live, hop, old)
+    change = Change(
+        kind="back",
+        picture=home.picture,
+        said=f"checkout: moving from {words(old)} to {words(head)}",
+        head=head,
+        refs={commits: (None, old.commit)} if commits is not None else {},
+        place=home,
+        spared=index.hidden_paths(live.worktree) | was_ignored(live, snapshot, hop, home.picture),
+        keeps_hop=False,
+    )
+    carry_out(live, change, snapshot)
+    returned = live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
+    return Moved(hop.name, head, returned, short(commits) if commits is not None else None), old.commit
+
+
+def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str]:
+    hop, old = hop_now(live), live.worktree.head()
+    if hop is None:
+        raise NotPossibleNow("you are in your own branch already; `git switch -c` makes a Git branch of it")
+    ref = BRANCHES + branch
+    if branch.startswith("-") or live.worktree.git.result("check-ref-format", ref, allowed=(0, 1))[0] != 0:
+        raise BadUsage(f"{branch!r} is no name for a branch", branch=branch)
+    if commit_of(live.worktree, ref) is not None:
+        raise NotPossibleNow(f"there is a branch {branch} already", branch=branch)
+    head = Head(ref, old.commit)
+    change = Change(
+        kind=f"off {branch}",
+        picture=Picture(snapshot.tree),
+        said=f"checkout: moving from {words(old)} to {branch}",
+        head=head,
+        refs={ref: (None, old.commit)},
+        given=[old.commit],
+        keeps_hop=False,
+    )
+    carry_out(live, change, snapshot)
+    return Moved(hop.name, head, snapshot), old.commit
+
+
+def was_ignored(live: Live, snapshot: Snapshot, hop: Hop, home: Picture) -> frozenset[str]:
+    """Return the files that only her rules made visible: mine ignore them, and they were not hers.
+
+    They have been here all the time, and coming home does not take them away.
+    """
+    objects = live.store.objects
+    hers = objects.commit(hop.tip).tree
+    gone = [step.path for step in differences(objects, Picture(snapshot.tree), home) if step.after is None]
+    doubtful = [path for path in gone if objects.entry(hers, path) is None]
+    return ignored_under(live.worktree, objects, home.tree, doubtful, live.store.folder)
+
+
+def _as_it_is_now(live: Live, head: Head) -> Head:
+    """Return where HEAD goes when it goes home: the branch may have moved meanwhile, or be gone."""
+    now = commit_of(live.worktree, head.branch) if head.branch is not None else None
+    return Head(head.branch, now) if now is not None else Head(None, head.commit)
+
+
+def _commits_made(live: Live, hop: Hop | None, head: Head) -> str | None:
+    """Return a new branch for what I committed in her branch, None where I did not or a branch of mine has it."""
+    if hop is None or head.commit == hop.base:
+        return None
+    if live.worktree.git.run("for-each-ref", "--contains", head.commit, BRANCHES):
+        return None
+    return free_branch(live.worktree, "hop", hop.name)

@@ -1,0 +1,269 @@
+"""The user's index: read as bytes, made anew for a commit, and replaced by Git's own lock protocol."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.git import Git
+from bough_daemon.objects import FOLDER, Entry, Objects
+from bough_daemon.worktree import Worktree
+
+LOCK_MARK = b"bough holds this lock\n"
+NOBODY = "0" * 40
+CHECKSUM_BYTES = 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One entry of a conflict. `number`: 1 base, 2 ours, 3 theirs."""
+
+    path: str
+    entry: Entry
+    number: int
+
+
+class Lock:
+    """The index lock of a worktree, held."""
+
+    def __init__(self, worktree: Worktree) -> None:
+        self._path = _path(worktree)
+
+    def replace(self, data: bytes | None) -> None:
+        """Put `data` in the index's place, synced; None removes the index."""
+        if data is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            return
+        descriptor, new = tempfile.mkstemp(prefix="index.bough-", dir=os.path.dirname(self._path))
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(data)
+                os.fchmod(out.fileno(), self._mode())
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(new, self._path)
+        except BaseException:
+            os.unlink(new)
+            raise
+
+    def _mode(self) -> int:
+        try:
+            return os.stat(self._path).st_mode & 0o777
+        except FileNotFoundError:
+            return 0o644
+
+
+@contextlib.contextmanager
+def lock(worktree: Worktree) -> Iterator[Lock]:
+    """Hold the index lock, so that no git command changes index or HEAD meanwhile; raise NotPossibleNow while one does.
+
+    The lock says whose it is, so that one which a killed daemon left can be told from Git's.
+    """
+    path = _path(worktree) + ".lock"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError as taken:
+        raise NotPossibleNow("another git command is at work here: index.lock exists", path=path) from taken
+    try:
+        os.write(descriptor, LOCK_MARK)
+        os.close(descriptor)
+        yield Lock(worktree)
+    finally:
+        os.unlink(path)
+
+
+def break_lock(worktree: Worktree) -> None:
+    """Remove the lock that a killed daemon left, and never one of Git's."""
+    path = _path(worktree) + ".lock"
+    try:
+        with open(path, "rb") as held:
+            left = held.read() == LOCK_MARK
+    except FileNotFoundError:
+        return
+    if left:
+        os.unlink(path)
+
+
+def read(worktree: Worktree) -> bytes | None:
+    """Return the bytes of the index file, None where there is none."""
+    try:
+        with open(_path(worktree), "rb") as source:
+            return source.read()
+    except FileNotFoundError:
+        return None
+
+
+def shared(worktree: Worktree) -> tuple[str, bytes] | None:
+    """Return (name, bytes) of the file that a split index shares, None where the index is whole."""
+    path = worktree.git.line("rev-parse", "--shared-index-path")
+    if not path:
+        return None
+    full = os.path.join(worktree.root, path)
+    with open(full, "rb") as source:
+        return os.path.basename(full), source.read()
+
+
+def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
+    """Put the file that a split index shares back where it has gone; its name says its content."""
+    path = os.path.join(worktree.git_dir, name)
+    if not os.path.exists(path):
+        with open(path, "xb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def at_commit(worktree: Worktree, commit: str, hidden: Iterable[str] = ()) -> bytes:
+    """Return an index that stands at a commit, its stat data taken from the files as they are.
+
+    `hidden`: paths that the user told Git to assume unchanged, or to skip; what they are hidden by stays.
+    """
+    with _copy(worktree) as git:
+        marks = _marks(git, hidden)
+        git.run("read-tree", "--reset", commit)
+        present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
+        for option, paths in marks.items():
+            names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
+            git.run("update-index", "-z", option, "--stdin", stdin=names)
+        git.run("update-index", "-q", "--refresh", allowed=(0, 1))
+        return _taken(git)
+
+
+def with_conflicts(worktree: Worktree, stages: Iterable[Stage], data: bytes | None = None) -> bytes:
+    """Return an index (`data`, or the one there is) in which the paths of `stages` are unmerged."""
+    numbered = list(stages)
+    lines = [f"0 {NOBODY}\t{path}\0" for path in {stage.path for stage in numbered}]
+    lines += [f"{stage.entry.mode:o} {stage.entry.oid} {stage.number}\t{stage.path}\0" for stage in numbered]
+    with _copy(worktree, data) as git:
+        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        return _taken(git)
+
+
+def hidden_paths(worktree: Worktree) -> frozenset[str]:
+    """Return the paths that the user told Git to assume unchanged or to skip: what is on disk there is no edit."""
+    return frozenset(_flagged(worktree.git))
+
+
+def unmerged_paths(worktree: Worktree) -> list[str]:
+    """Return the paths that the index holds a conflict for."""
+    lines = worktree.git.run("ls-files", "-u", "-z").split(b"\0")
+    return sorted({os.fsdecode(line.partition(b"\t")[2]) for line in lines if line})
+
+
+def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes) -> list[str]:
+    """Return the objects that the index names and `commit` does not have at the same place.
+
+    Staged blobs and conflicts, but also the trees and old blobs in Git's own extensions, which `git fsck` looks at.
+    """
+    found: list[str] = []
+    changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
+    found += [field.split(b" ")[3].decode() for field in changed.split(b"\0") if field.startswith(b":")]
+    unmerged = worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0")
+    found += [line.split(b" ")[1].decode() for line in unmerged if line]
+    extensions = _extensions(data)
+    tree = objects.commit(commit).tree
+    for path, oid in _cached_trees(extensions.get(b"TREE", b"")):
+        if objects.entry(tree, path) != Entry(FOLDER, oid):
+            found.append(oid)
+    found += _resolved(extensions.get(b"REUC", b""))
+    return [oid for oid in dict.fromkeys(found) if oid != NOBODY and objects.exists(oid)]
+
+
+def _extensions(data: bytes) -> dict[bytes, bytes]:
+    """Return the extensions of an index file by signature (gitformat-index).
+
+    They stand between the entries and the checksum, each with its length, so a chain that ends there is the right one.
+    """
+    end = len(data) - CHECKSUM_BYTES
+    for first in (b"TREE", b"REUC"):
+        start = data.find(first)
+        while start >= 0:
+            found, at = {}, start
+            while at + 8 <= end:
+                size = int.from_bytes(data[at + 4 : at + 8], "big")
+                found[data[at : at + 4]] = data[at + 8 : at + 8 + size]
+                at += 8 + size
+            if at == end:
+                return found
+            start = data.find(first, start + 1)
+    return {}
+
+
+def _cached_trees(data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield (path, tree) from the cache-tree extension; entries stand before those below them."""
+    at = 0
+    above: list[tuple[str, int]] = []  # (path, folders still to come below it)
+    while at < len(data):
+        end = data.index(b"\0", at)
+        line = data.index(b"\n", end)
+        entries, below = (int(word) for word in data[end + 1 : line].split(b" "))
+        name = os.fsdecode(data[at:end])
+        while above and above[-1][1] == 0:
+            above.pop()
+        parent = ""
+        if above:
+            parent, left = above[-1]
+            above[-1] = (parent, left - 1)
+        path = f"{parent}/{name}" if parent else name
+        above.append((path, below))
+        at = line + 1
+        if entries >= 0:
+            yield path, data[at : at + CHECKSUM_BYTES].hex()
+            at += CHECKSUM_BYTES
+
+
+def _resolved(data: bytes) -> list[str]:
+    """Return the blobs that the resolve-undo extension remembers."""
+    found: list[str] = []
+    at = 0
+    while at < len(data):
+        _, *modes, rest = data[at:].split(b"\0", 4)
+        at = len(data) - len(rest)
+        for mode in modes:
+            if int(mode, 8):
+                found.append(data[at : at + CHECKSUM_BYTES].hex())
+                at += CHECKSUM_BYTES
+    return found
+
+
+def _path(worktree: Worktree) -> str:
+    return os.path.join(worktree.git_dir, "index")
+
+
+@contextlib.contextmanager
+def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[Git]:
+    """Yield git over a copy of the index (`data`, or the one there is), so that the real one is not touched."""
+    data = data if data is not None else read(worktree)
+    with tempfile.TemporaryDirectory(prefix="bough-index-", dir=worktree.git_dir) as folder:
+        copy = os.path.join(folder, "index")
+        if data is not None:
+            with open(copy, "xb") as out:
+                out.write(data)
+        whole = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.splitIndex", "GIT_CONFIG_VALUE_0": "false"}
+        yield worktree.git.with_environment(GIT_INDEX_FILE=copy, **whole)
+
+
+def _taken(git: Git) -> bytes:
+    with open(git.environment["GIT_INDEX_FILE"], "rb") as source:
+        return source.read()
+
+
+def _flagged(git: Git) -> dict[str, str]:
+    """Return the letter that `git ls-files -v` shows for each hidden path: lower case, or S."""
+    lines = git.run("ls-files", "-v", "-z").split(b"\0")
+    marked = {os.fsdecode(line[2:]): chr(line[0]) for line in lines if line}
+    return {path: letter for path, letter in marked.items() if letter.islower() or letter == "S"}
+
+
+def _marks(git: Git, hidden: Iterable[str]) -> dict[str, list[str]]:
+    wanted = set(hidden)
+    flagged = {path: letter for path, letter in (_flagged(git) if wanted else {}).items() if path in wanted}
+    return {
+        "--assume-unchanged": [path for path, letter in flagged.items() if letter.islower()],
+        "--skip-worktree": [path for path, letter in flagged.items() if letter in "Ss"],
+    }

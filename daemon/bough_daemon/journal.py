@@ -1,0 +1,133 @@
+"""The record of the commands that changed the user's files, so that the newest can be taken back.
+
+One file for each worktree, one JSON object a line, only ever appended to and synced before anything it speaks of
+happens. A line that a kill cut short never happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from bough_daemon.worktree import Worktree
+
+State = Literal["begun", "done", "undone", "dropped"]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Being in a teammate's branch. `home`: the place to go back to. `mine`: the snapshot of mine that was the tip."""
+
+    name: str
+    base: str
+    tip: str
+    home: str
+    mine: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One command. `before`: the place it began at. `toward`: the tree that it was to bring.
+
+    `refs`: what it moves, each from one commit to another (None: there is none). `moves_head`, `moves_index`: whether
+    it is to change those. `hop`: where I am after it, None for at home; `keeps_hop` when it does not change that.
+    `undoes`: the deed that it takes back.
+    """
+
+    number: int
+    kind: str
+    before: str
+    toward: str
+    at: float
+    refs: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    moves_head: bool = False
+    moves_index: bool = False
+    hop: Hop | None = None
+    keeps_hop: bool = True
+    undoes: int | None = None
+    state: State = "begun"
+
+
+class Journal:
+    """The deeds of one worktree, oldest first. On the store's thread only."""
+
+    def __init__(self, folder: str, worktree: Worktree) -> None:
+        """Open the journal below `folder`; a linked worktree has one of its own."""
+        linked = worktree.git_dir != worktree.common_dir
+        name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
+        os.makedirs(os.path.join(folder, "journal"), mode=0o700, exist_ok=True)
+        self.path = os.path.join(folder, "journal", name + ".jsonl")
+
+    def deeds(self) -> list[Deed]:
+        """Return every deed in its latest state."""
+        found: dict[int, Deed] = {}
+        for line in self._lines():
+            number = line["number"]
+            found[number] = replace(found[number], state=line["state"]) if number in found else _deed(line)
+        for deed in list(found.values()):
+            if deed.undoes is not None and deed.state == "done":
+                found[deed.undoes] = replace(found[deed.undoes], state="undone")
+        return list(found.values())
+
+    def begin(self, deed: Deed) -> Deed:
+        """Write down what is about to happen and return it with its number."""
+        deeds = self.deeds()
+        numbered = replace(deed, number=deeds[-1].number + 1 if deeds else 1, at=time.time(), state="begun")
+        self._append(asdict(numbered))
+        return numbered
+
+    def finish(self, deed: Deed) -> None:
+        """Write down that it is done."""
+        self._append({"number": deed.number, "state": "done"})
+
+    def drop(self, deed: Deed) -> None:
+        """Write down that it came to nothing, and all is as before."""
+        self._append({"number": deed.number, "state": "dropped"})
+
+    def interrupted(self) -> Deed | None:
+        """Return the deed that a kill cut short, None when the newest is whole."""
+        deeds = self.deeds()
+        return deeds[-1] if deeds and deeds[-1].state == "begun" else None
+
+    def newest(self) -> Deed | None:
+        """Return the newest deed that could be taken back."""
+        standing = (deed for deed in reversed(self.deeds()) if deed.state in ("begun", "done"))
+        return next((deed for deed in standing if deed.before and (deed.undoes is None or deed.state == "begun")), None)
+
+    def hop(self) -> Hop | None:
+        """Return whose branch I am in by the deeds that stand, None for my own."""
+        standing = (deed for deed in reversed(self.deeds()) if deed.state == "done" and deed.undoes is None)
+        return next((deed.hop for deed in standing if not deed.keeps_hop), None)
+
+    def end_hop(self) -> None:
+        """Write down that a plain `git switch` has ended the hop; that is nothing to take back."""
+        ended = self.begin(Deed(0, "switch", before="", toward="", at=0.0, keeps_hop=False))
+        self.finish(ended)
+
+    def _lines(self) -> list[dict[str, Any]]:
+        try:
+            with open(self.path, "rb") as source:
+                whole, found, _ = source.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in whole.split(b"\n")] if found else []
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+b") as out:
+            end = out.read().rfind(b"\n") + 1  # what follows was cut short
+            out.seek(end)
+            out.truncate()
+            out.write(json.dumps(line).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _deed(line: dict[str, Any]) -> Deed:
+    refs = {name: (moved[0], moved[1]) for name, moved in line.pop("refs").items()}
+    hop = line.pop("hop")
+    return Deed(**line, refs=refs, hop=Hop(**hop) if hop else None)

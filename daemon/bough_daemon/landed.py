@@ -1,0 +1,66 @@
+"""What landed commits contain: a squash on the shared branch names the snapshot that it was made of.
+
+Git sees that through replacements of the store's own: the landed commit with the snapshot as one more parent. So the
+base of a later merge is what both sides share, and nothing that landed comes back as a conflict.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bough_daemon.git import Git
+from bough_daemon.store import Store
+
+TRAILER = "Bough-Snapshot"
+CONTAINS = "refs/contains/"
+OBJECT_NAME = re.compile(r"[0-9a-f]{40}")
+
+
+def knowing(git: Git) -> Git:
+    """Return git that sees what landed commits contain."""
+    return git.with_environment(GIT_REPLACE_REF_BASE=CONTAINS)
+
+
+def learn(store: Store, *tips: str) -> None:
+    """Note what the landed commits contain that not all of `tips` have; on the store's thread."""
+    known = set(store.refs(CONTAINS))
+    refused: set[str] = set()
+    while True:
+        new = [pair for pair in _named(store, tips) if pair[0] not in known | refused]
+        if not new:
+            return
+        for landed, snapshot in new:
+            if _contains(store, landed, snapshot):
+                store.set_ref(CONTAINS + landed, _with_parent(store, landed, snapshot), None)
+                known.add(landed)
+            else:
+                refused.add(landed)
+
+
+def _named(store: Store, tips: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return (landed commit, snapshot that it names) for those that only some of the tips reach."""
+    shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1)).decode().split()
+    form = f"--format=%H %(trailers:key={TRAILER},valueonly,separator=%x20)"
+    lines = knowing(store.git).run("log", "--grep", TRAILER, form, *tips, "--not", *shared).decode(errors="replace")
+    pairs = [line.split(" ") for line in lines.splitlines()]
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and OBJECT_NAME.fullmatch(pair[1])]
+
+
+def _contains(store: Store, landed: str, snapshot: str) -> bool:
+    """Return whether a commit really has what the snapshot changed.
+
+    A copy of it elsewhere (`git cherry-pick` onto a release) names the snapshot as well, but has only a part of it.
+    """
+    objects = store.objects
+    if not objects.exists(snapshot) or objects.read(snapshot)[0] != "commit" or store.is_ancestor(landed, snapshot):
+        return False
+    commit = objects.commit(landed)
+    base = store.merge_base(commit.parents[0], snapshot) if commit.parents else None
+    changes = objects.difference(objects.commit(base).tree if base else None, objects.commit(snapshot).tree)
+    return all(objects.entry(commit.tree, path) != before for path, before, _ in changes)
+
+
+def _with_parent(store: Store, commit: str, parent: str) -> str:
+    raw = store.objects.read(commit)[1]
+    head, end, rest = raw.partition(b"\nauthor ")
+    return store.objects.write("commit", head + b"\nparent " + parent.encode() + end + rest)

@@ -1,0 +1,84 @@
+"""Start the user's daemon when it is not there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+from bough_daemon.errors import DaemonFailed
+from bough_daemon.home import Home
+
+START_PATIENCE = 30.0  # seconds until a daemon that does not get ready counts as failed
+READY, TAKEN = b"ready", b"taken"
+
+
+def is_running(home: Home) -> bool:
+    """Return whether a daemon answers on the control socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, suppress(OSError):
+        probe.connect(home.socket)
+        return True
+    return False
+
+
+def ensure_running(home: Home) -> bool:
+    """Start the daemon unless it runs; return whether it had to be started, or raise DaemonFailed."""
+    if is_running(home):
+        return False
+    home.make()
+    read, write = os.pipe()
+    with open(home.log, "ab") as log:
+        child = subprocess.Popen(
+            # -P: the folder that the user stands in must not provide modules.
+            [sys.executable, "-P", "-m", "bough_daemon", "--ready-fd", str(write)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(home),
+            cwd=home.root,
+            pass_fds=(write,),
+            start_new_session=True,
+        )
+    os.close(write)
+    with os.fdopen(read, "rb") as ready:
+        said = ready.read()
+    if said == TAKEN:
+        child.wait()
+        _wait_for_other(home)
+    elif said != READY:
+        raise DaemonFailed(f"the daemon did not start; its log is {home.log}", log=home.log, code=str(child.wait()))
+    else:
+        child.returncode = 0  # it outlives this process, which need not wait for it
+    return True
+
+
+def _environment(home: Home) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return kept | {"BOUGH_HOME": home.root}
+
+
+def _wait_for_other(home: Home) -> None:
+    """Wait for a daemon that somebody else is starting in the same moment."""
+    deadline = time.monotonic() + START_PATIENCE
+    while not is_running(home):
+        if time.monotonic() > deadline:
+            raise DaemonFailed(f"another daemon holds {home.lock} and does not answer", log=home.log)
+        time.sleep(0.02)
+
+
+def wait_until_ended(home: Home) -> None:
+    """Wait until the daemon has let go of its home; raise DaemonFailed when it does not."""
+    with open(home.lock, "rb") as lock:
+        deadline = time.monotonic() + START_PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise DaemonFailed(f"the daemon does not end; its log is {home.log}", log=home.log) from None
+            time.sleep(0.02)

@@ -1,0 +1,57 @@
+"""The terminal of the user who typed a command, lent to the daemon while the command runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from bough_proto.v1 import control_pb2 as pb
+
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.terminal import NOTHING, Finished
+
+
+class LentTerminal:
+    """A Terminal at the other end of the control socket.
+
+    `responses` holds what goes to the caller, in order; None ends it.
+    """
+
+    def __init__(self, requests: AsyncIterator[pb.ActRequest]) -> None:
+        self._requests = requests
+        self._turn = asyncio.Lock()
+        self.responses: asyncio.Queue[pb.ActResponse | None] = asyncio.Queue()
+
+    async def say(self, text: str) -> None:
+        """Show a line."""
+        self.responses.put_nowait(pb.ActResponse(say=text))
+
+    async def confirm(self, question: str) -> bool:
+        """Ask a question; True when nobody is there to answer it."""
+        return (await self._exchange(pb.ActResponse(ask=question))).agreed
+
+    async def run(
+        self,
+        arguments: Sequence[str],
+        directory: str,
+        environment: Mapping[str, str] = NOTHING,
+        stdin: bytes = b"",
+    ) -> Finished:
+        """Run a program where the user typed the command, and return when it has ended."""
+        run = pb.ActResponse.Run(
+            arguments=[os.fsencode(argument) for argument in arguments],
+            directory=os.fsencode(directory),
+            environment=environment,
+            stdin=stdin,
+        )
+        finished = (await self._exchange(pb.ActResponse(run=run))).finished
+        return Finished(finished.code, finished.output, finished.errors)
+
+    async def _exchange(self, response: pb.ActResponse) -> pb.ActRequest:
+        async with self._turn:
+            self.responses.put_nowait(response)
+            try:
+                return await anext(self._requests)
+            except StopAsyncIteration:
+                raise NotPossibleNow("the terminal that the command was typed in went away") from None

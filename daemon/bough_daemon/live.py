@@ -1,0 +1,44 @@
+"""One live working tree, as the commands that change the user's files see it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bough_daemon.branches import Branch, Snapshot
+from bough_daemon.errors import UnknownMember
+from bough_daemon.owner import Owner
+from bough_daemon.store import Store
+from bough_daemon.worktree import Worktree
+
+
+@dataclass(frozen=True)
+class Teammate:
+    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it stands on."""
+
+    name: str
+    tip: str
+    base: str
+
+
+@dataclass(frozen=True)
+class Live:
+    """A worktree with its store and live branch.
+
+    `owner`: the thread that all work on the store runs on. `save`: take an exact snapshot now and return it.
+    `teammate`: the branch of a name, or None.
+    """
+
+    worktree: Worktree
+    store: Store
+    branch: Branch
+    owner: Owner
+    save: Callable[[], Awaitable[Snapshot]]
+    teammate: Callable[[str], Teammate | None]
+
+    def known(self, name: str) -> Teammate:
+        """Return the teammate of this name, or raise UnknownMember."""
+        found = self.teammate(name)
+        if found is None:
+            raise UnknownMember(f"{name} has no live branch here", name=name)
+        return found

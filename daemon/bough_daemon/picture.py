@@ -1,0 +1,72 @@
+"""How the files of a working tree look, or should look, and what differs between two such pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
+
+
+class Disturbed(NotPossibleNow):
+    """Files were not as we believed them, so they stay as they are; what stood there is recorded in `surprises`."""
+
+    def __init__(self, surprises: Mapping[str, Entry | None]) -> None:
+        first = min(surprises)
+        others = f" and {len(surprises) - 1} more" if len(surprises) > 1 else ""
+        super().__init__(f"{first}{others} changed in the same moment; nothing was changed", path=first)
+        self.surprises = surprises
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How files look: a tree, and what a tree cannot say.
+
+    `raw`: blobs of exact bytes, for paths where Git's filters would give others. `modes`: permission bits of paths and
+    folders that are not the usual ones.
+    """
+
+    tree: str
+    raw: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One path to change. `believed`: the blob of the exact bytes that should stand there now."""
+
+    path: str
+    before: Entry | None
+    after: Entry | None
+    believed: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a file or symlink of the old picture stands at the path; a submodule's folder is left alone."""
+        return self.before is not None and self.before.mode != SUBMODULE
+
+    @property
+    def arrives(self) -> bool:
+        """Whether a file or symlink of the new picture comes to the path."""
+        return self.after is not None and self.after.mode != SUBMODULE
+
+
+def differences(objects: Objects, old: Picture, new: Picture) -> list[Step]:
+    """Return a step for every path that differs between two pictures, sorted by path."""
+    steps = {path: Step(path, before, after) for path, before, after in objects.difference(old.tree, new.tree)}
+    for path, oid in new.raw.items():
+        if path not in steps and old.raw.get(path) != oid:
+            entry = objects.entry(new.tree, path)
+            steps[path] = Step(path, entry, entry)
+    return [steps[path] for path in sorted(steps)]
+
+
+def is_file(entry: Entry | None) -> bool:
+    """Return whether an entry is a file, executable or not."""
+    return entry is not None and entry.mode & FILE == FILE

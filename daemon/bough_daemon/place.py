@@ -1,0 +1,126 @@
+"""Where I am: HEAD, the index and all it names, the files, and what a tree cannot say; recorded, and given back whole.
+
+A place is one commit in the store, kept by a reference and synced to disk before a file of the user's is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+
+from bough_daemon import index
+from bough_daemon.branches import Snapshot
+from bough_daemon.durable import sync_filesystem
+from bough_daemon.files import in_the_way, unusual_modes
+from bough_daemon.filters import not_given_back
+from bough_daemon.live import Live
+from bough_daemon.objects import FILE, FOLDER, Entry, Objects
+from bough_daemon.picture import Picture
+from bough_daemon.worktree import Head
+
+FILES, INDEX, SHARED_INDEX, NAMED, RAW, FACTS = "files", "index", "shared-index", "named", "raw", "place.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A recorded place.
+
+    `tree`: the tree of the snapshot, `picture`: the same with what Git ignored and was in the way. `index`: the blob of
+    the index file. `named`: what the index names beyond HEAD's commit. `shared_index`: (name, blob) of the file that a
+    split index shares.
+    """
+
+    oid: str
+    head: Head
+    snapshot: str
+    tree: str
+    picture: Picture
+    index: str | None
+    named: tuple[str, ...]
+    shared_index: tuple[str, str] | None
+
+
+def record(live: Live, snapshot: Snapshot, toward: Picture) -> Place:
+    """Record the place that the worktree is at, `snapshot` being its files, before it changes toward another picture.
+
+    Call it with the index locked, on the store's thread.
+    """
+    objects, head = live.store.objects, live.worktree.head()
+    live.store.arrive(head.commit)
+    exact = Picture(snapshot.tree, not_given_back(live.worktree, objects, snapshot.tree))
+    picture = in_the_way(live.worktree, objects, exact, toward)
+    picture = replace(picture, modes=unusual_modes(live.worktree, objects, picture, toward))
+    data = index.read(live.worktree)
+    shared = index.shared(live.worktree)
+    found = Place(
+        oid="",
+        head=head,
+        snapshot=snapshot.oid,
+        tree=snapshot.tree,
+        picture=picture,
+        index=objects.write_blob(data) if data is not None else None,
+        named=tuple(index.named_beyond(live.worktree, objects, head.commit, data or b"")),
+        shared_index=(shared[0], objects.write_blob(shared[1])) if shared is not None else None,
+    )
+    objects.own(found.named)
+    oid = objects.write_commit(
+        _tree(objects, found), [head.commit, snapshot.oid], live.branch.author, int(time.time()), "place\n"
+    )
+    live.store.keep(f"{live.branch.name}/place-{oid}", oid)
+    sync_filesystem(live.store.path)
+    return replace(found, oid=oid)
+
+
+def read(objects: Objects, oid: str) -> Place:
+    """Return the place that a commit records."""
+    entries = objects.tree(objects.commit(oid).tree)
+    facts = json.loads(objects.blob(entries[FACTS].oid))
+    shared = entries.get(SHARED_INDEX)
+    return Place(
+        oid=oid,
+        head=Head(facts["branch"], facts["commit"]),
+        snapshot=facts["snapshot"],
+        tree=facts["tree"],
+        picture=Picture(entries[FILES].oid, facts["raw"], facts["modes"]),
+        index=entries[INDEX].oid if INDEX in entries else None,
+        named=tuple(entry.oid for entry in objects.tree(entries[NAMED].oid).values()) if NAMED in entries else (),
+        shared_index=(facts["shared_index"], shared.oid) if shared is not None else None,
+    )
+
+
+def give(live: Live, place: Place) -> None:
+    """Copy what the place's HEAD and index name into the user's own database."""
+    live.store.give([place.head.commit, *place.named])
+
+
+def put_index(live: Live, place: Place, lock: index.Lock) -> None:
+    """Make the index what it was, byte for byte; `give` comes first."""
+    objects = live.store.objects
+    if place.shared_index is not None:
+        name, blob = place.shared_index
+        index.restore_shared(live.worktree, name, objects.blob(blob))
+    lock.replace(objects.blob(place.index) if place.index is not None else None)
+
+
+def _tree(objects: Objects, place: Place) -> str:
+    raw = {oid: Entry(FILE, oid) for oid in place.picture.raw.values()}
+    named = {oid: Entry(FOLDER if objects.read(oid)[0] == "tree" else FILE, oid) for oid in place.named}
+    facts = {
+        "branch": place.head.branch,
+        "commit": place.head.commit,
+        "snapshot": place.snapshot,
+        "tree": place.tree,
+        "raw": dict(place.picture.raw),
+        "modes": dict(place.picture.modes),
+        "shared_index": place.shared_index[0] if place.shared_index is not None else None,
+    }
+    entries = {
+        FILES: Entry(FOLDER, place.picture.tree),
+        FACTS: Entry(FILE, objects.write_blob(json.dumps(facts).encode())),
+    }
+    entries |= {RAW: Entry(FOLDER, objects.write_tree(raw))} if raw else {}
+    entries |= {NAMED: Entry(FOLDER, objects.write_tree(named))} if named else {}
+    entries |= {INDEX: Entry(FILE, place.index)} if place.index is not None else {}
+    entries |= {SHARED_INDEX: Entry(FILE, place.shared_index[1])} if place.shared_index is not None else {}
+    return objects.write_tree(entries)

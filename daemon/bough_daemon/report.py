@@ -1,0 +1,162 @@
+"""What the daemon tells the command line and editors: plain records, as they cross the control socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Up:
+    """A working tree that is live. `already`: whether it was before."""
+
+    repository: str
+    member: str
+    branch: str
+    tip: str
+    already: bool
+
+
+@dataclass
+class Withheld:
+    """A path that stays on this machine, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class TeammateStatus:
+    """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch."""
+
+    name: str
+    branch: str
+    tip: str
+    tree: str
+    connected: bool
+    changed_at: float
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LandedStatus:
+    """What a member last put on a shared branch of a team without a remote."""
+
+    branch: str
+    commit: str
+    member: str
+    at: float
+
+
+@dataclass
+class Status:
+    """Where one working tree stands. `head`: the branch of the user's, empty when detached."""
+
+    repository: str
+    member: str
+    branch: str
+    tip: str
+    tree: str
+    shared_tip: str
+    shared_tree: str
+    state: str
+    base: str
+    head: str
+    changed_at: float
+    hopped_to: str
+    withheld: list[Withheld] = field(default_factory=list)
+    teammates: list[TeammateStatus] = field(default_factory=list)
+    landed: list[LandedStatus] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Saved:
+    """An exact snapshot, and which teammates hold it."""
+
+    tip: str
+    tree: str
+    shared_tip: str
+    holders: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LogEntry:
+    """One snapshot of a timeline. `at`: seconds since the epoch."""
+
+    tip: str
+    tree: str
+    base: str
+    event: str
+    title: str
+    at: int
+
+
+@dataclass
+class Log:
+    """A timeline, newest first."""
+
+    branch: str
+    entries: list[LogEntry] = field(default_factory=list)
+
+
+@dataclass
+class Event:
+    """Something that happened, at `at` seconds since the epoch."""
+
+    at: float
+    event: str
+    member: str
+    tip: str
+    tree: str
+
+
+@dataclass
+class Invited:
+    """A ticket, and the addresses that are open for who uses it."""
+
+    ticket: str
+    opened: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Joined:
+    """The name that the team knows this member by, and who else is in it."""
+
+    member: str
+    teammates: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Continuation:
+    """A text that could stand next, how sure that is (0 to 1), and where it comes from."""
+
+    text: str
+    confidence: float
+    source: str
+
+
+@dataclass
+class Continuations:
+    """What an engine answers, best first."""
+
+    engine: str
+    continuations: list[Continuation] = field(default_factory=list)
+
+
+@dataclass
+class Act:
+    """A command that changes the user's files, with its words."""
+
+    path: str
+    command: str
+    options: dict[str, str] = field(default_factory=dict)
+    paths: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Done:
+    """How such a command ended: the sentence for a person, the object for a program (as JSON)."""
+
+    sentence: str
+    report: str = "{}"
+    conflicts: bool = False

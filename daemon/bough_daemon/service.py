@@ -1,0 +1,170 @@
+"""The control service: what the command line and editors may ask, answered from what is live."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import grpc
+from bough_proto.v1 import control_pb2 as pb
+from bough_proto.v1 import control_pb2_grpc
+
+from bough_daemon import report
+from bough_daemon.daemon import Daemon
+from bough_daemon.errors import BoughError
+from bough_daemon.lent import LentTerminal
+from bough_daemon.wire import from_message, status_of, to_message
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """Let a method's BoughError cross the socket, and log any other failure before it does."""
+
+    @functools.wraps(method)
+    async def answered(self: ControlService, request: Any, context: Context) -> T:
+        try:
+            return await method(self, request, context)
+        except BoughError as error:
+            await abort(context, error)
+        except (grpc.RpcError, grpc.aio.AbortError):
+            raise
+        except Exception:
+            log.exception("%s failed", method.__name__)
+            raise
+        raise AssertionError("abort returned")
+
+    return answered
+
+
+async def abort(context: Context, error: BoughError) -> None:
+    """End a call with an error of ours."""
+    code, words, metadata = status_of(error)
+    await context.abort(code, words, metadata)
+
+
+class ControlService(control_pb2_grpc.ControlServiceServicer):
+    """The daemon's face to its own user."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._working: set[asyncio.Task[report.Done]] = set()
+
+    @answers
+    async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
+        """Make a working tree live."""
+        return to_message(await self._daemon.up(os.fsdecode(request.path), request.name), pb.UpResponse)
+
+    @answers
+    async def Down(self, request: pb.DownRequest, context: Context) -> pb.DownResponse:
+        """Stop recording a working tree."""
+        await self._daemon.down(os.fsdecode(request.path), request.forget)
+        return pb.DownResponse()
+
+    @answers
+    async def Shutdown(self, request: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:
+        """End the daemon."""
+        self._daemon.stopping.set()
+        return pb.ShutdownResponse()
+
+    @answers
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+        """Tell what stands."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.status(session), pb.StatusResponse)
+
+    @answers
+    async def Save(self, request: pb.SaveRequest, context: Context) -> pb.SaveResponse:
+        """Take an exact snapshot."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        names = None if request.wait_for_all else list(request.wait_for)
+        saved = await repository.save(session, names, request.patience_seconds)
+        return to_message(saved, pb.SaveResponse)
+
+    @answers
+    async def Log(self, request: pb.LogRequest, context: Context) -> pb.LogResponse:
+        """List snapshots."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.log(session, request.branch, request.limit), pb.LogResponse)
+
+    @answers
+    async def Invite(self, request: pb.InviteRequest, context: Context) -> pb.InviteResponse:
+        """Make a ticket."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.invite(request.listen), pb.InviteResponse)
+
+    @answers
+    async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:
+        """Join a team."""
+        joined = await self._daemon.join(os.fsdecode(request.path), request.ticket, request.name)
+        return to_message(joined, pb.JoinTeamResponse)
+
+    async def Act(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.ActResponse]:
+        """Run a command that changes the user's files."""
+        requests = aiter(request_iterator)
+        act = from_message((await anext(requests)).begin, report.Act)
+        terminal = LentTerminal(requests)
+        work = asyncio.create_task(self._act(act, terminal))
+        work.add_done_callback(lambda _: terminal.responses.put_nowait(None))
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        while (response := await terminal.responses.get()) is not None:
+            yield response
+        try:
+            done = work.result()
+        except BoughError as error:
+            await abort(context, error)
+        except Exception:
+            log.exception("%s failed", act.command)
+            raise
+        yield pb.ActResponse(done=to_message(done, pb.ActResponse.Done))
+
+    async def _act(self, act: report.Act, terminal: LentTerminal) -> report.Done:
+        repository, session = await self._daemon.session(act.path)
+        return await repository.act(session, act, terminal)
+
+    @answers
+    async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:
+        """Continue code at a place in a file."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        file = os.fsdecode(request.file)
+        answer = await self._daemon.completing.complete(
+            session, repository.owner, repository.sync.teammates(), file, request.line, request.column, request.text
+        )
+        return to_message(answer, pb.CompleteFileResponse)
+
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
+        """Tell what happens, as it happens."""
+        try:
+            repository, session = await self._daemon.session(os.fsdecode(request.path))
+        except BoughError as error:
+            await abort(context, error)
+        with repository.subscribe() as events:
+            tip = session.branch.tip
+            if tip is not None:
+                now = report.Event(tip.time, "live", session.branch.name, tip.oid, tip.tree)
+                yield to_message(now, pb.WatchResponse)
+            while True:
+                yield to_message(await events.get(), pb.WatchResponse)
+
+
+async def serve(daemon: Daemon) -> grpc.aio.Server:
+    """Open the control socket, for this user alone, and serve the daemon there."""
+    path = daemon.home.socket
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # the home is locked, so whoever left it there is gone
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+    control_pb2_grpc.add_ControlServiceServicer_to_server(ControlService(daemon), server)
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    os.chmod(path, 0o600)
+    return server

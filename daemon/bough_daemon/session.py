@@ -1,0 +1,239 @@
+"""One live working tree: from file events to snapshots on its live branch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+
+from bough_daemon.branches import Branch, Snapshot
+from bough_daemon.burst import Burst
+from bough_daemon.changes import Changes
+from bough_daemon.errors import BoughError, NoCommitYet
+from bough_daemon.owner import Owner
+from bough_daemon.snapshots import Snapshots
+from bough_daemon.store import Store
+from bough_daemon.watch import FolderWatch
+from bough_daemon.worktree import Head, Worktree
+
+log = logging.getLogger(__name__)
+
+MARKER_PATIENCE = 5.0  # seconds until a marker that has not come by counts as lost
+GIT_PATIENCE = 1.0  # seconds to wait for a git command that is changing files and index
+GIT_STEP = 0.01  # seconds between looks whether it has ended
+RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
+TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
+LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
+
+
+class Session:
+    """Record one working tree, from `start` to `stop`.
+
+    `on_snapshot` is called on the event loop after each new snapshot. `failure`: why the last snapshot could not be
+    taken, or None.
+    """
+
+    def __init__(
+        self, worktree: Worktree, store: Store, owner: Owner, branch: Branch, on_snapshot: Callable[[Snapshot], None]
+    ) -> None:
+        self.worktree = worktree
+        self.store = store
+        self.owner = owner
+        self.branch = branch
+        self.snapshots = Snapshots(worktree, store)
+        self.failure: BoughError | None = None
+        self.head: Head = worktree.head()
+        self._on_snapshot = on_snapshot
+        self._burst = Burst()
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._commands = asyncio.Lock()
+        self._head_moves = False
+        self._marks: dict[str, asyncio.Future[None]] = {}
+        self._pending = Changes(lost=True, git=True)
+        self._arrived: str | None = None
+        self._untidied = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> Snapshot:
+        """Watch, then take the first snapshot; return it."""
+        loop = asyncio.get_running_loop()
+        markers = os.path.join(self.store.folder, "markers", os.path.basename(self.worktree.git_dir))
+
+        def notify() -> None:
+            loop.call_soon_threadsafe(self._on_events)
+
+        self._watch = FolderWatch(self.worktree, markers, self._left_out, notify)
+        await self.owner.run(self.snapshots.index.changed)
+        await asyncio.to_thread(self._watch.start)
+        try:
+            first = await self._snapshot()
+        except BaseException:
+            await asyncio.to_thread(self._watch.stop)
+            raise
+        self._spawn(self._run())
+        self._spawn(self._reconcile())
+        return first
+
+    async def stop(self) -> None:
+        """Stop watching and end the children; what was being recorded is finished first."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self._turn:
+            await asyncio.to_thread(self._watch.stop)
+            await self.owner.run(self.snapshots.close)
+
+    async def save(self) -> Snapshot:
+        """Return a snapshot that holds whatever was on disk when this was called."""
+        loop = asyncio.get_running_loop()
+        passed: asyncio.Future[None] = loop.create_future()
+        mark = self._watch.mark()
+        self._marks[mark] = passed
+        self._on_events()
+        try:
+            async with asyncio.timeout(MARKER_PATIENCE):
+                await passed
+        except TimeoutError:
+            self._pending.lost = True
+        finally:
+            self._marks.pop(mark, None)
+        if self._watch.limited:
+            self._pending.lost = True
+        return await self._snapshot(self.snapshots.linked())
+
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """Let one command at a time change the files; until it has ended, HEAD is read anew for every snapshot."""
+        async with self._commands:
+            self._head_moves = True
+            try:
+                yield
+            finally:
+                self._head_moves = False
+                self._pending.git = True
+
+    def state(self) -> str:
+        """Return `live`, or what keeps the recording from being all that it should be."""
+        if self.failure is not None:
+            return self.failure.message
+        if self._watch.limited:
+            return "live, but looking every few seconds only: the kernel's limit of watched folders is reached"
+        return "live"
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _left_out(self, folders: list[str]) -> list[bool]:
+        """Return for each folder whether Git ignores it with everything in it. Called from the watcher's thread too."""
+        facts = self.snapshots.index.facts
+        ignored = self.snapshots.ignores.ignored(folders)
+        return [out and not facts.tracked_below(folder) for folder, out in zip(folders, ignored, strict=True)]
+
+    def _on_events(self) -> None:
+        for mark in self._watch.passed():
+            waiting = self._marks.get(mark)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        """Take a snapshot whenever a flurry of events is over."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._settle()
+            with suppress(Exception):  # noted and logged; the next event tries again
+                await self._snapshot()
+
+    async def _settle(self) -> None:
+        first = time.monotonic()
+        while True:
+            last, events = self._watch.seen()
+            if not events:
+                return
+            wait = self._burst.due(first, last, events) - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            elif self._git_at_work(first):
+                await asyncio.sleep(GIT_STEP)
+            else:
+                return
+
+    def _git_at_work(self, since: float) -> bool:
+        """Return whether a git command holds the index: what it leaves is one state, what it passes through is not."""
+        if time.monotonic() - since > GIT_PATIENCE:
+            return False
+        return os.path.exists(os.path.join(self.worktree.git_dir, "index.lock"))
+
+    async def _reconcile(self) -> None:
+        """Look at everything now and then, because some writes send no event."""
+        while True:
+            await asyncio.sleep(LIMITED_EVERY if self._watch.limited else RECONCILE_EVERY)
+            self._pending.lost = True
+            with suppress(Exception):  # noted and logged
+                await self._snapshot()
+
+    async def _snapshot(self, also: set[str] | None = None) -> Snapshot:
+        """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything."""
+        async with self._turn:
+            changes = self._merge_pending(self._watch.take())
+            changes.paths |= also or set()
+            before = self.branch.tip
+            try:
+                if changes.rules:
+                    await self.owner.run(self.snapshots.forget_rules)
+                if changes.rules or changes.lost:
+                    await asyncio.to_thread(self._watch.rescan)
+                tip = await self.owner.run(self._take, changes)
+            except BaseException as failure:
+                self._pending = Changes(lost=True, git=True)
+                self._note(failure)
+                raise
+            self.failure = None
+        if tip is not before:
+            self._on_snapshot(tip)
+        if tip.base != self._arrived:
+            self._arrived = tip.base
+            self._spawn(self._arrive(tip.base))
+        return tip
+
+    def _merge_pending(self, taken: Changes) -> Changes:
+        taken.git |= self._pending.git
+        taken.lost |= self._pending.lost
+        self._pending = Changes()
+        return taken
+
+    def _note(self, failure: BaseException) -> None:
+        if isinstance(failure, BoughError):
+            self.failure = failure
+            log.warning("no snapshot of %s: %s", self.worktree.root, failure.message)
+        elif isinstance(failure, Exception):
+            log.exception("no snapshot of %s", self.worktree.root)
+
+    def _take(self, changes: Changes) -> Snapshot:
+        """Make the tree and record it. On the store's thread."""
+        if changes.git or self._head_moves:
+            with suppress(NoCommitYet):  # an orphan branch: its first commit will be the next base
+                self.head = self.worktree.head()
+        tip = self.branch.tip
+        if tip is None or changes.lost or changes.rules:
+            tree = self.snapshots.everything(self.store.objects.commit(self.head.commit).tree)
+        else:
+            tree = self.snapshots.after(tip.tree, changes.paths)
+        snapshot = self.branch.record(tree, self.head.commit)
+        self._untidied += 1
+        if self._untidied % TIDY_EVERY == 0:
+            self.store.tidy()
+        return snapshot
+
+    async def _arrive(self, commit: str) -> None:
+        try:
+            await asyncio.to_thread(self.store.arrive, commit)
+        except BoughError as failure:
+            log.warning("the objects of %s stay borrowed: %s", commit, failure.message)

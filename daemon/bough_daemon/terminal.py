@@ -1,0 +1,38 @@
+"""What a command may do in the terminal of the user who typed it: speak, ask, and run the user's own programs there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program left behind: its exit code, its standard output, and what it said on standard error."""
+
+    code: int
+    output: bytes
+    errors: str
+
+
+class Terminal(Protocol):
+    """The user's terminal, with the user's environment, keys and agents."""
+
+    async def say(self, text: str) -> None:
+        """Show a line."""
+
+    async def confirm(self, question: str) -> bool:
+        """Ask a question; True when nobody is there to answer it."""
+
+    async def run(
+        self,
+        arguments: Sequence[str],
+        directory: str,
+        environment: Mapping[str, str] = NOTHING,
+        stdin: bytes = b"",
+    ) -> Finished:
+        """Run a program in `directory`, `environment` added to the user's own, and return when it has ended."""

@@ -1,0 +1,112 @@
+"""Take back the newest command that changed the user's files, whole or cut short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bough_daemon import index, place
+from bough_daemon.branches import Snapshot
+from bough_daemon.change import Change, carry_out, journal_of, steadily
+from bough_daemon.errors import NothingToUndo, NotPossibleNow
+from bough_daemon.files import rescue
+from bough_daemon.heads import backward, check_free, commit_of, operation
+from bough_daemon.hop import was_ignored
+from bough_daemon.journal import Deed
+from bough_daemon.live import Live
+from bough_daemon.objects import Entry
+from bough_daemon.picture import Picture, differences
+from bough_daemon.place import Place
+from bough_daemon.worktree import Head
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What was taken back. `kind`: the command. `snapshot`: the newest on my branch. `kept`: a commit in the store.
+
+    It holds the saves that came in the very moment in which the command was killed; None where there were none.
+    """
+
+    kind: str
+    snapshot: Snapshot
+    kept: str | None = None
+
+
+async def undo(live: Live) -> Undone:
+    """Put files, index, HEAD and branches back as they were before the newest command; NothingToUndo without one.
+
+    After a hop, everything is as before it; after other commands, later edits of other files stay. What is replaced is
+    recorded like before any command.
+    """
+    under_way = operation(live.worktree)
+    if under_way is not None:
+        raise NotPossibleNow(f"a {under_way} is under way here; finish or abort it first", operation=under_way)
+    kept = await live.owner.run(_clear_up, live)
+
+    async def attempt() -> Undone:
+        snapshot = await live.save()
+        return await live.owner.run(_take_back, live, snapshot)
+
+    return replace(await steadily(attempt), kept=kept)
+
+
+def _clear_up(live: Live) -> str | None:
+    """Put away what a killed command left, and keep what only it had."""
+    index.break_lock(live.worktree)
+    found = rescue(live.worktree, live.store.objects, live.store.folder)
+    if not found:
+        return None
+    objects = live.store.objects
+    entries: dict[str, Entry | None] = dict(found)
+    tree = objects.splice(None, entries)
+    commit = objects.write_commit(tree, [], live.branch.author, 0, "saved while a command was killed\n")
+    live.store.keep(f"{live.branch.name}/rescued-{commit}", commit)
+    return commit
+
+
+def _take_back(live: Live, snapshot: Snapshot) -> Undone:
+    deed = journal_of(live).newest()
+    if deed is None:
+        raise NothingToUndo("no command is left that could be taken back")
+    before = place.read(live.store.objects, deed.before)
+    head = _head_before(live, deed, before)
+    change = Change(
+        kind=f"undo {deed.kind}",
+        picture=_picture(live, deed, before, snapshot),
+        said=f"bough: undo {deed.kind}",
+        head=head,
+        refs=backward(live.worktree, deed.refs),
+        place=before if deed.moves_index else None,
+        given=[before.head.commit],
+        spared=index.hidden_paths(live.worktree) | _spared(live, deed, before, snapshot),
+        undoes=deed.number,
+    )
+    carry_out(live, change, snapshot)
+    base = live.worktree.head().commit
+    tree = before.tree if not deed.keeps_hop else change.picture.tree
+    return Undone(deed.kind, live.branch.record(tree, base, "undo", onto=before.snapshot))
+
+
+def _head_before(live: Live, deed: Deed, before: Place) -> Head | None:
+    """Return where HEAD goes, None where the deed did not touch it."""
+    if not deed.moves_head:
+        return None
+    if before.head.branch is None:
+        return before.head
+    check_free(live.worktree, before.head.branch)
+    here = commit_of(live.worktree, before.head.branch)
+    return before.head if here is not None or before.head.branch in deed.refs else Head(None, before.head.commit)
+
+
+def _picture(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> Picture:
+    """Return how the files will look: all as before a hop or a way back, else only what the deed changed."""
+    if not deed.keeps_hop:
+        return before.picture
+    steps = differences(live.store.objects, before.picture, Picture(deed.toward))
+    tree = live.store.objects.splice(snapshot.tree, {step.path: step.before for step in steps})
+    touched = {step.path for step in steps}
+    raw = {path: oid for path, oid in before.picture.raw.items() if path in touched}
+    return Picture(tree, raw, before.picture.modes)
+
+
+def _spared(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> frozenset[str]:
+    return was_ignored(live, snapshot, deed.hop, before.picture) if deed.hop is not None else frozenset()

@@ -1,0 +1,106 @@
+"""The door to the control socket: records become messages, messages records; errors cross with their names and facts.
+
+A record and its message have the same fields, so one pair of functions serves all. Paths, which are text in a record,
+are bytes in a message.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import grpc
+from google.protobuf.message import Message
+
+from bough_daemon import errors
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R")
+
+ERROR_KEY = "bough-error-bin"
+CODES: list[tuple[type[errors.BoughError], grpc.StatusCode]] = [
+    (errors.BadName, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.BadTicket, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.BadUsage, grpc.StatusCode.INVALID_ARGUMENT),
+    (errors.UnknownMember, grpc.StatusCode.NOT_FOUND),
+    (errors.UnknownPath, grpc.StatusCode.NOT_FOUND),
+    (errors.UnknownSnapshot, grpc.StatusCode.NOT_FOUND),
+    (errors.NameTaken, grpc.StatusCode.ALREADY_EXISTS),
+    (errors.PeerUnreachable, grpc.StatusCode.UNAVAILABLE),
+    (errors.DiskFull, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.StoreDamaged, grpc.StatusCode.DATA_LOSS),
+]
+
+
+def to_message(record: Any, kind: type[M]) -> M:
+    """Return the message of `kind` that says what a record says."""
+    message = kind()
+    _fill(message, record)
+    return message
+
+
+def _fill(message: Message, record: Any) -> None:
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        described = message.DESCRIPTOR.fields_by_name[field.name]
+        is_bytes = described.type == described.TYPE_BYTES
+        if isinstance(value, dict):
+            getattr(message, field.name).update(value)
+        elif isinstance(value, list):
+            _fill_list(getattr(message, field.name), value, is_bytes)
+        else:
+            setattr(message, field.name, os.fsencode(value) if is_bytes else value)
+
+
+def _fill_list(target: Any, values: list[Any], is_bytes: bool) -> None:
+    for value in values:
+        if dataclasses.is_dataclass(value):
+            _fill(target.add(), value)
+        else:
+            target.append(os.fsencode(value) if is_bytes else value)
+
+
+def from_message(message: Message, kind: type[R]) -> R:
+    """Return the record of `kind` that a message says."""
+    hints = get_type_hints(kind)
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    return kind(**{field.name: _taken(getattr(message, field.name), hints[field.name]) for field in fields})
+
+
+def _taken(value: Any, hint: Any) -> Any:
+    origin = get_origin(hint)
+    if origin is list:
+        (inner,) = get_args(hint)
+        return [_taken(item, inner) for item in value]
+    if origin is dict:
+        return dict(value)
+    if dataclasses.is_dataclass(hint):
+        return from_message(value, hint)  # type: ignore[arg-type]
+    return os.fsdecode(value) if hint is str and isinstance(value, bytes) else value
+
+
+def status_of(error: errors.BoughError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """Return how an error crosses the socket: status code, words, metadata."""
+    code = next((code for kind, code in CODES if isinstance(error, kind)), grpc.StatusCode.FAILED_PRECONDITION)
+    said = {"type": type(error).__name__, "message": error.message, "facts": error.facts, "cause": _cause(error)}
+    return code, error.message.encode("ascii", "replace").decode(), ((ERROR_KEY, json.dumps(said).encode()),)
+
+
+def _cause(error: BaseException) -> str:
+    return str(error.__cause__) if error.__cause__ is not None else ""
+
+
+def error_of(failure: grpc.Call) -> errors.BoughError:
+    """Return the error that a failed call carries; a DaemonFailed where the failure is none that Bough raises."""
+    carried = dict(failure.trailing_metadata() or ()).get(ERROR_KEY)
+    if carried is not None:
+        said = json.loads(carried)
+        kind = getattr(errors, said["type"], errors.BoughError)
+        error: errors.BoughError = kind(said["message"], **said["facts"])
+        error.__cause__ = Exception(said["cause"]) if said["cause"] else None
+        return error
+    if failure.code() == grpc.StatusCode.UNAVAILABLE:
+        return errors.DaemonNotRunning("the daemon does not answer", details=str(failure.details()))
+    return errors.DaemonFailed(f"the daemon failed: {failure.details() or failure.code()}")

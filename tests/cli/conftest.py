@@ -1,0 +1,94 @@
+"""Members who type `bough`, each with a home and a daemon of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.support import git, make_repository
+
+
+@dataclass
+class Typed:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Member:
+    """One who types in a working tree."""
+
+    name: str
+    tree: Path
+    home: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def types(self, *arguments: str, stdin: str = "", where: Path | None = None) -> Typed:
+        """Type a `bough` command, and return whatever came of it."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "bough_cli", *arguments],
+            cwd=where or self.tree,
+            env=dict(os.environ) | {"BOUGH_HOME": str(self.home)} | self.variables,
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Typed(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
+
+    def bough(self, *arguments: str, stdin: str = "") -> str:
+        """Type a `bough` command that succeeds, and return what it printed."""
+        typed = self.types(*arguments, stdin=stdin)
+        assert typed.code == 0, f"bough {arguments}: {typed}"
+        return typed.out.strip()
+
+    def told(self, *arguments: str) -> dict[str, Any]:
+        """Type a `bough` command with `--json` and return its object."""
+        said: dict[str, Any] = json.loads(self.bough(*arguments, "--json"))
+        return said
+
+    def git(self, *arguments: str) -> str:
+        """Type a git command that succeeds."""
+        return git(self.tree, *arguments)
+
+    def daemon_pid(self) -> int:
+        """Return the process id of this member's daemon."""
+        return int((self.home / "daemon.lock").read_text())
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> Iterator[Callable[[str], Member]]:
+    """Make members: the first gets a new repository, the others clones of it. Their daemons end with the test."""
+    made: list[Member] = []
+
+    def make(name: str, files: dict[str, bytes] | None = None) -> Member:
+        tree = tmp_path / f"{name}s wörk"
+        if made:
+            git(tmp_path, "clone", "-q", str(made[0].tree), str(tree))
+        else:
+            make_repository(tree, files or {"a.txt": b"one\ntwo\nthree\n", "src/b.py": b"def b():\n    return 1\n"})
+        git(tree, "config", "user.name", name.title())
+        git(tree, "config", "user.email", f"{name}@example.org")
+        made.append(Member(name, tree, tmp_path / f"home-{name}"))
+        return made[-1]
+
+    yield make
+    for member in made:
+        member.types("down", "--all", where=tmp_path)
+
+
+@pytest.fixture
+def alice(members: Callable[[str], Member]) -> Member:
+    """A member with a repository that is not live yet."""
+    return members("alice")
