@@ -1,13 +1,13 @@
 """The completion process.
 
-usage: python -m bough_completion SOCKET
-
-Serves `completion.proto` on the unix socket SOCKET. Ends when its standard input is closed, so it never outlives
-whoever started it. It holds no lock and no key and opens no other file.
+Serves `completion.proto` on a unix socket and, where a port is given, the HTTP shapes of other completion servers on
+loopback. Ends when its standard input is closed, so it never outlives whoever started it. It holds no lock and no key
+and opens no other file than the one of the token.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import sys
@@ -17,17 +17,35 @@ import grpc
 from bough_proto.v1 import completion_pb2_grpc as rpc
 
 from bough_completion.service import Completer, CompletionService
+from bough_completion.shapes import Shapes
+from bough_completion.web import WebServer
 from bough_completion.worker import Worker
 
 _NICENESS = 5
 _MESSAGE_BYTES = 16 << 20
 
 
-async def serve(socket: Path) -> None:
+async def serve(socket: Path, http_port: int | None, token: str) -> None:
     """Serve until standard input ends."""
     worker = Worker()
+    completer = Completer(worker)
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", _MESSAGE_BYTES)])
-    rpc.add_CompletionServiceServicer_to_server(CompletionService(Completer(worker)), server)
+    rpc.add_CompletionServiceServicer_to_server(CompletionService(completer), server)
+    web = WebServer(Shapes(completer).handle, token)
+    try:
+        if http_port is not None:
+            print(await web.start(http_port), flush=True)
+        await _listen(server, socket)
+        await _standard_input_ends()
+    finally:
+        await web.stop()
+        await server.stop(grace=0)
+        worker.close()
+        socket.unlink(missing_ok=True)
+
+
+async def _listen(server: grpc.aio.Server, socket: Path) -> None:
+    """Open the socket, for this user alone."""
     socket.unlink(missing_ok=True)
     previous = os.umask(0o177)
     try:
@@ -35,12 +53,6 @@ async def serve(socket: Path) -> None:
         await server.start()
     finally:
         os.umask(previous)
-    try:
-        await _standard_input_ends()
-    finally:
-        await server.stop(grace=0)
-        worker.close()
-        socket.unlink(missing_ok=True)
 
 
 async def _standard_input_ends() -> None:
@@ -56,10 +68,18 @@ async def _standard_input_ends() -> None:
 
 def main() -> None:
     """Run the process."""
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bough_completion", description=__doc__)
+    parser.add_argument("socket", type=Path)
+    parser.add_argument("--http", type=int, metavar="PORT", help="serve HTTP too; 0 chooses a port, which is printed")
+    parser.add_argument("--token-file", type=Path, help="who does not know what it says gets no answer over HTTP")
+    options = parser.parse_args()
+    if (options.http is None) != (options.token_file is None):
+        parser.error("--http and --token-file belong together")
+    token = options.token_file.read_text().strip() if options.token_file else ""
+    if options.token_file and not token:
+        parser.error("the token is empty")
     os.nice(_NICENESS)
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(options.socket, options.http, token))
 
 
 if __name__ == "__main__":

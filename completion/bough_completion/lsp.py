@@ -1,14 +1,20 @@
 """The door for editors: a language server whose only language feature is completion.
 
-Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`.
+usage: python -m bough_completion.lsp SOCKET ROOT [--tcp PORT]
+
+Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`. SOCKET is that of
+the completion process; files below the folder ROOT are asked about, as the repository that was fed under that name.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -93,9 +99,9 @@ def around(document: TextDocument, position: types.Position) -> tuple[str, str]:
     return source[:offset].replace("\r\n", "\n"), source[offset:].replace("\r\n", "\n")
 
 
-def language_server(door: Door, version: str) -> LanguageServer:
+def language_server(door: Door) -> LanguageServer:
     """Return a server that answers through `door`; start it with `start_io` or `start_tcp`."""
-    server = LanguageServer("bough", version, text_document_sync_kind=types.TextDocumentSyncKind.Incremental)
+    server = LanguageServer("bough", version("bough"), text_document_sync_kind=types.TextDocumentSyncKind.Incremental)
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def opened(_: LanguageServer, params: types.DidOpenTextDocumentParams) -> None:
@@ -154,3 +160,26 @@ def _word_before(document: TextDocument, position: types.Position) -> str:
     while end and (line[end - 1].isalnum() or line[end - 1] == "_"):
         end -= 1
     return line[end:]
+
+
+def main() -> None:
+    """Serve on standard input and output, or on loopback."""
+    parser = argparse.ArgumentParser(prog="python -m bough_completion.lsp", description=__doc__.splitlines()[0])
+    parser.add_argument("socket", help="the socket of the completion process")
+    parser.add_argument("root", type=Path, help="the folder of the repository")
+    parser.add_argument("--tcp", type=int, metavar="PORT", help="serve on this port of 127.0.0.1 instead")
+    options = parser.parse_args()
+    root = str(options.root.resolve())
+
+    def locate(path: str) -> tuple[str, str] | None:
+        return (root, path[len(root) + 1 :]) if path.startswith(f"{root}/") else None
+
+    server = language_server(Door(options.socket, locate))
+    if options.tcp is None:
+        server.start_io()
+    else:
+        server.start_tcp("127.0.0.1", options.tcp)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,8 @@ from bough_completion.query import Query, Suggestion
 
 _REMEMBERED = 8
 """Answers that are kept for each buffer: enough for typing on, taking back and accepting."""
+_BUFFERS = 32
+"""Buffers whose answers are kept; each answer holds the text of its file."""
 
 
 @dataclass
@@ -57,7 +59,11 @@ class Scheduler:
 
     def remember(self, buffer: Hashable, query: Query, suggestions: Sequence[Suggestion], now: float) -> None:
         """Keep an answer that may be asked for."""
-        self._answers.setdefault(buffer, deque(maxlen=_REMEMBERED)).append(_Answer(query, suggestions, now))
+        answers = self._answers.pop(buffer, None) or deque(maxlen=_REMEMBERED)
+        answers.append(_Answer(query, suggestions, now))
+        self._answers[buffer] = answers
+        if len(self._answers) > _BUFFERS:
+            del self._answers[next(iter(self._answers))]
 
     def leave(self, ticket: Ticket) -> None:
         """Stop a question that nobody waits for any more; one that is over already is no error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 
@@ -30,9 +31,11 @@ class Completer:
         self._scheduler = Scheduler()
         self._engines: defaultdict[str, RepositoryEngine] = defaultdict(RepositoryEngine)
         self._ahead: set[asyncio.Task[None]] = set()
+        self._latest = ""
 
     async def feed(self, repository: str, blobs: list[wire.Blob]) -> None:
         """Learn and forget blobs, one by one, so that a question waits for one of them at the most."""
+        self._latest = repository
         engine = self._engines[repository]
         for blob in blobs:
             job = partial(engine.drop, blob.path, blob.origin)
@@ -58,6 +61,18 @@ class Completer:
         if ahead is not None:
             self._prefetch(question.repository, Ticket(buffer, ahead))
         return found
+
+    async def text_for(self, editor: str, query: Query) -> str:
+        """Return what may be shown unasked to an editor that names a file at best.
+
+        The repository is the one that the file lies in, else the one that was last told of a change.
+        """
+        homes = [name for name in self._engines if query.path.startswith(f"{name}/")]
+        repository = max(homes, key=len, default=self._latest)
+        if homes:
+            query = replace(query, path=query.path[len(repository) + 1 :])
+        found = await self.complete(wire.Question(repository, editor, query)) or []
+        return found[0].text if found and found[0].shown else ""
 
     async def stats(self, repository: str) -> Stats:
         """Return how much of a repository is held."""

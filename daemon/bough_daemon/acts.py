@@ -44,7 +44,7 @@ async def perform(act: Act, hands: Hands) -> Done:
 
 async def _hop(act: Act, hands: Hands) -> Done:
     moved = await hop.hop(hands.live, hands.terminal, act.options["name"], hands.both)
-    return _moved(moved, f"You are in {moved.name}'s branch, at {moved.snapshot.tree[:SHORT]}; `bough back` leads home")
+    return _moved(moved, f"You are in {moved.name}'s branch, at {moved.snapshot.oid[:SHORT]}; `bough back` leads home")
 
 
 async def _back(act: Act, hands: Hands) -> Done:

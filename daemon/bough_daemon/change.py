@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -9,10 +11,11 @@ from typing import TypeVar
 from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
 from bough_daemon.errors import NotPossibleNow
-from bough_daemon.files import apply
+from bough_daemon.files import apply, rescue
 from bough_daemon.heads import Moves, backward, move_head, move_refs, operation
 from bough_daemon.journal import Deed, Hop, Journal
 from bough_daemon.live import Live
+from bough_daemon.objects import Entry
 from bough_daemon.picture import Disturbed, Picture
 from bough_daemon.place import Place
 from bough_daemon.worktree import Head
@@ -22,6 +25,17 @@ TRIES = 5  # of a command, while somebody saves in the very moment that it place
 TAKEN_BACK = "bough: taken back"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What a killed daemon left. `interrupted`: the command that was cut short. `kept`: a commit in the store.
+
+    It holds saves that came in the very moment of the kill; None where there were none.
+    """
+
+    interrupted: Deed | None
+    kept: str | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,29 @@ class Change:
 def journal_of(live: Live) -> Journal:
     """Return the journal of a worktree."""
     return Journal(live.store.folder, live.worktree)
+
+
+def scratch_of(live: Live) -> str:
+    """Return the folder that holds what stood in this worktree while a change is on its way."""
+    folder = os.path.join(live.store.folder, "stage", os.path.basename(live.worktree.git_dir))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
+def recover(live: Live) -> Recovered:
+    """Clear up what a killed daemon left here; call it when a worktree becomes live, on the store's thread.
+
+    Files, HEAD and index stay as they are: whether the command is taken back is the user's to say.
+    """
+    index.clear_up(live.worktree)
+    objects = live.store.objects
+    found: dict[str, Entry | None] = dict(rescue(live.worktree, objects, scratch_of(live)))
+    kept = None
+    if found:
+        said = "saved in the moment in which a command was killed\n"
+        kept = objects.write_commit(objects.splice(None, found), [], live.branch.author, int(time.time()), said)
+        live.store.keep(f"{live.branch.name}/rescued-{kept}", kept)
+    return Recovered(journal_of(live).interrupted(), kept)
 
 
 def check_ready(live: Live) -> None:
@@ -103,8 +140,8 @@ async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
 
 def _place(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
     """Change the files, then branches and HEAD, then the index."""
-    store = live.store
-    apply(live.worktree, store.objects, before.picture, change.picture, scratch=store.folder, spared=change.spared)
+    objects = live.store.objects
+    apply(live.worktree, objects, before.picture, change.picture, scratch=scratch_of(live), spared=change.spared)
     try:
         move_refs(live.worktree, change.refs, change.said)
         if change.head is not None:
@@ -115,7 +152,7 @@ def _place(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
             lock.replace(change.index())
     except BaseException:
         back = before.picture
-        apply(live.worktree, store.objects, change.picture, back, scratch=store.folder, spared=change.spared)
+        apply(live.worktree, objects, change.picture, back, scratch=scratch_of(live), spared=change.spared)
         raise
 
 

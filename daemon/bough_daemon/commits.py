@@ -6,8 +6,9 @@ import os
 import tempfile
 from collections.abc import Sequence
 
+from bough_daemon.change import scratch_of
 from bough_daemon.errors import GitFailed, HookRefused
-from bough_daemon.landed import TRAILER, knowing, learn
+from bough_daemon.landed import TRAILER, knowing, learn, learn_from
 from bough_daemon.live import Live
 from bough_daemon.store import Store
 from bough_daemon.terminal import Terminal
@@ -23,7 +24,7 @@ async def commit(
     GitFailed where a hook or git says no.
     """
     root = live.worktree.root
-    with tempfile.TemporaryDirectory(prefix="commit-", dir=live.store.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix="commit-", dir=scratch_of(live)) as folder:
         environment = {"GIT_INDEX_FILE": os.path.join(folder, "index"), "GIT_EDITOR": ":"}
         words = os.path.join(folder, "COMMIT_EDITMSG")
         await _git(terminal, root, ["read-tree", tree], environment)
@@ -52,14 +53,23 @@ async def run_hook(
 def authors_of(store: Store, tip: str, without: Sequence[str], myself: str) -> list[str]:
     """Return `Name <email>` of everyone else whose work is in `tip` and in none of `without`, oldest first."""
     learn(store, tip, *without)
-    asked = ["log", "--reverse", "--format=%an <%ae>", tip, *(f"^{oid}" for oid in without)]
-    found = dict.fromkeys(knowing(store.git).run(*asked).decode(errors="replace").splitlines())
-    mine = _email(myself)
+    found = _authors(store, tip, without)
+    if any(_email(author) != _email(myself) for _, author in found):
+        # Some of it may have landed already, in a squash; that is younger than what it was made of.
+        learn_from(store, *without, f"--since={min(when for when, _ in found)}")
+        found = _authors(store, tip, without)
     others: dict[str, str] = {}
-    for author in found:
-        if _email(author) != mine:
+    for _, author in found:
+        if _email(author) != _email(myself):
             others.setdefault(_email(author), author)
     return list(others.values())
+
+
+def _authors(store: Store, tip: str, without: Sequence[str]) -> list[tuple[int, str]]:
+    """Return (time, author) of every commit of `tip` that `without` lacks, oldest first."""
+    asked = ["log", "--reverse", "--format=%ct %an <%ae>", tip, *(f"^{oid}" for oid in without)]
+    lines = knowing(store.git).run(*asked).decode(errors="replace").splitlines()
+    return [(int(when), author) for when, _, author in (line.partition(" ") for line in lines)]
 
 
 def trailers_for(snapshot: str, others: Sequence[str]) -> list[str]:

@@ -89,6 +89,8 @@ def rescue(worktree: Worktree, objects: Objects, scratch: str) -> dict[str, Entr
                 if standing is not None and standing[0] != FOLDER and not objects.exists(blob_id(standing[1])):
                     found[path] = Entry(standing[0], objects.write_blob(standing[1]))
         shutil.rmtree(stage)
+    for left in os.listdir(scratch):
+        shutil.rmtree(os.path.join(scratch, left))
     return found
 
 
@@ -141,7 +143,7 @@ def _believe(
 
     A file that Git converts is as believed while `git add` would make the known blob of it.
     """
-    filters = Filters(worktree.git)
+    filters = Filters(worktree.git, objects)
     unknown = [step.path for step in steps if is_file(step.before) and step.path not in old.raw]
     asked = [path for path in filters.converted(unknown) if _is_file_on(ground, path)]
     cleaned = filters.cleaned(asked)

@@ -22,9 +22,10 @@ AT_ONCE = 100  # files that one git child converts, so that memory stays bounded
 
 @dataclass(frozen=True)
 class Filters:
-    """Git's conversions under the attributes that lie in `git.work_tree`."""
+    """Git's conversions under the attributes that lie in `git.work_tree`, of blobs that the store has."""
 
     git: Git
+    objects: Objects
 
     def converted(self, paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the attributes of those paths whose bytes Git may change, by path."""
@@ -49,10 +50,12 @@ class Filters:
         # The header tells the size of the blob, not of the file, so a question that has no answer marks the end.
         end = secrets.token_hex(20)
         asked = "".join(f"{oid} {path}\0{end}\0" for oid, path in wanted)
-        out = self.git.run("cat-file", "--batch", "--filters", "-z", stdin=os.fsencode(asked))
+        # What was staged before a hop may be in the store alone by now.
+        git = self.git.with_environment(GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(_quoted(self.objects.folder, ":")))
+        out = git.run("cat-file", "--batch", "--filters", "-z", stdin=os.fsencode(asked))
         answers = out.split(f"\n{end} missing\n".encode())[:-1]
         return [
-            self.git.run("cat-file", "--filters", f"--path={path}", oid)
+            git.run("cat-file", "--filters", f"--path={path}", oid)
             if path[0] in " \t"  # cat-file would trim it
             else answer.split(b"\n", 1)[1]
             for answer, (oid, path) in zip(answers, wanted, strict=True)
@@ -104,7 +107,7 @@ def not_given_back(worktree: Worktree, objects: Objects, tree: str) -> dict[str,
     """
     if not _any_rules(worktree, objects, tree):
         return {}
-    filters = Filters(worktree.git)
+    filters = Filters(worktree.git, objects)
     entries = {path: entry.oid for path, entry in objects.walk(tree) if entry.mode & FILE == FILE}
     converted = filters.converted(list(entries))
     plain_endings = worktree.config("core.autocrlf") != "true" and not worktree.config("core.eol")
@@ -151,9 +154,9 @@ def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
     return False
 
 
-def _quoted(path: str) -> bytes:
-    """Return a path as `--stdin-paths` reads it: in C quotes where it could be misread."""
+def _quoted(path: str, special: str = "") -> bytes:
+    """Return a path in C quotes where Git could misread it: a quote in front, a newline, one of `special`."""
     raw = os.fsencode(path)
-    if not raw.startswith(b'"') and b"\n" not in raw:
+    if not raw.startswith(b'"') and not any(letter in path for letter in "\n" + special):
         return raw
     return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
-from bough_daemon.change import Change, carry_out, check_ready, journal_of, steadily
+from bough_daemon.change import Change, carry_out, check_ready, journal_of, scratch_of, steadily
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
@@ -215,7 +215,7 @@ def was_ignored(live: Live, snapshot: Snapshot, hop: Hop, home: Picture) -> froz
     hers = objects.commit(hop.tip).tree
     gone = [step.path for step in differences(objects, Picture(snapshot.tree), home) if step.after is None]
     doubtful = [path for path in gone if objects.entry(hers, path) is None]
-    return ignored_under(live.worktree, objects, home.tree, doubtful, live.store.folder)
+    return ignored_under(live.worktree, objects, home.tree, doubtful, scratch_of(live))
 
 
 def _as_it_is_now(live: Live, head: Head) -> Head:

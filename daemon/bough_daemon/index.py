@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.git import Git
+from bough_daemon.ground import Ground
 from bough_daemon.objects import FOLDER, Entry, Objects
+from bough_daemon.swap import Spot, put
 from bough_daemon.worktree import Worktree
 
 LOCK_MARK = b"bough holds this lock\n"
+SCRATCH = "bough-index-"
 NOBODY = "0" * 40
 CHECKSUM_BYTES = 20
 
@@ -39,7 +43,7 @@ class Lock:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
             return
-        descriptor, new = tempfile.mkstemp(prefix="index.bough-", dir=os.path.dirname(self._path))
+        descriptor, new = tempfile.mkstemp(prefix=SCRATCH, dir=os.path.dirname(self._path))
         try:
             with os.fdopen(descriptor, "wb") as out:
                 out.write(data)
@@ -65,28 +69,33 @@ def lock(worktree: Worktree) -> Iterator[Lock]:
     The lock says whose it is, so that one which a killed daemon left can be told from Git's.
     """
     path = _path(worktree) + ".lock"
+    descriptor, marked = tempfile.mkstemp(prefix=SCRATCH, dir=worktree.git_dir)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(LOCK_MARK)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with Ground(worktree.git_dir) as folder:
+            put(Spot(folder.descriptor, os.path.basename(marked)), Spot(folder.descriptor, os.path.basename(path)))
     except FileExistsError as taken:
+        os.unlink(marked)
         raise NotPossibleNow("another git command is at work here: index.lock exists", path=path) from taken
     try:
-        os.write(descriptor, LOCK_MARK)
-        os.close(descriptor)
         yield Lock(worktree)
     finally:
         os.unlink(path)
 
 
-def break_lock(worktree: Worktree) -> None:
-    """Remove the lock that a killed daemon left, and never one of Git's."""
+def clear_up(worktree: Worktree) -> None:
+    """Remove what a killed daemon left beside the index: its lock, never one of Git's, and scratch files."""
     path = _path(worktree) + ".lock"
-    try:
+    with contextlib.suppress(FileNotFoundError):
         with open(path, "rb") as held:
-            left = held.read() == LOCK_MARK
-    except FileNotFoundError:
-        return
-    if left:
-        os.unlink(path)
+            ours = held.read() == LOCK_MARK
+        if ours:
+            os.unlink(path)
+    for name in os.listdir(worktree.git_dir):
+        if name.startswith(SCRATCH):
+            left = os.path.join(worktree.git_dir, name)
+            shutil.rmtree(left) if os.path.isdir(left) else os.unlink(left)
 
 
 def read(worktree: Worktree) -> bytes | None:
@@ -239,7 +248,7 @@ def _path(worktree: Worktree) -> str:
 def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[Git]:
     """Yield git over a copy of the index (`data`, or the one there is), so that the real one is not touched."""
     data = data if data is not None else read(worktree)
-    with tempfile.TemporaryDirectory(prefix="bough-index-", dir=worktree.git_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=worktree.git_dir) as folder:
         copy = os.path.join(folder, "index")
         if data is not None:
             with open(copy, "xb") as out:

@@ -23,10 +23,16 @@ def knowing(git: Git) -> Git:
 
 def learn(store: Store, *tips: str) -> None:
     """Note what the landed commits contain that not all of `tips` have; on the store's thread."""
+    shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1)).decode().split()
+    learn_from(store, *tips, "--not", *shared)
+
+
+def learn_from(store: Store, *commits: str) -> None:
+    """Note what the landed commits among `commits` contain, given as `git log` takes them; on the store's thread."""
     known = set(store.refs(CONTAINS))
     refused: set[str] = set()
     while True:
-        new = [pair for pair in _named(store, tips) if pair[0] not in known | refused]
+        new = [pair for pair in _named(store, commits) if pair[0] not in known | refused]
         if not new:
             return
         for landed, snapshot in new:
@@ -37,11 +43,10 @@ def learn(store: Store, *tips: str) -> None:
                 refused.add(landed)
 
 
-def _named(store: Store, tips: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return (landed commit, snapshot that it names) for those that only some of the tips reach."""
-    shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1)).decode().split()
+def _named(store: Store, commits: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return (landed commit, snapshot that it names) for those among `commits`."""
     form = f"--format=%H %(trailers:key={TRAILER},valueonly,separator=%x20)"
-    lines = knowing(store.git).run("log", "--grep", TRAILER, form, *tips, "--not", *shared).decode(errors="replace")
+    lines = knowing(store.git).run("log", "--grep", TRAILER, form, *commits).decode(errors="replace")
     pairs = [line.split(" ") for line in lines.splitlines()]
     return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and OBJECT_NAME.fullmatch(pair[1])]
 

@@ -69,7 +69,7 @@ class Placing:
             json.dump([step.path for step in self.steps], manifest)
         plain = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
         with rules_of(worktree, self.objects, self.new.tree, plain, ".gitattributes", stage) as git:
-            filters = Filters(git)
+            filters = Filters(git, self.objects)
             converted = filters.converted(plain).keys()
             asked = [step for step in self.steps if step.path in converted and step.after is not None]
             smudged = filters.smudged((step.after.oid, step.path) for step in asked if step.after is not None)

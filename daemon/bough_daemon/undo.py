@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 
 from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
-from bough_daemon.change import Change, carry_out, journal_of, steadily
+from bough_daemon.change import Change, carry_out, journal_of, recover, steadily
 from bough_daemon.errors import NothingToUndo, NotPossibleNow
-from bough_daemon.files import rescue
 from bough_daemon.heads import backward, check_free, commit_of, operation
 from bough_daemon.hop import was_ignored
 from bough_daemon.journal import Deed
 from bough_daemon.live import Live
-from bough_daemon.objects import Entry
 from bough_daemon.picture import Picture, differences
 from bough_daemon.place import Place
 from bough_daemon.worktree import Head
@@ -40,27 +38,13 @@ async def undo(live: Live) -> Undone:
     under_way = operation(live.worktree)
     if under_way is not None:
         raise NotPossibleNow(f"a {under_way} is under way here; finish or abort it first", operation=under_way)
-    kept = await live.owner.run(_clear_up, live)
+    left = await live.owner.run(recover, live)
 
     async def attempt() -> Undone:
         snapshot = await live.save()
         return await live.owner.run(_take_back, live, snapshot)
 
-    return replace(await steadily(attempt), kept=kept)
-
-
-def _clear_up(live: Live) -> str | None:
-    """Put away what a killed command left, and keep what only it had."""
-    index.break_lock(live.worktree)
-    found = rescue(live.worktree, live.store.objects, live.store.folder)
-    if not found:
-        return None
-    objects = live.store.objects
-    entries: dict[str, Entry | None] = dict(found)
-    tree = objects.splice(None, entries)
-    commit = objects.write_commit(tree, [], live.branch.author, 0, "saved while a command was killed\n")
-    live.store.keep(f"{live.branch.name}/rescued-{commit}", commit)
-    return commit
+    return replace(await steadily(attempt), kept=left.kept)
 
 
 def _take_back(live: Live, snapshot: Snapshot) -> Undone:

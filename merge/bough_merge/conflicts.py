@@ -115,7 +115,7 @@ def _trimmed(dispute: Dispute) -> list[bytes | Dispute]:
     )
     rest = b"".join(ours[len(ours) - tail :])
     middle: bytes | Dispute = inner
-    if inner.final and not inner.ours == inner.theirs:
+    if inner.final and inner.ours != inner.theirs:
         middle = inner
     elif inner.ours == inner.theirs or inner.theirs == inner.base:
         middle = inner.ours

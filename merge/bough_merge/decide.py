@@ -163,9 +163,13 @@ class Decider:
 
     def _settled(self, nodes: Stretch, texts: tuple[bytes, bytes, bytes], final: bool) -> Part:
         """Carry one side's edits into the other side's version where they fit, else return the dispute."""
+        base, ours, theirs = nodes
         if not final:
             whole = self._raised(texts) or self._carried(nodes, texts)
-            whole = agreed(*nodes, texts[1]) if whole is None else whole
+            if whole is None:
+                whole = agreed(base, ours, theirs, texts[1])
+            if whole is None:
+                whole = agreed(base, theirs, ours, texts[2])
             if whole is not None:
                 return whole
         said_ours, said_theirs = _said(nodes[0], nodes[1]), _said(nodes[0], nodes[2])

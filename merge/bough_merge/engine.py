@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from .conflicts import Dispute, Markers, compose, whole_lines
 from .decide import Decider
 from .gates import Failure, enclosing, failures
-from .languages import language_of
+from .languages import Language
 from .lines import merge_lines
-from .result import Conflict, MergeResult, Method
+from .result import Conflict, Finding, MergeResult, Method
 from .sequences import changes
 from .settings import Settings
-from .syntax import Node, parse
+from .shape import is_hostile
+from .syntax import Node, is_too_deep, parse, size_of
 from .text import is_binary, lines_of
 from .transplant import made
 
@@ -46,20 +48,44 @@ def merge_file(
         return MergeResult(ours, (), Method.OURS)
     if any(is_binary(side) for side in (base or b"", ours, theirs)):
         return MergeResult(ours, (Conflict(0, "", "changed a binary file", "changed a binary file"),), Method.BINARY)
-    parts, method = _merged(base or b"", ours, theirs, path, settings)
-    content, conflicts = compose(parts, Markers(labels, marker_size))
-    return MergeResult(content, conflicts, method)
+    merged = _merged(base or b"", ours, theirs, settings.language_of(path), settings)
+    content, conflicts = compose(merged.parts, Markers(labels, marker_size))
+    findings = tuple(Finding(kind, path, 0, message) for kind, message in merged.notes)
+    return MergeResult(content, conflicts, merged.method, findings)
 
 
-def _merged(base: bytes, ours: bytes, theirs: bytes, path: str, settings: Settings) -> tuple[Parts, Method]:
+class _Merged(NamedTuple):
+    parts: Parts
+    method: Method
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, settings: Settings) -> _Merged:
+    limit = settings.limit_bytes
     by_lines = merge_lines(base, ours, theirs)
-    lang = language_of(path)
-    if lang is None or max(len(base), len(ours), len(theirs)) > settings.limit_bytes:
-        return by_lines, Method.TEXT
+    if lang is None:
+        return _Merged(by_lines, Method.TEXT)
+    if lang.remedy:
+        return _regenerated(base, ours, theirs, lang.remedy)
+    if max(len(base), len(ours), len(theirs)) > limit:
+        return _Merged(by_lines, Method.TEXT, (("limit", f"longer than {limit} bytes: merged by lines, not checked"),))
+    if any(is_hostile(side, lang.grammar) for side in (base, ours, theirs)):
+        return _Merged(by_lines, Method.TEXT, (("limit", "nested too deeply: merged by lines, not checked"),))
     roots = parse(base, lang), parse(ours, lang), parse(theirs, lang)
+    if sum(size_of(root) for root in roots) > settings.limit_nodes:
+        return _Merged(by_lines, Method.TEXT, (("limit", "too many nodes: merged by lines, not checked"),))
+    if any(is_too_deep(root) for root in roots):
+        return _Merged(by_lines, Method.TEXT, (("limit", "nested too deeply: merged by lines, not checked"),))
     if _clean(by_lines) and not failures(b"".join(_texts(by_lines)), *roots):
-        return by_lines, Method.LINES
-    return _by_structure(*roots), Method.STRUCTURE
+        return _Merged(by_lines, Method.LINES)
+    return _Merged(_by_structure(*roots), Method.STRUCTURE)
+
+
+def _regenerated(base: bytes, ours: bytes, theirs: bytes, remedy: str) -> _Merged:
+    """Leave a file that a tool writes in dispute: only the tool knows what belongs together in it."""
+    reason = f"this file is generated: take either side, then run `{remedy}`"
+    parts = whole_lines([Dispute(base, ours, theirs, reason=reason, final=True)])
+    return _Merged(parts, Method.GENERATED, (("generated", reason),))
 
 
 def _by_structure(base: Node, ours: Node, theirs: Node) -> Parts:

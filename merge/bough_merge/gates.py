@@ -19,7 +19,7 @@ _LIMIT_CONTAINERS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Say which gate refused (`kind`), at which byte of the merged text, why, and in which entities, innermost first."""
+    """Say which gate refused, at which byte of the merged text, why, and in which entities, innermost first."""
 
     kind: str
     at: int

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
 
 @dataclass(frozen=True, slots=True)
 class Free:
     """State that children of some types may stand in any order within some containers.
 
-    `group` names what they are: children of different groups do not mix. `container` and `kind` are regular expressions
-    that must match whole node types; a container is also known as `parent/type`, to tell a class body from a function's.
+    `group` names what they are: children of different groups do not mix. `container` and `kind` are regular
+    expressions that must match whole node types; a container is also known as `parent/type`, to tell a class body from
+    a function's.
     """
 
     group: str
@@ -25,19 +26,21 @@ class Free:
 class Language:
     """Describe one language in terms of its grammar's node types.
 
-    `grammar` is its name in tree-sitter-language-pack, empty for a file of records (see `records`). `free` lists what
-    commutes. `names` are the fields that name a child, in order of preference; `named_by` says for single node types
-    which fields or child types do (joined by `+`). `overloads` are types that their parameters tell apart too. `atoms`
-    are types that are never looked into. `leading` are types that belong to the child after them. `flat` are
-    left-recursive types that are read as one list, with the token that separates it. `runs` are types whose children
-    only mean something between two separators. `joins` gives, per container, what stands between two children where no
-    example does. `told` gives groups of children that commute by their text, where the type alone does not tell. `marks` gives a name
-    to nodes by their text, for what means more than its type says; it stands where the type would. `embedded` names the
-    language inside a node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes
-    is made anew; such a file is never merged by guess.
+    `grammar` is its name in tree-sitter-language-pack, empty for a file of records. `paths` are extensions and whole
+    names. `free` lists what commutes. `names` are the fields that name a child, in order of preference; `named_by` says
+    for single node types which fields or child types do (joined by `+`, a path of them by `>`). `overloads` are types
+    that their parameters tell apart too. `atoms` are types that are never looked into. `leading` are types that belong
+    to the child after them. `flat` are left-recursive types that are read as one list, with the token that separates
+    it. `runs` are types whose children only mean something between two separators. `joins` gives, per container, what
+    stands between two children where no example does. `told` gives groups of children that commute by their text, where
+    the type alone does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by their
+    text, for what means more than its type says; it stands where the type would. `embedded` names the language inside a
+    node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is made anew;
+    such a file is never merged by guess.
 
-    For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose place
-    means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of cells.
+    For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose
+    place means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
+    cells.
     """
 
     name: str
@@ -84,7 +87,15 @@ class Language:
         for group, pattern in self.told:
             if _pattern(pattern).match(text):
                 return group
-        return _group(self.free, parent, container, kind)
+        known = self._groups
+        key = parent, container, kind
+        if key not in known:
+            known[key] = _group(self.free, parent, container, kind)
+        return known[key]
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, str], str | None]:
+        return {}
 
 
 @cache
@@ -92,7 +103,6 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(expression)
 
 
-@cache
 def _group(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> str | None:
     for rule in rules:
         if re.fullmatch(rule.kind, kind) and (

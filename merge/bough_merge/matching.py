@@ -13,6 +13,7 @@ from .syntax import Node
 _SIMILAR = 0.5
 # A leftover stretch with more pairs than this is matched by position at its ends only.
 _LIMIT_PAIRS = 2500
+_LIMIT_WORDS = 50_000
 
 
 def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int | None]:
@@ -145,7 +146,13 @@ def similarity(one: Node, other: Node) -> float:
         return 1.0 if one.kind == other.kind and one.text == other.text else 0.0
     if one.field is not None and one.field == other.field and one.field not in ("body", "argument"):
         return 0.75
-    total = len(one.words) + len(other.words)
-    shared = sum((Counter(one.words) & Counter(other.words)).values())
+    words, others = _units(one), _units(other)
+    total = len(words) + len(others)
+    shared = sum((Counter(words) & Counter(others)).values())
     alike = 2 * shared / total if total else 1.0
     return alike if alike >= _SIMILAR else 0.0
+
+
+def _units(node: Node) -> list[bytes]:
+    """Return what similarity counts: words, or lines where there are too many words."""
+    return node.words if len(node.text) <= _LIMIT_WORDS else node.text.split(b"\n")

@@ -227,7 +227,7 @@ def _answered(node: tree_sitter.Node, bound: set[int]) -> bool:
 
 
 def _binding_scope(node: tree_sitter.Node, rules: Rules) -> tree_sitter.Node:
-    """Return the scope that a binding adds to: that of its statement; a definition's own name is bound outside of it."""
+    """Return the scope that a binding adds to; the own name of a definition is bound outside of it."""
     parent = node.parent
     assert parent is not None
     if parent.type == "global_statement":
@@ -272,24 +272,28 @@ def _field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
     return None
 
 
-# Names that need no definition in a file (Python 3.13 Library Reference, "Built-in Functions" and "Built-in Exceptions").
+# Names that need no definition in a file (Python 3.13 Library Reference, "Built-in Functions", "Built-in Exceptions").
 _PYTHON_BUILTINS = frozenset(
-    b"""ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError BrokenPipeError
-    BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError
-    ConnectionResetError DeprecationWarning EOFError Ellipsis EncodingWarning EnvironmentError Exception ExceptionGroup
-    False FileExistsError FileNotFoundError FloatingPointError FutureWarning GeneratorExit IOError ImportError
-    ImportWarning IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError
-    MemoryError ModuleNotFoundError NameError None NotADirectoryError NotImplemented NotImplementedError OSError
-    OverflowError PendingDeprecationWarning PermissionError ProcessLookupError PythonFinalizationError RecursionError
-    ReferenceError ResourceWarning RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning
-    SystemError SystemExit TabError TimeoutError True TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError
-    UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError __annotations__
-    __build_class__ __builtins__ __debug__ __doc__ __file__ __import__ __loader__ __module__ __name__ __package__ __path__
-    __qualname__ __spec__ WindowsError abs aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr
-    classmethod compile complex copyright credits delattr dict dir divmod enumerate eval exec exit filter float format
-    frozenset getattr globals hasattr hash help hex id input int isinstance issubclass iter len license list locals map
-    max memoryview min next object oct open ord pow print property quit range repr reversed round set setattr slice
-    sorted staticmethod str sum super tuple type vars zip""".split()
+    b"""
+    ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError
+    BrokenPipeError BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError
+    ConnectionRefusedError ConnectionResetError DeprecationWarning EOFError Ellipsis EncodingWarning
+    EnvironmentError Exception ExceptionGroup False FileExistsError FileNotFoundError FloatingPointError
+    FutureWarning GeneratorExit IOError ImportError ImportWarning IndentationError IndexError InterruptedError
+    IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError NameError None
+    NotADirectoryError NotImplemented NotImplementedError OSError OverflowError PendingDeprecationWarning
+    PermissionError ProcessLookupError PythonFinalizationError RecursionError ReferenceError ResourceWarning
+    RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning SystemError
+    SystemExit TabError TimeoutError True TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError
+    UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError
+    __annotations__ __build_class__ __builtins__ __debug__ __doc__ __file__ __import__ __loader__ __module__
+    __name__ __package__ __path__ __qualname__ __spec__ WindowsError abs aiter all anext any ascii bin bool
+    breakpoint bytearray bytes callable chr classmethod compile complex copyright credits delattr dict dir
+    divmod enumerate eval exec exit filter float format frozenset getattr globals hasattr hash help hex id input
+    int isinstance issubclass iter len license list locals map max memoryview min next object oct open ord pow
+    print property quit range repr reversed round set setattr slice sorted staticmethod str sum super tuple type
+    vars zip
+    """.split()
 )
 PythonRules.builtins = _PYTHON_BUILTINS
 

@@ -11,6 +11,9 @@ from tree_sitter_language_pack import get_parser
 from .languages import Language
 
 _SPACE = b" \t\r\n\f\v"
+# Climbing from a node to its parents costs as much as the tree is deep; real code nests some 60 levels.
+_LIMIT_DEPTH = 1000
+_SAMPLES = 256
 _WORDS = re.compile(rb"\w+|[^\w\s]")
 
 
@@ -76,6 +79,24 @@ def parse(source: bytes, lang: Language) -> Node:
     return Node(raw, raw.type, source, 0, len(source), lang)
 
 
+def size_of(root: Node) -> int:
+    """Return how many nodes a tree has, the unit in which work is limited."""
+    return root.raw.descendant_count if root.raw is not None else len(root.parts)
+
+
+def is_too_deep(root: Node) -> bool:
+    """Tell whether a tree nests deeper than any real code, by looking at nodes spread over all of it."""
+    if root.raw is None:
+        return False
+    cursor = root.raw.walk()
+    count = root.raw.descendant_count
+    for at in range(0, count, max(1, count // _SAMPLES)):
+        cursor.goto_descendant(at)
+        if cursor.depth > _LIMIT_DEPTH:
+            return True
+    return False
+
+
 def same_meaning(one: Node, other: Node) -> bool:
     """Tell whether two nodes are equal but for white space between their tokens."""
     if one.kind != other.kind:
@@ -99,17 +120,19 @@ def _flattened(parent: Node) -> list[Node]:
     """Return the direct children; those of a left-recursive type take the place of the nested node."""
     assert parent.raw is not None
     found: list[Node] = []
-    mark = parent.lang.mark_of(parent.kind, parent.text)
-    for index, raw in enumerate(parent.raw.children):
+    mark = parent.lang.mark_of(parent.kind, parent.text) if parent.lang.marks else parent.kind
+    flat = parent.kind in parent.lang.flat
+    stack: list[tuple[tree_sitter.Node, str | None]] = [(parent.raw, None)]
+    while stack:
+        raw, field = stack.pop()
+        if raw.id == parent.raw.id or (flat and raw.type == parent.kind):
+            inner = [(child, raw.field_name_for_child(at)) for at, child in enumerate(raw.children)]
+            stack.extend(reversed(inner))
+            continue
         node = _node(raw, parent)
-        if node is None:
-            continue
-        if raw.type == parent.kind and raw.type in parent.lang.flat:
-            found.extend(_flattened(node))
-            continue
-        node.field = parent.raw.field_name_for_child(index)
-        node.container = mark
-        found.append(node)
+        if node is not None:
+            node.field, node.container = field, mark
+            found.append(node)
     return found
 
 

@@ -1,7 +1,7 @@
 """The table of languages: which order means nothing, what names a thing, and what grammar reads it.
 
-The node types are the grammars' own (`node-types.json` of each). A rule stands in `COMMON` where every language that has
-the type agrees; what only one language allows stands in its row.
+The node types are the grammars' own (`node-types.json` of each). A rule stands in `COMMON` where every language that
+has the type agrees; what only one language allows stands in its row.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ COMMON = (
     Free("items", ".*", r"set"),
 )
 
-_CODE = COMMON
 _JS = (
     *COMMON,
     Free("members", r"export_statement", "program"),
@@ -99,7 +98,6 @@ _SHELL_TOLD = (
     # A command with a title and a script of several lines registers it, as every test harness for shells has it.
     ("registrations", rb"""\w+(?:\s+[A-Z0-9_,!]+)?\s+(["'])(?P<name>(?:(?!\1).)*)\1\s+(['"])\n"""),
 )
-_JS_ROW: dict[str, object] = {}
 
 _C_TOP = r"translation_unit|preproc_(if|ifdef|else)|declaration_list|linkage_specification"
 _C = (

@@ -1,8 +1,8 @@
 """Carry one side's edits into code that the other side wrapped, moved or rewrote around them.
 
-Where one side only touched nodes deep inside a stretch, and the other side kept those very nodes while it changed what is
-around them, the edits apply to the other side's version. An edit is only carried where its old text stands exactly once,
-in the base as well as in the other side; an identifier that one side renamed throughout is renamed throughout.
+Where one side only touched nodes deep inside a stretch, and the other side kept those very nodes while it changed what
+is around them, the edits apply to the other side's version. An edit is only carried where its old text stands exactly
+once, in the base as well as in the other side; a word that one side renamed throughout is renamed throughout.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from .conflicts import Dispute
 from .syntax import Node, same_meaning
 
 _LIMIT_EDITS = 60
 _LIMIT_DEPTH = 60
+_LIMIT_BYTES = 2000
 # An edit that has to find its place anywhere in the file must say at least this much, or it could land by chance.
 _TELLING_WORDS = 5
 
@@ -89,6 +91,8 @@ def edits_of(base: Sequence[Node], edited: Sequence[Node]) -> list[Edit] | None:
 
 
 def _collect(old: Node, new: Node, around: tuple[tuple[Node, Node], ...], found: list[Edit]) -> bool:
+    if len(found) > _LIMIT_EDITS:
+        return False
     if same_meaning(old, new):
         return True
     chain = ((old, new), *around)
@@ -111,27 +115,37 @@ def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], t
     if not edits:
         return None
     before = b"\n".join(node.text for node in base)
-    offset = text.find(ours[0].text)
-    for edit in reversed(edits):
+    offset = text.find(ours[0].text) - ours[0].start
+    replaced: dict[tuple[int, int], bytes] = {}
+    for edit in edits:
         for other, mine in edit.chain:
             kept = len(pattern_of(other).findall(before)), len(pattern_of(mine).findall(before))
-            if kept == (1, 0):
-                break
             if kept == (0, 1):
-                start = offset + mine.start - ours[0].start
-                text = text[:start] + other.text + text[start + len(mine.text) :]
+                replaced[mine.start + offset, mine.end + offset] = other.text
+            if kept in ((0, 1), (1, 0)):
                 break
         else:
             return None
+    spans = sorted(replaced)
+    if any(end > start for (_, end), (start, _) in pairwise(spans)):
+        return None
+    for start, end in reversed(spans):
+        text = text[:start] + replaced[start, end] + text[end:]
     return text
 
 
 def pattern_of(node: Node) -> re.Pattern[bytes]:
-    """Return what finds a node's text whatever the white space between its tokens."""
-    tokens = rb"\s*".join(re.escape(token) for token in node.words)
-    head = rb"(?<!\w)" if node.words and re.match(rb"\w", node.words[0]) else b""
-    tail = rb"(?!\w)" if node.words and re.match(rb"\w", node.words[-1][-1:]) else b""
-    return re.compile(head + tokens + tail)
+    """Return what finds a node's text whatever the white space between its tokens; nothing for what is too long."""
+    return _pattern(tuple(node.words) if len(node.text) <= _LIMIT_BYTES else ())
+
+
+@lru_cache(maxsize=256)
+def _pattern(words: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    if not words:
+        return re.compile(rb"(?!)")
+    head = rb"(?<!\w)" if re.match(rb"\w", words[0]) else b""
+    tail = rb"(?!\w)" if re.match(rb"\w", words[-1]) else b""
+    return re.compile(head + rb"\s*".join(re.escape(word) for word in words) + tail)
 
 
 def moved(base: Sequence[Node], edited: Sequence[Node], before: bytes, other: bytes) -> list[Edit]:

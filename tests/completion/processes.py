@@ -15,7 +15,8 @@ from bough_completion.wire import Blob
 async def process(socket: Path, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a completion process as long as the block, and see that it ends by itself."""
     command = (sys.executable, "-m", "bough_completion", str(socket), *options)
-    child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     try:
         yield child
         assert child.stdin is not None

@@ -14,15 +14,6 @@ from lsprotocol import types
 from processes import blobs, process
 from pygls.lsp.client import LanguageClient
 
-SERVER = """
-import sys
-from bough_completion.lsp import Door, language_server
-
-root = sys.argv[2] + "/"
-door = Door(sys.argv[1], lambda path: ("shop", path.removeprefix(root)) if path.startswith(root) else None)
-language_server(door, "1.0").start_io()
-"""
-
 
 @asynccontextmanager
 async def editor(folder: Path) -> AsyncIterator[LanguageClient]:
@@ -30,9 +21,11 @@ async def editor(folder: Path) -> AsyncIterator[LanguageClient]:
     socket = folder / "socket"
     async with process(socket):
         async with CompletionClient(str(socket)) as feeder:
-            await feeder.feed("shop", blobs(Blob("a.py", "window.open_with(title)\ndoor.shut(now)\ndoor.slam(now)\n")))
+            await feeder.feed(
+                str(folder), blobs(Blob("a.py", "window.open_with(title)\ndoor.shut(now)\ndoor.slam(now)\n"))
+            )
         client = LanguageClient("test", "1.0")
-        await client.start_io(sys.executable, "-c", SERVER, str(socket), str(folder))
+        await client.start_io(sys.executable, "-m", "bough_completion.lsp", str(socket), str(folder))
         await client.initialize_async(types.InitializeParams(types.ClientCapabilities()))
         client.initialized(types.InitializedParams())
         yield client

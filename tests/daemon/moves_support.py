@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import subprocess
 import tempfile
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bough_daemon.branches import Branch, Snapshot, read_snapshot
 from bough_daemon.live import Live, Teammate
+from bough_daemon.objects import FILE, Entry
 from bough_daemon.owner import Owner
 from bough_daemon.store import LIVE, Store
 from bough_daemon.terminal import NOTHING, Finished
 from bough_daemon.worktree import Worktree
 
+from tests.daemon import support
+
 T = TypeVar("T")
 
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_OPTIONAL_LOCKS": "0",  # or `git status` would refresh the index
-}
-
-
-def git(folder: str | Path, *arguments: str, stdin: bytes = b"", check: bool = True, **environment: str) -> str:
-    """Run git as the user would and return what it prints."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, input=stdin, capture_output=True, env=ENVIRONMENT | environment, check=False
-    )
-    assert not check or done.returncode == 0, done.stderr.decode()
-    return os.fsdecode(done.stdout).rstrip("\n")
+# Without the lock `git status` would refresh the index, which these tests compare byte for byte.
+git = functools.partial(support.git, GIT_OPTIONAL_LOCKS="0")
+FILES = {"a.txt": b"one\ntwo\nthree\nfour\nfive\n", "d/b.txt": b"b\n", "d/e/c.txt": b"c\n", ".gitignore": b"*.o\n"}
 
 
 @dataclass
@@ -54,11 +47,7 @@ class Typist:
         return self.answer
 
     async def run(
-        self,
-        arguments: Sequence[str],
-        directory: str,
-        environment: Mapping[str, str] = NOTHING,
-        stdin: bytes = b"",
+        self, arguments: Sequence[str], directory: str, environment: Mapping[str, str] = NOTHING, stdin: bytes = b""
     ) -> Finished:
         self.ran.append(arguments)
         done = await asyncio.to_thread(
@@ -67,7 +56,7 @@ class Typist:
             cwd=directory,
             input=stdin,
             capture_output=True,
-            env=ENVIRONMENT | dict(environment),
+            env={**os.environ, **environment},
             check=False,
         )
         return Finished(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
@@ -83,6 +72,7 @@ class Desk:
         self.owner = Owner("store")
         self.branch = Branch(self.store, name, self.worktree.author())
         self.terminal = Typist()
+        self.since = ""
         self.live = Live(self.worktree, self.store, self.branch, self.owner, self.save, self.teammate)
 
     def close(self) -> None:
@@ -109,91 +99,89 @@ class Desk:
         snapshot = read_snapshot(self.store.objects, tip) if tip is not None else None
         return Teammate(name, snapshot.oid, snapshot.base) if snapshot is not None else None
 
-    def teammate_at(self, name: str, files: Mapping[str, str | None], base: str = "HEAD", **contains: Any) -> str:
-        """Let a teammate have a tip: the files of `base` with `files` changed (None: removed)."""
+    def teammate_at(
+        self, name: str, files: Mapping[str, bytes | None], base: str = "HEAD", contains: Sequence[str] = ()
+    ) -> str:
+        """Let a teammate have a new tip: her last one, at first the files of `base`, with `files` changed."""
+        changes = {
+            path: Entry(FILE, self.store.objects.write_blob(data)) if data is not None else None
+            for path, data in files.items()
+        }
+        return self.teammate_with(name, changes, base, contains)
+
+    def teammate_with(
+        self, name: str, changes: Mapping[str, Entry | None], base: str = "HEAD", contains: Sequence[str] = ()
+    ) -> str:
         commit = git(self.root, "rev-parse", base)
         objects = self.store.objects
         self.store.arrive(commit)
-        theirs = Branch(self.store, name, f"{name.title()} <{name}@example.com>")
-        start = (
-            theirs.tip.tree if theirs.tip is not None and not contains.get("afresh") else objects.commit(commit).tree
-        )
-        from bough_daemon.objects import FILE, Entry
+        theirs = Branch(self.store, name, f"{name.title()} <{name}@example.org>")
+        start = theirs.tip.tree if theirs.tip is not None else objects.commit(commit).tree
+        return theirs.record(objects.splice(start, changes), commit, contains=contains).shared
 
-        changes = {
-            path: Entry(FILE, objects.write_blob(text.encode())) if text is not None else None
-            for path, text in files.items()
-        }
-        return theirs.record(objects.splice(start, changes), commit).oid
+
+@contextmanager
+def desk(folder: Path, files: Mapping[str, bytes] = FILES) -> Iterator[Desk]:
+    """Sit at a desk over a new repository with one commit."""
+    support.make_repository(folder, dict(files))
+    opened = Desk(folder)
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def tree_on_disk(root: Path) -> str:
     """Return the tree that `git add --all` and `git write-tree` give, without touching the index."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = os.path.join(folder, "index")
-        index = git(root, "rev-parse", "--absolute-git-dir") + "/index"
-        if os.path.exists(index):
-            Path(scratch).write_bytes(Path(index).read_bytes())
-        git(root, "add", "--all", GIT_INDEX_FILE=scratch)
+        index = Path(git(root, "rev-parse", "--absolute-git-dir"), "index")
+        if index.exists():
+            Path(scratch).write_bytes(index.read_bytes())
+        git(root, "-c", "core.safecrlf=false", "add", "--all", GIT_INDEX_FILE=scratch)
         return git(root, "write-tree", GIT_INDEX_FILE=scratch)
 
 
-def new_repository(root: Path, files: Mapping[str, str] | None = None) -> Path:
-    """Make a repository with one commit on `main`."""
-    root.mkdir(parents=True, exist_ok=True)
-    git(root, "init", "-q", "-b", "main")
-    for name, value in {"user.name": "Me", "user.email": "me@example.com", "gc.auto": "0"}.items():
-        git(root, "config", name, value)
-    write(root, files or {"a.txt": "one\ntwo\nthree\n", "d/b.txt": "b\n"})
-    git(root, "add", "--all")
-    git(root, "commit", "-qm", "first")
-    return root
-
-
-def write(root: Path, files: Mapping[str, str | None]) -> None:
-    """Write files; None removes one."""
-    for path, text in files.items():
-        target = root / path
-        if text is None:
-            target.unlink()
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(text.encode())
-
-
-def everything(root: Path) -> dict[str, Any]:
-    """Return all that a user has here: every file with bytes and mode, the index, HEAD and the branches."""
-    found: dict[str, Any] = {}
+def files_of(root: Path) -> dict[str, tuple[str, bytes]]:
+    """Return every file and symlink with its mode and bytes."""
+    found: dict[str, tuple[str, bytes]] = {}
     for folder, folders, names in os.walk(root):
-        if folder == str(root):
-            folders.remove(".git")
-        for name in [*names, *(name for name in folders if os.path.islink(os.path.join(folder, name)))]:
+        folders[:] = [name for name in folders if name != ".git"]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in [*names, *links]:
             path = os.path.join(folder, name)
-            shown = os.path.relpath(path, root)
             if os.path.islink(path):
-                found[shown] = ("link", os.readlink(path))
-            else:
-                found[shown] = (oct(os.lstat(path).st_mode), Path(path).read_bytes())
-    git_dir = git(root, "rev-parse", "--absolute-git-dir")
-    index = Path(git_dir, "index")
-    found[":index"] = index.read_bytes() if index.exists() else None
-    found[":HEAD"] = Path(git_dir, "HEAD").read_text()
+                found[os.path.relpath(path, root)] = ("link", os.fsencode(os.readlink(path)))
+            elif name != ".git":
+                found[os.path.relpath(path, root)] = (oct(os.lstat(path).st_mode), Path(path).read_bytes())
     return found
 
 
-def clean_without_bough(root: Path) -> None:
-    """Check that with Bough's folder moved away git finds nothing missing."""
+def everything(root: Path) -> dict[str, Any]:
+    """Return all that a user has here: every file with mode and bytes, the index file, and HEAD."""
+    git_dir = Path(git(root, "rev-parse", "--absolute-git-dir"))
+    index = git_dir / "index"
+    return {
+        "files": files_of(root),
+        "index": index.read_bytes() if index.exists() else None,
+        "HEAD": (git_dir / "HEAD").read_text(),
+        "commit": git(root, "rev-parse", "HEAD"),
+    }
+
+
+def check_whole(root: Path) -> None:
+    """Check that Git misses nothing with Bough's folder moved away, and that no lock or scratch file is left."""
     common = Path(git(root, "rev-parse", "--path-format=absolute", "--git-common-dir"))
     (common / "bough").rename(common / "elsewhere")
     try:
-        said = subprocess.run(
-            ["git", "fsck", "--no-dangling"], cwd=root, capture_output=True, env=ENVIRONMENT, check=False
-        )
-        assert said.returncode == 0 and not said.stderr.replace(b"notice:", b"").strip().startswith(b"error"), said
-        assert b"missing" not in said.stdout, said
+        said = subprocess.run(["git", "fsck", "--no-dangling"], cwd=root, capture_output=True, check=False)
+        assert (said.returncode, said.stdout) == (0, b""), said
         git(root, "status")
     finally:
         (common / "elsewhere").rename(common / "bough")
+    left = [name for name in os.listdir(common) if "lock" in name or name.startswith(("bough-", "index."))]
+    left += [name for _, names, _ in os.walk(common / "bough" / "stage") for name in names if name != common.name]
+    assert not left
 
 
 def merge_both(base: bytes | None, ours: bytes, theirs: bytes, path: str) -> tuple[bytes, list[str], str, list[str]]:
@@ -201,11 +189,6 @@ def merge_both(base: bytes | None, ours: bytes, theirs: bytes, path: str) -> tup
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("ours", ours), ("base", base or b""), ("theirs", theirs)):
             Path(folder, name).write_bytes(content)
-        done = subprocess.run(
-            ["git", "merge-file", "-p", "--diff3", "ours", "base", "theirs"],
-            cwd=folder,
-            capture_output=True,
-            check=False,
-        )
-        conflicts = [path] if done.returncode else []
-        return (done.stdout if done.returncode < 128 else ours), conflicts, "lines", []
+        command = ["git", "merge-file", "-p", "--diff3", "ours", "base", "theirs"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        return done.stdout if done.returncode < 128 else ours, [path] if done.returncode else [], "lines", []

@@ -1,0 +1,64 @@
+"""A command in a process of its own, killed at one of its steps: ROOT COMMAND STEP SNAPSHOT.
+
+A step is whatever Python reports to an audit hook (files opened, renamed, linked and removed, children started), and
+each exchange of two files. The steps that it took are printed when it lives to the end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bough_daemon import swap
+from bough_daemon.hop import back, hop, off
+from bough_daemon.landing import land
+from bough_daemon.merging import merge
+from bough_daemon.restore import restore
+from bough_daemon.undo import undo
+
+from tests.daemon.moves_support import Desk, merge_both
+
+COUNTED = {"open", "os.rename", "os.link", "os.symlink", "os.remove", "os.mkdir", "os.rmdir", "subprocess.Popen"}
+COMMANDS: dict[str, Callable[[Desk], object]] = {
+    "hop": lambda here: here.do(hop(here.live, here.terminal, "alice", merge_both)),
+    "back": lambda here: here.do(back(here.live, here.terminal)),
+    "off": lambda here: here.do(off(here.live, here.terminal, "fresh")),
+    "merge": lambda here: here.do(merge(here.live, "alice", merge_both)),
+    "land": lambda here: here.do(land(here.live, here.terminal, "mine", merge_both)),
+    "restore": lambda here: here.do(restore(here.live, ["a.txt", "gone.txt"], since=here.since)),
+    "undo": lambda here: here.do(undo(here.live)),
+}
+
+
+def main(root: str, command: str, last: int, since: str) -> None:
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    here = Desk(Path(root))
+    here.since = since
+    here.snapshot()
+    native = swap.NATIVE
+    assert native is not None
+
+    def rename(one: swap.Spot, other: swap.Spot, flags: int) -> None:
+        step()
+        native[0](one, other, flags)
+        step()
+
+    swap.NATIVE = (rename, native[1], native[2])
+    sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
+    COMMANDS[command](here)
+    print(steps)
+    here.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -1,0 +1,447 @@
+"""Into a teammate's branch and home again."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.errors import BadUsage, CheckedOutElsewhere, HostilePath, NotPossibleNow, UnknownMember
+from bough_daemon.hop import back, hop, hop_now, off
+from bough_daemon.objects import FILE, FOLDER, LINK, Entry
+from bough_daemon.undo import undo
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.daemon.moves_support import FILES, Desk, check_whole, desk, everything, git, merge_both, tree_on_disk
+from tests.daemon.support import write_files
+
+
+@pytest.fixture
+def here(folder: Path) -> Iterator[Desk]:
+    with desk(folder) as opened:
+        yield opened
+
+
+def enter(here: Desk, name: str = "alice") -> None:
+    here.do(hop(here.live, here.terminal, name, merge_both))
+
+
+def leave(here: Desk) -> str | None:
+    return here.do(back(here.live, here.terminal)).commits
+
+
+def test_a_hop_shows_what_it_shows_her(here: Desk) -> None:
+    tip = here.teammate_at("alice", {"a.txt": b"hers\n", "new/n.txt": b"n\n", "d/b.txt": None})
+    write_files(here.root, {"mine.txt": b"mine\n"})
+    enter(here)
+    assert tree_on_disk(here.root) == here.store.objects.commit(tip).tree
+    assert git(here.root, "rev-parse", "--abbrev-ref", "HEAD") == "HEAD"
+    assert git(here.root, "status", "--porcelain").splitlines() == ["M a.txt", " D d/b.txt", "?? new/"]
+    assert here.branch.tip is not None
+    assert here.branch.tip.event == "hop alice"
+    check_whole(here.root)
+
+
+def test_the_index_needs_no_reading_of_files_after_a_hop(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    assert git(here.root, "diff-files", "--name-only") == "a.txt"
+
+
+def stage_and_change(root: Path) -> None:
+    """Leave one of everything that `git status` knows."""
+    write_files(root, {"staged.txt": b"staged\n", "a.txt": b"staged a\n"})
+    git(root, "add", "staged.txt", "a.txt")
+    write_files(root, {"a.txt": b"unstaged a\n", "untracked.txt": b"u\n", "ignored.o": b"\0obj", "sub/deep/x.o": b"o"})
+    git(root, "rm", "-q", "--cached", "d/b.txt")
+    write_files(root, {"run.sh": b"#!/bin/sh\n", "later.txt": b"l\n"})
+    (root / "run.sh").chmod(0o755)
+    (root / "private.txt").write_bytes(b"p")
+    (root / "private.txt").chmod(0o600)
+    (root / "link").symlink_to("nowhere")
+    git(root, "add", "--intent-to-add", "later.txt")
+
+
+def test_back_restores_every_byte_the_index_and_head(here: Desk) -> None:
+    stage_and_change(here.root)
+    before = everything(here.root)
+    here.teammate_at("alice", {"a.txt": b"hers\n", "ignored.o": b"hers\n", "sub/deep": b"a file\n", "link": b"file\n"})
+    enter(here)
+    assert (here.root / "ignored.o").read_bytes() == b"hers\n"
+    assert (here.root / "sub/deep").read_bytes() == b"a file\n"
+    check_whole(here.root)
+    assert leave(here) is None
+    assert everything(here.root) == before
+    check_whole(here.root)
+
+
+def test_back_restores_after_edits_a_commit_and_a_pruning_gc(here: Desk) -> None:
+    stage_and_change(here.root)
+    before = everything(here.root)
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    write_files(here.root, {"a.txt": b"edited\n", "there.txt": b"t\n"})
+    git(here.root, "add", "--all")
+    git(here.root, "commit", "-qm", "made in her branch")
+    made = git(here.root, "rev-parse", "HEAD")
+    write_files(here.root, {"a.txt": b"and more\n", "d/e/c.txt": b"changed too\n"})
+    git(here.root, "gc", "-q", "--prune=now")
+    assert leave(here) == "hop/alice"
+    assert everything(here.root) == before
+    assert git(here.root, "rev-parse", "hop/alice") == made
+    assert git(here.root, "write-tree", GIT_INDEX_FILE=str(here.root / ".git/index"))
+    check_whole(here.root)
+
+
+def test_a_second_hop_branch_is_numbered_and_a_branch_named_hop_is_no_hindrance(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    for expected in ("hop/alice", "hop/alice-2"):
+        enter(here)
+        git(here.root, "commit", "-q", "--allow-empty", "-m", expected)
+        assert leave(here) == expected
+    git(here.root, "branch", "-D", "hop/alice", "hop/alice-2")
+    git(here.root, "branch", "hop")
+    enter(here)
+    git(here.root, "commit", "-q", "--allow-empty", "-m", "again")
+    assert leave(here) == "hop-alice"
+
+
+def test_hop_again_brings_my_edits_to_her_newest_tip(here: Desk) -> None:
+    before = everything(here.root)
+    here.teammate_at("alice", {"a.txt": b"ONE\ntwo\nthree\nfour\nfive\n"})
+    enter(here)
+    write_files(here.root, {"a.txt": b"ONE\ntwo\nthree\nfour\nmine\n"})
+    git(here.root, "branch", "other")
+    here.teammate_at("alice", {"z.txt": b"z\n", "a.txt": b"one!\ntwo\nthree\nfour\nfive\n"})
+    enter(here)
+    assert (here.root / "a.txt").read_bytes() == b"one!\ntwo\nthree\nfour\nmine\n"
+    assert (here.root / "z.txt").exists()
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_hop_again_refuses_where_edits_clash_and_changes_nothing(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    write_files(here.root, {"a.txt": b"mine\n"})
+    here.teammate_at("alice", {"a.txt": b"hers again\n"})
+    before = everything(here.root)
+    with pytest.raises(NotPossibleNow, match=r"a\.txt"):
+        enter(here)
+    assert everything(here.root) == before
+
+
+def test_back_from_a_second_hop_leads_home(here: Desk) -> None:
+    stage_and_change(here.root)
+    before = everything(here.root)
+    here.teammate_at("alice", {"a.txt": b"alice\n"})
+    here.teammate_at("bob", {"a.txt": b"bob\n", "bob.txt": b"b\n"})
+    enter(here, "alice")
+    write_files(here.root, {"w.txt": b"w\n"})
+    enter(here, "bob")
+    assert not (here.root / "w.txt").exists()
+    leave(here)
+    assert everything(here.root) == before
+    with pytest.raises(NotPossibleNow, match="your own branch"):
+        leave(here)
+
+
+def test_her_base_may_be_another_commit(here: Desk) -> None:
+    git(here.root, "switch", "-qc", "feature")
+    write_files(here.root, {"f.txt": b"feature\n", "a.txt": b"feature a\n"})
+    git(here.root, "add", "--all")
+    git(here.root, "commit", "-qm", "feature")
+    here.teammate_at("alice", {"g.txt": b"g\n"}, base="feature")
+    git(here.root, "switch", "-q", "main")
+    git(here.root, "branch", "-qD", "feature")
+    before = everything(here.root)
+    enter(here)
+    assert git(here.root, "status", "--porcelain") == "?? g.txt"
+    check_whole(here.root)
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_a_switch_ends_the_hop_and_undo_still_leads_home(here: Desk) -> None:
+    write_files(here.root, {"mine.txt": b"m\n"})
+    before = everything(here.root)
+    here.teammate_at("alice", {"new.txt": b"n\n"})
+    enter(here)
+    git(here.root, "switch", "-q", "main")
+    with pytest.raises(NotPossibleNow):
+        leave(here)
+    assert any("ended the hop to alice" in said for said in here.terminal.said)
+    assert here.do(undo(here.live)).kind == "hop alice"
+    assert everything(here.root) == before
+
+
+def test_off_makes_a_branch_and_ends_the_hop(here: Desk) -> None:
+    here.teammate_at("alice", {"new.txt": b"n\n"})
+    with pytest.raises(NotPossibleNow):
+        here.do(off(here.live, here.terminal, "fresh"))
+    enter(here)
+    write_files(here.root, {"a.txt": b"edit\n"})
+    git(here.root, "add", "a.txt")
+    index = (here.root / ".git/index").read_bytes()
+    for name, failure in (("main", NotPossibleNow), ("a..b", BadUsage), ("-x", BadUsage)):
+        with pytest.raises(failure):
+            here.do(off(here.live, here.terminal, name))
+    here.do(off(here.live, here.terminal, "fresh"))
+    assert git(here.root, "symbolic-ref", "HEAD") == "refs/heads/fresh"
+    assert (here.root / ".git/index").read_bytes() == index
+    assert hop_now(here.live) is None
+    check_whole(here.root)
+    here.do(undo(here.live))
+    assert hop_now(here.live) is not None
+    assert "fresh" not in git(here.root, "branch")
+
+
+def test_undo_takes_a_hop_and_a_way_back_back(here: Desk) -> None:
+    stage_and_change(here.root)
+    home = everything(here.root)
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    write_files(here.root, {"there.txt": b"t\n"})
+    there = everything(here.root)
+    leave(here)
+    here.do(undo(here.live))
+    assert everything(here.root) == there
+    leave(here)
+    assert everything(here.root) == home
+    here.do(undo(here.live))
+    here.do(undo(here.live))
+    assert everything(here.root) == home
+
+
+@pytest.mark.parametrize("state", ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"])
+def test_a_hop_waits_until_git_is_done(here: Desk, state: str) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    (here.root / ".git" / state).write_text("")
+    with pytest.raises(NotPossibleNow):
+        enter(here)
+
+
+def test_a_hop_refuses_open_conflicts_a_lock_and_strangers(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    (here.root / ".git/index.lock").write_text("git's own")
+    before = everything(here.root)
+    with pytest.raises(NotPossibleNow, match=r"index\.lock"):
+        enter(here)
+    (here.root / ".git/index.lock").unlink()
+    with pytest.raises(UnknownMember):
+        enter(here, "nobody")
+    assert everything(here.root) == before
+    blob = git(here.root, "hash-object", "-w", "a.txt")
+    git(here.root, "update-index", "--index-info", stdin=f"100644 {blob} 1\tq\n100644 {blob} 2\tq\n".encode())
+    with pytest.raises(NotPossibleNow, match="conflicts"):
+        enter(here)
+
+
+def test_back_refuses_while_the_branch_is_checked_out_elsewhere(here: Desk, tmp_path: Path) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    git(here.root, "worktree", "add", "-q", str(tmp_path / "other"), "main")
+    with pytest.raises(CheckedOutElsewhere):
+        leave(here)
+
+
+@pytest.mark.parametrize(
+    "path", [".git/hooks/post-checkout", "..", ".GIT/config", "git~1/config", ".g\u200cit/x", "x/../y"]
+)
+def test_a_path_that_git_refuses_is_refused_before_anything_is_touched(here: Desk, path: str) -> None:
+    objects = here.store.objects
+    entry = Entry(FILE, objects.write_blob(b"#!/bin/sh\n"))
+    for part in reversed(path.split("/")):
+        entry = Entry(FOLDER, objects.write_tree({part: entry}))
+    commit = git(here.root, "rev-parse", "HEAD")
+    hostile = objects.write_tree({**objects.tree(objects.commit(commit).tree), **objects.tree(entry.oid)})
+    from bough_daemon.branches import Branch
+
+    Branch(here.store, "mallory", "M <m@example.org>").record(hostile, commit)
+    before = everything(here.root)
+    with pytest.raises(HostilePath):
+        enter(here, "mallory")
+    assert everything(here.root) == before
+
+
+def test_nothing_is_written_through_a_symlink(here: Desk, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (here.root / "out.o").symlink_to(outside)
+    before = everything(here.root)
+    objects = here.store.objects
+    here.teammate_at("alice", {"out.o/evil": b"evil\n"})
+    enter(here)
+    assert list(outside.iterdir()) == []
+    assert (here.root / "out.o/evil").read_bytes() == b"evil\n"
+    leave(here)
+    assert everything(here.root) == before
+    here.teammate_with("bob", {"d": Entry(LINK, objects.write_blob(os.fsencode(outside)))})
+    here.teammate_at("bob", {"d/evil": b"evil\n"})
+    enter(here, "bob")
+    assert list(outside.iterdir()) == []
+
+
+def test_files_that_only_her_rules_show_stay(here: Desk) -> None:
+    write_files(here.root, {"keep.o": b"mine"})
+    before = everything(here.root)
+    here.teammate_at("alice", {".gitignore": b"nothing\n"})
+    enter(here)
+    assert git(here.root, "status", "--porcelain").endswith("?? keep.o")
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_what_git_is_told_to_overlook_stays_overlooked(here: Desk) -> None:
+    git(here.root, "update-index", "--assume-unchanged", "a.txt")
+    git(here.root, "update-index", "--skip-worktree", "d/b.txt")
+    write_files(here.root, {"a.txt": b"local secret\n", "d/b.txt": b"local too\n"})
+    before = everything(here.root)
+    here.teammate_at("alice", {"a.txt": b"hers\n", "n.txt": b"n\n"})
+    enter(here)
+    assert (here.root / "a.txt").read_bytes() == b"local secret\n"
+    assert sorted(line[0] for line in git(here.root, "ls-files", "-v", "a.txt", "d/b.txt").splitlines()) == ["S", "h"]
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_the_post_checkout_hook_runs_and_a_failing_one_is_told(here: Desk) -> None:
+    hook = here.root / ".git/hooks/post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\necho "$@" >> "$(git rev-parse --git-dir)/ran"\nexit 3\n')
+    hook.chmod(0o755)
+    here.teammate_at("alice", {"n.txt": b"n\n"})
+    head = git(here.root, "rev-parse", "HEAD")
+    enter(here)
+    assert (here.root / ".git/ran").read_text() == f"{head} {head} 1\n"
+    assert any("post-checkout" in said for said in here.terminal.said)
+
+
+def test_switch_minus_knows_where_a_hop_came_from(here: Desk) -> None:
+    here.teammate_at("alice", {"n.txt": b"n\n"})
+    enter(here)
+    git(here.root, "switch", "-q", "-")
+    assert git(here.root, "symbolic-ref", "HEAD") == "refs/heads/main"
+
+
+def test_a_linked_worktree_hops_alone(here: Desk, tmp_path: Path) -> None:
+    git(here.root, "worktree", "add", "-q", str(tmp_path / "linked"), "-b", "side")
+    here.close()
+    linked = Desk(tmp_path / "linked", "me+linked")
+    try:
+        linked.teammate_at("alice", {"n.txt": b"n\n"})
+        main, before = everything(here.root), everything(linked.root)
+        enter(linked)
+        assert (linked.root / "n.txt").exists()
+        leave(linked)
+        assert everything(linked.root) == before
+        assert everything(here.root) == main
+    finally:
+        linked.close()
+        here.__init__(here.root)  # type: ignore[misc]
+
+
+def test_a_split_index_comes_back(here: Desk) -> None:
+    git(here.root, "update-index", "--split-index")
+    write_files(here.root, {"s.txt": b"s\n"})
+    git(here.root, "add", "s.txt")
+    before = everything(here.root)
+    here.teammate_at("alice", {"n.txt": b"n\n"})
+    enter(here)
+    for shared in (here.root / ".git").glob("sharedindex.*"):
+        shared.unlink()
+    leave(here)
+    assert everything(here.root) == before
+    assert "s.txt" in git(here.root, "ls-files")
+
+
+def test_a_private_folder_stays_private(here: Desk) -> None:
+    write_files(here.root, {"private/key.txt": b"k\n"})
+    (here.root / "private").chmod(0o700)
+    here.teammate_at("alice", {"n.txt": b"n\n"})
+    enter(here)
+    assert not (here.root / "private").exists()
+    leave(here)
+    assert stat.S_IMODE((here.root / "private").stat().st_mode) == 0o700
+
+
+NAMES = ["a.txt", "d/b.txt", "d/e/c.txt", "n", "d/n", "x.o", "d/x.o", "crlf.win", "d", "n/m", "mixed.txt", 'q\n"é ']
+CONTENTS = [b"", b"one\n", b"two\ntwo\n", b"cr\r\nlf\n", b"all\r\ncr\r\n", b"\0binary\xff", b"$Id$\n"]
+DEEDS = st.one_of(
+    st.tuples(st.just("write"), st.sampled_from(NAMES), st.sampled_from(CONTENTS)),
+    st.tuples(st.just("remove"), st.sampled_from(NAMES), st.just(b"")),
+    st.tuples(st.just("link"), st.sampled_from(NAMES), st.sampled_from([b"a.txt", b"/etc", b"nowhere"])),
+    st.tuples(st.just("chmod"), st.sampled_from(NAMES), st.just(b"")),
+    st.tuples(st.just("stage"), st.sampled_from(NAMES), st.just(b"")),
+    st.tuples(st.just("unstage"), st.sampled_from(NAMES), st.just(b"")),
+    st.tuples(st.just("commit"), st.just("."), st.just(b"")),
+)
+ATTRIBUTES = b"*.win text eol=crlf\nmixed.txt text\nd/* text=auto\nn ident\n"
+
+
+def perform(root: Path, deed: tuple[str, str, bytes]) -> None:
+    """Do what a user might, as far as it is possible."""
+    what, name, content = deed
+    path = root / name
+    if what in ("write", "link"):
+        for above in reversed(path.relative_to(root).parents):
+            if (root / above).is_symlink() or (root / above).is_file():
+                (root / above).unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            return
+        if path.is_symlink() or what == "link":
+            path.unlink(missing_ok=True)
+        path.symlink_to(os.fsdecode(content)) if what == "link" else path.write_bytes(content)
+    elif (not path.is_file() and not path.is_symlink()) or any(
+        (root / above).is_symlink() for above in path.relative_to(root).parents
+    ):
+        return
+    elif what == "remove":
+        path.unlink()
+    elif what == "chmod" and not path.is_symlink():
+        path.chmod(0o755 if path.stat().st_mode & 0o100 == 0 else 0o644)
+    elif what == "stage":
+        git(root, "-c", "core.safecrlf=false", "add", "-f", "--", name)
+    elif what == "unstage":
+        git(root, "rm", "-q", "--cached", "--ignore-unmatch", "-f", "--", name)
+    if what == "commit":
+        git(root, "commit", "-q", "--allow-empty", "-m", "in between")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(DEEDS, max_size=8), st.lists(DEEDS, max_size=6), st.lists(DEEDS, max_size=5))
+def test_hop_and_back_is_the_identity(
+    mine: list[tuple[str, str, bytes]], hers: list[tuple[str, str, bytes]], there: list[tuple[str, str, bytes]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files = {**FILES, ".gitattributes": ATTRIBUTES, "crlf.win": b"w\n", "mixed.txt": b"m\n"}
+        with desk(Path(folder, "here"), files) as here:
+            with tempfile.TemporaryDirectory() as scratch:
+                other = Path(scratch, "other")
+                git(here.root, "worktree", "add", "-q", "--detach", str(other))
+                for deed in hers:
+                    perform(other, deed)
+                changed = here.store.objects.difference(
+                    here.store.objects.commit(git(other, "rev-parse", "HEAD")).tree, tree_on_disk(other)
+                )
+                tip = here.teammate_with("alice", {path: after for path, _, after in changed})
+                git(here.root, "worktree", "remove", "--force", str(other))
+            for deed in mine:
+                if deed[0] != "commit":
+                    perform(here.root, deed)
+            before = everything(here.root)
+            enter(here)
+            check_whole(here.root)
+            hers_now = git(here.root, "ls-tree", "-r", "-z", "--name-only", tip, GIT_DIR=here.store.path).split("\0")
+            for deed in there:
+                if not deed[1].endswith(".o") or deed[1] in hers_now:  # what Git ignores is not recorded
+                    perform(here.root, deed)
+            git(here.root, "gc", "-q", "--prune=now")
+            leave(here)
+            assert everything(here.root) == before
+            check_whole(here.root)
