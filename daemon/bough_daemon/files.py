@@ -7,13 +7,14 @@ was something else, because somebody saved in the same instant, everything is pu
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import DiskFull, NotPossibleNow
 from bough_daemon.filters import Filters
 from bough_daemon.ground import Ground, blob_id, kind_of
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, Entry, Objects
@@ -21,6 +22,8 @@ from bough_daemon.paths import check_path, folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, differences, is_file
 from bough_daemon.placing import Placing, stages
 from bough_daemon.worktree import Worktree
+
+NAME_LIMIT_BYTES = 255  # of every file system in common use
 
 
 def apply(
@@ -38,8 +41,12 @@ def apply(
     with Ground(worktree.root) as ground:
         _check_reachable(ground, steps)
         steps = _believe(worktree, objects, ground, steps, old, new)
-        if steps:
+        if not steps:
+            return
+        try:
             Placing(ground, objects, steps, new).carry_out(worktree, _near(worktree.root, scratch))
+        except OSError as failure:
+            raise _named(failure) from failure
 
 
 def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture) -> Picture:
@@ -105,11 +112,22 @@ def _standing(ground: Ground, path: str) -> list[str]:
     return list(ground.files_below(path))
 
 
+def _named(failure: OSError) -> Exception:
+    """Return what a failure of the file system means for the user; the files are as they were."""
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("the disk is full; nothing was changed")
+    if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotPossibleNow(f"{failure.filename or 'a file'} cannot be changed: {failure.strerror}")
+    return failure
+
+
 def _check_reachable(ground: Ground, steps: Iterable[Step]) -> None:
     """Raise NotPossibleNow where a folder cannot be written, lies elsewhere, or is a repository of its own."""
     home = os.stat(ground.descriptor).st_dev
     checked: set[str] = set()
     for step in steps:
+        if any(len(os.fsencode(part)) > NAME_LIMIT_BYTES for part in step.path.split("/")):
+            raise NotPossibleNow(f"{step.path} is too long a name for a file here", path=step.path)
         for folder in [*folders_above(step.path), ""]:
             if folder not in checked:
                 checked.add(folder)

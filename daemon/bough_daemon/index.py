@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.git import Git
 from bough_daemon.ground import Ground
-from bough_daemon.objects import FOLDER, Entry, Objects
+from bough_daemon.objects import FOLDER, SUBMODULE, Entry, Objects
 from bough_daemon.swap import Spot, put
 from bough_daemon.worktree import Worktree
 
@@ -169,11 +169,11 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
 
     Staged blobs and conflicts, but also the trees and old blobs in Git's own extensions, which `git fsck` looks at.
     """
-    found: list[str] = []
     changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
-    found += [field.split(b" ")[3].decode() for field in changed.split(b"\0") if field.startswith(b":")]
-    unmerged = worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0")
-    found += [line.split(b" ")[1].decode() for line in unmerged if line]
+    staged = [field.split(b" ") for field in changed.split(b"\0") if field.startswith(b":")]
+    unmerged = [line.split(b" ") for line in worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0") if line]
+    pairs = [(words[1], words[3]) for words in staged] + [(words[0], words[1]) for words in unmerged]
+    found = [oid.decode() for mode, oid in pairs if int(mode, 8) != SUBMODULE]
     extensions = _extensions(data)
     tree = objects.commit(commit).tree
     for path, oid in _cached_trees(extensions.get(b"TREE", b"")):
