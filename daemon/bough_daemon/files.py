@@ -17,8 +17,8 @@ from dataclasses import replace
 from bough_daemon.errors import DiskFull, NotPossibleNow
 from bough_daemon.filters import Filters
 from bough_daemon.ground import Ground, blob_id, kind_of
-from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, Entry, Objects
-from bough_daemon.paths import check_path, folders_above
+from bough_daemon.objects import EXECUTABLE, FOLDER, Entry, Objects
+from bough_daemon.paths import folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, differences, is_file
 from bough_daemon.placing import Placing, stages
 from bough_daemon.worktree import Worktree
@@ -36,8 +36,6 @@ def apply(
     they were.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
-    for step in steps:
-        check_path(step.path, step.after.mode if step.after is not None else FILE)
     with Ground(worktree.root) as ground:
         _check_reachable(ground, steps)
         steps = _believe(worktree, objects, ground, steps, old, new)
@@ -49,20 +47,17 @@ def apply(
             raise _named(failure) from failure
 
 
-def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture) -> Picture:
+def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture, also: Iterable[str] = ()) -> Picture:
     """Return `old` with what stands where `new` needs room and `old` knows nothing of, recorded byte for byte.
 
-    That is what Git ignores, or what appeared in this instant.
+    That is what Git ignores, or what appeared in this instant. `also`: further paths to look at.
     """
     found: dict[str, Entry] = {}
+    coming = [step.path for step in differences(objects, old, new) if step.arrives and step.before is None]
     with Ground(worktree.root) as ground:
-        for step in differences(objects, old, new):
-            if not step.arrives or step.before is not None:
-                continue
-            for path in _standing(ground, step.path):
-                if objects.entry(old.tree, path) is None:
-                    entry = ground.record(objects, path)
-                    found |= {path: entry} if entry is not None else {}
+        for path in dict.fromkeys(standing for one in [*coming, *also] for standing in _standing(ground, one)):
+            entry = ground.record(objects, path) if objects.entry(old.tree, path) is None else None
+            found |= {path: entry} if entry is not None else {}
     tree = objects.splice(old.tree, found) if found else old.tree
     return replace(old, tree=tree, raw={**old.raw, **{path: entry.oid for path, entry in found.items()}})
 

@@ -63,7 +63,7 @@ def test_conflicts_are_added_and_nothing_else_moves(here: Desk) -> None:
     entry = Entry(FILE, git(here.root, "rev-parse", "HEAD:a.txt"))
     before = git(here.root, "ls-files", "-s", "-t", "--", ":!d/b.txt")
     stages = [index.Stage("d/b.txt", entry, 1), index.Stage("d/b.txt", entry, 3), index.Stage("n\nn", entry, 2)]
-    data = index.with_conflicts(here.worktree, stages)
+    data = index.changed(here.worktree, stages)
     with index.lock(here.worktree) as lock:
         lock.replace(data)
     assert index.unmerged_paths(here.worktree) == ["d/b.txt", "n\nn"]
