@@ -8,13 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "short", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("short")
 
 
 @pytest.fixture(autouse=True)
 def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the test a HOME of its own and no variable that changes what Git or Bough does."""
     for name in list(os.environ):
-        if name.startswith(("GIT_", "BOUGH_", "XDG_")) and name != "BOUGH_TEST_REQUIRE":
+        if name.startswith(("GIT_", "BOUGH_", "XDG_")) and name not in ("BOUGH_TEST_REQUIRE", "BOUGH_WRITE_GOLDEN"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(

@@ -29,7 +29,7 @@ def connect(*, start: bool = False) -> Client:
     its absence is a DaemonNotRunning.
     """
     place = home()
-    if start or (not is_running(place) and (live_root(here()) or "") in LiveTrees(place)):
+    if start or (not is_running(place) and live_root(here()) in LiveTrees(place)):
         ensure_running(place)
     elif not is_running(place):
         raise DaemonNotRunning("the daemon is not running, and this working tree is not live")

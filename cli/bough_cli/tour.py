@@ -103,6 +103,17 @@ def _read(output: IO[str], lines: queue.SimpleQueue[dict[str, Any]]) -> None:
         lines.put(json.loads(line))
 
 
+def until_told(events: queue.SimpleQueue[dict[str, Any]], member: str) -> None:
+    """Wait for the next snapshot on a member's branch; raise StepFailed when none comes."""
+    try:
+        while True:
+            event = events.get(timeout=PATIENCE)
+            if event["member"] == member and event["tip"]:
+                return
+    except queue.Empty:
+        raise StepFailed(f"nothing came from {member} within {PATIENCE:g} seconds") from None
+
+
 class Tour:
     """The steps, in order. Each returns a sentence about what was seen."""
 
@@ -167,8 +178,7 @@ class Tour:
                 text = path.read_text(encoding="utf-8")
                 started = time.perf_counter()
                 path.write_text(f"{text}\n# a thought, number {number}\n", encoding="utf-8")
-                while events.get(timeout=PATIENCE)["member"] != "alice":
-                    pass
+                until_told(events, "alice")
                 taken.append(time.perf_counter() - started)
         tip = self.alice.told("save", "--wait", "bob")["tip"]
         seen = self._teammate(self.bob, "alice")["tip"]

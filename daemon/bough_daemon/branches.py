@@ -109,6 +109,20 @@ class Branch:
         self.tip = snapshot
         return snapshot
 
+    def rename(self, name: str) -> None:
+        """Call the branch `name` from now on; what stood under that name is kept."""
+        if name == self.name or self.tip is None:
+            self.name = name
+            return
+        old, self.name = self.name, name
+        replaced = self.store.ref(LIVE + name)
+        if replaced is not None:
+            self.store.keep(f"{name}/{replaced}", replaced)
+        self.store.set_ref(SHARED + name, self.tip.shared, self.store.ref(SHARED + name))
+        self.store.set_ref(LIVE + name, self.tip.oid, replaced)
+        self.store.delete_ref(LIVE + old)
+        self.store.delete_ref(SHARED + old)
+
     def _write(self, tree: str, base: str, event: str, before: Snapshot | None, extra: list[str]) -> Snapshot:
         objects = self.store.objects
         withheld = self._withheld(base, tree)

@@ -88,8 +88,8 @@ class Client:
 
     def join(self, path: str, ticket: str, name: str) -> report.Joined:
         """Join a team."""
-        request = pb.JoinRequest(path=path.encode(*FS), ticket=ticket, name=name)
-        return self._call(self._stub.Join, request, report.Joined)
+        request = pb.JoinTeamRequest(path=path.encode(*FS), ticket=ticket, name=name)
+        return self._call(self._stub.JoinTeam, request, report.Joined)
 
     def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> report.Continuations:
         """Continue code at a one-based line and column."""

@@ -9,14 +9,18 @@ import os
 import shutil
 import signal
 
+from bough_daemon.completing import Completing
 from bough_daemon.errors import BoughError, NotLive
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
+from bough_daemon.keys import load_identity
+from bough_daemon.listener import PeerListener
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.report import Up
+from bough_daemon.report import Joined, Up
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
+from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree, live_root
 
 log = logging.getLogger(__name__)
@@ -35,10 +39,14 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._live = LiveTrees(home)
         self._changing = asyncio.Lock()
+        self.completing = Completing(home)
+        self._workers = MergeWorkers()
+        self._listener = PeerListener(home, load_identity(home))
 
     async def run(self) -> None:
         """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
         prepare_libgit2()
+        await self._listener.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
@@ -55,6 +63,9 @@ class Daemon:
             for repository in self.repositories.values():
                 await repository.close()
             self.repositories.clear()
+        await self._listener.stop()
+        await self.completing.close()
+        await asyncio.to_thread(self._workers.close)
 
     async def up(self, path: str, name: str) -> Up:
         """Make the working tree around `path` live."""
@@ -67,6 +78,21 @@ class Daemon:
         tip = session.branch.tip
         assert tip is not None
         return Up(worktree.root, self._repository_of(session).member, session.branch.name, tip.oid, already is not None)
+
+    async def join(self, path: str, ticket: str, name: str) -> Joined:
+        """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
+        was_live = live_root(path) in self._live
+        await self.up(path, name)
+        repository, _ = await self.session(path)
+        try:
+            joined = await repository.join(ticket, name)
+        except BaseException:
+            if not was_live:
+                await self.down(path, False)
+            raise
+        for root in repository.sessions:
+            self._live.add(root, joined.member)
+        return joined
 
     async def down(self, path: str, forget: bool) -> None:
         """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""
@@ -109,7 +135,7 @@ class Daemon:
     async def _start(self, worktree: Worktree, name: str) -> Session:
         repository = self.repositories.get(worktree.common_dir)
         if repository is None:
-            repository = await Repository.open(self.home, worktree, name)
+            repository = await Repository.open(self.home, self._listener, self._workers, worktree, name)
             self.repositories[worktree.common_dir] = repository
         try:
             return await repository.add(worktree)

@@ -32,7 +32,7 @@ class LiveTrees:
     def __iter__(self) -> Iterator[Remembered]:
         return iter(list(self._trees.values()))
 
-    def __contains__(self, root: str) -> bool:
+    def __contains__(self, root: object) -> bool:
         return root in self._trees
 
     def add(self, root: str, name: str) -> None:

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 
-from bough_daemon.branches import Branch, Snapshot, timeline
+from bough_daemon import sync
+from bough_daemon.acts import Hands, perform
+from bough_daemon.branches import Branch, Snapshot, read_snapshot, timeline
+from bough_daemon.change import journal_of
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import UnknownMember
+from bough_daemon.errors import BoughError, UnknownMember
 from bough_daemon.home import Home
+from bough_daemon.hop import hop_now, notice_switch
+from bough_daemon.listener import PeerListener
+from bough_daemon.live import Live
+from bough_daemon.live import Teammate as LiveBranch
 from bough_daemon.names import check_member_name, member_name_from
 from bough_daemon.owner import Owner
-from bough_daemon.report import Event, Log, LogEntry, Saved, Status, Withheld
+from bough_daemon.report import (
+    Act,
+    Done,
+    Event,
+    Invited,
+    Joined,
+    LandedStatus,
+    Log,
+    LogEntry,
+    Saved,
+    Status,
+    TeammateStatus,
+    Withheld,
+)
 from bough_daemon.session import Session
 from bough_daemon.store import LIVE, Store
+from bough_daemon.sync import Teammate, TeamSync
+from bough_daemon.terminal import Terminal
+from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree
+
+log = logging.getLogger(__name__)
 
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
 
@@ -28,41 +54,62 @@ SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest
 class Repository:
     """What all live working trees of one repository share.
 
-    `sessions`: by the top folder of the working tree.
+    `sessions`: by the top folder of the working tree. `sync`: the team.
     """
 
-    def __init__(self, home: Home, store: Store, owner: Owner, member: str) -> None:
-        self.home = home
-        self.member = member
+    def __init__(self, store: Store, owner: Owner, workers: MergeWorkers) -> None:
         self.store = store
         self.owner = owner
         self.sessions: dict[str, Session] = {}
+        self.sync: TeamSync
+        self._workers = workers
         self._subscribers: set[asyncio.Queue[Event]] = set()
+        self._unpublished: dict[str, Snapshot] = {}
+        self._publish_soon = asyncio.Event()
+        self._held = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, home: Home, worktree: Worktree, name: str) -> Repository:
-        """Open the store of a repository; raise StoreOwned while another daemon has it.
+    async def open(
+        cls, home: Home, listener: PeerListener, workers: MergeWorkers, worktree: Worktree, name: str
+    ) -> Repository:
+        """Open the store of a repository and come into its team; raise StoreOwned while another daemon has it.
 
-        `name`: the member's name where it is chosen for the first time; empty: after the Git user.
+        `name`: the member's name where the repository is in no team yet; empty: after the Git user.
         """
-        member = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
+        wished = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
         owner = Owner("store")
         try:
             store = await owner.run(Store, worktree.common_dir, home.root)
         except BaseException:
             owner.close()
             raise
-        return cls(home, store, owner, member)
+        repository = cls(store, owner, workers)
+        repository.sync = TeamSync(home, store, owner, listener, wished, repository._on_team_event)
+        try:
+            await repository.sync.start()
+        except BaseException:
+            await owner.run(store.close)
+            owner.close()
+            raise
+        repository._spawn(repository._publish())
+        return repository
+
+    @property
+    def member(self) -> str:
+        """What this member is called in the team."""
+        return self.sync.member
 
     async def add(self, worktree: Worktree) -> Session:
         """Make a working tree live and return its session, started."""
-        name = await self.owner.run(self._branch_name, worktree, self.member)
-        branch = await self.owner.run(Branch, self.store, name, worktree.author())
+        suffix = await self.owner.run(self._suffix, worktree)
+        branch = await self.owner.run(Branch, self.store, _named(self.member, suffix), worktree.author())
         session = Session(
             worktree, self.store, self.owner, branch, lambda snapshot: self._on_snapshot(session, snapshot)
         )
-        await session.start()
+        first = await session.start()
         self.sessions[worktree.root] = session
+        self._on_snapshot(session, first)
         return session
 
     async def remove(self, root: str) -> None:
@@ -70,20 +117,38 @@ class Repository:
         await self.sessions.pop(root).stop()
 
     async def close(self) -> None:
-        """Stop every session and let go of the store."""
+        """Stop every session, leave the conversation with the team, and let go of the store."""
         for root in list(self.sessions):
             await self.remove(root)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sync.stop()
         await self.owner.run(self.store.close)
         self.owner.close()
 
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # What the user asks.
+
     async def status(self, session: Session) -> Status:
         """Return where a working tree stands, and its teammates."""
-        return await self.owner.run(self._status, session)
+        ended = await notice_switch(self.live(session))
+        if ended is not None:
+            self.tell("switch", session.branch.name)
+        told = await self.owner.run(self._status, session, self.sync.teammates())
+        told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
+        return told
 
-    def _status(self, session: Session) -> Status:
+    def _status(self, session: Session, teammates: list[Teammate]) -> Status:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
         withheld = session.branch.withheld | session.snapshots.unreadable
+        live = self.live(session)
+        broken, hop = journal_of(live).interrupted(), hop_now(live)
         return Status(
             repository=session.worktree.root,
             member=self.member,
@@ -92,14 +157,22 @@ class Repository:
             tree=tip.tree,
             shared_tip=tip.shared,
             shared_tree=objects.commit(tip.shared).tree,
-            state=session.state(),
+            state=f"`{broken.kind}` was cut short; `bough undo` takes it back" if broken else session.state(),
             base=tip.base,
             head=(session.head.branch or "").removeprefix("refs/heads/"),
             changed_at=tip.time,
-            hopped_to="",
+            hopped_to=hop.name if hop is not None else "",
             withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
+            teammates=[self._teammate_status(one) for one in teammates],
             files=self._files(tip.base, tip.tree),
         )
+
+    def _teammate_status(self, one: Teammate) -> TeammateStatus:
+        if one.tip is None or one.base is None:
+            return TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3)
+        tree = self.store.objects.commit(one.tip).tree
+        files = self._files(one.base, tree)
+        return TeammateStatus(one.name, one.branch, one.tip, tree, one.connected, one.time / 1e3, files)
 
     def _files(self, base: str, tree: str) -> list[str]:
         """Return the paths in which a tree differs from a commit's."""
@@ -109,7 +182,22 @@ class Repository:
     async def save(self, session: Session, wait_for: list[str] | None, patience: float) -> Saved:
         """Take an exact snapshot; wait at most `patience` seconds until teammates hold it (None: all connected)."""
         tip = await session.save()
-        return Saved(tip.oid, tip.tree, tip.shared)
+        teammates = self.sync.teammates()
+        wanted = {one.name for one in teammates if one.connected} if wait_for is None else set(wait_for)
+        unknown = sorted(wanted - {one.name for one in teammates})
+        if unknown:
+            raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
+        if wanted and patience > 0:
+            await self.sync.publish(session.branch.name, tip.shared, tip.base)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._until_held(tip.shared, wanted)
+        return Saved(tip.oid, tip.tree, tip.shared, sorted(self.sync.holders(tip.shared)))
+
+    async def _until_held(self, tip: str, names: set[str]) -> None:
+        while not names <= self.sync.holders(tip):
+            self._held.clear()
+            await self._held.wait()
 
     async def log(self, session: Session, name: str, limit: int) -> Log:
         """Return the newest snapshots of a live branch; raise UnknownMember where there is none of that name."""
@@ -121,6 +209,47 @@ class Repository:
             raise UnknownMember(f"{branch} has no live branch here", name=branch)
         entries = islice(timeline(self.store.objects, tip), limit)
         return Log(branch, [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in entries])
+
+    async def invite(self, listen: str) -> Invited:
+        """Make a ticket."""
+        made = await self.sync.invite(listen or None)
+        return Invited(made.ticket, made.opened)
+
+    async def join(self, ticket: str, name: str) -> Joined:
+        """Join the team of a ticket; the live branches here are called as the member is from then on."""
+        await self.sync.join(ticket, name or self.member)
+        for session in self.sessions.values():
+            suffix = await self.owner.run(self._suffix, session.worktree)
+            await self.owner.run(session.branch.rename, _named(self.member, suffix))
+            if session.branch.tip is not None:
+                self._on_snapshot(session, session.branch.tip)
+        return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}))
+
+    async def act(self, session: Session, act: Act, terminal: Terminal) -> Done:
+        """Run a command that changes the user's files; commands on one working tree take turns."""
+        hands = Hands(self.live(session), terminal, self._workers.merge, self._landed, self.sync.publish_landed)
+        async with session.acting():
+            return await perform(act, hands)
+
+    def live(self, session: Session) -> Live:
+        """Return a working tree as the commands that change its files see it."""
+        return Live(session.worktree, self.store, session.branch, self.owner, session.save, self._branch_of)
+
+    def _branch_of(self, name: str) -> LiveBranch | None:
+        """Return the live branch of a name: a teammate's, or that of another working tree of mine."""
+        for one in self.sync.teammates():
+            if one.branch == name and one.tip is not None and one.base is not None:
+                return LiveBranch(name, one.tip, one.base)
+        for session in self.sessions.values():
+            tip = session.branch.tip
+            if session.branch.name == name and tip is not None:
+                return LiveBranch(name, tip.shared, tip.base)
+        return None
+
+    def _landed(self) -> list[str]:
+        return [one.commit for one in self.sync.landed()]
+
+    # What happens.
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
@@ -140,10 +269,39 @@ class Repository:
             events.put_nowait(Event(time.time(), event, member, tip, tree))
 
     def _on_snapshot(self, session: Session, snapshot: Snapshot) -> None:
-        self.tell(snapshot.event.partition(" ")[0], session.branch.name, snapshot.oid, snapshot.tree)
+        self.tell(_word(snapshot.event), session.branch.name, snapshot.oid, snapshot.tree)
+        self._unpublished[session.branch.name] = snapshot
+        self._publish_soon.set()
 
-    def _branch_name(self, worktree: Worktree, member: str) -> str:
-        """Return the name of a working tree's live branch: the member's, or `member+folder` for all but the first."""
+    async def _publish(self) -> None:
+        """Tell the team of each branch's newest snapshot; one that is overtaken meanwhile is never told of."""
+        while True:
+            await self._publish_soon.wait()
+            self._publish_soon.clear()
+            while self._unpublished:
+                branch, snapshot = self._unpublished.popitem()
+                try:
+                    await self.sync.publish(branch, snapshot.shared, snapshot.base)
+                except (BoughError, OSError):
+                    log.exception("the team was not told of %s at %s", branch, snapshot.shared)
+
+    def _on_team_event(self, event: sync.Event) -> None:
+        self._held.set()
+        if event.kind in ("tip", "landed"):
+            self._spawn(self._tell_of_tip(event))
+        elif event.kind != "held":
+            self.tell(event.kind, event.member)
+
+    async def _tell_of_tip(self, event: sync.Event) -> None:
+        tree, word = await self.owner.run(self._seen, event.tip)
+        self.tell("landed" if event.kind == "landed" else word, event.branch or event.member, event.tip, tree)
+
+    def _seen(self, tip: str) -> tuple[str, str]:
+        snapshot = read_snapshot(self.store.objects, tip)
+        return self.store.objects.commit(tip).tree, _word(snapshot.event) if snapshot is not None else "tip"
+
+    def _suffix(self, worktree: Worktree) -> str:
+        """Return what a working tree's live branch is called behind the member's name: nothing for the first."""
         path = os.path.join(self.store.folder, "worktrees.json")
         known: dict[str, str] = {}
         with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="surrogateescape") as source:
@@ -153,7 +311,16 @@ class Repository:
             suffix = _free_suffix(os.path.basename(worktree.root), set(known.values())) if known else ""
             known[worktree.git_dir] = suffix
             write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
-        return f"{member}+{suffix}" if suffix else member
+        return suffix
+
+
+def _named(member: str, suffix: str) -> str:
+    return f"{member}+{suffix}" if suffix else member
+
+
+def _word(event: str) -> str:
+    """Return the first word of what a snapshot was taken for: `hop alice` is a `hop`."""
+    return event.partition(" ")[0]
 
 
 def _free_suffix(folder: str, taken: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
@@ -16,7 +17,8 @@ from bough_proto.v1 import control_pb2_grpc
 from bough_daemon import report
 from bough_daemon.daemon import Daemon
 from bough_daemon.errors import BoughError
-from bough_daemon.wire import status_of, to_message
+from bough_daemon.lent import LentTerminal
+from bough_daemon.wire import from_message, status_of, to_message
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
+        self._working: set[asyncio.Task[report.Done]] = set()
 
     @answers
     async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
@@ -95,21 +98,48 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def Invite(self, request: pb.InviteRequest, context: Context) -> pb.InviteResponse:
         """Make a ticket."""
-        raise NotImplementedError
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.invite(request.listen), pb.InviteResponse)
 
     @answers
-    async def Join(self, request: pb.JoinRequest, context: Context) -> pb.JoinResponse:
+    async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:
         """Join a team."""
-        raise NotImplementedError
+        joined = await self._daemon.join(os.fsdecode(request.path), request.ticket, request.name)
+        return to_message(joined, pb.JoinTeamResponse)
 
     async def Act(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.ActResponse]:
         """Run a command that changes the user's files."""
-        raise NotImplementedError
-        yield
+        requests = aiter(request_iterator)
+        act = from_message((await anext(requests)).begin, report.Act)
+        terminal = LentTerminal(requests)
+        work = asyncio.create_task(self._act(act, terminal))
+        work.add_done_callback(lambda _: terminal.responses.put_nowait(None))
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        while (response := await terminal.responses.get()) is not None:
+            yield response
+        try:
+            done = work.result()
+        except BoughError as error:
+            await abort(context, error)
+        except Exception:
+            log.exception("%s failed", act.command)
+            raise
+        yield pb.ActResponse(done=to_message(done, pb.ActResponse.Done))
+
+    async def _act(self, act: report.Act, terminal: LentTerminal) -> report.Done:
+        repository, session = await self._daemon.session(act.path)
+        return await repository.act(session, act, terminal)
 
     @answers
     async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:
-        raise NotImplementedError
+        """Continue code at a place in a file."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        file = os.fsdecode(request.file)
+        answer = await self._daemon.completing.complete(
+            session, repository.owner, repository.sync.teammates(), file, request.line, request.column, request.text
+        )
+        return to_message(answer, pb.CompleteFileResponse)
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
         """Tell what happens, as it happens."""

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 
 from bough_daemon.branches import Branch, Snapshot
 from bough_daemon.burst import Burst
@@ -50,6 +50,8 @@ class Session:
         self._burst = Burst()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._commands = asyncio.Lock()
+        self._head_moves = False
         self._marks: dict[str, asyncio.Future[None]] = {}
         self._pending = Changes(lost=True, git=True)
         self._arrived: str | None = None
@@ -102,6 +104,17 @@ class Session:
         if self._watch.limited:
             self._pending.lost = True
         return await self._snapshot(self.snapshots.linked())
+
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """Let one command at a time change the files; until it has ended, HEAD is read anew for every snapshot."""
+        async with self._commands:
+            self._head_moves = True
+            try:
+                yield
+            finally:
+                self._head_moves = False
+                self._pending.git = True
 
     def state(self) -> str:
         """Return `live`, or what keeps the recording from being all that it should be."""
@@ -205,7 +218,7 @@ class Session:
 
     def _take(self, changes: Changes) -> Snapshot:
         """Make the tree and record it. On the store's thread."""
-        if changes.git:
+        if changes.git or self._head_moves:
             with suppress(NoCommitYet):  # an orphan branch: its first commit will be the next base
                 self.head = self.worktree.head()
         tip = self.branch.tip

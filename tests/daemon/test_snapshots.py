@@ -12,7 +12,7 @@ import pytest
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
@@ -246,7 +246,6 @@ def _do(root: Path, kind: str, name: str, other: str, data: bytes) -> set[str]:
     return parts | {part.rpartition("/")[0] for part in parts if "/" in part} | {"sub/deep"}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=1, max_size=3))
 def test_any_sequence_of_changes_gives_the_tree_that_git_gives(rounds: list[list[tuple[str, str, str, bytes]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

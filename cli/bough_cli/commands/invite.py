@@ -22,6 +22,7 @@ def invite(
     if json:
         output.as_json(made)
         return
-    output.talk(f"Listening for teammates on {', '.join(made.opened)} from now on.")
+    if made.opened:
+        output.talk(f"Open from now on: {', '.join(made.opened)}.")
     output.talk("Give this ticket to one person, on a private channel; `bough join TICKET` uses it up:")
     output.data(made.ticket)

@@ -567,7 +567,7 @@ class InviteResponse(_message.Message):
 Global___InviteResponse: _TypeAlias = InviteResponse  # noqa: Y015
 
 @_typing.final
-class JoinRequest(_message.Message):
+class JoinTeamRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PATH_FIELD_NUMBER: _builtins.int
@@ -589,10 +589,10 @@ class JoinRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___JoinRequest: _TypeAlias = JoinRequest  # noqa: Y015
+Global___JoinTeamRequest: _TypeAlias = JoinTeamRequest  # noqa: Y015
 
 @_typing.final
-class JoinResponse(_message.Message):
+class JoinTeamResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEMBER_FIELD_NUMBER: _builtins.int
@@ -612,7 +612,7 @@ class JoinResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___JoinResponse: _TypeAlias = JoinResponse  # noqa: Y015
+Global___JoinTeamResponse: _TypeAlias = JoinTeamResponse  # noqa: Y015
 
 @_typing.final
 class ActRequest(_message.Message):

@@ -76,10 +76,10 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.InviteRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.InviteResponse.FromString,
                 _registered_method=True)
-        self.Join = channel.unary_unary(
-                '/bough_proto.v1.ControlService/Join',
-                request_serializer=bough__proto_dot_v1_dot_control__pb2.JoinRequest.SerializeToString,
-                response_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinResponse.FromString,
+        self.JoinTeam = channel.unary_unary(
+                '/bough_proto.v1.ControlService/JoinTeam',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.FromString,
                 _registered_method=True)
         self.Act = channel.stream_stream(
                 '/bough_proto.v1.ControlService/Act',
@@ -154,7 +154,7 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Join(self, request, context):
+    def JoinTeam(self, request, context):
         """Join a team by its ticket.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -219,10 +219,10 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.InviteRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.InviteResponse.SerializeToString,
             ),
-            'Join': grpc.unary_unary_rpc_method_handler(
-                    servicer.Join,
-                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinRequest.FromString,
-                    response_serializer=bough__proto_dot_v1_dot_control__pb2.JoinResponse.SerializeToString,
+            'JoinTeam': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinTeam,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.SerializeToString,
             ),
             'Act': grpc.stream_stream_rpc_method_handler(
                     servicer.Act,
@@ -464,7 +464,7 @@ class ControlService:
             _registered_method=True)
 
     @staticmethod
-    def Join(request,
+    def JoinTeam(request,
             target,
             options=(),
             channel_credentials=None,
@@ -477,9 +477,9 @@ class ControlService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/bough_proto.v1.ControlService/Join',
-            bough__proto_dot_v1_dot_control__pb2.JoinRequest.SerializeToString,
-            bough__proto_dot_v1_dot_control__pb2.JoinResponse.FromString,
+            '/bough_proto.v1.ControlService/JoinTeam',
+            bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,7 +51,7 @@ class ControlServiceStub:
     """Tell what happens, as it happens."""
     Invite: _grpc.UnaryUnaryMultiCallable[_control_pb2.InviteRequest, _control_pb2.InviteResponse]
     """Make a ticket with which one person can join."""
-    Join: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinRequest, _control_pb2.JoinResponse]
+    JoinTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]
     """Join a team by its ticket."""
     Act: _grpc.StreamStreamMultiCallable[_control_pb2.ActRequest, _control_pb2.ActResponse]
     """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
@@ -83,7 +83,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Tell what happens, as it happens."""
     Invite: _aio.UnaryUnaryMultiCallable[_control_pb2.InviteRequest, _control_pb2.InviteResponse]  # type: ignore[assignment]
     """Make a ticket with which one person can join."""
-    Join: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinRequest, _control_pb2.JoinResponse]  # type: ignore[assignment]
+    JoinTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]  # type: ignore[assignment]
     """Join a team by its ticket."""
     Act: _aio.StreamStreamMultiCallable[_control_pb2.ActRequest, _control_pb2.ActResponse]  # type: ignore[assignment]
     """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
@@ -162,11 +162,11 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Make a ticket with which one person can join."""
 
     @_abc_1.abstractmethod
-    def Join(
+    def JoinTeam(
         self,
-        request: _control_pb2.JoinRequest,
+        request: _control_pb2.JoinTeamRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_control_pb2.JoinResponse, _abc.Awaitable[_control_pb2.JoinResponse]]:
+    ) -> _typing.Union[_control_pb2.JoinTeamResponse, _abc.Awaitable[_control_pb2.JoinTeamResponse]]:
         """Join a team by its ticket."""
 
     @_abc_1.abstractmethod

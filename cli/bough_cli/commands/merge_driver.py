@@ -1,0 +1,38 @@
+"""`bough merge-driver`: the merge driver that stock Git calls (gitattributes(5), "Defining a custom merge driver")."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from bough_merge import merge_file as merge
+
+from .merge_file import read, settings_in, spoken
+
+# Git reads 0 as merged, 1 to 127 as conflicts, and above that as a driver that failed.
+CONFLICTS_LEFT = 1
+FAILED = 129
+
+
+def merge_driver(
+    base: Annotated[Path, typer.Argument(help="%O, the common ancestor.")],
+    ours: Annotated[Path, typer.Argument(help="%A, our version; the result is written here.")],
+    theirs: Annotated[Path, typer.Argument(help="%B, their version.")],
+    marker_size: Annotated[int, typer.Argument(help="%L, the length of conflict markers.")] = 7,
+    path: Annotated[str, typer.Argument(help="%P, the path in the repository.")] = "",
+) -> None:
+    """Merge one file for Git."""
+    try:
+        contents = [read(side) for side in (base, ours, theirs)]
+        settings = settings_in(Path.cwd())
+    except typer.Exit as refused:
+        raise typer.Exit(FAILED) from refused
+    name = path or ours.name
+    result = merge(contents[0], contents[1], contents[2], name, marker_size=max(marker_size, 1), settings=settings)
+    ours.write_bytes(result.content)
+    for line in spoken(name, result):
+        print(line, file=sys.stderr)
+    if not result.clean:
+        raise typer.Exit(CONFLICTS_LEFT)

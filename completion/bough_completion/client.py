@@ -1,0 +1,66 @@
+"""The other end of the completion process: dataclasses in, dataclasses out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from types import TracebackType
+from typing import Self
+
+import grpc
+from bough_proto.v1 import completion_pb2 as pb
+from bough_proto.v1 import completion_pb2_grpc as rpc
+
+from bough_completion import wire
+from bough_completion.query import Stats, Suggestion
+
+BATCH_BYTES = 1_000_000
+"""Text in one message at the most, unless one blob alone is larger; a message must stay below 4 MiB."""
+
+
+class CompletionClient:
+    """Talk to a completion process; use it as an async context manager."""
+
+    def __init__(self, socket: str) -> None:
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket}")
+        self._stub = rpc.CompletionServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def feed(self, repository: str, blobs: AsyncIterable[wire.Blob]) -> int:
+        """Send blobs as they come; return how many, once all of them are learned."""
+        response: pb.FeedResponse = await self._stub.Feed(_batches(repository, blobs), wait_for_ready=True)
+        return int(response.blobs)
+
+    async def complete(self, question: wire.Question) -> list[Suggestion]:
+        """Return the suggestions, none if a newer question took this one's place; cancelling stops the search."""
+        found: list[Suggestion] = []
+        async for response in self._stub.Complete(wire.complete_request(question), wait_for_ready=True):
+            found = wire.suggestions_from(response)
+        return found
+
+    async def stats(self, repository: str) -> Stats:
+        """Return how much of a repository is held."""
+        request = pb.GetStatsRequest(repository=repository)
+        return wire.stats_from(await self._stub.GetStats(request, wait_for_ready=True))
+
+
+async def _batches(repository: str, blobs: AsyncIterable[wire.Blob]) -> AsyncIterator[pb.FeedRequest]:
+    batch, size = list[wire.Blob](), 0
+    async for blob in blobs:
+        batch.append(blob)
+        size += len(blob.path) + 4 * len(blob.text or "")
+        if size > BATCH_BYTES:
+            yield wire.feed_request(repository, batch)
+            batch, size = [], 0
+    if batch:
+        yield wire.feed_request(repository, batch)

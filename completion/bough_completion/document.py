@@ -1,0 +1,70 @@
+"""The text around the cursor, as tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bough_completion.query import Query
+from bough_completion.segment import Piece, Segment
+from bough_completion.tokens import BOUNDARY, NEWLINE, Tokens, Vocabulary, split
+from bough_completion.vote import REACH
+
+_WINDOW = 64_000
+"""Characters of the file that are read before the cursor, and as many after it."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What was asked, cut into tokens.
+
+    `typed` is the last token before the cursor, which may not be whole yet, without the blanks before it; `spaced`
+    tells that there are blanks and nothing else. `context` are the cores before it, the newest first. `ending` is the
+    core that stands after the cursor in its line.
+    """
+
+    segment: Segment
+    context: tuple[int, ...]
+    typed: str
+    spaced: bool
+    ending: int
+
+
+class Documents:
+    """Cut queries into tokens; the lines that did not change since the last query are not cut again."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._known: tuple[str, str] | None = None
+        self._segment = Segment([], vocabulary)
+        self._above: tuple[int, ...] = ()
+
+    def read(self, query: Query) -> Document:
+        """Return the document of a query."""
+        above, _, line = query.prefix[-_WINDOW:].rpartition("\n")
+        tail, _, below = query.suffix[:_WINDOW].partition("\n")
+        self._index(above, below)
+        pieces = split("\n" + line)
+        typed = pieces.pop() if len(pieces) > 1 else ""
+        written = self._vocabulary.cores(self._vocabulary.encode("".join(pieces)), _column(above))
+        context = (*map(int, written[::-1]), *self._above)[:REACH]
+        rest = self._vocabulary.cores(self._vocabulary.encode(tail.strip()))
+        ending = int(rest[0]) if len(rest) else NEWLINE
+        stripped = typed.lstrip(" \t")
+        return Document(self._segment, context, stripped, bool(typed) and not stripped, ending)
+
+    def _index(self, above: str, below: str) -> None:
+        if self._known == (above, below):
+            return
+        encode = self._vocabulary.encode
+        head = encode(above + "\n")
+        self._segment = Segment([Piece(0, head), Piece(0, encode(below + "\n"))], self._vocabulary)
+        newest: Tokens = self._segment.cores[max(0, len(head) - REACH) : len(head)][::-1]
+        self._above = (*map(int, newest), BOUNDARY)
+        self._known = (above, below)
+
+
+def _column(text: str) -> int:
+    """Return where the last line starts that is not blank."""
+    line = text.rstrip()
+    line = line[line.rfind("\n") + 1 :]
+    return len(line) - len(line.lstrip())

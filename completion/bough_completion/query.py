@@ -1,0 +1,77 @@
+"""What is asked and what is answered, in our own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Kind(Enum):
+    """Where a blob comes from."""
+
+    TREE = "tree"
+    """A file of the member's own working tree, as saved."""
+    BUFFER = "buffer"
+    """A file open in the member's own editor, not saved yet."""
+    COMMIT = "commit"
+    """Text of the member's own recent commits."""
+    LIVE = "live"
+    """A file of a teammate's live branch that differs from the member's own."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Say where a blob comes from; `member` names the teammate of a live branch."""
+
+    kind: Kind = Kind.TREE
+    member: str = ""
+
+
+SAVED = Origin()
+"""The member's own working tree."""
+
+
+BUFFER = Origin(Kind.BUFFER)
+"""What the member's own editor holds and did not save."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """Ask what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.
+
+    `max_lines` caps a block; 1 asks for the rest of the line. `limit` caps the suggestions. `patience` is how many
+    seconds may be spent; what is best by then is the answer.
+    """
+
+    path: str
+    prefix: str
+    suffix: str = ""
+    max_lines: int = 1
+    limit: int = 1
+    patience: float = 0.05
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Text to insert at the cursor.
+
+    `confidence` is the estimated chance, 0 to 1, that this is exactly what the member types next. `source` says where
+    it was learned: `repository`, or `live:NAME` when only a teammate's live branch has it. `shown` is the verdict of
+    the gate: a door that shows text unasked shows only these.
+    """
+
+    text: str
+    confidence: float
+    source: str = "repository"
+    engine: str = "repository engine, no model"
+    shown: bool = False
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Size of what an engine holds."""
+
+    blobs: int
+    tokens: int
+    words: int
+    kinds: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,132 @@
+"""The gRPC door of the completion process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+
+import grpc
+from bough_proto.v1 import completion_pb2 as pb
+from bough_proto.v1 import completion_pb2_grpc as rpc
+
+from bough_completion import wire
+from bough_completion.engine import RepositoryEngine
+from bough_completion.query import Query, Stats, Suggestion
+from bough_completion.scheduler import Scheduler, Ticket
+from bough_completion.worker import Worker
+
+PATIENCE = 0.1
+"""Seconds that an answer may take where the question names none: later, a suggestion disturbs."""
+
+
+class Completer:
+    """Hold an engine for each repository and answer questions about them, from the event loop."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._scheduler = Scheduler()
+        self._engines: defaultdict[str, RepositoryEngine] = defaultdict(RepositoryEngine)
+        self._ahead: set[asyncio.Task[None]] = set()
+        self._latest = ""
+
+    async def feed(self, repository: str, blobs: list[wire.Blob]) -> None:
+        """Learn and forget blobs, one by one, so that a question waits for one of them at the most."""
+        self._latest = repository
+        engine = self._engines[repository]
+        for blob in blobs:
+            job = partial(engine.drop, blob.path, blob.origin)
+            if blob.text is not None:
+                job = partial(engine.put, blob.path, blob.text, blob.origin)
+            await asyncio.wrap_future(self._worker.submit(job))
+        await asyncio.wrap_future(self._worker.submit(engine.tidy))
+
+    async def complete(self, question: wire.Question) -> list[Suggestion] | None:
+        """Return the answer, or None if a newer question of the same editor and file took its place."""
+        buffer = (question.repository, question.editor, question.query.path)
+        ticket = self._scheduler.ask(buffer, question.query, monotonic())
+        if not isinstance(ticket, Ticket):
+            return ticket
+        try:
+            found = await self._answer(question.repository, question.query, ticket)
+            if ticket.is_stopped:
+                return None
+            ahead = self._scheduler.next_query(ticket, found)
+            self._scheduler.answered(ticket, found, monotonic())
+        finally:
+            self._scheduler.leave(ticket)
+        if ahead is not None:
+            self._prefetch(question.repository, Ticket(buffer, ahead))
+        return found
+
+    async def text_for(self, editor: str, query: Query) -> str:
+        """Return what may be shown unasked to an editor that names a file at best.
+
+        The repository is the one that the file lies in, else the one that was last told of a change.
+        """
+        homes = [name for name in self._engines if query.path.startswith(f"{name}/")]
+        repository = max(homes, key=len, default=self._latest)
+        if homes:
+            query = replace(query, path=query.path[len(repository) + 1 :])
+        found = await self.complete(wire.Question(repository, editor, query)) or []
+        return found[0].text if found and found[0].shown else ""
+
+    async def stats(self, repository: str) -> Stats:
+        """Return how much of a repository is held."""
+        if repository not in self._engines:
+            return Stats(0, 0, 0)
+        return await asyncio.wrap_future(self._worker.submit(self._engines[repository].stats, urgent=True))
+
+    async def _answer(self, repository: str, query: Query, ticket: Ticket, urgent: bool = True) -> list[Suggestion]:
+        engine = self._engines[repository]
+        job = partial(engine.complete, query, lambda: ticket.is_stopped)
+        return await asyncio.wrap_future(self._worker.submit(job, urgent))
+
+    def _prefetch(self, repository: str, ticket: Ticket) -> None:
+        """Answer what will be asked if the member accepts, once nobody waits."""
+
+        async def fetch() -> None:
+            found = await self._answer(repository, ticket.query, ticket, urgent=False)
+            self._scheduler.remember(ticket.buffer, ticket.query, found, monotonic())
+
+        task = asyncio.create_task(fetch())
+        self._ahead.add(task)
+        task.add_done_callback(self._ahead.discard)
+
+
+class CompletionService(rpc.CompletionServiceServicer):
+    """Serve `completion.proto`."""
+
+    def __init__(self, completer: Completer) -> None:
+        self._completer = completer
+
+    async def Feed(
+        self, request_iterator: AsyncIterator[pb.FeedRequest], context: grpc.aio.ServicerContext[object, object]
+    ) -> pb.FeedResponse:
+        """Learn and forget."""
+        count = 0
+        async for request in request_iterator:
+            try:
+                blobs = wire.blobs_from(request)
+            except wire.BadRequest as fault:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(fault))
+            await self._completer.feed(request.repository, blobs)
+            count += len(blobs)
+        return pb.FeedResponse(blobs=count)
+
+    async def Complete(
+        self, request: pb.CompleteRequest, context: grpc.aio.ServicerContext[object, object]
+    ) -> AsyncIterator[pb.CompleteResponse]:
+        """Answer; a stream that is closed cancels this coroutine, and that stops the search."""
+        found = await self._completer.complete(wire.question_from(request, PATIENCE))
+        if found is not None:
+            yield wire.complete_response(found)
+
+    async def GetStats(
+        self, request: pb.GetStatsRequest, context: grpc.aio.ServicerContext[object, object]
+    ) -> pb.GetStatsResponse:
+        """Say what is held."""
+        return wire.stats_response(await self._completer.stats(request.repository))

@@ -1,0 +1,107 @@
+"""Text as numbers: a token is a word, a number, an operator or a line break, with the blanks before it.
+
+Every token has two numbers. Its *surface* is what is written, blanks included, and is what gets suggested. Its *core*
+drops the blanks, and is what contexts are compared by, so that `f( x` and `f(x` are the same context.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from bisect import bisect_left, insort
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = NDArray[np.int32]
+
+BOUNDARY = 0
+"""The token before the first one of every text; it matches no other text's."""
+NEWLINE, DEEPER, SHALLOWER = 1, 2, 3
+"""The cores of line breaks: the next line that is not blank starts at the same column, further right, further left."""
+
+_PATTERN = re.compile(r"[ \t]*(?:[^\W\d]\w*|\d+|[=!<>+\-*/%&|^~?:]+|[^\w\s])|\s*\n[ \t]*|\s+")
+
+
+def split(text: str) -> list[str]:
+    """Return the tokens of `text`; joined they are the text again."""
+    return _PATTERN.findall(text)
+
+
+class _Numbers(dict[str, int]):
+    """Number every new key on first sight, and keep the keys in that order."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__((text, number) for number, text in enumerate(texts))
+        self.texts = texts
+
+    def __missing__(self, key: str) -> int:
+        number = self[key] = len(self.texts)
+        self.texts.append(key)
+        return number
+
+
+class Vocabulary:
+    """Number the tokens, know their cores, and find cores by how they begin."""
+
+    def __init__(self) -> None:
+        self._numbers = _Numbers(["", "\n", "\n ", "\n\n"])
+        self._cores = np.array([BOUNDARY, NEWLINE, NEWLINE, NEWLINE], np.int32)
+        self._columns = np.array([-1, 0, 1, 0], np.int32)
+        self._sorted: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def encode(self, text: str) -> Tokens:
+        """Return the surfaces of `text`."""
+        pieces = split(text)
+        return np.fromiter(map(self._numbers.__getitem__, pieces), np.int32, len(pieces))
+
+    def cores(self, surfaces: Tokens, column: int = 0) -> Tokens:
+        """Return the core of every surface, where the line before the first line break starts at `column`."""
+        self._admit()
+        cores = self._cores[surfaces]
+        breaks = np.flatnonzero(cores == NEWLINE)
+        columns = self._columns[surfaces[breaks]]
+        change = np.diff(columns, prepend=column)
+        cores[breaks] = np.where(change > 0, DEEPER, np.where(change < 0, SHALLOWER, NEWLINE))
+        return cores
+
+    def text(self, surface: int) -> str:
+        """Return what a surface looks like."""
+        return self._numbers.texts[surface]
+
+    def starting_with(self, beginning: str, limit: int) -> Tokens:
+        """Return up to `limit` cores that begin so, in the order of the alphabet."""
+        self._admit()
+        start = bisect_left(self._sorted, beginning)
+        end = bisect_left(self._sorted, beginning + chr(sys.maxunicode))
+        found = self._sorted[start : min(end, start + limit)]
+        return np.fromiter(map(self._numbers.__getitem__, found), np.int32, len(found))
+
+    def _admit(self) -> None:
+        """Give the surfaces that were numbered since the last time their cores."""
+        known, texts = len(self._cores), self._numbers.texts
+        if known == len(texts):
+            return
+        fresh = texts[known:]
+        numbers = [self._numbers[_core_of(surface)] for surface in fresh]
+        numbers += range(known + len(fresh), len(texts))  # cores never written without blanks, numbered just now
+        self._cores = np.concatenate([self._cores, np.array(numbers, np.int32)])
+        columns = [len(text) - text.rfind("\n") - 1 if "\n" in text else -1 for text in texts[known:]]
+        self._columns = np.concatenate([self._columns, np.array(columns, np.int32)])
+        self._sort([text for text in texts[known:] if text == _core_of(text)])
+
+    def _sort(self, fresh: list[str]) -> None:
+        if len(fresh) < 32:
+            for word in fresh:
+                insort(self._sorted, word)
+        else:
+            self._sorted = sorted(self._sorted + fresh)
+
+
+def _core_of(surface: str) -> str:
+    if "\n" in surface:
+        return "\n"
+    return surface.lstrip(" \t") or surface

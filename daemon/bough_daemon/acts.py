@@ -1,0 +1,152 @@
+"""The commands that change the user's files, by name: what each is asked, and how its end is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bough_daemon import hop, landing, merging, restore, undo
+from bough_daemon.errors import BadUsage
+from bough_daemon.heads import words
+from bough_daemon.hop import Moved
+from bough_daemon.live import Live
+from bough_daemon.merging import Both
+from bough_daemon.report import Act, Done
+from bough_daemon.terminal import Terminal
+
+SHORT = 10  # characters of an id in a sentence
+
+
+@dataclasses.dataclass(frozen=True)
+class Hands:
+    """What a command has at hand: the working tree, the user's terminal, the merge engine.
+
+    `landed`: commits that teammates landed on the shared branch; `publish_landed` tells the team of one of mine.
+    """
+
+    live: Live
+    terminal: Terminal
+    both: Both
+    landed: Callable[[], list[str]]
+    publish_landed: Callable[[str, str], Awaitable[None]]
+
+
+async def perform(act: Act, hands: Hands) -> Done:
+    """Carry a command out and say how it ended; whatever it raises, it has changed nothing, or `undo` takes it back."""
+    command = COMMANDS.get(act.command)
+    if command is None:
+        raise BadUsage(f"there is no command {act.command!r}")
+    return await command(act, hands)
+
+
+async def _hop(act: Act, hands: Hands) -> Done:
+    moved = await hop.hop(hands.live, hands.terminal, act.options["name"], hands.both)
+    return _moved(moved, f"You are in {moved.name}'s branch, at {moved.snapshot.oid[:SHORT]}; `bough back` leads home")
+
+
+async def _back(act: Act, hands: Hands) -> Done:
+    moved = await hop.back(hands.live, hands.terminal)
+    return _moved(moved, f"You are back from {moved.name}'s branch, on {words(moved.head)}")
+
+
+async def _off(act: Act, hands: Hands) -> Done:
+    moved = await hop.off(hands.live, hands.terminal, act.options["branch"])
+    return _moved(moved, f"You are on {words(moved.head)}, a branch of your own")
+
+
+def _moved(moved: Moved, sentence: str) -> Done:
+    kept = f"; the commits you made there are on {moved.commits}" if moved.commits else ""
+    report = {
+        "name": moved.name,
+        "head": words(moved.head),
+        "commit": moved.head.commit,
+        "tip": moved.snapshot.oid,
+        "tree": moved.snapshot.tree,
+        "commits": moved.commits,
+    }
+    return Done(sentence + kept, json.dumps(report))
+
+
+async def _merge(act: Act, hands: Hands) -> Done:
+    name, preview = act.options["name"], "preview" in act.options
+    merged = await merging.merge(hands.live, name, hands.both, preview=preview)
+    files = [
+        {
+            "path": file.path,
+            "result": file.result,
+            "method": file.method,
+            "findings": [_plain(f) for f in file.findings],
+        }
+        for file in merged.files
+    ]
+    lines = [f"  {file.path}: {file.method}" for file in merged.files]
+    lines += [f"    {finding}" for file in merged.files for finding in file.findings]
+    verb = "would bring" if preview else "brought"
+    if merged.result == "same":
+        head = f"You have all of {name}'s branch already"
+    elif merged.conflicts:
+        head = f"{'Would conflict' if preview else 'Conflicts'} in {', '.join(merged.conflicts)}"
+        head += "" if preview else "; mend the markers and `git add` them, or `bough undo`"
+    else:
+        head = (
+            f"Merging {name} {verb} {len(merged.files)} file{'' if len(merged.files) == 1 else 's'} together, all clean"
+        )
+    report = {"result": "conflict" if merged.conflicts else "clean", "tree": merged.tree, "files": files}
+    return Done("\n".join([head, *lines]), json.dumps(report), bool(merged.conflicts) and not preview)
+
+
+async def _land(act: Act, hands: Hands) -> Done:
+    made = await landing.land(hands.live, hands.terminal, act.options["message"], hands.both, landed=hands.landed())
+    if made.remote is None:
+        await hands.publish_landed(made.branch, made.commit)
+    where = f"{made.remote}'s {made.branch}" if made.remote else f"{made.branch}, for the team"
+    sentence = f"Landed {made.commit[:SHORT]} on {where}"
+    sentence += f", with {', '.join(other.partition(' <')[0] for other in made.others)}" if made.others else ""
+    sentence += f"; the commits that did not land as they were are on {made.kept}" if made.kept else ""
+    sentence += f"; edits made meanwhile conflict in {', '.join(made.conflicts)}" if made.conflicts else ""
+    return Done(sentence, json.dumps(_plain(made)), bool(made.conflicts))
+
+
+async def _restore(act: Act, hands: Hands) -> Done:
+    root = hands.live.worktree.root
+    here = os.path.realpath(act.path)
+    paths = [_from_top(root, os.path.join(here, path)) for path in act.paths]
+    if not paths and "all" not in act.options:
+        raise BadUsage("name the files to bring back, or say --all")
+    made = await restore.restore(hands.live, paths, since=act.options.get("from"), name=act.options.get("name"))
+    came = [f"  {path} from {snapshot[:SHORT]}" for path, snapshot in sorted(made.paths.items())]
+    head = f"Brought back {len(came)} path{'' if len(came) == 1 else 's'}; `bough undo` takes it back"
+    return Done("\n".join([head, *came]), json.dumps({"paths": made.paths, "tip": made.snapshot.oid}))
+
+
+async def _undo(act: Act, hands: Hands) -> Done:
+    undone = await undo.undo(hands.live)
+    kept = f"; what was saved while it was cut short is kept as {undone.kept[:SHORT]}" if undone.kept else ""
+    report = {"undone": undone.kind, "tip": undone.snapshot.oid, "tree": undone.snapshot.tree, "kept": undone.kept}
+    return Done(f"Took back `{undone.kind}`{kept}", json.dumps(report))
+
+
+def _from_top(root: str, path: str) -> str:
+    """Return a path as Git names it, or raise BadUsage where it lies outside the working tree."""
+    relative = os.path.relpath(path, root)
+    if relative == ".." or relative.startswith("../"):
+        raise BadUsage(f"{path} lies outside the working tree")
+    return "" if relative == "." else relative
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+COMMANDS: dict[str, Callable[[Act, Hands], Awaitable[Done]]] = {
+    "hop": _hop,
+    "back": _back,
+    "off": _off,
+    "merge": _merge,
+    "land": _land,
+    "restore": _restore,
+    "undo": _undo,
+}

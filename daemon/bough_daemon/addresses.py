@@ -1,0 +1,96 @@
+"""Where this machine can be reached, and how an address is written: `host:port`, with brackets around IPv6."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import ipaddress
+import re
+import socket
+import struct
+import sys
+
+from bough_daemon.errors import BadUsage
+
+FORM = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "[::]"
+SIOCGIFADDR = 0x8915
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is of the form `host:port`."""
+    return FORM.fullmatch(text) is not None
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host (without brackets) and port of a well-formed address, or raise BadUsage."""
+    found = FORM.fullmatch(address)
+    if found is None or int(found["port"]) > 65535:
+        raise BadUsage(f"{address!r} is not of the form host:port", address=address)
+    return found["host"].strip("[]"), int(found["port"])
+
+
+def join_address(host: str, port: int) -> str:
+    """Return `host:port`, with brackets where they are needed."""
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
+def parse_listen(listen: str) -> tuple[str, int]:
+    """Read what a user asks to listen on: `HOST`, `HOST:PORT` or `:PORT`; port 0 is any that is free."""
+    if listen.startswith(":"):
+        listen = EVERYWHERE + listen
+    if FORM.fullmatch(listen):
+        host, port = split_address(listen)
+    else:
+        host, port = split_address(join_address(listen, 0))
+    return (f"[{host}]" if ":" in host else host), port
+
+
+def is_everywhere(host: str) -> bool:
+    """Return whether listening on `host` means every interface."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    return False
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is this machine alone."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    return host == "localhost"
+
+
+def reachable_hosts(host: str) -> list[str]:
+    """Return the hosts that name this machine to others when it listens on `host`: public ones first, loopback last."""
+    if not is_everywhere(host):
+        return [host.strip("[]")]
+    found = [LOOPBACK, *_outward(), *_of_interfaces()]
+    usable = {ipaddress.ip_address(one) for one in found}
+    ranked = sorted(
+        (one for one in usable if not one.is_link_local), key=lambda one: (one.is_loopback, one.version, one)
+    )
+    return [str(one) for one in ranked]
+
+
+def _outward() -> list[str]:
+    """Return the addresses that this machine would speak from; nothing is sent."""
+    found = []
+    for family, somewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((somewhere, 9))
+            found.append(str(probe.getsockname()[0]))
+    return found
+
+
+def _of_interfaces() -> list[str]:
+    """Return the address of each network interface; of none where the system does not say."""
+    if sys.platform != "linux":
+        return []
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):
+                answer = fcntl.ioctl(asked.fileno(), SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                found.append(socket.inet_ntoa(answer[20:24]))
+    return found

@@ -1,0 +1,278 @@
+"""Keep talking with every teammate: call those who do not call, do the jobs that follow, begin anew after a break.
+
+Two who call each other at once keep the call of the one whose name comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+
+from bough_daemon.dial import call_member
+from bough_daemon.errors import BoughError, GitFailed, HostilePack, PeerRefused
+from bough_daemon.keys import Identity
+from bough_daemon.listener import Pipe
+from bough_daemon.owner import Owner
+from bough_daemon.packs import (
+    MANY_PACKS,
+    Spool,
+    gather,
+    haves_of,
+    known_commits,
+    make_pack,
+    shallow_of,
+    take_pack,
+)
+from bough_daemon.peer import Behind, Confirmed, Exchange, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.states import Kind, State
+from bough_daemon.store import LANDED, LIVE, SHARED, Store
+from bough_daemon.team import now_ms
+from bough_daemon.waiting import to_the_end
+from bough_daemon.words import Hello
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of one who does not answer
+CHILDREN = 2  # packs that are made or taken at once
+
+
+@dataclass
+class Session:
+    """One conversation. `caller`: the member who called."""
+
+    caller: str
+    task: asyncio.Task[None]
+    said: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom to tell what happens."""
+
+    presence: Callable[[str, bool], None]
+    took: Callable[[State], None]
+    confirmed: Callable[[str, State], None]
+    learned: Callable[[Learned], None]
+    behind: Callable[[State], None]
+
+
+class Conversations:
+    """Every conversation of one member in one team. `run` does all the work, until it is cancelled."""
+
+    def __init__(self, exchange: Exchange, store: Store, owner: Owner, identity: Identity, told: Told) -> None:
+        self.exchange = exchange
+        self._store = store
+        self._owner = owner
+        self._identity = identity
+        self._told = told
+        self._sessions: dict[str, Session] = {}
+        self._callers: dict[str, asyncio.Event] = {}
+        self._children = asyncio.Semaphore(CHILDREN)
+        self._taken = 0
+        self._haves: tuple[str, ...] = ()
+        self._group = asyncio.TaskGroup()
+        self._ending = False
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Keep talking. Sets `ready` once calls can be answered."""
+        async with self._group:
+            self.call_everyone()
+            ready.set()
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._ending = True
+
+    def connected(self) -> set[str]:
+        """Return who is being talked with now."""
+        return set(self._sessions) & set(self.exchange.links)
+
+    def call_everyone(self) -> None:
+        """See that every member of the roster is called; those who did not answer are called again at once."""
+        for name in self.exchange.roster.members:
+            if name == self.exchange.member:
+                continue
+            if name in self._callers:
+                self._callers[name].set()
+            else:
+                self._callers[name] = asyncio.Event()
+                self._group.create_task(self._keep_calling(name, self._callers[name]))
+
+    def part(self) -> None:
+        """End the conversations with those who are no longer in the roster."""
+        for name, session in self._sessions.items():
+            if name not in self.exchange.roster.members:
+                session.task.cancel()
+
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        """Have something done beside the conversations, for as long as they last."""
+        self._group.create_task(work)
+
+    def do(self, jobs: Iterable[Job]) -> None:
+        """Set about jobs, and say what there is to say now."""
+        for job in [] if self._ending else jobs:
+            match job:
+                case Learned():
+                    self._told.learned(job)
+                case Confirmed(peer, state):
+                    self._told.confirmed(peer, state)
+                case Behind(state):
+                    self._told.behind(state)
+                case MakePack() | FindHaves() | TakePack():
+                    self._group.create_task(self._perform(job))
+        for session in self._sessions.values():
+            session.said.set()
+
+    # Conversations.
+
+    async def welcome(self, member: str, pipe: Pipe) -> None:
+        """Talk with a member who has called; raise PeerRefused while another conversation goes on."""
+        await self._hold(member, member, pipe, greet=True)
+
+    async def _hold(self, member: str, caller: str, pipe: Pipe, greet: bool) -> None:
+        """Have a conversation, in the place of one that is not preferred, until either side ends it."""
+        old = self._sessions.get(member)
+        while old is not None:
+            if old.caller != caller and caller != min(member, self.exchange.member):
+                raise PeerRefused(f"{self.exchange.member} is talking with {member} already")
+            old.task.cancel()
+            await old.over.wait()
+            old = self._sessions.get(member)
+        session = Session(caller, self._group.create_task(self._talk(member, pipe, greet)))
+        self._sessions[member] = session
+        session.task.add_done_callback(lambda _: self._ended(member, session))
+        try:
+            await session.over.wait()
+        finally:
+            session.task.cancel()
+
+    def _ended(self, member: str, session: Session) -> None:
+        del self._sessions[member]
+        session.over.set()
+
+    async def _talk(self, member: str, pipe: Pipe, greet: bool) -> None:
+        try:
+            if greet:
+                await pipe.write(Hello(self.exchange.roster.team))
+            jobs = self.exchange.connected(member)
+            self._told.presence(member, True)
+            try:
+                self.do(jobs)
+                async with asyncio.TaskGroup() as both:
+                    writing = both.create_task(self._write(member, pipe))
+                    await self._read(member, pipe)
+                    writing.cancel()
+            finally:
+                self.do(self.exchange.disconnected(member))
+                self._told.presence(member, False)
+        except* Exception as broken:
+            # Whatever a peer or the network does ends this conversation and no other.
+            log.info("the conversation with %s broke off: %s", member, broken.exceptions[0])
+
+    async def _read(self, member: str, pipe: Pipe) -> None:
+        while (word := await pipe.read()) is not None:
+            self.do(self.exchange.hear(member, word, now_ms()))
+
+    async def _write(self, member: str, pipe: Pipe) -> None:
+        said = self._sessions[member].said
+        while True:
+            said.clear()
+            while (word := self.exchange.next_word(member)) is not None:
+                await pipe.write(word)
+            await said.wait()
+
+    # Calls.
+
+    async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
+        pause = FIRST_PAUSE
+        while name in self.exchange.roster.members:
+            session = self._sessions.get(name)
+            if session is not None:
+                await session.over.wait()
+                pause = FIRST_PAUSE
+            elif await self._call(name):
+                pause = FIRST_PAUSE
+            nudge.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(nudge.wait(), pause * random.uniform(0.5, 1.0))
+                pause = FIRST_PAUSE
+            pause = min(pause * 2, LONGEST_PAUSE)
+        del self._callers[name]
+
+    async def _call(self, name: str) -> bool:
+        """Call a member at each known address until one answers; return whether there was a conversation."""
+        roster = self.exchange.roster
+        certificate = roster.member(name).certificate
+        for address in roster.addresses(name):
+            if name in self._sessions:
+                return True
+            try:
+                async with call_member(address, roster.team, certificate, self._identity) as pipe:
+                    await self._hold(name, self.exchange.member, pipe, greet=False)
+                    return True
+            except Exception as failure:
+                # Whatever an address leads to, the next one is tried.
+                log.debug("%s did not answer at %s: %s", name, address, failure)
+        return False
+
+    # Jobs.
+
+    async def _perform(self, job: MakePack | FindHaves | TakePack) -> None:
+        match job:
+            case MakePack():
+                self.do(self.exchange.pack_made(job, await self._make(job)))
+            case FindHaves():
+                self._haves = await to_the_end(asyncio.to_thread(self._look_for_haves))
+                self.do(self.exchange.ask(job, self._haves, shallow_of(self._store)))
+            case TakePack():
+                self.do(self.exchange.pack_taken(job, await self._take(job)))
+
+    def _look_for_haves(self) -> tuple[str, ...]:
+        try:
+            return haves_of(self._store)
+        except GitFailed as failure:
+            log.warning("what is here cannot be listed: %s", failure)
+            return ()
+
+    async def _make(self, job: MakePack) -> tuple[Spool, str] | None:
+        said = job.asked.haves if job.asked is not None else ()
+        since = (job.since.tip, job.since.base) if job.since is not None else ()
+        shallow = job.asked.shallow if job.asked is not None else ()
+        try:
+            async with self._children:
+                haves = await self._owner.run(known_commits, self._store, [*since, *said])
+                borders = await self._owner.run(known_commits, self._store, shallow)
+                tips = list(dict.fromkeys([job.state.tip, job.state.base]))
+                return await make_pack(self._store, tips, haves, borders)
+        except (BoughError, OSError) as failure:
+            log.warning("no pack of %s for %s: %s", job.state.key.branch, job.peer, failure)
+            return None
+
+    async def _take(self, job: TakePack) -> str | None:
+        """Take a pack and return None, or why it was not taken."""
+        state = job.state
+        branch = os.fsdecode(state.key.branch)
+        live = state.key.kind is Kind.LIVE
+        ref = LIVE + branch if live else f"{LANDED}{state.key.member}/{branch}"
+        commits = list(dict.fromkeys([state.tip, state.base]))
+        try:
+            async with self._children:
+                if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
+                    raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
+                whole = await self._owner.run(known_commits, self._store, self._haves)
+                await take_pack(self._store, self._owner, job.spool, commits, whole, ref)
+                self._taken += 1
+                if self._taken % MANY_PACKS == 0:
+                    await self._owner.run(gather, self._store)
+        except Exception as failure:
+            # Whatever a pack does ends here: nothing of it was kept, and the conversation goes on.
+            log.warning("a pack of %s from %s was not taken: %s", branch, job.peer, failure)
+            return str(failure)
+        self._told.took(state)
+        return None

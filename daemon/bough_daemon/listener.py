@@ -1,0 +1,248 @@
+"""The door of a daemon: one listener for teammates, of all its repositories, and one for those who join.
+
+Teammates come with their certificate, over mutual TLS; gRPC lets in whoever one of the known certificates has signed,
+so each call is held against the roster again. Joiners have no certificate that could be known; they bring a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+from bough_proto.v1 import peer_pb2 as pb
+from bough_proto.v1 import peer_pb2_grpc as services
+
+from bough_daemon import peer_wire
+from bough_daemon.addresses import EVERYWHERE, LOOPBACK, is_loopback, join_address, parse_listen, reachable_hosts
+from bough_daemon.durable import write_whole
+from bough_daemon.errors import BoughError, PeerRefused, PortTaken
+from bough_daemon.home import Home
+from bough_daemon.keys import Identity, der_of, pem_of
+from bough_daemon.roster import Roster
+from bough_daemon.words import VERSION, Hello, Word
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
+COMMON_OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", ANSWER_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+SERVER_OPTIONS: list[tuple[str, int | str]] = [
+    *COMMON_OPTIONS,
+    # A peer may be as anxious as we are.
+    ("grpc.http2.min_ping_interval_without_data_ms", ANSWER_MS),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.so_reuseport", 0),
+]
+
+
+class Pipe(Protocol):
+    """One stream of words to and from a peer."""
+
+    async def read(self) -> Word | None:
+        """Return the next word, or None when the peer has said its last."""
+
+    async def write(self, word: Word) -> None:
+        """Send a word; returns when there is room for another."""
+
+
+class Room(Protocol):
+    """What the listener knows of a repository's team."""
+
+    @property
+    def roster(self) -> Roster:
+        """The team's members."""
+
+    async def welcome(self, member: str, pipe: Pipe) -> None:
+        """Talk with a member who has called, until either ends it; raise PeerRefused to turn them away."""
+
+    async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
+        """Let the holder of a ticket into the team, or raise what stands against it."""
+
+    def moved(self) -> None:
+        """Tell the team that this daemon listens elsewhere now."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a daemon listens, remembered so that teammates find it again. Port 0: any that is free."""
+
+    host: str = LOOPBACK
+    port: int = 0
+    join_port: int = 0
+
+
+class PeerListener:
+    """The listeners of one daemon. `rooms`: the teams that it serves, by id."""
+
+    def __init__(self, home: Home, identity: Identity) -> None:
+        self.identity = identity
+        self.rooms: dict[str, Room] = {}
+        home.make()
+        self._path = home.path("listen.json")
+        self._door = Door()
+        if os.path.exists(self._path):
+            with open(self._path, "rb") as kept:
+                self._door = Door(**json.load(kept))
+        self._servers: list[grpc.aio.Server] = []
+        self._join_server: grpc.aio.Server | None = None
+        self._roots = b""
+
+    async def start(self) -> None:
+        """Listen where it was last listened; on another port, or for this machine alone, where that fails now."""
+        self.refresh()
+        try:
+            await self._listen(self._door.host, self._door.port)
+        except PortTaken:
+            log.warning("%s is taken; teammates will be told of another", self._door)
+            try:
+                await self._listen(self._door.host, 0)
+            except PortTaken:
+                await self._listen(LOOPBACK, 0)
+
+    async def stop(self) -> None:
+        """Stop listening; who is being talked with is cut off."""
+        servers = [*self._servers, *([self._join_server] if self._join_server is not None else [])]
+        self._servers, self._join_server = [], None
+        for server in servers:
+            await server.stop(None)
+
+    def refresh(self) -> None:
+        """Know the certificates of everyone in every room from the next handshake on."""
+        members = {member.certificate for room in self.rooms.values() for member in room.roster.members.values()}
+        self._roots = b"".join(pem_of(certificate) for certificate in {*members, self.identity.certificate})
+
+    async def open(self, listen: str | None) -> list[str]:
+        """Let others in from where `listen` says, and joiners too; return what was opened by this call.
+
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface. Raises
+        PortTaken.
+        """
+        opened: list[str] = []
+        before = self._door
+        host, port = parse_listen(listen) if listen is not None else (before.host, before.port)
+        if listen is None and is_loopback(host):
+            host, port = EVERYWHERE, 0
+        if host != before.host or port not in (0, before.port):
+            await self._listen(host, port)
+            opened.append(f"{join_address(self._door.host, self._door.port)} for the team")
+        if self._join_server is not None and host != before.host:
+            await self._join_server.stop(None)
+            self._join_server = None
+        if self._join_server is None:
+            await self.expect_joiners()
+            opened.append(f"{join_address(self._door.host, self._door.join_port)} for those who join")
+        if self._door != before:
+            for room in self.rooms.values():
+                room.moved()
+        return opened
+
+    async def expect_joiners(self) -> None:
+        """Listen for those who join, where tickets that are out say; raise PortTaken."""
+        if self._join_server is not None:
+            return
+        server = grpc.aio.server(options=SERVER_OPTIONS)
+        services.add_JoinServiceServicer_to_server(_Joins(self), server)
+        pair = (self.identity.tls_key, self.identity.certificate_pem)
+        credentials = grpc.ssl_server_credentials([pair])
+        port = await _bind(server, join_address(self._door.host, self._door.join_port), credentials)
+        self._join_server = server
+        self._remember(Door(self._door.host, self._door.port, port))
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return where teammates can call."""
+        return tuple(join_address(host, self._door.port) for host in reachable_hosts(self._door.host))
+
+    def join_addresses(self) -> tuple[str, ...]:
+        """Return where joiners can call."""
+        return tuple(join_address(host, self._door.join_port) for host in reachable_hosts(self._door.host))
+
+    async def _listen(self, host: str, port: int) -> None:
+        server = grpc.aio.server(options=SERVER_OPTIONS)
+        services.add_PeerServiceServicer_to_server(_Peers(self), server)
+        credentials = grpc.dynamic_ssl_server_credentials(self._certificates(), self._certificates, True)
+        bound = await _bind(server, join_address(host, port), credentials)
+        self._servers.append(server)
+        self._remember(Door(host, bound, self._door.join_port))
+
+    def _certificates(self) -> grpc.ServerCertificateConfiguration:
+        """Return what the next handshake goes by; called from a thread of gRPC's."""
+        pair = (self.identity.tls_key, self.identity.certificate_pem)
+        return grpc.ssl_server_certificate_configuration([pair], self._roots)
+
+    def _remember(self, door: Door) -> None:
+        if door != self._door:
+            self._door = door
+            write_whole(self._path, json.dumps(door.__dict__).encode())
+
+
+async def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+    """Start a server at an address and return its port."""
+    try:
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError as taken:
+        await server.stop(None)
+        raise PortTaken(
+            f"{address} cannot be listened on: it is in use, or not this machine's", address=address
+        ) from taken
+    await server.start()
+    return port
+
+
+class _CalledPipe:
+    """The stream of a peer who called."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._context = context
+
+    async def read(self) -> Word | None:
+        message = await self._context.read()
+        return None if message is grpc.aio.EOF else peer_wire.word(message.word)
+
+    async def write(self, word: Word) -> None:
+        await self._context.write(pb.ConverseResponse(word=peer_wire.word_message(word)))
+
+
+class _Peers(services.PeerServiceServicer):
+    def __init__(self, listener: PeerListener) -> None:
+        self._listener = listener
+
+    async def Converse(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.ConverseRequest], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        pipe = _CalledPipe(context)
+        try:
+            hello = await pipe.read()
+            if not isinstance(hello, Hello) or hello.version != VERSION:
+                raise PeerRefused("the two speak different versions; update the older Bough")
+            room = self._listener.rooms.get(hello.team)
+            shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
+            member = room.roster.by_certificate(der_of(shown)) if room is not None and shown else None
+            if room is None or member is None or member.key == self._listener.identity.key:
+                raise PeerRefused("the certificate is of nobody in that team")
+            await room.welcome(member.name, pipe)
+        except BoughError as refused:
+            await context.abort(peer_wire.code_of(refused), refused.message)
+
+
+class _Joins(services.JoinServiceServicer):
+    def __init__(self, listener: PeerListener) -> None:
+        self._listener = listener
+
+    async def Join(self, request: pb.JoinRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.JoinResponse:
+        room = self._listener.rooms.get(request.team)
+        try:
+            if room is None:
+                raise PeerRefused("the team of the ticket is not live at that address now")
+            return await room.let_in(request)
+        except BoughError as refused:
+            await context.abort(peer_wire.code_of(refused), refused.message)
+            raise

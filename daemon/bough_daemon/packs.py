@@ -1,0 +1,276 @@
+"""Packs of Git objects, made for a teammate and taken from one.
+
+What comes from outside is unpacked in quarantine, checked as strictly as Git can, and moved into the store only when it
+is whole. Otherwise nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from bough_daemon.errors import GitFailed, HostilePack
+from bough_daemon.git import Git
+from bough_daemon.objects import TYPES
+from bough_daemon.owner import Owner
+from bough_daemon.store import COPIED, LANDED, LIVE, SHARED, Store
+from bough_daemon.waiting import to_the_end
+
+CHILD_MEMORY_BYTES = 3 << 30
+MANY_PACKS = 50
+SMALL_PACK_BYTES = 4 << 20
+MOST_HAVES = 256
+LARGEST_COMMIT_BYTES = 1 << 20
+FARTHEST_ANCESTOR = 14  # as a power of two
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# With --strict every finding of fsck is an error, `.git` in all its spellings, `..` and a slash in a name among them.
+# These findings are in the old history of real projects and harm nobody, so they alone pass.
+HARMLESS = (
+    "badDate",
+    "badDateOverflow",
+    "badEmail",
+    "badFilemode",
+    "badName",
+    "badTimezone",
+    "extraHeaderEntry",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "missingTaggerEntry",
+    "multipleAuthors",
+    "nulInCommit",
+    "zeroPaddedDate",
+    "zeroPaddedFilemode",
+)
+STRICT = "--strict=" + ",".join(f"{finding}=ignore" for finding in HARMLESS)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is taken and sent, in bytes. `pack`: the largest pack; `chunk`: of one message; `inline`: unasked."""
+
+    pack: int = 2 << 30
+    chunk: int = 1 << 20
+    inline: int = 1 << 20
+
+
+class Spool:
+    """A pack on its way, in a file that has no name and so is gone with the process."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.size = file.seek(0, os.SEEK_END)
+
+    @classmethod
+    def below(cls, folder: str) -> Spool:
+        """Return an empty spool on the file system of `folder`."""
+        return cls(tempfile.TemporaryFile(dir=folder))
+
+    def append(self, data: bytes) -> None:
+        """Add to the end."""
+        self.file.seek(self.size)
+        self.file.write(data)
+        self.size += len(data)
+
+    def read(self, offset: int, most: int) -> bytes:
+        """Return up to `most` bytes from `offset`."""
+        self.file.seek(offset)
+        return self.file.read(most)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.file.close()
+
+
+async def run_child(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: BinaryIO | None = None) -> None:
+    """Run git without blocking the loop; raise GitFailed. The child of a caller that is cancelled is killed."""
+    child = await asyncio.create_subprocess_exec(
+        *git.command(*arguments),
+        stdin=asyncio.subprocess.PIPE if isinstance(stdin, bytes) else stdin,
+        stdout=asyncio.subprocess.DEVNULL if stdout is None else stdout,
+        stderr=asyncio.subprocess.PIPE,
+        env=git.child_environment(),
+        cwd=git.git_dir,
+    )
+    try:
+        _limit_memory(child.pid)
+        words = (await child.communicate(stdin if isinstance(stdin, bytes) else None))[1]
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await asyncio.shield(child.wait())
+        raise
+    if child.returncode != 0:
+        said = words.decode(errors="replace").strip()
+        raise GitFailed(f"git {arguments[0]} failed: {said or child.returncode}", output=said)
+
+
+def _limit_memory(child: int) -> None:
+    """Bound what a child may allocate, where the system can: a small pack may inflate to anything."""
+    if sys.platform == "linux":
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(child, resource.RLIMIT_DATA, (CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES))
+
+
+async def make_pack(
+    store: Store, tips: Sequence[str], haves: Sequence[str], shallow: Sequence[str] = ()
+) -> tuple[Spool, str]:
+    """Return a thin pack of what `tips` reach and `haves` do not, and its id; raise GitFailed.
+
+    `haves`: commits that the store knows. `shallow`: commits whose parents the receiver lacks. Only what the tips reach
+    is ever in it, so nothing that a private branch alone has.
+    """
+    lines = [*(f"--shallow {oid}" for oid in shallow), *tips, "--not", *haves]
+    spool = Spool.below(store.folder)
+    try:
+        options = ("--revs", "--thin", "--stdout", "-q", "--delta-base-offset", "--threads=1")
+        await run_child(store.git, "pack-objects", *options, stdin="\n".join(lines).encode() + b"\n", stdout=spool.file)
+    except BaseException:
+        spool.close()
+        raise
+    made = Spool(spool.file)
+    return made, made.read(made.size - 20, 20).hex()
+
+
+async def take_pack(
+    store: Store, owner: Owner, spool: Spool, commits: Sequence[str], haves: Sequence[str], ref: str
+) -> None:
+    """Bring a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
+
+    With the pack every one of `commits` must be whole: `haves` are commits that are known to be, beside those that the
+    store's references name. When it raises, nothing of the pack is kept and no reference has moved.
+    """
+    with store.quarantine() as git:
+        folder = git.environment["GIT_OBJECT_DIRECTORY"]
+        try:
+            if spool.read(8, 4) != bytes(4):
+                spool.file.seek(0)
+                await run_child(git, "index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1", stdin=spool.file)
+            lines = "\n".join([*commits, *(f"^{oid}" for oid in haves)]).encode() + b"\n"
+            await run_child(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
+        except GitFailed as refused:
+            raise HostilePack(f"a pack was refused: {refused.facts['output'] or refused}") from refused
+        await to_the_end(owner.run(_adopt, store, folder, commits, ref))
+
+
+def _adopt(store: Store, quarantine: str, commits: Sequence[str], ref: str) -> None:
+    """Move what is in quarantine into the store and the reference to the first of `commits`. On the store's thread."""
+    new = pygit2.Odb()
+    new.add_backend(pygit2.OdbBackendPack(quarantine), 1)
+    for oid in commits:
+        kind = TYPES[ObjectType(new.read(oid)[0])] if oid in new else store.objects.read(oid)[0]
+        if kind != "commit":
+            raise HostilePack(f"{oid} is not a commit", oid=oid)
+    arrived, kept = os.path.join(quarantine, "pack"), os.path.join(store.objects.folder, "pack")
+    # The index last: a pack is seen only when all of it is there.
+    names = sorted(os.listdir(arrived), key=lambda name: name.endswith(".idx")) if os.path.isdir(arrived) else []
+    for name in names:
+        os.rename(os.path.join(arrived, name), os.path.join(kept, name))
+    if names:
+        sync_folder(kept)
+        store.objects.refresh()
+    store.set_ref(ref, commits[0], store.ref(ref))
+
+
+def sync_folder(path: str) -> None:
+    """Force the names in a folder to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def known_commits(store: Store, oids: Sequence[str]) -> list[str]:
+    """Return those of `oids` that are commits which the store can see. On the store's thread."""
+    named = [oid for oid in oids[:MOST_HAVES] if COMMIT.fullmatch(oid)]
+    objects = store.objects
+    # The size first: a blob that a peer names may be of any.
+    return [
+        oid
+        for oid in named
+        if objects.exists(oid) and objects.size(oid) < LARGEST_COMMIT_BYTES and objects.read(oid)[0] == "commit"
+    ]
+
+
+def haves_of(store: Store) -> tuple[str, ...]:
+    """Return commits that are whole here, to be named to a peer: fresh ones first, then ever older ones.
+
+    What a private branch alone has is not among them. May be called from any thread.
+    """
+    user = Git(store.common_dir)
+    # rev-parse prints as many as there are, and stops at the first that is not.
+    ancestors = [f"HEAD~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
+    found = user.run("rev-parse", "--revs-only", "HEAD", *ancestors, allowed=(0, 128)).decode().split()
+    ours = _commits_by_ref(store.git, LIVE, SHARED, COPIED, LANDED)
+    for name, oid in list(ours.items()):
+        branch = name.removeprefix(LIVE)
+        if branch != name and ours.get(SHARED + branch, oid) != oid:
+            del ours[name]
+    theirs = _commits_by_ref(user, "refs/heads", "refs/remotes", "refs/tags")
+    return tuple(dict.fromkeys([*ours.values(), *found, *theirs.values()]))[:MOST_HAVES]
+
+
+def _commits_by_ref(git: Git, *prefixes: str) -> dict[str, str]:
+    listed = ("--sort=-committerdate", f"--count={MOST_HAVES}", "--format=%(objectname) %(objecttype) %(refname)")
+    lines = os.fsdecode(git.run("for-each-ref", *listed, *prefixes)).splitlines()
+    split = (line.split(" ", 2) for line in lines)
+    return {name: oid for oid, kind, name in split if kind == "commit"}
+
+
+def shallow_of(store: Store) -> tuple[str, ...]:
+    """Return the commits whose parents this clone lacks. May be called from any thread."""
+    try:
+        with open(os.path.join(store.path, "shallow")) as border:
+            return tuple(border.read().split()[:MOST_HAVES])
+    except FileNotFoundError:
+        return ()
+
+
+def roots_of(store: Store) -> tuple[str, ...]:
+    """Return the commits that the history of HEAD begins with; its borders, in a shallow clone. From any thread."""
+    roots = Git(store.common_dir).run("rev-list", "--max-parents=0", "HEAD", allowed=(0, 128)).decode().split()
+    return tuple(roots[:MOST_HAVES])
+
+
+def gather(store: Store) -> bool:
+    """Put the many small packs that came in into one; return whether it did. On the store's thread.
+
+    A pack goes only when the new one, which is synced, has all that it had.
+    """
+    folder = os.path.join(store.objects.folder, "pack")
+    packs = [name for name in os.listdir(folder) if name.endswith(".pack")]
+    small = [name for name in packs if os.path.getsize(os.path.join(folder, name)) < SMALL_PACK_BYTES]
+    if len(small) < MANY_PACKS:
+        return False
+    names = "\n".join(small).encode() + b"\n"
+    made = store.git.run("pack-objects", "-q", "--stdin-packs", os.path.join(folder, "pack"), stdin=names).decode()
+    sync_folder(folder)
+    for name in small:
+        stem = name.removesuffix(".pack")
+        if stem != f"pack-{made.strip()}":
+            for ending in (".idx", ".rev", ".pack"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, stem + ending))
+    store.objects.refresh()
+    return True
+
+
+def sweep(store: Store) -> None:
+    """Remove the quarantines that a killed daemon left behind; called before any is made."""
+    for name in os.listdir(store.folder):
+        if name.startswith("quarantine-"):
+            shutil.rmtree(os.path.join(store.folder, name), ignore_errors=True)

@@ -1,0 +1,531 @@
+"""The protocol between teammates, without sockets, clock or git.
+
+Each member announces the newest state of every branch that it holds, its own and others', to every peer; a peer that
+lacks one asks for a pack, takes it and passes it on. Each of my states is on its way to each peer at most once, and the
+next one sent is the newest: a slow peer gets the latest, not a backlog. What a peer has confirmed tells what it lacks,
+so the pack of a fresh save goes along unasked.
+
+`Exchange` is told what happens and answers with the jobs that follow, for someone with git and a network to do; what is
+to be said to a peer waits in that peer's `Link` until `next_word` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from bough_daemon.errors import PeerRefused
+from bough_daemon.packs import Limits, Spool
+from bough_daemon.roster import Admission, Contact, Roster
+from bough_daemon.states import MOST_BRANCHES, Key, State, check_state
+from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
+
+MOST_ENTRIES = 500  # of the roster, in one word
+MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
+
+
+@dataclass(frozen=True)
+class MakePack:
+    """Make a pack for `peer` and call `pack_made`. `asked` is None for one that goes unasked; it holds `since`."""
+
+    peer: str
+    state: State
+    since: State | None
+    asked: Want | None
+
+
+@dataclass(frozen=True)
+class FindHaves:
+    """Find what is here already and call `ask`, to get `state` from `peer`."""
+
+    peer: str
+    state: State
+
+
+@dataclass(frozen=True)
+class TakePack:
+    """Take the pack that `peer` sent for `state` into the store and call `pack_taken`."""
+
+    peer: str
+    state: State
+    spool: Spool
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The roster has changed: write it down."""
+
+    admissions: tuple[Admission, ...]
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """`peer` holds this state."""
+
+    peer: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A peer holds a state of mine that is newer than what I know: this home was restored from a backup."""
+
+    state: State
+
+
+Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Behind
+
+
+@dataclass
+class Incoming:
+    """A pack that is arriving."""
+
+    state: State
+    pack: str
+    spool: Spool
+    asked: bool
+
+
+@dataclass
+class Outgoing:
+    """A pack that is leaving, and how much of it has left."""
+
+    state: State
+    pack: str
+    spool: Spool
+    offset: int = 0
+
+
+@dataclass
+class Link:
+    """What is known of one connected peer, and what is still to be said to it."""
+
+    holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
+    offered: dict[Key, State] = field(default_factory=dict)  # said and not answered yet
+    declined: dict[Key, int] = field(default_factory=dict)  # it cannot take this one, nor any before
+    unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one, nor any before
+    owed: set[Key] = field(default_factory=set)  # it said so and waits for an answer
+    making: dict[Key, MakePack] = field(default_factory=dict)
+    incoming: dict[Key, Incoming] = field(default_factory=dict)
+    admissions: dict[str, Admission] = field(default_factory=dict)
+    contacts: dict[bytes, Contact] = field(default_factory=dict)
+    answers: dict[Key, Held | Refused] = field(default_factory=dict)
+    wants: dict[Key, Want] = field(default_factory=dict)
+    announcements: dict[Key, None] = field(default_factory=dict)
+    outgoing: dict[Key, Outgoing] = field(default_factory=dict)
+
+
+def _sequence(states: dict[Key, State], key: Key) -> int:
+    state = states.get(key)
+    return state.sequence if state is not None else 0
+
+
+class Exchange:
+    """What one member knows and says in one team.
+
+    `known` has the newest state of each branch whose objects are here. `spool` makes an empty place for a pack.
+    """
+
+    def __init__(self, member: str, roster: Roster, spool: Callable[[], Spool], limits: Limits) -> None:
+        self.member = member
+        self.roster = roster
+        self.known: dict[Key, State] = {}
+        self.links: dict[str, Link] = {}
+        self.confirmed: dict[str, dict[Key, State]] = {}
+        self._spool = spool
+        self._limits = limits
+        self._fetching: dict[Key, FindHaves] = {}
+        self._taking: dict[Key, int] = {}
+        self._partial: dict[tuple[str, Key], Incoming] = {}
+        self._broken: dict[tuple[str, Key], Outgoing] = {}
+
+    # What happens here.
+
+    def publish(self, state: State) -> list[Job]:
+        """Tell everyone a new state of mine, whose objects are in the store."""
+        self.known[state.key] = state
+        return self._offer_to_all(state.key)
+
+    def spread(self, admissions: Iterable[Admission], contacts: Iterable[Contact], besides: str = "") -> None:
+        """Tell everyone but `besides` what is new in the roster."""
+        for name, link in self.links.items():
+            if name != besides:
+                link.admissions |= {entry.digest: entry for entry in admissions}
+                link.contacts |= {entry.key: entry for entry in contacts}
+
+    def connected(self, peer: str) -> list[Job]:
+        """Begin to talk with a peer: the roster first, so that it can verify what follows."""
+        link = self.links[peer] = Link()
+        link.admissions = dict(self.roster.admissions)
+        link.contacts = dict(self.roster.contacts)
+        return [job for key in list(self.known) for job in self._offer(peer, key)]
+
+    def disconnected(self, peer: str) -> list[Job]:
+        """Stop talking with a peer. Packs that broke off are kept a while, and asked for elsewhere."""
+        link = self.links.pop(peer)
+        for key, incoming in link.incoming.items():
+            self._keep_partial(peer, key, incoming)
+        for key, outgoing in link.outgoing.items():
+            self._keep_broken(peer, key, outgoing)
+        fetched = [key for key, job in self._fetching.items() if job.peer == peer]
+        for key in fetched:
+            del self._fetching[key]
+        return [job for key in fetched for job in self._fetch(key)]
+
+    def close(self) -> None:
+        """Let go of every pack on its way."""
+        for peer in list(self.links):
+            link = self.links.pop(peer)
+            parts: list[Incoming | Outgoing] = [*link.incoming.values(), *link.outgoing.values()]
+            for part in parts:
+                part.spool.close()
+        broken: list[Incoming | Outgoing] = [*self._partial.values(), *self._broken.values()]
+        for kept in broken:
+            kept.spool.close()
+
+    # Jobs that are done.
+
+    def pack_made(self, job: MakePack, made: tuple[Spool, str] | None) -> list[Job]:
+        """Send a pack (None: it could not be made), or, unasked and large, only the news."""
+        link, key = self.links.get(job.peer), job.state.key
+        stale = link is None or link.making.get(key) is not job
+        if made is not None and (stale or (job.asked is None and made[0].size > self._limits.inline)):
+            made[0].close()
+            made = None
+        if link is None or stale:
+            return []
+        del link.making[key]
+        if made is not None:
+            self._drop(link.outgoing, key)
+            link.outgoing[key] = Outgoing(job.state, made[1], made[0])
+        elif job.asked is None:
+            link.announcements[key] = None
+        else:
+            link.offered.pop(key, None)
+            link.declined[key] = job.state.sequence
+            link.answers[key] = Refused(key, job.asked.sequence, "the pack could not be made")
+        return []
+
+    def ask(self, job: FindHaves, haves: tuple[str, ...], shallow: tuple[str, ...]) -> list[Job]:
+        """Ask a peer for a state, going on with what broke off before."""
+        link, key = self.links.get(job.peer), job.state.key
+        if link is None or self._fetching.get(key) is not job:
+            return self._fetch(key)
+        want = Want(key, job.state.sequence, haves, shallow)
+        partial = self._partial.pop((job.peer, key), None)
+        if partial is not None:
+            link.incoming[key] = partial
+            want = replace(want, pack=partial.pack, offset=partial.spool.size)
+        link.wants[key] = want
+        return []
+
+    def pack_taken(self, job: TakePack, failure: str | None) -> list[Job]:
+        """Pass a state on that is here now; or, where its pack was bad, try another way."""
+        job.spool.close()
+        key, link = job.state.key, self.links.get(job.peer)
+        self._taking.pop(key, None)
+        if failure is None:
+            if job.state.sequence > _sequence(self.known, key):
+                self.known[key] = job.state
+            return self._settled(key)
+        asked = self._is_fetching(key, job.peer)
+        if link is not None and asked:
+            link.unable[key] = job.state.sequence
+            link.owed.discard(key)
+            link.answers[key] = Refused(key, job.state.sequence, failure)
+        if asked:
+            del self._fetching[key]
+        return self._fetch(key)
+
+    # What a peer says.
+
+    def hear(self, peer: str, word: Word, now: int) -> list[Job]:
+        """Take in a word of a connected peer and return the jobs that follow; `now`: milliseconds since the epoch."""
+        link = self.links[peer]
+        match word:
+            case Gossip(admissions, contacts):
+                return self._hear_gossip(peer, admissions, contacts, now)
+            case Announce(state):
+                return self._hear_announcement(peer, link, state)
+            case Held(key, sequence):
+                return self._hear_held(peer, link, key, sequence)
+            case Refused(key, sequence):
+                return self._hear_refused(peer, link, key, sequence)
+            case Want():
+                return self._hear_want(peer, link, word)
+            case Chunk():
+                return self._hear_chunk(peer, link, word)
+            case Hello():
+                return []
+
+    def _hear_gossip(
+        self, peer: str, admissions: tuple[Admission, ...], contacts: tuple[Contact, ...], now: int
+    ) -> list[Job]:
+        entries, addresses = self.roster.merge(admissions, contacts, now)
+        if not entries and not addresses:
+            return []
+        if entries:
+            self._review()
+        self.spread(entries, addresses, besides=peer)
+        return [Learned(tuple(entries), tuple(addresses))]
+
+    def _review(self) -> None:
+        """Forget the states that no longer count, now that the roster has changed."""
+        for key, state in list(self.known.items()):
+            try:
+                check_state(state, self.roster)
+            except PeerRefused:
+                del self.known[key]
+                for link in self.links.values():
+                    link.announcements.pop(key, None)
+
+    def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
+        if not self._is_sound(link, state):
+            return []
+        key = state.key
+        if state.sequence > _sequence(link.holds, key):
+            link.holds[key] = state
+        if key.member == self.member:
+            link.answers[key] = Held(key, state.sequence)
+            if state.sequence > _sequence(self.known, key):
+                return [Behind(state)]
+            return self._offer(peer, key)
+        link.owed.add(key)
+        if _sequence(self.known, key) >= state.sequence:
+            return self._settled(key)
+        return self._fetch(key)
+
+    def _is_sound(self, link: Link, state: State) -> bool:
+        """Return whether a state may be taken; answer the peer if not."""
+        key = state.key
+        try:
+            check_state(state, self.roster)
+            known = self.known.get(key)
+            if known is None and self._branches_of(key) >= MOST_BRANCHES:
+                raise PeerRefused(f"{key.member} has too many branches", member=key.member)
+            if known is not None and known.sequence == state.sequence and known.tip != state.tip:
+                raise PeerRefused(f"{key.member} signed two states of one number", member=key.member)
+        except PeerRefused as refused:
+            link.answers[key] = Refused(key, state.sequence, refused.message)
+            return False
+        return True
+
+    def _branches_of(self, key: Key) -> int:
+        return sum(other.member == key.member and other.kind is key.kind for other in self.known)
+
+    def _hear_held(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
+        offered = link.offered.pop(key, None)
+        jobs: list[Job] = []
+        if offered is not None and offered.sequence == sequence:
+            if sequence > _sequence(link.holds, key):
+                link.holds[key] = offered
+            self.confirmed.setdefault(peer, {})[key] = offered
+            jobs.append(Confirmed(peer, offered))
+        elif offered is not None and sequence > offered.sequence:
+            link.declined[key] = max(sequence, link.declined.get(key, 0))
+        return jobs + self._offer(peer, key)
+
+    def _hear_refused(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
+        if self._is_fetching(key, peer):
+            del self._fetching[key]
+            link.unable[key] = max(sequence, link.unable.get(key, 0))
+            return self._fetch(key)
+        if link.offered.pop(key, None) is not None:
+            link.declined[key] = max(sequence, link.declined.get(key, 0))
+        return self._offer(peer, key)
+
+    def _hear_want(self, peer: str, link: Link, want: Want) -> list[Job]:
+        key = want.key
+        state = self.known.get(key)
+        if state is None or state.sequence < want.sequence:
+            link.answers[key] = Refused(key, want.sequence, "this state is not here")
+            return []
+        if key in link.making:
+            return []
+        link.offered[key] = state
+        link.announcements.pop(key, None)
+        broken = self._broken.pop((peer, key), None)
+        if broken is not None and (broken.pack, broken.state) == (want.pack, state) and want.offset < broken.spool.size:
+            self._drop(link.outgoing, key)
+            link.outgoing[key] = replace(broken, offset=want.offset)
+            return []
+        if broken is not None:
+            broken.spool.close()
+        job = link.making[key] = MakePack(peer, state, None, want)
+        return [job]
+
+    def _hear_chunk(self, peer: str, link: Link, chunk: Chunk) -> list[Job]:
+        state, key = chunk.state, chunk.state.key
+        incoming = link.incoming.get(key)
+        if (incoming is None or incoming.state != state) and not self._is_sound(link, state):
+            return []
+        if key.member == self.member or _sequence(self.known, key) >= state.sequence:
+            self._drop(link.incoming, key)
+            link.owed.add(key)
+            return self._settled(key)
+        if chunk.offset == 0:
+            self._drop(link.incoming, key)
+            asked = self._is_fetching(key, peer)
+            incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked)
+        flaw = self._flaw(incoming, chunk)
+        if incoming is None or flaw is not None:
+            return self._turn_down(link, state, flaw or "")
+        incoming.spool.append(chunk.data)
+        if incoming.spool.size < chunk.total:
+            return []
+        del link.incoming[key]
+        return self._take(peer, incoming)
+
+    def _flaw(self, incoming: Incoming | None, chunk: Chunk) -> str | None:
+        """Return what is wrong with a part of a pack, or None."""
+        if incoming is None or incoming.state != chunk.state or incoming.pack != chunk.pack:
+            return "a part of the pack is missing"
+        if incoming.spool.size != chunk.offset:
+            return "a part of the pack is missing"
+        if chunk.total > (self._limits.pack if incoming.asked else self._limits.inline):
+            return f"the pack is too large: {chunk.total} bytes"
+        if not chunk.data or chunk.offset + len(chunk.data) > chunk.total:
+            return "the pack is not as large as was said"
+        return None
+
+    def _turn_down(self, link: Link, state: State, reason: str) -> list[Job]:
+        key = state.key
+        self._drop(link.incoming, key)
+        link.answers[key] = Refused(key, state.sequence, reason)
+        link.unable[key] = state.sequence
+        link.owed.discard(key)
+        if self._fetching.pop(key, None) is None:
+            return []
+        return self._fetch(key)
+
+    def _take(self, peer: str, incoming: Incoming) -> list[Job]:
+        state = incoming.state
+        link = self.links[peer]
+        link.owed.add(state.key)
+        if state.sequence > _sequence(link.holds, state.key):
+            link.holds[state.key] = state
+        if state.key in self._taking:
+            # The one being taken may turn out as bad as it likes: this one is asked for again then.
+            incoming.spool.close()
+            return []
+        self._taking[state.key] = state.sequence
+        return [TakePack(peer, state, incoming.spool)]
+
+    # What follows.
+
+    def _settled(self, key: Key) -> list[Job]:
+        """Answer everyone who waits for what is known now, offer it to the rest, and fetch what is newer still."""
+        sequence = _sequence(self.known, key)
+        jobs: list[Job] = []
+        for name, link in self.links.items():
+            if key in link.owed and _sequence(link.holds, key) <= sequence:
+                link.owed.discard(key)
+                link.answers[key] = Held(key, _sequence(link.holds, key) or sequence)
+            jobs += self._offer(name, key)
+        fetch = self._fetching.get(key)
+        if fetch is not None and fetch.state.sequence <= sequence:
+            del self._fetching[key]
+        return jobs + self._fetch(key)
+
+    def _offer_to_all(self, key: Key) -> list[Job]:
+        return [job for name in self.links for job in self._offer(name, key)]
+
+    def _offer(self, peer: str, key: Key) -> list[Job]:
+        """Tell a peer the newest state of a branch, unless it has it or still owes an answer to the one before."""
+        link, state = self.links[peer], self.known.get(key)
+        if state is None or key in link.offered or key in link.making:
+            return []
+        if max(_sequence(link.holds, key), link.declined.get(key, 0)) >= state.sequence:
+            return []
+        link.offered[key] = state
+        since = link.holds.get(key)
+        if since is None or key.member != self.member:
+            link.announcements[key] = None
+            return []
+        job = link.making[key] = MakePack(peer, state, since, None)
+        return [job]
+
+    def _fetch(self, key: Key) -> list[Job]:
+        """Ask for the newest state of a branch that anyone has and I lack: its own member first, if connected."""
+        if key in self._fetching or key in self._taking:
+            return []
+        mine = _sequence(self.known, key)
+        best: tuple[int, bool, str] | None = None
+        for name, link in self.links.items():
+            sequence = _sequence(link.holds, key)
+            if sequence > max(mine, link.unable.get(key, 0)):
+                best = max(best or (0, False, ""), (sequence, name == key.member, name))
+        if best is None:
+            return []
+        peer = best[2]
+        job = self._fetching[key] = FindHaves(peer, self.links[peer].holds[key])
+        return [job]
+
+    def _is_fetching(self, key: Key, peer: str) -> bool:
+        fetch = self._fetching.get(key)
+        return fetch is not None and fetch.peer == peer
+
+    def _keep_partial(self, peer: str, key: Key, incoming: Incoming) -> None:
+        old = self._partial.pop((peer, key), None)
+        if old is not None:
+            old.spool.close()
+        if incoming.asked and len(self._partial) < MOST_BROKEN:
+            self._partial[peer, key] = incoming
+        else:
+            incoming.spool.close()
+
+    def _keep_broken(self, peer: str, key: Key, outgoing: Outgoing) -> None:
+        old = self._broken.pop((peer, key), None)
+        if old is not None:
+            old.spool.close()
+        while len(self._broken) >= MOST_BROKEN:
+            self._broken.pop(next(iter(self._broken))).spool.close()
+        self._broken[peer, key] = outgoing
+
+    @staticmethod
+    def _drop(parts: dict[Key, Incoming] | dict[Key, Outgoing], key: Key) -> None:
+        part = parts.pop(key, None)
+        if part is not None:
+            part.spool.close()
+
+    # What is to be said.
+
+    def next_word(self, peer: str) -> Word | None:
+        """Take the next thing to say to a connected peer, or None when all is said."""
+        link = self.links[peer]
+        if link.admissions or link.contacts:
+            return self._next_gossip(link)
+        if link.answers:
+            return link.answers.pop(next(iter(link.answers)))
+        if link.wants:
+            return link.wants.pop(next(iter(link.wants)))
+        if link.announcements:
+            key = next(iter(link.announcements))
+            del link.announcements[key]
+            # The newest, which may be newer than when it was put here.
+            link.offered[key] = self.known[key]
+            return Announce(self.known[key])
+        if link.outgoing:
+            return self._next_chunk(link)
+        return None
+
+    @staticmethod
+    def _next_gossip(link: Link) -> Gossip:
+        digests = sorted(link.admissions, key=lambda digest: (link.admissions[digest].time, digest))[:MOST_ENTRIES]
+        admissions = tuple(link.admissions.pop(digest) for digest in digests)
+        keys = [] if link.admissions else list(link.contacts)[:MOST_ENTRIES]
+        return Gossip(admissions, tuple(link.contacts.pop(key) for key in keys))
+
+    def _next_chunk(self, link: Link) -> Chunk:
+        """Take a part of the pack that waits longest, which then goes to the end of the line."""
+        key = next(iter(link.outgoing))
+        leaving = link.outgoing.pop(key)
+        data = leaving.spool.read(leaving.offset, self._limits.chunk)
+        chunk = Chunk(leaving.state, leaving.pack, leaving.offset, leaving.spool.size, data)
+        leaving.offset += len(data)
+        if leaving.offset < leaving.spool.size:
+            link.outgoing[key] = leaving
+        else:
+            leaving.spool.close()
+        return chunk

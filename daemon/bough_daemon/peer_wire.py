@@ -1,0 +1,160 @@
+"""The door for messages between daemons: words to messages and back, errors to status codes and back."""
+
+from __future__ import annotations
+
+import grpc
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon.errors import (
+    BadName,
+    BadTicket,
+    BoughError,
+    NameTaken,
+    NotPossibleNow,
+    PeerRefused,
+    PeerUnreachable,
+)
+from bough_daemon.roster import Admission, Contact
+from bough_daemon.states import Key, Kind, State
+from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
+
+CODES: dict[type[BoughError], grpc.StatusCode] = {
+    BadTicket: grpc.StatusCode.UNAUTHENTICATED,
+    NameTaken: grpc.StatusCode.ALREADY_EXISTS,
+    BadName: grpc.StatusCode.INVALID_ARGUMENT,
+    NotPossibleNow: grpc.StatusCode.FAILED_PRECONDITION,
+    PeerRefused: grpc.StatusCode.PERMISSION_DENIED,
+    PeerUnreachable: grpc.StatusCode.UNAVAILABLE,
+}
+KINDS = {Kind.LIVE: pb.STATE_KIND_LIVE, Kind.LANDED: pb.STATE_KIND_LANDED}
+
+
+def code_of(failure: BoughError) -> grpc.StatusCode:
+    """Return the status code that an error travels as; its message travels as the details."""
+    return CODES.get(type(failure), grpc.StatusCode.INTERNAL)
+
+
+def error_of(failure: grpc.RpcError) -> BoughError:
+    """Return the error that a failed call stands for."""
+    code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
+    details = failure.details() if isinstance(failure, grpc.aio.AioRpcError) else None
+    kind = next((kind for kind, sent in CODES.items() if sent is code), PeerUnreachable)
+    return kind(details or f"the peer did not answer ({code})")
+
+
+def admission_message(entry: Admission) -> pb.Admission:
+    """Return the message of an admission."""
+    return pb.Admission(
+        name=entry.name,
+        key=entry.key,
+        certificate=entry.certificate,
+        vouch=entry.vouch,
+        admitter=entry.admitter,
+        time_ms=entry.time,
+        nonce=entry.nonce,
+        signature=entry.signature,
+    )
+
+
+def admission(message: pb.Admission) -> Admission:
+    """Return the admission of a message; whether it is valid is the roster's to say."""
+    return Admission(
+        message.name,
+        message.key,
+        message.certificate,
+        message.vouch,
+        message.admitter,
+        message.time_ms,
+        message.nonce,
+        message.signature,
+    )
+
+
+def gossip_message(word: Gossip) -> pb.Gossip:
+    """Return the message of what is known of the team."""
+    contacts = [
+        pb.Contact(key=entry.key, addresses=entry.addresses, time_ms=entry.time, signature=entry.signature)
+        for entry in word.contacts
+    ]
+    return pb.Gossip(admissions=[admission_message(entry) for entry in word.admissions], contacts=contacts)
+
+
+def gossip(message: pb.Gossip) -> Gossip:
+    """Return what a message says of the team."""
+    contacts = (
+        Contact(entry.key, tuple(entry.addresses), entry.time_ms, entry.signature) for entry in message.contacts
+    )
+    return Gossip(tuple(admission(entry) for entry in message.admissions), tuple(contacts))
+
+
+def _key_message(key: Key) -> pb.StateKey:
+    return pb.StateKey(member=key.member, kind=KINDS[key.kind], branch=key.branch)
+
+
+def _key(message: pb.StateKey) -> Key:
+    kind = next((kind for kind, number in KINDS.items() if number == message.kind), None)
+    if kind is None:
+        raise PeerRefused("the peer speaks of a kind of state that this Bough does not know")
+    return Key(message.member, kind, message.branch)
+
+
+def _state_message(state: State) -> pb.State:
+    return pb.State(
+        team=state.team,
+        key=_key_message(state.key),
+        sequence=state.sequence,
+        tip=state.tip,
+        base=state.base,
+        time_ms=state.time,
+        signature=state.signature,
+    )
+
+
+def _state(message: pb.State) -> State:
+    key = _key(message.key)
+    return State(message.team, key, message.sequence, message.tip, message.base, message.time_ms, message.signature)
+
+
+def word_message(word: Word) -> pb.Word:
+    """Return the message of a word."""
+    match word:
+        case Hello(team, version):
+            return pb.Word(hello=pb.Hello(team=team, version=version))
+        case Gossip():
+            return pb.Word(gossip=gossip_message(word))
+        case Announce(state):
+            return pb.Word(announce=pb.Announce(state=_state_message(state)))
+        case Held(key, sequence):
+            return pb.Word(held=pb.Held(key=_key_message(key), sequence=sequence))
+        case Refused(key, sequence, reason):
+            return pb.Word(refused=pb.Refused(key=_key_message(key), sequence=sequence, reason=reason))
+        case Want(key, sequence, haves, shallow, pack, offset):
+            want = pb.Want(key=_key_message(key), sequence=sequence, haves=haves, shallow=shallow)
+            want.pack, want.offset = pack, offset
+            return pb.Word(want=want)
+        case Chunk(state, pack, offset, total, data):
+            chunk = pb.Chunk(state=_state_message(state), pack=pack, offset=offset, total=total, data=data)
+            return pb.Word(chunk=chunk)
+
+
+def word(message: pb.Word) -> Word:
+    """Return the word of a message, or raise PeerRefused for one that this Bough does not know."""
+    match message.WhichOneof("kind"):
+        case "hello":
+            return Hello(message.hello.team, message.hello.version)
+        case "gossip":
+            return gossip(message.gossip)
+        case "announce":
+            return Announce(_state(message.announce.state))
+        case "held":
+            return Held(_key(message.held.key), message.held.sequence)
+        case "refused":
+            return Refused(_key(message.refused.key), message.refused.sequence, message.refused.reason)
+        case "want":
+            want = message.want
+            return Want(_key(want.key), want.sequence, tuple(want.haves), tuple(want.shallow), want.pack, want.offset)
+        case "chunk":
+            chunk = message.chunk
+            return Chunk(_state(chunk.state), chunk.pack, chunk.offset, chunk.total, chunk.data)
+        case _:
+            raise PeerRefused("the peer said something that this Bough does not understand")

@@ -1,0 +1,95 @@
+"""Signed states: what a member says about a branch, good through any relay.
+
+A state names the team, the member, the branch and a sequence number, so it can be neither forged, nor replayed, nor
+moved to another repository or another branch.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from bough_daemon.errors import BadName, PeerRefused
+from bough_daemon.keys import Identity, statement, verify
+from bough_daemon.names import check_branch, check_member_name, owner_of
+from bough_daemon.roster import Roster
+
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+MOST_BRANCHES = 256  # of one member and kind
+
+
+class Kind(Enum):
+    """What a state is about: a live branch, or what its member landed on a shared branch."""
+
+    LIVE = 1
+    LANDED = 2
+
+
+@dataclass(frozen=True)
+class Key:
+    """Whose state of what; for each key the highest sequence counts. `branch`: bytes as in Git."""
+
+    member: str
+    kind: Kind
+    branch: bytes
+
+
+@dataclass(frozen=True)
+class State:
+    """One signed state. `tip`, `base`: commits, the same one where it landed. `time`: milliseconds since the epoch."""
+
+    team: str
+    key: Key
+    sequence: int
+    tip: str
+    base: str
+    time: int
+    signature: bytes = b""
+
+    def statement(self) -> bytes:
+        """Return what the member signs."""
+        key = self.key
+        fields = (self.team, key.member, key.kind.name, key.branch, self.sequence, self.tip, self.base, self.time)
+        return statement("state", *fields)
+
+    def signed(self, identity: Identity) -> State:
+        """Return the same state with the identity's signature."""
+        return replace(self, signature=identity.sign(self.statement()))
+
+
+def branch_owner(roster: Roster, branch: str) -> str:
+    """Return the member who alone may say what a live branch is.
+
+    `alice+desktop` is the member of that name if there is one, else a further worktree of alice.
+    """
+    return branch if branch in roster.members else owner_of(branch)
+
+
+def check_state(state: State, roster: Roster) -> State:
+    """Return a state that its member may make and has signed, or raise PeerRefused that says why not."""
+    key = state.key
+    member = roster.members.get(key.member)
+    if state.team != roster.team:
+        raise PeerRefused("the state is of another team", team=state.team)
+    if member is None:
+        raise PeerRefused(f"the state is of {key.member}, who is not in the team", member=key.member)
+    if not _is_well_formed(state):
+        raise PeerRefused(f"the state of {key.member} is not well-formed", member=key.member)
+    if key.kind is Kind.LIVE and branch_owner(roster, key.branch.decode()) != key.member:
+        raise PeerRefused(f"{key.member} may not speak for the branch {key.branch.decode()}", member=key.member)
+    if not verify(member.key, state.signature, state.statement()):
+        raise PeerRefused(f"the state is not signed by {key.member}", member=key.member)
+    return state
+
+
+def _is_well_formed(state: State) -> bool:
+    try:
+        if state.key.kind is Kind.LIVE:
+            check_member_name(state.key.branch.decode())
+        else:
+            check_branch(state.key.branch)
+    except (BadName, UnicodeDecodeError):
+        return False
+    commits = COMMIT.fullmatch(state.tip) and COMMIT.fullmatch(state.base)
+    return bool(commits) and 0 < state.sequence < 2**63 and 0 <= state.time < 2**63

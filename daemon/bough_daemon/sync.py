@@ -1,0 +1,394 @@
+"""The team of one repository: who is in it, what they have, and how mine reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon import peer_wire
+from bough_daemon.conversations import Conversations, Told
+from bough_daemon.dial import present_ticket
+from bough_daemon.errors import NameTaken, NotPossibleNow, PeerRefused, PortTaken, UnrelatedHistory
+from bough_daemon.home import Home
+from bough_daemon.keys import fingerprint
+from bough_daemon.listener import PeerListener, Pipe
+from bough_daemon.names import check_branch, check_member_name
+from bough_daemon.owner import Owner
+from bough_daemon.packs import Limits, Spool, gather, haves_of, known_commits, roots_of, sweep
+from bough_daemon.peer import Exchange, Learned
+from bough_daemon.roster import Roster
+from bough_daemon.states import Key, Kind, State, branch_owner
+from bough_daemon.store import Store
+from bough_daemon.team import Team, now_ms
+from bough_daemon.tickets import Ticket, new_secret
+from bough_daemon.waiting import to_the_end
+from bough_daemon.words import Gossip
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_TIPS = 4096
+
+
+@dataclass(frozen=True)
+class Teammate:
+    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms."""
+
+    name: str
+    branch: str
+    tip: str | None
+    base: str | None
+    time: int
+    connected: bool
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a member, myself included, last landed on a shared branch. `time`: milliseconds since the epoch."""
+
+    branch: str
+    commit: str
+    member: str
+    time: int
+
+
+@dataclass(frozen=True)
+class Invite:
+    """A ticket, and what was opened so that its holder can come in."""
+
+    ticket: str
+    opened: list[str]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in the team.
+
+    `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `connected`,
+    `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I do).
+    """
+
+    kind: str
+    member: str
+    branch: str = ""
+    tip: str = ""
+
+
+class TeamSync:
+    """One repository's team. On the loop's thread only; the store is used through its `owner`.
+
+    `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
+    not wait.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        owner: Owner,
+        listener: PeerListener,
+        name: str,
+        on_event: Callable[[Event], None],
+        limits: Limits | None = None,
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._owner = owner
+        self._listener = listener
+        self._wished_name = name
+        self._on_event = on_event
+        self._limits = limits or Limits()
+        self._identity = listener.identity
+        self._publishing = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._tips: dict[str, tuple[Key, int]] = {}
+        self._team: Team
+        self._exchange: Exchange
+        self._conversations: Conversations
+        self._running: asyncio.Task[None]
+        self._changed = asyncio.Event()
+
+    @property
+    def team_id(self) -> str:
+        """The id of the team that the repository is in."""
+        return self._team.roster.team
+
+    @property
+    def member(self) -> str:
+        """What this member is called in the team."""
+        return self._exchange.member
+
+    @property
+    def roster(self) -> Roster:
+        """The team's members."""
+        return self._team.roster
+
+    async def start(self) -> None:
+        """Come into the team, a new one of its own at first, and talk with whoever is there."""
+        await self._owner.run(sweep, self._store)
+        await self._owner.run(gather, self._store)
+        team = await asyncio.to_thread(Team.of_store, self._home, self._store, self._identity, self._wished_name)
+        await self._enter(team)
+
+    async def stop(self) -> None:
+        """Stop talking. What was taken and published is written down."""
+        self._listener.rooms.pop(self.team_id, None)
+        self._listener.refresh()
+        self._running.cancel()
+        await asyncio.wait([self._running])
+        await self._save_states()
+        self._exchange.close()
+
+    async def _enter(self, team: Team) -> None:
+        me = team.roster.by_key(self._identity.key)
+        if me is None:
+            raise NotPossibleNow(f"this home is no longer in the team {team.roster.team}", team=team.roster.team)
+        self._team = team
+        self._exchange = Exchange(me.name, team.roster, lambda: Spool.below(self._store.folder), self._limits)
+        self._exchange.known = await self._owner.run(self._still_here, team)
+        told = Told(self._presence, self._took, self._confirmed, self._learned, self._behind)
+        self._conversations = Conversations(self._exchange, self._store, self._owner, self._identity, told)
+        self._listener.rooms[team.roster.team] = self
+        self._listener.refresh()
+        if team.invites.valid(now_ms()):
+            try:
+                await self._listener.expect_joiners()
+            except PortTaken as taken:
+                log.warning("tickets that are out lead nowhere: %s", taken)
+        ready = asyncio.Event()
+        self._running = asyncio.create_task(self._conversations.run(ready))
+        self._running.add_done_callback(_tell_failure)
+        await ready.wait()
+        self._conversations.begin(self._keep_saving())
+        self.moved()
+
+    def _still_here(self, team: Team) -> dict[Key, State]:
+        return {key: state for key, state in team.states.items() if self._store.objects.exists(state.tip)}
+
+    # What I have.
+
+    async def publish(self, branch: str, tip: str, base: str) -> None:
+        """Tell the team that my branch's shared tip moved; does nothing when they were told this before.
+
+        `branch`: named as the member, or `member+FOLDER`; raises NameTaken where that is another member.
+        """
+        if branch_owner(self.roster, check_member_name(branch)) != self.member:
+            raise NameTaken(f"the branch {branch} belongs to another member", name=branch)
+        await self._publish(Key(self.member, Kind.LIVE, branch.encode()), tip, base)
+
+    async def publish_landed(self, branch: str, commit: str) -> None:
+        """Tell the team that I landed `commit` on a shared branch (`main`)."""
+        await self._publish(Key(self.member, Kind.LANDED, check_branch(os.fsencode(branch))), commit, commit)
+
+    async def _publish(self, key: Key, tip: str, base: str, anew: bool = False) -> None:
+        async with self._publishing:
+            last = self._exchange.known.get(key)
+            if last is not None and (last.tip, last.base) == (tip, base) and not anew:
+                return
+            sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
+            state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
+            # Written down before anyone hears it: a number is never used for two states.
+            self._team.sequences[key] = sequence
+            await self._save_states(state)
+            self._tips[tip] = (key, sequence)
+            while len(self._tips) > REMEMBERED_TIPS:
+                del self._tips[next(iter(self._tips))]
+            self._conversations.do(self._exchange.publish(state))
+
+    def holders(self, tip: str) -> set[str]:
+        """Return which teammates have confirmed that they hold this tip of mine, or a later one of the branch."""
+        if tip not in self._tips:
+            return set()
+        key, sequence = self._tips[tip]
+        confirmed = self._exchange.confirmed
+        return {name for name, held in confirmed.items() if key in held and held[key].sequence >= sequence}
+
+    # What they have.
+
+    def teammates(self) -> list[Teammate]:
+        """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip."""
+        connected = self._conversations.connected()
+        found: list[Teammate] = []
+        for name in sorted(set(self.roster.members) - {self.member}):
+            states = [state for key, state in self._exchange.known.items() if key.member == name]
+            live = sorted((state for state in states if state.key.kind is Kind.LIVE), key=lambda one: one.key.branch)
+            found += [
+                Teammate(name, one.key.branch.decode(), one.tip, one.base, one.time, name in connected) for one in live
+            ]
+            if not live:
+                found.append(Teammate(name, name, None, None, self.roster.member(name).time, name in connected))
+        return found
+
+    def landed(self) -> list[Landed]:
+        """Return what each member last landed on each shared branch, newest first."""
+        states = [state for key, state in self._exchange.known.items() if key.kind is Kind.LANDED]
+        states.sort(key=lambda state: state.time, reverse=True)
+        return [Landed(os.fsdecode(one.key.branch), one.tip, one.key.member, one.time) for one in states]
+
+    # Who is in the team.
+
+    async def invite(self, listen: str | None = None) -> Invite:
+        """Make a ticket that lets one person in, and open what its holder will call; raise PortTaken.
+
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface.
+        """
+        opened = await self._listener.open(listen)
+        secret = new_secret()
+        before, self._team.invites = self._team.invites, self._team.invites.with_new(secret, now_ms())
+        try:
+            self._team.save_roster()
+        except OSError:
+            self._team.invites = before
+            raise
+        addresses = self._listener.join_addresses()
+        ticket = Ticket(self.team_id, fingerprint(self._identity.certificate), secret, addresses)
+        return Invite(str(ticket), opened)
+
+    async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
+        """Let the holder of a ticket into the team, or raise what stands against it: then the ticket is still good.
+
+        Spending the ticket and admitting its holder are one write: of two who come at once one is let in, also when
+        the daemon is killed on the way.
+        """
+        self._team.invites.spent(request.secret, request.key, now_ms())
+        named = [*request.commits, *([request.shared_commit] if request.shared_commit else [])]
+        if not await self._owner.run(known_commits, self._store, named):
+            commits = await asyncio.to_thread(self._history)
+            return pb.JoinResponse(unrelated=pb.Unrelated(commits=commits))
+        # From here to the write nothing waits, so nobody comes between.
+        team, now = self._team, now_ms()
+        spent = team.invites.spent(request.secret, request.key, now)
+        holder = self.roster.by_key(request.key)
+        if holder is None and any(key.branch == request.name.encode() for key in self._exchange.known):
+            raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)
+        certificate, vouch = request.certificate, request.vouch
+        entry = team.roster.admit(self._identity, request.name, request.key, certificate, vouch, now)
+        before, team.invites = team.invites, spent
+        try:
+            team.save_roster()
+        except OSError:
+            team.invites = before
+            if holder is None:
+                team.roster.forget(entry, now)
+            raise
+        self._listener.refresh()
+        if holder is None:
+            self._exchange.spread([entry], [])
+            self._conversations.do([])
+            self._conversations.call_everyone()
+            self._on_event(Event("member", entry.name))
+        known = Gossip(tuple(team.roster.admissions.values()), tuple(team.roster.contacts.values()))
+        return pb.JoinResponse(welcome=peer_wire.gossip_message(known))
+
+    async def join(self, ticket: str, name: str) -> None:
+        """Leave the team of my own for the one that the ticket is for, and be called `name` there.
+
+        Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
+        this repository is in a team with others; then everything is as it was.
+        """
+        parsed = Ticket.parse(ticket)
+        check_member_name(name)
+        if len(self.roster.members) > 1:
+            raise NotPossibleNow("this repository is in a team with others already", team=self.team_id)
+        if parsed.team == self.team_id:
+            raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
+        roster = await self._present(parsed, name)
+        left = self._team.folder
+        team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
+        await self.stop()
+        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        self._tips.clear()
+        await self._enter(team)
+
+    async def _present(self, ticket: Ticket, name: str) -> Roster:
+        """Present the ticket, with proof of a shared history, and return the team's roster with me in it."""
+        me = self._identity
+        request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name=name, key=me.key)
+        request.certificate, request.vouch = me.certificate, me.vouch
+        request.commits.extend(await asyncio.to_thread(self._history))
+        answer = await present_ticket(ticket, request)
+        if answer.HasField("unrelated"):
+            shared = await self._owner.run(known_commits, self._store, answer.unrelated.commits)
+            if not shared:
+                raise UnrelatedHistory("this repository and the one of the ticket share no commit")
+            request.shared_commit = shared[0]
+            answer = await present_ticket(ticket, request)
+        roster, said = Roster(ticket.team), peer_wire.gossip(answer.welcome)
+        roster.merge(said.admissions, said.contacts, now_ms())
+        entry = roster.by_key(me.key)
+        if entry is None or entry.name != name:
+            raise PeerRefused("the answer to the ticket does not let this member in")
+        return roster
+
+    def _history(self) -> tuple[str, ...]:
+        """Return commits by which another clone of this repository can be told."""
+        return tuple(dict.fromkeys([*roots_of(self._store), *haves_of(self._store)]))
+
+    # What the listener and the conversations say.
+
+    async def welcome(self, member: str, pipe: Pipe) -> None:
+        """Talk with a member who has called."""
+        await self._conversations.welcome(member, pipe)
+
+    def moved(self) -> None:
+        """Tell the team where this daemon listens, if that is news."""
+        addresses = self._listener.addresses()
+        if self.roster.contacts.get(self._identity.key) is None or self.roster.addresses(self.member) != addresses:
+            contact = self.roster.announce(self._identity, addresses, now_ms())
+            self._team.save_roster()
+            self._exchange.spread([], [contact])
+            self._conversations.do([])
+
+    def _presence(self, member: str, here: bool) -> None:
+        self._on_event(Event("connected" if here else "disconnected", member))
+
+    def _took(self, state: State) -> None:
+        self._changed.set()
+        kind = "tip" if state.key.kind is Kind.LIVE else "landed"
+        self._on_event(Event(kind, state.key.member, os.fsdecode(state.key.branch), state.tip))
+
+    def _confirmed(self, peer: str, state: State) -> None:
+        self._on_event(Event("held", peer, os.fsdecode(state.key.branch), state.tip))
+
+    def _learned(self, news: Learned) -> None:
+        self._team.save_roster()
+        self._listener.refresh()
+        self._conversations.part()
+        self._conversations.call_everyone()
+        for entry in news.admissions:
+            if self.roster.members.get(entry.name) == entry:
+                self._on_event(Event("member", entry.name))
+
+    def _behind(self, state: State) -> None:
+        """Go on above the number that peers know, with what is here."""
+        self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
+        mine = self._exchange.known.get(state.key)
+        if mine is not None:
+            self._conversations.begin(self._publish(state.key, mine.tip, mine.base, anew=True))
+        self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))
+
+    # What is written down.
+
+    async def _save_states(self, *new: State) -> None:
+        async with self._saving:
+            states = {state.key: state for state in [*self._exchange.known.values(), *new]}
+            await to_the_end(asyncio.to_thread(self._team.save_states, states.values()))
+
+    async def _keep_saving(self) -> None:
+        """Write down what was taken: one write for all that came during the last."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            with contextlib.suppress(OSError):
+                await self._save_states()
+
+
+def _tell_failure(running: asyncio.Task[None]) -> None:
+    if not running.cancelled() and running.exception() is not None:
+        log.error("talking with the team has ended", exc_info=running.exception())

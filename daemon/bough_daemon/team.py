@@ -1,0 +1,209 @@
+"""What a member knows of one team, kept under `$BOUGH_HOME/teams/<team id>/`.
+
+The roster and the invites lie in one file, which is written whole: so a ticket is spent and its holder let in at once,
+or neither. The states lie beside it. A repository's store names the team that it is in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bough_daemon.durable import write_whole
+from bough_daemon.errors import StoreDamaged
+from bough_daemon.home import Home
+from bough_daemon.keys import Identity
+from bough_daemon.roster import Admission, Contact, Roster
+from bough_daemon.states import Key, Kind, State
+from bough_daemon.store import Store
+from bough_daemon.tickets import Invite, Invites
+
+TEAM = re.compile(r"[0-9a-f]{32}")
+
+
+def now_ms() -> int:
+    """Return the time in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Team:
+    """A team as one member knows it. `folder`: where it is kept; `repository`: the git common directory that is in it.
+
+    `sequences`: the number of my newest state, by key; it never goes back, whatever is restored.
+    """
+
+    folder: str
+    roster: Roster
+    repository: str
+    invites: Invites = field(default_factory=Invites)
+    states: dict[Key, State] = field(default_factory=dict)
+    sequences: dict[Key, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_store(cls, home: Home, store: Store, identity: Identity, name: str) -> Team:
+        """Return the team that a repository is in; at first one of its own, in which `name` is alone.
+
+        A copy of a repository that is still there is not in its team: one member cannot be in two places.
+        """
+        team = _noted(store.folder)
+        if TEAM.fullmatch(team) and os.path.exists(os.path.join(home.path("teams", team), "roster.json")):
+            found = cls.load(home.path("teams", team))
+            if not found._is_of_another(store):
+                found.repository = store.common_dir
+                return found
+        return cls.new(home, Roster.found(identity, name, now_ms()), store)
+
+    @classmethod
+    def new(cls, home: Home, roster: Roster, store: Store) -> Team:
+        """Write down a team that a repository has just come into; the last step is the note in its store."""
+        team = cls(home.path("teams", roster.team), roster, store.common_dir)
+        os.makedirs(team.folder, mode=0o700, exist_ok=True)
+        team.save_roster()
+        write_whole(_note(store.folder), roster.team.encode() + b"\n")
+        return team
+
+    def _is_of_another(self, store: Store) -> bool:
+        """Return whether the store is a copy: the repository that came into the team is still where it was."""
+        if self.repository == store.common_dir:
+            return False
+        return _noted(os.path.join(self.repository, "bough")) == self.roster.team
+
+    @classmethod
+    def load(cls, folder: str) -> Team:
+        """Read a team, or raise StoreDamaged."""
+        try:
+            kept = _read(os.path.join(folder, "roster.json"))
+            roster = Roster(kept["team"])
+            admissions = {_admission(entry): entry["seen"] for entry in kept["admissions"]}
+            roster.restore(admissions, [_contact(entry) for entry in kept["contacts"]], now_ms())
+            invites = Invites(tuple(_invite(entry) for entry in kept["invites"]))
+            team = cls(folder, roster, kept["repository"], invites)
+            path = os.path.join(folder, "states.json")
+            if os.path.exists(path):
+                kept = _read(path)
+                team.states = {state.key: state for state in map(_state, kept["states"])}
+                team.sequences = {_key(entry): entry["sequence"] for entry in kept["sequences"]}
+        except (ValueError, KeyError, TypeError) as damage:
+            raise StoreDamaged(f"what is kept of the team in {folder} cannot be read: {damage}") from damage
+        return team
+
+    def save_roster(self) -> None:
+        """Write the roster and the invites down, both or neither, synced."""
+        roster = self.roster
+        kept = {
+            "team": roster.team,
+            "repository": self.repository,
+            "admissions": [
+                _kept_admission(entry) | {"seen": roster.seen[digest]} for digest, entry in roster.admissions.items()
+            ],
+            "contacts": [_kept_contact(entry) for entry in roster.contacts.values()],
+            "invites": [_kept_invite(invite) for invite in self.invites.known],
+        }
+        write_whole(os.path.join(self.folder, "roster.json"), json.dumps(kept, indent=1).encode())
+
+    def save_states(self, states: Iterable[State]) -> None:
+        """Write the states down, synced. May be called from one other thread at a time."""
+        kept = {
+            "states": [_kept_state(state) for state in states],
+            "sequences": [_kept_key(key) | {"sequence": number} for key, number in list(self.sequences.items())],
+        }
+        write_whole(os.path.join(self.folder, "states.json"), json.dumps(kept).encode())
+
+
+def _note(folder: str) -> str:
+    return os.path.join(folder, "team")
+
+
+def _noted(folder: str) -> str:
+    """Return the team that a store's folder names, or an empty text."""
+    try:
+        with open(_note(folder)) as note:
+            return note.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _read(path: str) -> Any:
+    with open(path, "rb") as source:
+        return json.load(source)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _data(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _kept_admission(entry: Admission) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "key": _text(entry.key),
+        "certificate": _text(entry.certificate),
+        "vouch": _text(entry.vouch),
+        "admitter": _text(entry.admitter),
+        "time": entry.time,
+        "nonce": _text(entry.nonce),
+        "signature": _text(entry.signature),
+    }
+
+
+def _admission(kept: dict[str, Any]) -> Admission:
+    binary = {name: _data(kept[name]) for name in ("key", "certificate", "vouch", "admitter", "nonce", "signature")}
+    return Admission(name=kept["name"], time=kept["time"], **binary)
+
+
+def _kept_contact(entry: Contact) -> dict[str, Any]:
+    return {
+        "key": _text(entry.key),
+        "addresses": list(entry.addresses),
+        "time": entry.time,
+        "signature": _text(entry.signature),
+    }
+
+
+def _contact(kept: dict[str, Any]) -> Contact:
+    return Contact(_data(kept["key"]), tuple(kept["addresses"]), kept["time"], _data(kept["signature"]))
+
+
+def _kept_invite(invite: Invite) -> dict[str, Any]:
+    spent_by = _text(invite.spent_by) if invite.spent_by is not None else None
+    return {"hash": invite.secret_hash.hex(), "expires": invite.expires, "spent_by": spent_by}
+
+
+def _invite(kept: dict[str, Any]) -> Invite:
+    spent_by = _data(kept["spent_by"]) if kept["spent_by"] is not None else None
+    return Invite(bytes.fromhex(kept["hash"]), kept["expires"], spent_by)
+
+
+def _kept_key(key: Key) -> dict[str, Any]:
+    return {"member": key.member, "kind": key.kind.name, "branch": _text(key.branch)}
+
+
+def _key(kept: dict[str, Any]) -> Key:
+    return Key(kept["member"], Kind[kept["kind"]], _data(kept["branch"]))
+
+
+def _kept_state(state: State) -> dict[str, Any]:
+    return {
+        "team": state.team,
+        "key": _kept_key(state.key),
+        "sequence": state.sequence,
+        "tip": state.tip,
+        "base": state.base,
+        "time": state.time,
+        "signature": _text(state.signature),
+    }
+
+
+def _state(kept: dict[str, Any]) -> State:
+    signature = _data(kept["signature"])
+    return State(kept["team"], _key(kept["key"]), kept["sequence"], kept["tip"], kept["base"], kept["time"], signature)

@@ -1,0 +1,149 @@
+"""The door of the room: one file, three sides, one result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from .conflicts import Dispute, Markers, compose, whole_lines
+from .decide import Decider
+from .gates import Failure, enclosing, failures
+from .languages import Language
+from .lines import merge_lines
+from .result import Conflict, Finding, MergeResult, Method
+from .sequences import changes
+from .settings import Settings
+from .shape import is_hostile
+from .syntax import Node, is_too_deep, parse, size_of
+from .text import is_binary, lines_of
+from .transplant import made
+
+_DEFAULTS = Settings()
+# Each round refuses at least one more entity; beyond this many the whole change is one conflict.
+_LIMIT_ROUNDS = 6
+
+Parts = list[bytes | Dispute]
+
+
+def merge_file(
+    base: bytes | None,
+    ours: bytes,
+    theirs: bytes,
+    path: str,
+    *,
+    labels: tuple[str, str, str] = ("ours", "base", "theirs"),
+    marker_size: int = 7,
+    settings: Settings = _DEFAULTS,
+) -> MergeResult:
+    """Merge one file by what its language means.
+
+    `base` is None where the sides have no common ancestor. `path` tells the language. `labels` stand at the conflict
+    markers, in this order. Never raises for any content; the same inputs give the same bytes on every machine.
+    """
+    if ours == theirs:
+        return MergeResult(ours, (), Method.EQUAL)
+    if ours == base:
+        return MergeResult(theirs, (), Method.THEIRS)
+    if theirs == base:
+        return MergeResult(ours, (), Method.OURS)
+    if any(is_binary(side) for side in (base or b"", ours, theirs)):
+        return MergeResult(ours, (Conflict(0, "", "changed a binary file", "changed a binary file"),), Method.BINARY)
+    merged = _merged(base or b"", ours, theirs, settings.language_of(path), settings)
+    content, conflicts = compose(merged.parts, Markers(labels, marker_size))
+    findings = tuple(Finding(kind, path, 0, message) for kind, message in merged.notes)
+    return MergeResult(content, conflicts, merged.method, findings)
+
+
+class _Merged(NamedTuple):
+    parts: Parts
+    method: Method
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, settings: Settings) -> _Merged:
+    limit = settings.limit_bytes
+    by_lines = merge_lines(base, ours, theirs)
+    if lang is None:
+        return _Merged(by_lines, Method.TEXT)
+    if lang.remedy:
+        return _regenerated(base, ours, theirs, lang.remedy)
+    if max(len(base), len(ours), len(theirs)) > limit:
+        return _Merged(by_lines, Method.TEXT, (("limit", f"longer than {limit} bytes: merged by lines, not checked"),))
+    if any(is_hostile(side, lang.grammar) for side in (base, ours, theirs)):
+        return _Merged(by_lines, Method.TEXT, (("limit", "nested too deeply: merged by lines, not checked"),))
+    roots = parse(base, lang), parse(ours, lang), parse(theirs, lang)
+    if sum(size_of(root) for root in roots) > settings.limit_nodes:
+        return _Merged(by_lines, Method.TEXT, (("limit", "too many nodes: merged by lines, not checked"),))
+    if any(is_too_deep(root) for root in roots):
+        return _Merged(by_lines, Method.TEXT, (("limit", "nested too deeply: merged by lines, not checked"),))
+    if _clean(by_lines) and not failures(b"".join(_texts(by_lines)), *roots):
+        return _Merged(by_lines, Method.LINES)
+    return _Merged(_by_structure(*roots), Method.STRUCTURE)
+
+
+def _regenerated(base: bytes, ours: bytes, theirs: bytes, remedy: str) -> _Merged:
+    """Leave a file that a tool writes in dispute: only the tool knows what belongs together in it."""
+    reason = f"this file is generated: take either side, then run `{remedy}`"
+    parts = whole_lines([Dispute(base, ours, theirs, reason=reason, final=True)])
+    return _Merged(parts, Method.GENERATED, (("generated", reason),))
+
+
+def _by_structure(base: Node, ours: Node, theirs: Node) -> Parts:
+    """Merge by entities, and refuse one entity after the other until no gate fails."""
+    vetoed: frozenset[bytes] = frozenset()
+    failed: Failure | None = None
+    for _ in range(_LIMIT_ROUNDS):
+        parts = _decided(base, ours, theirs, vetoed)
+        if not _clean(parts):
+            return parts if failed is None else _reasoned(parts, failed)
+        content = b"".join(_texts(parts))
+        found = failures(content, base, ours, theirs)
+        if not found:
+            return parts
+        failed = found[0]
+        names = failed.names or enclosing(parse(content, ours.lang).parts, failed.at)
+        fresh = [name for name in names if name not in vetoed]
+        if not fresh:
+            break
+        vetoed |= {fresh[0]}
+    assert failed is not None
+    return refused(content, failed, base.source, ours.source, theirs.source)
+
+
+def _decided(base: Node, ours: Node, theirs: Node, vetoed: frozenset[bytes]) -> Parts:
+    sources = base.source, ours.source, theirs.source
+    decider = Decider(vetoed, sources)
+    parts = whole_lines(decider.merge(base, ours, theirs))
+    if decider.pending:
+        done = made(parts, decider.pending)
+        return done if done is not None else whole_lines(Decider(vetoed).merge(base, ours, theirs))
+    return parts
+
+
+def refused(content: bytes, failed: Failure, base: bytes, ours: bytes, theirs: bytes) -> Parts:
+    """Turn the change around a failure into a dispute between the side that has it not and the merged text."""
+    merged = lines_of(content)
+    line = content.count(b"\n", 0, failed.at)
+    for side, ours_is_side in ((ours, True), (theirs, False)):
+        lines = lines_of(side)
+        for change in changes(lines, merged):
+            if change.new_start <= line < change.new_end:
+                old = b"".join(lines[change.old_start : change.old_end])
+                new = b"".join(merged[change.new_start : change.new_end])
+                mine, other = (old, new) if ours_is_side else (new, old)
+                dispute = Dispute(old, mine, other, reason=failed.message, final=True)
+                head, tail = b"".join(merged[: change.new_start]), b"".join(merged[change.new_end :])
+                return [part for part in (head, dispute, tail) if part != b""]
+    return whole_lines([Dispute(base, ours, theirs, reason=failed.message, final=True)])
+
+
+def _reasoned(parts: Parts, failed: Failure) -> Parts:
+    return [replace(part, reason=failed.message) if isinstance(part, Dispute) else part for part in parts]
+
+
+def _clean(parts: Parts) -> bool:
+    return all(isinstance(part, bytes) for part in parts)
+
+
+def _texts(parts: Parts) -> list[bytes]:
+    return [part for part in parts if isinstance(part, bytes)]

@@ -1,0 +1,121 @@
+"""Entities: what a node is called, in code and in words."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import tree_sitter
+
+from .syntax import Node
+
+_DEFINITIONS = re.compile(
+    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|block_mapping_pair|pair|[Aa]ttribute"
+)
+_IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^STag$|key")
+_DEPTH = 4
+# Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
+BARE = frozenset({"modifiers", "function_modifiers"})
+# Of these a declaration has at most one.
+_VISIBILITY = frozenset({b"public", b"protected", b"private", b"internal", b"fileprivate"})
+
+
+def name_of(node: Node) -> bytes | None:
+    """Return the name that tells this entity from its siblings of the same type, or None where it has none."""
+    core = node.core
+    if core.label is None and core.raw is not None:
+        core.label = core.lang.told_name(core.text) or _name(core.raw, node, _DEPTH) or b""
+    return core.label or None
+
+
+def key_of(node: Node) -> bytes | None:
+    """Return the name, with the parameters where the language tells entities of one name apart by them."""
+    name = name_of(node)
+    raw = node.core.raw
+    if name is None or raw is None or raw.type not in node.lang.overloads:
+        return name
+    found = [raw]
+    while found:
+        inner = found.pop(0)
+        if "parameter" in inner.type and inner is not raw:
+            return name + b"".join(_text(inner, node).split())
+        if "declarator" in inner.type or inner is raw:
+            found.extend(inner.children)
+    return name
+
+
+def group_of(parent: Node, child: Node) -> str | None:
+    """Return the group within which a child commutes in its parent, or None where its place means something."""
+    holder, child = parent.core, child.core
+    if not child.named and holder.kind not in BARE:
+        return None
+    return child.lang.group_of(holder.container, holder.kind, child.kind, child.text)
+
+
+def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
+    """Return what may stand only once in a parent, or None where repeating means something.
+
+    Two imports from one module are two imports, so an import is known by its whole text.
+    """
+    group = group_of(parent, child)
+    if group is None:
+        return None
+    if group == "modifiers" and child.core.text in _VISIBILITY:
+        return group, b"visibility"
+    key = None if group == "imports" else key_of(child)
+    return group, key if key is not None else b"".join(child.core.text.split())
+
+
+def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
+    if not depth:
+        return None
+    by = node.lang.named_by.get(raw.type)
+    if by is not None:
+        texts = [_text(child, node) for wanted in by.split("+") for child in _descendants(raw, wanted)]
+        return b"\0".join(texts) if texts else None
+    for field in node.lang.names:
+        child = raw.child_by_field_name(field)
+        if child is not None:
+            return _innermost(child, node)
+    if _DEFINITIONS.search(raw.type):
+        for child in raw.named_children:
+            if _IDENTIFIERS.search(child.type):
+                return _text(child, node)
+    inner = [child for child in raw.named_children if "comment" not in child.type]
+    return _name(inner[0], node, depth - 1) if len(inner) == 1 else None
+
+
+def _descendants(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:
+    """Follow a path of fields or types (`start_tag>tag_name`)."""
+    found = [raw]
+    for step in wanted.split(">"):
+        found = [child for node in found for child in _children(node, step)]
+    return found
+
+
+def _children(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:
+    """Return the children in a field, or else those of a type."""
+    return raw.children_by_field_name(wanted) or [child for child in raw.named_children if child.type == wanted]
+
+
+def _innermost(raw: tree_sitter.Node, node: Node) -> bytes:
+    """Follow declarators down to the name that they declare."""
+    for _ in range(_DEPTH * 2):
+        inner = raw.child_by_field_name("declarator") or raw.child_by_field_name("name")
+        if inner is None:
+            break
+        raw = inner
+    return _text(raw, node)
+
+
+def _text(raw: tree_sitter.Node, node: Node) -> bytes:
+    return node.source[raw.start_byte : raw.end_byte].strip()
+
+
+@lru_cache(maxsize=512)
+def kind_in_words(kind: str) -> str:
+    """Turn a grammar's node type into words for people."""
+    words = kind.strip("_").replace("_", " ")
+    for ending in (" definition", " declaration", " item", " statement", " specifier"):
+        words = words.removesuffix(ending)
+    return words or kind

@@ -1,0 +1,149 @@
+"""Gates: what must hold before a merged file may be called clean, however it was merged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import tree_sitter
+
+from .entities import group_of, identity_of, key_of, kind_in_words, name_of
+from .names import lost_names
+from .syntax import Node, parse
+
+# More containers than this are not compared one by one; a file that changed in so many places is over every limit.
+_LIMIT_CONTAINERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Say which gate refused, at which byte of the merged text, why, and in which entities, innermost first."""
+
+    kind: str
+    at: int
+    message: str
+    names: tuple[bytes, ...] = ()
+
+
+def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failure]:
+    """Return what a merged text breaks that neither side broke, the most telling first."""
+    root = parse(merged, ours.lang)
+    broken = list(_new_errors(root, ours, theirs))
+    if broken:
+        return broken
+    found = list(islice(_broken_containers(root, base, ours, theirs), 20))
+    return found or list(lost_names(root, ours, theirs))
+
+
+def _new_errors(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
+    now = errors_of(root)
+    if len(now) <= max(len(errors_of(ours)), len(errors_of(theirs))):
+        return
+    as_written = {part.text for side in (ours, theirs) for part in side.parts}
+    written = [(part.start, part.end) for part in root.parts if part.text in as_written]
+    for at in now:
+        if not any(start <= at < end for start, end in written):
+            yield Failure("syntax", at, "the merged text does not parse")
+
+
+def errors_of(root: Node) -> list[int]:
+    """Return where a tree has ERROR or MISSING nodes, as byte offsets in order."""
+    found: list[int] = []
+    stack: list[tree_sitter.Node] = [root.raw] if root.raw is not None else []
+    while stack:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            found.append(node.start_byte)
+        elif node.has_error:
+            stack.extend(reversed(node.children))
+    return found
+
+
+def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
+    """Walk down in step wherever the merged text is new, and hold each container against its versions."""
+    stack: list[tuple[Node, Node | None, Node | None, Node | None, tuple[bytes, ...]]] = [
+        (root, base, ours, theirs, ())
+    ]
+    for _ in range(_LIMIT_CONTAINERS):
+        if not stack:
+            return
+        merged, old, mine, other, names = stack.pop()
+        yield from _broken(merged, old, mine, other, names)
+        known = {part.text for side in (mine, other) if side is not None for part in side.parts}
+        for part in merged.parts:
+            if part.text in known or not part.parts:
+                continue
+            versions = [_counterpart(part, side) for side in (old, mine, other)]
+            if any(version is not None for version in versions):
+                name = name_of(part)
+                stack.append((part, versions[0], versions[1], versions[2], (name, *names) if name else names))
+
+
+def _counterpart(part: Node, side: Node | None) -> Node | None:
+    """Return the version of a merged child in one side: the same type and name, or the only one of its type."""
+    if side is None:
+        return None
+    alike = [other for other in side.parts if other.core.kind == part.core.kind]
+    if len(alike) > 1:
+        key = key_of(part)
+        alike = [other for other in alike if key is not None and key_of(other) == key]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _broken(
+    merged: Node, old: Node | None, mine: Node | None, other: Node | None, names: tuple[bytes, ...]
+) -> Iterator[Failure]:
+    now = Counter(_identities(merged))
+    before, ours, theirs = (Counter(_identities(side)) for side in (old, mine, other))
+    for key, count in now.items():
+        if count > (1 if key[0] == "imports" and not before[key] > 1 else max(ours[key], theirs[key], 1)):
+            yield _failure(merged, key, names)
+    if mine is None or other is None:
+        return
+    for key in ours.keys() & theirs.keys() - now.keys():
+        if before[key]:
+            yield Failure("missing", merged.start, f"`{_shown(key[1])}` is missing", names)
+    known, kept, added, here = (_names(node) for node in (old, mine, other, merged))
+    for name in (kept & added) | (kept - known) | (added - known):
+        if name not in here:
+            yield Failure("missing", merged.start, f"`{_shown(name)}` is missing", names)
+
+
+def _failure(merged: Node, key: tuple[str, bytes], names: tuple[bytes, ...]) -> Failure:
+    twins = [part for part in merged.parts if identity_of(merged, part) == key]
+    own = tuple(name for name in (name_of(part) for part in twins) if name)
+    message = f"{kind_in_words(twins[-1].core.kind)} `{_shown(key[1])}` is stated twice"
+    return Failure("duplicate", twins[-1].start, message, own + names)
+
+
+def _identities(node: Node | None) -> list[tuple[str, bytes]]:
+    if node is None:
+        return []
+    return [key for key in (identity_of(node, part) for part in node.parts) if key is not None]
+
+
+def _names(node: Node | None) -> set[bytes]:
+    """Return the names of the entities in a container whose order is free and that are no imports."""
+    if node is None:
+        return set()
+    return {name for part in node.parts if group_of(node, part) not in (None, "imports") and (name := name_of(part))}
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
+def enclosing(nodes: Sequence[Node], at: int) -> tuple[bytes, ...]:
+    """Return the names of the entities around a byte offset, innermost first."""
+    found: list[bytes] = []
+    while nodes:
+        inner = next((node for node in nodes if node.start <= at < node.end), None)
+        if inner is None:
+            break
+        name = name_of(inner)
+        if name:
+            found.append(name)
+        nodes = inner.parts
+    return tuple(reversed(found))

@@ -1,0 +1,132 @@
+"""What the engine knows about a language: one declarative row each, and a generic row for every other grammar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """State that children of some types may stand in any order within some containers.
+
+    `group` names what they are: children of different groups do not mix. `container` and `kind` are regular
+    expressions that must match whole node types; a container is also known as `parent/type`, to tell a class body from
+    a function's.
+    """
+
+    group: str
+    kind: str
+    container: str = ".*"
+
+
+@dataclass(frozen=True)
+class Language:
+    """Describe one language in terms of its grammar's node types.
+
+    `grammar` is its name in tree-sitter-language-pack, empty for a file of records. `paths` are extensions and whole
+    names. `free` lists what commutes. `names` are the fields that name a child, in order of preference; `named_by` says
+    for single node types which fields or child types do (joined by `+`, a path of them by `>`). `overloads` are types
+    that their parameters tell apart too. `atoms` are types that are never looked into. `leading` are types that belong
+    to the child after them. `flat` are left-recursive types that are read as one list, with the token that separates
+    it. `runs` are types whose children only mean something between two separators. `joins` gives, per container, what
+    stands between two children where no example does. `told` gives groups of children that commute by their text, where
+    the type alone does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by their
+    text, for what means more than its type says; it stands where the type would. `embedded` names the language inside a
+    node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is made anew;
+    such a file is never merged by guess.
+
+    For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose
+    place means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
+    cells.
+    """
+
+    name: str
+    grammar: str
+    paths: tuple[str, ...] = ()
+    free: tuple[Free, ...] = ()
+    names: tuple[str, ...] = ("name", "key", "path", "declarator", "left")
+    named_by: Mapping[str, str] = field(default_factory=dict)
+    overloads: frozenset[str] = frozenset()
+    atoms: frozenset[str] = frozenset()
+    leading: frozenset[str] = frozenset()
+    flat: Mapping[str, str] = field(default_factory=dict)
+    runs: frozenset[str] = frozenset()
+    joins: Mapping[str, bytes] = field(default_factory=dict)
+    separators: frozenset[str] = frozenset({",", "comma"})
+    terminators: frozenset[str] = frozenset({";"})
+    told: tuple[tuple[str, bytes], ...] = ()
+    marks: Mapping[str, bytes] = field(default_factory=dict)
+    embedded: Mapping[str, str] = field(default_factory=dict)
+    record_key: bytes = b""
+    ordered_records: bytes = b""
+    blocks: bool = False
+    cells: bool = False
+    remedy: str = ""
+
+    def told_name(self, text: bytes) -> bytes | None:
+        """Return the name that a pattern of `told` finds in a text, in its group `name`."""
+        for _, pattern in self.told:
+            found = _pattern(pattern).match(text)
+            if found is not None:
+                return found.groupdict().get("name")
+        return None
+
+    def is_told(self, text: bytes) -> bool:
+        """Tell whether a text stands for itself, whatever its type: a comment that is an import to a type checker."""
+        return any(_pattern(pattern).match(text) for _, pattern in self.told)
+
+    def mark_of(self, kind: str, text: bytes) -> str:
+        """Return the mark of a node by its text, or else its type."""
+        return next((mark for mark, pattern in self.marks.items() if _pattern(pattern).match(text)), kind)
+
+    def group_of(self, parent: str, container: str, kind: str, text: bytes) -> str | None:
+        """Return the name of the group within which a child commutes here, or None where order matters."""
+        for group, pattern in self.told:
+            if _pattern(pattern).match(text):
+                return group
+        known = self._groups
+        key = parent, container, kind
+        if key not in known:
+            known[key] = _group(self.free, parent, container, kind)
+        return known[key]
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str, str], str | None]:
+        return {}
+
+
+@cache
+def _pattern(expression: bytes) -> re.Pattern[bytes]:
+    return re.compile(expression)
+
+
+def _group(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> str | None:
+    for rule in rules:
+        if re.fullmatch(rule.kind, kind) and (
+            re.fullmatch(rule.container, container) or re.fullmatch(rule.container, f"{parent}/{container}")
+        ):
+            return rule.group
+    return None
+
+
+def language_of(path: str) -> Language | None:
+    """Return the row for a path: by its whole name first, by its last extension then; None where nothing is known."""
+    rows = _rows()
+    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    dot = name.rfind(".")
+    return rows.get(name) or rows.get(name.lower()) or (rows.get(name[dot:].lower()) if dot >= 0 else None)
+
+
+def language_named(name: str) -> Language | None:
+    """Return the row with this name or extension."""
+    return next((row for row in _rows().values() if row.name == name), None) or _rows().get("." + name)
+
+
+@cache
+def _rows() -> dict[str, Language]:
+    from .table import LANGUAGES
+
+    return {path: row for row in LANGUAGES for path in row.paths}

@@ -1,0 +1,158 @@
+"""Match the children of one side with those of the base: by text, by name, and only then by similarity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+
+from .entities import group_of, identity_of, key_of, name_of
+from .sequences import changes
+from .syntax import Node
+
+# Two nodes of one type that share this part of their words are versions of one thing, not two things.
+_SIMILAR = 0.5
+# A leftover stretch with more pairs than this is matched by position at its ends only.
+_LIMIT_PAIRS = 2500
+_LIMIT_WORDS = 50_000
+
+
+def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int | None]:
+    """Return, for each child of the side, the index of its counterpart in the base, or None where it is new."""
+    found: list[int | None] = [None] * len(side)
+    taken: set[int] = set()
+
+    def pair(i: int, j: int) -> None:
+        found[j] = i
+        taken.add(i)
+
+    _pair_equal(base, side, pair)
+    for key in (key_of, name_of, lambda node: node.core.text if group_of(parent, node) else None):
+        _pair_named(base, side, found, taken, pair, key)
+    for rows, columns in _stretches(len(base), found, taken):
+        rows = [row for row in rows if not _is_its_text(base[row], parent)]
+        columns = [column for column in columns if not _is_its_text(side[column], parent)]
+        if rows and columns:
+            _pair_similar(base, side, rows, columns, pair)
+    return found
+
+
+def _is_its_text(node: Node, parent: Node) -> bool:
+    """Tell whether a child of a set is nothing but its text, so that another text is another child."""
+    return (
+        group_of(parent, node) in ("types", "modifiers", "items", "requirements", "records") and name_of(node) is None
+    )
+
+
+def match_new(
+    ours: Sequence[Node], theirs: Sequence[Node], new_ours: list[int], new_theirs: list[int], parent: Node
+) -> list[tuple[int, int]]:
+    """Pair children that both sides added, where order is free: by group and name, the whole text being the last name.
+
+    Whatever has a name of its own may be of another type on the other side (`bar` and `bar: 1` are one key).
+    """
+
+    def keyed(nodes: Sequence[Node], indices: list[int]) -> dict[Hashable, int]:
+        keys = {i: identity_of(parent, nodes[i]) for i in indices}
+        counted = Counter(keys.values())
+        return {key: i for i, key in keys.items() if key is not None and counted[key] == 1}
+
+    mine, other = keyed(ours, new_ours), keyed(theirs, new_theirs)
+    return [(j, other[key]) for key, j in mine.items() if key in other]
+
+
+def _pair_equal(base: Sequence[Node], side: Sequence[Node], pair: Callable[[int, int], None]) -> None:
+    at = at_side = 0
+    old, new = [(n.kind, n.text) for n in base], [(n.kind, n.text) for n in side]
+    for change in [*changes(old, new), None]:
+        end = len(base) if change is None else change.old_start
+        for step in range(end - at):
+            pair(at + step, at_side + step)
+        if change is not None:
+            at, at_side = change.old_end, change.new_end
+
+
+def _pair_named(
+    base: Sequence[Node],
+    side: Sequence[Node],
+    found: list[int | None],
+    taken: set[int],
+    pair: Callable[[int, int], None],
+    key: Callable[[Node], bytes | None],
+) -> None:
+    """Pair what has the same type and name, where the name is unique among the leftovers of both."""
+    old = _unique({i: (n.kind, key(n)) for i, n in enumerate(base) if i not in taken and n.named})
+    new = _unique({j: (n.kind, key(n)) for j, n in enumerate(side) if found[j] is None and n.named})
+    for name, j in new.items():
+        if name in old:
+            pair(old[name], j)
+
+
+def _unique(names: dict[int, tuple[str, bytes | None]]) -> dict[Hashable, int]:
+    counted = Counter(names.values())
+    return {name: index for index, name in names.items() if name[1] is not None and counted[name] == 1}
+
+
+def _stretches(count: int, found: list[int | None], taken: set[int]) -> list[tuple[list[int], list[int]]]:
+    """Return the leftover rows (base) and columns (side) that lie between the same matched neighbours."""
+    stretches: list[tuple[list[int], list[int]]] = []
+    columns: list[int] = []
+    last = -1
+    for j in range(len(found) + 1):
+        i = found[j] if j < len(found) else count
+        if i is None:
+            columns.append(j)
+        elif i > last:
+            rows = [row for row in range(last + 1, i) if row not in taken]
+            if rows and columns:
+                stretches.append((rows, columns))
+            columns, last = [], i
+    return stretches
+
+
+def _pair_similar(
+    base: Sequence[Node], side: Sequence[Node], rows: list[int], columns: list[int], pair: Callable[[int, int], None]
+) -> None:
+    """Pair leftovers in order so that the sum of similarities is greatest."""
+    if len(rows) == len(columns) == 1 and base[rows[0]].kind == side[columns[0]].kind and not _listed(base[rows[0]]):
+        pair(rows[0], columns[0])
+        return
+    if len(rows) * len(columns) > _LIMIT_PAIRS:
+        rows, columns = rows[:50], columns[:50]
+    score = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
+    likeness: dict[tuple[int, int], float] = {}
+    for r in range(len(rows) - 1, -1, -1):
+        for c in range(len(columns) - 1, -1, -1):
+            alike = likeness[r, c] = similarity(base[rows[r]], side[columns[c]])
+            score[r][c] = max(score[r + 1][c], score[r][c + 1], alike + score[r + 1][c + 1] if alike else 0.0)
+    r = c = 0
+    while r < len(rows) and c < len(columns):
+        if likeness[r, c] and score[r][c] == likeness[r, c] + score[r + 1][c + 1]:
+            pair(rows[r], columns[c])
+            r, c = r + 1, c + 1
+        elif score[r][c] == score[r + 1][c]:
+            r += 1
+        else:
+            c += 1
+
+
+def _listed(node: Node) -> bool:
+    """Tell whether a node is one of many of its kind, so that another in its place may be another thing."""
+    return node.field is None and name_of(node) is not None
+
+
+def similarity(one: Node, other: Node) -> float:
+    """Return the part of words that two nodes of one type share, 0 below the threshold."""
+    if one.kind != other.kind or not one.named:
+        return 1.0 if one.kind == other.kind and one.text == other.text else 0.0
+    if one.field is not None and one.field == other.field and one.field not in ("body", "argument"):
+        return 0.75
+    words, others = _units(one), _units(other)
+    total = len(words) + len(others)
+    shared = sum((Counter(words) & Counter(others)).values())
+    alike = 2 * shared / total if total else 1.0
+    return alike if alike >= _SIMILAR else 0.0
+
+
+def _units(node: Node) -> list[bytes]:
+    """Return what similarity counts: words, or lines where there are too many words."""
+    return node.words if len(node.text) <= _LIMIT_WORDS else node.text.split(b"\n")

@@ -1,0 +1,72 @@
+"""Words for what a merge gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Method(StrEnum):
+    """Name how a file was merged, from the surest to the least sure."""
+
+    EQUAL = "equal"
+    """Both sides are the same."""
+    OURS = "ours"
+    """Only our side changed."""
+    THEIRS = "theirs"
+    """Only their side changed."""
+    LINES = "lines"
+    """Line by line, and every gate for the language held."""
+    STRUCTURE = "structure"
+    """By the entities of the language; at least one decision went beyond lines."""
+    TEXT = "text"
+    """Line by line without any knowledge of the language, or over a limit."""
+    BINARY = "binary"
+    """Not text: one side or a conflict."""
+    GENERATED = "generated"
+    """A file that a tool writes: it is made anew, never merged by guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Describe one dispute.
+
+    `line` counts from 1 and is the line of the opening marker in the merged content (0 where there are no markers, as
+    in a file that is not text). `where` names the enclosing entity, empty at the top of the file. `ours` and `theirs`
+    say in words what each side did. `reason` is empty for a plain dispute and else names the gate that refused.
+    """
+
+    line: int
+    where: str
+    ours: str
+    theirs: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Report something a human should look at though the text merged.
+
+    `kind` is a stable word (`unresolved`, `duplicate`, `renamed`, `moved`, `signature`, `deleted`, `limit`); `line`
+    counts from 1 in the merged content of `path`.
+    """
+
+    kind: str
+    path: str
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """Hold the merged bytes; they carry diff3 markers exactly where `conflicts` is not empty and the file is text."""
+
+    content: bytes
+    conflicts: tuple[Conflict, ...]
+    method: Method
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether nothing is left for a human."""
+        return not self.conflicts

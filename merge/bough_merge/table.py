@@ -1,0 +1,451 @@
+"""The table of languages: which order means nothing, what names a thing, and what grammar reads it.
+
+The node types are the grammars' own (`node-types.json` of each). A rule stands in `COMMON` where every language that
+has the type agrees; what only one language allows stands in its row.
+"""
+
+from __future__ import annotations
+
+from .languages import Free, Language
+
+# Order means nothing among imports, among declarations that are found by name, and among what is addressed by key.
+COMMON = (
+    Free("future", "future_import_statement"),
+    Free(
+        "imports",
+        r"import_(statement|declaration|directive|header|from_statement|spec)|import|preproc_include|using_directive"
+        r"|use_(declaration|statement|directive)|namespace_use_declaration|library_import|import_or_export|open_directive",
+    ),
+    Free(
+        "names",
+        ".*",
+        r"named_imports|use_list|import_from_statement|import_list|export_clause|namespace_use_group|import_names|exports",
+    ),
+    Free(
+        "enum",
+        ".*",
+        r"enum_body|enum_member_declaration_list|enum_declaration_list|enumerator_list|enum_variant_list"
+        r"|enum_class_body|enum_values_definition",
+    ),
+    Free(
+        "members",
+        r"(function|method|class|interface|struct|enum|trait|impl|module|mod|constructor|property|field|record|union|type|object"
+        r"|companion|operator|event|delegate|init|deinit|subscript|protocol|extension|annotation_type|indexer|destructor|const|static|foreign_mod"
+        r"|associated_type|val|decorated|type_alias|state_variable|contract|modifier|error|rpc|message|service|singleton|abstract_class"
+        r"|abstract_method|public_field|secondary_constructor|property_element)"
+        r"_(definition|declaration|item|specifier|signature|elem)|class|module|method|singleton_method|message|service|rpc|enum"
+        r"|template_declaration|type_definition|abstract_method_signature|decorated_definition|secondary_constructor|companion_object",
+    ),
+    Free(
+        "pairs",
+        r"pair|pair_pattern|method_definition|shorthand_property_identifier(_pattern)?|keyed_element|field_initializer"
+        r"|shorthand_field_initializer|field_update|flow_pair|block_mapping_pair|binding|formal|member|array_element_initializer_keyed",
+        r"object|object_pattern|dictionary|hash|literal_value|field_initializer_list|record|flow_mapping|block_mapping|inline_table|table"
+        r"|table_array_element|document|binding_set|formals|table_constructor|object_type|interface_body",
+    ),
+    Free("members", r"(property|method|call|construct|index)_signature", r"object_type|interface_body"),
+    Free(
+        "attributes",
+        r"Attribute|attribute|jsx_attribute|element_value_pair|directive_attribute",
+        r"STag|EmptyElemTag|start_tag|self_closing_tag|jsx_opening_element|jsx_self_closing_element|annotation_argument_list",
+    ),
+    Free("keywords", r"keyword_argument|named_argument"),
+    Free("modifiers", ".*", r"modifiers|function_modifiers"),
+    Free(
+        "modifiers",
+        r"modifier|(visibility|readonly|static|final|abstract|var|class|member|function|inheritance)_modifier",
+    ),
+    Free(
+        "types",
+        ".*",
+        r"throws|type_list|union_type|trait_bounds|deriving|deriving/tuple|attribute/token_tree|interface_type_list",
+    ),
+    Free(
+        "fields",
+        r"field_declaration|field_definition|input_value_definition|field",
+        r"field_declaration_list|record_declaration|fields_definition|message_body",
+    ),
+    Free("sections", r"section|table|table_array_element", r"document"),
+    Free("settings", r"setting|property|attribute", r"section|file|body"),
+    Free("blocks", r"block", "body"),
+    Free("items", ".*", r"set"),
+)
+
+_JS = (
+    *COMMON,
+    Free("members", r"export_statement", "program"),
+)
+# `cfg->a = 1` and `self.b = 2` are to an object what its keys are to a literal.
+_FIELDS = rb"\w+(?:\.|->)\w+\s*(?::[^=\n]+)?=(?!=)"
+_JS_TOLD = (
+    ("imports", rb"(?:const|let|var)\s+(?:[\w$]+|\{[\w$\s,:]*\})\s*=\s*require\([^()]*\)[\w$.]*\s*;?\s*$"),
+    ("imports", rb"/\*\*\s*@typedef \{import\("),
+    # A call with a title and a function registers it: tests, suites, tasks.
+    (
+        "registrations",
+        rb"""[\w.]+\(\s*(["'`])(?P<name>(?:(?!\1).)*)\1\s*,\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)""",
+    ),
+    ("assignments", _FIELDS),
+)
+_LISP_TOLD = (("members", rb"\((?:def[\w*!?-]*|cl-def\w+)\s+\(?(?P<name>[^\s()]+)"),)
+_LISPS = (
+    ("clojure", (".clj", ".cljs", ".cljc")),
+    ("elisp", (".el",)),
+    ("commonlisp", (".lisp", ".cl")),
+    ("racket", (".rkt",)),
+)
+_SHELL_TOLD = (
+    # A command with a title and a script of several lines registers it, as every test harness for shells has it.
+    ("registrations", rb"""\w+(?:\s+[A-Z0-9_,!]+)?\s+(["'])(?P<name>(?:(?!\1).)*)\1\s+(['"])\n"""),
+)
+
+_C_TOP = r"translation_unit|preproc_(if|ifdef|else)|declaration_list|linkage_specification"
+_C = (
+    Free("imports", "preproc_include"),
+    Free(
+        "declarations",
+        r"declaration|function_definition|(struct|enum|union|class)_specifier|type_definition|preproc_def|preproc_function_def"
+        r"|template_declaration|namespace_definition|alias_declaration|using_declaration",
+        _C_TOP,
+    ),
+    Free("enum", "enumerator"),
+    Free("fields", r"field_declaration|function_definition|declaration|template_declaration", "field_declaration_list"),
+    Free("pairs", "initializer_pair", "initializer_list"),
+)
+
+
+def _js(name: str, grammar: str, *paths: str) -> Language:
+    return Language(
+        name,
+        grammar,
+        paths,
+        free=_JS,
+        named_by={"import_statement": "source", "shorthand_property_identifier": ""},
+        flat={"union_type": "|"},
+        joins={
+            "object": b", ",
+            "arguments": b", ",
+            "formal_parameters": b", ",
+            "object_pattern": b", ",
+            "array": b", ",
+            "named_imports": b", ",
+        },
+        told=_JS_TOLD,
+        atoms=frozenset({"string", "regex", "number"}),
+    )
+
+
+def _c(name: str, grammar: str, *paths: str) -> Language:
+    return Language(
+        name,
+        grammar,
+        paths,
+        free=_C,
+        named_by={"initializer_pair": "designator"},
+        told=(("assignments", _FIELDS),),
+        overloads=frozenset({"function_definition", "declaration", "field_declaration"})
+        if grammar == "cpp"
+        else frozenset(),
+        atoms=frozenset({"string_literal", "system_lib_string", "char_literal", "concatenated_string_part"}),
+        joins={"initializer_list": b", ", "parameter_list": b", ", "argument_list": b", ", "enumerator_list": b", "},
+    )
+
+
+_LOCKS = (
+    ("package-lock.json", "json", "npm install --package-lock-only"),
+    ("npm-shrinkwrap.json", "json", "npm shrinkwrap"),
+    ("yarn.lock", "", "yarn install"),
+    ("pnpm-lock.yaml", "yaml", "pnpm install --lockfile-only"),
+    ("bun.lock", "", "bun install"),
+    ("Cargo.lock", "toml", "cargo generate-lockfile"),
+    ("poetry.lock", "toml", "poetry lock"),
+    ("uv.lock", "toml", "uv lock"),
+    ("pdm.lock", "toml", "pdm lock"),
+    ("Pipfile.lock", "json", "pipenv lock"),
+    ("Gemfile.lock", "", "bundle lock"),
+    ("composer.lock", "json", "composer update --lock"),
+    ("mix.lock", "", "mix deps.get"),
+    ("flake.lock", "json", "nix flake lock"),
+    ("pubspec.lock", "yaml", "dart pub get"),
+    ("Podfile.lock", "yaml", "pod install"),
+    ("gradle.lockfile", "", "gradle dependencies --write-locks"),
+    ("packages.lock.json", "json", "dotnet restore --force-evaluate"),
+)
+
+LANGUAGES: tuple[Language, ...] = (
+    Language(
+        "python",
+        "python",
+        (".py", ".pyi", ".pyw"),
+        free=(
+            *COMMON,
+            Free("items", ".*", "__all__/(list|tuple)"),
+            Free(
+                "members",
+                r"function_definition|class_definition|decorated_definition|assignment|string",
+                "class_definition/block",
+            ),
+            Free("items", ".*", "set"),
+        ),
+        told=(("assignments", _FIELDS),),
+        marks={"__all__": rb"__all__\s*(:[^=]*)?\+?=\s*[\[(]"},
+        named_by={
+            "import_from_statement": "module_name",
+            "import_statement": "name",
+            "decorated_definition": "definition",
+        },
+        atoms=frozenset({"string", "integer", "float"}),
+        joins={"argument_list": b", ", "dictionary": b", ", "list": b", ", "set": b", ", "parameters": b", "},
+    ),
+    _js("javascript", "javascript", ".js", ".jsx", ".mjs", ".cjs"),
+    _js("typescript", "typescript", ".ts", ".mts", ".cts"),
+    _js("tsx", "tsx", ".tsx"),
+    Language(
+        "java",
+        "java",
+        (".java",),
+        free=COMMON,
+        named_by={"import_declaration": "scoped_identifier+asterisk"},
+        overloads=frozenset({"method_declaration", "constructor_declaration"}),
+        atoms=frozenset({"string_literal"}),
+        joins={"annotation_argument_list": b", ", "formal_parameters": b", ", "argument_list": b", "},
+    ),
+    Language(
+        "kotlin",
+        "kotlin",
+        (".kt", ".kts"),
+        free=COMMON,
+        overloads=frozenset({"function_declaration"}),
+        atoms=frozenset({"string_literal"}),
+    ),
+    _c("c", "c", ".c", ".h"),
+    _c("cpp", "cpp", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".hxx", ".ino", ".cu", ".cuh"),
+    Language("objc", "objc", (".m", ".mm"), free=_C),
+    Language(
+        "csharp",
+        "csharp",
+        (".cs",),
+        free=COMMON,
+        overloads=frozenset({"method_declaration", "constructor_declaration"}),
+        atoms=frozenset({"string_literal"}),
+    ),
+    Language(
+        "go",
+        "go",
+        (".go",),
+        free=COMMON,
+        named_by={"method_declaration": "receiver+name"},
+        atoms=frozenset({"interpreted_string_literal", "raw_string_literal"}),
+        joins={"literal_value": b", ", "argument_list": b", ", "parameter_list": b", "},
+        terminators=frozenset({";"}),
+    ),
+    Language(
+        "rust",
+        "rust",
+        (".rs",),
+        free=COMMON,
+        named_by={"impl_item": "trait+type"},
+        leading=frozenset({"attribute_item"}),
+        runs=frozenset({"token_tree"}),
+        atoms=frozenset({"string_literal"}),
+        joins={"field_initializer_list": b", ", "parameters": b", ", "arguments": b", ", "use_list": b", "},
+    ),
+    Language(
+        "ruby",
+        "ruby",
+        (".rb", ".rake", ".gemspec", "Rakefile", "Gemfile"),
+        free=COMMON,
+        told=(("imports", rb"require(_relative)?\b"),),
+        atoms=frozenset({"string"}),
+    ),
+    Language("php", "php", (".php",), free=COMMON, joins={"array_creation_expression": b", "}),
+    Language("swift", "swift", (".swift",), free=COMMON, overloads=frozenset({"function_declaration"})),
+    Language(
+        "scala",
+        "scala",
+        (".scala", ".sc"),
+        free=COMMON,
+        overloads=frozenset({"function_definition"}),
+        atoms=frozenset({"string"}),
+    ),
+    Language("dart", "dart", (".dart",), free=COMMON, leading=frozenset({"method_signature", "function_signature"})),
+    Language("lua", "lua", (".lua",), free=COMMON, told=(("imports", rb"local\s+\w+\s*=\s*require\b"),)),
+    Language(
+        "bash",
+        "bash",
+        (".sh", ".bash", ".zsh"),
+        free=COMMON[:1],
+        atoms=frozenset({"string", "raw_string", "ansi_c_string"}),
+        names=("name",),
+        named_by={"command": "", "case_item": "value"},
+        told=_SHELL_TOLD,
+        embedded={"raw_string": "bash"},
+    ),
+    Language("elixir", "elixir", (".ex", ".exs"), free=COMMON, told=(("imports", rb"(alias|import|require|use)\s"),)),
+    Language(
+        "haskell",
+        "haskell",
+        (".hs",),
+        free=(*COMMON[:2], Free("pairs", "field_update", "record"), Free("types", ".*", r"deriving/tuple")),
+        named_by={"import": "module"},
+    ),
+    Language("ocaml", "ocaml", (".ml",), free=COMMON[:1]),
+    Language("ocaml_interface", "ocaml_interface", (".mli",), free=COMMON[:1]),
+    Language(
+        "r",
+        "r",
+        (".r", ".rprofile", ".Rprofile"),
+        free=COMMON[:1],
+        told=(("imports", rb"(library|require)\s*\("),),
+        atoms=frozenset({"string"}),
+    ),
+    Language("julia", "julia", (".jl",), free=COMMON),
+    Language("perl", "perl", (".pl", ".pm"), free=COMMON),
+    Language("sql", "sql", (".sql",), free=(Free("columns", "column_definition", "column_definitions"),)),
+    Language(
+        "html",
+        "html",
+        (".html", ".htm"),
+        free=COMMON,
+        embedded={"script_element/raw_text": "javascript", "style_element/raw_text": "css"},
+        named_by={"attribute": "attribute_name", "element": "start_tag>tag_name+self_closing_tag>tag_name"},
+    ),
+    Language("css", "css", (".css",), free=(), named_by={"declaration": "property_name", "rule_set": "selectors"}),
+    Language("scss", "scss", (".scss",), free=(), named_by={"declaration": "property_name", "rule_set": "selectors"}),
+    Language(
+        "vue",
+        "vue",
+        (".vue",),
+        free=COMMON,
+        embedded={"script_element/raw_text": "javascript", "style_element/raw_text": "css"},
+    ),
+    Language(
+        "svelte",
+        "svelte",
+        (".svelte",),
+        free=COMMON,
+        embedded={"script_element/raw_text": "javascript", "style_element/raw_text": "css"},
+    ),
+    Language(
+        "json",
+        "json",
+        (".json", ".jsonc", ".webmanifest", ".ipynb"),
+        free=COMMON,
+        atoms=frozenset({"string"}),
+        joins={"object": b", ", "array": b", "},
+    ),
+    Language(
+        "yaml",
+        "yaml",
+        (".yml", ".yaml"),
+        free=COMMON,
+        names=("key",),
+        atoms=frozenset({"double_quote_scalar", "single_quote_scalar", "block_scalar"}),
+    ),
+    Language(
+        "toml",
+        "toml",
+        (".toml",),
+        free=COMMON,
+        atoms=frozenset({"string"}),
+        joins={"array": b", ", "inline_table": b", "},
+        named_by={
+            "pair": "bare_key+quoted_key+dotted_key",
+            "table": "bare_key+quoted_key+dotted_key",
+            "table_array_element": "",
+        },
+    ),
+    Language(
+        "pyproject",
+        "toml",
+        ("pyproject.toml",),
+        free=(*COMMON, Free("requirements", "string", "array")),
+        atoms=frozenset({"string"}),
+        joins={"array": b", ", "inline_table": b", "},
+        named_by={
+            "pair": "bare_key+quoted_key+dotted_key",
+            "table": "bare_key+quoted_key+dotted_key",
+            "table_array_element": "",
+        },
+    ),
+    Language(
+        "xml",
+        "xml",
+        (".xml", ".pom", ".csproj", ".xsd", ".svg", ".plist"),
+        free=COMMON,
+        atoms=frozenset({"AttValue"}),
+        named_by={"element": "STag>Name+EmptyElemTag>Name"},
+    ),
+    Language("ini", "ini", (".ini", ".cfg", ".conf", ".editorconfig"), free=COMMON),
+    Language("properties", "properties", (".properties",), free=COMMON),
+    Language(
+        "markdown",
+        "markdown",
+        (".md", ".markdown"),
+        free=(Free("links", "link_reference_definition"),),
+        named_by={"link_reference_definition": "link_label", "section": "atx_heading"},
+        embedded={"fenced_code_block/code_fence_content": "@info_string"},
+    ),
+    Language("dockerfile", "dockerfile", ("Dockerfile", ".dockerfile")),
+    Language(
+        "make",
+        "make",
+        ("Makefile", "GNUmakefile", "makefile", ".mk"),
+        free=(Free("prerequisites", ".*", "prerequisites"),),
+        named_by={"rule": "targets"},
+    ),
+    Language("cmake", "cmake", ("CMakeLists.txt", ".cmake")),
+    Language(
+        "hcl",
+        "hcl",
+        (".hcl", ".tf", ".tfvars"),
+        free=COMMON,
+        named_by={"attribute": "identifier", "block": "identifier+string_lit"},
+    ),
+    Language("nix", "nix", (".nix",), free=COMMON, named_by={"binding": "attrpath"}, joins={"formals": b", "}),
+    Language("proto", "proto", (".proto",), free=COMMON),
+    Language("graphql", "graphql", (".graphql", ".gql"), free=COMMON),
+    Language(
+        "fortran",
+        "fortran",
+        (".f90", ".f95", ".f03", ".f08"),
+        free=(
+            Free("imports", "use_statement"),
+            Free("declarations", "variable_declaration"),
+            Free("names", "identifier", "variable_declaration"),
+        ),
+        names=("name",),
+    ),
+    Language("solidity", "solidity", (".sol",), free=COMMON),
+    Language("verilog", "verilog", (".v", ".sv", ".svh")),
+    *(Language(name, name, paths, told=_LISP_TOLD) for name, paths in _LISPS),
+    Language("scheme", "scheme", (".scm", ".ss", ".sld"), told=_LISP_TOLD),
+    Language("rst", "rst", (".rst",)),
+    Language(
+        "go.mod",
+        "",
+        ("go.mod", "go.work"),
+        free=(Free("records", "record|block"),),
+        blocks=True,
+        record_key=rb"(?!//)(module|go|toolchain|retract|ignore|exclude|require|replace|godebug|tool|use)\s+([^\s=]+)",
+    ),
+    Language("go.sum", "", ("go.sum",), free=(Free("records", "record"),), record_key=rb"(\S+\s+\S+)"),
+    Language(
+        "requirements",
+        "",
+        ("requirements.txt", "requirements-dev.txt", "constraints.txt", ".in"),
+        free=(Free("records", "record"),),
+        record_key=rb"([A-Za-z0-9][\w.-]*)",
+    ),
+    Language(
+        "ignore",
+        "",
+        (".gitignore", ".dockerignore", ".npmignore", ".eslintignore", ".prettierignore", ".gitattributes", ".mailmap"),
+        free=(Free("records", "record"),),
+        ordered_records=rb"!",
+    ),
+    Language("codeowners", "", ("CODEOWNERS",), free=(Free("records", "record"),), record_key=rb"(\S+)"),
+    Language("people", "", ("AUTHORS", "CONTRIBUTORS", "MAINTAINERS"), free=(Free("records", "record"),)),
+    Language("csv", "", (".csv", ".tsv"), free=(Free("records", "record"),), cells=True),
+    *(Language("lock", grammar, (path,), remedy=remedy) for path, grammar, remedy in _LOCKS),
+)

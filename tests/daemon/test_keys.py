@@ -1,0 +1,80 @@
+"""Who a home is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from bough_daemon import keys
+from bough_daemon.home import Home
+from bough_daemon.keys import Identity, certificate_is_vouched, load_identity, statement, verify
+from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def identity(folder: Path) -> Identity:
+    """Return the identity of a home at `folder`."""
+    return load_identity(Home(str(folder), str(folder)))
+
+
+def test_a_home_keeps_its_identity(tmp_path: Path) -> None:
+    first, again = identity(tmp_path / "h"), identity(tmp_path / "h")
+    assert (first.key, first.certificate, first.vouch) == (again.key, again.certificate, again.vouch)
+    assert identity(tmp_path / "other").key != first.key
+
+
+def test_only_the_user_can_read_the_keys(tmp_path: Path) -> None:
+    identity(tmp_path / "h")
+    assert stat.S_IMODE(os.stat(tmp_path / "h").st_mode) == 0o700
+    for path in (tmp_path / "h").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_home_that_was_killed_while_its_keys_were_written_has_none_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(source: str, target: str) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "replace", killed)
+        identity(tmp_path / "h")
+    assert not (tmp_path / "h" / "identity.json").exists()
+    assert identity(tmp_path / "h").key == identity(tmp_path / "h").key
+
+
+def test_a_certificate_is_vouched_for_by_its_own_key_alone(tmp_path: Path) -> None:
+    alice, bob = identity(tmp_path / "a"), identity(tmp_path / "b")
+    assert certificate_is_vouched(alice.key, alice.certificate, alice.vouch)
+    assert not certificate_is_vouched(bob.key, alice.certificate, alice.vouch)
+    assert not certificate_is_vouched(alice.key, bob.certificate, alice.vouch)
+    # Not even by its word, where the certificate bears another's name: OpenSSL would mix the two up.
+    vouch = alice.sign(keys.VOUCHED + bob.certificate)
+    assert not certificate_is_vouched(alice.key, bob.certificate, vouch)
+    assert not certificate_is_vouched(alice.key, b"junk", alice.sign(keys.VOUCHED + b"junk"))
+
+
+def test_a_certificate_can_sign_no_other(tmp_path: Path) -> None:
+    parsed = x509.load_der_x509_certificate(identity(tmp_path).certificate)
+    assert not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_a_signature_is_good_for_its_message_alone(tmp_path: Path) -> None:
+    alice = identity(tmp_path)
+    signature = alice.sign(b"yes")
+    assert verify(alice.key, signature, b"yes")
+    assert not verify(alice.key, signature, b"no")
+    assert not verify(alice.key, signature[:-1], b"yes")
+    assert not verify(b"short", signature, b"yes")
+
+
+@given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
+def test_two_lists_of_fields_never_make_the_same_statement(one: list[bytes], other: list[bytes]) -> None:
+    assert (statement("x", *one) == statement("x", *other)) == (one == other)
+    assert statement("x", *one) != statement("y", *one)

@@ -1,0 +1,375 @@
+"""Packs from outside: taken whole, or nothing of them kept."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import io
+import os
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.errors import BoughError, GitFailed, HostilePack
+from bough_daemon.objects import FILE, FOLDER, LINK, Entry, format_tree
+from bough_daemon.owner import Owner
+from bough_daemon.packs import (
+    MANY_PACKS,
+    MOST_HAVES,
+    Spool,
+    gather,
+    haves_of,
+    known_commits,
+    make_pack,
+    roots_of,
+    run_child,
+    shallow_of,
+    sweep,
+    take_pack,
+)
+from bough_daemon.store import LIVE, SHARED, Store
+
+from tests.daemon.support import git, make_repository
+
+FILES = {"a.txt": b"one\n" * 50, "dir/b.txt": b"two\n"}
+WHO = "Alice <alice@example.org>"
+
+
+class Side:
+    """A clone with its store."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.owner = Owner("store")
+        self.store = asyncio.run(self.owner.run(Store, str(root / ".git"), "test"))
+        self.head = git(root, "rev-parse", "HEAD")
+        self.store.arrive(self.head)
+
+    def commit(self, entries: dict[str, Entry], parents: list[str] | None = None) -> str:
+        """Write a commit of a tree that is exactly `entries`, whatever Git thinks of it."""
+        tree = self.store.objects.write("tree", format_tree(entries))
+        return self.store.objects.write_commit(tree, [self.head] if parents is None else parents, WHO, 1, "x\n")
+
+    def save(self, files: dict[str, bytes], parent: str | None = None) -> str:
+        """Write a commit of `files` on top of `parent`."""
+        objects = self.store.objects
+        parent = parent or self.head
+        changes = {path: Entry(FILE, objects.write_blob(data)) for path, data in files.items()}
+        return objects.write_commit(objects.splice(objects.commit(parent).tree, changes), [parent], WHO, 1, "x\n")
+
+    def blob(self) -> Entry:
+        """Return the entry of some file."""
+        return Entry(FILE, self.store.objects.write_blob(b"#!/bin/sh\ntouch /tmp/owned\n"))
+
+    def make(self, tip: str, haves: list[str], shallow: list[str] | None = None) -> Spool:
+        """Return a pack."""
+        return asyncio.run(make_pack(self.store, [tip], haves, shallow or []))[0]
+
+    def take(self, spool: Spool, tip: str, ref: str = LIVE + "bob") -> None:
+        """Take a pack in."""
+        try:
+            asyncio.run(take_pack(self.store, self.owner, spool, [tip], [], ref))
+        finally:
+            spool.close()
+
+    def contents(self) -> set[str]:
+        """Return every file in Bough's folder."""
+        folder = self.store.folder
+        return {os.path.join(at, name) for at, folders, names in os.walk(folder) for name in [*names, *folders]}
+
+    def refuses(self, spool: Spool, tip: str) -> str:
+        """Check that a pack is refused and nothing of it kept; return the reason."""
+        before, refs = self.contents(), git(Path(self.store.path), "for-each-ref")
+        with pytest.raises(HostilePack) as refused:
+            self.take(spool, tip)
+        assert self.contents() == before
+        assert git(Path(self.store.path), "for-each-ref") == refs
+        assert not self.store.objects.exists(tip)
+        return refused.value.message
+
+    def close(self) -> None:
+        """Let go of the store."""
+        asyncio.run(self.owner.run(self.store.close))
+        self.owner.close()
+
+
+@pytest.fixture
+def alice(folder: Path) -> Iterator[Side]:
+    made = Side(make_repository(folder / "alice", FILES))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def bob(alice: Side, folder: Path) -> Iterator[Side]:
+    git(folder, "clone", "-q", str(alice.root), "bob")
+    made = Side(folder / "bob")
+    yield made
+    made.close()
+
+
+def spool_of(data: bytes) -> Spool:
+    """Return a pack with these bytes."""
+    return Spool(io.BytesIO(data))
+
+
+def file_of(spool: Spool, folder: Path) -> Spool:
+    """Return the bytes of a pack cut to what is there, in a file that a child can read."""
+    made = Spool.below(str(folder))
+    made.append(spool.read(0, spool.size))
+    return made
+
+
+def test_a_snapshot_reaches_the_other_store_whole(alice: Side, bob: Side) -> None:
+    tip = alice.save({"a.txt": b"changed\n", "new/file": b"x"})
+    bob.take(alice.make(tip, [alice.head]), tip)
+    assert bob.store.ref(LIVE + "bob") == tip
+    assert bob.store.objects.read(tip) == alice.store.objects.read(tip)
+    git(Path(bob.store.path), "fsck", "--strict", "--connectivity-only", tip)
+
+
+def test_a_pack_has_no_more_than_what_the_other_lacks(alice: Side, bob: Side) -> None:
+    big = alice.save({"big": os.urandom(500_000)})
+    bob.take(alice.make(big, [alice.head]), big)
+    tip = alice.save({"a.txt": b"one more line\n" + FILES["a.txt"]}, big)
+    spool = alice.make(tip, [big])
+    assert spool.size < 1000
+    bob.take(spool, tip)
+
+
+def test_a_pack_with_nothing_new_moves_the_branch_alone(alice: Side, bob: Side) -> None:
+    bob.take(alice.make(alice.head, [alice.head]), alice.head)
+    assert bob.store.ref(LIVE + "bob") == alice.head
+
+
+def test_what_a_private_branch_alone_has_is_in_no_pack(alice: Side) -> None:
+    secret = alice.save({".env": b"PASSWORD=hunter2\n" * 9, "a.txt": b"both\n"})
+    shared = alice.save({"a.txt": b"both\n"})
+    alice.store.set_ref(LIVE + "alice", secret, None)
+    alice.store.set_ref(SHARED + "alice", shared, None)
+    spool = alice.make(shared, [])
+    scratch = alice.root / "scratch"
+    git(alice.root, "init", "-q", "--bare", str(scratch))
+    git(scratch, "index-pack", "--stdin", "--fix-thin", stdin=spool.read(0, spool.size))
+    spool.close()
+    objects = git(scratch, "cat-file", "--batch-all-objects", "--batch-check")
+    private = alice.store.objects.entry(alice.store.objects.commit(secret).tree, ".env")
+    assert private is not None
+    assert shared in objects and secret not in objects and private.oid not in objects
+    assert secret not in haves_of(alice.store) and shared in haves_of(alice.store)
+
+
+HOSTILE_NAMES = [
+    ".git",
+    ".GIT",
+    "..",
+    ".",
+    "git~1",
+    "GIT~1",
+    ".git.",
+    ".git ",
+    ".g\u200cit",
+    ".git::$INDEX_ALLOCATION",
+    "a/b",
+    ".git/hooks/post-checkout",
+    "..\\.git\\hooks\\x",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_pack_with_a_path_that_git_refuses_is_refused(alice: Side, bob: Side, name: str) -> None:
+    tip = alice.commit({name: alice.blob()})
+    assert "refused" in bob.refuses(alice.make(tip, [alice.head]), tip)
+
+
+def test_a_pack_with_a_hook_in_a_git_folder_is_refused(alice: Side, bob: Side) -> None:
+    hooks = alice.store.objects.write("tree", format_tree({"x": alice.blob()}))
+    git_folder = alice.store.objects.write("tree", format_tree({"hooks": Entry(FOLDER, hooks)}))
+    tip = alice.commit({".git": Entry(FOLDER, git_folder)})
+    assert "hasDotgit" in bob.refuses(alice.make(tip, [alice.head]), tip)
+
+
+def test_a_link_and_a_folder_of_one_name_are_refused(alice: Side, bob: Side) -> None:
+    link = Entry(LINK, alice.store.objects.write_blob(b".git/hooks"))
+    below = alice.store.objects.write("tree", format_tree({"x": alice.blob()}))
+    both = b"120000 d\0" + bytes.fromhex(link.oid) + b"40000 d\0" + bytes.fromhex(below)
+    tree = alice.store.objects.write("tree", both)
+    tip = alice.store.objects.write_commit(tree, [alice.head], WHO, 1, "x\n")
+    assert "duplicateEntries" in bob.refuses(alice.make(tip, [alice.head]), tip)
+
+
+def test_a_gitmodules_file_that_runs_code_is_refused(alice: Side, bob: Side) -> None:
+    text = b'[submodule "../../x"]\n\tpath = x\n\turl = --upload-pack=touch\n'
+    tip = alice.commit({".gitmodules": Entry(FILE, alice.store.objects.write_blob(text))})
+    assert "gitmodules" in bob.refuses(alice.make(tip, [alice.head]), tip)
+
+
+def test_a_pack_that_lacks_objects_is_refused(alice: Side, bob: Side) -> None:
+    first = alice.save({"a.txt": b"first\n"})
+    tip = alice.save({"b.txt": b"second\n"}, first)
+    # Bob does not have `first`, and is told nothing of it.
+    bob.refuses(alice.make(tip, [first]), tip)
+
+
+def test_a_pack_without_its_tip_is_refused(alice: Side, bob: Side) -> None:
+    tip = alice.save({"a.txt": b"first\n"})
+    bob.refuses(alice.make(alice.head, []), tip)
+
+
+def test_a_tip_that_is_no_commit_is_refused(alice: Side, bob: Side) -> None:
+    tree = alice.store.objects.commit(alice.save({"a.txt": b"other\n"})).tree
+    spool = alice.make(tree, [])
+    with pytest.raises(HostilePack, match="not a commit"):
+        bob.take(spool, tree)
+    assert bob.store.ref(LIVE + "bob") is None and not bob.store.objects.exists(tree)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_pack_is_refused(alice: Side, bob: Side, share: float, tmp_path: Path) -> None:
+    tip = alice.save({"a.txt": os.urandom(2000)})
+    with_all = alice.make(tip, [alice.head])
+    cut = spool_of(with_all.read(0, int(with_all.size * share)))
+    with_all.close()
+    bob.refuses(file_of(cut, tmp_path), tip)
+
+
+def test_a_damaged_pack_is_refused(alice: Side, bob: Side, tmp_path: Path) -> None:
+    tip = alice.save({"a.txt": os.urandom(2000)})
+    spool = alice.make(tip, [alice.head])
+    data = bytearray(spool.read(0, spool.size))
+    spool.close()
+    data[len(data) // 2] ^= 0xFF
+    data[-20:] = hashlib.sha1(data[:-20]).digest()
+    bob.refuses(file_of(spool_of(bytes(data)), tmp_path), tip)
+
+
+def test_junk_is_refused(bob: Side, tmp_path: Path) -> None:
+    bob.refuses(file_of(spool_of(b"PACK" + os.urandom(4000)), tmp_path), "1" * 40)
+
+
+OLD_FLAWS = {
+    "zero-padded modes": (b"0100644 f\0", None),
+    "no space before the date": (None, b"Alice <alice@example.org>1 +0000"),
+    "no e-mail": (None, b"Alice 1 +0000"),
+    "a strange time zone": (None, b"Alice <alice@example.org> 1 +051800"),
+}
+
+
+@pytest.mark.parametrize("flaw", OLD_FLAWS)
+def test_harmless_flaws_of_old_history_pass(alice: Side, bob: Side, flaw: str) -> None:
+    mode, who = OLD_FLAWS[flaw]
+    tree = alice.store.objects.write("tree", (mode or b"100644 f\0") + bytes.fromhex(alice.blob().oid))
+    author = b"author " + (who or b"Alice <alice@example.org> 1 +0000")
+    lines = [b"tree " + tree.encode(), b"parent " + alice.head.encode(), author]
+    old = alice.store.objects.write("commit", b"\n".join([*lines, author.replace(b"author", b"committer"), b"\nx\n"]))
+    bob.take(alice.make(old, [alice.head]), old)
+    assert bob.store.ref(LIVE + "bob") == old
+
+
+def test_a_history_of_a_thousand_commits_is_not_sent_again(folder: Path) -> None:
+    root = make_repository(folder / "alice", FILES)
+    lines = [b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nx\n" % (at + 1) for at in range(1000)]
+    lines[0] += b"from refs/heads/main^0\n"
+    changes = [line + b"M 644 inline f\ndata 5\n%05d\n" % at for at, line in enumerate(lines)]
+    git(root, "fast-import", "--quiet", "--force", stdin=b"".join(changes))
+    git(root, "reset", "-q", "--hard")
+    git(folder, "clone", "-q", str(root), "bob")
+    # Bob is some commits behind, on a branch of a name that alice does not have, and knows no remote.
+    git(folder / "bob", "reset", "-q", "--hard", "HEAD~37")
+    git(folder / "bob", "remote", "remove", "origin")
+    alice, bob = Side(root), Side(folder / "bob")
+    haves = haves_of(bob.store)
+    assert len(haves) <= MOST_HAVES
+    tip = alice.save({"a.txt": b"fresh\n"})
+    spool = alice.make(tip, known_commits(alice.store, haves))
+    assert int.from_bytes(spool.read(8, 4), "big") < 37 * 3 + 10
+    bob.take(spool, tip)
+    alice.close()
+    bob.close()
+
+
+def test_a_shallow_clone_takes_what_its_border_cuts_off(folder: Path) -> None:
+    root = make_repository(folder / "alice", FILES)
+    old = git(root, "rev-parse", "HEAD")
+    for number in range(5):
+        (root / "a.txt").write_text(f"{number}\n")
+        git(root, "commit", "-qam", f"{number}")
+    git(folder, "clone", "-q", "--depth=2", f"file://{root}", "bob")
+    alice, bob = Side(root), Side(folder / "bob")
+    assert shallow_of(bob.store)
+    assert not set(roots_of(bob.store)) & set(roots_of(alice.store))
+    # A save on a commit from before the border.
+    tip = alice.save({"new.txt": b"x"}, old)
+    bob.take(alice.make(tip, list(haves_of(bob.store)), list(shallow_of(bob.store))), tip)
+    assert bob.store.ref(LIVE + "bob") == tip
+    alice.close()
+    bob.close()
+
+
+def test_a_pack_that_cannot_be_made_says_why(alice: Side) -> None:
+    with pytest.raises(GitFailed):
+        alice.make("1" * 40, [])
+
+
+def test_only_commits_that_are_here_count_as_known(alice: Side) -> None:
+    blob = alice.blob().oid
+    assert known_commits(alice.store, [alice.head, blob, "1" * 40, "--all", "HEAD"]) == [alice.head]
+
+
+def test_many_small_packs_become_one_and_nothing_is_lost(alice: Side, bob: Side) -> None:
+    tip, tips = alice.head, []
+    for number in range(MANY_PACKS + 1):
+        after = alice.save({"a.txt": b"%d\n" % number}, tip)
+        bob.take(alice.make(after, [tip]), after)
+        tip = after
+        tips.append(tip)
+    folder = Path(bob.store.objects.folder) / "pack"
+    assert gather(bob.store)
+    assert len(list(folder.glob("*.pack"))) < 3
+    for oid in tips:
+        assert bob.store.objects.owns(oid)
+    git(Path(bob.store.path), "fsck", "--strict", tip)
+    assert not gather(bob.store)
+
+
+def test_what_a_killed_daemon_left_in_quarantine_is_swept_away(bob: Side) -> None:
+    left = Path(bob.store.folder) / "quarantine-abc"
+    (left / "pack").mkdir(parents=True)
+    (left / "pack" / "tmp_pack_1").write_bytes(b"half")
+    sweep(bob.store)
+    assert not left.exists()
+
+
+def test_a_child_dies_with_the_one_who_waits_for_it(bob: Side) -> None:
+    async def cut_off() -> None:
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as source:
+            task = asyncio.create_task(run_child(bob.store.git, "hash-object", "--stdin", stdin=source))
+            os.write(writing, b"x")
+            while fcntl.ioctl(reading, termios.FIONREAD, bytes(4)) != bytes(4):
+                await asyncio.sleep(0.002)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        with pytest.raises(BrokenPipeError):
+            os.write(writing, b"nobody reads this")
+        os.close(writing)
+
+    asyncio.run(asyncio.wait_for(cut_off(), 20))
+
+
+def test_a_full_disk_is_an_error_that_keeps_the_store_as_it_was(
+    alice: Side, bob: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tip = alice.save({"a.txt": b"first\n"})
+    spool = alice.make(tip, [alice.head])
+
+    def full(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises((BoughError, OSError)):
+        patch.setattr(os, "rename", full)
+        bob.take(spool, tip)
+    assert bob.store.ref(LIVE + "bob") is None and not bob.store.objects.exists(tip)

@@ -1,0 +1,410 @@
+"""The protocol, driven by a seeded simulator: lost connections, slow peers, packs that fail, three to five members."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import random
+from collections import deque
+from dataclasses import replace
+
+import pytest
+from bough_daemon.packs import Limits, Spool
+from bough_daemon.peer import Behind, Exchange, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.roster import Roster
+from bough_daemon.states import MOST_BRANCHES, Key, Kind, State
+from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
+
+from tests.daemon.test_roster import NOW, admit, copy_of, someone
+
+PEOPLE = ["alice", "bob", "carol", "dave", "erin"]
+LIMITS = Limits(pack=5000, chunk=60, inline=100)
+IN_TRANSIT = 3  # words that a connection holds
+
+
+def oid(member: str, number: int) -> str:
+    """Return the commit that is the `number`th snapshot of a member."""
+    return hashlib.sha1(f"{member} {number}".encode()).hexdigest()
+
+
+class Member:
+    """One member with a store that is a set of commits; each snapshot needs the one before it."""
+
+    def __init__(self, name: str, roster: Roster) -> None:
+        self.name = name
+        self.exchange = Exchange(name, roster, lambda: Spool(io.BytesIO()), LIMITS)
+        self.commits: dict[str, str | None] = {}
+        self.todo: list[Job] = []
+        self.saved = 0
+
+    def key(self) -> Key:
+        """Whose state it is that this member publishes."""
+        return Key(self.name, Kind.LIVE, self.name.encode())
+
+    def save(self) -> State:
+        """Take a snapshot and tell the team."""
+        before = oid(self.name, self.saved) if self.saved else None
+        self.saved += 1
+        tip = oid(self.name, self.saved)
+        self.commits[tip] = before
+        state = State(self.exchange.roster.team, self.key(), self.saved, tip, tip, NOW).signed(someone(self.name))
+        self.todo += self.exchange.publish(state)
+        return state
+
+    def perform(self, job: Job, fails: bool = False) -> None:
+        """Do what git would do."""
+        match job:
+            case MakePack(_, state, since, asked):
+                haves = {since.tip} if since is not None else set(asked.haves if asked is not None else ())
+                self.todo += self.exchange.pack_made(job, None if fails else self.pack(state.tip, haves))
+            case FindHaves():
+                self.todo += self.exchange.ask(job, tuple(self.commits), ())
+            case TakePack(_, state, spool):
+                self.todo += self.exchange.pack_taken(job, "no" if fails else self.take(state.tip, spool))
+
+    def pack(self, tip: str, haves: set[str]) -> tuple[Spool, str]:
+        """Return a pack of what `tip` needs and `haves` lack."""
+        needed: dict[str, str | None] = {}
+        at: str | None = tip
+        while at is not None and at not in haves:
+            needed[at] = self.commits[at]
+            at = self.commits[at]
+        data = json.dumps(needed).encode()
+        return Spool(io.BytesIO(data)), hashlib.sha1(data).hexdigest()
+
+    def take(self, tip: str, spool: Spool) -> str | None:
+        """Take a pack in if everything is there with it."""
+        together = self.commits | json.loads(spool.read(0, spool.size))
+        at: str | None = tip
+        while at is not None:
+            if at not in together:
+                return "incomplete"
+            at = together[at]
+        self.commits = together
+        return None
+
+
+class World:
+    """Members, and the connections between them."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.chance = random.Random(seed)
+        founded = Roster.found(someone("alice"), "alice", NOW)
+        for name in PEOPLE[1:count]:
+            admit(founded, "alice", name)
+        self.members = {name: Member(name, copy_of(founded)) for name in PEOPLE[:count]}
+        self.wires: dict[tuple[str, str], deque[Word]] = {}
+
+    def connect(self, one: str, other: str) -> None:
+        """Let two begin to talk."""
+        self.wires[one, other], self.wires[other, one] = deque(), deque()
+        for me, peer in ((one, other), (other, one)):
+            self.members[me].todo += self.members[me].exchange.connected(peer)
+
+    def cut(self, one: str, other: str) -> None:
+        """Lose a connection with all that is on it."""
+        for me, peer in ((one, other), (other, one)):
+            del self.wires[me, peer]
+            self.members[me].todo += self.members[me].exchange.disconnected(peer)
+
+    def moves(self) -> list[tuple[str, str, str]]:
+        """Return what could happen next by itself."""
+        found = [("job", name, "") for name, member in self.members.items() if member.todo]
+        found += [("hear", one, other) for (one, other), wire in self.wires.items() if wire]
+        return found + [("say", one, other) for (one, other), wire in self.wires.items() if len(wire) < IN_TRANSIT]
+
+    def step(self, fails: float = 0.0) -> bool:
+        """Let one thing happen; return whether anything did."""
+        moves = self.moves()
+        self.chance.shuffle(moves)
+        for move, one, other in moves:
+            if move == "job":
+                member = self.members[one]
+                job = member.todo.pop(self.chance.randrange(len(member.todo)))
+                member.perform(job, self.chance.random() < fails)
+                return True
+            if move == "hear":
+                member = self.members[other]
+                member.todo += member.exchange.hear(one, self.wires[one, other].popleft(), NOW)
+                return True
+            word = self.members[one].exchange.next_word(other)
+            if word is not None:
+                self.wires[one, other].append(word)
+                return True
+        return False
+
+    def settle(self) -> int:
+        """Let things happen until nothing more does; return how many did."""
+        steps = 0
+        while self.step():
+            steps += 1
+            assert steps < 50_000, "it never ends"
+        return steps
+
+    def newest(self) -> dict[Key, State]:
+        """Return the newest state of each branch."""
+        states = [state for member in self.members.values() for state in member.exchange.known.values()]
+        return {state.key: state for state in sorted(states, key=lambda state: state.sequence)}
+
+    def close(self) -> None:
+        """Let go of every pack."""
+        for member in self.members.values():
+            for job in member.todo:
+                if isinstance(job, TakePack):
+                    job.spool.close()
+            member.exchange.close()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_happens_everyone_has_everything_once_they_are_connected(seed: int) -> None:
+    world = World(seed, count=3 + seed % 3)
+    names = list(world.members)
+    chance = world.chance
+    for _ in range(400):
+        one, other = chance.sample(names, 2)
+        happens = chance.random()
+        if happens < 0.05:
+            world.members[one].save()
+        elif happens < 0.09 and (one, other) not in world.wires:
+            world.connect(one, other)
+        elif happens < 0.11 and (one, other) in world.wires:
+            world.cut(one, other)
+        else:
+            world.step(fails=0.1)
+    for one, other in {(min(pair), max(pair)) for pair in world.wires}:
+        world.cut(one, other)
+    # In a row, so that most of it has to pass through others.
+    for one, other in itertools.pairwise(names):
+        world.connect(one, other)
+    world.settle()
+    for member in world.members.values():
+        assert member.exchange.known == world.newest()
+        assert all(
+            oid(name, world.members[name].saved) in member.commits for name in names if world.members[name].saved
+        )
+    world.close()
+
+
+@pytest.fixture
+def pair() -> World:
+    """Alice and bob, connected, with nothing left to say."""
+    world = World(0, 2)
+    world.connect("alice", "bob")
+    world.settle()
+    return world
+
+
+def said(world: World, one: str, other: str) -> list[Word]:
+    """Return everything that `one` has to say to `other` now, undelivered; packs are made on the way."""
+    member, words = world.members[one], list[Word]()
+    while True:
+        while member.todo:
+            member.perform(member.todo.pop(0))
+        word = member.exchange.next_word(other)
+        if word is None:
+            return words
+        words.append(word)
+
+
+def test_a_save_that_the_peer_can_follow_goes_with_its_pack_unasked(pair: World) -> None:
+    pair.members["alice"].save()
+    pair.settle()
+    state = pair.members["alice"].save()
+    words = said(pair, "alice", "bob")
+    assert all(isinstance(word, Chunk) and word.state == state for word in words) and words
+
+
+def test_a_slow_peer_gets_the_latest_and_no_backlog(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    alice.save()
+    pair.settle()
+    for _ in range(40):
+        state = alice.save()
+    link = alice.exchange.links["bob"]
+    assert len(link.announcements) + len(link.outgoing) + len(link.making) <= 1
+    steps = pair.settle()
+    assert bob.exchange.known[alice.key()] == state
+    assert steps < 150, "the parts of one pack, not forty packs"
+
+
+def test_a_third_member_gets_a_tip_through_another() -> None:
+    world = World(1, 3)
+    world.connect("alice", "bob")
+    world.connect("alice", "carol")
+    state = world.members["bob"].save()
+    world.settle()
+    assert world.members["carol"].exchange.known[state.key] == state
+    world.close()
+
+
+def test_a_pack_that_broke_off_goes_on_where_it_stopped(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    pair.cut("alice", "bob")
+    for _ in range(5):
+        alice.save()
+    pair.connect("alice", "bob")
+    while not any(part.spool.size for part in bob.exchange.links["alice"].incoming.values()):
+        assert pair.step()
+    pair.cut("alice", "bob")
+    pair.connect("alice", "bob")
+    while not pair.wires["bob", "alice"] or not isinstance(pair.wires["bob", "alice"][-1], Want):
+        assert pair.step()
+    want = pair.wires["bob", "alice"][-1]
+    assert isinstance(want, Want) and want.offset > 0
+    pair.wires["bob", "alice"].pop()
+    assert alice.exchange.hear("bob", want, NOW) == []
+    chunk = next(word for word in said(pair, "alice", "bob") if isinstance(word, Chunk))
+    assert (chunk.offset, chunk.pack) == (want.offset, want.pack)
+
+
+def test_a_pack_that_broke_off_and_is_gone_is_sent_anew(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    pair.cut("alice", "bob")
+    for _ in range(5):
+        alice.save()
+    pair.connect("alice", "bob")
+    while not any(part.spool.size for part in bob.exchange.links["alice"].incoming.values()):
+        assert pair.step()
+    pair.cut("alice", "bob")
+    newest = alice.save()
+    pair.connect("alice", "bob")
+    pair.settle()
+    assert bob.exchange.known[alice.key()] == newest
+
+
+def heard(world: World, word: Word) -> list[Word]:
+    """Return what bob answers when alice says `word`, and check that they go on talking."""
+    bob = world.members["bob"]
+    bob.todo += bob.exchange.hear("alice", word, NOW)
+    answers = said(world, "bob", "alice")
+    assert "alice" in bob.exchange.links
+    return answers
+
+
+def test_a_replayed_state_changes_nothing(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    old = alice.save()
+    pair.settle()
+    new = alice.save()
+    pair.settle()
+    answers = heard(pair, Announce(old))
+    assert bob.exchange.known[alice.key()] == new
+    assert answers == [Held(old.key, new.sequence)]
+
+
+def test_two_states_of_one_number_are_refused(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    state = alice.save()
+    pair.settle()
+    forked = replace(state, tip=oid("alice", 99)).signed(someone("alice"))
+    assert [type(word) for word in heard(pair, Announce(forked))] == [Refused]
+    assert bob.exchange.known[alice.key()] == state
+
+
+def test_a_state_that_someone_else_signed_is_refused(pair: World) -> None:
+    bobs = pair.members["bob"].key()
+    for key in (bobs, Key("carol", Kind.LIVE, b"carol"), Key("alice", Kind.LIVE, b"bob")):
+        forged = State(pair.members["bob"].exchange.roster.team, key, 5, oid("x", 1), oid("x", 1), NOW)
+        assert [type(word) for word in heard(pair, Announce(forged.signed(someone("alice"))))] == [Refused]
+    assert not pair.members["bob"].exchange.known
+
+
+def test_a_state_of_another_team_is_refused(pair: World) -> None:
+    elsewhere = State("ff" * 16, pair.members["alice"].key(), 5, oid("x", 1), oid("x", 1), NOW)
+    assert [type(word) for word in heard(pair, Announce(elsewhere.signed(someone("alice"))))] == [Refused]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "reason"),
+    [
+        ({"total": LIMITS.pack + 1}, "too large"),
+        ({"total": LIMITS.inline + 1}, "too large"),
+        ({"offset": 10}, "missing"),
+        ({"data": b""}, "not as large"),
+        ({"total": 3}, "not as large"),
+        ({"total": 0}, "not as large"),
+    ],
+)
+def test_a_part_of_a_pack_that_does_not_fit_is_refused(pair: World, flaw: dict[str, object], reason: str) -> None:
+    alice = pair.members["alice"]
+    state = State(alice.exchange.roster.team, alice.key(), 1, oid("alice", 1), oid("alice", 1), NOW)
+    chunk = Chunk(state.signed(someone("alice")), "p", 0, 20, b"0123456789")
+    answers = heard(pair, replace(chunk, **flaw))  # type: ignore[arg-type]
+    assert isinstance(answers[0], Refused) and reason in answers[0].reason
+    assert not pair.members["bob"].exchange.links["alice"].incoming
+
+
+def test_a_part_that_belongs_to_another_state_is_refused(pair: World) -> None:
+    alice = pair.members["alice"]
+    state = State(alice.exchange.roster.team, alice.key(), 1, oid("alice", 1), oid("alice", 1), NOW)
+    chunk = Chunk(state.signed(someone("alice")), "p", 0, 20, b"0123456789")
+    assert heard(pair, chunk) == []
+    other = replace(state, sequence=2, tip=oid("alice", 2)).signed(someone("alice"))
+    assert isinstance(heard(pair, replace(chunk, state=other, offset=10))[0], Refused)
+
+
+def test_a_member_cannot_fill_the_memory_with_branches(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    for number in range(MOST_BRANCHES):
+        key = Key("alice", Kind.LANDED, b"b%d" % number)
+        bob.exchange.known[key] = State(bob.exchange.roster.team, key, 1, oid("x", 1), oid("x", 1), NOW)
+    one_more = State(alice.exchange.roster.team, Key("alice", Kind.LANDED, b"more"), 1, oid("x", 1), oid("x", 1), NOW)
+    answers = heard(pair, Announce(one_more.signed(someone("alice"))))
+    assert isinstance(answers[-1], Refused) and "too many" in answers[-1].reason
+
+
+def test_a_pack_that_could_not_be_made_is_not_waited_for(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    alice.save()
+    while True:
+        making = next((job for job in alice.todo if isinstance(job, MakePack)), None)
+        if making is not None:
+            break
+        pair.step()
+    alice.todo.remove(making)
+    alice.perform(making, fails=True)
+    pair.settle()
+    assert not bob.exchange.known
+    newer = alice.save()
+    pair.settle()
+    assert bob.exchange.known[alice.key()] == newer
+
+
+def test_a_member_restored_from_a_backup_hears_of_its_own_newer_state(pair: World) -> None:
+    alice = pair.members["alice"]
+    alice.save()
+    state = alice.save()
+    pair.settle()
+    pair.cut("alice", "bob")
+    alice.exchange.known.clear()
+    alice.saved = 0
+    pair.connect("alice", "bob")
+    seen = list[Job]()
+    while pair.step():
+        seen += [job for job in alice.todo if isinstance(job, Behind)]
+    assert seen and seen[0] == Behind(state)
+
+
+def test_a_new_member_is_made_known_to_all_and_then_trusted() -> None:
+    world = World(3, 3)
+    world.connect("bob", "alice")
+    world.connect("bob", "carol")
+    world.settle()
+    alice = world.members["alice"].exchange
+    entry = admit(alice.roster, "alice", "dave", now=NOW + 5)
+    alice.spread([entry], [])
+    world.settle()
+    assert world.members["carol"].exchange.roster.member("dave") == entry
+    world.close()
+
+
+def test_a_state_stops_counting_when_its_branch_becomes_another_members(pair: World) -> None:
+    bob = pair.members["bob"].exchange
+    key = Key("alice", Kind.LIVE, b"alice+dave")
+    bob.known[key] = State(bob.roster.team, key, 1, oid("x", 1), oid("x", 1), NOW).signed(someone("alice"))
+    roster = copy_of(bob.roster)
+    entry = admit(roster, "alice", "dave", "alice+dave", NOW + 5)
+    assert bob.hear("alice", Gossip((entry,)), NOW) == [Learned((entry,), ())]
+    assert key not in bob.known

@@ -1,0 +1,652 @@
+"""Teammates on real sockets: joining, streaming, catching up, and who is turned away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bough_daemon import team as team_module
+from bough_daemon.dial import call_member, present_ticket
+from bough_daemon.errors import (
+    BadTicket,
+    BoughError,
+    NameTaken,
+    NotPossibleNow,
+    PeerRefused,
+    PeerUnreachable,
+    PortTaken,
+    UnrelatedHistory,
+)
+from bough_daemon.keys import load_identity
+from bough_daemon.objects import Entry, format_tree
+from bough_daemon.packs import Limits
+from bough_daemon.states import Key, Kind, State
+from bough_daemon.durable import write_whole
+from bough_daemon.store import LIVE, SHARED
+from bough_daemon.team import Team, now_ms
+from bough_daemon.tickets import VALID_MS, Ticket
+from bough_daemon.words import Announce, Chunk, Refused, Want, Word
+from bough_proto.v1 import peer_pb2 as pb
+
+from tests.daemon.support import git, make_repository
+from tests.daemon.team_support import DEADLINE, Side, eventually
+
+LOOPBACK = "127.0.0.1"
+FILES = {"a.txt": b"one\n" * 30, "dir/b.txt": b"two\n"}
+
+
+class Machines:
+    """The machines of one test; all of them are stopped at its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.origin = make_repository(folder / "origin", FILES)
+        self.running: list[Side] = []
+
+    async def start(self, name: str, limits: Limits | None = None) -> Side:
+        """Start a member's daemon in a clone of its own, the same one as before if there is one."""
+        root = self.folder / name
+        if not root.exists():
+            git(self.folder, "clone", "-q", str(self.origin), str(root))
+        side = await Side.start(root, self.folder / f"home-{name}", name, limits)
+        self.running.append(side)
+        return side
+
+    async def stop(self, side: Side) -> None:
+        """Stop a member's daemon."""
+        self.running.remove(side)
+        await side.stop()
+
+    async def team(self, *names: str, limits: Limits | None = None) -> list[Side]:
+        """Start members and let all of them into the team of the first."""
+        first, *others = [await self.start(name, limits) for name in names]
+        for side in others:
+            await side.sync.join((await first.sync.invite(LOOPBACK)).ticket, side.name)
+        for side in others:
+            await eventually(lambda side=side: first.is_connected(side.name) and side.is_connected(first.name))
+        return [first, *others]
+
+
+@contextlib.asynccontextmanager
+async def machines(folder: Path) -> AsyncIterator[Machines]:
+    """Yield the machines of one test."""
+    made = Machines(folder)
+    try:
+        yield made
+    finally:
+        for side in list(made.running):
+            await made.stop(side)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test to its end, within a deadline."""
+    asyncio.run(asyncio.wait_for(test, 3 * DEADLINE))
+
+
+def test_saves_stream_both_ways(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            for number in range(3):
+                for one, other in ((alice, bob), (bob, alice)):
+                    tip = await one.save({"a.txt": b"%d by %s\n" % (number, one.name.encode())})
+                    await eventually(lambda tip=tip, one=one, other=other: other.tip_of(one.name) == tip)
+                    await eventually(lambda tip=tip, one=one, other=other: one.sync.holders(tip) == {other.name})
+            store = Path(bob.store.path)
+            assert git(store, "ls-tree", "-r", "alice") == git(Path(alice.store.path), "ls-tree", "-r", "alice")
+            assert {event.kind for event in bob.events} >= {"connected", "tip", "held"}
+
+    run(test())
+
+
+def test_a_solo_member_is_a_team_that_lasts(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            team, tip = alice.sync.team_id, await alice.save({"a.txt": b"x\n"})
+            assert alice.sync.teammates() == [] and alice.sync.holders(tip) == set()
+            await all_of.stop(alice)
+            alice = await all_of.start("alice")
+            assert (alice.sync.team_id, alice.sync.member) == (team, "alice")
+
+    run(test())
+
+
+def test_before_the_first_invite_only_this_machine_can_knock(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            assert all(address.startswith(LOOPBACK) for address in alice.listener.addresses())
+            invite = await alice.sync.invite()
+            assert invite.opened and all(line.startswith("[::]:") for line in invite.opened)
+            assert len(Ticket.parse(invite.ticket).addresses) == len(alice.listener.join_addresses())
+            again = await alice.sync.invite()
+            assert again.opened == [] and again.ticket != invite.ticket
+
+    run(test())
+
+
+def test_a_port_that_is_taken_is_an_error(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            with socket.socket() as taken:
+                taken.bind((LOOPBACK, 0))
+                taken.listen()
+                with pytest.raises(PortTaken):
+                    await alice.sync.invite(f"{LOOPBACK}:{taken.getsockname()[1]}")
+            assert (await alice.sync.invite(LOOPBACK)).ticket
+
+    run(test())
+
+
+def test_a_ticket_lets_one_in_and_no_other(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, _ = await all_of.team("alice", "bob")
+            carol, dave = await all_of.start("carol"), await all_of.start("dave")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            await carol.sync.join(ticket, "carol")
+            with pytest.raises(BadTicket, match="used already"):
+                await dave.sync.join(ticket, "dave")
+            assert set(alice.sync.roster.members) == {"alice", "bob", "carol"}
+            assert set(dave.sync.roster.members) == {"dave"}
+
+    run(test())
+
+
+def test_of_two_who_come_at_once_with_one_ticket_exactly_one_is_let_in(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            comers = [await all_of.start(name) for name in ("bob", "carol", "dave")]
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            joins = (side.sync.join(ticket, side.name) for side in comers)
+            came = await asyncio.gather(*joins, return_exceptions=True)
+            assert [type(one) for one in came if one is not None] == [BadTicket, BadTicket]
+            assert len(alice.sync.roster.members) == 2
+            # What is written down says the same.
+            kept = Team.load(alice.home.path("teams", alice.sync.team_id))
+            assert kept.roster.members == alice.sync.roster.members
+            assert [invite.spent_by is None for invite in kept.invites.known] == [False]
+
+    run(test())
+
+
+def test_spending_a_ticket_and_letting_in_are_one_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+
+            def full(path: str, data: bytes) -> None:
+                raise OSError(28, "No space left on device")
+
+            with monkeypatch.context() as patch, pytest.raises(BoughError):
+                patch.setattr(team_module, "write_whole", full)
+                await bob.sync.join(ticket, "bob")
+            assert set(alice.sync.roster.members) == {"alice"}
+            await bob.sync.join(ticket, "bob")
+            assert set(alice.sync.roster.members) == {"alice", "bob"}
+
+    run(test())
+
+
+def test_an_answer_that_was_lost_is_given_again_to_the_same_one(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            me = load_identity(bob.home)
+            request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name="bob", key=me.key)
+            request.certificate, request.vouch = me.certificate, me.vouch
+            request.commits.append(git(bob.root, "rev-parse", "HEAD"))
+            await present_ticket(ticket, request)
+            await bob.sync.join(str(ticket), "bob")
+            await eventually(lambda: alice.is_connected("bob"))
+
+    run(test())
+
+
+def test_an_expired_ticket_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            later = now_ms() + VALID_MS
+            monkeypatch.setattr("bough_daemon.sync.now_ms", lambda: later)
+            with pytest.raises(BadTicket, match="expired"):
+                await bob.sync.join(ticket, "bob")
+            assert set(bob.sync.roster.members) == {"bob"}
+
+    run(test())
+
+
+def test_a_name_that_the_team_has_is_refused_and_the_ticket_stays_good(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            with pytest.raises(NameTaken, match="alice already"):
+                await bob.sync.join(ticket, "alice")
+            await bob.sync.join(ticket, "bob")
+            with pytest.raises(NotPossibleNow):
+                await bob.sync.join((await alice.sync.invite()).ticket, "bob")
+
+    run(test())
+
+
+def test_a_clone_with_unrelated_history_is_refused(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            make_repository(folder / "stranger", {"other": b"x\n"})
+            stranger = await all_of.start("stranger")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            with pytest.raises(UnrelatedHistory):
+                await stranger.sync.join(ticket, "stranger")
+            assert set(alice.sync.roster.members) == {"alice"}
+            bob = await all_of.start("bob")
+            await bob.sync.join(ticket, "bob")
+
+    run(test())
+
+
+@pytest.mark.parametrize("shallow_one", ["alice", "bob"])
+def test_a_shallow_clone_is_known_by_any_commit_that_both_have(folder: Path, shallow_one: str) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            for number in range(40):
+                git(all_of.origin, "commit", "-q", "--allow-empty", "-m", f"{number}")
+            git(folder, "clone", "-q", "--depth=1", f"file://{all_of.origin}", str(folder / shallow_one))
+            git(all_of.origin, "commit", "-q", "--allow-empty", "-m", "newer")
+            alice, bob = await all_of.team("alice", "bob")
+            tip = await alice.save({"a.txt": b"x\n"})
+            await eventually(lambda: bob.tip_of("alice") == tip)
+
+    run(test())
+
+
+def test_nobody_but_the_maker_of_the_ticket_gets_the_secret(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, eve = [await all_of.start(name) for name in ("alice", "bob", "eve")]
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            await eve.sync.invite(LOOPBACK)
+            diverted = Ticket(ticket.team, ticket.fingerprint, ticket.secret, eve.listener.join_addresses())
+            with pytest.raises(PeerRefused, match="someone else answers"):
+                await bob.sync.join(str(diverted), "bob")
+            closed = Ticket(ticket.team, ticket.fingerprint, ticket.secret, ("127.0.0.1:9",))
+            with pytest.raises(PeerUnreachable):
+                await bob.sync.join(str(closed), "bob")
+            several = Ticket(ticket.team, ticket.fingerprint, ticket.secret, ("127.0.0.1:9", *ticket.addresses))
+            await bob.sync.join(str(several), "bob")
+
+    run(test())
+
+
+def test_an_unknown_certificate_is_refused(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, _ = await all_of.team("alice", "bob")
+            eve = await all_of.start("eve")
+            mine = alice.listener.identity.certificate
+            with pytest.raises(BoughError):
+                async with call_member(alice.listener.addresses()[0], alice.sync.team_id, mine, eve.listener.identity):
+                    pytest.fail("eve was let in")
+            assert not alice.is_connected("eve") and alice.is_connected("bob")
+
+    run(test())
+
+
+def test_a_member_of_another_team_of_the_same_daemon_is_refused(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            mine = alice.listener.identity.certificate
+            # The handshake lets eve in, as she is known in another team of the daemon's; the handler does not.
+            eve = load_identity((await all_of.start("eve")).home)
+            alice.listener._roots += eve.certificate_pem
+            with pytest.raises(PeerRefused, match="nobody in that team"):
+                async with call_member(alice.listener.addresses()[0], alice.sync.team_id, mine, eve):
+                    pytest.fail("eve was let in")
+            with pytest.raises(PeerRefused, match="nobody in that team"):
+                async with call_member(alice.listener.addresses()[0], "00" * 16, mine, bob.listener.identity):
+                    pytest.fail("bob was let in elsewhere")
+
+    run(test())
+
+
+def test_a_member_who_was_away_catches_up(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await alice.save({"a.txt": b"seen\n"})
+            await all_of.stop(bob)
+            await eventually(lambda: not alice.is_connected("bob"))
+            for number in range(5):
+                tip = await alice.save({"a.txt": b"missed %d\n" % number})
+            assert alice.sync.holders(tip) == set()
+            bob = await all_of.start("bob")
+            await eventually(lambda: bob.tip_of("alice") == tip)
+            await eventually(lambda: alice.sync.holders(tip) == {"bob"})
+
+    run(test())
+
+
+def test_a_tip_reaches_a_third_member_through_another(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, carol = await all_of.team("alice", "bob", "carol")
+            await eventually(lambda: bob.is_connected("carol"))
+            tip = await bob.save({"a.txt": b"bob was here\n"})
+            await eventually(lambda: alice.tip_of("bob") == tip)
+            await all_of.stop(bob)
+            await all_of.stop(carol)
+            await asyncio.to_thread(lose_everything, carol)
+            carol = await all_of.start("carol")
+            await eventually(lambda: carol.tip_of("bob") == tip)
+            assert not carol.is_connected("bob")
+
+    run(test())
+
+
+def lose_everything(side: Side) -> None:
+    """Make a member forget what others have, as if they had just come."""
+    os.unlink(Path(side.home.path("teams", side.sync.team_id)) / "states.json")
+    git(Path(side.store.path), "update-ref", "-d", "refs/heads/bob")
+
+
+def test_what_landed_streams_as_signed_state(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            commit = await alice.save({"a.txt": b"landed\n"}, publish=False)
+            await alice.sync.publish_landed("main", commit)
+            await eventually(lambda: bob.sync.landed())
+            (landed,) = bob.sync.landed()
+            assert (landed.branch, landed.commit, landed.member) == ("main", commit, "alice")
+            assert bob.store.ref("refs/landed/alice/main") == commit
+            assert [event.kind for event in bob.events if event.member == "alice"][-1] == "landed"
+
+    run(test())
+
+
+class Intruder:
+    """A member who says to alice whatever it likes."""
+
+    def __init__(self, alice: Side, bob: Side) -> None:
+        self.alice = alice
+        self.bob = bob
+        self.identity = bob.listener.identity
+
+    async def tell(self, *words: Word, expect: str) -> None:
+        """Say words as bob, the last one again when asked; wait for a refusal that has `expect` in it."""
+        alice = self.alice
+        mine = alice.listener.identity.certificate
+        address = alice.listener.addresses()[0]
+        async with call_member(address, alice.sync.team_id, mine, self.identity) as pipe:
+            for word in words:
+                await pipe.write(word)
+            while True:
+                answer = await pipe.read()
+                assert answer is not None, "alice ended the talk"
+                if isinstance(answer, Want) and len(words) == 1:
+                    await pipe.write(words[0])
+                if isinstance(answer, Refused):
+                    assert expect in answer.reason
+                    return
+
+    def state(self, tip: str, sequence: int = 1, key: Key | None = None, team: str | None = None) -> State:
+        """Return a state that bob has signed."""
+        key = key or Key("bob", Kind.LIVE, b"bob")
+        return State(team or self.alice.sync.team_id, key, sequence, tip, tip, now_ms()).signed(self.identity)
+
+    async def pack(self, tip: str, haves: list[str]) -> bytes:
+        """Return a pack that bob's git makes."""
+        lines = [tip, *(f"^{have}" for have in haves)]
+        arguments = ("pack-objects", "--revs", "--thin", "--stdout", "-q")
+        return self.bob.store.git.run(*arguments, stdin="\n".join(lines).encode() + b"\n")
+
+
+@contextlib.asynccontextmanager
+async def intruder(folder: Path, limits: Limits | None = None) -> AsyncIterator[Intruder]:
+    """Yield bob, who is in alice's team and whose daemon is down, so that the test can speak for him."""
+    async with machines(folder) as all_of:
+        alice, bob = await all_of.team("alice", "bob", limits=limits)
+        await bob.sync.stop()
+        await eventually(lambda: not alice.is_connected("bob"))
+        made = Intruder(alice, bob)
+        before = (alice.store.refs("refs/heads/"), await alice.save({"a.txt": b"mine\n"}))
+        yield made
+        # Whatever was said: nothing moved, and alice talks on.
+        assert alice.store.refs("refs/heads/") == before[0] | {"alice": before[1]}
+        bob_again = await Side.restart(bob)
+        all_of.running[all_of.running.index(bob)] = bob_again
+        tip = await bob_again.save({"b.txt": b"and on it goes\n"})
+        await eventually(lambda: alice.tip_of("bob") == tip)
+
+
+def test_a_pack_with_a_git_hook_in_it_is_refused_and_the_talk_goes_on(folder: Path) -> None:
+    async def test() -> None:
+        async with intruder(folder) as bob:
+            objects, head = bob.bob.store.objects, git(bob.bob.root, "rev-parse", "HEAD")
+            blob = Entry(0o100755, objects.write_blob(b"#!/bin/sh\n"))
+            hooks = objects.write("tree", format_tree({"x": blob}))
+            dot_git = objects.write("tree", format_tree({"hooks": Entry(0o40000, hooks)}))
+            tree = objects.write("tree", format_tree({".git": Entry(0o40000, dot_git)}))
+            tip = objects.write_commit(tree, [head], "Bob <b@b>", 1, "x\n")
+            pack = await bob.pack(tip, [head])
+            # Unasked first, which alice answers by asking properly.
+            state = bob.state(tip)
+            chunk = Chunk(state, "p", 0, len(pack), pack)
+            await bob.tell(chunk, expect="hasDotgit")
+
+    run(test())
+
+
+def test_a_pack_that_lacks_objects_is_refused_and_the_talk_goes_on(folder: Path) -> None:
+    async def test() -> None:
+        async with intruder(folder) as bob:
+            first = await bob.bob.owner.run(bob.bob._save, {"x": b"1"})
+            tip = await bob.bob.owner.run(bob.bob._save, {"y": b"2"})
+            pack = await bob.pack(tip, [first])
+            chunk = Chunk(bob.state(tip), "p", 0, len(pack), pack)
+            await bob.tell(chunk, expect="refused")
+
+    run(test())
+
+
+def test_a_pack_that_is_too_large_is_refused_and_the_talk_goes_on(folder: Path) -> None:
+    async def test() -> None:
+        async with intruder(folder, Limits(pack=100_000, chunk=10_000, inline=1_000)) as bob:
+            tip = await bob.bob.owner.run(bob.bob._save, {"x": b"1"})
+            state = bob.state(tip)
+            await bob.tell(Announce(state), Chunk(state, "p", 0, 100_001, b"x"), expect="too large")
+
+    run(test())
+
+
+def test_a_stream_that_breaks_off_keeps_nothing(folder: Path) -> None:
+    async def test() -> None:
+        async with intruder(folder) as bob:
+            alice = bob.alice
+            tip = await bob.bob.owner.run(bob.bob._save, {"x": os.urandom(5000)})
+            pack = await bob.pack(tip, [])
+            mine, address = alice.listener.identity.certificate, alice.listener.addresses()[0]
+            async with call_member(address, alice.sync.team_id, mine, bob.identity) as pipe:
+                await pipe.write(Chunk(bob.state(tip), "p", 0, len(pack), pack[:2000]))
+                links = alice.sync._exchange.links
+                await eventually(lambda: "bob" in links and links["bob"].incoming)
+            await eventually(lambda: not alice.is_connected("bob"))
+            assert not alice.store.objects.exists(tip)
+
+    run(test())
+
+
+def test_forged_replayed_and_foreign_states_are_refused_and_the_talk_goes_on(folder: Path) -> None:
+    async def test() -> None:
+        async with intruder(folder) as bob:
+            head = git(bob.bob.root, "rev-parse", "HEAD")
+            for_alice = bob.state(head, 99, Key("alice", Kind.LIVE, b"alice"))
+            await bob.tell(Announce(for_alice), expect="not signed by alice")
+            own_key = bob.state(head, 99, Key("bob", Kind.LIVE, b"alice"))
+            await bob.tell(Announce(own_key), expect="may not speak")
+            await bob.tell(Announce(bob.state(head, team="ff" * 16)), expect="another team")
+
+    run(test())
+
+
+def test_a_branch_that_is_mine_is_moved_by_nobody_whatever_the_roster_says(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            # Alice has a further worktree of this name, which she has not told anyone of yet.
+            head = git(alice.root, "rev-parse", "HEAD")
+            await alice.owner.run(alice.store.set_ref, LIVE + "alice+docs", head, None)
+            await alice.owner.run(alice.store.set_ref, SHARED + "alice+docs", head, None)
+            docs = await all_of.start("docs")
+            await docs.sync.join((await alice.sync.invite(LOOPBACK)).ticket, "alice+docs")
+            await eventually(lambda: alice.is_connected("alice+docs"))
+            await docs.save({"a.txt": b"not yours\n"})
+            refused = docs.sync._exchange.links["alice"].declined
+            await eventually(lambda: refused)
+            assert alice.store.ref(LIVE + "alice+docs") == head
+
+    run(test())
+
+
+def test_a_restored_backup_goes_on_above_what_peers_know(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await alice.save({"a.txt": b"1\n"})
+            path = Path(alice.home.path("teams", alice.sync.team_id)) / "states.json"
+            await all_of.stop(alice)
+            backup = path.read_bytes()
+            alice = await all_of.start("alice")
+            await eventually(lambda: alice.is_connected("bob"))
+            lost = await alice.save({"a.txt": b"2\n"})
+            await eventually(lambda: bob.tip_of("alice") == lost)
+            await all_of.stop(alice)
+            await asyncio.to_thread(write_whole, str(path), backup)
+            alice = await all_of.start("alice")
+            await eventually(lambda: any(event.kind == "behind" for event in alice.events))
+            tip = await alice.save({"a.txt": b"3\n"})
+            await eventually(lambda: bob.tip_of("alice") == tip)
+
+    run(test())
+
+
+class Process:
+    """A member in a process of its own."""
+
+    def __init__(self, root: Path, home: Path, name: str) -> None:
+        command = [sys.executable, "-m", "tests.daemon.team_process", str(root), str(home), name]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self.child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=Path(__file__).parents[2],
+        )
+        assert self.line() == "ready"
+
+    def line(self) -> str:
+        """Return the next line that it says."""
+        assert self.child.stdout is not None
+        return self.child.stdout.readline().strip()
+
+    def ask(self, line: str) -> str:
+        """Tell it to do something and return the answer."""
+        assert self.child.stdin is not None
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+        return self.line()
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
+        assert self.child.stdin is not None and self.child.stdout is not None
+        self.child.stdin.close()
+        self.child.stdout.close()
+
+
+def test_a_member_killed_in_the_middle_catches_up(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            git(folder, "clone", "-q", str(all_of.origin), "bob")
+            bob = await asyncio.to_thread(Process, folder / "bob", folder / "home-bob", "bob")
+            ticket = await asyncio.to_thread(bob.ask, "ticket")
+            await alice.sync.join(ticket, "alice")
+            await eventually(lambda: alice.is_connected("bob"))
+            tip = await asyncio.to_thread(bob.ask, "save before")
+            await eventually(lambda: alice.tip_of("bob") == tip)
+            await alice.save({"big": os.urandom(20_000_000)})
+            links = alice.sync._exchange.links
+            await eventually(lambda: "bob" in links and any(part.offset for part in links["bob"].outgoing.values()))
+            await asyncio.to_thread(bob.kill)
+            await eventually(lambda: not alice.is_connected("bob"))
+            newest = await alice.save({"a.txt": b"while bob was dead\n"})
+            bob = await asyncio.to_thread(Process, folder / "bob", folder / "home-bob", "bob")
+            assert await asyncio.to_thread(bob.ask, "knows alice") == newest
+            tip = await asyncio.to_thread(bob.ask, "save after")
+            await eventually(lambda: alice.tip_of("bob") == tip)
+            await asyncio.to_thread(bob.kill)
+
+    run(test())
+
+
+def test_a_ticket_spent_before_a_kill_stays_spent(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            carol, dave = await all_of.start("carol"), await all_of.start("dave")
+            git(folder, "clone", "-q", str(all_of.origin), "bob")
+            bob = await asyncio.to_thread(Process, folder / "bob", folder / "home-bob", "bob")
+            spent, unspent = [await asyncio.to_thread(bob.ask, "ticket") for _ in range(2)]
+            await carol.sync.join(spent, "carol")
+            await asyncio.to_thread(bob.kill)
+            bob = await asyncio.to_thread(Process, folder / "bob", folder / "home-bob", "bob")
+            with pytest.raises(BadTicket, match="used already"):
+                await dave.sync.join(spent, "dave")
+            await dave.sync.join(unspent, "dave")
+            await asyncio.to_thread(bob.kill)
+
+    run(test())
+
+
+def test_a_dead_address_does_not_keep_a_live_one_from_being_called(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await all_of.stop(bob)
+            team = Team.load(alice.home.path("teams", alice.sync.team_id))
+            assert team.roster.addresses("bob")[0].startswith(LOOPBACK)
+            bob = await all_of.start("bob")
+            await eventually(lambda: alice.is_connected("bob"))
+
+    run(test())
+
+
+def test_grpc_is_not_asked_to_use_a_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            await all_of.team("alice", "bob")
+
+    run(test())
