@@ -45,12 +45,15 @@ async def notice_switch(live: Live) -> str | None:
         return None
     snapshot = await live.save()
 
-    def end() -> None:
+    def end() -> bool:
+        journal = journal_of(live)
+        if journal.hop() != hop:
+            return False  # somebody else noticed first
         live.branch.record(snapshot.tree, snapshot.base, "switch", onto=hop.mine)
-        journal_of(live).end_hop()
+        journal.end_hop()
+        return True
 
-    await live.owner.run(end)
-    return hop.name
+    return hop.name if await live.owner.run(end) else None
 
 
 async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:

@@ -63,6 +63,13 @@ def test_everything_comes_back_and_index_and_head_stay(here: Desk) -> None:
     assert (after["index"], after["HEAD"]) == (before["index"], before["HEAD"])
 
 
+def test_the_top_folder_is_everything(here: Desk) -> None:
+    then = here.snapshot()
+    write_files(here.root, {"a.txt": b"changed\n", "new/x.txt": b"x\n"})
+    bring_back(here, "", since=then.oid)
+    assert tree_on_disk(here.root) == then.tree
+
+
 def test_a_file_where_a_folder_was_and_the_other_way_round(here: Desk) -> None:
     then = here.snapshot()
     (here.root / "d/b.txt").unlink()
