@@ -9,6 +9,7 @@ import traceback
 
 import typer
 from bough_daemon import errors
+from bough_daemon.report import printable
 
 NOT_NOW, USAGE, CONFLICTS, NO_DAEMON, OUR_FAULT = 1, 2, 3, 4, 70
 
@@ -97,4 +98,4 @@ def _say(label: str, text: str) -> None:
     if text:
         colours = {"Error": typer.colors.RED, "Hint": typer.colors.CYAN}
         head = typer.style(f"{label}: ", fg=colours.get(label), bold=True) if label else ""
-        typer.echo(head + text.encode(errors="replace").decode(), err=True)
+        typer.echo(head + "\n".join(printable(line) for line in text.splitlines()), err=True)

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import typer
+from bough_daemon.report import printable
 
 SHORT = 10  # characters of an id that people see
 
@@ -60,4 +61,6 @@ def count(number: int, noun: str) -> str:
 
 def few(words: list[str], most: int = 3) -> str:
     """Return the first words of a list, and how many more there are."""
-    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+    return ", ".join(printable(word) for word in words[:most]) + (
+        f" and {len(words) - most} more" if len(words) > most else ""
+    )

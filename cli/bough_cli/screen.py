@@ -8,7 +8,7 @@ from collections import deque
 
 from bough_daemon.client import Client
 from bough_daemon.errors import BoughError
-from bough_daemon.report import Event, Status
+from bough_daemon.report import Event, Status, printable
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
@@ -63,7 +63,7 @@ def _drawn(status: Status, recent: deque[Event]) -> Group:
             Text(output.ago(event.at), "dim"), Text(event.member, "bold"), event.event, output.short(event.tip)
         )
     notes = [Text(status.state, "yellow")] if status.state != "live" else []
-    notes += [Text(f"withheld: {one.path} ({one.reason})", "dim") for one in status.withheld[:5]]
+    notes += [Text(f"withheld: {printable(one.path)} ({one.reason})", "dim") for one in status.withheld[:5]]
     return Group(Panel(Group(team, *notes), title=status.repository), Panel(events, title="lately"))
 
 

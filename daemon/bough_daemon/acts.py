@@ -13,7 +13,7 @@ from bough_daemon.errors import BadUsage
 from bough_daemon.heads import words
 from bough_daemon.hop import Moved
 from bough_daemon.live import Live
-from bough_daemon.report import Act, Done
+from bough_daemon.report import Act, Done, printable
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
 
@@ -82,18 +82,21 @@ async def _merge(act: Act, hands: Hands) -> Done:
         }
         for file in merged.files
     ]
-    lines = [f"  {file.path}: {file.method}" for file in merged.files]
-    lines += [f"    {finding}" for file in merged.files for finding in file.findings]
-    verb = "would bring" if preview else "brought"
+    lines = [f"  {printable(file.path)}: {_how(file)}" for file in merged.files]
+    lines += [f"    {printable(_said(finding))}" for file in merged.files for finding in file.findings]
     if merged.result == "same":
         head = f"You have all of {name}'s branch already"
     elif merged.conflicts:
-        head = f"{'Would conflict' if preview else 'Conflicts'} in {', '.join(merged.conflicts)}"
+        head = f"{'Would conflict' if preview else 'Conflicts'} in {', '.join(map(printable, merged.conflicts))}"
         head += "" if preview else "; mend the markers and `git add` them, or `bough undo`"
     else:
-        head = (
-            f"Merging {name} {verb} {len(merged.files)} file{'' if len(merged.files) == 1 else 's'} together, all clean"
+        count = len(merged.files)
+        both = (
+            f"{count} file{'' if count == 1 else 's'} that both changed, all clean"
+            if count
+            else "no file that both changed"
         )
+        head = f"{name}'s branch {'would be' if preview else 'is'} in yours {'' if preview else 'now '}({both})"
     report = {"result": "conflict" if merged.conflicts else "clean", "tree": merged.tree, "files": files}
     return Done("\n".join([head, *lines]), json.dumps(report), bool(merged.conflicts) and not preview)
 
@@ -106,7 +109,9 @@ async def _land(act: Act, hands: Hands) -> Done:
     sentence = f"Landed {made.commit[:SHORT]} on {where}"
     sentence += f", with {', '.join(other.partition(' <')[0] for other in made.others)}" if made.others else ""
     sentence += f"; the commits that did not land as they were are on {made.kept}" if made.kept else ""
-    sentence += f"; edits made meanwhile conflict in {', '.join(made.conflicts)}" if made.conflicts else ""
+    sentence += (
+        f"; edits made meanwhile conflict in {', '.join(map(printable, made.conflicts))}" if made.conflicts else ""
+    )
     return Done(sentence, json.dumps(_plain(made)), bool(made.conflicts))
 
 
@@ -117,7 +122,7 @@ async def _restore(act: Act, hands: Hands) -> Done:
     if not paths and "all" not in act.options:
         raise BadUsage("name the files to bring back, or say --all")
     made = await restore.restore(hands.live, paths, since=act.options.get("from"), name=act.options.get("name"))
-    came = [f"  {path} from {snapshot[:SHORT]}" for path, snapshot in sorted(made.paths.items())]
+    came = [f"  {printable(path)} from {snapshot[:SHORT]}" for path, snapshot in sorted(made.paths.items())]
     head = f"Brought back {len(came)} path{'' if len(came) == 1 else 's'}; `bough undo` takes it back"
     return Done("\n".join([head, *came]), json.dumps({"paths": made.paths, "tip": made.snapshot.oid}))
 
@@ -127,6 +132,15 @@ async def _undo(act: Act, hands: Hands) -> Done:
     kept = f"; what was saved while it was cut short is kept as {undone.kept[:SHORT]}" if undone.kept else ""
     report = {"undone": undone.kind, "tip": undone.snapshot.oid, "tree": undone.snapshot.tree, "kept": undone.kept}
     return Done(f"Took back `{undone.kind}`{kept}", json.dumps(report))
+
+
+def _how(file: merging.File) -> str:
+    return "conflict" if file.result == "conflict" else f"merged by {file.method}"
+
+
+def _said(finding: Any) -> str:
+    """Return what a finding says: the engine's are records, Git's are sentences."""
+    return str(getattr(finding, "message", finding))
 
 
 def _from_top(root: str, path: str) -> str:

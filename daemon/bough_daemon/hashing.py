@@ -34,12 +34,13 @@ class Hasher:
         git = worktree.git.with_environment(GIT_OBJECT_DIRECTORY=spool)
         self._git = Git(git.git_dir, git.work_tree, git.environment)
         self._child = Dialogue(self._git, "-c", "core.bigFileThreshold=1000g", "hash-object", "-w", "--stdin-paths")
-        self._modes_count = worktree.config("core.fileMode").lower() not in {"false", "0", "no", "off"}
+        self._modes_count: bool | None = None
 
     def forget(self) -> None:
         """Read attributes and configuration anew for the next file."""
         self.attributes.forget()
         self._child.restart()
+        self._modes_count = None
 
     close = forget
 
@@ -54,6 +55,8 @@ class Hasher:
             raise Unreadable(str(failure)) from failure
 
     def _mode(self, status: os.stat_result, before: Entry | None) -> int:
+        if self._modes_count is None:
+            self._modes_count = self._worktree.config("core.fileMode").lower() not in {"false", "0", "no", "off"}
         if not self._modes_count:
             return before.mode if before is not None and before.mode in (FILE, EXECUTABLE) else FILE
         return EXECUTABLE if status.st_mode & stat.S_IXUSR else FILE
@@ -70,8 +73,8 @@ class Hasher:
 
     def _kept_as_is(self, path: str) -> bool:
         """Return whether the index has the file with CRLF, which `text=auto` then leaves alone."""
-        blob = self._index.blob(path)
-        return blob is not None and b"\r\n" in self._objects.blob(blob)
+        entry = self._index.entry(path)
+        return entry is not None and b"\r\n" in self._objects.blob(entry[1])
 
     def _by_git(self, path: str) -> str:
         if "\n" in path:

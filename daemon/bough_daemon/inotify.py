@@ -92,9 +92,12 @@ class FolderWatch(Gathered):
                 self._pass(name)
         elif any(folder == git or folder.startswith(git + b"/") for git in self._git_dirs):
             self._add_git_path(folder, name)
-        elif name and name.lower() != ".git":
+        else:
             below = os.fsdecode(folder[len(self._root) + 1 :])
-            self._sort_file(f"{below}/{name}" if below else name, event)
+            if name and name.lower() != ".git":
+                self._sort_file(f"{below}/{name}" if below else name, event)
+            elif name and below:
+                self._add_path(below)  # a folder became a repository of its own, or is one no longer
 
     def _sort_file(self, path: str, event: InotifyEvent) -> None:
         if event.is_directory and (event.is_create or event.is_moved_to):

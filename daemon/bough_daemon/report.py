@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+def printable(text: str) -> str:
+    """Return a name as a terminal may show it: what could move the cursor or change colours is written out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
+    )
+
+
 @dataclass
 class Up:
     """A working tree that is live. `already`: whether it was before."""

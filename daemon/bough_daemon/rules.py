@@ -6,7 +6,8 @@ Answers come from long-running git children, because libgit2 decides some of the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("filter", "ident", "working-tree-encoding", "text", "eol", "crlf")
 UNSET = {"unspecified", "unset"}
+TRUE = {"true", "1", "yes", "on"}
+FLAGGED = re.compile(rb"(?:\A|\0)[Sa-z] \d+ \w+ 0\t([^\0]+)")  # lines of `ls-files -v -s -z`
+LINKS = re.compile(rb"(?:\A|\0)\w 160000 \w+ 0\t([^\0]+)")
 
 
 class Ignores:
@@ -72,7 +76,7 @@ class Attributes:
 
     def _converts_by_default(self) -> bool:
         if self._autocrlf is None:
-            self._autocrlf = self._worktree.config("core.autocrlf").lower() in {"true", "input", "1", "yes", "on"}
+            self._autocrlf = self._worktree.config("core.autocrlf").lower() in TRUE | {"input"}
         return self._autocrlf
 
     def forget(self) -> None:
@@ -86,16 +90,27 @@ class IndexFacts:
     """What the user's index says that the files do not.
 
     `flagged`: paths marked assume-unchanged or skip-worktree, whose files do not count. `tracked_ignored`: paths that
-    are tracked although an ignore rule matches them.
+    are tracked although an ignore rule matches them. `links`: submodules. `sparse`: whether only a part of the tree is
+    checked out, so that new files elsewhere are refused.
     """
 
     flagged: frozenset[str] = frozenset()
     tracked_ignored: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    sparse: bool = False
 
     def tracked_below(self, folder: str) -> bool:
         """Return whether an ignored folder has tracked files."""
         prefix = folder + "/"
         return any(path.startswith(prefix) for path in self.tracked_ignored)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a new index means: `paths` to be looked at again, `hidden`: paths whose files no longer count."""
+
+    paths: frozenset[str]
+    hidden: frozenset[str]
 
 
 @dataclass
@@ -115,8 +130,8 @@ class IndexReader:
         """Read the index anew at the next question."""
         self._seen = None
 
-    def changed(self) -> Iterable[str] | None:
-        """Return the paths whose facts are others than at the last call, or None where the index did not change."""
+    def changed(self) -> Changed | None:
+        """Return what is otherwise than at the last call, or None where the index did not change."""
         seen: tuple[int, ...] = ()
         with suppress(FileNotFoundError):
             stat = os.stat(self.path)
@@ -124,16 +139,34 @@ class IndexReader:
         if seen == self._seen:
             return None
         before, self.facts, self._seen = self.facts, self._read(), seen
-        return (before.flagged ^ self.facts.flagged) | (before.tracked_ignored ^ self.facts.tracked_ignored)
+        now = self.facts
+        hidden = now.flagged - before.flagged
+        paths = (
+            (before.flagged - now.flagged) | (before.tracked_ignored ^ now.tracked_ignored) | (before.links ^ now.links)
+        )
+        return Changed(paths - hidden, hidden)
 
     def _read(self) -> IndexFacts:
         git = self.worktree.git
-        tags = git.run("ls-files", "-z", "-v").split(b"\0")
-        flagged = (os.fsdecode(line[2:]) for line in tags if line[:1] == b"S" or line[:1].islower())
+        listed = git.run("ls-files", "-z", "-v", "-s")
         ignored = git.run("ls-files", "-z", "-i", "-c", "--exclude-standard").split(b"\0")
-        return IndexFacts(frozenset(flagged), frozenset(os.fsdecode(path) for path in ignored if path))
+        return IndexFacts(
+            flagged=_paths(FLAGGED, listed),
+            tracked_ignored=frozenset(os.fsdecode(path) for path in ignored if path),
+            links=_paths(LINKS, listed),
+            sparse=self.worktree.config("core.sparseCheckout").lower() in TRUE,
+        )
 
-    def blob(self, path: str) -> str | None:
-        """Return the blob that the index has for a path, or None."""
+    def entry(self, path: str) -> tuple[int, str] | None:
+        """Return (mode, object id) of what the index has for a path, or None."""
         line = self.worktree.git.run("--literal-pathspecs", "ls-files", "-s", "-z", "--", path).split(b"\0")[0]
-        return line.split(b" ")[1].decode() if line else None
+        words = line.split(b" ")
+        return (int(words[0], 8), words[1].decode()) if line else None
+
+    def tracks_below(self, folder: str) -> bool:
+        """Return whether the index has files below a folder."""
+        return bool(self.worktree.git.run("--literal-pathspecs", "ls-files", "-z", "--", folder + "/"))
+
+
+def _paths(pattern: re.Pattern[bytes], listed: bytes) -> frozenset[str]:
+    return frozenset(os.fsdecode(path) for path in pattern.findall(listed))

@@ -184,7 +184,7 @@ class Session:
         async with self._turn:
             changes = self._merge_pending(self._watch.take())
             changes.paths |= also or set()
-            before = self.branch.tip
+            before, links = self.branch.tip, self.snapshots.linked()
             try:
                 if changes.rules:
                     await self.owner.run(self.snapshots.forget_rules)
@@ -196,6 +196,8 @@ class Session:
                 self._note(failure)
                 raise
             self.failure = None
+            if links - self.snapshots.linked():
+                await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
         if tip is not before:
             self._on_snapshot(tip)
         if tip.base != self._arrived:
@@ -222,10 +224,11 @@ class Session:
             with suppress(NoCommitYet):  # an orphan branch: its first commit will be the next base
                 self.head = self.worktree.head()
         tip = self.branch.tip
-        if tip is None or changes.lost or changes.rules:
-            tree = self.snapshots.everything(self.store.objects.commit(self.head.commit).tree)
-        else:
+        tree = None
+        if tip is not None and not changes.lost and not changes.rules:
             tree = self.snapshots.after(tip.tree, changes.paths)
+        if tree is None:
+            tree = self.snapshots.everything(self.store.objects.commit(self.head.commit).tree)
         snapshot = self.branch.record(tree, self.head.commit)
         self._untidied += 1
         if self._untidied % TIDY_EVERY == 0:

@@ -37,6 +37,7 @@ class Snapshots:
         self._shadow = os.path.join(store.folder, "index", key)
         self._hasher = Hasher(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
         self._links: set[str] = set()
+        self._not_enough = False
 
     def close(self) -> None:
         """End the git children."""
@@ -69,26 +70,40 @@ class Snapshots:
         )
         options = [word for setting in settings for word in ("-c", setting)]
         code, _, words = git.result(*options, "add", "-A", "--ignore-errors", allowed=(0, 1))
-        self.unreadable = (
-            {line: "cannot be read" for line in words.splitlines() if line.startswith("error:")} if code else {}
-        )
+        self.unreadable = _unreadable(words) if code else {}
         tree = git.line(*options, "write-tree")
         self.store.objects.own_tree_difference(base_tree, tree)
         listed = git.run(*options, "ls-files", "-z", "-s")
         self._links = {os.fsdecode(path) for path in re.findall(rb"(?:^|\0)160000 \w+ 0\t([^\0]+)", listed)}
+        self._links |= {path for path, why in self.unreadable.items() if why.startswith("a repository")}
         return tree
 
-    def after(self, tree: str, paths: Iterable[str]) -> str:
-        """Return `tree` with what stands at each of `paths` now; a folder counts with everything below it."""
-        changed = set(paths) | set(self.index.changed() or ())
+    def after(self, tree: str, paths: Iterable[str]) -> str | None:
+        """Return `tree` with what stands at each of `paths` now; a folder counts with everything below it.
+
+        None where looking at them is not enough, and `everything` has to be asked.
+        """
+        changed = self.index.changed()
+        wanted = set(paths) | (changed.paths if changed is not None else set())
+        self._not_enough = False
         found: dict[str, Entry | None] = {}
         folders: dict[str, bool] = {"": True}
-        for path in sorted(changed):
+        for path in sorted(wanted):
             found.update(self._look(tree, path, folders))
+        if self._not_enough:
+            return None
+        for path in changed.hidden if changed is not None else ():
+            found.update(self._as_in_index(path))
         return self.store.objects.splice(tree, found) if found else tree
 
+    def _as_in_index(self, path: str) -> Iterator[tuple[str, Entry | None]]:
+        kept = self.index.entry(path)
+        if kept is not None:
+            self.store.objects.own([kept[1]])
+            yield path, Entry(*kept)
+
     def linked(self) -> set[str]:
-        """Return the paths of repositories inside this one, whose own commits send no events."""
+        """Return the paths of repositories inside this one, with or without a commit: what they do sends no events."""
         return set(self._links)
 
     def _look(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, Entry | None]]:
@@ -106,8 +121,11 @@ class Snapshots:
         if path not in self.index.facts.tracked_ignored and self.ignores.ignored([path])[0]:
             yield path, None
             return
+        before = self.store.objects.entry(tree, path)
+        # Another name of the same file changed without an event; what is new outside a sparse checkout is refused.
+        self._not_enough |= status.st_nlink > 1 or (before is None and self.index.facts.sparse)
         try:
-            yield path, self._hasher.entry(path, status, self.store.objects.entry(tree, path))
+            yield path, self._hasher.entry(path, status, before)
             self.unreadable.pop(path, None)
         except Unreadable as failure:
             self.unreadable[path] = str(failure)
@@ -115,10 +133,11 @@ class Snapshots:
     def _look_below(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, Entry | None]]:
         """Yield everything below a folder, and None for what the tree has there and the disk has not."""
         was = self.store.objects.entry(tree, path)
-        if os.path.lexists(os.path.join(self.worktree.root, path, ".git")):
+        if self._is_link(path):
             yield from self._look_at_link(path, was)
             return
-        if was is not None and was.mode == SUBMODULE:
+        self._links.discard(path)
+        if path in self.index.facts.links:
             return  # a submodule that is not checked out
         seen: set[str] = set()
         for below, status in self._files_below(path):
@@ -134,13 +153,22 @@ class Snapshots:
         elif was is not None and not seen:
             yield path, None
 
+    def _is_link(self, path: str) -> bool:
+        """Return whether a folder is a repository of its own, for Git: not where the index has files of it."""
+        if not os.path.lexists(os.path.join(self.worktree.root, path, ".git")):
+            return False
+        known = path in self._links or path in self.index.facts.links
+        return known or not self.index.tracks_below(path)
+
     def _look_at_link(self, path: str, was: Entry | None) -> Iterator[tuple[str, Entry | None]]:
         entry = submodule_entry(self.worktree, path)
-        ignored = was is None and self.ignores.ignored([path])[0]
-        if entry is not None and not ignored:
-            self._links.add(path)
+        if was is None and self.ignores.ignored([path])[0]:
+            return
+        self._links.add(path)
+        if entry is not None:
+            self.unreadable.pop(path, None)
             yield path, entry
-        elif was is None and not ignored:
+        elif was is None or was.mode != SUBMODULE:
             self.unreadable[path] = "a repository without a commit"
 
     def _files_below(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -156,9 +184,8 @@ class Snapshots:
             inner = [f"{at}/{entry.name}" for entry in found if entry.is_dir(follow_symlinks=False)]
             hidden = self.ignores.ignored(inner)
             for folder, ignored in zip(inner, hidden, strict=True):
-                full = os.path.join(self.worktree.root, folder)
-                status = _lstat(full)
-                if status is not None and os.path.lexists(os.path.join(full, ".git")):
+                status = _lstat(os.path.join(self.worktree.root, folder))
+                if status is not None and self._is_link(folder):
                     yield folder, status
                 elif not ignored or self.index.facts.tracked_below(folder):
                     pending.append(folder)
@@ -187,6 +214,12 @@ class Snapshots:
         for below, _ in self.store.objects.walk(was.oid, path):
             if below not in flagged:
                 yield below, None
+
+
+def _unreadable(words: str) -> dict[str, str]:
+    """Return the paths that `git add` could not take, and why, from what it said."""
+    found = dict.fromkeys(re.findall(r"^error: '(.+)/' does not have a", words, re.M), "a repository without a commit")
+    return found | {path: why.lower() for path, why in re.findall(r'^error: open\("(.+)"\): (.+)$', words, re.M)}
 
 
 def _lstat(path: str) -> os.stat_result | None:

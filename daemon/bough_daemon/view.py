@@ -84,6 +84,13 @@ def check_reads(arguments: Sequence[str]) -> None:
             command = word
             break
     rest = list(words)
+    writes = next(
+        (word for word in rest if word.startswith("--output") or (command == "archive" and word[:2] == "-o")), ""
+    )
+    if writes or (command == "format-patch" and "--stdout" not in rest):
+        raise BadUsage(
+            f"git {command} would write files", hint="Redirect what it prints instead; format-patch takes --stdout."
+        )
     if command in READING or (command == "" and arguments):
         return
     options = [word.partition("=")[0] for word in rest if word.startswith("-")]
@@ -93,7 +100,7 @@ def check_reads(arguments: Sequence[str]) -> None:
     if not command:
         raise BadUsage("which git command? For example `bough git log main..alice`")
     instead = INSTEAD.get(command, f"`git {command}`")
-    raise BadUsage(f"git {command} does more than read", hint=f"Use {instead}.")
+    raise BadUsage(f"git {command} is not known to read only", hint=f"Use {instead}.")
 
 
 def make_view(worktree: Worktree, store: str, folder: str) -> None:

@@ -125,6 +125,23 @@ def test_commits_switches_and_new_rules_are_followed(folder: Path, tmp_path: Pat
     asyncio.run(scene())
 
 
+def test_a_repository_inside_is_followed_and_watched_once_it_is_none(folder: Path, tmp_path: Path) -> None:
+    make_repository(folder, {"a": b"1"})
+
+    async def scene() -> None:
+        async with live(folder) as (session, told):
+            make_repository(folder / "in ner", {"x": b"1"})
+            assert (await session.save()).tree == tree_by_git(folder, tmp_path)
+            git(folder / "in ner", "commit", "-q", "--allow-empty", "-m", "more")
+            assert (await session.save()).tree == tree_by_git(folder, tmp_path)
+            shutil.rmtree(folder / "in ner/.git")
+            assert (await session.save()).tree == tree_by_git(folder, tmp_path)
+            (folder / "in ner/x").write_bytes(b"2")
+            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+
+    asyncio.run(scene())
+
+
 def test_nothing_of_the_users_own_changes(folder: Path) -> None:
     make_repository(folder, {"a": b"1", "d/b": b"2"})
     before = users_own(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ class Bench:
 
     def look(self, *paths: str) -> str:
         """Splice what changed at `paths`."""
-        self.tree = self.snapshots.after(self.tree, paths)
+        self.tree = self.snapshots.after(self.tree, paths) or self.snapshots.everything(self.base)
         return self.tree
 
     def by_git(self) -> str:
@@ -173,6 +174,68 @@ def test_a_repository_inside_is_its_commit(bench: Bench) -> None:
     assert bench.look(*bench.snapshots.linked()) == bench.by_git()
     shutil.rmtree(bench.root / "inner")
     assert bench.look("inner") == bench.by_git()
+
+
+def test_a_folder_that_becomes_a_repository_and_one_that_is_none_any_more(bench: Bench) -> None:
+    write_files(bench.root, {"g/h/1": b"1"})
+    assert bench.look("g") == bench.by_git()
+    git(bench.root, "init", "-q", "g")
+    git(bench.root / "g", "add", ".")
+    git(bench.root / "g", "commit", "-qm", "x")
+    assert bench.look("g") == bench.by_git()
+    shutil.rmtree(bench.root / "g/.git")
+    assert bench.look("g") == bench.by_git()
+    git(bench.root, "init", "-q", "dir")
+    git(bench.root / "dir", "commit", "-q", "--allow-empty", "-m", "x")
+    assert bench.look("dir") == bench.by_git()
+
+
+def test_a_submodule_that_is_not_checked_out_stays(bench: Bench, tmp_path: Path) -> None:
+    make_repository(tmp_path / "lib", {"x": b"1"})
+    git(bench.root, "submodule", "--quiet", "add", str(tmp_path / "lib"), "lib")
+    git(bench.root, "commit", "-qm", "lib")
+    assert bench.look("lib", ".gitmodules") == bench.by_git()
+    git(bench.root, "submodule", "--quiet", "deinit", "-f", "lib")
+    assert bench.look("lib") == bench.by_git()
+
+
+def test_another_name_of_the_same_file_changes_with_it(bench: Bench) -> None:
+    os.link(bench.root / "a.txt", bench.root / "other.txt")
+    assert bench.look("other.txt") == bench.by_git()
+    with (bench.root / "other.txt").open("ab") as file:
+        file.write(b"more")
+    assert bench.look("other.txt") == bench.by_git()
+
+
+def test_file_modes_count_as_the_configuration_says_now(bench: Bench) -> None:
+    git(bench.root, "config", "core.fileMode", "false")
+    bench.snapshots.forget_rules()
+    (bench.root / "a.txt").chmod(0o755)
+    assert bench.look("a.txt") == bench.by_git()
+
+
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_what_is_hidden_after_an_edit_is_hidden_from_then_on(bench: Bench, flag: str) -> None:
+    (bench.root / "a.txt").write_bytes(b"hidden\n")
+    assert bench.look("a.txt") == bench.by_git()
+    git(bench.root, "update-index", f"--{flag}", "a.txt")
+    assert bench.look() == bench.by_git()
+    git(bench.root, "update-index", f"--no-{flag}", "a.txt")
+    assert bench.look() == bench.by_git()
+
+
+def test_a_new_file_outside_a_sparse_checkout_is_refused_as_git_refuses_it(bench: Bench) -> None:
+    git(bench.root, "sparse-checkout", "set", "dir")
+    write_files(bench.root, {"g/new": b"1", "dir/new": b"2"})
+    index = (bench.root / ".git/index").read_bytes()
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "index").write_bytes(index)
+        environment = {"GIT_INDEX_FILE": f"{scratch}/index"}
+        subprocess.run(
+            ["git", "add", "-A"], cwd=bench.root, env=dict(os.environ) | environment, capture_output=True, check=False
+        )
+        wanted = git(bench.root, "write-tree", **environment)
+    assert bench.look("g", "dir", "dir/deep") == wanted
 
 
 def test_a_repository_without_a_commit_is_named_and_left_out(bench: Bench) -> None:

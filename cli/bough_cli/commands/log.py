@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from bough_daemon.report import printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -23,5 +24,5 @@ def log(
             output.as_json(entry)
         else:
             event = "" if entry.event == "save" else f"{output.bold(entry.event)} "
-            title = "" if entry.title == entry.event else entry.title
+            title = "" if entry.title == entry.event else printable(entry.title)
             output.data(f"{output.short(entry.tip)} {output.dim(f'{output.ago(entry.at):>16}')}  {event}{title}")

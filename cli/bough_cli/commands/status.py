@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.report import Status, TeammateStatus
+from bough_daemon.report import Status, TeammateStatus, printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -34,7 +34,7 @@ def _show(told: Status) -> None:
             f"  {output.count(len(told.files), 'file')} changed since the last commit: {output.few(told.files)}"
         )
     for path in told.withheld:
-        output.data(f"  withheld: {path.path} ({path.reason})")
+        output.data(f"  withheld: {printable(path.path)} ({path.reason})")
     for landed in told.landed:
         output.data(
             f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {output.ago(landed.at)}"
