@@ -1,70 +1,75 @@
-"""The `bough` command."""
+"""The `bough` command.
+
+Only the module of the command that is typed is imported: starting up is most of what a short command takes.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
 
 from bough_cli import failure
-from bough_cli.commands import (
-    complete,
-    demo,
-    doctor,
-    down,
-    git,
-    hop,
-    invite,
-    join,
-    land,
-    log,
-    merge,
-    restore,
-    save,
-    status,
-    undo,
-    up,
-    watch,
-)
 
-app = typer.Typer(
-    name="bough",
-    help="Make a Git repository live: every save on a branch of your own, streamed to your team.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-app.command()(up.up)
-app.command()(down.down)
-app.command()(status.status)
-app.command()(watch.watch)
-app.command()(save.save)
-app.command()(log.log)
-app.command()(restore.restore)
-app.command()(undo.undo)
-app.command()(invite.invite)
-app.command()(join.join)
-app.command()(hop.hop)
-app.command()(hop.back)
-app.command()(hop.off)
-app.command()(merge.merge)
-app.command()(land.land)
-app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    options_metavar="",
-)(git.git)
-app.command()(complete.complete)
-app.command()(doctor.doctor)
-app.command()(demo.demo)
+# What is typed: (module below bough_cli.commands, function). The order is that of the help.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("up", "up"),
+    "down": ("down", "down"),
+    "status": ("status", "status"),
+    "watch": ("watch", "watch"),
+    "save": ("save", "save"),
+    "log": ("log", "log"),
+    "restore": ("restore", "restore"),
+    "undo": ("undo", "undo"),
+    "invite": ("invite", "invite"),
+    "join": ("join", "join"),
+    "hop": ("hop", "hop"),
+    "back": ("hop", "back"),
+    "off": ("hop", "off"),
+    "merge": ("merge", "merge"),
+    "land": ("land", "land"),
+    "git": ("git", "git"),
+    "merge-file": ("merge_file", "merge_file"),
+    "merge-driver": ("merge_driver", "merge_driver"),
+    "merge-tool": ("merge_tool", "merge_tool"),
+    "complete": ("complete", "complete"),
+    "doctor": ("doctor", "doctor"),
+    "demo": ("demo", "demo"),
+}
+
+
+def application(typed: str = "") -> typer.Typer:
+    """Return the command line with the command that is typed, or with all of them where there is none of that name."""
+    app = typer.Typer(
+        name="bough",
+        help="Make a Git repository live: every save on a branch of your own, streamed to your team.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_nothing)
+    for name in [typed] if typed in COMMANDS else COMMANDS:
+        module, function = COMMANDS[name]
+        command = getattr(import_module(f"bough_cli.commands.{module}"), function)
+        settings: dict[str, Any] = {"context_settings": PASSED_ON, "options_metavar": ""} if name == "git" else {}
+        app.command(name, **settings)(command)
+    return app
+
+
+def _nothing() -> None:
+    """Make a Git repository live: every save on a branch of your own, streamed to your team."""
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    typed = sys.argv[1:] or ["--help"]
     try:
-        code = app(standalone_mode=False)
+        code = application(typed[0])(args=typed, standalone_mode=False)
     except BaseException as error:
         code = failure.show(error)
     sys.exit(code or 0)

@@ -12,11 +12,12 @@ from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.files import apply, rescue
+from bough_daemon.filters import ignored_under
 from bough_daemon.heads import Moves, backward, move_head, move_refs, operation
 from bough_daemon.journal import Deed, Hop, Journal
 from bough_daemon.live import Live
 from bough_daemon.objects import Entry
-from bough_daemon.picture import Disturbed, Picture
+from bough_daemon.picture import Disturbed, Picture, differences, is_file
 from bough_daemon.place import Place
 from bough_daemon.worktree import Head
 
@@ -45,8 +46,9 @@ class Change:
     `kind`: its words (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes; None: it
     stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it stays.
     `place`: the place whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths to leave
-    alone. `hop`: whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began.
-    `undoes`: the number of a deed.
+    alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now. `hop`:
+    whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
+    number of a deed.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Change:
     place: Place | None = None
     given: Sequence[str] = ()
     spared: Collection[str] = ()
+    placed: Collection[str] = ()
     hop: Hop | None = None
     keeps_hop: bool = True
     undoes: int | None = None
@@ -91,6 +94,13 @@ def recover(live: Live) -> Recovered:
     return Recovered(journal_of(live).interrupted(), kept)
 
 
+def overlooked(live: Live, old: str, new: str) -> frozenset[str]:
+    """Return the files that a tree has beyond another, and that its own rules ignore: the next save would drop them."""
+    steps = differences(live.store.objects, Picture(old), Picture(new))
+    added = [step.path for step in steps if step.before is None and is_file(step.after)]
+    return ignored_under(live.worktree, live.store.objects, new, added, scratch_of(live))
+
+
 def check_ready(live: Live) -> None:
     """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
     under_way = operation(live.worktree)
@@ -113,7 +123,7 @@ def carry_out(live: Live, change: Change, snapshot: Snapshot) -> Deed:
     with index.lock(worktree) as lock:
         if worktree.head().commit != snapshot.base:
             raise Disturbed({"HEAD": None})
-        before = place.record(live, snapshot, change.picture)
+        before = place.record(live, snapshot, change.picture, change.placed)
         live.store.give(list(change.given))
         if change.place is not None:
             place.give(live, change.place)

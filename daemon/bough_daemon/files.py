@@ -7,20 +7,23 @@ was something else, because somebody saved in the same instant, everything is pu
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import DiskFull, NotPossibleNow
 from bough_daemon.filters import Filters
 from bough_daemon.ground import Ground, blob_id, kind_of
-from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, Entry, Objects
-from bough_daemon.paths import check_path, folders_above
+from bough_daemon.objects import EXECUTABLE, FOLDER, Entry, Objects
+from bough_daemon.paths import folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, differences, is_file
 from bough_daemon.placing import Placing, stages
 from bough_daemon.worktree import Worktree
+
+NAME_LIMIT_BYTES = 255  # of every file system in common use
 
 
 def apply(
@@ -33,29 +36,28 @@ def apply(
     they were.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
-    for step in steps:
-        check_path(step.path, step.after.mode if step.after is not None else FILE)
     with Ground(worktree.root) as ground:
         _check_reachable(ground, steps)
         steps = _believe(worktree, objects, ground, steps, old, new)
-        if steps:
+        if not steps:
+            return
+        try:
             Placing(ground, objects, steps, new).carry_out(worktree, _near(worktree.root, scratch))
+        except OSError as failure:
+            raise _named(failure) from failure
 
 
-def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture) -> Picture:
+def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture, also: Iterable[str] = ()) -> Picture:
     """Return `old` with what stands where `new` needs room and `old` knows nothing of, recorded byte for byte.
 
-    That is what Git ignores, or what appeared in this instant.
+    That is what Git ignores, or what appeared in this instant. `also`: further paths to look at.
     """
     found: dict[str, Entry] = {}
+    coming = [step.path for step in differences(objects, old, new) if step.arrives and step.before is None]
     with Ground(worktree.root) as ground:
-        for step in differences(objects, old, new):
-            if not step.arrives or step.before is not None:
-                continue
-            for path in _standing(ground, step.path):
-                if objects.entry(old.tree, path) is None:
-                    entry = ground.record(objects, path)
-                    found |= {path: entry} if entry is not None else {}
+        for path in dict.fromkeys(standing for one in [*coming, *also] for standing in _standing(ground, one)):
+            entry = ground.record(objects, path) if objects.entry(old.tree, path) is None else None
+            found |= {path: entry} if entry is not None else {}
     tree = objects.splice(old.tree, found) if found else old.tree
     return replace(old, tree=tree, raw={**old.raw, **{path: entry.oid for path, entry in found.items()}})
 
@@ -105,11 +107,22 @@ def _standing(ground: Ground, path: str) -> list[str]:
     return list(ground.files_below(path))
 
 
+def _named(failure: OSError) -> Exception:
+    """Return what a failure of the file system means for the user; the files are as they were."""
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("the disk is full; nothing was changed")
+    if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotPossibleNow(f"{failure.filename or 'a file'} cannot be changed: {failure.strerror}")
+    return failure
+
+
 def _check_reachable(ground: Ground, steps: Iterable[Step]) -> None:
     """Raise NotPossibleNow where a folder cannot be written, lies elsewhere, or is a repository of its own."""
     home = os.stat(ground.descriptor).st_dev
     checked: set[str] = set()
     for step in steps:
+        if any(len(os.fsencode(part)) > NAME_LIMIT_BYTES for part in step.path.split("/")):
+            raise NotPossibleNow(f"{step.path} is too long a name for a file here", path=step.path)
         for folder in [*folders_above(step.path), ""]:
             if folder not in checked:
                 checked.add(folder)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
-from bough_daemon.change import Change, carry_out, check_ready, journal_of, scratch_of, steadily
+from bough_daemon.change import Change, carry_out, check_ready, journal_of, overlooked, scratch_of, steadily
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
@@ -45,12 +45,15 @@ async def notice_switch(live: Live) -> str | None:
         return None
     snapshot = await live.save()
 
-    def end() -> None:
+    def end() -> bool:
+        journal = journal_of(live)
+        if journal.hop() != hop:
+            return False  # somebody else noticed first
         live.branch.record(snapshot.tree, snapshot.base, "switch", onto=hop.mine)
-        journal_of(live).end_hop()
+        journal.end_hop()
+        return True
 
-    await live.owner.run(end)
-    return hop.name
+    return hop.name if await live.owner.run(end) else None
 
 
 async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
@@ -138,6 +141,7 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
     worktree, old = live.worktree, live.worktree.head()
     commits = _commits_made(live, there, old)
     hidden = index.hidden_paths(worktree)
+    wanted = overlooked(live, live.store.objects.commit(theirs.base).tree, tree)
     head = Head(None, theirs.base)
     change = Change(
         kind=f"hop {theirs.name}",
@@ -145,9 +149,10 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
         said=f"checkout: moving from {words(old)} to {theirs.base}",
         head=head,
         refs={commits: (None, old.commit)} if commits is not None else {},
-        index=lambda: index.at_commit(worktree, theirs.base, hidden),
+        index=lambda: index.at_commit(worktree, theirs.base, hidden=hidden, wanted=wanted),
         given=[theirs.base],
         spared=hidden,
+        placed=placed_by(live, there) if there is not None else (),
         hop=Hop(
             theirs.name, theirs.base, theirs.tip, there.home if there else "", there.mine if there else snapshot.oid
         ),
@@ -176,6 +181,7 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         refs={commits: (None, old.commit)} if commits is not None else {},
         place=home,
         spared=index.hidden_paths(live.worktree) | was_ignored(live, snapshot, hop, home.picture),
+        placed=placed_by(live, hop),
         keeps_hop=False,
     )
     carry_out(live, change, snapshot)
@@ -204,6 +210,13 @@ def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str
     )
     carry_out(live, change, snapshot)
     return Moved(hop.name, head, snapshot), old.commit
+
+
+def placed_by(live: Live, hop: Hop) -> list[str]:
+    """Return the paths that a hop brought here: they go with it, even where I have Git ignore them by now."""
+    objects = live.store.objects
+    home = place.read(objects, hop.home).picture.tree
+    return [path for path, before, _ in objects.difference(home, objects.commit(hop.tip).tree) if before is None]
 
 
 def was_ignored(live: Live, snapshot: Snapshot, hop: Hop, home: Picture) -> frozenset[str]:

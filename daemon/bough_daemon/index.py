@@ -6,13 +6,13 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.git import Git
 from bough_daemon.ground import Ground
-from bough_daemon.objects import FOLDER, Entry, Objects
+from bough_daemon.objects import FOLDER, SUBMODULE, Entry, Objects
 from bough_daemon.swap import Spot, put
 from bough_daemon.worktree import Worktree
 
@@ -127,10 +127,11 @@ def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
             os.fsync(out.fileno())
 
 
-def at_commit(worktree: Worktree, commit: str, hidden: Iterable[str] = ()) -> bytes:
+def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wanted: Collection[str] = ()) -> bytes:
     """Return an index that stands at a commit, its stat data taken from the files as they are.
 
-    `hidden`: paths that the user told Git to assume unchanged, or to skip; what they are hidden by stays.
+    `hidden`: paths that the user told Git to assume unchanged, or to skip; what they are hidden by stays. `wanted`: as
+    for `changed`.
     """
     with _copy(worktree) as git:
         marks = _marks(git, hidden)
@@ -140,16 +141,24 @@ def at_commit(worktree: Worktree, commit: str, hidden: Iterable[str] = ()) -> by
             names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
             git.run("update-index", "-z", option, "--stdin", stdin=names)
         git.run("update-index", "-q", "--refresh", allowed=(0, 1))
+        _intend(git, wanted)
         return _taken(git)
 
 
-def with_conflicts(worktree: Worktree, stages: Iterable[Stage], data: bytes | None = None) -> bytes:
-    """Return an index (`data`, or the one there is) in which the paths of `stages` are unmerged."""
+def changed(
+    worktree: Worktree, stages: Iterable[Stage], *, wanted: Collection[str] = (), data: bytes | None = None
+) -> bytes:
+    """Return an index (`data`, or the one there is) in which the paths of `stages` are unmerged.
+
+    `wanted`: files on disk that Git would overlook, because rules ignore them, though they belong to the tree: they
+    are marked as `git add --intent-to-add` would.
+    """
     numbered = list(stages)
     lines = [f"0 {NOBODY}\t{path}\0" for path in {stage.path for stage in numbered}]
     lines += [f"{stage.entry.mode:o} {stage.entry.oid} {stage.number}\t{stage.path}\0" for stage in numbered]
     with _copy(worktree, data) as git:
         git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        _intend(git, wanted)
         return _taken(git)
 
 
@@ -169,11 +178,11 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
 
     Staged blobs and conflicts, but also the trees and old blobs in Git's own extensions, which `git fsck` looks at.
     """
-    found: list[str] = []
     changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
-    found += [field.split(b" ")[3].decode() for field in changed.split(b"\0") if field.startswith(b":")]
-    unmerged = worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0")
-    found += [line.split(b" ")[1].decode() for line in unmerged if line]
+    staged = [field.split(b" ") for field in changed.split(b"\0") if field.startswith(b":")]
+    unmerged = [line.split(b" ") for line in worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0") if line]
+    pairs = [(words[1], words[3]) for words in staged] + [(words[0], words[1]) for words in unmerged]
+    found = [oid.decode() for mode, oid in pairs if int(mode, 8) != SUBMODULE]
     extensions = _extensions(data)
     tree = objects.commit(commit).tree
     for path, oid in _cached_trees(extensions.get(b"TREE", b"")):
@@ -255,6 +264,13 @@ def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[Git]:
                 out.write(data)
         whole = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.splitIndex", "GIT_CONFIG_VALUE_0": "false"}
         yield worktree.git.with_environment(GIT_INDEX_FILE=copy, **whole)
+
+
+def _intend(git: Git, paths: Collection[str]) -> None:
+    if paths:
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        options = ("--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
+        git.with_environment(GIT_LITERAL_PATHSPECS="1").run("add", *options, stdin=names)
 
 
 def _taken(git: Git) -> bytes:

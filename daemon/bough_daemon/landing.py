@@ -204,8 +204,8 @@ def _follow(live: Live, target: Target, made: _Made, now: Snapshot, placed: Merg
         refs[kept] = (None, old)
 
     def index_there() -> bytes:
-        data = index.at_commit(live.worktree, made.commit, hidden)
-        return index.with_conflicts(live.worktree, placed.stages, data) if placed.stages else data
+        data = index.at_commit(live.worktree, made.commit, hidden=hidden)
+        return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
 
     change = Change(
         kind="land",

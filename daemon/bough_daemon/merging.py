@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pygit2
 
 from bough_daemon.branches import Snapshot
-from bough_daemon.change import Change, carry_out, check_ready, steadily
+from bough_daemon.change import Change, carry_out, check_ready, overlooked, steadily
 from bough_daemon.errors import UnrelatedHistory
 from bough_daemon.git import Git
-from bough_daemon.index import Stage, hidden_paths, with_conflicts
+from bough_daemon.index import Stage, changed, hidden_paths
 from bough_daemon.landed import knowing, learn
 from bough_daemon.live import Live, Teammate
 from bough_daemon.objects import Entry, Objects
@@ -176,6 +176,8 @@ def _combined(objects: Objects, outcome: _Outcome, decided: Sequence[tuple[_Open
 async def merge(live: Live, name: str, both: Both, *, preview: bool = False) -> Merged:
     """Bring a teammate's branch into my files; conflicts stay there as markers, and unmerged in the index.
 
+    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added.
+
     `preview`: only say what would come of it.
     """
     await live.owner.run(check_ready, live)
@@ -196,11 +198,12 @@ def _bring(live: Live, mine: Snapshot, theirs: Teammate, merged: Merged) -> None
         return
     event = f"merge {theirs.name}"
     if merged.result != "same":
+        wanted = overlooked(live, mine.tree, merged.tree)
         change = Change(
             kind=event,
             picture=Picture(merged.tree),
             said=f"bough: {event}",
-            index=(lambda: with_conflicts(live.worktree, merged.stages)) if merged.stages else None,
+            index=(lambda: changed(live.worktree, merged.stages, wanted=wanted)) if merged.stages or wanted else None,
             given=[stage.entry.oid for stage in merged.stages],
             spared=hidden_paths(live.worktree),
         )

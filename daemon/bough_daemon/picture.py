@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
+from bough_daemon.paths import check_path
 
 
 class Disturbed(NotPossibleNow):
@@ -58,8 +59,13 @@ class Step:
 
 
 def differences(objects: Objects, old: Picture, new: Picture) -> list[Step]:
-    """Return a step for every path that differs between two pictures, sorted by path."""
+    """Return a step for every path that differs between two pictures, sorted by path.
+
+    Every path is a harmless one: raise HostilePath where one is not.
+    """
     steps = {path: Step(path, before, after) for path, before, after in objects.difference(old.tree, new.tree)}
+    for step in steps.values():
+        check_path(step.path, step.after.mode if step.after is not None else FILE)
     for path, oid in new.raw.items():
         if path not in steps and old.raw.get(path) != oid:
             entry = objects.entry(new.tree, path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bough_daemon import index
@@ -41,15 +42,16 @@ class Place:
     shared_index: tuple[str, str] | None
 
 
-def record(live: Live, snapshot: Snapshot, toward: Picture) -> Place:
+def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str] = ()) -> Place:
     """Record the place that the worktree is at, `snapshot` being its files, before it changes toward another picture.
 
-    Call it with the index locked, on the store's thread.
+    `also`: paths whose files belong to it even where Git ignores them. Call it with the index locked, on the store's
+    thread.
     """
     objects, head = live.store.objects, live.worktree.head()
     live.store.arrive(head.commit)
     exact = Picture(snapshot.tree, not_given_back(live.worktree, objects, snapshot.tree))
-    picture = in_the_way(live.worktree, objects, exact, toward)
+    picture = in_the_way(live.worktree, objects, exact, toward, also)
     picture = replace(picture, modes=unusual_modes(live.worktree, objects, picture, toward))
     data = index.read(live.worktree)
     shared = index.shared(live.worktree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from bough_daemon.errors import HostilePath
 from bough_daemon.filters import Filters, rules_of
 from bough_daemon.ground import Ground, blob_id, read_at
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry, Objects
@@ -86,7 +88,12 @@ class Placing:
     def _write(self, staged: str, step: Step, mode: int, content: bytes) -> None:
         """Write what comes as Git would; the permissions of a file that it follows stay, but for execution."""
         if mode == LINK:
-            os.symlink(content, os.fsencode(staged))
+            try:
+                os.symlink(content, os.fsencode(staged))
+            except (ValueError, OSError) as failure:
+                if getattr(failure, "errno", errno.ENOENT) not in (errno.ENOENT, errno.ENAMETOOLONG):
+                    raise
+                raise HostilePath(f"{step.path} is a symlink to a name that cannot be", path=step.path) from failure
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(staged, flags, 0o777 if mode == EXECUTABLE else 0o666), "wb") as out:

@@ -13,7 +13,7 @@ from bough_daemon.change import Change, carry_out, check_ready, steadily
 from bough_daemon.errors import NotPossibleNow, UnknownPath, UnknownSnapshot
 from bough_daemon.index import hidden_paths
 from bough_daemon.live import Live
-from bough_daemon.objects import FOLDER, Entry
+from bough_daemon.objects import FILE, FOLDER, Entry
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Picture
 
@@ -31,13 +31,13 @@ class Restored:
 
 
 async def restore(live: Live, paths: Sequence[str], *, since: str | None = None, name: str | None = None) -> Restored:
-    """Make `paths` (from the top folder, with slashes; none: everything) what they were in a snapshot.
+    """Make `paths` (from the top folder, which is ``, with slashes; none: everything) what they were in a snapshot.
 
     `since`: an abbreviated snapshot, or a time (`10m`, `14:05`, `2026-01-31 14:05`): the newest that was there then.
     Without it each path comes from the newest snapshot that has it. `name`: a teammate whose branch they come from.
     """
     for path in paths:
-        check_path(path, 0)
+        check_path(path or ".top", FILE)
     await live.owner.run(check_ready, live)
 
     async def attempt() -> Restored:
@@ -121,5 +121,6 @@ def _spliced(live: Live, tree: str, entries: dict[str, Entry | None]) -> str:
         if there is not None and there.mode != FOLDER:
             changes[path] = None
         old = there.oid if there is not None and there.mode == FOLDER else None
-        changes |= {f"{path}/{below}": after for below, _, after in objects.difference(old, entry.oid)}
+        above = f"{path}/" if path else ""
+        changes |= {above + below: after for below, _, after in objects.difference(old, entry.oid)}
     return objects.splice(tree, changes)

@@ -12,7 +12,7 @@ from bough_daemon.heads import backward, check_free, commit_of, operation
 from bough_daemon.hop import was_ignored
 from bough_daemon.journal import Deed
 from bough_daemon.live import Live
-from bough_daemon.picture import Picture, differences
+from bough_daemon.picture import Picture, Step, differences
 from bough_daemon.place import Place
 from bough_daemon.worktree import Head
 
@@ -62,6 +62,7 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         place=before if deed.moves_index else None,
         given=[before.head.commit],
         spared=index.hidden_paths(live.worktree) | _spared(live, deed, before, snapshot),
+        placed=[step.path for step in _steps(live, deed, before) if step.before is None],
         undoes=deed.number,
     )
     carry_out(live, change, snapshot)
@@ -85,11 +86,16 @@ def _picture(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> Pictu
     """Return how the files will look: all as before a hop or a way back, else only what the deed changed."""
     if not deed.keeps_hop:
         return before.picture
-    steps = differences(live.store.objects, before.picture, Picture(deed.toward))
+    steps = _steps(live, deed, before)
     tree = live.store.objects.splice(snapshot.tree, {step.path: step.before for step in steps})
     touched = {step.path for step in steps}
     raw = {path: oid for path, oid in before.picture.raw.items() if path in touched}
     return Picture(tree, raw, before.picture.modes)
+
+
+def _steps(live: Live, deed: Deed, before: Place) -> list[Step]:
+    """Return what the deed changed, or was to change."""
+    return differences(live.store.objects, before.picture, Picture(deed.toward))
 
 
 def _spared(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> frozenset[str]:

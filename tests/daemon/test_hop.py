@@ -296,6 +296,19 @@ def test_files_that_only_her_rules_show_stay(here: Desk) -> None:
     assert everything(here.root) == before
 
 
+def test_a_file_of_hers_that_rules_ignore_is_not_lost_from_the_branch(here: Desk) -> None:
+    before = everything(here.root)
+    tip = here.teammate_at("alice", {"forced.o": b"hers\n"})
+    enter(here)
+    assert tree_on_disk(here.root) == here.store.objects.commit(tip).tree
+    leave(here)
+    assert everything(here.root) == before
+    enter(here)
+    git(here.root, "reset", "-q")
+    leave(here)
+    assert everything(here.root) == before
+
+
 def test_what_git_is_told_to_overlook_stays_overlooked(here: Desk) -> None:
     git(here.root, "update-index", "--assume-unchanged", "a.txt")
     git(here.root, "update-index", "--skip-worktree", "d/b.txt")

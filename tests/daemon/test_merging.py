@@ -71,6 +71,16 @@ def test_a_conflict_is_left_as_markers_and_unmerged_entries(here: Desk) -> None:
     assert everything(here.root) == before
 
 
+def test_a_new_file_that_rules_ignore_stays_in_the_branch(here: Desk) -> None:
+    here.teammate_at("alice", {"forced.o": b"hers\n"})
+    before = everything(here.root)
+    merged = bring(here)
+    assert tree_on_disk(here.root) == merged.tree
+    git(here.root, "reset", "-q")
+    here.do(undo(here.live))
+    assert everything(here.root) == before
+
+
 def test_preview_changes_nothing(here: Desk) -> None:
     write_files(here.root, {"a.txt": b"mine\n"})
     here.teammate_at("alice", {"a.txt": b"hers\n", "n.txt": b"n\n"})
