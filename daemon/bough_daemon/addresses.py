@@ -38,7 +38,7 @@ def join_address(host: str, port: int) -> str:
 
 def parse_listen(listen: str) -> tuple[str, int]:
     """Read what a user asks to listen on: `HOST`, `HOST:PORT` or `:PORT`; port 0 is any that is free."""
-    if listen.startswith(":"):
+    if re.fullmatch(r":[0-9]+", listen):
         listen = EVERYWHERE + listen
     if FORM.fullmatch(listen):
         host, port = split_address(listen)

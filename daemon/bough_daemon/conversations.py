@@ -15,20 +15,13 @@ from dataclasses import dataclass, field
 
 from bough_daemon.dial import call_member
 from bough_daemon.errors import BoughError, GitFailed, HostilePack, PeerRefused
+from bough_daemon.haves import haves_of, known_commits, shallow_of
+from bough_daemon.jobs import Behind, Confirmed, FindHaves, Job, Learned, MakePack, TakePack
 from bough_daemon.keys import Identity
 from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
-from bough_daemon.packs import (
-    MANY_PACKS,
-    Spool,
-    gather,
-    haves_of,
-    known_commits,
-    make_pack,
-    shallow_of,
-    take_pack,
-)
-from bough_daemon.peer import Behind, Confirmed, Exchange, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.packs import MANY_PACKS, Spool, gather, make_pack, take_pack
+from bough_daemon.peer import Exchange
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import LANDED, LIVE, SHARED, Store
 from bough_daemon.team import now_ms
@@ -269,8 +262,9 @@ class Conversations:
             async with self._children:
                 if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
                     raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
-                whole = await self._owner.run(known_commits, self._store, self._haves)
-                await take_pack(self._store, self._owner, job.spool, commits, whole, ref)
+                whole = {oid: None for known in self.exchange.known.values() for oid in (known.tip, known.base)}
+                whole |= dict.fromkeys(await self._owner.run(known_commits, self._store, self._haves))
+                await take_pack(self._store, self._owner, job.spool, commits, list(whole), ref)
                 self._taken += 1
                 if self._taken % MANY_PACKS == 0:
                     await self._owner.run(gather, self._store)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import resource
 import shutil
 import sys
@@ -18,23 +17,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import pygit2
-from pygit2.enums import ObjectType
-
 from bough_daemon.errors import GitFailed, HostilePack
 from bough_daemon.git import Git
-from bough_daemon.objects import TYPES
+from bough_daemon.objects import Objects
 from bough_daemon.owner import Owner
-from bough_daemon.store import COPIED, LANDED, LIVE, SHARED, Store
+from bough_daemon.store import Store
 from bough_daemon.waiting import to_the_end
+from bough_daemon.whole import arrived_objects, is_surely_whole
 
 CHILD_MEMORY_BYTES = 3 << 30
 MANY_PACKS = 50
 SMALL_PACK_BYTES = 4 << 20
-MOST_HAVES = 256
-LARGEST_COMMIT_BYTES = 1 << 20
-FARTHEST_ANCESTOR = 14  # as a power of two
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # With --strict every finding of fsck is an error, `.git` in all its spellings, `..` and a slash in a name among them.
 # These findings are in the old history of real projects and harm nobody, so they alone pass.
 HARMLESS = (
@@ -146,11 +139,11 @@ async def make_pack(
 
 
 async def take_pack(
-    store: Store, owner: Owner, spool: Spool, commits: Sequence[str], haves: Sequence[str], ref: str
+    store: Store, owner: Owner, spool: Spool, commits: Sequence[str], whole: Sequence[str], ref: str
 ) -> None:
     """Bring a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
 
-    With the pack every one of `commits` must be whole: `haves` are commits that are known to be, beside those that the
+    With the pack every one of `commits` must be whole. `whole`: commits that are known to be, beside those that the
     store's references name. When it raises, nothing of the pack is kept and no reference has moved.
     """
     with store.quarantine() as git:
@@ -159,28 +152,27 @@ async def take_pack(
             if spool.read(8, 4) != bytes(4):
                 spool.file.seek(0)
                 await run_child(git, "index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1", stdin=spool.file)
-            lines = "\n".join([*commits, *(f"^{oid}" for oid in haves)]).encode() + b"\n"
-            await run_child(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
+            arrived = arrived_objects(folder, store.objects.folder)
+            if not await to_the_end(asyncio.to_thread(is_surely_whole, arrived, commits, set(whole))):
+                lines = "\n".join([*commits, *(f"^{oid}" for oid in whole)]).encode() + b"\n"
+                await run_child(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
         except GitFailed as refused:
             raise HostilePack(f"a pack was refused: {refused.facts['output'] or refused}") from refused
-        await to_the_end(owner.run(_adopt, store, folder, commits, ref))
+        await to_the_end(owner.run(_adopt, store, arrived, commits, ref))
 
 
-def _adopt(store: Store, quarantine: str, commits: Sequence[str], ref: str) -> None:
+def _adopt(store: Store, arrived: Objects, commits: Sequence[str], ref: str) -> None:
     """Move what is in quarantine into the store and the reference to the first of `commits`. On the store's thread."""
-    new = pygit2.Odb()
-    new.add_backend(pygit2.OdbBackendPack(quarantine), 1)
     for oid in commits:
-        kind = TYPES[ObjectType(new.read(oid)[0])] if oid in new else store.objects.read(oid)[0]
-        if kind != "commit":
+        if arrived.read(oid)[0] != "commit":
             raise HostilePack(f"{oid} is not a commit", oid=oid)
-    arrived, kept = os.path.join(quarantine, "pack"), os.path.join(store.objects.folder, "pack")
+    source, target = os.path.join(arrived.folder, "pack"), os.path.join(store.objects.folder, "pack")
     # The index last: a pack is seen only when all of it is there.
-    names = sorted(os.listdir(arrived), key=lambda name: name.endswith(".idx")) if os.path.isdir(arrived) else []
+    names = sorted(os.listdir(source), key=lambda name: name.endswith(".idx")) if os.path.isdir(source) else []
     for name in names:
-        os.rename(os.path.join(arrived, name), os.path.join(kept, name))
+        os.rename(os.path.join(source, name), os.path.join(target, name))
     if names:
-        sync_folder(kept)
+        sync_folder(target)
         store.objects.refresh()
     store.set_ref(ref, commits[0], store.ref(ref))
 
@@ -192,58 +184,6 @@ def sync_folder(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def known_commits(store: Store, oids: Sequence[str]) -> list[str]:
-    """Return those of `oids` that are commits which the store can see. On the store's thread."""
-    named = [oid for oid in oids[:MOST_HAVES] if COMMIT.fullmatch(oid)]
-    objects = store.objects
-    # The size first: a blob that a peer names may be of any.
-    return [
-        oid
-        for oid in named
-        if objects.exists(oid) and objects.size(oid) < LARGEST_COMMIT_BYTES and objects.read(oid)[0] == "commit"
-    ]
-
-
-def haves_of(store: Store) -> tuple[str, ...]:
-    """Return commits that are whole here, to be named to a peer: fresh ones first, then ever older ones.
-
-    What a private branch alone has is not among them. May be called from any thread.
-    """
-    user = Git(store.common_dir)
-    # rev-parse prints as many as there are, and stops at the first that is not.
-    ancestors = [f"HEAD~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
-    found = user.run("rev-parse", "--revs-only", "HEAD", *ancestors, allowed=(0, 128)).decode().split()
-    ours = _commits_by_ref(store.git, LIVE, SHARED, COPIED, LANDED)
-    for name, oid in list(ours.items()):
-        branch = name.removeprefix(LIVE)
-        if branch != name and ours.get(SHARED + branch, oid) != oid:
-            del ours[name]
-    theirs = _commits_by_ref(user, "refs/heads", "refs/remotes", "refs/tags")
-    return tuple(dict.fromkeys([*ours.values(), *found, *theirs.values()]))[:MOST_HAVES]
-
-
-def _commits_by_ref(git: Git, *prefixes: str) -> dict[str, str]:
-    listed = ("--sort=-committerdate", f"--count={MOST_HAVES}", "--format=%(objectname) %(objecttype) %(refname)")
-    lines = os.fsdecode(git.run("for-each-ref", *listed, *prefixes)).splitlines()
-    split = (line.split(" ", 2) for line in lines)
-    return {name: oid for oid, kind, name in split if kind == "commit"}
-
-
-def shallow_of(store: Store) -> tuple[str, ...]:
-    """Return the commits whose parents this clone lacks. May be called from any thread."""
-    try:
-        with open(os.path.join(store.path, "shallow")) as border:
-            return tuple(border.read().split()[:MOST_HAVES])
-    except FileNotFoundError:
-        return ()
-
-
-def roots_of(store: Store) -> tuple[str, ...]:
-    """Return the commits that the history of HEAD begins with; its borders, in a shallow clone. From any thread."""
-    roots = Git(store.common_dir).run("rev-list", "--max-parents=0", "HEAD", allowed=(0, 128)).decode().split()
-    return tuple(roots[:MOST_HAVES])
 
 
 def gather(store: Store) -> bool:

@@ -12,108 +12,17 @@ to be said to a peer waits in that peer's `Link` until `next_word` takes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from bough_daemon.errors import PeerRefused
+from bough_daemon.jobs import Behind, Confirmed, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import MOST_BRANCHES, Key, State, check_state
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
-MOST_ENTRIES = 500  # of the roster, in one word
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
-
-
-@dataclass(frozen=True)
-class MakePack:
-    """Make a pack for `peer` and call `pack_made`. `asked` is None for one that goes unasked; it holds `since`."""
-
-    peer: str
-    state: State
-    since: State | None
-    asked: Want | None
-
-
-@dataclass(frozen=True)
-class FindHaves:
-    """Find what is here already and call `ask`, to get `state` from `peer`."""
-
-    peer: str
-    state: State
-
-
-@dataclass(frozen=True)
-class TakePack:
-    """Take the pack that `peer` sent for `state` into the store and call `pack_taken`."""
-
-    peer: str
-    state: State
-    spool: Spool
-
-
-@dataclass(frozen=True)
-class Learned:
-    """The roster has changed: write it down."""
-
-    admissions: tuple[Admission, ...]
-    contacts: tuple[Contact, ...]
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """`peer` holds this state."""
-
-    peer: str
-    state: State
-
-
-@dataclass(frozen=True)
-class Behind:
-    """A peer holds a state of mine that is newer than what I know: this home was restored from a backup."""
-
-    state: State
-
-
-Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Behind
-
-
-@dataclass
-class Incoming:
-    """A pack that is arriving."""
-
-    state: State
-    pack: str
-    spool: Spool
-    asked: bool
-
-
-@dataclass
-class Outgoing:
-    """A pack that is leaving, and how much of it has left."""
-
-    state: State
-    pack: str
-    spool: Spool
-    offset: int = 0
-
-
-@dataclass
-class Link:
-    """What is known of one connected peer, and what is still to be said to it."""
-
-    holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
-    offered: dict[Key, State] = field(default_factory=dict)  # said and not answered yet
-    declined: dict[Key, int] = field(default_factory=dict)  # it cannot take this one, nor any before
-    unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one, nor any before
-    owed: set[Key] = field(default_factory=set)  # it said so and waits for an answer
-    making: dict[Key, MakePack] = field(default_factory=dict)
-    incoming: dict[Key, Incoming] = field(default_factory=dict)
-    admissions: dict[str, Admission] = field(default_factory=dict)
-    contacts: dict[bytes, Contact] = field(default_factory=dict)
-    answers: dict[Key, Held | Refused] = field(default_factory=dict)
-    wants: dict[Key, Want] = field(default_factory=dict)
-    announcements: dict[Key, None] = field(default_factory=dict)
-    outgoing: dict[Key, Outgoing] = field(default_factory=dict)
 
 
 def _sequence(states: dict[Key, State], key: Key) -> int:
@@ -136,7 +45,7 @@ class Exchange:
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
-        self._taking: dict[Key, int] = {}
+        self._taking: dict[Key, TakePack] = {}
         self._partial: dict[tuple[str, Key], Incoming] = {}
         self._broken: dict[tuple[str, Key], Outgoing] = {}
 
@@ -175,14 +84,12 @@ class Exchange:
 
     def close(self) -> None:
         """Let go of every pack on its way."""
-        for peer in list(self.links):
-            link = self.links.pop(peer)
-            parts: list[Incoming | Outgoing] = [*link.incoming.values(), *link.outgoing.values()]
-            for part in parts:
-                part.spool.close()
-        broken: list[Incoming | Outgoing] = [*self._partial.values(), *self._broken.values()]
-        for kept in broken:
-            kept.spool.close()
+        for link in self.links.values():
+            link.close()
+        self.links.clear()
+        parts = [part.spool for part in self._partial.values()] + [part.spool for part in self._broken.values()]
+        for spool in parts + [job.spool for job in self._taking.values()]:
+            spool.close()
 
     # Jobs that are done.
 
@@ -197,8 +104,7 @@ class Exchange:
             return []
         del link.making[key]
         if made is not None:
-            self._drop(link.outgoing, key)
-            link.outgoing[key] = Outgoing(job.state, made[1], made[0])
+            link.send(Outgoing(job.state, made[1], made[0]))
         elif job.asked is None:
             link.announcements[key] = None
         else:
@@ -353,8 +259,7 @@ class Exchange:
         link.announcements.pop(key, None)
         broken = self._broken.pop((peer, key), None)
         if broken is not None and (broken.pack, broken.state) == (want.pack, state) and want.offset < broken.spool.size:
-            self._drop(link.outgoing, key)
-            link.outgoing[key] = replace(broken, offset=want.offset)
+            link.send(replace(broken, offset=want.offset))
             return []
         if broken is not None:
             broken.spool.close()
@@ -367,11 +272,11 @@ class Exchange:
         if (incoming is None or incoming.state != state) and not self._is_sound(link, state):
             return []
         if key.member == self.member or _sequence(self.known, key) >= state.sequence:
-            self._drop(link.incoming, key)
+            link.stop_taking(key)
             link.owed.add(key)
             return self._settled(key)
         if chunk.offset == 0:
-            self._drop(link.incoming, key)
+            link.stop_taking(key)
             asked = self._is_fetching(key, peer)
             incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked)
         flaw = self._flaw(incoming, chunk)
@@ -397,7 +302,7 @@ class Exchange:
 
     def _turn_down(self, link: Link, state: State, reason: str) -> list[Job]:
         key = state.key
-        self._drop(link.incoming, key)
+        link.stop_taking(key)
         link.answers[key] = Refused(key, state.sequence, reason)
         link.unable[key] = state.sequence
         link.owed.discard(key)
@@ -415,8 +320,8 @@ class Exchange:
             # The one being taken may turn out as bad as it likes: this one is asked for again then.
             incoming.spool.close()
             return []
-        self._taking[state.key] = state.sequence
-        return [TakePack(peer, state, incoming.spool)]
+        job = self._taking[state.key] = TakePack(peer, state, incoming.spool)
+        return [job]
 
     # What follows.
 
@@ -489,49 +394,6 @@ class Exchange:
             self._broken.pop(next(iter(self._broken))).spool.close()
         self._broken[peer, key] = outgoing
 
-    @staticmethod
-    def _drop(parts: dict[Key, Incoming] | dict[Key, Outgoing], key: Key) -> None:
-        part = parts.pop(key, None)
-        if part is not None:
-            part.spool.close()
-
-    # What is to be said.
-
     def next_word(self, peer: str) -> Word | None:
         """Take the next thing to say to a connected peer, or None when all is said."""
-        link = self.links[peer]
-        if link.admissions or link.contacts:
-            return self._next_gossip(link)
-        if link.answers:
-            return link.answers.pop(next(iter(link.answers)))
-        if link.wants:
-            return link.wants.pop(next(iter(link.wants)))
-        if link.announcements:
-            key = next(iter(link.announcements))
-            del link.announcements[key]
-            # The newest, which may be newer than when it was put here.
-            link.offered[key] = self.known[key]
-            return Announce(self.known[key])
-        if link.outgoing:
-            return self._next_chunk(link)
-        return None
-
-    @staticmethod
-    def _next_gossip(link: Link) -> Gossip:
-        digests = sorted(link.admissions, key=lambda digest: (link.admissions[digest].time, digest))[:MOST_ENTRIES]
-        admissions = tuple(link.admissions.pop(digest) for digest in digests)
-        keys = [] if link.admissions else list(link.contacts)[:MOST_ENTRIES]
-        return Gossip(admissions, tuple(link.contacts.pop(key) for key in keys))
-
-    def _next_chunk(self, link: Link) -> Chunk:
-        """Take a part of the pack that waits longest, which then goes to the end of the line."""
-        key = next(iter(link.outgoing))
-        leaving = link.outgoing.pop(key)
-        data = leaving.spool.read(leaving.offset, self._limits.chunk)
-        chunk = Chunk(leaving.state, leaving.pack, leaving.offset, leaving.spool.size, data)
-        leaving.offset += len(data)
-        if leaving.offset < leaving.spool.size:
-            link.outgoing[key] = leaving
-        else:
-            leaving.spool.close()
-        return chunk
+        return self.links[peer].next_word(self.known, self._limits.chunk)

@@ -12,24 +12,23 @@ from dataclasses import dataclass
 
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon import peer_wire
 from bough_daemon.conversations import Conversations, Told
-from bough_daemon.dial import present_ticket
-from bough_daemon.errors import NameTaken, NotPossibleNow, PeerRefused, PortTaken, UnrelatedHistory
+from bough_daemon.errors import NameTaken, NotPossibleNow, PortTaken
 from bough_daemon.home import Home
+from bough_daemon.jobs import Learned
+from bough_daemon.joining import present, take_ticket, unrelated, welcome
 from bough_daemon.keys import fingerprint
 from bough_daemon.listener import PeerListener, Pipe
 from bough_daemon.names import check_branch, check_member_name
 from bough_daemon.owner import Owner
-from bough_daemon.packs import Limits, Spool, gather, haves_of, known_commits, roots_of, sweep
-from bough_daemon.peer import Exchange, Learned
+from bough_daemon.packs import Limits, Spool, gather, sweep
+from bough_daemon.peer import Exchange
 from bough_daemon.roster import Roster
 from bough_daemon.states import Key, Kind, State, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import Ticket, new_secret
 from bough_daemon.waiting import to_the_end
-from bough_daemon.words import Gossip
 
 log = logging.getLogger(__name__)
 
@@ -270,34 +269,19 @@ class TeamSync:
         the daemon is killed on the way.
         """
         self._team.invites.spent(request.secret, request.key, now_ms())
-        named = [*request.commits, *([request.shared_commit] if request.shared_commit else [])]
-        if not await self._owner.run(known_commits, self._store, named):
-            commits = await asyncio.to_thread(self._history)
-            return pb.JoinResponse(unrelated=pb.Unrelated(commits=commits))
-        # From here to the write nothing waits, so nobody comes between.
-        team, now = self._team, now_ms()
-        spent = team.invites.spent(request.secret, request.key, now)
-        holder = self.roster.by_key(request.key)
-        if holder is None and any(key.branch == request.name.encode() for key in self._exchange.known):
-            raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)
-        certificate, vouch = request.certificate, request.vouch
-        entry = team.roster.admit(self._identity, request.name, request.key, certificate, vouch, now)
-        before, team.invites = team.invites, spent
-        try:
-            team.save_roster()
-        except OSError:
-            team.invites = before
-            if holder is None:
-                team.roster.forget(entry, now)
-            raise
-        self._listener.refresh()
-        if holder is None:
+        refusal = await unrelated(request, self._store, self._owner)
+        if refusal is not None:
+            return refusal
+        before = self.roster.by_key(request.key)
+        branches = {key.branch for key in self._exchange.known if key.kind is Kind.LIVE}
+        entry = take_ticket(self._team, self._identity, request, branches)
+        if before is None:
+            self._listener.refresh()
             self._exchange.spread([entry], [])
             self._conversations.do([])
             self._conversations.call_everyone()
             self._on_event(Event("member", entry.name))
-        known = Gossip(tuple(team.roster.admissions.values()), tuple(team.roster.contacts.values()))
-        return pb.JoinResponse(welcome=peer_wire.gossip_message(known))
+        return welcome(self.roster)
 
     async def join(self, ticket: str, name: str, rename: Callable[[], Awaitable[None]] | None = None) -> None:
         """Leave the team of my own for the one that the ticket is for, and be called `name` there.
@@ -314,37 +298,13 @@ class TeamSync:
             raise NotPossibleNow("this repository is in a team with others already", team=self.team_id)
         if parsed.team == self.team_id:
             raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
-        roster = await self._present(parsed, name)
+        roster = await present(parsed, name, self._identity, self._store, self._owner)
         left = self._team.folder
         team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
         await self.stop()
         await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         self._tips.clear()
         await self._enter(team, rename)
-
-    async def _present(self, ticket: Ticket, name: str) -> Roster:
-        """Present the ticket, with proof of a shared history, and return the team's roster with me in it."""
-        me = self._identity
-        request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name=name, key=me.key)
-        request.certificate, request.vouch = me.certificate, me.vouch
-        request.commits.extend(await asyncio.to_thread(self._history))
-        answer = await present_ticket(ticket, request)
-        if answer.HasField("unrelated"):
-            shared = await self._owner.run(known_commits, self._store, answer.unrelated.commits)
-            if not shared:
-                raise UnrelatedHistory("this repository and the one of the ticket share no commit")
-            request.shared_commit = shared[0]
-            answer = await present_ticket(ticket, request)
-        roster, said = Roster(ticket.team), peer_wire.gossip(answer.welcome)
-        roster.merge(said.admissions, said.contacts, now_ms())
-        entry = roster.by_key(me.key)
-        if entry is None or entry.name != name:
-            raise PeerRefused("the answer to the ticket does not let this member in")
-        return roster
-
-    def _history(self) -> tuple[str, ...]:
-        """Return commits by which another clone of this repository can be told."""
-        return tuple(dict.fromkeys([*roots_of(self._store), *haves_of(self._store)]))
 
     # What the listener and the conversations say.
 

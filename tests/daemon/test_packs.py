@@ -13,22 +13,10 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import BoughError, GitFailed, HostilePack
+from bough_daemon.haves import MOST_HAVES, haves_of, known_commits, roots_of, shallow_of
 from bough_daemon.objects import FILE, FOLDER, LINK, Entry, format_tree
 from bough_daemon.owner import Owner
-from bough_daemon.packs import (
-    MANY_PACKS,
-    MOST_HAVES,
-    Spool,
-    gather,
-    haves_of,
-    known_commits,
-    make_pack,
-    roots_of,
-    run_child,
-    shallow_of,
-    sweep,
-    take_pack,
-)
+from bough_daemon.packs import MANY_PACKS, Spool, gather, make_pack, run_child, sweep, take_pack
 from bough_daemon.store import LIVE, SHARED, Store
 
 from tests.daemon.support import git, make_repository
@@ -373,3 +361,13 @@ def test_a_full_disk_is_an_error_that_keeps_the_store_as_it_was(
         patch.setattr(os, "rename", full)
         bob.take(spool, tip)
     assert bob.store.ref(LIVE + "bob") is None and not bob.store.objects.exists(tip)
+
+
+def test_a_file_that_only_moved_is_found_where_it_was(alice: Side, bob: Side) -> None:
+    objects = alice.store.objects
+    tree = objects.commit(alice.head).tree
+    was = objects.entry(tree, "dir/b.txt")
+    moved = objects.splice(tree, {"dir/b.txt": None, "elsewhere/c.txt": was, "a.txt": None})
+    tip = objects.write_commit(moved, [alice.head], WHO, 1, "x\n")
+    bob.take(alice.make(tip, [alice.head]), tip)
+    assert bob.store.ref(LIVE + "bob") == tip

@@ -11,8 +11,9 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
+from bough_daemon.jobs import Behind, FindHaves, Job, Learned, MakePack, TakePack
 from bough_daemon.packs import Limits, Spool
-from bough_daemon.peer import Behind, Exchange, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.peer import Exchange
 from bough_daemon.roster import Roster
 from bough_daemon.states import MOST_BRANCHES, Key, Kind, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word

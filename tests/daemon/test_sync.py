@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -588,6 +589,32 @@ def test_a_pack_that_came_while_the_disk_was_full_is_asked_for_again(
             monkeypatch.setattr("bough_daemon.conversations.take_pack", full_at_first)
             tip = await alice.save({"a.txt": b"x\n"})
             await eventually(lambda: bob.tip_of("alice") == tip)
+
+    run(test())
+
+
+def test_a_copy_of_a_repository_is_on_its_own(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            await all_of.stop(alice)
+            await asyncio.to_thread(shutil.copytree, folder / "alice", folder / "copy", symlinks=True)
+            copied = await Side.start(folder / "copy", folder / "home-alice", "alice")
+            all_of.running.append(copied)
+            assert copied.sync.team_id != alice.sync.team_id
+
+    run(test())
+
+
+def test_a_repository_that_was_moved_stays_in_its_team(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            await all_of.stop(alice)
+            (folder / "alice").rename(folder / "moved")
+            moved = await Side.start(folder / "moved", folder / "home-alice", "alice")
+            all_of.running.append(moved)
+            assert moved.sync.team_id == alice.sync.team_id
 
     run(test())
 

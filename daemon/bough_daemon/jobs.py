@@ -1,0 +1,63 @@
+"""What has to be done about what peers say, by someone who has git, a disk and a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bough_daemon.packs import Spool
+from bough_daemon.roster import Admission, Contact
+from bough_daemon.states import State
+from bough_daemon.words import Want
+
+
+@dataclass(frozen=True)
+class MakePack:
+    """Make a pack for `peer` and call `pack_made`. `asked` is None for one that goes unasked; it holds `since`."""
+
+    peer: str
+    state: State
+    since: State | None
+    asked: Want | None
+
+
+@dataclass(frozen=True)
+class FindHaves:
+    """Find what is here already and call `ask`, to get `state` from `peer`."""
+
+    peer: str
+    state: State
+
+
+@dataclass(frozen=True)
+class TakePack:
+    """Take the pack that `peer` sent for `state` into the store and call `pack_taken`."""
+
+    peer: str
+    state: State
+    spool: Spool
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The roster has changed: write it down."""
+
+    admissions: tuple[Admission, ...]
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """`peer` holds this state."""
+
+    peer: str
+    state: State
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A peer holds a state of mine that is newer than what I know: this home was restored from a backup."""
+
+    state: State
+
+
+Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Behind

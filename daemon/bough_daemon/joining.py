@@ -1,0 +1,86 @@
+"""Coming into a team: present a ticket on one side, take it on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container
+
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon import peer_wire
+from bough_daemon.dial import present_ticket
+from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
+from bough_daemon.haves import haves_of, known_commits, roots_of
+from bough_daemon.keys import Identity
+from bough_daemon.owner import Owner
+from bough_daemon.roster import Admission, Roster
+from bough_daemon.store import Store
+from bough_daemon.team import Team, now_ms
+from bough_daemon.tickets import Ticket
+from bough_daemon.words import Gossip
+
+
+def history_of(store: Store) -> tuple[str, ...]:
+    """Return commits by which another clone of this repository can be told. May be called from any thread."""
+    return tuple(dict.fromkeys([*roots_of(store), *haves_of(store)]))
+
+
+async def present(ticket: Ticket, name: str, identity: Identity, store: Store, owner: Owner) -> Roster:
+    """Present a ticket, with proof of a shared history, and return the team's roster with its holder in it.
+
+    Raises what the maker of the ticket says against it, UnrelatedHistory, PeerUnreachable or PeerRefused.
+    """
+    request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name=name, key=identity.key)
+    request.certificate, request.vouch = identity.certificate, identity.vouch
+    request.commits.extend(await asyncio.to_thread(history_of, store))
+    answer = await present_ticket(ticket, request)
+    if answer.HasField("unrelated"):
+        shared = await owner.run(known_commits, store, answer.unrelated.commits)
+        if not shared:
+            raise UnrelatedHistory("this repository and the one of the ticket share no commit")
+        request.shared_commit = shared[0]
+        answer = await present_ticket(ticket, request)
+    roster, said = Roster(ticket.team), peer_wire.gossip(answer.welcome)
+    roster.merge(said.admissions, said.contacts, now_ms())
+    entry = roster.by_key(identity.key)
+    if entry is None or entry.name != name:
+        raise PeerRefused("the answer to the ticket does not let this member in")
+    return roster
+
+
+async def unrelated(request: pb.JoinRequest, store: Store, owner: Owner) -> pb.JoinResponse | None:
+    """Return the answer to a joiner whose history is not known here, or None where a commit of it is."""
+    named = [*request.commits, *([request.shared_commit] if request.shared_commit else [])]
+    if await owner.run(known_commits, store, named):
+        return None
+    return pb.JoinResponse(unrelated=pb.Unrelated(commits=await asyncio.to_thread(history_of, store)))
+
+
+def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branches: Container[bytes]) -> Admission:
+    """Spend a ticket and admit its holder, in one write and without waiting for anything: so one ticket admits one.
+
+    `branches`: names that are taken by live branches. When it raises, the ticket is as good as before. Whoever has
+    spent the ticket gets the same admission again.
+    """
+    now = now_ms()
+    spent = team.invites.spent(request.secret, request.key, now)
+    known = team.roster.by_key(request.key)
+    if known is None and request.name.encode() in branches:
+        raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)
+    certificate, vouch = request.certificate, request.vouch
+    entry = team.roster.admit(identity, request.name, request.key, certificate, vouch, now)
+    before, team.invites = team.invites, spent
+    try:
+        team.save_roster()
+    except OSError:
+        team.invites = before
+        if known is None:
+            team.roster.forget(entry, now)
+        raise
+    return entry
+
+
+def welcome(roster: Roster) -> pb.JoinResponse:
+    """Return the answer to a joiner who was let in: everything that is known of the team."""
+    known = Gossip(tuple(roster.admissions.values()), tuple(roster.contacts.values()))
+    return pb.JoinResponse(welcome=peer_wire.gossip_message(known))

@@ -1,0 +1,113 @@
+"""What is known of one connected peer, and what is still to be said to it.
+
+What is to be said is kept by branch and by member, so that it stays small however slow the peer is, and new pushes out
+old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bough_daemon.jobs import MakePack
+from bough_daemon.packs import Spool
+from bough_daemon.roster import Admission, Contact
+from bough_daemon.states import Key, State
+from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
+
+MOST_ENTRIES = 500  # of the roster, in one word
+
+
+@dataclass
+class Incoming:
+    """A pack that is arriving."""
+
+    state: State
+    pack: str
+    spool: Spool
+    asked: bool
+
+
+@dataclass
+class Outgoing:
+    """A pack that is leaving, and how much of it has left."""
+
+    state: State
+    pack: str
+    spool: Spool
+    offset: int = 0
+
+
+@dataclass
+class Link:
+    """What is known of one connected peer, and what is still to be said to it."""
+
+    holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
+    offered: dict[Key, State] = field(default_factory=dict)  # said and not answered yet
+    declined: dict[Key, int] = field(default_factory=dict)  # it cannot take this one, nor any before
+    unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one, nor any before
+    owed: set[Key] = field(default_factory=set)  # it said so and waits for an answer
+    making: dict[Key, MakePack] = field(default_factory=dict)
+    incoming: dict[Key, Incoming] = field(default_factory=dict)
+    admissions: dict[str, Admission] = field(default_factory=dict)
+    contacts: dict[bytes, Contact] = field(default_factory=dict)
+    answers: dict[Key, Held | Refused] = field(default_factory=dict)
+    wants: dict[Key, Want] = field(default_factory=dict)
+    announcements: dict[Key, None] = field(default_factory=dict)
+    outgoing: dict[Key, Outgoing] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Let go of every pack on its way."""
+        for arriving in self.incoming.values():
+            arriving.spool.close()
+        for leaving in self.outgoing.values():
+            leaving.spool.close()
+
+    def stop_taking(self, key: Key) -> None:
+        """Throw away what has arrived of a pack."""
+        if key in self.incoming:
+            self.incoming.pop(key).spool.close()
+
+    def send(self, leaving: Outgoing) -> None:
+        """Send a pack, in the place of an older one for the same branch."""
+        key = leaving.state.key
+        if key in self.outgoing:
+            self.outgoing.pop(key).spool.close()
+        self.outgoing[key] = leaving
+
+    def next_word(self, known: Mapping[Key, State], chunk_bytes: int) -> Word | None:
+        """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
+        if self.admissions or self.contacts:
+            return self._next_gossip()
+        if self.answers:
+            return self.answers.pop(next(iter(self.answers)))
+        if self.wants:
+            return self.wants.pop(next(iter(self.wants)))
+        if self.announcements:
+            key = next(iter(self.announcements))
+            del self.announcements[key]
+            # The newest, which may be newer than when it was put here.
+            self.offered[key] = known[key]
+            return Announce(known[key])
+        if self.outgoing:
+            return self._next_chunk(chunk_bytes)
+        return None
+
+    def _next_gossip(self) -> Gossip:
+        digests = sorted(self.admissions, key=lambda digest: (self.admissions[digest].time, digest))[:MOST_ENTRIES]
+        admissions = tuple(self.admissions.pop(digest) for digest in digests)
+        keys = [] if self.admissions else list(self.contacts)[:MOST_ENTRIES]
+        return Gossip(admissions, tuple(self.contacts.pop(key) for key in keys))
+
+    def _next_chunk(self, chunk_bytes: int) -> Chunk:
+        """Take a part of the pack that waits longest, which then goes to the end of the line."""
+        key = next(iter(self.outgoing))
+        leaving = self.outgoing.pop(key)
+        data = leaving.spool.read(leaving.offset, chunk_bytes)
+        chunk = Chunk(leaving.state, leaving.pack, leaving.offset, leaving.spool.size, data)
+        leaving.offset += len(data)
+        if leaving.offset < leaving.spool.size:
+            self.outgoing[key] = leaving
+        else:
+            leaving.spool.close()
+        return chunk
