@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,13 +70,6 @@ def journal_of(live: Live) -> Journal:
     return Journal(live.store.folder, live.worktree)
 
 
-def scratch_of(live: Live) -> str:
-    """Return the folder that holds what stood in this worktree while a change is on its way."""
-    folder = os.path.join(live.store.folder, "stage", os.path.basename(live.worktree.git_dir))
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    return folder
-
-
 def recover(live: Live) -> Recovered:
     """Clear up what a killed daemon left here; call it when a worktree becomes live, on the store's thread.
 
@@ -85,7 +77,7 @@ def recover(live: Live) -> Recovered:
     """
     index.clear_up(live.worktree)
     objects = live.store.objects
-    found: dict[str, Entry | None] = dict(rescue(live.worktree, objects, scratch_of(live)))
+    found: dict[str, Entry | None] = dict(rescue(live.worktree, objects, live.scratch))
     kept = None
     if found:
         said = "saved in the moment in which a command was killed\n"
@@ -98,7 +90,7 @@ def overlooked(live: Live, old: str, new: str) -> frozenset[str]:
     """Return the files that a tree has beyond another, and that its own rules ignore: the next save would drop them."""
     steps = differences(live.store.objects, Picture(old), Picture(new))
     added = [step.path for step in steps if step.before is None and is_file(step.after)]
-    return ignored_under(live.worktree, live.store.objects, new, added, scratch_of(live))
+    return ignored_under(live.worktree, live.store.objects, new, added, live.scratch)
 
 
 def check_ready(live: Live) -> None:
@@ -151,7 +143,7 @@ async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
 def _place(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
     """Change the files, then branches and HEAD, then the index."""
     objects = live.store.objects
-    apply(live.worktree, objects, before.picture, change.picture, scratch=scratch_of(live), spared=change.spared)
+    apply(live.worktree, objects, before.picture, change.picture, scratch=live.scratch, spared=change.spared)
     try:
         move_refs(live.worktree, change.refs, change.said)
         if change.head is not None:
@@ -162,7 +154,7 @@ def _place(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
             lock.replace(change.index())
     except BaseException:
         back = before.picture
-        apply(live.worktree, objects, change.picture, back, scratch=scratch_of(live), spared=change.spared)
+        apply(live.worktree, objects, change.picture, back, scratch=live.scratch, spared=change.spared)
         raise
 
 

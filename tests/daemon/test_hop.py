@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.errors import BadUsage, CheckedOutElsewhere, HostilePath, NotPossibleNow, UnknownMember
 from bough_daemon.hop import back, hop, hop_now, off
-from bough_daemon.objects import FILE, FOLDER, LINK, Entry
+from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry
 from bough_daemon.undo import undo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -332,6 +332,33 @@ def test_the_post_checkout_hook_runs_and_a_failing_one_is_told(here: Desk) -> No
     enter(here)
     assert (here.root / ".git/ran").read_text() == f"{head} {head} 1\n"
     assert any("post-checkout" in said for said in here.terminal.said)
+
+
+def test_a_hook_that_she_sent_does_not_run(here: Desk) -> None:
+    git(here.root, "config", "core.hooksPath", "tools/hooks")
+    write_files(here.root, {"tools/hooks/post-checkout": b'#!/bin/sh\necho mine >> "$(git rev-parse --git-dir)/ran"\n'})
+    (here.root / "tools/hooks/post-checkout").chmod(0o755)
+    hers = here.store.objects.write_blob(b'#!/bin/sh\necho hers >> "$(git rev-parse --git-dir)/ran"\n')
+    here.teammate_with("alice", {"tools/hooks/post-checkout": Entry(EXECUTABLE, hers)})
+    enter(here)
+    assert not (here.root / ".git/ran").exists()
+    assert any("changes the hooks" in said for said in here.terminal.said)
+    leave(here)
+    assert (here.root / ".git/ran").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("sparse_index", ["false", "true"])
+def test_a_sparse_checkout_hops_and_stays_sparse(here: Desk, sparse_index: str) -> None:
+    git(here.root, "-c", f"index.sparse={sparse_index}", "sparse-checkout", "set", "--cone", "other")
+    git(here.root, "config", "index.sparse", sparse_index)
+    assert not (here.root / "d").exists()
+    before = everything(here.root)
+    here.teammate_at("alice", {"d/b.txt": b"hers\n", "other/n.txt": b"n\n", "a.txt": b"hers\n"})
+    enter(here)
+    assert not (here.root / "d").exists()
+    assert git(here.root, "status", "--porcelain") == "M a.txt\n?? other/"
+    leave(here)
+    assert everything(here.root) == before
 
 
 def test_switch_minus_knows_where_a_hop_came_from(here: Desk) -> None:
