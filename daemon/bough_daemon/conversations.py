@@ -29,7 +29,7 @@ from bough_daemon.packs import (
     take_pack,
 )
 from bough_daemon.peer import Behind, Confirmed, Exchange, FindHaves, Job, Learned, MakePack, TakePack
-from bough_daemon.states import Kind, State
+from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import LANDED, LIVE, SHARED, Store
 from bough_daemon.team import now_ms
 from bough_daemon.waiting import to_the_end
@@ -233,6 +233,10 @@ class Conversations:
             case TakePack():
                 self.do(self.exchange.pack_taken(job, await self._take(job)))
 
+    async def _retry(self, key: Key) -> None:
+        await asyncio.sleep(LONGEST_PAUSE)
+        self.do(self.exchange.retry(key))
+
     def _look_for_haves(self) -> tuple[str, ...]:
         try:
             return haves_of(self._store)
@@ -270,9 +274,13 @@ class Conversations:
                 self._taken += 1
                 if self._taken % MANY_PACKS == 0:
                     await self._owner.run(gather, self._store)
-        except Exception as failure:
-            # Whatever a pack does ends here: nothing of it was kept, and the conversation goes on.
+        except HostilePack as failure:
             log.warning("a pack of %s from %s was not taken: %s", branch, job.peer, failure)
+            return failure.message
+        except Exception as failure:
+            # The disk is full, a child died: nothing of the pack was kept, and the conversation goes on.
+            log.exception("a pack of %s from %s could not be taken", branch, job.peer)
+            self.begin(self._retry(state.key))
             return str(failure)
         self._told.took(state)
         return None

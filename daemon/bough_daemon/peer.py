@@ -238,6 +238,12 @@ class Exchange:
             del self._fetching[key]
         return self._fetch(key)
 
+    def retry(self, key: Key) -> list[Job]:
+        """Ask for a state again that could not be taken, for a reason that may have gone by now."""
+        for link in self.links.values():
+            link.unable.pop(key, None)
+        return self._fetch(key)
+
     # What a peer says.
 
     def hear(self, peer: str, word: Word, now: int) -> list[Job]:

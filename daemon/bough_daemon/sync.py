@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bough_proto.v1 import peer_pb2 as pb
@@ -25,7 +25,7 @@ from bough_daemon.packs import Limits, Spool, gather, haves_of, known_commits, r
 from bough_daemon.peer import Exchange, Learned
 from bough_daemon.roster import Roster
 from bough_daemon.states import Key, Kind, State, branch_owner
-from bough_daemon.store import Store
+from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import Ticket, new_secret
 from bough_daemon.waiting import to_the_end
@@ -145,13 +145,16 @@ class TeamSync:
         await self._save_states()
         self._exchange.close()
 
-    async def _enter(self, team: Team) -> None:
+    async def _enter(self, team: Team, rename: Callable[[], Awaitable[None]] | None = None) -> None:
         me = team.roster.by_key(self._identity.key)
         if me is None:
             raise NotPossibleNow(f"this home is no longer in the team {team.roster.team}", team=team.roster.team)
         self._team = team
         self._exchange = Exchange(me.name, team.roster, lambda: Spool.below(self._store.folder), self._limits)
         self._exchange.known = await self._owner.run(self._still_here, team)
+        if rename is not None:
+            await rename()
+            await self._owner.run(self._set_aside)
         told = Told(self._presence, self._took, self._confirmed, self._learned, self._behind)
         self._conversations = Conversations(self._exchange, self._store, self._owner, self._identity, told)
         self._listener.rooms[team.roster.team] = self
@@ -170,6 +173,16 @@ class TeamSync:
 
     def _still_here(self, team: Team) -> dict[Key, State]:
         return {key: state for key, state in team.states.items() if self._store.objects.exists(state.tip)}
+
+    def _set_aside(self) -> None:
+        """Keep my branches whose names are not mine in this team, and free the names. On the store's thread."""
+        for branch in self._store.refs(SHARED):
+            if branch_owner(self.roster, branch) != self.member:
+                tip = self._store.ref(LIVE + branch)
+                if tip is not None:
+                    self._store.keep(f"{branch}/{tip}", tip)
+                self._store.delete_ref(LIVE + branch)
+                self._store.delete_ref(SHARED + branch)
 
     # What I have.
 
@@ -286,8 +299,11 @@ class TeamSync:
         known = Gossip(tuple(team.roster.admissions.values()), tuple(team.roster.contacts.values()))
         return pb.JoinResponse(welcome=peer_wire.gossip_message(known))
 
-    async def join(self, ticket: str, name: str) -> None:
+    async def join(self, ticket: str, name: str, rename: Callable[[], Awaitable[None]] | None = None) -> None:
         """Leave the team of my own for the one that the ticket is for, and be called `name` there.
+
+        `rename` is called once `member` is the new name and before anyone is talked with: it gives the live branches
+        here their new names. What is left of mine under a name that is not mine in that team is kept, and makes room.
 
         Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
         this repository is in a team with others; then everything is as it was.
@@ -304,7 +320,7 @@ class TeamSync:
         await self.stop()
         await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         self._tips.clear()
-        await self._enter(team)
+        await self._enter(team, rename)
 
     async def _present(self, ticket: Ticket, name: str) -> Roster:
         """Present the ticket, with proof of a shared history, and return the team's roster with me in it."""

@@ -126,7 +126,7 @@ def _trimmed(dispute: Dispute) -> list[bytes | Dispute]:
 
 def _unless_blank(text: bytes) -> bytes:
     """Drop what is left of a line once its only entity is gone."""
-    return text if text.strip() or b"\n" in text[:-1] else b""
+    return text if text.strip(b" \t\r\n,;") or b"\n" in text[:-1] else b""
 
 
 def change_in_words(base: bytes, side: bytes) -> str:

@@ -29,11 +29,13 @@ Stretch = tuple[Sequence[Node], Sequence[Node], Sequence[Node]]
 class Decider:
     """Merge syntax trees top-down.
 
-    `vetoed` holds the names of entities that a gate refused to see merged, `sources` the whole texts of base, ours and
+    `vetoed` holds the names of entities that a gate refused to see merged, `needed` the names whose imports stay
+    though one side dropped them, because the other side has new uses; `sources` the whole texts of base, ours and
     theirs. `pending` collects edits whose code moved elsewhere in the file: they are still to be made in the result.
     """
 
     vetoed: frozenset[bytes] = frozenset()
+    needed: frozenset[bytes] = frozenset()
     sources: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     pending: list[Edit] = field(default_factory=list)
     _where: list[str] = field(default_factory=list)
@@ -127,7 +129,7 @@ class Decider:
         base = list(range(region.base.start, region.base.stop))
         ours, theirs = ids.ours[region.ours], ids.theirs[region.theirs]
         if ids.commute(region, parent):
-            return _united(base, ours, theirs, ids)
+            return _united(base, ours, theirs, ids, self.needed)
         if region.kind is Kind.CONFLICT:
             return None if base else ids.included(ours, theirs)
         lost_changes = any(
@@ -147,7 +149,7 @@ class Decider:
             return Piece(at=at, parts=self.merge(base, ours, theirs))
         kept = ours or theirs
         assert kept is not None
-        if base is not None:
+        if base is not None and not ids.imports(number, self.needed):
             return Piece(at=at, parts=[self._dispute(base, ours, theirs)])
         return Piece(at=at, parts=[kept.text])
 
@@ -231,6 +233,11 @@ class _Ids:
             if number in at
         )
 
+    def imports(self, number: int, needed: frozenset[bytes]) -> bool:
+        """Tell whether a child imports a name that is needed."""
+        node = self.node(number)
+        return group_of(self._parent, node) in ("imports", "names") and not needed.isdisjoint(node.words)
+
     def repeats(self, number: int) -> bool:
         """Tell whether a new import states what the base and both sides import already."""
         sides = self._sides
@@ -280,13 +287,15 @@ class _Ids:
         )
 
 
-def _united(base: Sequence[int], ours: Sequence[int], theirs: Sequence[int], ids: _Ids) -> list[int]:
+def _united(
+    base: Sequence[int], ours: Sequence[int], theirs: Sequence[int], ids: _Ids, needed: frozenset[bytes]
+) -> list[int]:
     """Unite two versions of a set: ours in its order, then what only theirs has.
 
     What one side dropped is gone, and what one side moved elsewhere is not here.
     """
     gone = {number for number in base if number not in ids.at_ours or number not in ids.at_theirs}
-    kept = {number for number in gone if ids.changed(number, ids._sides)}
+    kept = {number for number in gone if ids.changed(number, ids._sides) or ids.imports(number, needed)}
     left = {number for number in base if number not in gone and (number not in ours or number not in theirs)}
     united = [
         number

@@ -10,6 +10,7 @@ from .decide import Decider
 from .gates import Failure, enclosing, failures
 from .languages import Language
 from .lines import merge_lines
+from .renames import new_name
 from .result import Conflict, Finding, MergeResult, Method
 from .sequences import changes
 from .settings import Settings
@@ -78,7 +79,7 @@ def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, sett
         return _Merged(by_lines, Method.TEXT, (("limit", "nested too deeply: merged by lines, not checked"),))
     if _clean(by_lines) and not failures(b"".join(_texts(by_lines)), *roots):
         return _Merged(by_lines, Method.LINES)
-    return _Merged(_by_structure(*roots), Method.STRUCTURE)
+    return _by_structure(*roots)
 
 
 def _regenerated(base: bytes, ours: bytes, theirs: bytes, remedy: str) -> _Merged:
@@ -88,35 +89,65 @@ def _regenerated(base: bytes, ours: bytes, theirs: bytes, remedy: str) -> _Merge
     return _Merged(parts, Method.GENERATED, (("generated", reason),))
 
 
-def _by_structure(base: Node, ours: Node, theirs: Node) -> Parts:
-    """Merge by entities, and refuse one entity after the other until no gate fails."""
+def _by_structure(base: Node, ours: Node, theirs: Node) -> _Merged:
+    """Merge by entities; where a gate fails, keep what is needed, carry a rename or refuse an entity, and try again."""
     vetoed: frozenset[bytes] = frozenset()
+    needed: frozenset[bytes] = frozenset()
     failed: Failure | None = None
     for _ in range(_LIMIT_ROUNDS):
-        parts = _decided(base, ours, theirs, vetoed)
+        parts = _decided(base, ours, theirs, vetoed, needed)
         if not _clean(parts):
-            return parts if failed is None else _reasoned(parts, failed)
+            return _Merged(parts if failed is None or not vetoed else _reasoned(parts, failed), Method.STRUCTURE)
         content = b"".join(_texts(parts))
         found = failures(content, base, ours, theirs)
         if not found:
-            return parts
+            return _Merged(parts, Method.STRUCTURE, _kept(needed))
         failed = found[0]
+        renamed = _with_renames(content, found, base, ours, theirs)
+        if renamed is not None:
+            return _Merged([renamed[0]], Method.STRUCTURE, (*_kept(needed), *renamed[1]))
+        if failed.word and failed.word not in needed:
+            needed |= {failed.word}
+            continue
         names = failed.names or enclosing(parse(content, ours.lang).parts, failed.at)
         fresh = [name for name in names if name not in vetoed]
         if not fresh:
             break
         vetoed |= {fresh[0]}
     assert failed is not None
-    return refused(content, failed, base.source, ours.source, theirs.source)
+    return _Merged(refused(content, failed, base.source, ours.source, theirs.source), Method.STRUCTURE)
 
 
-def _decided(base: Node, ours: Node, theirs: Node, vetoed: frozenset[bytes]) -> Parts:
+def _kept(needed: frozenset[bytes]) -> tuple[tuple[str, str], ...]:
+    shown = (name.decode("utf-8", "replace") for name in sorted(needed))
+    return tuple(
+        ("needed", f"one side dropped the import of `{name}`; the other uses it anew, so it stays") for name in shown
+    )
+
+
+def _with_renames(
+    content: bytes, found: list[Failure], base: Node, ours: Node, theirs: Node
+) -> tuple[bytes, tuple[tuple[str, str], ...]] | None:
+    """Carry renames into the uses that a merge cut loose; None where one is no rename, or another gate fails then."""
+    notes: dict[tuple[str, str], None] = {}
+    for failure in sorted(found, key=lambda failure: -failure.at):
+        scope = failure.names[0] if failure.names else b""
+        names = [name for side in (ours, theirs) if (name := new_name(base, side, failure.word, scope))]
+        if not failure.word or len(names) != 1:
+            return None
+        content = content[: failure.at] + names[0] + content[failure.at + len(failure.word) :]
+        message = f"`{failure.word.decode()}` was renamed to `{names[0].decode()}`; a new use was renamed with it"
+        notes["renamed", message] = None
+    return (content, tuple(notes)) if not failures(content, base, ours, theirs) else None
+
+
+def _decided(base: Node, ours: Node, theirs: Node, vetoed: frozenset[bytes], needed: frozenset[bytes]) -> Parts:
     sources = base.source, ours.source, theirs.source
-    decider = Decider(vetoed, sources)
+    decider = Decider(vetoed, needed, sources)
     parts = whole_lines(decider.merge(base, ours, theirs))
     if decider.pending:
         done = made(parts, decider.pending)
-        return done if done is not None else whole_lines(Decider(vetoed).merge(base, ours, theirs))
+        return done if done is not None else whole_lines(Decider(vetoed, needed).merge(base, ours, theirs))
     return parts
 
 

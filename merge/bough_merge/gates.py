@@ -19,12 +19,16 @@ _LIMIT_CONTAINERS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Say which gate refused, at which byte of the merged text, why, and in which entities, innermost first."""
+    """Say which gate refused, at which byte of the merged text, why, and in which entities, innermost first.
+
+    `word` is the name that is not found any more, where it is that.
+    """
 
     kind: str
     at: int
     message: str
     names: tuple[bytes, ...] = ()
+    word: bytes = b""
 
 
 def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failure]:

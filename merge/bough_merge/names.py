@@ -54,7 +54,9 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
         for use in now:
             if use.scope not in before:
                 scopes = (use.scope,) if use.scope else ()
-                yield Failure("unresolved", use.at, f"`{name.decode()}` is used here and no longer defined", scopes)
+                yield Failure(
+                    "unresolved", use.at, f"`{name.decode()}` is used here and no longer defined", scopes, name
+                )
 
 
 def _cut_words(side: Node, merged: Node) -> set[bytes]:

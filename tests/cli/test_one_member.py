@@ -167,3 +167,29 @@ def test_doctor_finds_a_live_repository_well(alice: Member) -> None:
     checks = [json.loads(line) for line in alice.bough("doctor", "--json").splitlines()]
     assert {check["name"] for check in checks} >= {"python", "git", "home", "daemon", "repository", "store", "live"}
     assert all(check["well"] for check in checks)
+
+
+def test_restore_brings_back_what_gc_took_from_the_user(alice: Member) -> None:
+    alice.bough("up")
+    write_files(alice.tree, {"f": b"precious\n"})
+    alice.git("add", "f")
+    alice.bough("save")
+    alice.git("reset", "-q", "f")
+    (alice.tree / "f").unlink()
+    alice.git("gc", "-q", "--prune=now")
+    alice.bough("restore", "f")
+    assert (alice.tree / "f").read_bytes() == b"precious\n"
+    alice.bough("undo")
+    assert not (alice.tree / "f").exists()
+
+
+def test_commands_work_from_a_folder_below_and_through_a_link(alice: Member, tmp_path: Path) -> None:
+    alice.bough("up")
+    write_files(alice.tree, {"src/b.py": b"lost\n"})
+    alice.bough("save")
+    (tmp_path / "link").symlink_to(alice.tree)
+    (alice.tree / "src/b.py").unlink()
+    assert alice.types("restore", "b.py", where=alice.tree / "src").code == 0
+    assert (alice.tree / "src/b.py").read_bytes() == b"lost\n"
+    typed = alice.types("status", "--json", where=tmp_path / "link" / "src")
+    assert json.loads(typed.out)["repository"] == str(alice.tree)

@@ -32,6 +32,7 @@ from bough_daemon.packs import (
 from bough_daemon.store import LIVE, SHARED, Store
 
 from tests.daemon.support import git, make_repository
+from tests.daemon.team_support import eventually
 
 FILES = {"a.txt": b"one\n" * 50, "dir/b.txt": b"two\n"}
 WHO = "Alice <alice@example.org>"
@@ -348,8 +349,7 @@ def test_a_child_dies_with_the_one_who_waits_for_it(bob: Side) -> None:
         with os.fdopen(reading, "rb") as source:
             task = asyncio.create_task(run_child(bob.store.git, "hash-object", "--stdin", stdin=source))
             os.write(writing, b"x")
-            while fcntl.ioctl(reading, termios.FIONREAD, bytes(4)) != bytes(4):
-                await asyncio.sleep(0.002)
+            await eventually(lambda: fcntl.ioctl(reading, termios.FIONREAD, bytes(4)) == bytes(4))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

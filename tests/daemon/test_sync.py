@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from bough_daemon import team as team_module
 from bough_daemon.dial import call_member, present_ticket
+from bough_daemon.durable import write_whole
 from bough_daemon.errors import (
     BadTicket,
     BoughError,
@@ -28,9 +29,8 @@ from bough_daemon.errors import (
 )
 from bough_daemon.keys import load_identity
 from bough_daemon.objects import Entry, format_tree
-from bough_daemon.packs import Limits
+from bough_daemon.packs import Limits, take_pack
 from bough_daemon.states import Key, Kind, State
-from bough_daemon.durable import write_whole
 from bough_daemon.store import LIVE, SHARED
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import VALID_MS, Ticket
@@ -542,6 +542,51 @@ def test_a_restored_backup_goes_on_above_what_peers_know(folder: Path) -> None:
             alice = await all_of.start("alice")
             await eventually(lambda: any(event.kind == "behind" for event in alice.events))
             tip = await alice.save({"a.txt": b"3\n"})
+            await eventually(lambda: bob.tip_of("alice") == tip)
+
+    run(test())
+
+
+def test_a_joiner_whose_solo_name_the_team_has_gets_a_new_one_before_anyone_talks(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            tip = await alice.save({"a.txt": b"of the first alice\n"})
+            git(folder, "clone", "-q", str(all_of.origin), "bob")
+            other = await Side.start(folder / "bob", folder / "home-bob", "alice")
+            all_of.running.append(other)
+            mine = await other.save({"a.txt": b"of the second\n"})
+            names = list[str]()
+
+            async def rename() -> None:
+                names.append(other.sync.member)
+
+            await other.sync.join((await alice.sync.invite(LOOPBACK)).ticket, "bob", rename)
+            assert names == ["bob"]
+            await eventually(lambda: other.tip_of("alice") == tip)
+            assert other.store.ref(f"refs/kept/alice/{mine}") == mine
+
+    run(test())
+
+
+def test_a_pack_that_came_while_the_disk_was_full_is_asked_for_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            monkeypatch.setattr("bough_daemon.conversations.LONGEST_PAUSE", 0.05)
+
+            came = list[str]()
+
+            async def full_at_first(*arguments: Any) -> None:
+                came.append("a pack")
+                if len(came) == 1:
+                    raise OSError(28, "No space left on device")
+                await take_pack(*arguments)
+
+            monkeypatch.setattr("bough_daemon.conversations.take_pack", full_at_first)
+            tip = await alice.save({"a.txt": b"x\n"})
             await eventually(lambda: bob.tip_of("alice") == tip)
 
     run(test())

@@ -10,12 +10,35 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 PATHS = ["a.py", "a.js", "a.c", "a.json", "a.yml", "a.toml", "a.md", "go.mod", "requirements.txt", "a.csv", "a.unknown"]
+BOM = b"\xef\xbb\xbf"
 LINES = [
-    b"def f(a):\n", b"    return a\n", b"import os\n", b"from a import b, c\n", b"x = f(1)\n", b"\n", b"# said\n",
-    b"class A:\n", b"    x = 1\n", b"int f(int a) { return a; }\n", b'{"a": 1,\n', b' "b": [1, 2]}\n', b"a: 1\n", b"- b\n",
-    b"[t]\n", b"k = 'v'\n", b"<<<<<<< ours\n", b"=======\n", b">>>>>>> theirs\n", b"||||||| base\n", b"\xff\xfe\n",
-    b"\ttab\r\n", b"let y = {a: 1, b};\n", b"a,b,c\n", b"require a v1\n", b"last",
-]  # fmt: skip
+    b"def f(a):\n",
+    b"    return a\n",
+    b"import os\n",
+    b"from a import b, c\n",
+    b"x = f(1)\n",
+    b"\n",
+    b"# said\n",
+    b"class A:\n",
+    b"    x = 1\n",
+    b"int f(int a) { return a; }\n",
+    b'{"a": 1,\n',
+    b' "b": [1, 2]}\n',
+    b"a: 1\n",
+    b"- b\n",
+    b"[t]\n",
+    b"k = 'v'\n",
+    b"<<<<<<< ours\n",
+    b"=======\n",
+    b">>>>>>> theirs\n",
+    b"||||||| base\n",
+    b"\xff\xfe\n",
+    b"\ttab\r\n",
+    b"let y = {a: 1, b};\n",
+    b"a,b,c\n",
+    b"require a v1\n",
+    b"last",
+]
 
 texts = st.lists(st.sampled_from(LINES), max_size=12).map(b"".join)
 anything = st.one_of(st.binary(max_size=200), texts)
@@ -105,11 +128,11 @@ def _names(content: bytes) -> list[bytes]:
     ("base", "ours", "theirs", "wanted"),
     [
         (b"a = 1\r\nb = 2\r\n", b"a = 2\r\nb = 2\r\n", b"a = 1\r\nb = 3\r\n", b"a = 2\r\nb = 3\r\n"),
-        (b"\xef\xbb\xbfa = 1\nb = 2\n", b"\xef\xbb\xbfa = 2\nb = 2\n", b"\xef\xbb\xbfa = 1\nb = 3\n", b"\xef\xbb\xbfa = 2\nb = 3\n"),
+        (BOM + b"a = 1\nb = 2\n", BOM + b"a = 2\nb = 2\n", BOM + b"a = 1\nb = 3\n", BOM + b"a = 2\nb = 3\n"),
         (b"a = 1\nb = 2", b"a = 2\nb = 2", b"a = 1\nb = 3", b"a = 2\nb = 3"),
         (b"s = '\xe9'\nb = 2\n", b"s = '\xe8'\nb = 2\n", b"s = '\xe9'\nb = 3\n", b"s = '\xe8'\nb = 3\n"),
         (b"a = 1\r\nb = 2\n", b"a = 2\r\nb = 2\n", b"a = 1\r\nb = 3\n", b"a = 2\r\nb = 3\n"),
-        (b"if a:\n\tb = 1\n\tc = 1\n", b"if a:\n\tb = 2\n\tc = 1\n", b"if a:\n\tb = 1\n\tc = 2\n", b"if a:\n\tb = 2\n\tc = 2\n"),
+        (b"if a:\n\tb\n\tc\n", b"if a:\n\td\n\tc\n", b"if a:\n\tb\n\te\n", b"if a:\n\td\n\te\n"),
     ],
     ids=["crlf", "bom", "no final newline", "latin-1", "mixed line ends", "tabs"],
 )  # fmt: skip

@@ -30,7 +30,9 @@ def _show(told: Status) -> None:
     if told.state != "live":
         output.data(f"  {output.bold(told.state)}")
     if told.files:
-        output.data(f"  {output.count(len(told.files), 'file')} changed since the last commit: {_few(told.files)}")
+        output.data(
+            f"  {output.count(len(told.files), 'file')} changed since the last commit: {output.few(told.files)}"
+        )
     for path in told.withheld:
         output.data(f"  withheld: {path.path} ({path.reason})")
     for landed in told.landed:
@@ -46,12 +48,10 @@ def _show(told: Status) -> None:
 
 def _show_teammate(teammate: TeammateStatus) -> None:
     presence = "●" if teammate.connected else "○"
-    changed = f"{output.count(len(teammate.files), 'file')}: {_few(teammate.files)}" if teammate.files else "no changes"
+    changed = (
+        f"{output.count(len(teammate.files), 'file')}: {output.few(teammate.files)}" if teammate.files else "no changes"
+    )
     when = output.ago(teammate.changed_at)
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
     )
-
-
-def _few(paths: list[str]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,8 +12,12 @@ from bough_cli.connection import connect, here
 
 
 def watch(json: Annotated[bool, typer.Option("--json", help="Print one JSON object an event.")] = False) -> None:
-    """Show what happens in the team, as it happens, until you press Ctrl-C."""
+    """Show who works where, as it changes, until you press Ctrl-C; without a terminal, a line an event."""
     with connect() as daemon:
+        if sys.stdout.isatty() and not json:
+            from bough_cli.screen import show  # rich takes a while to import
+
+            show(daemon, here())
         for event in daemon.watch(here()):
             if json:
                 output.as_json(event)

@@ -1,0 +1,71 @@
+"""The full screen of `bough watch`: who works where, on what, as it changes."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+
+from bough_daemon.client import Client
+from bough_daemon.errors import BoughError
+from bough_daemon.report import Event, Status
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from bough_cli import output
+
+REMEMBERED = 12  # events on the screen
+REFRESH = 5.0  # seconds after which "5 seconds ago" is drawn anew when nothing happens
+
+
+def show(daemon: Client, path: str) -> None:
+    """Draw the team until the user presses Ctrl-C; raise what the daemon raises."""
+    happened: queue.SimpleQueue[Event | BoughError] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(daemon, path, happened), daemon=True).start()
+    recent: deque[Event] = deque(maxlen=REMEMBERED)
+    with Live(screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(_drawn(daemon.status(path), recent), refresh=True)
+            try:
+                event = happened.get(timeout=REFRESH)
+            except queue.Empty:
+                continue
+            if isinstance(event, BoughError):
+                raise event
+            recent.appendleft(event)
+
+
+def _listen(daemon: Client, path: str, happened: queue.SimpleQueue[Event | BoughError]) -> None:
+    try:
+        for event in daemon.watch(path):
+            happened.put(event)
+    except BoughError as failure:
+        happened.put(failure)
+
+
+def _drawn(status: Status, recent: deque[Event]) -> Group:
+    team = Table(expand=True, box=None, header_style="bold")
+    for column in ("", "who", "at", "changed", "on"):
+        team.add_column(column, no_wrap=column != "on")
+    mine = f"in {status.hopped_to}'s branch" if status.hopped_to else status.head or "detached"
+    team.add_row(
+        "●", Text(f"{status.branch} (you, {mine})", "bold"), *_where(status.tip, status.changed_at, status.files)
+    )
+    for one in status.teammates:
+        dot = Text("●", "green") if one.connected else Text("○", "dim")
+        team.add_row(dot, Text(one.branch, "bold"), *_where(one.tip, one.changed_at, one.files))
+    events = Table.grid(padding=(0, 2))
+    for event in recent:
+        events.add_row(
+            Text(output.ago(event.at), "dim"), Text(event.member, "bold"), event.event, output.short(event.tip)
+        )
+    notes = [Text(status.state, "yellow")] if status.state != "live" else []
+    notes += [Text(f"withheld: {one.path} ({one.reason})", "dim") for one in status.withheld[:5]]
+    return Group(Panel(Group(team, *notes), title=status.repository), Panel(events, title="lately"))
+
+
+def _where(tip: str, at: float, files: list[str]) -> tuple[str, str, str]:
+    return output.short(tip), output.ago(at) if tip else "", output.few(files, 6) or "no changes"

@@ -1,0 +1,3 @@
+open() {
+  echo open
+}

@@ -1,0 +1,11 @@
+open() {
+  echo open
+}
+
+close() {
+  echo close
+}
+
+sell() {
+  echo sell
+}

@@ -1,0 +1,7 @@
+open() {
+  echo open
+}
+
+sell() {
+  echo sell
+}

@@ -1,0 +1,4 @@
+run 'opens' '
+	one a &&
+	second b
+'

@@ -1,0 +1,4 @@
+run 'opens' '
+	first a &&
+	second c
+'

@@ -1,0 +1,9 @@
+int a(void)
+{
+	return 1;
+}
+
+int b(void)
+{
+	return 2;
+}

@@ -1,0 +1,11 @@
+#include <stdio.h>
+
+int size(const char *a)
+{
+	return length(a);
+}
+
+int other(void)
+{
+	return 1;
+}

@@ -1,0 +1,12 @@
+#include <stdio.h>
+#include <string.h>
+
+int size(const char *a)
+{
+	return strlen(a);
+}
+
+int other(void)
+{
+	return strcmp("a", "b");
+}

@@ -1,0 +1,3 @@
+#include <stdio.h>
+
+int open_shop(void);

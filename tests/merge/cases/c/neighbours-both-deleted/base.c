@@ -1,0 +1,6 @@
+void run(void)
+{
+	first();
+	second();
+	third();
+}

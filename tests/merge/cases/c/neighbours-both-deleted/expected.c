@@ -1,0 +1,12 @@
+void run(void)
+{
+	first();
+<<<<<<< ours
+	third();
+||||||| base
+	second();
+	third();
+=======
+	second();
+>>>>>>> theirs
+}

@@ -1,0 +1,1 @@
+add_executable(store a.c b.c)

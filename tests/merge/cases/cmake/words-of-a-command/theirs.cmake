@@ -1,0 +1,1 @@
+add_executable(shop a.c c.c)

@@ -1,0 +1,6 @@
+class Shop {
+public:
+  int a;
+private:
+  int b;
+};

@@ -1,0 +1,5 @@
+class Shop {
+public:
+  int a;
+  int c;
+};

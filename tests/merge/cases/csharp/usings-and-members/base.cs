@@ -1,0 +1,6 @@
+using System;
+
+class Shop
+{
+    int a;
+}

@@ -1,0 +1,8 @@
+using System;
+using System.IO;
+
+class Shop
+{
+    int a;
+    int b;
+}

@@ -1,0 +1,8 @@
+using System;
+using System.Linq;
+
+class Shop
+{
+    int a;
+    int c;
+}

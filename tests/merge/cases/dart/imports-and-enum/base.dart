@@ -1,0 +1,5 @@
+import 'a.dart';
+
+enum Shop {
+  open,
+}

@@ -1,0 +1,7 @@
+import 'a.dart';
+import 'b.dart';
+
+enum Shop {
+  open,
+  closed,
+}

@@ -1,0 +1,7 @@
+import 'a.dart';
+import 'c.dart';
+
+enum Shop {
+  open,
+  sold,
+}

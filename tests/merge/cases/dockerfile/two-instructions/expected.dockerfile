@@ -1,0 +1,3 @@
+FROM a:2
+ENV B=2
+RUN c

@@ -1,0 +1,3 @@
+FROM a:2
+ENV B=1
+RUN c

@@ -1,0 +1,3 @@
+defmodule Shop do
+  alias A.B
+end

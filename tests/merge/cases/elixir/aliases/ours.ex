@@ -1,0 +1,4 @@
+defmodule Shop do
+  alias A.B
+  alias A.C
+end

@@ -1,0 +1,5 @@
+module shop
+
+require (
+	a v1
+)

@@ -1,0 +1,7 @@
+module shop
+
+require (
+	a v1
+	b v1
+	c v1
+)

@@ -1,0 +1,6 @@
+module shop
+
+require (
+	a v1
+	b v1
+)

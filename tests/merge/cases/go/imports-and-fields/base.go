@@ -1,0 +1,9 @@
+package shop
+
+import (
+	"fmt"
+)
+
+type Shop struct {
+	Name string
+}

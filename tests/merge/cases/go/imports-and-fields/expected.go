@@ -1,0 +1,13 @@
+package shop
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+type Shop struct {
+	Name string
+	Open bool
+	Size int
+}

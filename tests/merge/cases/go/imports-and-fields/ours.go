@@ -1,0 +1,11 @@
+package shop
+
+import (
+	"fmt"
+	"io"
+)
+
+type Shop struct {
+	Name string
+	Open bool
+}

@@ -1,0 +1,11 @@
+package shop
+
+import (
+	"fmt"
+	"os"
+)
+
+type Shop struct {
+	Name string
+	Size int
+}

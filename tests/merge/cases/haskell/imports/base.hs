@@ -1,0 +1,5 @@
+module Shop where
+
+import A
+
+open = True

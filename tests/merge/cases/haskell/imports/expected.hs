@@ -1,0 +1,7 @@
+module Shop where
+
+import A
+import B
+import C
+
+open = True

@@ -1,0 +1,6 @@
+module Shop where
+
+import A
+import B
+
+open = True

@@ -1,0 +1,6 @@
+module Shop where
+
+import A
+import C
+
+open = True

@@ -1,0 +1,7 @@
+class Shop {
+    void sell(int a) {
+    }
+
+    void sell(String a) {
+    }
+}

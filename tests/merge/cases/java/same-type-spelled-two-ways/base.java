@@ -1,0 +1,5 @@
+class Shop {
+    void open(String[] names) {
+        log(names);
+    }
+}

@@ -1,0 +1,10 @@
+class Shop {
+<<<<<<< ours
+    public void sell() {
+||||||| base
+    void sell() {
+=======
+    private void sell() {
+>>>>>>> theirs
+    }
+}

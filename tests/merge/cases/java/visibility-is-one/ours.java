@@ -1,0 +1,4 @@
+class Shop {
+    public void sell() {
+    }
+}

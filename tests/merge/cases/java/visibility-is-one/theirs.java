@@ -1,0 +1,4 @@
+class Shop {
+    private void sell() {
+    }
+}

@@ -1,0 +1,9 @@
+const a = {
+  one: 1,
+<<<<<<< ours
+  two,
+||||||| base
+=======
+  two: 2,
+>>>>>>> theirs
+};

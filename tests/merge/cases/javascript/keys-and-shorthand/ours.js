@@ -1,0 +1,4 @@
+const a = {
+  one: 1,
+  two,
+};

@@ -1,0 +1,5 @@
+describe("shop", () => {
+  it("opens", () => {
+    expect(open()).toBe(true);
+  });
+});

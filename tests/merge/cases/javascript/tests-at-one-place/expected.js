@@ -1,0 +1,13 @@
+describe("shop", () => {
+  it("opens", () => {
+    expect(open()).toBe(true);
+  });
+
+  it("closes", () => {
+    expect(close()).toBe(true);
+  });
+
+  it("sells", () => {
+    expect(sell()).toBe(1);
+  });
+});

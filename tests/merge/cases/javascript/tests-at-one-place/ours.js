@@ -1,0 +1,9 @@
+describe("shop", () => {
+  it("opens", () => {
+    expect(open()).toBe(true);
+  });
+
+  it("closes", () => {
+    expect(close()).toBe(true);
+  });
+});

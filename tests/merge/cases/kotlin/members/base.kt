@@ -1,0 +1,3 @@
+class Shop {
+    val a = 1
+}

@@ -1,0 +1,7 @@
+class Shop {
+    val a = 1
+
+    fun open() = true
+
+    fun close() = false
+}

@@ -1,0 +1,5 @@
+class Shop {
+    val a = 1
+
+    fun open() = true
+}

@@ -1,0 +1,2 @@
+all: a b c d
+	echo all

@@ -1,0 +1,2 @@
+all: a b d
+	echo all

@@ -1,0 +1,7 @@
+let a = 1
+<<<<<<< ours
+let b = a
+||||||| base
+=======
+let c = a
+>>>>>>> theirs

@@ -1,0 +1,9 @@
+<?php
+use A\B;
+
+class Shop
+{
+    public function open()
+    {
+    }
+}

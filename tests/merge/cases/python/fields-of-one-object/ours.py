@@ -1,0 +1,4 @@
+class A:
+    def __init__(self):
+        self.a = 1
+        self.b = 2

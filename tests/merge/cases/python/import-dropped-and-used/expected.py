@@ -1,0 +1,10 @@
+import os
+import sys
+
+
+def name():
+    return sys.platform
+
+
+def here():
+    return os.getcwd()

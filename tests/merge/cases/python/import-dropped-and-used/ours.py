@@ -1,0 +1,5 @@
+import sys
+
+
+def name():
+    return sys.platform

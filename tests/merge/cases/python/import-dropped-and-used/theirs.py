@@ -1,0 +1,10 @@
+import os
+import sys
+
+
+def name():
+    return os.name
+
+
+def here():
+    return os.getcwd()

@@ -1,0 +1,4 @@
+def g(a):
+    b = a + 1
+    c = b * 2
+    return c

@@ -1,0 +1,4 @@
+def f(a):
+    b = a + 1
+    c = b * 3
+    return c

@@ -1,0 +1,8 @@
+def run():
+    start()
+<<<<<<< ours
+    warm()
+||||||| base
+=======
+    load()
+>>>>>>> theirs

@@ -1,0 +1,7 @@
+def total(prices):
+    amount = 0
+    for price in prices:
+        amount += price
+
+    print(amount)
+    return amount

@@ -1,0 +1,3 @@
+def run(path):
+    text = read(path, "utf-8")
+    print(text)

@@ -1,0 +1,3 @@
+def run(path):
+    text = read(path, "latin-1")
+    print(text)

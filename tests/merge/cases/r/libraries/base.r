@@ -1,0 +1,3 @@
+library(a)
+
+f <- function(x) x

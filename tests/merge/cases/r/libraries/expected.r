@@ -1,0 +1,5 @@
+library(a)
+library(b)
+library(c)
+
+f <- function(x) x

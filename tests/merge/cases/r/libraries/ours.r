@@ -1,0 +1,4 @@
+library(a)
+library(b)
+
+f <- function(x) x

@@ -1,0 +1,4 @@
+library(a)
+library(c)
+
+f <- function(x) x

@@ -1,0 +1,9 @@
+class Shop
+  def open
+    true
+  end
+
+  def close
+    false
+  end
+end

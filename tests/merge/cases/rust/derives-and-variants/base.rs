@@ -1,0 +1,4 @@
+#[derive(Debug)]
+enum Shop {
+    Open,
+}

@@ -1,0 +1,6 @@
+#[derive(Debug, Clone, PartialEq)]
+enum Shop {
+    Open,
+    Closed,
+    Sold(u8),
+}

@@ -1,0 +1,5 @@
+#[derive(Debug, Clone)]
+enum Shop {
+    Open,
+    Closed,
+}

@@ -1,0 +1,5 @@
+#[derive(Debug, PartialEq)]
+enum Shop {
+    Open,
+    Sold(u8),
+}

@@ -1,0 +1,3 @@
+import a.B
+
+object Shop

@@ -1,0 +1,5 @@
+import a.B
+import a.C
+import a.D
+
+object Shop

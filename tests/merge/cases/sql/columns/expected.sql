@@ -1,0 +1,5 @@
+CREATE TABLE shop (
+  id int,
+  name text,
+  open bool
+);

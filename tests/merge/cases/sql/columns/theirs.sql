@@ -1,0 +1,4 @@
+CREATE TABLE shop (
+  id int,
+  open bool
+);

@@ -1,0 +1,3 @@
+class Shop {
+    var a = 1
+}

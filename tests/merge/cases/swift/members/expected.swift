@@ -1,0 +1,7 @@
+class Shop {
+    var a = 1
+
+    func open() {}
+
+    func close() {}
+}

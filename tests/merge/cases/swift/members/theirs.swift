@@ -1,0 +1,5 @@
+class Shop {
+    var a = 1
+
+    func close() {}
+}

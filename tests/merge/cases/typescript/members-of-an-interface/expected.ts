@@ -1,0 +1,5 @@
+interface Shop {
+  name: string;
+  open: boolean;
+  sell(item: Item): void;
+}

@@ -1,0 +1,4 @@
+interface Shop {
+  name: string;
+  open: boolean;
+}

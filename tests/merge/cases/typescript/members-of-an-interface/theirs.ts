@@ -1,0 +1,4 @@
+interface Shop {
+  name: string;
+  sell(item: Item): void;
+}

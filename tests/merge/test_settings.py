@@ -1,0 +1,53 @@
+"""What a repository may say in the `[merge]` table of its `.bough.toml`."""
+
+from __future__ import annotations
+
+import pickle
+import tomllib
+
+import pytest
+from bough_merge import Settings, SettingsError, merge_file
+
+BASE = b"def a():\n    return 1\n"
+OURS = BASE + b"\n\ndef b():\n    return 2\n"
+THEIRS = BASE + b"\n\ndef c():\n    return 3\n"
+
+
+def _settings(text: str) -> Settings:
+    return Settings.parsed(tomllib.loads(text)["merge"])
+
+
+def test_order_means_something_where_a_team_says_so() -> None:
+    settings = _settings('[merge]\nordered = ["legacy/*"]\n')
+    assert not merge_file(BASE, OURS, THEIRS, "legacy/a.py", settings=settings).clean
+    assert merge_file(BASE, OURS, THEIRS, "new/a.py", settings=settings).clean
+
+
+def test_a_team_can_add_a_language_like_another() -> None:
+    settings = _settings('[merge.languages.recipe]\nlike = "python"\npaths = [".recipe"]\n')
+    assert not merge_file(BASE, OURS, THEIRS, "a.recipe").clean
+    assert merge_file(BASE, OURS, THEIRS, "a.recipe", settings=settings).clean
+
+
+def test_a_team_can_free_an_order() -> None:
+    settings = _settings(
+        '[merge.languages.python]\nlike = "python"\npaths = [".py"]\n'
+        'free = [{ group = "calls", kind = "call", container = "module" }]\n'
+    )
+    base, ours, theirs = b"start()\n", b"start()\na()\n", b"start()\nb()\n"
+    assert not merge_file(base, ours, theirs, "a.py").clean
+    assert merge_file(base, ours, theirs, "a.py", settings=settings).content == b"start()\na()\nb()\n"
+
+
+@pytest.mark.parametrize(
+    "table", [{"colour": 1}, {"languages": {"x": {"like": "nothing"}}}, {"languages": {"x": {"colour": 1}}}]
+)
+def test_what_means_nothing_is_refused(table: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        Settings.parsed(table)
+
+
+def test_settings_and_results_travel_to_a_worker() -> None:
+    settings = _settings('[merge.languages.recipe]\nlike = "python"\npaths = [".recipe"]\n')
+    merged = merge_file(BASE, OURS, THEIRS, "a.recipe", settings=pickle.loads(pickle.dumps(settings)))
+    assert pickle.loads(pickle.dumps(merged)) == merged
