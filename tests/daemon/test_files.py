@@ -79,7 +79,7 @@ def as_tree(here: Desk, files: dict[str, tuple[int, bytes]]) -> Picture:
     return Picture(here.store.objects.splice(None, entries))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TREES, min_size=1, max_size=4))
 def test_any_picture_follows_any_other(trees: list[dict[str, tuple[int, bytes]]]) -> None:
     with tempfile.TemporaryDirectory() as folder, desk(Path(folder, "r"), {}) as here:

@@ -453,7 +453,7 @@ def perform(root: Path, deed: tuple[str, str, bytes]) -> None:
         git(root, "commit", "-q", "--allow-empty", "-m", "in between")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(DEEDS, max_size=8), st.lists(DEEDS, max_size=6), st.lists(DEEDS, max_size=5))
 def test_hop_and_back_is_the_identity(
     mine: list[tuple[str, str, bytes]], hers: list[tuple[str, str, bytes]], there: list[tuple[str, str, bytes]]
