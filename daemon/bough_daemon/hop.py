@@ -173,9 +173,10 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
         ),
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot)
     live.store.arrive(theirs.base)
-    entered = live.branch.record(tree, theirs.base, change.kind, onto=theirs.tip)
+    entered = carry_out(
+        live, change, snapshot, lambda: live.branch.record(tree, theirs.base, change.kind, onto=theirs.tip)
+    )
     return Moved(theirs.name, head, entered, short(commits) if commits is not None else None), old.commit
 
 
@@ -199,8 +200,9 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         placed=placed_by(live, hop),
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot)
-    returned = live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
+    returned = carry_out(
+        live, change, snapshot, lambda: live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
+    )
     return Moved(hop.name, head, returned, short(commits) if commits is not None else None), old.commit
 
 
@@ -223,7 +225,7 @@ def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str
         given=[old.commit],
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot)
+    carry_out(live, change, snapshot, lambda: snapshot)
     return Moved(hop.name, head, snapshot), old.commit
 
 

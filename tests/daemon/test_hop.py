@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bough_daemon import change
 from bough_daemon.errors import BadUsage, CheckedOutElsewhere, HostilePath, NotPossibleNow, UnknownMember
 from bough_daemon.hop import back, hop, hop_now, off
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry
@@ -239,6 +240,38 @@ def test_a_hop_refuses_open_conflicts_a_lock_and_strangers(here: Desk) -> None:
     git(here.root, "update-index", "--index-info", stdin=f"100644 {blob} 1\tq\n100644 {blob} 2\tq\n".encode())
     with pytest.raises(NotPossibleNow, match="conflicts"):
         enter(here)
+
+
+@pytest.mark.parametrize("broken", ["move_refs", "move_head", "put_index", "record"])
+def test_whatever_fails_on_the_way_all_is_as_before(here: Desk, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    write_files(here.root, {"m.txt": b"m\n"})
+    enter(here)
+    git(here.root, "commit", "-q", "--allow-empty", "-m", "made there")
+    before, refs = everything(here.root), git(here.root, "for-each-ref")
+    tip = here.snapshot()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk on fire")
+
+    with monkeypatch.context() as patch:
+        if broken == "record":
+            patch.setattr(
+                here.branch,
+                "record",
+                lambda *a, **k: fail() if "onto" in k else type(here.branch).record(here.branch, *a, **k),
+            )
+        elif broken == "put_index":
+            patch.setattr("bough_daemon.index.restore_shared", fail)
+            patch.setattr("bough_daemon.index.Lock.replace", lambda lock, data: fail())
+        else:
+            real = getattr(change, broken)
+            patch.setattr(change, broken, lambda *a: real(*a) if a[-1] == change.TAKEN_BACK else fail())
+        with pytest.raises(OSError, match="fire"):
+            leave(here)
+    assert (everything(here.root), git(here.root, "for-each-ref")) == (before, refs)
+    assert here.branch.tip == tip
+    assert leave(here) == "hop/alice"
 
 
 def test_back_refuses_while_the_branch_is_checked_out_elsewhere(here: Desk, tmp_path: Path) -> None:

@@ -150,6 +150,9 @@ def check_recoverable(root: Path, before: dict[str, object], step: int, hops: in
     try:
         left = recover(here.live)
         if left.interrupted is not None:
+            tip, hers = here.branch.tip, here.teammate("alice")
+            assert tip is not None and hers is not None
+            assert not here.store.is_ancestor(hers.tip, tip.oid), "half of her work would count as removed"
             with pytest.raises(NotPossibleNow, match="cut short"):
                 here.do(hop(here.live, here.terminal, "alice", merge_both))
         done = sum(deed.state in ("begun", "done") for deed in Journal(here.store.folder, here.worktree).deeds()) - hops
