@@ -415,7 +415,6 @@ def test_a_linked_worktree_hops_alone(here: Desk, tmp_path: Path) -> None:
         assert everything(here.root) == main
     finally:
         linked.close()
-        here.__init__(here.root)  # type: ignore[misc]
 
 
 def test_a_split_index_comes_back(here: Desk) -> None:
