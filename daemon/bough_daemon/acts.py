@@ -13,8 +13,8 @@ from bough_daemon.errors import BadUsage
 from bough_daemon.heads import words
 from bough_daemon.hop import Moved
 from bough_daemon.live import Live
-from bough_daemon.merging import Both
 from bough_daemon.report import Act, Done
+from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
 
 SHORT = 10  # characters of an id in a sentence

@@ -13,8 +13,9 @@ from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
 from bough_daemon.journal import Hop
 from bough_daemon.live import Live, Teammate
-from bough_daemon.merging import Both, merge_commits
+from bough_daemon.merging import merge_commits
 from bough_daemon.picture import Picture, differences
+from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Head
 

@@ -13,9 +13,10 @@ from bough_daemon.commits import authors_of, commit, run_hook, trailers_for
 from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow
 from bough_daemon.heads import check_free, commit_of, free_branch, short
 from bough_daemon.live import Live
-from bough_daemon.merging import Both, Merged, merge_commits
+from bough_daemon.merging import Merged, merge_commits
 from bough_daemon.objects import Entry
 from bough_daemon.picture import Disturbed, Picture
+from bough_daemon.sides import Both
 from bough_daemon.target import RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pygit2
@@ -18,16 +18,11 @@ from bough_daemon.index import Stage, changed, hidden_paths
 from bough_daemon.landed import knowing, learn
 from bough_daemon.live import Live, Teammate
 from bough_daemon.objects import Entry, Objects
-from bough_daemon.picture import Picture, is_file
+from bough_daemon.picture import Picture
+from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
 
 WHO = "bough <bough@localhost> 0 +0000"
-
-Both = Callable[[bytes | None, bytes, bytes, str], tuple[bytes, Sequence[Any], str, Sequence[Any]]]
-"""Merge a file that both sides changed: (base, ours, theirs, path) → (content, conflicts, method, findings).
-
-Where `conflicts` is not empty, `content` carries diff3 markers.
-"""
 
 
 @dataclass(frozen=True)
@@ -56,24 +51,18 @@ class Merged:
 
 
 @dataclass(frozen=True)
-class _Open:
-    """A file that Git could not merge: (base, ours, theirs), and the mode that it will have."""
-
-    path: str
-    sides: tuple[bytes | None, bytes, bytes]
-    mode: int
-
-
-@dataclass(frozen=True)
 class _Outcome:
-    """What Git made of a merge, before anybody looked into the files that it could not merge."""
+    """What Git made of a merge, before anybody looked into the files that it could not merge.
 
-    ours: str
+    `trees`: of the base, of ours and of theirs. `sides`: what the engine gets to see.
+    """
+
+    trees: tuple[str, str, str]
     tree: str
     stages: Mapping[str, tuple[Stage, ...]]
     said: Mapping[str, tuple[str, ...]]
     merged: tuple[str, ...]
-    open: tuple[_Open, ...] = ()
+    sides: Sides = field(default_factory=Sides)
 
 
 async def merge_commits(live: Live, ours: str, theirs: str, both: Both, *, also: Sequence[str] = ()) -> Merged:
@@ -82,7 +71,7 @@ async def merge_commits(live: Live, ours: str, theirs: str, both: Both, *, also:
     `also`: commits that `ours` contains, though its history does not say so (what the team sees of it).
     """
     outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours])
-    decided = await asyncio.to_thread(lambda: [(file, both(*file.sides, file.path)) for file in outcome.open])
+    decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
     return await live.owner.run(_combined, live.store.objects, outcome, decided)
 
 
@@ -91,16 +80,27 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
         raise UnrelatedHistory("the two branches share no commit")
     learn(store, ours, theirs)
     objects = store.objects
-    mine = objects.commit(ours).tree
+    mine, hers = objects.commit(ours).tree, objects.commit(theirs).tree
     with store.quarantine() as git:
         if also:
             ours = _commit(git, mine, [ours, *also])
         out = knowing(git).run("merge-tree", "--write-tree", "-z", "--messages", ours, theirs, allowed=(0, 1))
+        base = _base_tree(knowing(git), ours, theirs)
         _keep_new(objects, git)
-    outcome = _parsed(mine, out)
+    outcome = _parsed((base, mine, hers), out)
     objects.own_tree_difference(mine, outcome.tree)
-    files = (_open(objects, outcome.tree, path, stages) for path, stages in outcome.stages.items())
-    return replace(outcome, open=tuple(file for file in files if file is not None))
+    if mine in (base, outcome.tree) or hers == base:
+        return outcome
+    open_paths = {path for path, of in outcome.stages.items() if {stage.number for stage in of} >= {2, 3}}
+    return replace(outcome, sides=sides_of(objects, store.git, outcome.trees, outcome.tree, open_paths))
+
+
+def _base_tree(git: Git, ours: str, theirs: str) -> str:
+    """Return the tree that both sides began with; where there are several, what Git makes of the first two."""
+    bases = git.run("merge-base", "--all", ours, theirs).decode().split()
+    if len(bases) == 1:
+        return git.line("rev-parse", f"{bases[0]}^{{tree}}")
+    return git.run("merge-tree", "--write-tree", *bases[:2], allowed=(0, 1)).decode().split("\n", 1)[0]
 
 
 def _commit(git: Git, tree: str, parents: Sequence[str]) -> str:
@@ -120,7 +120,7 @@ def _keep_new(objects: Objects, git: Git) -> None:
                 objects.write("tree" if kind == pygit2.enums.ObjectType.TREE else "blob", data)
 
 
-def _parsed(ours: str, out: bytes) -> _Outcome:
+def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
     """Read what `git merge-tree -z` prints: the tree, the conflicts by stage, then its messages by path."""
     fields = [os.fsdecode(field) for field in out.split(b"\0")]
     tree, rest = fields[0], fields[1:]
@@ -141,36 +141,45 @@ def _parsed(ours: str, out: bytes) -> _Outcome:
         elif kind.startswith("CONFLICT"):
             said |= {path: (*said.get(path, ()), words.strip()) for path in paths}
         at += 3 + count
-    return _Outcome(ours, tree, stages, said, tuple(merged))
+    return _Outcome(trees, tree, stages, said, tuple(merged))
 
 
-def _open(objects: Objects, tree: str, path: str, stages: Sequence[Stage]) -> _Open | None:
-    """Return a conflict that lies within one file, None for one about names, kinds or deletions."""
-    by_number = {stage.number: stage.entry for stage in stages}
-    base, ours, theirs = (by_number.get(number) for number in (1, 2, 3))
-    if ours is None or theirs is None or not (is_file(ours) and is_file(theirs) and is_file(objects.entry(tree, path))):
-        return None
-    if base is not None and not is_file(base):
-        return None
-    mode = theirs.mode if base is not None and base.mode == ours.mode else ours.mode
-    old = objects.blob(base.oid) if base is not None else None
-    return _Open(path, (old, objects.blob(ours.oid), objects.blob(theirs.oid)), mode)
-
-
-def _combined(objects: Objects, outcome: _Outcome, decided: Sequence[tuple[_Open, Any]]) -> Merged:
+def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided]) -> Merged:
+    """Put what the engine decided into Git's result."""
     files = {path: File(path, "clean", "lines") for path in outcome.merged}
     for path in outcome.stages.keys() | outcome.said.keys():
         files[path] = File(path, "conflict", "names", outcome.said.get(path, ()))
+    stages = dict(outcome.stages)
     changes: dict[str, Entry | None] = {}
-    for file, (content, conflicts, method, findings) in decided:
-        files[file.path] = File(file.path, "conflict" if conflicts else "clean", method, tuple(findings))
-        changes[file.path] = Entry(file.mode, objects.write_blob(content))
+    for path, made in decided.items():
+        three = outcome.sides.entries.get(path)
+        if three is None or not _matters(objects, outcome, path, three, made):
+            continue
+        files[path] = File(path, "conflict" if made.conflicts else "clean", made.method, tuple(made.findings))
+        changes[path] = Entry(_mode(three), objects.write_blob(made.content))
+        stages[path] = tuple(Stage(path, entry, number) for number, entry in enumerate(three, 1) if entry is not None)
     tree = objects.splice(outcome.tree, changes) if changes else outcome.tree
     listed = tuple(files[path] for path in sorted(files))
     open_paths = {file.path for file in listed if file.result == "conflict"}
-    stages = tuple(stage for path, of in sorted(outcome.stages.items()) if path in open_paths for stage in of)
-    result: Literal["clean", "conflict", "same"] = "same" if tree == outcome.ours else "clean"
-    return Merged("conflict" if open_paths else result, tree, listed, stages)
+    left = tuple(stage for path, of in sorted(stages.items()) if path in open_paths for stage in of)
+    result: Literal["clean", "conflict", "same"] = "same" if tree == outcome.trees[1] else "clean"
+    return Merged("conflict" if open_paths else result, tree, listed, left)
+
+
+def _matters(objects: Objects, outcome: _Outcome, path: str, three: Three, made: Decided) -> bool:
+    """Return whether the engine's word on a file goes beyond Git's: both changed it, or one side reaches into it."""
+    if path in outcome.stages or both_changed(three):
+        return True
+    by_git = objects.entry(outcome.tree, path)
+    return by_git is not None and (bool(made.conflicts or made.findings) or objects.blob(by_git.oid) != made.content)
+
+
+def _mode(three: Three) -> int:
+    base, ours, theirs = three
+    if ours is None or (base is not None and theirs is not None and base.mode == ours.mode):
+        assert theirs is not None
+        return theirs.mode
+    return ours.mode
 
 
 async def merge(live: Live, name: str, both: Both, *, preview: bool = False) -> Merged:

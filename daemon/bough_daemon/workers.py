@@ -1,6 +1,6 @@
 """Merge in processes of their own, so that a hostile or huge file holds up nothing and can be stopped.
 
-A worker is a fresh process (never forked) that holds no socket, lock or key. It gets a file's three sides on its
+A worker is a fresh process (never forked) that holds no socket, lock or key. It gets the sides of a merge on its
 standard input, answers on its standard output, and ends when that input closes, however the daemon ended.
 """
 
@@ -13,13 +13,18 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import IO, Any
 
+from bough_daemon.errors import BadUsage
+from bough_daemon.sides import SETTINGS, Decided, Sides, both_changed
+
 TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached long before
-Answer = tuple[bytes, Sequence[Any], str, Sequence[Any]]
-Job = tuple[bytes | None, bytes, bytes, str]
+FILE_TIME = 0.1  # seconds that each further file of a merge may add
 LABELS = ("ours", "base", "theirs")
+
+Tree = Mapping[str, bytes]
+Job = tuple[Tree, Tree, Tree, Mapping[str, Any]]
 
 
 class MergeWorkers:
@@ -31,17 +36,30 @@ class MergeWorkers:
         for _ in range(self._count):
             self._idle.put(None)
 
-    @property
-    def count(self) -> int:
-        """How many files can be merged at once."""
-        return self._count
+    def merge(self, sides: Sides) -> Mapping[str, Decided]:
+        """Merge what both sides changed, and hold each side's changes against the other's.
 
-    def merge(self, base: bytes | None, ours: bytes, theirs: bytes, path: str) -> Answer:
-        """Merge one file: (content, conflicts, method, findings). A worker that had to be killed is a conflict."""
+        When that takes too long, each file that both changed is merged by itself; one for which a worker had to be
+        killed is a conflict as a whole.
+        """
+        job = (sides.base, sides.ours, sides.theirs, sides.settings)
+        answer = self._ask(job, TIME_LIMIT + FILE_TIME * len(sides.entries))
+        if answer is not None:
+            return answer
+        decided: dict[str, Decided] = {}
+        for path in (path for path, three in sides.entries.items() if both_changed(three)):
+            one = [{path: side[path]} if path in side else {} for side in (sides.base, sides.ours, sides.theirs)]
+            alone = self._ask((one[0], one[1], one[2], sides.settings), TIME_LIMIT)
+            decided |= alone if alone is not None else {path: whole_conflict(sides, path)}
+        return decided
+
+    def _ask(self, job: Job, limit: float) -> dict[str, Decided] | None:
         worker = self._idle.get() or _Worker()
-        answer = worker.ask((base, ours, theirs, path))
+        answer = worker.ask(job, limit)
         self._idle.put(worker if answer is not None else None)
-        return answer if answer is not None else whole_conflict(base, ours, theirs)
+        if isinstance(answer, str):
+            raise BadUsage(f"{SETTINGS}: {answer}")
+        return answer
 
     def close(self) -> None:
         """End the workers."""
@@ -63,14 +81,14 @@ class _Worker:
             bufsize=0,
         )
 
-    def ask(self, job: Job) -> Answer | None:
-        """Return the worker's answer, or None when it died or had to be killed."""
+    def ask(self, job: Job, limit: float) -> dict[str, Decided] | str | None:
+        """Return the worker's answer, or None when it died or had to be killed after `limit` seconds."""
         assert self._child.stdin is not None and self._child.stdout is not None
-        timer = threading.Timer(TIME_LIMIT, self._child.kill)
+        timer = threading.Timer(limit, self._child.kill)
         timer.start()
         try:
             _write(self._child.stdin, job)
-            answer: Answer = _read(self._child.stdout)
+            answer: dict[str, Decided] | str = _read(self._child.stdout)
             return answer
         except (OSError, EOFError):
             self.close()
@@ -87,11 +105,11 @@ class _Worker:
         self._child.stdout.close()
 
 
-def whole_conflict(base: bytes | None, ours: bytes, theirs: bytes) -> Answer:
+def whole_conflict(sides: Sides, path: str) -> Decided:
     """Return a conflict about a whole file, the sides as they are."""
-    ours, theirs, between = (_ended(side) for side in (ours, theirs, base or b""))
-    parts = [b"<<<<<<< ours\n", ours, b"||||||| base\n", between, b"=======\n", theirs, b">>>>>>> theirs\n"]
-    return b"".join(parts), ("the merge of this file took too long",), "stopped", ()
+    base, ours, theirs = (_ended(side.get(path, b"")) for side in (sides.base, sides.ours, sides.theirs))
+    parts = [b"<<<<<<< ours\n", ours, b"||||||| base\n", base, b"=======\n", theirs, b">>>>>>> theirs\n"]
+    return Decided(b"".join(parts), ("merging this file took too long",), "stopped")
 
 
 def _ended(side: bytes) -> bytes:
@@ -122,16 +140,25 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 def main() -> None:
     """Answer jobs until the input ends."""
-    from bough_merge import merge_file
-
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     while True:
         try:
-            base, ours, theirs, path = _read(source)
+            base, ours, theirs, table = _read(source)
         except EOFError:
             return
-        made = merge_file(base, ours, theirs, path, labels=LABELS)
-        _write(answers, (made.content, made.conflicts, str(made.method), made.findings))
+        _write(answers, _merged(base, ours, theirs, table))
+
+
+def _merged(base: Tree, ours: Tree, theirs: Tree, table: Mapping[str, Any]) -> dict[str, Decided] | str:
+    """Return what the engine decided, or what is wrong with the settings."""
+    from bough_merge import Settings, SettingsError, merge_tree  # only a worker needs the engine
+
+    try:
+        settings = Settings.parsed(table)
+    except (SettingsError, TypeError, ValueError) as wrong:
+        return str(wrong)
+    files = merge_tree(base, ours, theirs, labels=LABELS, settings=settings).files
+    return {path: Decided(one.content, one.conflicts, str(one.method), one.findings) for path, one in files.items()}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from bough_daemon.branches import Branch, Snapshot, read_snapshot
 from bough_daemon.live import Live, Teammate
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.owner import Owner
+from bough_daemon.sides import Decided, Sides, both_changed
 from bough_daemon.store import LIVE, Store
 from bough_daemon.terminal import NOTHING, Finished
 from bough_daemon.worktree import Worktree
@@ -187,11 +188,16 @@ def check_whole(root: Path) -> None:
     assert not left
 
 
-def merge_both(base: bytes | None, ours: bytes, theirs: bytes, path: str) -> tuple[bytes, list[str], str, list[str]]:
-    """Merge as `git merge-file --diff3` does."""
+def merge_both(sides: Sides) -> dict[str, Decided]:
+    """Merge every file that both sides changed as `git merge-file --diff3` does."""
+    paths = [path for path, three in sides.entries.items() if both_changed(three)]
+    return {path: _by_lines(sides.base.get(path), sides.ours[path], sides.theirs[path], path) for path in paths}
+
+
+def _by_lines(base: bytes | None, ours: bytes, theirs: bytes, path: str) -> Decided:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("ours", ours), ("base", base or b""), ("theirs", theirs)):
             Path(folder, name).write_bytes(content)
         command = ["git", "merge-file", "-p", "--diff3", "ours", "base", "theirs"]
         done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-        return done.stdout if done.returncode < 128 else ours, [path] if done.returncode else [], "lines", []
+    return Decided(done.stdout if done.returncode < 128 else ours, [path] if done.returncode else [], "lines")

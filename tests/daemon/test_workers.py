@@ -1,0 +1,71 @@
+"""The merge engine in workers, on whole merges."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from bough_daemon import workers
+from bough_daemon.errors import BadUsage
+from bough_daemon.objects import FILE, Entry
+from bough_daemon.sides import Sides
+from bough_daemon.workers import MergeWorkers
+
+
+@pytest.fixture
+def pool() -> Iterator[MergeWorkers]:
+    made = MergeWorkers(1)
+    yield made
+    made.close()
+
+
+def sides(**files: tuple[str, str, str]) -> Sides:
+    """Return the sides of files named with `_` for `.`, each given as (base, ours, theirs)."""
+    made = Sides()
+    for name, versions in files.items():
+        path = name.replace("_", ".")
+        made.entries[path] = tuple(Entry(FILE, text) for text in versions)  # type: ignore[assignment]
+        for text, target in zip(versions, (made.base, made.ours, made.theirs), strict=True):
+            target[path] = text.encode()
+    return made
+
+
+BASE = "def a():\n    return 1\n"
+
+
+def test_a_file_that_both_changed_is_merged_by_meaning(pool: MergeWorkers) -> None:
+    ours, theirs = BASE + "\n\ndef b():\n    return 2\n", BASE + "\n\ndef c():\n    return 3\n"
+    made = pool.merge(sides(m_py=(BASE, ours, theirs)))["m.py"]
+    assert not made.conflicts and b"def b" in made.content and b"def c" in made.content
+
+
+def test_a_rename_is_carried_into_another_files_new_use(pool: MergeWorkers) -> None:
+    renamed = BASE.replace("def a", "def renamed")
+    user = ("from m import a\n", "from m import a\n", "from m import a\n\nprint(a())\n")
+    made = pool.merge(sides(m_py=(BASE, renamed, BASE), user_py=user))
+    assert b"renamed()" in made["user.py"].content or made["user.py"].findings
+
+
+def test_a_worker_that_dies_is_replaced(pool: MergeWorkers) -> None:
+    job = sides(x_txt=("1\n2\n3\n", "one\n2\n3\n", "1\n2\nthree\n"))
+    assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+    worker = pool._idle.get()
+    assert worker is not None
+    os.kill(worker._child.pid, signal.SIGKILL)
+    pool._idle.put(worker)
+    assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+
+
+def test_a_merge_that_takes_too_long_is_a_conflict(pool: MergeWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "TIME_LIMIT", 0.0)
+    monkeypatch.setattr(workers, "FILE_TIME", 0.0)
+    made = pool.merge(sides(x_txt=("1\n", "one", "eins\n")))["x.txt"]
+    assert made.conflicts and made.content == b"<<<<<<< ours\none\n||||||| base\n1\n=======\neins\n>>>>>>> theirs\n"
+
+
+def test_settings_that_mean_nothing_are_said_to(pool: MergeWorkers) -> None:
+    job = Sides(settings={"nonsense": 1}, entries={"x": (None, None, None)})
+    with pytest.raises(BadUsage, match="nonsense"):
+        pool.merge(job)
