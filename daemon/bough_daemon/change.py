@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from bough_daemon import index, place
@@ -13,7 +13,7 @@ from bough_daemon.branches import Snapshot
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.files import apply, rescue
 from bough_daemon.filters import ignored_under
-from bough_daemon.heads import Moves, backward, move_head, move_refs, operation
+from bough_daemon.heads import Moves, move_head, move_refs, operation
 from bough_daemon.journal import Deed, Hop, Journal
 from bough_daemon.live import Live
 from bough_daemon.objects import Entry
@@ -24,8 +24,10 @@ from bough_daemon.worktree import Head
 TRIES = 5  # of a command, while somebody saves in the very moment that it places files
 
 TAKEN_BACK = "bough: taken back"
+CUT_SHORT = "cut short"
 
 T = TypeVar("T")
+Step = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -71,53 +73,61 @@ def journal_of(live: Live) -> Journal:
     return Journal(live.store.folder, live.worktree)
 
 
-def scratch_of(live: Live) -> str:
-    """Return the folder that holds what stood in this worktree while a change is on its way."""
-    folder = os.path.join(live.store.folder, "stage", os.path.basename(live.worktree.git_dir))
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    return folder
-
-
 def recover(live: Live) -> Recovered:
     """Clear up what a killed daemon left here; call it when a worktree becomes live, on the store's thread.
 
     Files, HEAD and index stay as they are: whether the command is taken back is the user's to say.
     """
     index.clear_up(live.worktree)
+    broken = journal_of(live).interrupted()
+    if broken is not None:
+        _contain_less(live, broken)
     objects = live.store.objects
-    found: dict[str, Entry | None] = dict(rescue(live.worktree, objects, scratch_of(live)))
+    found: dict[str, Entry | None] = dict(rescue(live.worktree, objects, live.scratch))
     kept = None
     if found:
         said = "saved in the moment in which a command was killed\n"
         kept = objects.write_commit(objects.splice(None, found), [], live.branch.author, int(time.time()), said)
         live.store.keep(f"{live.branch.name}/rescued-{kept}", kept)
-    return Recovered(journal_of(live).interrupted(), kept)
+    return Recovered(broken, kept)
+
+
+def _contain_less(live: Live, broken: Deed) -> None:
+    """Let my branch go on from a snapshot that contains nobody whose work the half-changed files may lack.
+
+    Else the next snapshot would say that I removed it, and a merge would believe that.
+    """
+    tip, hop = live.branch.tip, journal_of(live).hop()
+    onto = hop.mine if hop is not None else place.read(live.store.objects, broken.before).snapshot
+    if tip is not None and tip.oid != onto and tip.event != CUT_SHORT:
+        live.branch.record(tip.tree, tip.base, CUT_SHORT, onto=onto)
 
 
 def overlooked(live: Live, old: str, new: str) -> frozenset[str]:
     """Return the files that a tree has beyond another, and that its own rules ignore: the next save would drop them."""
     steps = differences(live.store.objects, Picture(old), Picture(new))
     added = [step.path for step in steps if step.before is None and is_file(step.after)]
-    return ignored_under(live.worktree, live.store.objects, new, added, scratch_of(live))
+    return ignored_under(live.worktree, live.store.objects, new, added, live.scratch)
 
 
 def check_ready(live: Live) -> None:
     """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
+    broken = journal_of(live).interrupted()
+    if broken is not None:
+        raise NotPossibleNow(f"`{broken.kind}` was cut short; `bough undo` takes it back", kind=broken.kind)
     under_way = operation(live.worktree)
     if under_way is not None:
         raise NotPossibleNow(f"a {under_way} is under way here; finish or abort it first", operation=under_way)
     unmerged = index.unmerged_paths(live.worktree)
     if unmerged:
         raise NotPossibleNow(f"{unmerged[0]} has conflicts that are not resolved yet", path=unmerged[0])
-    broken = journal_of(live).interrupted()
-    if broken is not None:
-        raise NotPossibleNow(f"`{broken.kind}` was cut short; `bough undo` takes it back", kind=broken.kind)
 
 
-def carry_out(live: Live, change: Change, snapshot: Snapshot) -> Deed:
-    """Carry a change out from where the files are as `snapshot` says; on the store's thread.
+def carry_out(live: Live, change: Change, snapshot: Snapshot, record: Callable[[], Snapshot]) -> Snapshot:
+    """Carry a change out from where the files are as `snapshot` says, and return what `record` puts on my branch.
 
-    Raise Disturbed where they are not, or no longer: then, and after any other failure, all is as it was.
+    On the store's thread. Raise Disturbed where the files are not so, or no longer: then, and after any other failure,
+    all is as it was.
     """
     worktree, journal = live.worktree, journal_of(live)
     with index.lock(worktree) as lock:
@@ -128,14 +138,20 @@ def carry_out(live: Live, change: Change, snapshot: Snapshot) -> Deed:
         if change.place is not None:
             place.give(live, change.place)
         deed = journal.begin(_deed(change, before))
+        reversals: list[Step] = []
         try:
-            _place(live, change, before, lock)
+            for step, reversal in _steps(live, change, before, lock):
+                step()
+                reversals.append(reversal)
+            # Before the deed is done: what my branch contains decides what a later merge takes for removed.
+            recorded = record()
         except BaseException:
-            _take_back(live, change, before, lock)
+            for reversal in reversed(reversals):
+                reversal()
             journal.drop(deed)
             raise
         journal.finish(deed)
-    return deed
+    return recorded
 
 
 async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -148,31 +164,29 @@ async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
     return await attempt()
 
 
-def _place(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
-    """Change the files, then branches and HEAD, then the index."""
-    objects = live.store.objects
-    apply(live.worktree, objects, before.picture, change.picture, scratch=scratch_of(live), spared=change.spared)
-    try:
-        move_refs(live.worktree, change.refs, change.said)
-        if change.head is not None:
-            move_head(live.worktree, change.head, change.said)
-        if change.place is not None:
-            place.put_index(live, change.place, lock)
-        elif change.index is not None:
-            lock.replace(change.index())
-    except BaseException:
-        back = before.picture
-        apply(live.worktree, objects, change.picture, back, scratch=scratch_of(live), spared=change.spared)
-        raise
+def _steps(live: Live, change: Change, before: Place, lock: index.Lock) -> Iterator[tuple[Step, Step]]:
+    """Yield what there is to do, each step with the one that takes it back: files, branches, HEAD, index."""
+    worktree, old, new = live.worktree, before.picture, change.picture
+
+    def place_files(now: Picture, then: Picture) -> None:
+        apply(worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared)
+
+    yield partial(place_files, old, new), partial(place_files, new, old)
+    if change.refs:
+        there = {ref: (then, now) for ref, (now, then) in change.refs.items()}
+        yield partial(move_refs, worktree, change.refs, change.said), partial(move_refs, worktree, there, TAKEN_BACK)
+    if change.head is not None:
+        home = partial(move_head, worktree, before.head, TAKEN_BACK)
+        yield partial(move_head, worktree, change.head, change.said), home
+    as_before = partial(place.put_index, live, before, lock)
+    if change.place is not None:
+        yield partial(place.put_index, live, change.place, lock), as_before
+    elif change.index is not None:
+        yield partial(_make_index, change.index, lock), as_before
 
 
-def _take_back(live: Live, change: Change, before: Place, lock: index.Lock) -> None:
-    """Put branches, HEAD and index back, as far as a change that failed had moved them."""
-    move_refs(live.worktree, backward(live.worktree, change.refs), TAKEN_BACK)
-    if change.head is not None and live.worktree.head() != before.head:
-        move_head(live.worktree, before.head, TAKEN_BACK)
-    if change.index is not None or change.place is not None:
-        place.put_index(live, before, lock)
+def _make_index(make: Callable[[], bytes], lock: index.Lock) -> None:
+    lock.replace(make())
 
 
 def _deed(change: Change, before: Place) -> Deed:

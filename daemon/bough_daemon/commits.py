@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 
-from bough_daemon.change import scratch_of
 from bough_daemon.errors import GitFailed, HookRefused
 from bough_daemon.landed import TRAILER, knowing, learn, learn_from
 from bough_daemon.live import Live
@@ -24,7 +23,7 @@ async def commit(
     GitFailed where a hook or git says no.
     """
     root = live.worktree.root
-    with tempfile.TemporaryDirectory(prefix="commit-", dir=scratch_of(live)) as folder:
+    with tempfile.TemporaryDirectory(prefix="commit-", dir=live.scratch) as folder:
         environment = {"GIT_INDEX_FILE": os.path.join(folder, "index"), "GIT_EDITOR": ":"}
         words = os.path.join(folder, "COMMIT_EDITMSG")
         await _git(terminal, root, ["read-tree", tree], environment)

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from bough_daemon.errors import DiskFull, NotPossibleNow
-from bough_daemon.filters import Filters
+from bough_daemon.filters import cleaned, converted
 from bough_daemon.ground import Ground, blob_id, kind_of
 from bough_daemon.objects import EXECUTABLE, FOLDER, Entry, Objects
 from bough_daemon.paths import folders_above
@@ -156,19 +156,18 @@ def _believe(
 
     A file that Git converts is as believed while `git add` would make the known blob of it.
     """
-    filters = Filters(worktree.git, objects)
     unknown = [step.path for step in steps if is_file(step.before) and step.path not in old.raw]
-    asked = [path for path in filters.converted(unknown) if _is_file_on(ground, path)]
-    cleaned = filters.cleaned(asked)
+    asked = [path for path in converted(worktree.git, unknown) if _is_file_on(ground, path)]
+    as_added = cleaned(worktree.git, asked)
     known: list[Step] = []
     surprises: dict[str, Entry | None] = {}
     for step in steps:
         believed = step.before.oid if step.before is not None and step.leaves else None
         if step.path in old.raw:
             believed = old.raw[step.path]
-        elif step.path in cleaned:
+        elif step.path in as_added:
             standing = ground.read(step.path)
-            if cleaned[step.path] != believed or standing is None:
+            if as_added[step.path] != believed or standing is None:
                 surprises[step.path] = ground.record(objects, step.path)
                 continue
             believed = blob_id(standing[1])

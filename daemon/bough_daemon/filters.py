@@ -2,119 +2,121 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from bough_daemon.git import Git
 from bough_daemon.ground import Ground
+from bough_daemon.index import WHOLE
 from bough_daemon.objects import FILE, FOLDER, Objects
-from bough_daemon.paths import folders_above
+from bough_daemon.paths import check_path, folders_above
 from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
 LOSSLESS = {"lfs"}  # filters that give back exactly what they were given
-AT_ONCE = 100  # files that one git child converts, so that memory stays bounded
+AT_ONCE = 1000  # files that one git child converts
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Git's conversions under the attributes that lie in `git.work_tree`, of blobs that the store has."""
+def converted(git: Git, paths: Sequence[str], *options: str) -> dict[str, dict[str, str]]:
+    """Return the attributes of those paths whose bytes Git may change, by path; `options` for `git check-attr`."""
+    if not paths:
+        return {}
+    always = git.line("config", "--get", "core.autocrlf", allowed=(0, 1)) in ("true", "input")
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    answers = git.run("check-attr", "-z", "--stdin", *options, *ATTRIBUTES, stdin=names).split(b"\0")
+    found: dict[str, dict[str, str]] = {path: {} for path in paths} if always else {}
+    for path, attribute, value in zip(answers[0::3], answers[1::3], answers[2::3], strict=False):
+        if value not in (b"unspecified", b"unset"):
+            found.setdefault(os.fsdecode(path), {})[attribute.decode()] = os.fsdecode(value)
+    return found
 
-    git: Git
-    objects: Objects
+
+def cleaned(git: Git, paths: Sequence[str]) -> dict[str, str]:
+    """Return for each file on disk the id of the blob that `git add` would make of it."""
+    if not paths:
+        return {}
+    names = b"".join(_quoted(path) + b"\n" for path in paths)
+    return dict(zip(paths, git.run("hash-object", "--stdin-paths", stdin=names).decode().split(), strict=True))
+
+
+class Checkout:
+    """What a checkout of `tree` would put in files: under its own attributes, by filters run in the working tree.
+
+    `folder`: a scratch folder. Git takes the attributes from an index that has nothing but them.
+    """
+
+    def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
+        self._folder = folder
+        # What was staged before a hop may be in the store alone by now.
+        borrowed = os.fsdecode(_quoted(objects.folder, ":"))
+        self._git = worktree.git.with_environment(
+            GIT_INDEX_FILE=os.path.join(folder, "index"), GIT_ALTERNATE_OBJECT_DIRECTORIES=borrowed, **WHOLE
+        )
+        nothing = objects.write_blob(b"")  # stands for rules that are on disk and not in the tree
+        lines = []
+        for above in sorted({"", *(above for path in paths for above in folders_above(path))}):
+            name = f"{above}/.gitattributes" if above else ".gitattributes"
+            entry = objects.entry(tree, name)
+            known = entry is not None and entry.mode & FILE == FILE
+            lines.append((entry.oid if entry is not None and known else nothing, name))
+        self._index(lines)
 
     def converted(self, paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the attributes of those paths whose bytes Git may change, by path."""
-        if not paths:
-            return {}
-        always = self.git.line("config", "--get", "core.autocrlf", allowed=(0, 1)) in ("true", "input")
-        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        answers = self.git.run("check-attr", "-z", "--stdin", *ATTRIBUTES, stdin=names).split(b"\0")
-        found: dict[str, dict[str, str]] = {path: {} for path in paths} if always else {}
-        for path, attribute, value in zip(answers[0::3], answers[1::3], answers[2::3], strict=False):
-            if value not in (b"unspecified", b"unset"):
-                found.setdefault(os.fsdecode(path), {})[attribute.decode()] = os.fsdecode(value)
-        return found
+        return converted(self._git, paths, "--cached")
 
-    def smudged(self, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
-        """Yield for each (blob, path) the bytes that a checkout would put in the file."""
+    def contents(self, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+        """Yield the bytes of the file for each (blob, path); raise GitFailed where a filter that is required fails."""
         pending = list(wanted)
         for start in range(0, len(pending), AT_ONCE):
-            yield from self._smudge(pending[start : start + AT_ONCE])
+            some = pending[start : start + AT_ONCE]
+            with tempfile.TemporaryDirectory(prefix="files-", dir=self._folder) as out:
+                self._index(some)
+                names = b"".join(os.fsencode(path) + b"\0" for _, path in some)
+                self._git.run("checkout-index", "-z", "--stdin", f"--prefix={out}/", stdin=names)
+                for _, path in some:
+                    with open(os.path.join(out, path), "rb") as source:
+                        yield source.read()
 
-    def _smudge(self, wanted: list[tuple[str, str]]) -> list[bytes]:
-        # The header tells the size of the blob, not of the file, so a question that has no answer marks the end.
-        end = secrets.token_hex(20)
-        asked = "".join(f"{oid} {path}\0{end}\0" for oid, path in wanted)
-        # What was staged before a hop may be in the store alone by now.
-        git = self.git.with_environment(GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(_quoted(self.objects.folder, ":")))
-        out = git.run("cat-file", "--batch", "--filters", "-z", stdin=os.fsencode(asked))
-        answers = out.split(f"\n{end} missing\n".encode())[:-1]
-        return [
-            git.run("cat-file", "--filters", f"--path={path}", oid)
-            if path[0] in " \t"  # cat-file would trim it
-            else answer.split(b"\n", 1)[1]
-            for answer, (oid, path) in zip(answers, wanted, strict=True)
-        ]
-
-    def cleaned(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return for each file on disk the id of the blob that `git add` would make of it."""
-        if not paths:
-            return {}
-        names = b"".join(_quoted(path) + b"\n" for path in paths)
-        return dict(zip(paths, self.git.run("hash-object", "--stdin-paths", stdin=names).decode().split(), strict=True))
-
-
-@contextlib.contextmanager
-def rules_of(
-    worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], name: str, scratch: str
-) -> Iterator[Git]:
-    """Yield git over a folder that holds a tree's `.gitattributes` or `.gitignore` (`name`) and nothing else.
-
-    Only those that lie above one of `paths` are there. The user's own rules (`info/`, global) hold as well.
-    """
-    with tempfile.TemporaryDirectory(prefix="rules-", dir=scratch) as folder:
-        for above in {"", *(folder for path in paths for folder in folders_above(path))}:
-            entry = objects.entry(tree, f"{above}/{name}" if above else name)
-            if entry is not None and entry.mode & FILE == FILE:
-                os.makedirs(os.path.join(folder, above), exist_ok=True)
-                with open(os.path.join(folder, above, name), "wb") as out:
-                    out.write(objects.blob(entry.oid))
-        # Without an index, or rules that the new tree no longer has would be read from there.
-        yield Git(worktree.git_dir, folder, {"GIT_INDEX_FILE": os.path.join(folder, ".no-index")})
+    def _index(self, entries: Iterable[tuple[str, str]]) -> None:
+        lines = "".join(f"100644 {oid} 0\t{path}\0" for oid, path in entries)
+        self._git.run("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
 
 
 def ignored_under(
-    worktree: Worktree, objects: Objects, tree: str, paths: Sequence[str], scratch: str
+    worktree: Worktree, objects: Objects, tree: str, paths: Collection[str], scratch: str
 ) -> frozenset[str]:
     """Return those of `paths` that the `.gitignore` files of `tree` ignore, and the user's own rules."""
     if not paths:
         return frozenset()
     names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    with rules_of(worktree, objects, tree, paths, ".gitignore", scratch) as git:
-        out = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, allowed=(0, 1))
-    return frozenset(os.fsdecode(name) for name in out.split(b"\0") if name)
+    with tempfile.TemporaryDirectory(prefix="rules-", dir=scratch) as folder:
+        for above in {"", *(above for path in paths for above in folders_above(path))}:
+            entry = objects.entry(tree, f"{above}/.gitignore" if above else ".gitignore")
+            if entry is not None and entry.mode & FILE == FILE:
+                check_path(above or ".top", FOLDER)
+                os.makedirs(os.path.join(folder, above), exist_ok=True)
+                with open(os.path.join(folder, above, ".gitignore"), "wb") as out:
+                    out.write(objects.blob(entry.oid))
+        git = Git(worktree.git_dir, folder, {"GIT_INDEX_FILE": os.path.join(folder, ".no-index")})
+        out_lines = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, allowed=(0, 1))
+    return frozenset(os.fsdecode(name) for name in out_lines.split(b"\0") if name)
 
 
-def not_given_back(worktree: Worktree, objects: Objects, tree: str) -> dict[str, str]:
+def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str) -> dict[str, str]:
     """Return, by path, a blob of the exact bytes of each file that a checkout of `tree` would not give back.
 
-    `tree` is what `git add` makes of the files as they are. The blobs are in the store.
+    `tree` is what `git add` makes of the files as they are. The blobs are in the store. `scratch`: a folder.
     """
     if not _any_rules(worktree, objects, tree):
         return {}
-    filters = Filters(worktree.git, objects)
     entries = {path: entry.oid for path, entry in objects.walk(tree) if entry.mode & FILE == FILE}
-    converted = filters.converted(list(entries))
     plain_endings = worktree.config("core.autocrlf") != "true" and not worktree.config("core.eol")
     unsure: list[tuple[str, str]] = []
     exact: dict[str, str] = {}
     with Ground(worktree.root) as ground:
-        for path, attributes in converted.items():
+        for path, attributes in converted(worktree.git, list(entries)).items():
             if attributes.get("filter") in LOSSLESS:
                 continue
             if attributes.keys() <= {"text", "crlf"} and plain_endings and os.linesep == "\n":
@@ -124,8 +126,11 @@ def not_given_back(worktree: Worktree, objects: Objects, tree: str) -> dict[str,
                     exact |= _recorded(ground, objects, path, None)
             else:
                 unsure.append((entries[path], path))
-        for (_, path), usual in zip(unsure, filters.smudged(unsure), strict=True):
-            exact |= _recorded(ground, objects, path, usual)
+        if unsure:
+            with tempfile.TemporaryDirectory(prefix="checkout-", dir=scratch) as folder:
+                usual = Checkout(worktree, objects, tree, [path for _, path in unsure], folder).contents(unsure)
+                for (_, path), content in zip(unsure, usual, strict=True):
+                    exact |= _recorded(ground, objects, path, content)
     return exact
 
 
@@ -139,7 +144,7 @@ def _recorded(ground: Ground, objects: Objects, path: str, usual: bytes | None) 
 
 def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
     """Return whether anything here could make a file differ from its blob."""
-    config: Mapping[str, str] = {name: worktree.config(name) for name in ("core.autocrlf", "core.attributesFile")}
+    config = {name: worktree.config(name) for name in ("core.autocrlf", "core.attributesFile")}
     if config["core.autocrlf"] in ("true", "input") or config["core.attributesFile"]:
         return True
     default = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "git", "attributes")

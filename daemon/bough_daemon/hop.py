@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
-from bough_daemon.change import Change, carry_out, check_ready, journal_of, overlooked, scratch_of, steadily
+from bough_daemon.change import Change, carry_out, check_ready, journal_of, overlooked, steadily
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
@@ -64,7 +65,7 @@ async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
     """
     await _begin(live, terminal)
 
-    async def attempt() -> tuple[Moved, str]:
+    async def attempt() -> tuple[Moved, str, str]:
         snapshot, theirs = await live.save(), live.known(name)
         if theirs.name == live.branch.name:
             raise NotPossibleNow(f"{name} is your own branch", name=name)
@@ -72,10 +73,13 @@ async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
         tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
         if there is not None and there.name == name:
             tree = await _with_my_edits(live, snapshot, there, theirs, both)
-        return await live.owner.run(_enter, live, snapshot, theirs, there, tree)
+        return *await live.owner.run(_enter, live, snapshot, theirs, there, tree), snapshot.tree
 
-    moved, old = await steadily(attempt)
-    await _after_checkout(live, terminal, old, moved)
+    moved, old, tree = await steadily(attempt)
+    if await _brings_hooks(live, terminal, tree, moved.snapshot.tree):
+        await terminal.say(f"no post-checkout hook ran: {name}'s branch changes the hooks themselves")
+    else:
+        await _after_checkout(live, terminal, old, moved)
     return moved
 
 
@@ -122,6 +126,17 @@ async def _after_checkout(live: Live, terminal: Terminal, old: str, moved: Moved
         await terminal.say(f"the post-checkout hook failed: {finished.errors.strip() or f'exit code {finished.code}'}")
 
 
+async def _brings_hooks(live: Live, terminal: Terminal, old: str, new: str) -> bool:
+    """Return whether two trees differ in the hooks that Git would run: nothing that a teammate sent runs by itself."""
+    asked = await terminal.run(["git", "rev-parse", "--git-path", "hooks"], live.worktree.root)
+    folder = os.path.realpath(os.path.join(live.worktree.root, os.fsdecode(asked.output.rstrip(b"\n"))))
+    inside = os.path.relpath(folder, live.worktree.root)
+    if inside.startswith(".."):
+        return False
+    objects = live.store.objects
+    return await live.owner.run(lambda: objects.entry(old, inside) != objects.entry(new, inside))
+
+
 async def _with_my_edits(live: Live, snapshot: Snapshot, there: Hop, theirs: Teammate, both: Both) -> str:
     """Return the tree of her newest tip with what I did since I was last brought up to her."""
     merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
@@ -159,9 +174,10 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
         ),
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot)
     live.store.arrive(theirs.base)
-    entered = live.branch.record(tree, theirs.base, change.kind, onto=theirs.tip)
+    entered = carry_out(
+        live, change, snapshot, lambda: live.branch.record(tree, theirs.base, change.kind, onto=theirs.tip)
+    )
     return Moved(theirs.name, head, entered, short(commits) if commits is not None else None), old.commit
 
 
@@ -185,8 +201,9 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         placed=placed_by(live, hop),
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot)
-    returned = live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
+    returned = carry_out(
+        live, change, snapshot, lambda: live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
+    )
     return Moved(hop.name, head, returned, short(commits) if commits is not None else None), old.commit
 
 
@@ -209,7 +226,7 @@ def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str
         given=[old.commit],
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot)
+    carry_out(live, change, snapshot, lambda: snapshot)
     return Moved(hop.name, head, snapshot), old.commit
 
 
@@ -229,7 +246,7 @@ def was_ignored(live: Live, snapshot: Snapshot, hop: Hop, home: Picture) -> froz
     hers = objects.commit(hop.tip).tree
     gone = [step.path for step in differences(objects, Picture(snapshot.tree), home) if step.after is None]
     doubtful = [path for path in gone if objects.entry(hers, path) is None]
-    return ignored_under(live.worktree, objects, home.tree, doubtful, scratch_of(live))
+    return ignored_under(live.worktree, objects, home.tree, doubtful, live.scratch)
 
 
 def _as_it_is_now(live: Live, head: Head) -> Head:

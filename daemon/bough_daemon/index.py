@@ -20,6 +20,11 @@ LOCK_MARK = b"bough holds this lock\n"
 SCRATCH = "bough-index-"
 NOBODY = "0" * 40
 CHECKSUM_BYTES = 20
+WHOLE = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.splitIndex",
+    "GIT_CONFIG_VALUE_0": "false",
+}  # for scratch ones
 
 
 @dataclass(frozen=True)
@@ -262,8 +267,7 @@ def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[Git]:
         if data is not None:
             with open(copy, "xb") as out:
                 out.write(data)
-        whole = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.splitIndex", "GIT_CONFIG_VALUE_0": "false"}
-        yield worktree.git.with_environment(GIT_INDEX_FILE=copy, **whole)
+        yield worktree.git.with_environment(GIT_INDEX_FILE=copy, **WHOLE)
 
 
 def _intend(git: Git, paths: Collection[str]) -> None:

@@ -217,8 +217,11 @@ def _follow(live: Live, target: Target, made: _Made, now: Snapshot, placed: Merg
         given=[made.commit, *(stage.entry.oid for stage in placed.stages)],
         spared=hidden,
     )
-    carry_out(live, change, now)
+
+    def record() -> Snapshot:
+        event = f"land {target.name}"
+        return live.branch.record(placed.tree, made.commit, event, contains=[made.commit]) if here else now
+
     live.store.arrive(made.commit)
-    if here:
-        live.branch.record(placed.tree, made.commit, f"land {target.name}", contains=[made.commit])
+    carry_out(live, change, now, record)
     return kept

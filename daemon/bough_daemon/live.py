@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,13 @@ class Live:
     owner: Owner
     save: Callable[[], Awaitable[Snapshot]]
     teammate: Callable[[str], Teammate | None]
+
+    @property
+    def scratch(self) -> str:
+        """The folder that holds what stood in this worktree while a change is on its way."""
+        folder = os.path.join(self.store.folder, "stage", os.path.basename(self.worktree.git_dir))
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return folder
 
     def known(self, name: str) -> Teammate:
         """Return the teammate of this name, or raise UnknownMember."""

@@ -206,15 +206,20 @@ def _bring(live: Live, mine: Snapshot, theirs: Teammate, merged: Merged) -> None
     if live.store.is_ancestor(theirs.tip, mine.oid):
         return
     event = f"merge {theirs.name}"
-    if merged.result != "same":
-        wanted = overlooked(live, mine.tree, merged.tree)
-        change = Change(
-            kind=event,
-            picture=Picture(merged.tree),
-            said=f"bough: {event}",
-            index=(lambda: changed(live.worktree, merged.stages, wanted=wanted)) if merged.stages or wanted else None,
-            given=[stage.entry.oid for stage in merged.stages],
-            spared=hidden_paths(live.worktree),
-        )
-        carry_out(live, change, mine)
-    live.branch.record(merged.tree, mine.base, event, contains=[theirs.tip])
+
+    def record() -> Snapshot:
+        return live.branch.record(merged.tree, mine.base, event, contains=[theirs.tip])
+
+    if merged.result == "same":
+        record()
+        return
+    wanted = overlooked(live, mine.tree, merged.tree)
+    change = Change(
+        kind=event,
+        picture=Picture(merged.tree),
+        said=f"bough: {event}",
+        index=(lambda: changed(live.worktree, merged.stages, wanted=wanted)) if merged.stages or wanted else None,
+        given=[stage.entry.oid for stage in merged.stages],
+        spared=hidden_paths(live.worktree),
+    )
+    carry_out(live, change, mine, record)

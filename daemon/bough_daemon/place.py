@@ -50,7 +50,7 @@ def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str
     """
     objects, head = live.store.objects, live.worktree.head()
     live.store.arrive(head.commit)
-    exact = Picture(snapshot.tree, not_given_back(live.worktree, objects, snapshot.tree))
+    exact = Picture(snapshot.tree, not_given_back(live.worktree, objects, snapshot.tree, live.scratch))
     picture = in_the_way(live.worktree, objects, exact, toward, also)
     picture = replace(picture, modes=unusual_modes(live.worktree, objects, picture, toward))
     data = index.read(live.worktree)

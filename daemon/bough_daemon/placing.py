@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 
 from bough_daemon.errors import HostilePath
-from bough_daemon.filters import Filters, rules_of
+from bough_daemon.filters import Checkout
 from bough_daemon.ground import Ground, blob_id, read_at
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry, Objects
 from bough_daemon.paths import Blocked, folder_of, folders_above
@@ -70,16 +70,16 @@ class Placing:
         with open(os.path.join(stage, MANIFEST), "w") as manifest:
             json.dump([step.path for step in self.steps], manifest)
         plain = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
-        with rules_of(worktree, self.objects, self.new.tree, plain, ".gitattributes", stage) as git:
-            filters = Filters(git, self.objects)
-            converted = filters.converted(plain).keys()
-            asked = [step for step in self.steps if step.path in converted and step.after is not None]
-            smudged = filters.smudged((step.after.oid, step.path) for step in asked if step.after is not None)
+        with tempfile.TemporaryDirectory(prefix="checkout-", dir=stage) as folder:
+            checkout = Checkout(worktree, self.objects, self.new.tree, plain, folder)
+            converted = checkout.converted(plain).keys()
+            asked = [step for step in self.steps if step.path in converted]
+            made = checkout.contents((step.after.oid, step.path) for step in asked if step.after is not None)
             for number, step in enumerate(self.steps):
                 if step.after is None or not step.arrives:
                     continue
                 if step.path in converted:
-                    content = next(smudged)
+                    content = next(made)
                 else:
                     content = self.objects.blob(self.new.raw.get(step.path, step.after.oid))
                 self._ready[number] = blob_id(content)

@@ -65,10 +65,12 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         placed=[step.path for step in _steps(live, deed, before) if step.before is None],
         undoes=deed.number,
     )
-    carry_out(live, change, snapshot)
-    base = live.worktree.head().commit
-    tree = before.tree if not deed.keeps_hop else change.picture.tree
-    return Undone(deed.kind, live.branch.record(tree, base, "undo", onto=before.snapshot))
+
+    def record() -> Snapshot:
+        tree = change.picture.tree if deed.keeps_hop else before.tree
+        return live.branch.record(tree, live.worktree.head().commit, "undo", onto=before.snapshot)
+
+    return Undone(deed.kind, carry_out(live, change, snapshot, record))
 
 
 def _head_before(live: Live, deed: Deed, before: Place) -> Head | None:

@@ -74,11 +74,14 @@ class Desk:
         self.branch = Branch(self.store, name, self.worktree.author())
         self.terminal = Typist()
         self.since = ""
+        self._closed = False
         self.live = Live(self.worktree, self.store, self.branch, self.owner, self.save, self.teammate)
 
     def close(self) -> None:
-        self.owner.close()
-        self.store.close()
+        if not self._closed:
+            self._closed = True
+            self.owner.close()
+            self.store.close()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a command to its end."""

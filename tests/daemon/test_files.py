@@ -79,7 +79,7 @@ def as_tree(here: Desk, files: dict[str, tuple[int, bytes]]) -> Picture:
     return Picture(here.store.objects.splice(None, entries))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(TREES, min_size=1, max_size=4))
 def test_any_picture_follows_any_other(trees: list[dict[str, tuple[int, bytes]]]) -> None:
     with tempfile.TemporaryDirectory() as folder, desk(Path(folder, "r"), {}) as here:
@@ -132,6 +132,22 @@ def test_filters_of_the_new_tree_make_the_files(here: Desk) -> None:
     assert tree_on_disk(here.root) == wanted.tree
     place(here, wanted, at)
     assert tree_on_disk(here.root) == at.tree
+
+
+def test_filters_run_in_the_working_tree_and_see_the_path(here: Desk) -> None:
+    write_files(here.root, {"tools/upper.sh": b'#!/bin/sh\necho "$1"; tr a-z A-Z\n'})
+    (here.root / "tools/upper.sh").chmod(0o755)
+    git(here.root, "config", "filter.up.smudge", "./tools/upper.sh %f")
+    files = {".gitattributes": blob(here, b"*.bin filter=up\n"), "x/up.bin": blob(here, b"loud\n")}
+    place(here, now(here), then(here, files))
+    assert (here.root / "x/up.bin").read_bytes() == b"x/up.bin\nLOUD\n"
+
+
+def test_attributes_that_go_have_no_say_in_what_comes(here: Desk) -> None:
+    write_files(here.root, {".gitattributes": b"*.txt text eol=crlf\n"})
+    git(here.root, "add", ".gitattributes")
+    place(here, now(here), then(here, {".gitattributes": None, "n.txt": blob(here, b"n\n")}))
+    assert (here.root / "n.txt").read_bytes() == b"n\n"
 
 
 def test_a_filter_that_fails_stops_everything_before_it_begins(here: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -266,6 +267,24 @@ def test_the_loser_of_a_race_fetches_merges_and_tries_again(here: Desk) -> None:
     assert remote_main(here) == landed.commit
     assert git(here.root, "rev-list", "--count", "main") == "4"
     assert git(here.root, "status", "--porcelain") == ""
+
+
+def test_two_who_land_at_once_both_land(here: Desk) -> None:
+    other = Desk(here.root.parent / "colleague", "colleague")
+    try:
+        write_files(here.root, {"a.txt": b"one\ntwo\nthree\nfour\nMINE\n"})
+        write_files(other.root, {"a.txt": b"THEIRS\ntwo\nthree\nfour\nfive\n"})
+
+        async def both() -> list[Landed]:
+            desks = (here, other)
+            return await asyncio.gather(*(land(d.live, d.terminal, "work", merge_both) for d in desks))
+
+        commits = {landed.commit for landed in asyncio.run(both())}
+        assert len(commits) == 2 and remote_main(here) in commits
+        assert git(here.root.parent / "remote.git", "show", "main:a.txt") == "THEIRS\ntwo\nthree\nfour\nMINE"
+        assert [git(desk.root, "status", "--porcelain") for desk in (here, other)] == ["", ""]
+    finally:
+        other.close()
 
 
 def test_a_race_that_is_always_lost_is_told(here: Desk) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bough_daemon.errors import NotPossibleNow, UnknownMember
+from bough_daemon.branches import Branch
+from bough_daemon.errors import BoughError, NotPossibleNow, UnknownMember
 from bough_daemon.merging import Merged, merge
-from bough_daemon.objects import EXECUTABLE, LINK, Entry
+from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry
 from bough_daemon.undo import undo
 
 from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both, tree_on_disk
@@ -208,6 +209,21 @@ def test_files_that_never_rest_end_the_attempt_unharmed(here: Desk) -> None:
         bring(here)
     assert (here.root / "a.txt").read_bytes() == b"one\ntwo\nthree\nfour\n%d\n" % saves
     assert not (here.root / "n.txt").exists()
+
+
+def test_a_path_that_git_refuses_is_not_merged(here: Desk) -> None:
+    objects = here.store.objects
+    commit = git(here.root, "rev-parse", "HEAD")
+    hooks = objects.write_tree(
+        {"hooks": Entry(FOLDER, objects.write_tree({"x": Entry(FILE, objects.write_blob(b"x"))}))}
+    )
+    hostile = objects.write_tree({**objects.tree(objects.commit(commit).tree), ".git": Entry(FOLDER, hooks)})
+    Branch(here.store, "mallory", "M <m@example.org>").record(hostile, commit)
+    before = everything(here.root)
+    with pytest.raises(BoughError):
+        bring(here, "mallory")
+    assert everything(here.root) == before
+    assert not (here.root / ".git/hooks/x").exists()
 
 
 def test_an_unknown_teammate_is_named(here: Desk) -> None:
