@@ -10,9 +10,10 @@ import tree_sitter
 from .syntax import Node
 
 _DEFINITIONS = re.compile(
-    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|block_mapping_pair|pair|[Aa]ttribute"
+    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|pair"
+    r"|[Aa]ttribute|setting|property|field|variant|constant|entry|rpc|message|service"
 )
-_IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^STag$|key")
+_IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^key$|_key$|key_symbol")
 _DEPTH = 4
 # Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
 BARE = frozenset({"modifiers", "function_modifiers"})
@@ -70,6 +71,8 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
     if not depth:
         return None
     by = node.lang.named_by.get(raw.type)
+    if by == "#0":
+        return _text(raw.named_children[0], node) if raw.named_children else None
     if by is not None:
         texts = [_text(child, node) for wanted in by.split("+") for child in _descendants(raw, wanted)]
         return b"\0".join(texts) if texts else None

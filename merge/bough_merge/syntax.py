@@ -236,4 +236,6 @@ def _bound(node: Node, tail: Node) -> Node:
 
 
 def _led(comments: list[Node], node: Node) -> Node:
-    return Group([*comments, *members_of(node)], node.core)
+    # A signature that leads to its body is what the two are known by.
+    core = comments[-1] if comments[-1].kind.endswith("_signature") else node.core
+    return Group([*comments, *members_of(node)], core)
