@@ -14,10 +14,12 @@ class Rules:
     inner_scopes_see_classes = True
     binding_fields = frozenset({"name", "declarator", "pattern", "alias", "parameter", "parameters"})
     definition = re.compile(
-        r".*(definition|declaration|declarator|enumerator|preproc_def|preproc_function_def|_item|parameter.*|specifier|spec|import.*|alias.*|binding|pattern.*|clause)"
+        r".*(definition|declaration|declarator|enumerator|preproc_def|preproc_function_def|_item|parameter.*|specifier"
+        r"|spec|import.*|alias.*|binding|pattern.*|clause)"
     )
     neither = re.compile(
-        r"(member|field|attribute|selector|scoped|qualified|navigation|property|key|label).*|.*_(access|path)|pair|keyword_argument|call_expression_method"
+        r"(member|field|attribute|selector|scoped|qualified|navigation|property|key|label).*|.*_(access|path)|pair"
+        r"|keyword_argument"
     )
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:

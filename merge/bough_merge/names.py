@@ -35,7 +35,10 @@ class Use(NamedTuple):
 
 
 def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
-    """Yield the uses in the merged text whose name resolves on the sides that have them, and no longer here."""
+    """Yield the uses in the merged text whose name resolves on the sides that have them, and no longer here.
+
+    A name that a side uses and defines nowhere comes from elsewhere: a header, a global of the runtime.
+    """
     rules = rules_of(merged.lang.name)
     if rules is None:
         return
@@ -44,7 +47,8 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
         if now:
             before = [unresolved(side, name, rules) for side in (ours, theirs)]
             open_scopes = {use.scope for uses, _ in before for use in uses}
-            if any(bound for _, bound in before):
+            elsewhere = any(uses and not bound for uses, bound in before)
+            if not elsewhere and any(bound for _, bound in before):
                 yield from (use for use in now if use.scope not in open_scopes)
 
 
@@ -125,9 +129,15 @@ def _is_scope(node: tree_sitter.Node) -> bool:
 def _scope_name(node: tree_sitter.Node, root: Node) -> bytes:
     current = node.parent
     while current is not None:
-        if _is_scope(current):
-            name = current.child_by_field_name("name") or current.child_by_field_name("declarator")
-            if name is not None:
-                return root.source[name.start_byte : name.end_byte]
+        name = _own_name(current) if _is_scope(current) else None
+        if name is not None:
+            return root.source[name.start_byte : name.end_byte]
         current = current.parent
     return b""
+
+
+def _own_name(scope: tree_sitter.Node) -> tree_sitter.Node | None:
+    name = scope.child_by_field_name("name") or scope.child_by_field_name("declarator")
+    while name is not None and (inner := name.child_by_field_name("declarator")) is not None:
+        name = inner
+    return name
