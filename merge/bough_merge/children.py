@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .compose import Sides
-from .entities import group_of, identity_of, name_of
+from .entities import group_of, identity_of, is_call, name_of
 from .matching import match, match_new
 from .sequences import Region
-from .syntax import Node, same_meaning
+from .syntax import Node, same_code
 
 # Where children of several groups stand at one place, these come first.
 _RANKS = {"future": 0, "imports": 1}
+# Groups that may meet at one place: nothing in one depends on where the others stand.
+_MIXED = frozenset({"future", "imports", "members", "declarations", "registrations"})
 
 
 class Children:
@@ -40,11 +42,11 @@ class Children:
         return sides.theirs[self.at_theirs[number]] if number in self.at_theirs else sides.base[number]
 
     def changed(self, number: int) -> bool:
-        """Tell whether a side that still has a base child gave it another meaning."""
+        """Tell whether a side that still has a base child changed more of it than the wording of comments."""
         sides = self._sides
         base = sides.base[number]
         return any(
-            not same_meaning(base, nodes[at[number]])
+            not same_code(base, nodes[at[number]])
             for nodes, at in ((sides.ours, self.at_ours), (sides.theirs, self.at_theirs))
             if number in at
         )
@@ -70,6 +72,21 @@ class Children:
         rest = iter([self.node(number).text for number in longer])
         return list(longer) if shorter and all(self.node(number).text in rest for number in shorter) else None
 
+    def calls(self, region: Region) -> list[int] | None:
+        """Merge a stretch of calls of which each side only dropped some and at most one side added others.
+
+        What one side dropped is gone, and the rest keeps the order of the side that added. None where anything else
+        happened: each of two declarations that one side dropped may stand for the other one.
+        """
+        base = range(region.base.start, region.base.stop)
+        ours, theirs = self.ours[region.ours], self.theirs[region.theirs]
+        added = [[number for number in side if number not in base] for side in (ours, theirs)]
+        if all(added) or any(self.changed(number) or not is_call(self.node(number)) for number in base):
+            return None
+        order = ours if added[0] else theirs if added[1] else list(base)
+        dropped = {number for number in base if number not in ours or number not in theirs}
+        return [number for number in order if number not in dropped]
+
     def rank(self, number: int) -> int:
         """Return where children of a group stand among other groups: imports come first."""
         return _RANKS.get(group_of(self._parent, self.node(number)) or "", len(_RANKS))
@@ -78,9 +95,9 @@ class Children:
         """Tell whether the order of everything in a region means nothing to the language."""
         numbers = {*range(region.base.start, region.base.stop), *self.ours[region.ours], *self.theirs[region.theirs]}
         groups = {group_of(self._parent, self.node(number)) for number in numbers}
-        if not groups or None in groups:
+        if not groups or None in groups or (len(groups) > 1 and not groups <= _MIXED):
             return False
-        return "assignments" not in groups or (len(groups) == 1 and self._independent(region))
+        return "assignments" not in groups or self._independent(region)
 
     def _independent(self, region: Region) -> bool:
         """Tell whether neither side's new assignments mention what the other side assigns."""

@@ -129,7 +129,7 @@ class Decider:
         if children.commute(region):
             return children.united(region, self.needed)
         if region.kind is Kind.CONFLICT:
-            return None if base else children.included(ours, theirs)
+            return children.calls(region) if base else children.included(ours, theirs)
         lost_changes = any(
             (number not in children.at_ours or number not in children.at_theirs) and children.changed(number)
             for number in base

@@ -15,6 +15,11 @@ _DEFINITIONS = re.compile(
 )
 _IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^key$|_key$|key_symbol")
 _DEPTH = 4
+_CALLS = re.compile(r"call|invocation|^command$")
+# Where statements stand one after the other.
+_BLOCKS = frozenset(
+    ("block", "body_statement", "compound_statement", "do_block", "module", "program", "statement_block", "statements")
+)
 # Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
 BARE = frozenset({"modifiers", "function_modifiers"})
 # Of these a declaration has at most one.
@@ -86,6 +91,14 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
                 return _text(child, node)
     inner = [child for child in raw.named_children if "comment" not in child.type]
     return _name(inner[0], node, depth - 1) if len(inner) == 1 else None
+
+
+def is_call(node: Node) -> bool:
+    """Tell whether a node is a statement that does nothing but call something."""
+    raw = node.core.raw
+    while raw is not None and raw.type.endswith("expression_statement") and raw.named_child_count == 1:
+        raw = raw.named_children[0]
+    return raw is not None and bool(_CALLS.search(raw.type)) and node.core.container in _BLOCKS
 
 
 def _descendants(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:

@@ -142,9 +142,11 @@ _SHELL_TOLD = (
 _C_TOP = r"translation_unit|preproc_(if|ifdef|else)|declaration_list|linkage_specification"
 _C = (
     Free("imports", "preproc_include"),
+    # A macro may change what is included after it: the two do not mix.
+    Free("macros", "preproc_def|preproc_function_def", _C_TOP),
     Free(
         "declarations",
-        r"declaration|function_definition|(struct|enum|union|class)_specifier|type_definition|preproc_def|preproc_function_def"
+        r"declaration|function_definition|(struct|enum|union|class)_specifier|type_definition"
         r"|template_declaration|namespace_definition|alias_declaration|using_declaration",
         _C_TOP,
     ),
