@@ -10,10 +10,16 @@ import tree_sitter
 from .syntax import Node
 
 _DEFINITIONS = re.compile(
-    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|block_mapping_pair|pair|[Aa]ttribute"
+    r"defin|decl|_item$|function|method|class|interface|struct|enum|trait|module|impl|object|section|table|pair"
+    r"|[Aa]ttribute|setting|property|field|variant|constant|entry|rpc|message|service"
 )
-_IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^STag$|key")
+_IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^key$|_key$|key_symbol")
 _DEPTH = 4
+_CALLS = re.compile(r"call|invocation|^command$")
+# Where statements stand one after the other.
+_BLOCKS = frozenset(
+    ("block", "body_statement", "compound_statement", "do_block", "module", "program", "statement_block", "statements")
+)
 # Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
 BARE = frozenset({"modifiers", "function_modifiers"})
 # Of these a declaration has at most one.
@@ -70,6 +76,8 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
     if not depth:
         return None
     by = node.lang.named_by.get(raw.type)
+    if by == "#0":
+        return _text(raw.named_children[0], node) if raw.named_children else None
     if by is not None:
         texts = [_text(child, node) for wanted in by.split("+") for child in _descendants(raw, wanted)]
         return b"\0".join(texts) if texts else None
@@ -83,6 +91,14 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
                 return _text(child, node)
     inner = [child for child in raw.named_children if "comment" not in child.type]
     return _name(inner[0], node, depth - 1) if len(inner) == 1 else None
+
+
+def is_call(node: Node) -> bool:
+    """Tell whether a node is a statement that does nothing but call something."""
+    raw = node.core.raw
+    while raw is not None and raw.type.endswith("expression_statement") and raw.named_child_count == 1:
+        raw = raw.named_children[0]
+    return raw is not None and bool(_CALLS.search(raw.type)) and node.core.container in _BLOCKS
 
 
 def _descendants(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:

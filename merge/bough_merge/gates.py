@@ -10,11 +10,12 @@ from itertools import islice
 import tree_sitter
 
 from .entities import group_of, identity_of, key_of, kind_in_words, name_of
-from .names import lost_names
+from .names import Use, lost_names
 from .syntax import Node, parse
 
 # More containers than this are not compared one by one; a file that changed in so many places is over every limit.
 _LIMIT_CONTAINERS = 2000
+_LIMIT_FAILURES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,13 @@ def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failur
     broken = list(_new_errors(root, ours, theirs))
     if broken:
         return broken
-    found = list(islice(_broken_containers(root, base, ours, theirs), 20))
-    return found or list(lost_names(root, ours, theirs))
+    found = list(islice(_broken_containers(root, base, ours, theirs), _LIMIT_FAILURES))
+    return found or [_unresolved(use) for use in islice(lost_names(root, ours, theirs), _LIMIT_FAILURES)]
+
+
+def _unresolved(use: Use) -> Failure:
+    message = f"`{_shown(use.name)}` is used here and no longer defined"
+    return Failure("unresolved", use.at, message, (use.scope,) if use.scope else (), use.name)
 
 
 def _new_errors(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:

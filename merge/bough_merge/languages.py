@@ -14,12 +14,13 @@ class Free:
 
     `group` names what they are: children of different groups do not mix. `container` and `kind` are regular
     expressions that must match whole node types; a container is also known as `parent/type`, to tell a class body from
-    a function's.
+    a function's. With `text` the child's text must match from its start as well.
     """
 
     group: str
     kind: str
     container: str = ".*"
+    text: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class Language:
     names. `free` lists what commutes. `names` are the fields that name a child, in order of preference; `named_by` says
     for single node types which fields or child types do (joined by `+`, a path of them by `>`). `overloads` are types
     that their parameters tell apart too. `atoms` are types that are never looked into. `leading` are types that belong
-    to the child after them. `flat` are left-recursive types that are read as one list, with the token that separates
-    it. `runs` are types whose children only mean something between two separators. `joins` gives, per container, what
-    stands between two children where no example does. `told` gives groups of children that commute by their text, where
-    the type alone does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by their
-    text, for what means more than its type says; it stands where the type would. `embedded` names the language inside a
-    node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is made anew;
-    such a file is never merged by guess.
+    to the child after them. `flat` are lists, left-recursive ones among them, with the token that separates their
+    children. `runs` are types whose children only mean something between two separators. `joins` gives, per container,
+    what stands between two children where no example does. `told` gives groups of children that commute by their text,
+    where the type alone does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by
+    their text, for what means more than its type says; it stands where the type would. `embedded` names the language
+    inside a node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is made
+    anew; such a file is never merged by guess.
 
     For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose
     place means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
@@ -90,11 +91,14 @@ class Language:
         known = self._groups
         key = parent, container, kind
         if key not in known:
-            known[key] = _group(self.free, parent, container, kind)
-        return known[key]
+            known[key] = _rules(self.free, parent, container, kind)
+        for rule in known[key]:
+            if not rule.text or _pattern(rule.text).match(text):
+                return rule.group
+        return None
 
     @cached_property
-    def _groups(self) -> dict[tuple[str, str, str], str | None]:
+    def _groups(self) -> dict[tuple[str, str, str], list[Free]]:
         return {}
 
 
@@ -103,13 +107,14 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(expression)
 
 
-def _group(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> str | None:
-    for rule in rules:
-        if re.fullmatch(rule.kind, kind) and (
-            re.fullmatch(rule.container, container) or re.fullmatch(rule.container, f"{parent}/{container}")
-        ):
-            return rule.group
-    return None
+def _rules(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> list[Free]:
+    """Return the rules that a child of a type may fall under in a container, in order."""
+    return [
+        rule
+        for rule in rules
+        if re.fullmatch(rule.kind, kind)
+        and (re.fullmatch(rule.container, container) or re.fullmatch(rule.container, f"{parent}/{container}"))
+    ]
 
 
 def language_of(path: str) -> Language | None:

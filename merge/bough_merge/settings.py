@@ -81,7 +81,7 @@ def _row(name: str, row: Mapping[str, Any]) -> Language:
 def _value(key: str, value: Any, lang: Language) -> Any:
     """Turn what TOML can say into what a row holds; rules of order are added to those of the row that it is like."""
     if key == "free":
-        return (*(Free(**rule) for rule in value), *lang.free)
+        return (*(Free(**{**rule, "text": rule.get("text", "").encode()}) for rule in value), *lang.free)
     if key in ("joins", "marks"):
         return {name: text.encode() for name, text in value.items()}
     if key in ("record_key", "ordered_records"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 
 import tree_sitter
@@ -51,17 +52,23 @@ class Node:
         return _WORDS.findall(self.text)
 
     @cached_property
+    def code(self) -> list[bytes]:
+        """Return the leaves' texts without comments."""
+        return [node.text for node in self._leaves() if not node.is_comment]
+
+    @cached_property
     def tokens(self) -> list[bytes]:
         """Return the leaves' texts: two nodes with equal tokens differ in white space and trailing separators only."""
-        found: list[bytes] = []
+        return [node.text for node in self._leaves()]
+
+    def _leaves(self) -> Iterator[Node]:
         stack = [self]
         while stack:
             node = stack.pop()
             if node.parts:
                 stack.extend(reversed(node.parts))
             else:
-                found.append(node.text)
-        return found
+                yield node
 
     @property
     def is_comment(self) -> bool:
@@ -104,6 +111,13 @@ def same_meaning(one: Node, other: Node) -> bool:
     if one.text == other.text:
         return True
     return one.words == other.words and one.tokens == other.tokens
+
+
+def same_code(base: Node, side: Node) -> bool:
+    """Tell whether a side left a node as it was but for white space and the wording of comments."""
+    if base.kind != side.kind:
+        return False
+    return base.text == side.text or (base.code == side.code and len(base.tokens) >= len(side.tokens))
 
 
 def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
@@ -236,4 +250,6 @@ def _bound(node: Node, tail: Node) -> Node:
 
 
 def _led(comments: list[Node], node: Node) -> Node:
-    return Group([*comments, *members_of(node)], node.core)
+    # A signature that leads to its body is what the two are known by.
+    core = comments[-1] if comments[-1].kind.endswith("_signature") else node.core
+    return Group([*comments, *members_of(node)], core)

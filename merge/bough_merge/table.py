@@ -8,49 +8,80 @@ from __future__ import annotations
 
 from .languages import Free, Language
 
+
+def _any(words: str) -> str:
+    """Return the expression that matches any of some node types."""
+    return "|".join(words.split())
+
+
+_DEFINED = _any("""
+    abstract_class abstract_method annotation_type associated_type class companion const constructor contract decorated
+    deinit delegate destructor enum error event extension field foreign_mod function function_signature impl indexer
+    init interface message method mod modifier module object operator property property_element protocol public_field
+    record rpc secondary_constructor service singleton state_variable static struct subscript trait type type_alias
+    union val
+""")
+
 # Order means nothing among imports, among declarations that are found by name, and among what is addressed by key.
 COMMON = (
     Free("future", "future_import_statement"),
     Free(
         "imports",
-        r"import_(statement|declaration|directive|header|from_statement|spec)|import|preproc_include|using_directive"
-        r"|use_(declaration|statement|directive)|namespace_use_declaration|library_import|import_or_export|open_directive",
+        _any("""
+            extern_crate_declaration import import_declaration import_directive import_from_statement import_header
+            import_or_export import_spec import_statement library_import namespace_use_declaration open_directive
+            open_module preproc_include use_declaration use_directive use_statement using_directive using_statement
+        """),
     ),
     Free(
         "names",
         ".*",
-        r"named_imports|use_list|import_from_statement|import_list|export_clause|namespace_use_group|import_names|exports",
+        _any("""
+            export_clause exports import_from_statement import_list import_names inherited_attrs named_imports
+            namespace_selectors namespace_use_group use_list
+        """),
     ),
     Free(
         "enum",
         ".*",
-        r"enum_body|enum_member_declaration_list|enum_declaration_list|enumerator_list|enum_variant_list"
-        r"|enum_class_body|enum_values_definition",
+        _any("""
+            enum_body enum_class_body enum_declaration_list enum_member_declaration_list enum_values_definition
+            enum_variant_list enumerator_list
+        """),
     ),
     Free(
         "members",
-        r"(function|method|class|interface|struct|enum|trait|impl|module|mod|constructor|property|field|record|union|type|object"
-        r"|companion|operator|event|delegate|init|deinit|subscript|protocol|extension|annotation_type|indexer|destructor|const|static|foreign_mod"
-        r"|associated_type|val|decorated|type_alias|state_variable|contract|modifier|error|rpc|message|service|singleton|abstract_class"
-        r"|abstract_method|public_field|secondary_constructor|property_element)"
-        r"_(definition|declaration|item|specifier|signature|elem)|class|module|method|singleton_method|message|service|rpc|enum"
-        r"|template_declaration|type_definition|abstract_method_signature|decorated_definition|secondary_constructor|companion_object",
+        rf"({_DEFINED})_(declaration|definition|elem|item|signature|specifier)|"
+        + _any("""
+            abstract_method_signature class companion_object decorated_definition enum message method module rpc
+            secondary_constructor service singleton_method template_declaration type_definition
+        """),
     ),
     Free(
         "pairs",
-        r"pair|pair_pattern|method_definition|shorthand_property_identifier(_pattern)?|keyed_element|field_initializer"
-        r"|shorthand_field_initializer|field_update|flow_pair|block_mapping_pair|binding|formal|member|array_element_initializer_keyed",
-        r"object|object_pattern|dictionary|hash|literal_value|field_initializer_list|record|flow_mapping|block_mapping|inline_table|table"
-        r"|table_array_element|document|binding_set|formals|table_constructor|object_type|interface_body",
+        _any("""
+            binding block_mapping_pair env_pair field_initializer field_update flow_pair formal keyed_element member
+            method_definition pair pair_pattern shorthand_field_initializer shorthand_property_identifier
+            shorthand_property_identifier_pattern
+        """),
+        _any("""
+            binding_set block_mapping dictionary document env_instruction field_initializer_list flow_mapping formals
+            hash inline_table interface_body literal_value object object_pattern object_type record table
+            table_array_element table_constructor
+        """),
     ),
-    Free("members", r"(property|method|call|construct|index)_signature", r"object_type|interface_body"),
+    Free("members", r"(property|method|call|construct|index)_signature", "object_type|interface_body"),
     Free(
         "attributes",
-        r"Attribute|attribute|jsx_attribute|element_value_pair|directive_attribute",
-        r"STag|EmptyElemTag|start_tag|self_closing_tag|jsx_opening_element|jsx_self_closing_element|annotation_argument_list",
+        _any("Attribute attribute attribute_item attribute_list directive_attribute element_value_pair jsx_attribute"),
+        _any("""
+            EmptyElemTag STag annotation_argument_list jsx_opening_element jsx_self_closing_element self_closing_tag
+            start_tag
+        """)
+        + r"|\w+_(declaration|item)",
     ),
-    Free("keywords", r"keyword_argument|named_argument"),
-    Free("modifiers", ".*", r"modifiers|function_modifiers"),
+    Free("keywords", "keyword_argument|named_argument"),
+    Free("modifiers", ".*", "modifiers|function_modifiers"),
     Free(
         "modifiers",
         r"modifier|(visibility|readonly|static|final|abstract|var|class|member|function|inheritance)_modifier",
@@ -58,21 +89,28 @@ COMMON = (
     Free(
         "types",
         ".*",
-        r"throws|type_list|union_type|trait_bounds|deriving|deriving/tuple|attribute/token_tree|interface_type_list",
+        _any("""
+            attribute/token_tree base_list catch_type class_interface_clause deriving deriving/tuple implements_clause
+            interface_type_list throws trait_bounds type_list union_type
+        """),
     ),
+    Free("types", "inheritance_specifier|delegation_specifier|where_predicate"),
     Free(
         "fields",
-        r"field_declaration|field_definition|input_value_definition|field",
-        r"field_declaration_list|record_declaration|fields_definition|message_body",
+        "field|field_declaration|field_definition|input_value_definition|var_spec",
+        _any("""
+            field_declaration_list fields fields_definition message_body record_declaration table_constructor
+            var_declaration var_spec_list
+        """),
     ),
-    Free("sections", r"section|table|table_array_element", r"document"),
-    Free("settings", r"setting|property|attribute", r"section|file|body"),
-    Free("blocks", r"block", "body"),
-    Free("fields", "field", "table_constructor"),
-    Free("items", ".*", r"set"),
+    Free("constants", "const_spec", text=rb"[^=]+=(?!.*\biota\b)"),
+    Free("sections", "section|table|table_array_element", "document"),
+    Free("settings", "setting|property|attribute", "section|file|body"),
+    Free("blocks", "block", "body"),
+    Free("items", ".*", "set"),
 )
 
-_IMPORTS = COMMON[:2]
+_IMPORTS = tuple(rule for rule in COMMON if rule.group in ("future", "imports"))
 _JS = (
     *COMMON,
     Free("members", r"export_statement", "program"),
@@ -104,15 +142,18 @@ _SHELL_TOLD = (
 _C_TOP = r"translation_unit|preproc_(if|ifdef|else)|declaration_list|linkage_specification"
 _C = (
     Free("imports", "preproc_include"),
+    # A macro may change what is included after it: the two do not mix.
+    Free("macros", "preproc_def|preproc_function_def", _C_TOP),
     Free(
         "declarations",
-        r"declaration|function_definition|(struct|enum|union|class)_specifier|type_definition|preproc_def|preproc_function_def"
+        r"declaration|function_definition|(struct|enum|union|class)_specifier|type_definition"
         r"|template_declaration|namespace_definition|alias_declaration|using_declaration",
         _C_TOP,
     ),
     Free("enum", "enumerator"),
     Free("fields", r"field_declaration|function_definition|declaration|template_declaration", "field_declaration_list"),
     Free("pairs", "initializer_pair", "initializer_list"),
+    Free("pairs", "field_initializer", "field_initializer_list"),
 )
 
 
@@ -173,6 +214,9 @@ _LOCKS = (
     ("gradle.lockfile", "", "gradle dependencies --write-locks"),
     ("packages.lock.json", "json", "dotnet restore --force-evaluate"),
 )
+
+# A property overrides another where one is a part of the other (`margin`, `margin-left`), as an assignment would.
+_CSS = (Free("assignments", "declaration", "block"),)
 
 # Grammars without a row of their own: what all languages agree on holds for them too.
 _OTHERS = {
@@ -260,6 +304,7 @@ LANGUAGES: tuple[Language, ...] = (
         (".java",),
         free=COMMON,
         named_by={"import_declaration": "scoped_identifier+asterisk"},
+        flat={"catch_type": "|"},
         overloads=frozenset({"method_declaration", "constructor_declaration"}),
         atoms=frozenset({"string_literal"}),
         joins={"annotation_argument_list": b", ", "formal_parameters": b", ", "argument_list": b", "},
@@ -280,6 +325,7 @@ LANGUAGES: tuple[Language, ...] = (
         "csharp",
         (".cs",),
         free=COMMON,
+        named_by={"field_declaration": "variable_declaration>variable_declarator>name"},
         overloads=frozenset({"method_declaration", "constructor_declaration"}),
         atoms=frozenset({"string_literal"}),
     ),
@@ -300,6 +346,7 @@ LANGUAGES: tuple[Language, ...] = (
         free=COMMON,
         named_by={"impl_item": "trait+type"},
         leading=frozenset({"attribute_item"}),
+        flat={"trait_bounds": "+"},
         runs=frozenset({"token_tree"}),
         atoms=frozenset({"string_literal"}),
         joins={"field_initializer_list": b", ", "parameters": b", ", "arguments": b", ", "use_list": b", "},
@@ -312,7 +359,15 @@ LANGUAGES: tuple[Language, ...] = (
         told=(("imports", rb"require(_relative)?\b"),),
         atoms=frozenset({"string"}),
     ),
-    Language("php", "php", (".php",), free=COMMON, joins={"array_creation_expression": b", "}),
+    Language(
+        "php",
+        "php",
+        (".php",),
+        # Elements of an array that state their key; those without take their place as it.
+        free=(*COMMON, Free("pairs", "array_element_initializer", text=rb"[^=]+=>")),
+        named_by={"array_element_initializer": "#0"},
+        joins={"array_creation_expression": b", "},
+    ),
     Language("swift", "swift", (".swift",), free=COMMON, overloads=frozenset({"function_declaration"})),
     Language(
         "scala",
@@ -322,7 +377,18 @@ LANGUAGES: tuple[Language, ...] = (
         overloads=frozenset({"function_definition"}),
         atoms=frozenset({"string"}),
     ),
-    Language("dart", "dart", (".dart",), free=COMMON, leading=frozenset({"method_signature", "function_signature"})),
+    Language(
+        "dart",
+        "dart",
+        (".dart",),
+        free=(*COMMON, Free("members", "declaration|method_signature", "class_body|extension_body|mixin_body")),
+        named_by={
+            "declaration": "initialized_identifier_list>initialized_identifier>identifier"
+            "+static_final_declaration_list>static_final_declaration>identifier",
+            "method_signature": "function_signature>name",
+        },
+        leading=frozenset({"method_signature", "function_signature"}),
+    ),
     Language("lua", "lua", (".lua",), free=COMMON, told=(("imports", rb"local\s+\w+\s*=\s*require\b"),)),
     Language(
         "bash",
@@ -340,10 +406,16 @@ LANGUAGES: tuple[Language, ...] = (
         "haskell",
         "haskell",
         (".hs",),
-        free=(*_IMPORTS, Free("pairs", "field_update", "record"), Free("types", ".*", r"deriving/tuple")),
+        free=(
+            *_IMPORTS,
+            Free("names", ".*", "exports|import_list"),
+            Free("fields", "field", "fields"),
+            Free("pairs", "field_update", "record"),
+            Free("types", ".*", r"deriving/tuple"),
+        ),
         named_by={"import": "module"},
     ),
-    Language("ocaml", "ocaml", (".ml",), free=_IMPORTS),
+    Language("ocaml", "ocaml", (".ml",), free=(*_IMPORTS, Free("fields", "field_declaration", "record_declaration"))),
     Language("ocaml_interface", "ocaml_interface", (".mli",), free=_IMPORTS),
     Language(
         "r",
@@ -364,8 +436,8 @@ LANGUAGES: tuple[Language, ...] = (
         embedded={"script_element/raw_text": "javascript", "style_element/raw_text": "css"},
         named_by={"attribute": "attribute_name", "element": "start_tag>tag_name+self_closing_tag>tag_name"},
     ),
-    Language("css", "css", (".css",), free=(), named_by={"declaration": "property_name", "rule_set": "selectors"}),
-    Language("scss", "scss", (".scss",), free=(), named_by={"declaration": "property_name", "rule_set": "selectors"}),
+    Language("css", "css", (".css",), free=_CSS, named_by={"declaration": "property_name", "rule_set": "selectors"}),
+    Language("scss", "scss", (".scss",), free=_CSS, named_by={"declaration": "property_name", "rule_set": "selectors"}),
     Language(
         "vue",
         "vue",
@@ -433,6 +505,13 @@ LANGUAGES: tuple[Language, ...] = (
     Language("ini", "ini", (".ini", ".cfg", ".conf", ".editorconfig"), free=COMMON),
     Language("properties", "properties", (".properties",), free=COMMON),
     Language(
+        "changelog",
+        "markdown",
+        ("CHANGELOG.md", "CHANGES.md", "HISTORY.md", "NEWS.md", "RELEASES.md"),
+        free=(Free("links", "link_reference_definition"), Free("entries", "list_item")),
+        named_by={"link_reference_definition": "link_label", "section": "atx_heading"},
+    ),
+    Language(
         "markdown",
         "markdown",
         (".md", ".markdown"),
@@ -440,12 +519,17 @@ LANGUAGES: tuple[Language, ...] = (
         named_by={"link_reference_definition": "link_label", "section": "atx_heading"},
         embedded={"fenced_code_block/code_fence_content": "@info_string"},
     ),
-    Language("dockerfile", "dockerfile", ("Dockerfile", ".dockerfile")),
+    Language(
+        "dockerfile",
+        "dockerfile",
+        ("Dockerfile", ".dockerfile"),
+        free=(Free("pairs", "env_pair|label_pair", "env_instruction|label_instruction"),),
+    ),
     Language(
         "make",
         "make",
         ("Makefile", "GNUmakefile", "makefile", ".mk"),
-        free=(Free("prerequisites", ".*", "prerequisites"),),
+        free=(Free("prerequisites", ".*", "prerequisites"), Free("rules", "rule")),
         named_by={"rule": "targets"},
     ),
     Language("cmake", "cmake", ("CMakeLists.txt", ".cmake")),

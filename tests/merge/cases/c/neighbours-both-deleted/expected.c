@@ -1,12 +1,4 @@
 void run(void)
 {
 	first();
-<<<<<<< ours
-	third();
-||||||| base
-	second();
-	third();
-=======
-	second();
->>>>>>> theirs
 }
