@@ -8,7 +8,7 @@ _CLOSES = {")": "(", "]": "[", "}": "{"}
 _SPECIAL = re.compile(
     r"<\|[^|>\n]*\|>|<\uff5c[^\uff5c>\n]*\uff5c>|</?(?:s|pad|unk|mask|EOT|fim_[a-z]+|filename|file_sep)>"
 )
-_SHOWN_FROM = 0.72
+_SHOWN_FROM = 0.64
 """Set by tests/bench/completion_replay.py: about a third of all lines are shown, more than half of them are right."""
 
 
