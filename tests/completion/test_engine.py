@@ -106,3 +106,10 @@ def test_a_bracket_that_the_editor_closed_is_not_closed_again() -> None:
     engine = RepositoryEngine()
     engine.put("a.py", "value = compute(first, second)\n")
     assert best(engine, "b.py", "value = compute(fi", ")\n") == "rst, second"
+
+
+def test_what_nobody_typed_is_not_learned() -> None:
+    engine = RepositoryEngine()
+    engine.put("min.js", "var a=open(title);" * 200)
+    engine.put("long.txt", "window.open_with(title)\n" * 50_000)
+    assert engine.stats().blobs == 0
