@@ -12,7 +12,6 @@ from bough_completion.finish import fitting, is_shown
 from bough_completion.query import SAVED, Origin, Query, Stats, Suggestion
 from bough_completion.search import Line, Search
 
-
 _LONGEST = 1_000_000
 """Characters of the longest text that is learned."""
 _WIDEST = 1_000
