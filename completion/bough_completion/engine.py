@@ -54,13 +54,12 @@ class RepositoryEngine:
         search = Search(self._corpus, self._affinity, document, query, is_stopped)
         found: dict[str, Suggestion] = {}
         for line in search.lines(Line("", document.context)):
+            is_sure = line.ended and is_shown(line.chance)
             if query.max_lines > 1 and not query.suffix.partition("\n")[0].strip():
                 line = with_block(search, line, query.prefix, query.max_lines)
             text = fitting(line.text, query.prefix, query.suffix, query.max_lines)
             if text.strip() and text not in found:
-                found[text] = Suggestion(
-                    text, line.chance, self._source(line), shown=line.ended and is_shown(line.chance)
-                )
+                found[text] = Suggestion(text, line.chance, self._source(line), shown=is_sure)
             if len(found) == query.limit:
                 break
         return list(found.values())
