@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from operator import attrgetter
-from posixpath import dirname, splitext
+from posixpath import splitext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from bough_completion.definitions import defined_otherwise
 from bough_completion.query import BUFFER, SAVED, Kind, Query
 
 _WORD = re.compile(r"[^\W\d]\w+")
+_OTHER_SUFFIX = 0.25
+"""The vote of a file of another suffix, where one of the same suffix weighs 1."""
 _NEAR_LINES = 20
 """Only words this near above the cursor are evidence that a teammate's change matters here."""
 
@@ -58,9 +60,8 @@ class Affinity:
     def _weigh(self, path: str) -> NDArray[np.float64]:
         """Return the weights of the member's own texts."""
         corpus = self._corpus
-        near = np.where(corpus.folders.equal(dirname(path)), 2.0, 1.0)
-        alike = np.where(corpus.suffixes.equal(splitext(path)[1]), 1.0, 0.25)
-        weights = near * alike * np.array([entry is not None for entry in corpus.by_slot], np.bool_)
+        weights = np.where(corpus.suffixes.equal(splitext(path)[1]), 1.0, _OTHER_SUFFIX)
+        weights *= np.array([entry is not None for entry in corpus.by_slot], np.bool_)
         for entry in self._outdated(path):
             weights[entry.slot] = 0.0
         return weights

@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
+from bough_completion.finish import is_shown
 from bough_completion.search import Line, Search
 from bough_completion.tokens import BOUNDARY, DEEPER, SHALLOWER
 from bough_completion.vote import REACH
 
-_LEAST_CHANCE = 0.3
-"""A further line is less likely than this: the block ends before it."""
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
 
 def with_block(search: Search, first: Line, prefix: str, max_lines: int) -> Line:
-    """Return a line with the block that it begins, `max_lines` lines in all at the most; the line alone if none."""
-    start = _indent(prefix.rpartition("\n")[2] + first.text)
-    unit = indent_unit(prefix)
-    indent, block, last = start, first, first
+    """Return a line with the block that it begins, `max_lines` lines in all at the most; the line alone if none.
+
+    The block ends before the first line that is not sure enough to be shown by itself. The chance is that of the whole.
+    """
+    start, unit = _indent(prefix.rpartition("\n")[2] + first.text), indent_unit(prefix)
+    indent, block = start, first
     for _ in range(max_lines - 1):
-        change, chance = search.break_after(last)
+        change, chance = search.break_after(block)
         indent = _moved(indent, change, unit)
-        is_over = change == BOUNDARY or (len(indent) <= len(start) and block is first)
-        if is_over or len(indent) < len(start):
+        is_end = len(indent) == len(start)
+        if change == BOUNDARY or len(indent) < len(start) or (is_end and block is first):
             break
-        opened = Line("", (change, *last.context)[:REACH], chance, block.foreign, begun=True)
+        opened = Line("", (change, *block.context)[:REACH], chance, block.foreign, begun=True)
         found = next((line for line in search.lines(opened) if line.text.strip()), None)
-        if found is None or found.chance < _LEAST_CHANCE:
-            break
-        if len(indent) == len(start) and any(map(str.isalnum, found.text)):
+        if found is None or not is_shown(found.chance) or (is_end and any(map(str.isalnum, found.text))):
             break
         text = f"{block.text}\n{indent}{found.text.lstrip()}"
-        block = Line(text, found.context, block.chance * found.chance, found.foreign, begun=True)
-        last = found
-        if len(indent) == len(start):
+        block = replace(found, text=text, chance=block.chance * found.chance)
+        if is_end:
             break
     return block
 

@@ -6,7 +6,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
-from posixpath import dirname, splitext
+from posixpath import splitext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,6 @@ class Corpus:
         self.entries: dict[tuple[str, Origin], Entry] = {}
         self.by_slot: list[Entry | None] = []
         self.version = 0
-        self.folders = Labels()
-        """Of each slot, the folder its file is in."""
         self.suffixes = Labels()
         """Of each slot, the suffix of its file."""
         self._segments: list[Segment] = []
@@ -74,7 +72,6 @@ class Corpus:
         entry = Entry(path, origin, slot, piece)
         self.entries[path, origin] = entry
         self.by_slot.append(entry)
-        self.folders.append(dirname(path))
         self.suffixes.append(splitext(path)[1])
         self._fresh.append(piece)
         self.version += 1

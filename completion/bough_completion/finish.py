@@ -8,7 +8,7 @@ _CLOSES = {")": "(", "]": "[", "}": "{"}
 _SPECIAL = re.compile(
     r"<\|[^|>\n]*\|>|<\uff5c[^\uff5c>\n]*\uff5c>|</?(?:s|pad|unk|mask|EOT|fim_[a-z]+|filename|file_sep)>"
 )
-_SHOWN_FROM = 0.72
+_SHOWN_FROM = 0.64
 """Set by tests/bench/completion_replay.py: about a third of all lines are shown, more than half of them are right."""
 
 
@@ -16,7 +16,8 @@ def fitting(text: str, prefix: str, suffix: str, max_lines: int = 1) -> str:
     """Return what of `text` may be inserted between `prefix` and `suffix`; "" if nothing may.
 
     No special tokens of a model, no more lines than asked, no blanks at the end, no bracket that the rest of the line
-    closes already, nothing that the rest of the line or the next line says again.
+    closes already, none left open that the first line did not open, nothing that the rest of the line or the next line
+    says again.
     """
     special = _SPECIAL.search(text)
     text = text[: special.start()] if special else text
@@ -24,7 +25,7 @@ def fitting(text: str, prefix: str, suffix: str, max_lines: int = 1) -> str:
     tail, _, below = suffix.partition("\n")
     if tail.strip():
         text = _without_overlap(_without_extra_closers(text.split("\n")[0], tail), tail.rstrip())
-    return _without_next_line(text, prefix.rpartition("\n")[2], below)
+    return _without_open_ends(_without_next_line(text, prefix.rpartition("\n")[2], below))
 
 
 def is_shown(confidence: float) -> bool:
@@ -45,6 +46,15 @@ def _without_extra_closers(text: str, tail: str) -> str:
             elif waiting and waiting[0] == character:
                 return text[:place]
     return text
+
+
+def _without_open_ends(text: str) -> str:
+    """Drop the last lines as long as they leave a bracket open that the first line did not open."""
+    lines = text.split("\n")
+    opened, _ = _unmatched(lines[0])
+    while len(lines) > 1 and _unmatched("\n".join(lines))[0] > opened:
+        lines.pop()
+    return "\n".join(lines)
 
 
 def _unmatched(text: str) -> tuple[int, list[str]]:

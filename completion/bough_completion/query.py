@@ -69,9 +69,12 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Stats:
-    """Size of what an engine holds."""
+    """Tell what an engine holds, and what became of its answers."""
 
     blobs: int
     tokens: int
     words: int
     kinds: dict[str, int] = field(default_factory=dict)
+    shown: int = 0
+    accepted: int = 0
+    accepted_characters: int = 0

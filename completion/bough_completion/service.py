@@ -15,6 +15,7 @@ from bough_proto.v1 import completion_pb2_grpc as rpc
 
 from bough_completion import wire
 from bough_completion.engine import RepositoryEngine
+from bough_completion.metrics import Metrics
 from bough_completion.query import Query, Stats, Suggestion
 from bough_completion.scheduler import Scheduler, Ticket
 from bough_completion.worker import Worker
@@ -30,6 +31,7 @@ class Completer:
         self._worker = worker
         self._scheduler = Scheduler()
         self._engines: defaultdict[str, RepositoryEngine] = defaultdict(RepositoryEngine)
+        self._metrics: defaultdict[str, Metrics] = defaultdict(Metrics)
         self._ahead: set[asyncio.Task[None]] = set()
         self._latest = ""
 
@@ -46,6 +48,15 @@ class Completer:
 
     async def complete(self, question: wire.Question) -> list[Suggestion] | None:
         """Return the answer, or None if a newer question of the same editor and file took its place."""
+        buffer = (question.editor, question.query.path)
+        metrics = self._metrics[question.repository]
+        metrics.see(buffer, question.query)
+        found = await self._newest(question)
+        if found and found[0].shown:
+            metrics.show(buffer, question.query, found[0].text)
+        return found
+
+    async def _newest(self, question: wire.Question) -> list[Suggestion] | None:
         buffer = (question.repository, question.editor, question.query.path)
         ticket = self._scheduler.ask(buffer, question.query, monotonic())
         if not isinstance(ticket, Ticket):
@@ -75,10 +86,12 @@ class Completer:
         return found[0].text if found and found[0].shown else ""
 
     async def stats(self, repository: str) -> Stats:
-        """Return how much of a repository is held."""
+        """Return how much of a repository is held, and what became of the answers about it."""
         if repository not in self._engines:
             return Stats(0, 0, 0)
-        return await asyncio.wrap_future(self._worker.submit(self._engines[repository].stats, urgent=True))
+        held = await asyncio.wrap_future(self._worker.submit(self._engines[repository].stats, urgent=True))
+        use = self._metrics[repository]
+        return replace(held, shown=use.shown, accepted=use.accepted, accepted_characters=use.characters)
 
     async def _answer(self, repository: str, query: Query, ticket: Ticket, urgent: bool = True) -> list[Suggestion]:
         engine = self._engines[repository]

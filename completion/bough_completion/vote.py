@@ -19,8 +19,8 @@ _STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
 _LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
 _ENOUGH = 256
 """With so many votes, those that agree less are not counted."""
-_SMOOTHING = 1.0
-"""Weight of the blend for fewer tokens, in votes."""
+_SMOOTHING = [12 / (1 + step) for step in _STEPS]
+"""Of each step, what the blend for fewer tokens weighs, in votes: the longer the agreement, the less."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def count(votes: Votes, is_live: NDArray[np.bool_]) -> Outcome:
     for level in range(levels):
         if totals[level] == 0.0:
             break
-        chances = (at_least[:, level] + _SMOOTHING * chances) / (totals[level] + _SMOOTHING)
+        chances = (at_least[:, level] + _SMOOTHING[level] * chances) / (totals[level] + _SMOOTHING[level])
     best = np.argsort(-chances)
     foreign = np.full(len(words), -1, np.int32)
     live = is_live[votes.slots]

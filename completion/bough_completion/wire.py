@@ -110,12 +110,28 @@ def complete_response(suggestions: Sequence[Suggestion]) -> pb.CompleteResponse:
 
 def stats_from(message: pb.GetStatsResponse) -> Stats:
     """Read the statistics."""
-    return Stats(message.blobs, message.tokens, message.words, dict(message.kinds))
+    return Stats(
+        message.blobs,
+        message.tokens,
+        message.words,
+        dict(message.kinds),
+        message.shown,
+        message.accepted,
+        message.accepted_characters,
+    )
 
 
 def stats_response(stats: Stats) -> pb.GetStatsResponse:
     """Write the statistics."""
-    return pb.GetStatsResponse(blobs=stats.blobs, tokens=stats.tokens, words=stats.words, kinds=stats.kinds)
+    return pb.GetStatsResponse(
+        blobs=stats.blobs,
+        tokens=stats.tokens,
+        words=stats.words,
+        kinds=stats.kinds,
+        shown=stats.shown,
+        accepted=stats.accepted,
+        accepted_characters=stats.accepted_characters,
+    )
 
 
 def _blob_from(message: pb.Blob) -> Blob:

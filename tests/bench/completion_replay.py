@@ -3,12 +3,12 @@
 usage: python tests/bench/completion_replay.py GIT_DIR [--commits N] [--seed N] [--together] [--misses N] [--json FILE]
 
 Commits without merges are drawn by a fixed seed and played in the order of their dates. For each, the engine holds the
-tree of its parent. Then every file that it adds or changes is typed from top to bottom: what stands above the line is
-as the commit left it, what stands below as it was. Of the added lines with two visible characters or more, at most
-`LINES` are drawn per commit; of each, the blanks before it and a third of its visible characters are typed, and the
-rest of the line is asked for. Only the whole rest, to the character, counts. `--together` also gives the engine the
-files of the same commit that come earlier in the alphabet, as an editor that has them open would; without it, it does
-not see them.
+tree of its parent and what the last `RECENT` commits before it added. Then every file that it adds or changes is typed
+from top to bottom: what stands above the line is as the commit left it, what stands below as it was. Of the added lines
+with two visible characters or more, at most `LINES` are drawn per commit; of each, the blanks before it and a third of
+its visible characters are typed, and the rest of the line is asked for. Only the whole rest, to the character, counts.
+`--together` also gives the engine the files of the same commit that come earlier in the alphabet, as an editor that has
+them open would; without it, it does not see them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from bough_completion import Kind, Origin, Query, RepositoryEngine
 
 LINES = 12
 """So many lines are asked per commit, or one great commit would speak for all."""
+RECENT = 20
+"""So many commits are fed as recent ones, as the daemon would."""
 LARGEST = 512_000
 """Bytes of the largest file that is read."""
 OFFSETS = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -74,6 +76,19 @@ class History:
             if mode != "160000":
                 yield status, before, after, path
 
+    def added(self, before: str) -> dict[str, str]:
+        """Return what the commits up to `before` added, by commit and path."""
+        found: dict[str, list[str]] = {}
+        for commit in self.run("rev-list", "--no-merges", f"--max-count={RECENT}", before).split():
+            path = ""
+            for line in self.run("show", "-U0", "--format=", "--no-renames", commit).split("\n"):
+                if line.startswith("+++ "):
+                    path = line.removeprefix("+++ b/")
+                elif line.startswith(("@@", "+")):
+                    found.setdefault(f"{commit}/{path}", []).append(line[1:] if line[0] == "+" else "")
+        texts = {path: "\n".join(lines) for path, lines in found.items()}
+        return {path: text for path, text in texts.items() if len(text) <= LARGEST}
+
     def close(self) -> None:
         """End the processes."""
         _pipe(self._blobs.stdin).close()
@@ -93,6 +108,7 @@ class Tree:
         self.engine = RepositoryEngine()
         self.seconds = 0.0
         self._history = history
+        self._recent: dict[str, str] = {}
         self._at = history.run("hash-object", "-t", "tree", "/dev/null").strip()
 
     def move(self, commit: str) -> None:
@@ -108,6 +124,12 @@ class Tree:
         self.engine.tidy()
         self.seconds = self.seconds or perf_counter() - start
         self._at = commit
+        for path in self._recent:
+            self.engine.drop(path, Origin(Kind.COMMIT))
+        self._recent = self._history.added(commit)
+        for path, text in self._recent.items():
+            self.engine.put(path, text, Origin(Kind.COMMIT))
+        self.engine.tidy()
 
 
 @dataclass

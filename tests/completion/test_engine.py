@@ -88,7 +88,8 @@ def test_many_small_changes_leave_few_segments_and_nothing_stale() -> None:
 
 def test_a_block_is_written_where_one_begins_in_the_indentation_of_the_file() -> None:
     engine = RepositoryEngine()
-    engine.put("shop.py", SHOP)
+    for number in range(6):
+        engine.put(f"shop_{number}.py", SHOP)
     query = Query("till.py", "class Till:\n  def total(self) -> ", "\n\nx = 1\n", max_lines=5, patience=5.0)
     assert engine.complete(query)[0].text == "int:\n    return sum(item.price * item.count for item in self.items)"
     single = Query(query.path, query.prefix, query.suffix, patience=5.0)
@@ -106,3 +107,10 @@ def test_a_bracket_that_the_editor_closed_is_not_closed_again() -> None:
     engine = RepositoryEngine()
     engine.put("a.py", "value = compute(first, second)\n")
     assert best(engine, "b.py", "value = compute(fi", ")\n") == "rst, second"
+
+
+def test_what_nobody_typed_is_not_learned() -> None:
+    engine = RepositoryEngine()
+    engine.put("min.js", "var a=open(title);" * 200)
+    engine.put("long.txt", "window.open_with(title)\n" * 50_000)
+    assert engine.stats().blobs == 0

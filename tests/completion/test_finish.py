@@ -24,6 +24,8 @@ from hypothesis import strategies as st
         ("}", "", "\n}\n", 1, "}"),
         ("f(x):\n    return x\n    y = 1", "def ", "\n    y = 1\n", 9, "f(x):\n    return x"),
         ("a\nb\nc", "", "", 2, "a\nb"),
+        ("f() {\n  a;\n  if (b) {\n    c;", "", "", 9, "f() {\n  a;"),
+        ("f() {\n  a;\n}", "", "", 9, "f() {\n  a;\n}"),
     ],
 )
 def test_only_what_fits_is_left(text: str, prefix: str, suffix: str, max_lines: int, fits: str) -> None:

@@ -16,7 +16,7 @@ from bough_completion.wire import Blob
 from processes import blobs, process
 
 TOKEN = "a token of many letters"
-LINES = "window.open_with(title)\n" * 3
+LINES = "window.open_with(title)\n" * 40
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ def test_blobs_go_in_and_suggestions_come_out(tmp_path: Path) -> None:
             assert [(one.text, one.source) for one in found] == [("ut(now)", "live:alice")]
             stats = await client.stats("shop")
             assert (stats.blobs, stats.kinds) == (2, {"tree": 1, "live": 1})
+            assert stats.accepted == 0
             assert (await client.stats("never seen")).blobs == 0
         assert not socket.exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
-from test_http import LINES, TOKEN, server
+from test_http import TOKEN, server
 
 AGENT = shutil.which("tabby-agent")
 CONFIG = """
@@ -35,10 +35,10 @@ def test_tabby_agent_gets_completions(tmp_path: Path) -> None:
             await client.start_io(AGENT, "--lsp", "--stdio", env=os.environ | {"HOME": str(tmp_path)})
             await client.initialize_async(types.InitializeParams(types.ClientCapabilities(), process_id=os.getpid()))
             client.initialized(types.InitializedParams())
-            text = LINES + "x = 1\nwindow.op\n"
+            text = "x = 1\nwindow.op\n"
             document = types.TextDocumentItem((tmp_path / "b.py").as_uri(), types.LanguageKind.Python, 1, text)
             client.text_document_did_open(types.DidOpenTextDocumentParams(document))
-            at = types.Position(4, 9)
+            at = types.Position(1, 9)
             params = types.CompletionParams(types.TextDocumentIdentifier(document.uri), at)
             answer = await asyncio.wait_for(client.text_document_completion_async(params), 20)
             await client.shutdown_async(None)

@@ -273,9 +273,18 @@ class GetStatsResponse(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_CHARACTERS_FIELD_NUMBER: _builtins.int
     blobs: _builtins.int
     tokens: _builtins.int
     words: _builtins.int
+    shown: _builtins.int
+    """Answers since the process started that were sure enough to be shown, those whose whole text was then in the buffer,
+    and the characters of these.
+    """
+    accepted: _builtins.int
+    accepted_characters: _builtins.int
     @_builtins.property
     def kinds(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Blobs of each kind: `tree`, `buffer`, `commit`, `live`."""
@@ -287,10 +296,13 @@ class GetStatsResponse(_message.Message):
         tokens: _builtins.int = ...,
         words: _builtins.int = ...,
         kinds: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        shown: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        accepted_characters: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "kinds", b"kinds", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "kinds", b"kinds", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
