@@ -94,10 +94,24 @@ class Children:
     def commute(self, region: Region) -> bool:
         """Tell whether the order of everything in a region means nothing to the language."""
         numbers = {*range(region.base.start, region.base.stop), *self.ours[region.ours], *self.theirs[region.theirs]}
-        groups = {group_of(self._parent, self.node(number)) for number in numbers}
-        if not groups or None in groups or (len(groups) > 1 and not groups <= _MIXED):
+        groups = {number: group_of(self._parent, self.node(number)) for number in numbers}
+        if not groups or None in groups.values():
             return False
-        return "assignments" not in groups or self._independent(region)
+        gone = {number for number in range(region.base.start, region.base.stop) if self._is_dropped(number)}
+        staying = {groups[number] for number in numbers - gone}
+        if all(self._adds(region)) and len(staying) > 1 and not staying <= _MIXED:
+            return False
+        return "assignments" not in staying or self._independent(region)
+
+    def _adds(self, region: Region) -> tuple[bool, bool]:
+        """Tell whether ours and whether theirs has children in a region that the base has not there."""
+        here = range(region.base.start, region.base.stop)
+        sides = self.ours[region.ours], self.theirs[region.theirs]
+        ours, theirs = (any(number not in here for number in side) for side in sides)
+        return ours, theirs
+
+    def _is_dropped(self, number: int) -> bool:
+        return number not in self.at_ours or number not in self.at_theirs
 
     def _independent(self, region: Region) -> bool:
         """Tell whether neither side's new assignments mention what the other side assigns."""
@@ -113,19 +127,20 @@ class Children:
         )
 
     def united(self, region: Region, needed: frozenset[bytes]) -> list[int]:
-        """Unite two versions of a set: ours in its order, then what only theirs has.
+        """Unite two versions of a set: the side that adds in its order (ours first), then what only the other has.
 
         What one side dropped is gone, unless the other side changed it or it imports what is `needed`; what one side
         moved elsewhere is not here.
         """
         base = range(region.base.start, region.base.stop)
         ours, theirs = self.ours[region.ours], self.theirs[region.theirs]
-        gone = {number for number in base if number not in self.at_ours or number not in self.at_theirs}
+        adds = self._adds(region)
+        gone = {number for number in base if self._is_dropped(number)}
         kept = {number for number in gone if self.changed(number) or self.imports(number, needed)}
         left = {number for number in base if number not in gone and (number not in ours or number not in theirs)}
         united = [
             number
-            for number in dict.fromkeys((*ours, *theirs))
+            for number in dict.fromkeys((*theirs, *ours) if adds == (False, True) else (*ours, *theirs))
             if (number not in gone or number in kept) and number not in left
         ]
-        return sorted(united, key=self.rank)
+        return sorted(united, key=self.rank) if all(adds) else united

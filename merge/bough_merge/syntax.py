@@ -114,10 +114,13 @@ def same_meaning(one: Node, other: Node) -> bool:
 
 
 def same_code(base: Node, side: Node) -> bool:
-    """Tell whether a side left a node as it was but for white space and the wording of comments."""
-    if base.kind != side.kind:
+    """Tell whether a side left a node as it was but for white space and the comments in it.
+
+    A comment that is new in front of a node or behind it says something about more than this node.
+    """
+    if base.kind != side.kind or len(members_of(side)) > len(members_of(base)):
         return False
-    return base.text == side.text or (base.code == side.code and len(base.tokens) >= len(side.tokens))
+    return base.text == side.text or base.code == side.code
 
 
 def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
