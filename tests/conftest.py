@@ -37,9 +37,10 @@ def nothing_leaked() -> Iterator[None]:
     """Fail a test that leaves a thread behind."""
     before = set(threading.enumerate())
     yield
-    for thread in set(threading.enumerate()) - before:
+    started = [thread for thread in set(threading.enumerate()) - before if not thread.daemon]
+    for thread in started:
         thread.join(timeout=5)
-    left = [thread.name for thread in set(threading.enumerate()) - before if not thread.daemon]
+    left = [thread.name for thread in started if thread.is_alive()]
     assert not left, f"threads left running: {left}"
 
 

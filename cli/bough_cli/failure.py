@@ -21,6 +21,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.GitTooOld: (NOT_NOW, "Install a newer git and see that it comes first on the PATH."),
     errors.NotLive: (NOT_NOW, "Run `bough up` to make it live."),
     errors.StoreOwned: (NOT_NOW, "End the other daemon with `BOUGH_HOME={owner} bough down --all`, or use that home."),
+    errors.StoreGone: (NOT_NOW, "Put it back, or run `bough down` and then `bough up` to start with an empty one."),
     errors.StoreDamaged: (NOT_NOW, "Run `bough doctor`."),
     errors.BranchMoved: (NOT_NOW, "Run `bough status` to see who moved it, then try again."),
     errors.DiskFull: (NOT_NOW, "Make room, then save again; your files are as you left them."),

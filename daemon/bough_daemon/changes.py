@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bough_daemon.worktree import Worktree
 
+STAGE = ".bough-stage-"  # where files are made ready that a command is about to place
 RULE_FILES = {".gitignore", ".gitattributes", ".gitmodules"}
 GIT_FILES = {"HEAD", "index", "config", "config.worktree", "packed-refs", "logs"}
 GIT_RULE_FILES = {"config", "config.worktree", "exclude", "attributes", "sparse-checkout"}
@@ -95,7 +96,9 @@ class Gathered:
         self._notify()
 
     def _add_path(self, path: str) -> None:
-        self._add([path], rules=path.rpartition("/")[2] in RULE_FILES)
+        name = path.rpartition("/")[2]
+        if not name.startswith(STAGE):
+            self._add([path], rules=name in RULE_FILES)
 
     def _add_git_path(self, folder: bytes, name: str) -> None:
         """Note that something in the git directory changed: `name` in `folder`."""

@@ -124,6 +124,7 @@ class Daemon:
             await self.up(path, name)
             found = self._find(worktree.root)
             assert found is not None
+        found.store.check_there()
         return self._repository_of(found), found
 
     def _find(self, root: str) -> Session | None:

@@ -59,6 +59,10 @@ class StoreDamaged(BoughError):
     """The store lacks an object that a live branch needs."""
 
 
+class StoreGone(BoughError):
+    """The store was moved away or removed while its repository was live; nothing is recorded until it is back."""
+
+
 class BranchMoved(BoughError):
     """Another writer advanced the branch first; nothing was written."""
 

@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 
+from bough_daemon.changes import STAGE
 from bough_daemon.errors import HostilePath
 from bough_daemon.filters import Checkout
 from bough_daemon.ground import Ground, blob_id, read_at
@@ -20,7 +21,6 @@ from bough_daemon.picture import Disturbed, Picture, Step, is_file
 from bough_daemon.swap import Spot, exchange, put
 from bough_daemon.worktree import Worktree
 
-STAGE = ".bough-stage-"
 MANIFEST = "paths.json"
 
 

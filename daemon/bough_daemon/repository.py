@@ -15,7 +15,7 @@ from itertools import islice
 from bough_daemon import sync
 from bough_daemon.acts import Hands, perform
 from bough_daemon.branches import Branch, Snapshot, read_snapshot, timeline
-from bough_daemon.change import journal_of
+from bough_daemon.change import journal_of, recover
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BoughError, UnknownMember
 from bough_daemon.home import Home
@@ -107,6 +107,9 @@ class Repository:
         session = Session(
             worktree, self.store, self.owner, branch, lambda snapshot: self._on_snapshot(session, snapshot)
         )
+        recovered = await self.owner.run(recover, self.live(session))
+        if recovered.kept is not None:
+            log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
         first = await session.start()
         self.sessions[worktree.root] = session
         self._on_snapshot(session, first)
@@ -217,13 +220,17 @@ class Repository:
 
     async def join(self, ticket: str, name: str) -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on."""
-        await self.sync.join(ticket, name or self.member)
+        await self.sync.join(ticket, name or self.member, self._rename)
         for session in self.sessions.values():
-            suffix = await self.owner.run(self._suffix, session.worktree)
-            await self.owner.run(session.branch.rename, _named(self.member, suffix))
             if session.branch.tip is not None:
                 self._on_snapshot(session, session.branch.tip)
         return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}))
+
+    async def _rename(self) -> None:
+        """Call the live branches here as the member is called now."""
+        for session in self.sessions.values():
+            suffix = await self.owner.run(self._suffix, session.worktree)
+            await self.owner.run(session.branch.rename, _named(self.member, suffix))
 
     async def act(self, session: Session, act: Act, terminal: Terminal) -> Done:
         """Run a command that changes the user's files; commands on one working tree take turns."""

@@ -89,6 +89,7 @@ class Session:
 
     async def save(self) -> Snapshot:
         """Return a snapshot that holds whatever was on disk when this was called."""
+        self.store.check_there()
         loop = asyncio.get_running_loop()
         passed: asyncio.Future[None] = loop.create_future()
         mark = self._watch.mark()
@@ -220,6 +221,7 @@ class Session:
 
     def _take(self, changes: Changes) -> Snapshot:
         """Make the tree and record it. On the store's thread."""
+        self.store.check_there()
         if changes.git or self._head_moves:
             with suppress(NoCommitYet):  # an orphan branch: its first commit will be the next base
                 self.head = self.worktree.head()

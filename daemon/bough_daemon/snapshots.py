@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from bough_daemon.hashing import Hasher, Unreadable, submodule_entry
 from bough_daemon.objects import FOLDER, SUBMODULE, Entry
@@ -53,7 +54,8 @@ class Snapshots:
     def everything(self, base_tree: str) -> str:
         """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied."""
         self.index.changed()
-        os.makedirs(os.path.dirname(self._shadow), mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(self._shadow), mode=0o700)
         for stale in (self._shadow, self._shadow + ".lock"):
             if os.path.exists(stale):
                 os.unlink(stale)

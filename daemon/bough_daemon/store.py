@@ -18,7 +18,7 @@ import pygit2
 from pygit2.enums import Option
 
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import BranchMoved, StoreOwned
+from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git import Git
 from bough_daemon.objects import Objects
 
@@ -98,6 +98,11 @@ class Store:
         # Written anew each time: the repository may have been moved.
         alternate = os.path.join(self.common_dir, "objects")
         write_whole(os.path.join(self.path, "objects", "info", "alternates"), os.fsencode(_quoted(alternate)) + b"\n")
+
+    def check_there(self) -> None:
+        """Raise StoreGone while somebody has moved or removed the store; it is never made anew under a live branch."""
+        if not os.path.isdir(self.path):
+            raise StoreGone(f"{self.folder} is gone: somebody moved or removed it", folder=self.folder)
 
     def close(self) -> None:
         """Let go of the store."""

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from bough_daemon.branches import Branch, Snapshot, timeline
+from bough_daemon.errors import StoreGone
 from bough_daemon.owner import Owner
 from bough_daemon.session import Session
 from bough_daemon.store import Store
@@ -138,6 +140,24 @@ def test_a_repository_inside_is_followed_and_watched_once_it_is_none(folder: Pat
             assert (await session.save()).tree == tree_by_git(folder, tmp_path)
             (folder / "in ner/x").write_bytes(b"2")
             await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+
+    asyncio.run(scene())
+
+
+def test_a_store_that_is_moved_away_is_missed_and_taken_up_again(folder: Path, tmp_path: Path) -> None:
+    make_repository(folder, {"a": b"1"})
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            (folder / ".git/bough").rename(tmp_path / "away")
+            (folder / "a").write_bytes(b"2")
+            with pytest.raises(StoreGone):
+                await session.save()
+            git(folder, "add", "a")
+            await asyncio.sleep(0)
+            assert not (folder / ".git/bough").exists()
+            (tmp_path / "away").rename(folder / ".git/bough")
+            assert (await session.save()).tree == tree_by_git(folder, tmp_path)
 
     asyncio.run(scene())
 
