@@ -9,7 +9,7 @@ from bough_daemon.errors import DaemonNotRunning
 from bough_daemon.home import Home
 from bough_daemon.launch import ensure_running, is_running
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.worktree import live_root
+from bough_daemon.worktree import Worktree, live_root
 
 
 def here() -> str:
@@ -29,6 +29,8 @@ def connect(*, start: bool = False) -> Client:
     its absence is a DaemonNotRunning.
     """
     place = home()
+    if start and live_root(here()) is None:
+        Worktree.find(here())  # says what is wrong before anything is started
     if start or (not is_running(place) and live_root(here()) in LiveTrees(place)):
         ensure_running(place)
     elif not is_running(place):

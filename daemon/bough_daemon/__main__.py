@@ -39,7 +39,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bough_daemon", description=__doc__)
     parser.add_argument("--ready-fd", type=int, help="where to say that the daemon is ready")
     chosen = parser.parse_args()
-    os.umask(0o077)
     home = Home.from_environment(os.environ)
     try:
         take_home(home)  # held until this process is gone

@@ -16,6 +16,7 @@ from bough_daemon.live import Live
 from bough_daemon.report import Act, Done, printable
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
+from bough_daemon.worktree import whole
 
 SHORT = 10  # characters of an id in a sentence
 
@@ -106,7 +107,10 @@ async def _land(act: Act, hands: Hands) -> Done:
     if made.remote is None:
         await hands.publish_landed(made.branch, made.commit)
     where = f"{made.remote}'s {made.branch}" if made.remote else f"{made.branch}, for the team"
-    sentence = f"Landed {made.commit[:SHORT]} on {where}"
+    if made.new:
+        sentence = f"Landed {made.commit[:SHORT]} on {where}"
+    else:
+        sentence = f"{made.branch} had all of it already; what is here follows it to {made.commit[:SHORT]}"
     sentence += f", with {', '.join(other.partition(' <')[0] for other in made.others)}" if made.others else ""
     sentence += f"; the commits that did not land as they were are on {made.kept}" if made.kept else ""
     sentence += (
@@ -118,7 +122,7 @@ async def _land(act: Act, hands: Hands) -> Done:
 async def _restore(act: Act, hands: Hands) -> Done:
     root = hands.live.worktree.root
     here = os.path.realpath(act.path)
-    paths = [_from_top(root, os.path.join(here, path)) for path in act.paths]
+    paths = [_from_top(root, whole(os.path.join(here, path))) for path in act.paths]
     if not paths and "all" not in act.options:
         raise BadUsage("name the files to bring back, or say --all")
     made = await restore.restore(hands.live, paths, since=act.options.get("from"), name=act.options.get("name"))
@@ -131,7 +135,8 @@ async def _undo(act: Act, hands: Hands) -> Done:
     undone = await undo.undo(hands.live)
     kept = f"; what was saved while it was cut short is kept as {undone.kept[:SHORT]}" if undone.kept else ""
     report = {"undone": undone.kind, "tip": undone.snapshot.oid, "tree": undone.snapshot.tree, "kept": undone.kept}
-    return Done(f"Took back `{undone.kind}`{kept}", json.dumps(report))
+    published = "; what was published stays published" if undone.kind.startswith("land") else ""
+    return Done(f"Took back `{undone.kind}`{published}{kept}", json.dumps(report))
 
 
 def _how(file: merging.File) -> str:

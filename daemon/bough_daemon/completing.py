@@ -23,6 +23,7 @@ from bough_daemon.owner import Owner
 from bough_daemon.report import Continuation, Continuations
 from bough_daemon.session import Session
 from bough_daemon.sync import Teammate
+from bough_daemon.worktree import whole
 
 FILE_LIMIT_BYTES = 300_000  # a longer file is data, or made by a machine
 TREE_LIMIT_BYTES = 8_000_000  # text of one working tree that the engine learns; the nearest to the question first
@@ -56,7 +57,7 @@ class Completing:
         self, session: Session, owner: Owner, teammates: list[Teammate], file: str, line: int, column: int, text: bytes
     ) -> Continuations:
         """Continue `file` (absolute) at a one-based line and column; `text`: the editor's buffer, empty: the file."""
-        path = os.path.relpath(os.path.realpath(file), session.worktree.root)
+        path = os.path.relpath(whole(file), session.worktree.root)
         if path.startswith("../"):
             raise BadUsage(f"{file} lies outside the working tree")
         prefix, suffix = _around(text or _read(file), line, column)

@@ -39,6 +39,7 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._live = LiveTrees(home)
         self._changing = asyncio.Lock()
+        self._letting_go: set[asyncio.Task[None]] = set()
         self.completing = Completing(home)
         self._workers = MergeWorkers()
         self._listener = PeerListener(home, load_identity(home))
@@ -72,6 +73,7 @@ class Daemon:
         git_version()
         worktree = await asyncio.to_thread(Worktree.find, path)
         async with self._changing:
+            await self._drop_gone()
             already = self._find(worktree.root)
             session = already or await self._start(worktree, name)
             self._live.add(worktree.root, name)
@@ -124,8 +126,36 @@ class Daemon:
             await self.up(path, name)
             found = self._find(worktree.root)
             assert found is not None
+        if found.is_gone():
+            await self._let_go(found.worktree.root)
+            raise NotLive(f"{found.worktree.root} is gone")
         found.store.check_there()
         return self._repository_of(found), found
+
+    def _let_go_soon(self, root: str) -> None:
+        task = asyncio.create_task(self._let_go(root))
+        self._letting_go.add(task)
+        task.add_done_callback(self._letting_go.discard)
+
+    async def _let_go(self, root: str) -> None:
+        """Stop recording a working tree that has been removed or moved."""
+        async with self._changing:
+            await self._drop(root)
+
+    async def _drop(self, root: str) -> None:
+        self._live.remove(root)
+        for common_dir, repository in list(self.repositories.items()):
+            if root in repository.sessions:
+                await repository.remove(root)
+                if not repository.sessions:
+                    del self.repositories[common_dir]
+                    await repository.close()
+
+    async def _drop_gone(self) -> None:
+        sessions = [session for repository in self.repositories.values() for session in repository.sessions.values()]
+        for session in sessions:
+            if session.is_gone():
+                await self._drop(session.worktree.root)
 
     def _find(self, root: str) -> Session | None:
         return next((r.sessions[root] for r in self.repositories.values() if root in r.sessions), None)
@@ -136,7 +166,9 @@ class Daemon:
     async def _start(self, worktree: Worktree, name: str) -> Session:
         repository = self.repositories.get(worktree.common_dir)
         if repository is None:
-            repository = await Repository.open(self.home, self._listener, self._workers, worktree, name)
+            repository = await Repository.open(
+                self.home, self._listener, self._workers, self._let_go_soon, worktree, name
+            )
             self.repositories[worktree.common_dir] = repository
         try:
             return await repository.add(worktree)

@@ -152,6 +152,10 @@ class CheckedOutElsewhere(BoughError):
 # The daemon.
 
 
+class HomeUnusable(BoughError):
+    """The folder for keys, teams and logs cannot be made or written."""
+
+
 class DaemonNotRunning(BoughError):
     """No daemon answers, and the command does not start one."""
 

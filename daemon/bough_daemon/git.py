@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bough_daemon.errors import GitFailed, GitTooOld
+from bough_daemon.errors import DiskFull, GitFailed, GitTooOld
 
 FLOOR = (2, 39)
 QUIET_CONFIG = (
@@ -100,12 +100,20 @@ class Git:
         )
         words = done.stderr.decode(errors="replace").strip()
         if done.returncode not in allowed:
-            raise GitFailed(f"git {arguments[0]} failed: {words or f'exit code {done.returncode}'}", output=words)
+            if "No space left on device" in words:
+                raise DiskFull("the disk is full")
+            said = words or f"exit code {done.returncode}"
+            raise GitFailed(f"git {_command_in(arguments)} failed: {said}", output=words)
         return done.returncode, done.stdout, words
 
     def line(self, *arguments: str, allowed: Sequence[int] = (0,)) -> str:
         """Run git and return its output as one line of text."""
         return os.fsdecode(self.run(*arguments, allowed=allowed)).strip()
+
+
+def _command_in(arguments: Sequence[str]) -> str:
+    """Return git's own command in a command line: the first word that is no option and no setting."""
+    return next((word for word in arguments if word[:1] != "-" and "=" not in word), arguments[0])
 
 
 class Dialogue:
@@ -132,8 +140,7 @@ class Dialogue:
                 return [self._exchange(question, fields, terminator) for question in questions]
             except (OSError, EOFError, ValueError) as failure:
                 words = self._end()
-                named = next(word for word in self._arguments if word[0] != "-" and "=" not in word)
-                raise GitFailed(f"git {named} stopped: {words or failure}") from failure
+                raise GitFailed(f"git {_command_in(self._arguments)} stopped: {words or failure}") from failure
 
     def restart(self) -> None:
         """End the child; the next question starts a new one."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -39,6 +41,24 @@ def read_at(folder: int, name: str) -> tuple[int, bytes]:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with os.fdopen(descriptor, "rb") as source:
         return kind, source.read()
+
+
+def is_being_written(folder: int, name: str) -> bool:
+    """Return whether a program has a file open for writing; where the system cannot tell, that nobody has.
+
+    The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE).
+    """
+    if sys.platform != "linux":
+        return False
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as refused:
+        return refused.errno == errno.EAGAIN
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class Ground:

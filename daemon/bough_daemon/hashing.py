@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
-from bough_daemon.errors import GitFailed
+from bough_daemon.errors import DiskFull, GitFailed
 from bough_daemon.git import Dialogue, Git
 from bough_daemon.objects import EXECUTABLE, FILE, IN_MEMORY_BYTES, LINK, SUBMODULE, Entry, Objects
 from bough_daemon.rules import Attributes, IndexReader
@@ -52,6 +52,8 @@ class Hasher:
                 return Entry(LINK, self._objects.write_blob(os.fsencode(os.readlink(full))))
             return Entry(self._mode(status, before), self._blob(path, full, status.st_size))
         except (PermissionError, FileNotFoundError, IsADirectoryError, GitFailed) as failure:
+            if isinstance(failure, GitFailed) and _room(self._spool) < status.st_size:
+                raise DiskFull("the disk is full; the last snapshot stands") from failure
             raise Unreadable(str(failure)) from failure
 
     def _mode(self, status: os.stat_result, before: Entry | None) -> int:
@@ -93,6 +95,12 @@ class Hasher:
         os.replace(source, target)
         with suppress(OSError):
             os.rmdir(os.path.dirname(source))
+
+
+def _room(folder: str) -> int:
+    """Return how many bytes may still be written on the file system of a folder."""
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize
 
 
 def submodule_entry(worktree: Worktree, path: str) -> Entry | None:

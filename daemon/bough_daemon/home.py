@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bough_daemon.errors import HomeUnusable
+
 SOCKET_LIMIT_BYTES = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
 
 
@@ -35,9 +37,17 @@ class Home:
         return os.path.join(self.root, *parts)
 
     def make(self) -> None:
-        """Make the folder, readable by its user alone."""
-        os.makedirs(self.root, mode=0o700, exist_ok=True)
-        os.chmod(self.root, 0o700)
+        """Make the folder, readable by its user alone, or raise HomeUnusable.
+
+        Its own `.gitignore` keeps the keys out of every snapshot where it lies inside a working tree.
+        """
+        try:
+            os.makedirs(self.root, mode=0o700, exist_ok=True)
+            os.chmod(self.root, 0o700)
+            with open(self.path(".gitignore"), "w") as ignores:
+                ignores.write("*\n")
+        except OSError as failure:
+            raise HomeUnusable(f"{self.root} cannot be used as a home: {failure.strerror}", home=self.root) from failure
 
     @property
     def socket(self) -> str:

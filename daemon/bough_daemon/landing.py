@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,14 @@ from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossible
 from bough_daemon.heads import check_free, commit_of, free_branch, short
 from bough_daemon.live import Live
 from bough_daemon.merging import Merged, merge_commits
-from bough_daemon.objects import Entry
-from bough_daemon.picture import Disturbed, Picture
+from bough_daemon.objects import Entry, Objects
+from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.sides import Both
 from bough_daemon.target import RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 
+MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
+MARKED_LIMIT_BYTES = 4_000_000
 RACES = 3  # pushes that may be lost to somebody else's before giving up
 
 
@@ -28,7 +31,8 @@ class Landed:
     """What landed. `commit`: on `branch`. `remote`: where it was published, None where the team alone shares it.
 
     `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
-    `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human.
+    `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
+    whether there was anything to land; else the branch had all of it, and only what is here followed.
     """
 
     commit: str
@@ -38,16 +42,18 @@ class Landed:
     kept: str | None
     files: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    new: bool = True
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A commit to let the local branch go to. `published`: the shared branch has it already."""
+    """A commit to let the local branch go to. `published`: the shared branch has it already. `new`: made just now."""
 
     commit: str
     published: bool
     others: tuple[str, ...]
     files: tuple[str, ...]
+    new: bool = True
 
 
 async def land(live: Live, terminal: Terminal, message: str, both: Both, *, landed: Sequence[str] = ()) -> Landed:
@@ -96,13 +102,28 @@ async def _make(
         published = target.remote is None or remote_tip is not None
         if published and local_tip in (None, onto[0]):
             raise NotPossibleNow(f"nothing to land: {target.name} has all of it")
-        return _Made(onto[0], published, (), files)
+        return _Made(onto[0], published, (), files, new=False)
     tree = await live.owner.run(lambda: live.store.objects.commit(final).tree)
+    await live.owner.run(_check_resolved, live, onto[0], tree)
     await _show_new_files(live, terminal, target, onto[0], tree)
     others = await live.owner.run(authors_of, live.store, mine.shared, onto, live.branch.author)
     await live.owner.run(live.store.give, [tree, *onto])
     made = await commit(live, terminal, tree, onto, message, trailers_for(mine.shared, others))
     return _Made(made, False, tuple(others), files)
+
+
+def _check_resolved(live: Live, onto: str, tree: str) -> None:
+    """Raise NotPossibleNow where a file that would land has conflict markers that the shared branch has not."""
+    objects = live.store.objects
+    for path, before, after in objects.difference(objects.commit(onto).tree, tree):
+        if _is_marked(objects, after) and not _is_marked(objects, before):
+            raise NotPossibleNow(f"{path} still has conflict markers; mend them before it lands", path=path)
+
+
+def _is_marked(objects: Objects, entry: Entry | None) -> bool:
+    if entry is None or not is_file(entry) or objects.size(entry.oid) > MARKED_LIMIT_BYTES:
+        return False
+    return MARKED.search(objects.blob(entry.oid)) is not None
 
 
 def _onto(
@@ -177,6 +198,7 @@ async def _arrive(live: Live, terminal: Terminal, target: Target, mine: Snapshot
         kept=short(kept) if kept is not None else None,
         files=made.files,
         conflicts=tuple(placed.conflicts),
+        new=made.new,
     )
 
 

@@ -10,10 +10,11 @@ import sys
 import time
 from contextlib import suppress
 
-from bough_daemon.errors import DaemonFailed
+from bough_daemon.errors import DaemonFailed, DiskFull
 from bough_daemon.home import Home
 
 START_PATIENCE = 30.0  # seconds until a daemon that does not get ready counts as failed
+ROOM_BYTES = 64 * 1024  # what a daemon needs at least to start
 READY, TAKEN = b"ready", b"taken"
 
 
@@ -50,6 +51,9 @@ def ensure_running(home: Home) -> bool:
         child.wait()
         _wait_for_other(home)
     elif said != READY:
+        room = os.statvfs(home.root)
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            raise DiskFull(f"the disk that {home.root} lies on is full", home=home.root)
         raise DaemonFailed(f"the daemon did not start; its log is {home.log}", log=home.log, code=str(child.wait()))
     else:
         child.returncode = 0  # it outlives this process, which need not wait for it

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import grpc
@@ -73,11 +73,15 @@ class Room(Protocol):
 
 @dataclass(frozen=True)
 class Door:
-    """Where a daemon listens, remembered so that teammates find it again. Port 0: any that is free."""
+    """Where a daemon listens, remembered so that teammates find it again. Port 0: any that is free.
+
+    `chosen`: the user has named the address, so nothing else is opened until another is named.
+    """
 
     host: str = LOOPBACK
     port: int = 0
     join_port: int = 0
+    chosen: bool = False
 
 
 class PeerListener:
@@ -129,7 +133,7 @@ class PeerListener:
         opened: list[str] = []
         before = self._door
         host, port = parse_listen(listen) if listen is not None else (before.host, before.port)
-        if listen is None and is_loopback(host):
+        if listen is None and is_loopback(host) and not before.chosen:
             host, port = EVERYWHERE, 0
         if host != before.host or port not in (0, before.port):
             await self._listen(host, port)
@@ -140,6 +144,8 @@ class PeerListener:
         if self._join_server is None:
             await self.expect_joiners()
             opened.append(f"{join_address(self._door.host, self._door.join_port)} for those who join")
+        if listen is not None:
+            self._remember(replace(self._door, chosen=True))
         if self._door != before:
             for room in self.rooms.values():
                 room.moved()
@@ -155,7 +161,7 @@ class PeerListener:
         credentials = grpc.ssl_server_credentials([pair])
         port = await _bind(server, join_address(self._door.host, self._door.join_port), credentials)
         self._join_server = server
-        self._remember(Door(self._door.host, self._door.port, port))
+        self._remember(replace(self._door, join_port=port))
 
     def addresses(self) -> tuple[str, ...]:
         """Return where teammates can call."""
@@ -171,7 +177,7 @@ class PeerListener:
         credentials = grpc.dynamic_ssl_server_credentials(self._certificates(), self._certificates, True)
         bound = await _bind(server, join_address(host, port), credentials)
         self._servers.append(server)
-        self._remember(Door(host, bound, self._door.join_port))
+        self._remember(replace(self._door, host=host, port=bound))
 
     def _certificates(self) -> grpc.ServerCertificateConfiguration:
         """Return what the next handshake goes by; called from a thread of gRPC's."""

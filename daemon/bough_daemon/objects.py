@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import pygit2
 from pygit2.enums import ObjectType
 
+from bough_daemon.durable import sync_filesystem
 from bough_daemon.errors import DiskFull, StoreDamaged
 
 FILE, EXECUTABLE, LINK, SUBMODULE, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
+SYNCED_ONE_BY_ONE = 32  # objects; from then on one sync of the file system is cheaper
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
@@ -88,6 +90,7 @@ class Objects:
     def __init__(self, objects_dir: str) -> None:
         self.folder = objects_dir
         self._trees: dict[str, dict[str, Entry]] = {}
+        self._written = 0
         self.refresh()
 
     def refresh(self) -> None:
@@ -96,6 +99,9 @@ class Objects:
         self._own = pygit2.Odb()
         self._own.add_backend(pygit2.OdbBackendPack(self.folder), 1)
         self._own.add_backend(pygit2.OdbBackendLoose(self.folder, 1, True, 0o700, 0o400), 2)
+        self._unsynced = pygit2.Odb()
+        self._unsynced.add_backend(pygit2.OdbBackendPack(self.folder), 1)
+        self._unsynced.add_backend(pygit2.OdbBackendLoose(self.folder, 1, False, 0o700, 0o400), 2)
 
     def exists(self, oid: str) -> bool:
         """Return whether the object can be read, here or in an alternate."""
@@ -194,12 +200,23 @@ class Objects:
                     yield path, file_a, file_b
 
     def write(self, kind: str, data: bytes) -> str:
-        """Write an object into the store's own folder and return its id; raise DiskFull when there is no room."""
+        """Write an object into the store's own folder and return its id; raise DiskFull when there is no room.
+
+        It is on disk at the latest after `settle`, which comes before any reference that reaches it.
+        """
         number = next(number for number, name in TYPES.items() if name == kind)
+        self._written += 1
+        target = self._own if self._written <= SYNCED_ONE_BY_ONE else self._unsynced
         try:
-            return str(self._own.write(number, data))
+            return str(target.write(number, data))
         except (pygit2.GitError, OSError) as failure:
             raise _write_failure(failure) from failure
+
+    def settle(self) -> None:
+        """Force what was written to disk: few objects have been one by one, many are all at once."""
+        if self._written > SYNCED_ONE_BY_ONE:
+            sync_filesystem(self.folder)
+        self._written = 0
 
     def write_blob(self, data: bytes) -> str:
         """Write a blob and return its id."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from bough_daemon.changes import STAGE
 from bough_daemon.errors import HostilePath
 from bough_daemon.filters import Checkout
-from bough_daemon.ground import Ground, blob_id, read_at
+from bough_daemon.ground import Ground, blob_id, is_being_written, read_at
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry, Objects
 from bough_daemon.paths import Blocked, folder_of, folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, is_file
@@ -159,6 +159,8 @@ class Placing:
             if step.before is not None and step.leaves:
                 kind, content = read_at(self._stage, str(number))
                 known = kind in (FILE, EXECUTABLE, LINK)
+                # What its writer is yet to write would be in no file and in no snapshot.
+                known = known and (kind == LINK or not is_being_written(self._stage, str(number)))
                 if not known or (kind == LINK) != (step.before.mode == LINK) or blob_id(content) != step.believed:
                     surprises[step.path] = Entry(kind, self.objects.write_blob(content)) if known else None
         return surprises

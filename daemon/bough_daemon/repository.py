@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 
@@ -57,12 +57,13 @@ class Repository:
     `sessions`: by the top folder of the working tree. `sync`: the team.
     """
 
-    def __init__(self, store: Store, owner: Owner, workers: MergeWorkers) -> None:
+    def __init__(self, store: Store, owner: Owner, workers: MergeWorkers, on_gone: Callable[[str], None]) -> None:
         self.store = store
         self.owner = owner
         self.sessions: dict[str, Session] = {}
         self.sync: TeamSync
         self._workers = workers
+        self._on_gone = on_gone
         self._subscribers: set[asyncio.Queue[Event]] = set()
         self._unpublished: dict[str, Snapshot] = {}
         self._publish_soon = asyncio.Event()
@@ -71,11 +72,18 @@ class Repository:
 
     @classmethod
     async def open(
-        cls, home: Home, listener: PeerListener, workers: MergeWorkers, worktree: Worktree, name: str
+        cls,
+        home: Home,
+        listener: PeerListener,
+        workers: MergeWorkers,
+        on_gone: Callable[[str], None],
+        worktree: Worktree,
+        name: str,
     ) -> Repository:
         """Open the store of a repository and come into its team; raise StoreOwned while another daemon has it.
 
-        `name`: the member's name where the repository is in no team yet; empty: after the Git user.
+        `on_gone` is called with the top folder of a working tree that has been removed or moved. `name`: the member's
+        name where the repository is in no team yet; empty: after the Git user.
         """
         wished = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
         owner = Owner("store")
@@ -84,7 +92,7 @@ class Repository:
         except BaseException:
             owner.close()
             raise
-        repository = cls(store, owner, workers)
+        repository = cls(store, owner, workers, on_gone)
         repository.sync = TeamSync(home, store, owner, listener, wished, repository._on_team_event)
         try:
             await repository.sync.start()
@@ -105,7 +113,12 @@ class Repository:
         suffix = await self.owner.run(self._suffix, worktree)
         branch = await self.owner.run(Branch, self.store, _named(self.member, suffix), worktree.author())
         session = Session(
-            worktree, self.store, self.owner, branch, lambda snapshot: self._on_snapshot(session, snapshot)
+            worktree,
+            self.store,
+            self.owner,
+            branch,
+            on_snapshot=lambda snapshot: self._on_snapshot(session, snapshot),
+            on_gone=lambda: self._on_gone(worktree.root),
         )
         recovered = await self.owner.run(recover, self.live(session))
         if recovered.kept is not None:
@@ -313,10 +326,12 @@ class Repository:
         known: dict[str, str] = {}
         with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="surrogateescape") as source:
             known = json.load(source)
-        suffix = known.get(worktree.git_dir)
+        # Not the path: the repository may be moved.
+        key = os.path.relpath(worktree.git_dir, worktree.common_dir)
+        suffix = known.get(key)
         if suffix is None:
             suffix = _free_suffix(os.path.basename(worktree.root), set(known.values())) if known else ""
-            known[worktree.git_dir] = suffix
+            known[key] = suffix
             write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
         return suffix
 

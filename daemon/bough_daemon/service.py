@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import logging
 import os
@@ -16,7 +17,7 @@ from bough_proto.v1 import control_pb2_grpc
 
 from bough_daemon import report
 from bough_daemon.daemon import Daemon
-from bough_daemon.errors import BoughError
+from bough_daemon.errors import BoughError, DaemonFailed, DiskFull
 from bough_daemon.lent import LentTerminal
 from bough_daemon.wire import from_message, status_of, to_message
 
@@ -35,6 +36,8 @@ def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
             return await method(self, request, context)
         except BoughError as error:
             await abort(context, error)
+        except OSError as failure:
+            await abort(context, _named(failure, method.__name__))
         except (grpc.RpcError, grpc.aio.AbortError):
             raise
         except Exception:
@@ -43,6 +46,14 @@ def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         raise AssertionError("abort returned")
 
     return answered
+
+
+def _named(failure: OSError, command: str) -> BoughError:
+    """Return what a failure of the system means; one that is none of the user's doing is logged."""
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull("the disk is full")
+    log.error("%s failed", command, exc_info=failure)
+    return DaemonFailed(f"the daemon failed: {failure}")
 
 
 async def abort(context: Context, error: BoughError) -> None:
@@ -122,6 +133,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
             done = work.result()
         except BoughError as error:
             await abort(context, error)
+        except OSError as failure:
+            await abort(context, _named(failure, act.command))
         except Exception:
             log.exception("%s failed", act.command)
             raise

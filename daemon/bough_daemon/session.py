@@ -32,12 +32,19 @@ LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
 class Session:
     """Record one working tree, from `start` to `stop`.
 
-    `on_snapshot` is called on the event loop after each new snapshot. `failure`: why the last snapshot could not be
+    `on_snapshot` is called on the event loop after each new snapshot, `on_gone` when the working tree has been removed
+    or moved. `failure`: why the last snapshot could not be
     taken, or None.
     """
 
     def __init__(
-        self, worktree: Worktree, store: Store, owner: Owner, branch: Branch, on_snapshot: Callable[[Snapshot], None]
+        self,
+        worktree: Worktree,
+        store: Store,
+        owner: Owner,
+        branch: Branch,
+        on_snapshot: Callable[[Snapshot], None],
+        on_gone: Callable[[], None],
     ) -> None:
         self.worktree = worktree
         self.store = store
@@ -47,6 +54,7 @@ class Session:
         self.failure: BoughError | None = None
         self.head: Head = worktree.head()
         self._on_snapshot = on_snapshot
+        self._on_gone = on_gone
         self._burst = Burst()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -212,7 +220,15 @@ class Session:
         self._pending = Changes()
         return taken
 
+    def is_gone(self) -> bool:
+        """Return whether somebody has removed or moved the working tree."""
+        return not os.path.isdir(self.worktree.git_dir) or not os.path.isdir(self.worktree.root)
+
     def _note(self, failure: BaseException) -> None:
+        if self.is_gone():
+            log.info("%s is gone", self.worktree.root)
+            self._on_gone()
+            return
         if isinstance(failure, BoughError):
             self.failure = failure
             log.warning("no snapshot of %s: %s", self.worktree.root, failure.message)

@@ -15,11 +15,14 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from bough_daemon.durable import sync_filesystem
 from bough_daemon.hashing import Hasher, Unreadable, submodule_entry
 from bough_daemon.objects import FOLDER, SUBMODULE, Entry
 from bough_daemon.rules import Ignores, IndexReader
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
+
+FLOOD = 500  # files; for more of them one run of git is cheaper than a question for each
 
 
 class Snapshots:
@@ -38,7 +41,7 @@ class Snapshots:
         self._shadow = os.path.join(store.folder, "index", key)
         self._hasher = Hasher(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
         self._links: set[str] = set()
-        self._not_enough = False
+        self._not_enough, self._looked_at = False, 0
 
     def close(self) -> None:
         """End the git children."""
@@ -74,6 +77,7 @@ class Snapshots:
         code, _, words = git.result(*options, "add", "-A", "--ignore-errors", allowed=(0, 1))
         self.unreadable = _unreadable(words) if code else {}
         tree = git.line(*options, "write-tree")
+        sync_filesystem(self.store.path)
         self.store.objects.own_tree_difference(base_tree, tree)
         listed = git.run(*options, "ls-files", "-z", "-s")
         self._links = {os.fsdecode(path) for path in re.findall(rb"(?:^|\0)160000 \w+ 0\t([^\0]+)", listed)}
@@ -87,7 +91,7 @@ class Snapshots:
         """
         changed = self.index.changed()
         wanted = set(paths) | (changed.paths if changed is not None else set())
-        self._not_enough = False
+        self._not_enough, self._looked_at = False, 0
         found: dict[str, Entry | None] = {}
         folders: dict[str, bool] = {"": True}
         for path in sorted(wanted):
@@ -124,6 +128,10 @@ class Snapshots:
             yield path, None
             return
         before = self.store.objects.entry(tree, path)
+        self._looked_at += 1
+        if self._looked_at > FLOOD:
+            self._not_enough = True
+            return
         # Another name of the same file changed without an event; what is new outside a sparse checkout is refused.
         self._not_enough |= status.st_nlink > 1 or (before is None and self.index.facts.sparse)
         try:

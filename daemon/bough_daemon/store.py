@@ -123,6 +123,7 @@ class Store:
 
     def set_ref(self, name: str, new: str, old: str | None) -> None:
         """Move a reference from `old` (None: it must not be there) to `new`, or raise BranchMoved."""
+        self.objects.settle()
         now = self.ref(name)
         if now != old:
             raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)

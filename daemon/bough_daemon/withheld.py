@@ -34,7 +34,7 @@ def withheld_paths(objects: Objects, base_tree: str, tree: str) -> dict[str, str
         if is_secret(path):
             reasons[path] = "named like a secret"
         elif before is None and now.mode & FILE == FILE and objects.size(now.oid) > SIZE_LIMIT_BYTES:
-            reasons[path] = "untracked and larger than 10 MB"
+            reasons[path] = "not committed yet, and larger than 10 MB"
     return reasons
 
 

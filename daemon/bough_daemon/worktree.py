@@ -86,6 +86,12 @@ class Worktree:
         return f"{_plain(name)} <{_plain(email)}>"
 
 
+def whole(path: str) -> str:
+    """Return a path whose folders are free of symlinks; its last part may be one."""
+    folder, name = os.path.split(os.path.normpath(path))
+    return os.path.join(os.path.realpath(folder), name)
+
+
 def live_root(path: str) -> str | None:
     """Return the folder at or above `path` that holds a `.git`, free of symlinks, or None."""
     at = os.path.realpath(path)

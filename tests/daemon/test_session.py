@@ -29,7 +29,7 @@ async def live(root: Path) -> AsyncIterator[tuple[Session, list[Snapshot]]]:
     store = await owner.run(Store, worktree.common_dir, "test")
     branch = await owner.run(Branch, store, "alice", "Alice <a@example.org>")
     told: list[Snapshot] = []
-    session = Session(worktree, store, owner, branch, told.append)
+    session = Session(worktree, store, owner, branch, told.append, lambda: None)
     await session.start()
     try:
         yield session, told

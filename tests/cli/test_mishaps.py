@@ -1,0 +1,140 @@
+"""What happens to a member whom something happens to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Member
+from tests.cli.test_two_members import join, until
+from tests.daemon.support import git, write_files
+
+
+def test_a_removed_repository_is_let_go_and_not_made_anew(alice: Member, tmp_path: Path) -> None:
+    alice.bough("up")
+    shutil.rmtree(alice.tree)
+    until(lambda: str(alice.tree) not in (alice.home / "live.json").read_text())
+    assert not alice.tree.exists()
+
+
+def test_a_moved_repository_goes_on_at_its_new_place(alice: Member, tmp_path: Path) -> None:
+    alice.bough("up")
+    (alice.tree / "a.txt").write_bytes(b"before the move\n")
+    alice.bough("save")
+    alice.tree.rename(tmp_path / "moved")
+    moved = Member("alice", tmp_path / "moved", alice.home)
+    moved.bough("up")
+    (moved.tree / "a.txt").write_bytes(b"after the move\n")
+    moved.bough("save")
+    assert len(moved.bough("log", "--json").splitlines()) >= 3
+
+
+def test_the_store_may_be_moved_away_and_back(alice: Member, tmp_path: Path) -> None:
+    alice.bough("up")
+    (alice.tree / ".git/bough").rename(tmp_path / "away")
+    assert git(alice.tree, "status", "--porcelain") == "" and git(alice.tree, "fsck") == ""
+    typed = alice.types("save")
+    assert typed.code == 1 and "is gone" in typed.err and not (alice.tree / ".git/bough").exists()
+    (tmp_path / "away").rename(alice.tree / ".git/bough")
+    alice.bough("save")
+
+
+def test_what_a_hop_places_has_the_usual_permissions(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    write_files(alice.tree, {"new/file.txt": b"1"})
+    alice.bough("save", "--wait", "bob")
+    bob.bough("hop", "alice")
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert (bob.tree / "new/file.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (bob.tree / "new").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_a_file_that_is_being_written_is_not_replaced(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    write_files(alice.tree, {"a.txt": b"hers\n"})
+    alice.bough("save", "--wait", "bob")
+    with (bob.tree / "a.txt").open("ab") as writer:
+        typed = bob.types("hop", "alice")
+        writer.write(b"precious\n")
+    assert typed.code == 1 and "Error: " in typed.err, typed
+    assert (bob.tree / "a.txt").read_bytes().endswith(b"precious\n")
+    bob.bough("hop", "alice")
+    assert (bob.tree / "a.txt").read_bytes() == b"hers\n"
+
+
+def test_conflict_markers_do_not_land(alice: Member) -> None:
+    alice.bough("up")
+    write_files(alice.tree, {"a.txt": b"<<<<<<< ours\n1\n||||||| base\n0\n=======\n2\n>>>>>>> theirs\n"})
+    typed = alice.types("land", "-m", "x")
+    assert typed.code == 1 and "conflict markers" in typed.err
+
+
+def test_keys_in_a_home_inside_the_tree_are_not_recorded(alice: Member) -> None:
+    alice.home = alice.tree / "inner home"
+    alice.bough("up")
+    alice.bough("save")
+    assert "inner" not in alice.bough("git", "ls-tree", "-r", "--name-only", "alice")
+
+
+def test_a_home_that_cannot_be_made_is_named(alice: Member, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    alice.home = tmp_path / "file"
+    typed = alice.types("up")
+    assert typed.code == 1 and str(alice.home) in typed.err
+
+
+def test_an_address_once_chosen_stays(alice: Member) -> None:
+    alice.bough("up")
+    alice.bough("invite", "--listen", "127.0.0.1:0")
+    assert "open" not in alice.types("invite").err.lower().replace("opened", "")
+
+
+def test_nothing_is_started_outside_of_a_repository(alice: Member, tmp_path: Path) -> None:
+    place = tmp_path / "plain"
+    place.mkdir()
+    assert alice.types("up", where=place).code == 1
+    assert not (alice.home / "daemon.lock").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+def test_a_full_disk_loses_nothing_and_the_next_save_goes_on(alice: Member, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        git(tmp_path, "clone", "-q", str(alice.tree), str(small / "r"))
+        full = Member("alice", small / "r", alice.home)
+        full.bough("up")
+        (small / "filler").write_bytes(b"\0" * 1_500_000)
+        (full.tree / "big").write_bytes(os.urandom(400_000))
+        typed = full.types("save")
+        while typed.code == 0:
+            (small / f"filler{time.monotonic_ns()}").write_bytes(os.urandom(100_000))
+            (full.tree / "big").write_bytes(os.urandom(400_000))
+            typed = full.types("save")
+        assert typed.code == 1 and "disk is full" in typed.err, typed
+        for filler in small.glob("filler*"):
+            filler.unlink()
+        saved = full.told("save")
+        branch = full.told("status")["branch"]
+        assert full.bough("git", "rev-parse", f"{branch}:big") == git(full.tree, "hash-object", "big")
+        assert saved["tip"]
+        full.bough("down")
+    finally:
+        alice.types("down", "--all")
+        subprocess.run(["umount", "-l", str(small)], check=True)
