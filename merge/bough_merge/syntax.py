@@ -47,6 +47,11 @@ class Node:
         return _grouped(_runs(_filled(_flattened(self), self), self), self)
 
     @cached_property
+    def bare(self) -> bytes:
+        """Return the text without white space: where this differs, so do the tokens."""
+        return b"".join(self.text.split())
+
+    @cached_property
     def words(self) -> list[bytes]:
         """Return the words of this node's text, the unit of similarity."""
         return _WORDS.findall(self.text)
@@ -110,7 +115,7 @@ def same_meaning(one: Node, other: Node) -> bool:
         return False
     if one.text == other.text:
         return True
-    return one.words == other.words and one.tokens == other.tokens
+    return one.bare == other.bare and one.tokens == other.tokens
 
 
 def same_code(base: Node, side: Node) -> bool:
