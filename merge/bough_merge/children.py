@@ -76,7 +76,8 @@ class Children:
         """Merge a stretch of calls of which each side only dropped some and at most one side added others.
 
         What one side dropped is gone, and the rest keeps the order of the side that added. None where anything else
-        happened: each of two declarations that one side dropped may stand for the other one.
+        happened: each of two declarations that one side dropped may stand for the other one, and code that one side
+        moved away took its place in the order along.
         """
         base = range(region.base.start, region.base.stop)
         ours, theirs = self.ours[region.ours], self.theirs[region.theirs]
@@ -85,7 +86,17 @@ class Children:
             return None
         order = ours if added[0] else theirs if added[1] else list(base)
         dropped = {number for number in base if number not in ours or number not in theirs}
+        if any(self._is_moved(number) for number in dropped):
+            return None
         return [number for number in order if number not in dropped]
+
+    def _is_moved(self, number: int) -> bool:
+        """Tell whether a side that has not this base child any more still has its text as often, somewhere else."""
+        sides = self._sides
+        base = sides.base[number]
+        times = base.source.count(base.text)
+        gone = ((sides.ours_node, self.at_ours), (sides.theirs_node, self.at_theirs))
+        return any(number not in at and parent.source.count(base.text) >= times for parent, at in gone)
 
     def rank(self, number: int) -> int:
         """Return where children of a group stand among other groups: imports come first."""

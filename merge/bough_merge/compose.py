@@ -87,6 +87,8 @@ class _Gaps:
         opinions = self._opinions(left, right)
         if any(opinion is not None for opinion in opinions):
             return self._levelled(opinions)
+        if self._edge(left) and self._edge(right):
+            return b"" if left is self.start and right is not self.end else self._closing(right)
         for side in (1, 2, 0):
             at = right.at[side]
             if at is not None and right.at[0] is None and self._inner(side, at - 1):
@@ -100,6 +102,13 @@ class _Gaps:
                 if self._inner(side, at):
                     return self._relevel(self.sides.gap(side, at), side)
         return self._default(left)
+
+    def _closing(self, right: Piece) -> bytes:
+        """Return what stands in front of the closing delimiter of a list that lost all its children."""
+        side = next(side for side in (1, 2, 0) if right.at[side] is not None)
+        at = right.at[side]
+        assert at is not None
+        return self.sides.gap(side, at - 1)
 
     def indented(self, piece: Piece, gap: bytes) -> list[Part]:
         """Move a child that only one side has to the indentation where it comes to stand."""

@@ -100,7 +100,7 @@ class Decider:
 
     def _leaf(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         if base is not None and b"\n" in base.text:
-            return list(merge_lines(base.text, ours.text, theirs.text))
+            return list(merge_lines(base.text, ours.text, theirs.text, in_place=True))
         return [self._dispute(base, ours, theirs)]
 
     def _pieces(self, sides: Sides, parent: Node) -> list[Piece]:

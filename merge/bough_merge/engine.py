@@ -65,7 +65,7 @@ def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, sett
     limit = settings.limit_bytes
     by_lines = merge_lines(base, ours, theirs)
     if lang is None:
-        return _Merged(by_lines, Method.TEXT)
+        return _Merged(merge_lines(base, ours, theirs, in_place=True), Method.TEXT)
     if lang.remedy:
         return _regenerated(base, ours, theirs, lang.remedy)
     if max(len(base), len(ours), len(theirs)) > limit:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .conflicts import Dispute
 from .sequences import Kind, three_way
 from .text import lines_of
 
 
-def merge_lines(base: bytes, ours: bytes, theirs: bytes) -> list[bytes | Dispute]:
-    """Return the merged text in order, with a `Dispute` where both sides changed the same or adjacent lines."""
+def merge_lines(base: bytes, ours: bytes, theirs: bytes, *, in_place: bool = False) -> list[bytes | Dispute]:
+    """Return the merged text in order, with a `Dispute` where both sides changed the same or adjacent lines.
+
+    With `in_place`, for text whose only structure is its lines, neighbouring lines that each only one side edited where
+    they stand are no dispute.
+    """
     old, mine, other = lines_of(base), lines_of(ours), lines_of(theirs)
     parts: list[bytes | Dispute] = []
     for region in three_way(old, mine, other):
         if region.kind is Kind.CONFLICT:
-            texts = (b"".join(old[region.base]), b"".join(mine[region.ours]), b"".join(other[region.theirs]))
-            parts.append(Dispute(*texts))
+            stretches = old[region.base], mine[region.ours], other[region.theirs]
+            edited = _edited(*stretches) if in_place else None
+            dispute = Dispute(b"".join(stretches[0]), b"".join(stretches[1]), b"".join(stretches[2]))
+            parts.append(dispute if edited is None else edited)
         elif region.kind is Kind.THEIRS:
             parts.append(b"".join(other[region.theirs]))
         else:
             parts.append(b"".join(mine[region.ours]))
     return parts
+
+
+def _edited(base: Sequence[bytes], ours: Sequence[bytes], theirs: Sequence[bytes]) -> bytes | None:
+    """Merge as many lines on each side one by one, or return None where both sides changed one of them."""
+    if not len(base) == len(ours) == len(theirs):
+        return None
+    rows = list(zip(base, ours, theirs, strict=True))
+    if any(old not in (mine, other) and mine != other for old, mine, other in rows):
+        return None
+    return b"".join(other if mine == old else mine for old, mine, other in rows)

@@ -141,9 +141,14 @@ def _listed(node: Node) -> bool:
 
 
 def similarity(one: Node, other: Node) -> float:
-    """Return the part of words that two nodes of one type share, 0 below the threshold."""
+    """Return the part of words that two nodes of one type share, 0 below the threshold.
+
+    The same code under another comment is more alike than other code under the same comment.
+    """
     if one.kind != other.kind or not one.named:
         return 1.0 if one.kind == other.kind and one.text == other.text else 0.0
+    if one.core.text == other.core.text:
+        return 2.0
     if one.field is not None and one.field == other.field and one.field not in ("body", "argument"):
         return 0.75
     words, others = _units(one), _units(other)

@@ -1,12 +1,14 @@
 """Names: which uses of a name still find what they name, in the file and in its local scopes.
 
-Only names that a merge may have cut loose are looked at: those in lines of a side that the merged text does not have.
+Only names that a merge may have cut loose are looked at: what lines define that are gone, and what new lines mention.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import tree_sitter
@@ -42,7 +44,8 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
     rules = rules_of(merged.lang.name)
     if rules is None:
         return
-    for name in sorted(_cut_words(ours, merged) | _cut_words(theirs, merged))[:_LIMIT_NAMES]:
+    candidates = _cut(ours, merged, rules) | _cut(theirs, merged, rules)
+    for name in sorted(candidates)[:_LIMIT_NAMES]:
         now = unresolved(merged, name, rules)[0]
         if now:
             before = [unresolved(side, name, rules) for side in (ours, theirs)]
@@ -52,13 +55,21 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
                 yield from (use for use in now if use.scope not in open_scopes)
 
 
-def _cut_words(side: Node, merged: Node) -> set[bytes]:
-    """Return the words in lines of a side that the merged text does not have as they were."""
+def _cut(side: Node, merged: Node, rules: Rules) -> set[bytes]:
+    """Return the names that lines bind which the merged text has not, and those that its own new lines mention."""
     old, new = lines_of(side.source), lines_of(merged.source)
-    words: set[bytes] = set()
+    starts = [0, *accumulate(map(len, old))]
+    names: set[bytes] = set()
     for change in changes(old, new):
-        words.update(_WORD.findall(b"".join(old[change.old_start : change.old_end])))
-    return words
+        names.update(_WORD.findall(b"".join(new[change.new_start : change.new_end])))
+        gone = _WORD.finditer(side.source, starts[change.old_start], starts[change.old_end])
+        names.update(word[0] for word in gone if word[0] not in names and _binds(side, word, rules))
+    return names
+
+
+def _binds(root: Node, word: re.Match[bytes], rules: Rules) -> bool:
+    node = root.raw.descendant_for_byte_range(word.start(), word.end()) if root.raw is not None else None
+    return node is not None and node.parent is not None and rules.binds(node, node.parent, field_of(node, node.parent))
 
 
 def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[Use], bool]:
@@ -123,7 +134,12 @@ def _binding_scope(node: tree_sitter.Node) -> tree_sitter.Node:
 
 
 def _is_scope(node: tree_sitter.Node) -> bool:
-    return node.is_named and _SCOPE.search(node.type) is not None and _NO_SCOPE.search(node.type) is None
+    return _is_scope_type(node.type) and node.is_named
+
+
+@cache
+def _is_scope_type(kind: str) -> bool:
+    return _SCOPE.search(kind) is not None and _NO_SCOPE.search(kind) is None
 
 
 def _scope_name(node: tree_sitter.Node, root: Node) -> bytes:

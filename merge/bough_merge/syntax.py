@@ -47,6 +47,11 @@ class Node:
         return _grouped(_runs(_filled(_flattened(self), self), self), self)
 
     @cached_property
+    def bare(self) -> bytes:
+        """Return the text without white space: where this differs, so do the tokens."""
+        return b"".join(self.text.split())
+
+    @cached_property
     def words(self) -> list[bytes]:
         """Return the words of this node's text, the unit of similarity."""
         return _WORDS.findall(self.text)
@@ -110,7 +115,7 @@ def same_meaning(one: Node, other: Node) -> bool:
         return False
     if one.text == other.text:
         return True
-    return one.words == other.words and one.tokens == other.tokens
+    return one.bare == other.bare and one.tokens == other.tokens
 
 
 def same_code(base: Node, side: Node) -> bool:
@@ -190,26 +195,14 @@ def _runs(children: list[Node], parent: Node) -> list[Node]:
 
 def _grouped(children: list[Node], parent: Node) -> list[Node]:
     """Drop separators, and bind terminators and comments to the child that they belong to."""
-    lang, source = parent.lang, parent.source
+    lang = parent.lang
     found: list[Node] = []
     pending: list[Node] = []
     for child in children:
         if not child.named and (child.kind in lang.separators or child.kind == lang.flat.get(parent.kind)):
             continue
-        if not child.named and child.kind in lang.terminators and found and not pending and found[-1].named:
+        if found and found[-1].named and not pending and _ends(found[-1], child, lang):
             found[-1] = _bound(found[-1], child)
-        elif (
-            child.is_comment
-            and found
-            and not pending
-            and found[-1].named
-            and b"\n" not in source[found[-1].end : child.start]
-        ):
-            between = source[found[-1].end : child.start]
-            if between.strip(_SPACE):
-                found.append(child)
-            else:
-                found[-1] = _bound(found[-1], child)
         elif (child.is_comment and not lang.is_told(child.text)) or child.kind in lang.leading:
             if pending and not _close(pending[-1], child):
                 found.extend(pending)
@@ -223,6 +216,17 @@ def _grouped(children: list[Node], parent: Node) -> list[Node]:
             pending = []
             found.append(child)
     return found + pending
+
+
+def _ends(node: Node, child: Node, lang: Language) -> bool:
+    """Tell whether a child ends the node before it: a terminator, or a comment behind it on its line.
+
+    The separator may stand between the two: `a, // what a is`.
+    """
+    if not child.is_comment:
+        return not child.named and child.kind in lang.terminators
+    between = node.source[node.end : child.start]
+    return b"\n" not in between and between.strip(_SPACE).decode("latin-1") in ("", *lang.separators)
 
 
 def _close(comment: Node, child: Node) -> bool:

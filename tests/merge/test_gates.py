@@ -119,3 +119,32 @@ def test_two_ranges_have_the_higher_one_in_common_or_nothing(
     assert merged.clean == (wanted is not None)
     if wanted is not None:
         assert merged.content == file % wanted
+
+
+def test_a_function_that_is_cut_in_two_takes_no_names_along() -> None:
+    base = b"def f(items):\n    size = 1\n    one(items)\n    two(items)\n    three(items)\n    four(items)\n"
+    ours = base.replace(b"    two(items)\n", b"    two(items)\n\n\ndef g(items):\n")
+    theirs = base.replace(b"    four(items)\n", b"    four(items)\n    return size\n")
+    merged = merge_file(base, ours, theirs, "a.py")
+    assert not merged.clean
+    assert "`size` is used here and no longer defined" in merged.conflicts[0].reason
+
+
+def test_a_name_of_a_class_body_is_not_seen_in_its_methods() -> None:
+    base = b"def dep():\n    return 1\n\n\nclass A:\n    def a(self):\n        return 2\n"
+    ours = b"class A:\n    def dep():\n        return 1\n\n    def a(self):\n        return 2\n"
+    merged = merge_file(base, ours, base.replace(b"return 2", b"return dep()"), "a.py")
+    assert not merged.clean
+
+
+def test_a_macro_does_not_mix_with_includes() -> None:
+    base = b'#include "a.h"\n#include "b.h"\n\nint x;\n'
+    ours = b'#define A 1\n#include "a.h"\n#include "b.h"\n\nint x;\n'
+    merged = merge_file(base, ours, b'#include "c.h"\n' + base, "a.c")
+    assert not merged.clean
+
+
+def test_deleted_code_takes_a_reworded_comment_along() -> None:
+    base = b"def f():\n    # tpyo\n    return 1\n\n\ndef g():\n    return 2\n"
+    merged = merge_file(base, b"def g():\n    return 2\n", base.replace(b"tpyo", b"typo"), "a.py")
+    assert merged.content == b"def g():\n    return 2\n"

@@ -1,0 +1,3 @@
+const a = {
+  a: 1, // first
+};

@@ -1,0 +1,4 @@
+const a = {
+  a: 1, // first
+  b: 2, // second
+};

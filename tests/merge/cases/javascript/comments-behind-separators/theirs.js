@@ -1,0 +1,4 @@
+const a = {
+  a: 1, // first
+  c: 3, // third
+};

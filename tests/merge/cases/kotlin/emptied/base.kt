@@ -1,0 +1,4 @@
+class A {
+    fun a() = 1
+    fun b() = 2
+}
