@@ -16,7 +16,8 @@ from pathlib import Path
 import grpc
 from bough_proto.v1 import completion_pb2_grpc as rpc
 
-from bough_completion.service import Completer, CompletionService
+from bough_completion.completer import Completer
+from bough_completion.service import CompletionService
 from bough_completion.shapes import Shapes
 from bough_completion.web import WebServer
 from bough_completion.worker import Worker

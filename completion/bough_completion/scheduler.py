@@ -58,7 +58,9 @@ class Scheduler:
         self.leave(ticket)
 
     def remember(self, buffer: Hashable, query: Query, suggestions: Sequence[Suggestion], now: float) -> None:
-        """Keep an answer that may be asked for."""
+        """Keep an answer that may be asked for; none is no answer, as the next blob may bring one."""
+        if not suggestions:
+            return
         answers = self._answers.pop(buffer, None) or deque(maxlen=_REMEMBERED)
         answers.append(_Answer(query, suggestions, now))
         self._answers[buffer] = answers

@@ -177,7 +177,7 @@ def cut(query: Query) -> tuple[Query, str]:
     above, _, line = query.prefix.rpartition("\n")
     line = line.rstrip("\r")
     visible = line.strip()
-    typed = len(line) - len(line.lstrip()) + max(1, len(visible) // 3)
+    typed = len(line) - len(line.lstrip()) + max(1, round(len(visible) / 3))
     prefix = f"{above}\n{line[:typed]}" if above else line[:typed]
     return Query(query.path, prefix, query.suffix, patience=query.patience), line[typed:]
 

@@ -114,3 +114,17 @@ def test_what_nobody_typed_is_not_learned() -> None:
     engine.put("min.js", "var a=open(title);" * 200)
     engine.put("long.txt", "window.open_with(title)\n" * 50_000)
     assert engine.stats().blobs == 0
+
+
+def test_a_question_that_is_stopped_ends_without_an_answer() -> None:
+    engine = RepositoryEngine()
+    engine.put("a.py", "window.open_with(title)\n")
+    assert engine.complete(Query("b.py", "window.op", patience=5.0), lambda: True) == []
+
+
+def test_a_deadline_is_answered_with_the_best_so_far_which_is_not_shown() -> None:
+    engine = RepositoryEngine()
+    engine.put("a.py", "window.open_with(title)\n" * 100)
+    engine.complete(Query("b.py", "window.op"))
+    found = engine.complete(Query("b.py", "window.op", patience=0.0))
+    assert all("en_with(title)".startswith(one.text) and not one.shown for one in found)

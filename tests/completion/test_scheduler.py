@@ -70,6 +70,14 @@ def test_an_answer_is_given_again_until_it_is_old_or_the_buffer_is_closed() -> N
     assert isinstance(scheduler.ask("buffer", ASKED, 12.0), Ticket)
 
 
+def test_that_nothing_was_found_is_not_remembered() -> None:
+    scheduler = Scheduler()
+    ticket = scheduler.ask("buffer", ASKED, 0.0)
+    assert isinstance(ticket, Ticket)
+    scheduler.answered(ticket, [], 0.0)
+    assert isinstance(scheduler.ask("buffer", ASKED, 0.0), Ticket)
+
+
 def test_the_line_after_a_shown_answer_is_worth_asking_ahead() -> None:
     scheduler = Scheduler()
     query = replace(ASKED, prefix="if x:\n    re")
