@@ -40,9 +40,8 @@ class Request:
 class Batcher:
     """Serve requests of any thread on one thread; as many at once as the session has slots, in order beyond that."""
 
-    def __init__(self, session: Session, chunk: int) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._chunk = chunk
         self._waiting: queue.Queue[Request | None] = queue.Queue()
         self._active: dict[int, tuple[Request, Generation]] = {}
         self._thread = threading.Thread(target=self._serve, name="model")
@@ -107,7 +106,7 @@ class Batcher:
         for answers in self._runs():
             before = {answer.row: len(answer.tokens) for answer in answers}
             try:
-                advance(self._session, answers, self._chunk)
+                advance(self._session, answers)
             except Exception as failure:  # whatever a run raises is its request's, not the thread's
                 for answer in answers:
                     self._finish(answer.row, failure)

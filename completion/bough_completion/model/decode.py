@@ -77,11 +77,11 @@ def begin(
     return Generation(row, list(prompt[kept:]), limit, stop, stop_tokens, ends, draft)
 
 
-def advance(session: Session, answers: Sequence[Generation], chunk: int) -> None:
+def advance(session: Session, answers: Sequence[Generation]) -> None:
     """Take every answer one run further: a chunk of its prompt, or its next tokens.
 
-    Answers that only wait for their next token share one run; alone, an answer has its draft verified with it. A run
-    never takes more than `chunk` tokens of a prompt, so that none waits long for another.
+    Answers that only wait for their next token share one run; alone, an answer has its draft verified with it. The
+    session's settings say how much of a prompt, and of a draft, one run takes.
 
     Raise `Stopped` when the answer that was run alone was stopped, `ContextFull` when its slot is full.
     """
@@ -89,23 +89,23 @@ def advance(session: Session, answers: Sequence[Generation], chunk: int) -> None
     together = len(waiting) > 1
     for each in answers:
         if not together or len(each.pending) > 1:
-            _advance_alone(session, each, chunk)
+            _advance_alone(session, each)
     if together:
         _advance_together(session, waiting)
 
 
-def _advance_alone(session: Session, answer: Generation, chunk: int) -> None:
+def _advance_alone(session: Session, answer: Generation) -> None:
     answer.runs += 1
-    fed = answer.pending[:chunk]
-    rest = answer.pending[chunk:]
+    chunk = session.settings.chunk_tokens
+    fed, rest = answer.pending[:chunk], answer.pending[chunk:]
     if rest:
         session.run(answer.row, fed, [len(fed) - 1], answer.stop)
         answer.pending = rest
         return
     tokens = session.cache.slots[answer.row].tokens
     held = len(tokens) + len(fed)
-    room = max(0, min(answer.limit - len(answer.tokens) - 1, session.window - held))
-    drafted = list(answer.draft(answer.tokens))[:room]
+    room = min(session.settings.draft_tokens, answer.limit - len(answer.tokens) - 1, session.window - held)
+    drafted = list(answer.draft(answer.tokens))[: max(0, room)]
     logits = session.run(answer.row, [*fed, *drafted], range(len(fed) - 1, len(fed) + len(drafted)), answer.stop)
     best = logits.argmax(axis=1).tolist()
     agreed = common(drafted, best)

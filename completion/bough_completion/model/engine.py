@@ -48,7 +48,7 @@ class ModelEngine:
         self._template = template_named(self.manifest.template) if self.manifest.template else None
         self._stop_tokens = frozenset(self.manifest.stop)
         self._session = Session(folder, settings, say)
-        self._batcher = Batcher(self._session, settings.chunk_tokens)
+        self._batcher = Batcher(self._session)
 
     @property
     def name(self) -> str:

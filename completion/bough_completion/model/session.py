@@ -27,6 +27,7 @@ class Session:
 
         A model exported for a GPU runs on the CPU too, only slower; `say` is told when it has to.
         """
+        self.settings = settings
         self.manifest: Manifest = manifest.read(folder)
         self._runtime = Runtime(settings, say)
         self._session = self._runtime.open(folder / manifest.GRAPH)

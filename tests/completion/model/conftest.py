@@ -77,7 +77,7 @@ def expected(reference: Callable[[str, list[int]], Any]) -> Callable[[str, list[
 def session(made: Made, request: pytest.FixtureRequest) -> Iterator[Session]:
     """A loaded session of the family that the test's parameter names (Qwen2 where it names none)."""
     _, model = made(getattr(request, "param", "Qwen2"))
-    yield Session(model, Settings(device="cpu", slots=4, window_tokens=256))
+    yield Session(model, Settings(device="cpu", slots=4, window_tokens=256, chunk_tokens=16))
 
 
 @pytest.fixture
