@@ -58,3 +58,7 @@ class LicenceRefused(ModelError):
 
 class DownloadFailed(ModelError):
     """The download stopped; what has arrived stays and the next try goes on from there."""
+
+
+class AlreadyThere(ModelError):
+    """A model of this name is on the shelf; it was not touched."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bough_completion.model import architectures, graph, manifest
-from bough_completion.model.errors import BadCheckpoint, ExportFailed
+from bough_completion.model.errors import AlreadyThere, BadCheckpoint, ExportFailed
 from bough_completion.model.libraries import library
 from bough_completion.model.manifest import CacheLayout, Manifest
 from bough_completion.model.template import Template, recognise, template_named
@@ -41,8 +41,8 @@ def export(
     not say them itself: without them the licence is read from its README, the template recognised by its markers.
     `say` is told each line of progress. Takes about twice the checkpoint's size in memory, in a process of its own.
 
-    Raise `UnsupportedArchitecture`, `UnsupportedPrecision`, `BadCheckpoint`, `UnknownTemplate`, `MissingLibrary` or
-    `ExportFailed`; then `target` was not made.
+    Raise `UnsupportedArchitecture`, `UnsupportedPrecision`, `BadCheckpoint`, `UnknownTemplate`, `MissingLibrary`,
+    `AlreadyThere` or `ExportFailed`; then `target` was not made.
     """
     config = architectures.config_of(checkpoint)
     architectures.architecture_of(config)
@@ -51,7 +51,7 @@ def export(
         template_named(template)
     library("onnxruntime_genai")
     if target.exists():
-        raise ExportFailed(f"{target} exists already")
+        raise AlreadyThere(f"{target} exists already")
     if not (checkpoint / manifest.TOKENIZER).is_file():
         raise BadCheckpoint(f"{checkpoint} has no {manifest.TOKENIZER}; slow tokenizers are not served")
     target.parent.mkdir(parents=True, exist_ok=True)

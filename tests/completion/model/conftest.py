@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,13 @@ def needs(*libraries: str) -> None:
     """Skip where a library of an optional extra is missing, and say so."""
     for name in libraries:
         pytest.importorskip(name, reason=f"needs {name}, of the extra that `pip install 'bough[export,cpu]'` brings")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_monitor() -> None:
+    """Keep tqdm, which the libraries draw with, from starting a thread that would count as leaked."""
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("tqdm").tqdm.monitor_interval = 0
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +55,8 @@ def reference(made: Made) -> Callable[[str, list[int]], Any]:
 
     def logits(family: str, tokens: list[int]) -> Any:
         import torch
-        import tqdm
         import transformers
 
-        tqdm.tqdm.monitor_interval = 0  # its thread would count as leaked
         if family not in loaded:
             checkpoint, _ = made(family)
             loaded[family] = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)

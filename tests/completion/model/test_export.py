@@ -10,6 +10,7 @@ import pytest
 from bough_completion.model import manifest
 from bough_completion.model.architectures import architecture_of, check_precision
 from bough_completion.model.errors import (
+    AlreadyThere,
     BadCheckpoint,
     BadModel,
     ExportFailed,
@@ -122,7 +123,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, text: str) -> None
 
 def test_a_target_that_exists_and_a_template_that_does_not_are_refused(made: Made) -> None:
     checkpoint, model = made("Qwen2")
-    with pytest.raises(ExportFailed, match="exists already"):
+    with pytest.raises(AlreadyThere):
         export(checkpoint, model, "fp32")
     with pytest.raises(UnknownTemplate, match="mellum"):
         export(checkpoint, model.with_name("other"), "fp32", template="nonesuch")
