@@ -21,6 +21,8 @@ from bough_completion.model.template import Template, recognise, template_named
 from bough_completion.model.vocabulary import Vocabulary
 
 BUILDER = "onnxruntime_genai.models.builder"
+STEPS = ("Reading ", "Saving ONNX")
+"""How the builder's lines begin that tell a step; the rest is bars and notes for its own developers."""
 TAKING_PART = ("onnxruntime-genai", "onnx", "torch", "transformers")
 LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "NOTICE")
 
@@ -31,21 +33,22 @@ def export(
     precision: str,
     device: str = "cpu",
     *,
+    name: str | None = None,
     licence: str | None = None,
     template: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """Export `checkpoint` into the new folder `target` and return its manifest.
 
-    `precision` is one of `architectures.PRECISIONS[device]`. `licence` and `template` are for a checkpoint that does
-    not say them itself: without them the licence is read from its README, the template recognised by its markers.
-    `say` is told each line of progress. Takes about twice the checkpoint's size in memory, in a process of its own.
+    `precision` is one of `architectures.PRECISIONS[device]`. `name`, `licence` and `template` are for a checkpoint that
+    does not say them itself: without them the name is its folder's, the licence is read from its README, the template
+    recognised by its markers. `say` is told each step. Takes about twice the checkpoint's size in memory,
+    in a process of its own.
 
     Raise `UnsupportedArchitecture`, `UnsupportedPrecision`, `BadCheckpoint`, `UnknownTemplate`, `MissingLibrary`,
     `AlreadyThere` or `ExportFailed`; then `target` was not made.
     """
-    config = architectures.config_of(checkpoint)
-    architectures.architecture_of(config)
+    architecture = architectures.architecture_of(architectures.config_of(checkpoint))
     architectures.check_precision(precision, device)
     if template is not None:
         template_named(template)
@@ -58,9 +61,30 @@ def export(
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as work:
         made = Path(work) / "model"
         _build(checkpoint, made, precision, device, Path(work) / "cache", say)
-        told = _finish(checkpoint, made, config, precision, device, licence, template)
+        told = json.loads((made / "genai_config.json").read_text(encoding="utf-8"))["model"]
+        layout = _layout(made / manifest.GRAPH, told["decoder"])
+        graph.ask_for_rows(made / manifest.GRAPH)
+        graph.write_copier(made / manifest.COPIER, layout)
+        _keep_only_what_is_served(checkpoint, made)
+        vocabulary = Vocabulary(made / manifest.TOKENIZER)
+        found = template_named(template) if template else recognise(vocabulary.words(), checkpoint.name)
+        result = Manifest(
+            name=name or checkpoint.name,
+            architecture=architecture,
+            precision=precision,
+            device=device,
+            licence=licence or licence_of(checkpoint),
+            context_tokens=int(told["context_length"]),
+            vocabulary=int(told["vocab_size"]),
+            template=found.name if found else None,
+            stop=_stop_tokens(told["eos_token_id"], found, vocabulary),
+            cache=layout,
+            exporter={each: importlib.metadata.version(each) for each in TAKING_PART},
+            files=manifest.sums(made),
+        )
+        result.write(made)
         made.rename(target)
-    return told
+    return result
 
 
 def _build(checkpoint: Path, made: Path, precision: str, device: str, cache: Path, say: Callable[[str], None]) -> None:
@@ -75,47 +99,14 @@ def _build(checkpoint: Path, made: Path, precision: str, device: str, cache: Pat
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.strip())
-            say(lines[-1])
+            if line.startswith(STEPS):
+                say(lines[-1])
     if process.returncode:
         raise ExportFailed(f"the exporter stopped: {_last_word(lines)}")
 
 
 def _last_word(lines: list[str]) -> str:
     return next((line for line in reversed(lines) if line), "it said nothing")
-
-
-def _finish(
-    checkpoint: Path,
-    made: Path,
-    config: dict[str, Any],
-    precision: str,
-    device: str,
-    licence: str | None,
-    template: str | None,
-) -> Manifest:
-    told = json.loads((made / "genai_config.json").read_text(encoding="utf-8"))["model"]
-    layout = _layout(made / manifest.GRAPH, told["decoder"])
-    graph.ask_for_rows(made / manifest.GRAPH)
-    graph.write_copier(made / manifest.COPIER, layout)
-    _keep_only_what_is_served(checkpoint, made)
-    vocabulary = Vocabulary(made / manifest.TOKENIZER)
-    found = template_named(template) if template else recognise(vocabulary.words(), f"{checkpoint.name} {licence}")
-    result = Manifest(
-        name=checkpoint.name,
-        architecture=architectures.architecture_of(config),
-        precision=precision,
-        device=device,
-        licence=licence or licence_of(checkpoint),
-        context_tokens=int(told["context_length"]),
-        vocabulary=int(told["vocab_size"]),
-        template=found.name if found else None,
-        stop=_stop_tokens(told["eos_token_id"], found, vocabulary),
-        cache=layout,
-        exporter={name: importlib.metadata.version(name) for name in TAKING_PART},
-        files=manifest.sums(made),
-    )
-    result.write(made)
-    return result
 
 
 def _layout(path: Path, decoder: dict[str, Any]) -> CacheLayout:

@@ -55,6 +55,8 @@ class Runtime:
         self._settings = settings
         self._say = say
         self.device = "cuda" if self._wants_gpu() else "cpu"
+        if self.device == "cuda":
+            self._ort.preload_dlls()  # CUDA's libraries may lie in pip's packages, where the linker does not look
 
     def open(self, graph: Path) -> Any:
         """Return an `InferenceSession` of `graph`; raise `BadModel` when it cannot be loaded."""
@@ -91,8 +93,9 @@ class Runtime:
         return False
 
     def _providers(self) -> list[Any]:
-        # Growing by what is asked, not by powers of two, keeps the arena near the model's own size.
-        gpu = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+        # Growing by what is asked, not by powers of two, keeps the arena near the model's own size; TF32 would cost
+        # fp32 its exactness, and the others do not use it.
+        gpu = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"})
         return [gpu, "CPUExecutionProvider"] if self.device == "cuda" else ["CPUExecutionProvider"]
 
     def _options(self) -> Any:

@@ -67,9 +67,18 @@ class Shelf:
         """Return the model that is used, or None while none is."""
         return next((item for item in self.items() if item.used), None)
 
+    def named(self, name: str) -> Item:
+        """Return the model of that name; raise `UnknownModel` when there is none."""
+        items = self.items()
+        found = next((item for item in items if item.name.lower() == name.lower()), None)
+        if found is None:
+            there = ", ".join(item.name for item in items) or "none yet"
+            raise UnknownModel(f"no model is called {name}; there is {there}")
+        return found
+
     def use(self, name: str) -> Item:
         """Use the model of that name from now on; raise `UnknownModel` or, when a file is damaged, `BadModel`."""
-        item = self._item(name)
+        item = self.named(name)
         manifest.verify(item.folder, item.manifest)
         fresh = self.folder / f"{USED}.new"
         fresh.write_text(item.name + "\n", encoding="utf-8")
@@ -78,7 +87,7 @@ class Shelf:
 
     def remove(self, name: str) -> Item:
         """Delete the model of that name from the disk; raise `UnknownModel`."""
-        item = self._item(name)
+        item = self.named(name)
         if item.used:
             (self.folder / USED).unlink()
         shutil.rmtree(item.folder)
@@ -112,7 +121,7 @@ class Shelf:
         shutil.rmtree(arriving, ignore_errors=True)
         shutil.copytree(folder, arriving)
         arriving.rename(self.folder / folder.name)
-        return self._item(folder.name)
+        return self.named(folder.name)
 
     def _add_checkpoint(self, folder: Path, terms: Terms) -> Item:
         model = known(folder.name)
@@ -145,20 +154,21 @@ class Shelf:
     def _export(self, checkpoint: Path, name: str, licence: str, template: str | None, terms: Terms) -> Item:
         self._refuse_taken(name)
         target = self.folder / name
-        export(checkpoint, target, terms.precision, terms.device, licence=licence, template=template, say=terms.say)
-        return self._item(name)
+        export(
+            checkpoint,
+            target,
+            terms.precision,
+            terms.device,
+            name=name.removesuffix(f"-{terms.precision}"),
+            licence=licence,
+            template=template,
+            say=terms.say,
+        )
+        return self.named(name)
 
     def _refuse_taken(self, name: str) -> None:
         if (self.folder / name).exists():
             raise AlreadyThere(f"{name} is on the shelf already")
-
-    def _item(self, name: str) -> Item:
-        items = self.items()
-        found = next((item for item in items if item.name.lower() == name.lower()), None)
-        if found is None:
-            there = ", ".join(item.name for item in items) or "none yet"
-            raise UnknownModel(f"no model is called {name}; there is {there}")
-        return found
 
     def _used_name(self) -> str:
         try:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bough_completion.model import manifest
 from bough_completion.model.decode import Draft, advance, begin, following, no_draft
 from bough_completion.model.errors import ContextFull, Stopped
-from bough_completion.model.runtime import Stop
+from bough_completion.model.runtime import Runtime, Settings, Stop
 from bough_completion.model.session import Session
 
 from tests.completion.model import checkpoints
+from tests.completion.model.conftest import Made
 
 TOLERANCE = 1e-4
 every_family = pytest.mark.parametrize("session", list(checkpoints.FAMILIES), indirect=True)
@@ -69,6 +71,17 @@ def test_after_a_slot_copy_it_writes_the_same(session: Session, expected: Any, p
     row = next(row for row in (2, 3) if session.cache.slots[row].tokens)
     assert session.cache.slots[row].tokens == prompt[:30]
     assert greedy(session, row, prompt) == expected(family_of(session), prompt)
+
+
+def test_the_copy_that_a_gpu_makes_is_the_same(
+    session: Session, made: Made, expected: Any, prompt: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime(Settings(device="cpu"), print)
+    monkeypatch.setattr(session.cache, "_copier", runtime.open(made("Qwen2")[1] / manifest.COPIER))
+    session.run(1, prompt[:30], [29])
+    session.cache.copy(1, 3, 25)
+    assert session.cache.slots[3].tokens == prompt[:25]
+    assert greedy(session, 3, prompt) == expected("Qwen2", prompt)
 
 
 @every_family
