@@ -44,16 +44,24 @@ class Batcher:
         self._session = session
         self._waiting: queue.Queue[Request | None] = queue.Queue()
         self._active: dict[int, tuple[Request, Generation]] = {}
+        self._closing = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="model")
         self._thread.start()
 
     def submit(self, request: Request) -> None:
-        """Serve `request` as soon as a slot is free; returns at once."""
-        self._waiting.put(request)
+        """Serve `request` as soon as a slot is free; returns at once. After `close` it fails as stopped."""
+        with self._closing:
+            if not self._closed:
+                self._waiting.put(request)
+                return
+        _fail(request, Stopped("the model is closed"))
 
     def close(self) -> None:
         """End the thread; what was not answered yet fails as stopped."""
-        self._waiting.put(None)
+        with self._closing:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
 
     def _serve(self) -> None:
@@ -64,8 +72,7 @@ class Batcher:
         while not self._waiting.empty():
             request = self._waiting.get()
             if request is not None:
-                request.failure = Stopped("the model was closed")
-                request.finished.set()
+                _fail(request, Stopped("the model was closed"))
 
     def _admit(self) -> bool:
         """Give free slots to waiting requests, and wait for one when there is none at all; False to end."""
@@ -76,14 +83,15 @@ class Batcher:
                 return True
             if request is None:
                 return False
-            self._start(request)
+            try:
+                self._start(request)
+            except Exception as failure:  # whatever a request raises is its own failure, not the thread's
+                _fail(request, failure)
         return True
 
     def _start(self, request: Request) -> None:
         if request.stop.asked:
-            request.failure = Stopped("the request was stopped before it began")
-            request.finished.set()
-            return
+            raise Stopped("the request was stopped before it began")
         cache = self._session.cache
         row = cache.best_for(request.prompt, [row for row in range(len(cache.slots)) if row not in self._active])
         answer = begin(
@@ -104,15 +112,15 @@ class Batcher:
             if answer.stop.asked:
                 self._finish(row, Stopped("the request was stopped"))
         for answers in self._runs():
-            before = {answer.row: len(answer.tokens) for answer in answers}
+            had = [len(answer.tokens) for answer in answers]
             try:
                 advance(self._session, answers)
-            except Exception as failure:  # whatever a run raises is its request's, not the thread's
+            except Exception as failure:  # as above
                 for answer in answers:
                     self._finish(answer.row, failure)
-                continue
-            for row, had in before.items():
-                self._report(row, had)
+            else:
+                for answer, before in zip(answers, had, strict=True):
+                    self._report(answer, before)
 
     def _runs(self) -> list[list[Generation]]:
         """Return who goes together in one run, so that a failure is blamed on those it struck."""
@@ -120,18 +128,27 @@ class Batcher:
         ready = [answer for answer in answers if len(answer.pending) == 1]
         return [*([answer] for answer in answers if len(answer.pending) > 1), *([ready] if ready else [])]
 
-    def _report(self, row: int, had: int) -> None:
-        request, answer = self._active[row]
-        if len(answer.tokens) > had:
-            request.progress(answer.tokens)
-        if answer.done:
-            self._finish(row, None)
+    def _report(self, answer: Generation, before: int) -> None:
+        request, _ = self._active[answer.row]
+        try:
+            if len(answer.tokens) > before:
+                request.progress(answer.tokens)
+        except Exception as failure:  # as above
+            self._finish(answer.row, failure)
+        else:
+            if answer.done:
+                self._finish(answer.row, None)
 
     def _finish(self, row: int, failure: Exception | None) -> None:
         request, answer = self._active.pop(row)
         request.tokens, request.chances, request.runs = answer.tokens, answer.chances, answer.runs
         request.failure = failure
         request.finished.set()
+
+
+def _fail(request: Request, failure: Exception) -> None:
+    request.failure = failure
+    request.finished.set()
 
 
 def answer_of(request: Request, patience: float | None) -> bool:

@@ -14,6 +14,7 @@ from bough_completion.model.runtime import Settings, Stop
 from bough_completion.model.session import Session
 from bough_completion.model.template import Prompt, template_named
 from bough_completion.model.vocabulary import Vocabulary
+from bough_completion.model.window import fit
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,17 @@ class ModelEngine:
     ) -> Answer:
         """Return what belongs at the cursor: at most `max_lines` lines and `limit` tokens.
 
+        A prompt that is longer than `window` leaves room for is cut (see `fit`).
         After `patience` seconds the answer is what there is by then. `draft` is a guess of the answer: where it is
         right it costs no run of its own, where it is wrong it changes nothing. `stop` ends it from any thread.
         `progress` is told the text so far, on the serving thread.
 
-        Raise `ContextFull` when prompt and limit do not fit into `window`.
+        Raise `ContextFull` when the line that was begun fills the window alone.
         """
-        tokens = self._tokens(prompt)
+        tokens = self._tokens(fit(prompt, self.window - limit, lambda cut: len(self._tokens(cut))))
         request = Request(
             tokens,
-            min(limit, max(1, self.window - len(tokens))),
+            limit,
             stop or Stop(),
             self._stop_tokens,
             lambda written: self._lines(written) > max_lines - 1,
@@ -107,7 +109,8 @@ class ModelEngine:
 
     def _tokens(self, prompt: Prompt) -> list[int]:
         if self._template is None:
-            return self.vocabulary.encode(prompt.before + prompt.begun)
+            # Where there is no text at all, the end of another one goes before.
+            return list(self.vocabulary.encode(prompt.before + prompt.begun)) or [self.manifest.stop[0]]
         return self._template.tokens(prompt, self.vocabulary)
 
     def _lines(self, tokens: Sequence[int]) -> int:

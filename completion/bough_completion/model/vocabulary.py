@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from bough_completion.model.errors import BadModel
@@ -22,10 +23,15 @@ class Vocabulary:
             raise BadModel(f"{path} cannot be read: {error}") from error
         # A marker inside the user's text must not act as one.
         self._tokenizer.encode_special_tokens = True
+        # From keystroke to keystroke all parts of a prompt but the newest line are the same.
+        self._known = lru_cache(maxsize=64)(self._encode)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> Sequence[int]:
         """Return the tokens of plain text; no marker is added or recognised."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids) if text else []
+        return self._known(text) if text else ()
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens without markers; a character cut in the middle at the end is left out."""

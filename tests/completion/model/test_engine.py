@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import bough_completion
 import pytest
+from bough_completion.model import manifest
 from bough_completion.model.engine import ModelEngine
-from bough_completion.model.errors import ContextFull
+from bough_completion.model.errors import ContextFull, ModelError
 from bough_completion.model.export import export
 from bough_completion.model.runtime import Settings, Stop
 from bough_completion.model.template import Prompt
@@ -84,10 +86,40 @@ def test_a_stop_before_the_start_runs_nothing(engine: ModelEngine) -> None:
     assert engine.complete(PROMPT, stop=stop).runs == 0
 
 
-def test_a_prompt_longer_than_the_window_is_refused_and_the_engine_goes_on(engine: ModelEngine) -> None:
+def test_a_prompt_longer_than_the_window_is_cut_and_a_line_that_is_longer_is_refused(engine: ModelEngine) -> None:
+    answer = engine.complete(Prompt("some line\n" * 300, "more\n" * 300), limit=8, max_lines=99)
+    assert answer.complete
+    assert 100 < answer.prompt_tokens <= engine.window - 8
     with pytest.raises(ContextFull):
-        engine.complete(Prompt("x" * 300))
+        engine.complete(Prompt("", "", "x" * 300))
     assert engine.complete(PROMPT, limit=2, max_lines=99).complete
+
+
+def test_a_listener_that_fails_fails_its_own_request_alone(engine: ModelEngine) -> None:
+    def fail(text: str) -> None:
+        raise RuntimeError("the editor is gone")
+
+    with pytest.raises(ModelError, match="the editor is gone"):
+        engine.complete(PROMPT, limit=8, max_lines=99, progress=fail)
+    assert engine.complete(PROMPT, limit=2, max_lines=99).complete
+
+
+def test_a_closed_engine_answers_nothing_at_once(made: Made) -> None:
+    opened = ModelEngine(made("Qwen2")[1], SETTINGS)
+    opened.close()
+    assert not opened.complete(PROMPT).complete
+
+
+def test_a_model_without_markers_continues_text_even_from_nothing(made: Made, tmp_path: Path) -> None:
+    _, model = made("Qwen2")
+    shutil.copytree(model, tmp_path / "plain")
+    replace(manifest.read(model), template=None).write(tmp_path / "plain")
+    opened = ModelEngine(tmp_path / "plain", SETTINGS)
+    try:
+        assert opened.complete(Prompt(""), limit=3, max_lines=99).prompt_tokens == 1
+        assert opened.complete(Prompt("def ", "ignored", "f"), limit=3, max_lines=99).prompt_tokens == 5
+    finally:
+        opened.close()
 
 
 def test_closing_ends_the_thread_and_answers_who_waits(made: Made) -> None:
@@ -135,6 +167,7 @@ def test_a_gpu_that_is_not_there_is_said_and_the_cpu_serves(made: Made) -> None:
 SERVE = """
 import sys
 from pathlib import Path
+from bough_completion.model import manifest
 from bough_completion.model.engine import ModelEngine, Prompt
 engine = ModelEngine(Path(sys.argv[1]))
 assert engine.complete(Prompt("def add(a, b):", "", "")).tokens
