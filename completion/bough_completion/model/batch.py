@@ -1,0 +1,166 @@
+"""One thread that serves every editor's answers, run by run."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bough_completion.model.decode import Draft, Generation, advance, begin, no_draft
+from bough_completion.model.errors import ModelError, Stopped
+from bough_completion.model.runtime import Stop
+from bough_completion.model.session import Session
+
+
+@dataclass
+class Request:
+    """What one editor wants continued, and what has come of it.
+
+    `progress`, called on the serving thread after every run that brought tokens, is told all of them. `finished` is
+    set at the end; then `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
+    """
+
+    prompt: Sequence[int]
+    limit: int
+    stop: Stop
+    stop_tokens: frozenset[int] = frozenset()
+    ends: Callable[[Sequence[int]], bool] = lambda tokens: False
+    draft: Draft = no_draft
+    progress: Callable[[Sequence[int]], None] = lambda tokens: None
+    tokens: list[int] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
+    reused: int = 0
+    """How many tokens of the prompt were decoded already."""
+    runs: int = 0
+    failure: Exception | None = None
+    finished: threading.Event = field(default_factory=threading.Event)
+
+
+class Batcher:
+    """Serve requests of any thread on one thread; as many at once as the session has slots, in order beyond that."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._waiting: queue.Queue[Request | None] = queue.Queue()
+        self._active: dict[int, tuple[Request, Generation]] = {}
+        self._closing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="model")
+        self._thread.start()
+
+    def submit(self, request: Request) -> None:
+        """Serve `request` as soon as a slot is free; returns at once. After `close` it fails as stopped."""
+        with self._closing:
+            if not self._closed:
+                self._waiting.put(request)
+                return
+        _fail(request, Stopped("the model is closed"))
+
+    def close(self) -> None:
+        """End the thread; what was not answered yet fails as stopped."""
+        with self._closing:
+            self._closed = True
+            self._waiting.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while self._admit():
+            self._advance()
+        for row in list(self._active):
+            self._finish(row, Stopped("the model was closed"))
+        while not self._waiting.empty():
+            request = self._waiting.get()
+            if request is not None:
+                _fail(request, Stopped("the model was closed"))
+
+    def _admit(self) -> bool:
+        """Give free slots to waiting requests, and wait for one when there is none at all; False to end."""
+        while len(self._active) < len(self._session.cache.slots):
+            try:
+                request = self._waiting.get(block=not self._active)
+            except queue.Empty:
+                return True
+            if request is None:
+                return False
+            try:
+                self._start(request)
+            except Exception as failure:  # whatever a request raises is its own failure, not the thread's
+                _fail(request, failure)
+        return True
+
+    def _start(self, request: Request) -> None:
+        if request.stop.asked:
+            raise Stopped("the request was stopped before it began")
+        cache = self._session.cache
+        row = cache.best_for(request.prompt, [row for row in range(len(cache.slots)) if row not in self._active])
+        answer = begin(
+            self._session,
+            row,
+            request.prompt,
+            request.limit,
+            request.stop,
+            stop_tokens=request.stop_tokens,
+            ends=request.ends,
+            draft=request.draft,
+        )
+        request.reused = len(request.prompt) - len(answer.pending)
+        self._active[row] = (request, answer)
+
+    def _advance(self) -> None:
+        for row, (_, answer) in list(self._active.items()):
+            if answer.stop.asked:
+                self._finish(row, Stopped("the request was stopped"))
+        for answers in self._runs():
+            had = [len(answer.tokens) for answer in answers]
+            try:
+                advance(self._session, answers)
+            except Exception as failure:  # as above
+                for answer in answers:
+                    self._finish(answer.row, failure)
+            else:
+                for answer, before in zip(answers, had, strict=True):
+                    self._report(answer, before)
+
+    def _runs(self) -> list[list[Generation]]:
+        """Return who goes together in one run, so that a failure is blamed on those it struck."""
+        answers = [answer for _, answer in self._active.values()]
+        ready = [answer for answer in answers if len(answer.pending) == 1]
+        return [*([answer] for answer in answers if len(answer.pending) > 1), *([ready] if ready else [])]
+
+    def _report(self, answer: Generation, before: int) -> None:
+        request, _ = self._active[answer.row]
+        try:
+            if len(answer.tokens) > before:
+                request.progress(answer.tokens)
+        except Exception as failure:  # as above
+            self._finish(answer.row, failure)
+        else:
+            if answer.done:
+                self._finish(answer.row, None)
+
+    def _finish(self, row: int, failure: Exception | None) -> None:
+        request, answer = self._active.pop(row)
+        request.tokens, request.chances, request.runs = answer.tokens, answer.chances, answer.runs
+        request.failure = failure
+        request.finished.set()
+
+
+def _fail(request: Request, failure: Exception) -> None:
+    request.failure = failure
+    request.finished.set()
+
+
+def answer_of(request: Request, patience: float | None) -> bool:
+    """Wait for `request` at most `patience` seconds and return whether it was answered in full.
+
+    When time is over, or it was stopped, what was decoded so far stays in `request.tokens`. Raise what else failed.
+    """
+    if not request.finished.wait(patience):
+        request.stop.ask()
+        request.finished.wait()
+    if isinstance(request.failure, ModelError) and not isinstance(request.failure, Stopped):
+        raise request.failure
+    if request.failure is not None and not isinstance(request.failure, Stopped):
+        raise ModelError(f"the model failed: {request.failure}") from request.failure
+    return request.failure is None

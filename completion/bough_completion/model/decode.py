@@ -1,0 +1,127 @@
+"""Greedy decoding, several editors at once, with drafted tokens verified in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bough_completion.model.kv import common
+from bough_completion.model.runtime import Stop
+from bough_completion.model.session import Logits, Session
+
+Draft = Callable[[Sequence[int]], Sequence[int]]
+"""From the tokens of an answer so far to those that may come next; empty where nothing suggests any."""
+
+
+def no_draft(tokens: Sequence[int]) -> Sequence[int]:
+    """Suggest nothing."""
+    return ()
+
+
+def following(drafted: Sequence[int]) -> Draft:
+    """Return the draft that holds `drafted` to be the answer, as long as the answer agrees."""
+
+    def rest(tokens: Sequence[int]) -> Sequence[int]:
+        return drafted[len(tokens) :] if common(drafted, tokens) == len(tokens) else ()
+
+    return rest
+
+
+@dataclass
+class Generation:
+    """One answer in the making in one slot.
+
+    `pending` are tokens that were not run yet: the rest of the prompt at first, then the newest token. `ends` tells
+    from the answer's tokens whether it is complete.
+    """
+
+    row: int
+    pending: list[int]
+    limit: int
+    stop: Stop
+    stop_tokens: frozenset[int] = frozenset()
+    ends: Callable[[Sequence[int]], bool] = lambda tokens: False
+    draft: Draft = no_draft
+    tokens: list[int] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
+    """The model's own probability of each token."""
+    runs: int = 0
+    done: bool = False
+
+    def add(self, token: int, chance: float) -> None:
+        """Take the next token, and see whether the answer is complete."""
+        if token in self.stop_tokens:
+            self.done = True
+            return
+        self.tokens.append(token)
+        self.chances.append(chance)
+        self.pending = [token]
+        self.done = len(self.tokens) >= self.limit or self.ends(self.tokens)
+
+
+def begin(
+    session: Session,
+    row: int,
+    prompt: Sequence[int],
+    limit: int,
+    stop: Stop,
+    *,
+    stop_tokens: frozenset[int] = frozenset(),
+    ends: Callable[[Sequence[int]], bool] = lambda tokens: False,
+    draft: Draft = no_draft,
+) -> Generation:
+    """Rewind slot `row` to what it shares with `prompt` and return an answer of at most `limit` tokens to advance."""
+    kept = session.cache.slots[row].rewind(prompt)
+    return Generation(row, list(prompt[kept:]), limit, stop, stop_tokens, ends, draft)
+
+
+def advance(session: Session, answers: Sequence[Generation]) -> None:
+    """Take every answer one run further: a chunk of its prompt, or its next tokens.
+
+    Answers that only wait for their next token share one run; alone, an answer has its draft verified with it. The
+    session's settings say how much of a prompt, and of a draft, one run takes.
+
+    Raise `Stopped` when the answer that was run alone was stopped, `ContextFull` when its slot is full.
+    """
+    waiting = [each for each in answers if len(each.pending) == 1]
+    together = len(waiting) > 1
+    for each in answers:
+        if not together or len(each.pending) > 1:
+            _advance_alone(session, each)
+    if together:
+        _advance_together(session, waiting)
+
+
+def _advance_alone(session: Session, answer: Generation) -> None:
+    answer.runs += 1
+    chunk = session.settings.chunk_tokens
+    fed, rest = answer.pending[:chunk], answer.pending[chunk:]
+    if rest:
+        session.run(answer.row, fed, [len(fed) - 1], answer.stop)
+        answer.pending = rest
+        return
+    tokens = session.cache.slots[answer.row].tokens
+    held = len(tokens) + len(fed)
+    room = min(session.settings.draft_tokens, answer.limit - len(answer.tokens) - 1, session.window - held)
+    drafted = list(answer.draft(answer.tokens))[: max(0, room)]
+    logits = session.run(answer.row, [*fed, *drafted], range(len(fed) - 1, len(fed) + len(drafted)), answer.stop)
+    best = logits.argmax(axis=1).tolist()
+    agreed = common(drafted, best)
+    del tokens[held + agreed :]
+    for position in range(agreed + 1):
+        if not answer.done:
+            answer.add(best[position], chance_of_best(logits[position]))
+
+
+def _advance_together(session: Session, answers: Sequence[Generation]) -> None:
+    logits = session.run_batch({each.row: each.pending[0] for each in answers})
+    for answer, scores in zip(answers, logits, strict=True):
+        answer.runs += 1
+        answer.add(int(scores.argmax()), chance_of_best(scores))
+
+
+def chance_of_best(scores: Logits) -> float:
+    """Return the softmax of the largest of `scores: float32[vocabulary]`."""
+    return float(1 / np.exp(scores - scores.max()).sum())

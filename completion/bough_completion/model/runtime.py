@@ -1,0 +1,109 @@
+"""ONNX Runtime on the device that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bough_completion.model.errors import BadModel, Stopped
+from bough_completion.model.libraries import library
+
+QUIET = 4  # ORT logs what it also raises; its fatal level alone stays
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What serving may use.
+
+    `device` is `cpu`, `cuda`, or `auto` for a GPU where there is one. `threads` caps the cores of a run on the CPU.
+    `slots` is how many editors keep their context decoded, `window_tokens` how long each may be: together they set
+    the memory of the cache. `chunk_tokens` bounds a prefill run, and so how long one editor waits for another's.
+    `draft_tokens` is how many drafted tokens one run verifies, right or wrong: on the CPU each costs about a quarter
+    of a run (60 M int4), on a GPU next to nothing.
+    """
+
+    device: str = "auto"
+    threads: int = 2
+    slots: int = 2
+    window_tokens: int = 2048
+    chunk_tokens: int = 128
+    draft_tokens: int = 4
+
+
+class Stop:
+    """Ask the runs of one request to end; any thread may, at any moment."""
+
+    def __init__(self) -> None:
+        self.options = library("onnxruntime").RunOptions()
+        self.options.log_severity_level = QUIET
+        self.asked = False
+
+    def ask(self) -> None:
+        """End the run in progress before its next node, and every later one at once."""
+        self.asked = True
+        self.options.terminate = True
+
+
+class Runtime:
+    """Open graphs on one device."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        """Choose the device; `say` is told when a wanted GPU cannot be had and the CPU serves instead."""
+        self._ort = library("onnxruntime")
+        self._settings = settings
+        self._say = say
+        self.device = "cuda" if self._wants_gpu() else "cpu"
+        if self.device == "cuda":
+            self._ort.preload_dlls()  # CUDA's libraries may lie in pip's packages, where the linker does not look
+
+    def open(self, graph: Path) -> Any:
+        """Return an `InferenceSession` of `graph`; raise `BadModel` when it cannot be loaded."""
+        try:
+            session = self._ort.InferenceSession(str(graph), self._options(), providers=self._providers())
+        except Exception as error:  # ORT's exceptions have no base of their own
+            raise BadModel(f"{graph} cannot be loaded: {error}") from error
+        if self.device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+            self._say("The GPU could not be started; the model runs on the CPU.")
+            self.device = "cpu"
+        return session
+
+    def allocate(self, shape: list[int], kind: Any) -> Any:
+        """Return zeroed memory on the device as an `OrtValue` of `kind[shape]`."""
+        zeros = library("numpy").zeros(shape, kind)
+        return self._ort.OrtValue.ortvalue_from_numpy(zeros, self.device, 0)
+
+    def run(self, session: Any, binding: Any, stop: Stop | None = None) -> None:
+        """Run `session` on what is bound, the interpreter's lock released; raise `Stopped` when `stop` ended it."""
+        try:
+            session.run_with_iobinding(binding, stop.options if stop else None)
+        except Exception as error:
+            if stop is not None and stop.asked:
+                raise Stopped("the run was stopped") from error
+            raise
+
+    def _wants_gpu(self) -> bool:
+        if self._settings.device == "cpu":
+            return False
+        if "CUDAExecutionProvider" in self._ort.get_available_providers():
+            return True
+        if self._settings.device == "cuda":
+            self._say("This ONNX Runtime has no CUDA; the model runs on the CPU. `pip install 'bough[gpu]'` brings it.")
+        return False
+
+    def _providers(self) -> list[Any]:
+        # Growing by what is asked, not by powers of two, keeps the arena near the model's own size; TF32 would cost
+        # fp32 its exactness, and the others do not use it.
+        gpu = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"})
+        return [gpu, "CPUExecutionProvider"] if self.device == "cuda" else ["CPUExecutionProvider"]
+
+    def _options(self) -> Any:
+        options = self._ort.SessionOptions()
+        options.intra_op_num_threads = self._settings.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that spin wait faster on an idle machine (2.8 ms a token against 3.7), but beside a compiler or a
+        # test run the spinner takes the core that the other thread waits for (8.0 ms against 4.1; 60 M int4, 2 cores).
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options

@@ -1,0 +1,49 @@
+"""Text to tokens and back, by the `tokenizers` library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from bough_completion.model.errors import BadModel
+from bough_completion.model.libraries import library
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+class Vocabulary:
+    """The tokens of one model. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a `tokenizer.json`; raise `BadModel` when it cannot be read."""
+        try:
+            self._tokenizer = library("tokenizers").Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise BadModel(f"{path} cannot be read: {error}") from error
+        # A marker inside the user's text must not act as one.
+        self._tokenizer.encode_special_tokens = True
+        # From keystroke to keystroke all parts of a prompt but the newest line are the same.
+        self._known = lru_cache(maxsize=64)(self._encode)
+
+    def encode(self, text: str) -> Sequence[int]:
+        """Return the tokens of plain text; no marker is added or recognised."""
+        return self._known(text) if text else ()
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens without markers; a character cut in the middle at the end is left out."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True)).rstrip(REPLACEMENT)
+
+    def id_of(self, marker: str) -> int:
+        """Return the token of a marker; raise `BadModel` when the model has no such token."""
+        token = self._tokenizer.token_to_id(marker)
+        if token is None:
+            raise BadModel(f"the tokenizer has no {marker}")
+        return int(token)
+
+    def words(self) -> dict[str, int]:
+        """Return every token with its number."""
+        return dict(self._tokenizer.get_vocab(with_added_tokens=True))
