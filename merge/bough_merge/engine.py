@@ -9,7 +9,7 @@ from .conflicts import Dispute, Markers, compose, whole_lines
 from .decide import Decider
 from .gates import Failure, enclosing, failures
 from .languages import Language
-from .lines import merge_lines
+from .lines import merge_lines, merge_two
 from .renames import new_name
 from .result import Conflict, Finding, MergeResult, Method
 from .sequences import changes
@@ -49,7 +49,10 @@ def merge_file(
         return MergeResult(ours, (), Method.OURS)
     if any(is_binary(side) for side in (base or b"", ours, theirs)):
         return MergeResult(ours, (Conflict(0, "", "changed a binary file", "changed a binary file"),), Method.BINARY)
-    merged = _merged(base or b"", ours, theirs, settings.language_of(path), settings)
+    if base is None:
+        content, conflicts = compose(merge_two(ours, theirs), Markers(labels, marker_size))
+        return MergeResult(content, conflicts, Method.TEXT)
+    merged = _merged(base, ours, theirs, settings.language_of(path), settings)
     content, conflicts = compose(merged.parts, Markers(labels, marker_size))
     findings = tuple(Finding(kind, path, 0, message) for kind, message in merged.notes)
     return MergeResult(content, conflicts, merged.method, findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .conflicts import Dispute
-from .sequences import Kind, three_way
+from .sequences import Kind, changes, three_way
 from .text import lines_of
 
 
@@ -28,6 +28,19 @@ def merge_lines(base: bytes, ours: bytes, theirs: bytes, *, in_place: bool = Fal
         else:
             parts.append(b"".join(mine[region.ours]))
     return parts
+
+
+def merge_two(ours: bytes, theirs: bytes) -> list[bytes | Dispute]:
+    """Merge two versions without a common ancestor: what is equal in order is clean, everything else in dispute."""
+    mine, other = lines_of(ours), lines_of(theirs)
+    parts: list[bytes | Dispute] = []
+    at = 0
+    for change in changes(mine, other):
+        parts.append(b"".join(mine[at : change.old_start]))
+        stretches = mine[change.old_start : change.old_end], other[change.new_start : change.new_end]
+        parts.append(Dispute(b"", b"".join(stretches[0]), b"".join(stretches[1]), final=True))
+        at = change.old_end
+    return [part for part in [*parts, b"".join(mine[at:])] if part != b""]
 
 
 def _edited(base: Sequence[bytes], ours: Sequence[bytes], theirs: Sequence[bytes]) -> bytes | None:

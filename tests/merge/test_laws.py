@@ -140,3 +140,9 @@ def test_bytes_survive(base: bytes, ours: bytes, theirs: bytes, wanted: bytes) -
     merged = merge_file(base, ours, theirs, "a.py")
     assert merged.content == wanted
     assert merged.clean
+
+
+def test_two_files_without_an_ancestor_dispute_only_what_differs() -> None:
+    merged = merge_file(None, b"a = 1\nb = 2\nc = 3\n", b"a = 1\nb = 4\nc = 3\n", "a.py")
+    assert merged.content == b"a = 1\n<<<<<<< ours\nb = 2\n||||||| base\n=======\nb = 4\n>>>>>>> theirs\nc = 3\n"
+    assert len(merged.conflicts) == 1
