@@ -15,6 +15,9 @@ from .text import is_binary
 
 _GROUPS = frozenset({"members", "declarations"})
 _PARAMETERS = re.compile(rb"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+# What was read lately, by (language, content). The language is held, so that its id stays its own.
+_KNOWN: dict[tuple[int, bytes], tuple[Language | None, list[Node]]] = {}
+_KNOWN_LIMIT = 1024
 WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 
 
@@ -72,6 +75,17 @@ def _fate(was: Definition, now: Definition | None) -> str:
 
 
 def _nodes(source: bytes, lang: Language | None) -> list[Node]:
+    """Return the nodes of a file that define something; a merge asks for the same file many times over."""
+    key = id(lang), source
+    known = _KNOWN.get(key)
+    if known is None:
+        if len(_KNOWN) >= _KNOWN_LIMIT:
+            _KNOWN.clear()
+        known = _KNOWN[key] = lang, _read(source, lang)
+    return known[1]
+
+
+def _read(source: bytes, lang: Language | None) -> list[Node]:
     if lang is None or not lang.grammar or lang.remedy or is_binary(source) or is_hostile(source, lang.grammar):
         return []
     root = parse(source, lang)
