@@ -10,11 +10,27 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+SKIPPED: list[str] = []
+
 settings.register_profile(
     "short", max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("short")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember why tests were skipped."""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        SKIPPED.append(report.longrepr[2])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a test was skipped for want of something that BOUGH_TEST_REQUIRE names."""
+    missing = [why for why in SKIPPED for need in os.environ.get("BOUGH_TEST_REQUIRE", "").split() if need in why]
+    if missing and session.exitstatus == 0:
+        print(f"\nrequired here, and missing: {'; '.join(sorted(set(missing)))}")
+        session.exitstatus = 1
 
 
 @pytest.fixture(autouse=True)
