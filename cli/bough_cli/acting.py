@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from json import loads
 
 import typer
 from bough_daemon.report import Act
@@ -46,7 +47,7 @@ def act(command: str, options: dict[str, str] | None = None, paths: list[str] | 
     with connect() as daemon:
         done = daemon.act(Act(here(), command, options or {}, paths or []), Terminal())
     if json:
-        typer.echo(done.report)
+        output.as_json(loads(done.report))
     else:
         output.data(done.sentence)
     if done.conflicts:

@@ -69,6 +69,8 @@ def show(error: BaseException) -> int:
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "bough"
         return _report(error.format_message().rstrip("."), "", f"Run `{where} --help`.", USAGE)
+    if isinstance(error, OSError) and error.errno is not None:
+        return _report(f"{error.filename or 'the output'}: {error.strerror}", "", "", NOT_NOW)
     logging.getLogger(__name__).debug("unexpected", exc_info=error)
     told = "".join(traceback.format_exception(error)) if os.environ.get("BOUGH_TRACEBACK") else ""
     _say("", told.rstrip())

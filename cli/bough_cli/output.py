@@ -26,7 +26,20 @@ def talk(text: str) -> None:
 def as_json(record: Any) -> None:
     """Print a record as one JSON object on one line."""
     plain = dataclasses.asdict(record) if dataclasses.is_dataclass(record) and not isinstance(record, type) else record
-    typer.echo(json.dumps(plain, ensure_ascii=True))
+    typer.echo(json.dumps(_strict(plain), ensure_ascii=True))
+
+
+def _strict(value: Any) -> Any:
+    """Return a value whose texts are all valid: the odd bytes of a name that is no UTF-8 are written out."""
+    if isinstance(value, dict):
+        return {_strict(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    return printable(value) if isinstance(value, str) and not value.isascii() and not _is_valid(value) else value
+
+
+def _is_valid(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def short(oid: str) -> str:

@@ -10,16 +10,22 @@ import os
 import sys
 
 from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
+from bough_daemon.errors import BoughError
 from bough_daemon.home import Home
-from bough_daemon.launch import READY, TAKEN
+from bough_daemon.launch import READY, REFUSED, TAKEN
 from bough_daemon.service import serve
+from bough_daemon.wire import packed
 
 log = logging.getLogger("bough_daemon")
 
 
 async def _live(home: Home, ready_fd: int | None) -> None:
-    daemon = Daemon(home)
-    server = await serve(daemon)
+    try:
+        daemon = Daemon(home)
+        server = await serve(daemon)
+    except BoughError as refused:
+        _tell(ready_fd, REFUSED + packed(refused))
+        raise
     _tell(ready_fd, READY)
     try:
         await daemon.run()

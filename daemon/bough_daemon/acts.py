@@ -16,7 +16,7 @@ from bough_daemon.live import Live
 from bough_daemon.report import Act, Done, printable
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
-from bough_daemon.worktree import whole
+from bough_daemon.worktree import Head, whole
 
 SHORT = 10  # characters of an id in a sentence
 
@@ -50,12 +50,19 @@ async def _hop(act: Act, hands: Hands) -> Done:
 
 async def _back(act: Act, hands: Hands) -> Done:
     moved = await hop.back(hands.live, hands.terminal)
-    return _moved(moved, f"You are back from {moved.name}'s branch, on {words(moved.head)}")
+    sentence = f"You are back from {moved.name}'s branch, on {_place(moved.head)}"
+    if moved.left:
+        sentence += f": {moved.left} has moved on meanwhile, or is gone; `git switch {moved.left}` brings you onto it"
+    return _moved(moved, sentence)
 
 
 async def _off(act: Act, hands: Hands) -> Done:
     moved = await hop.off(hands.live, hands.terminal, act.options["branch"])
-    return _moved(moved, f"You are on {words(moved.head)}, a branch of your own")
+    return _moved(moved, f"You are on {_place(moved.head)}, a branch of your own")
+
+
+def _place(head: Head) -> str:
+    return words(head) if head.branch is not None else head.commit[:SHORT]
 
 
 def _moved(moved: Moved, sentence: str) -> Done:
@@ -67,6 +74,7 @@ def _moved(moved: Moved, sentence: str) -> Done:
         "tip": moved.snapshot.oid,
         "tree": moved.snapshot.tree,
         "commits": moved.commits,
+        "left": moved.left,
     }
     return Done(sentence + kept, json.dumps(report))
 

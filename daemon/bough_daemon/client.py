@@ -12,6 +12,7 @@ from bough_proto.v1 import control_pb2_grpc
 from google.protobuf.message import Message
 
 from bough_daemon import report
+from bough_daemon.errors import BadUsage
 from bough_daemon.home import Home
 from bough_daemon.wire import error_of, from_message, to_message
 
@@ -100,6 +101,9 @@ class Client:
 
     def act(self, act: report.Act, hands: Hands) -> report.Done:
         """Run a command that changes the user's files, lending it the caller's hands."""
+        for name, value in act.options.items():
+            if not _is_text(value):
+                raise BadUsage(f"the {name} is not UTF-8 text")
         answers: queue.SimpleQueue[pb.ActRequest | None] = queue.SimpleQueue()
         answers.put(pb.ActRequest(begin=to_message(act, pb.ActRequest.Begin)))
         try:
@@ -127,6 +131,10 @@ class Client:
             return method(request)
         except grpc.RpcError as failure:
             raise error_of(failure) from failure.__cause__  # type: ignore[arg-type]
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 FS = ("utf-8", "surrogateescape")

@@ -8,11 +8,13 @@ import logging
 import os
 import shutil
 import signal
+from contextlib import suppress
 
 from bough_daemon.completing import Completing
-from bough_daemon.errors import BoughError, NotLive
+from bough_daemon.errors import BoughError, NotLive, NotPossibleNow
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
+from bough_daemon.journal import Journal
 from bough_daemon.keys import load_identity
 from bough_daemon.listener import PeerListener
 from bough_daemon.remembered import LiveTrees
@@ -100,6 +102,8 @@ class Daemon:
         """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""
         worktree = await asyncio.to_thread(Worktree.find, path)
         async with self._changing:
+            if forget:
+                await asyncio.to_thread(check_at_home, worktree)
             self._live.remove(worktree.root)
             repository = self.repositories.get(worktree.common_dir)
             if repository is not None and worktree.root in repository.sessions:
@@ -112,12 +116,14 @@ class Daemon:
                 await repository.close()
                 del self.repositories[worktree.common_dir]
             if forget:
-                await asyncio.to_thread(shutil.rmtree, os.path.join(worktree.common_dir, "bough"), True)
+                await asyncio.to_thread(_forget, self.home, os.path.join(worktree.common_dir, "bough"))
 
     async def session(self, path: str) -> tuple[Repository, Session]:
         """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive."""
         root = live_root(path)
         found = self._find(root) if root else None
+        if found is not None and found.store.is_replaced():
+            found = None  # the repository was put back, or made anew: what stands there now is brought up
         if found is None:
             worktree = await asyncio.to_thread(Worktree.find, path)
             if worktree.root not in self._live:
@@ -140,10 +146,12 @@ class Daemon:
     async def _let_go(self, root: str) -> None:
         """Stop recording a working tree that has been removed or moved."""
         async with self._changing:
-            await self._drop(root)
+            await self._drop(root, forget=True)
 
-    async def _drop(self, root: str) -> None:
-        self._live.remove(root)
+    async def _drop(self, root: str, forget: bool) -> None:
+        """Stop recording a working tree; with `forget` it is no longer remembered as live."""
+        if forget:
+            self._live.remove(root)
         for common_dir, repository in list(self.repositories.items()):
             if root in repository.sessions:
                 await repository.remove(root)
@@ -154,8 +162,8 @@ class Daemon:
     async def _drop_gone(self) -> None:
         sessions = [session for repository in self.repositories.values() for session in repository.sessions.values()]
         for session in sessions:
-            if session.is_gone():
-                await self._drop(session.worktree.root)
+            if session.is_gone() or session.store.is_replaced():
+                await self._drop(session.worktree.root, forget=session.is_gone())
 
     def _find(self, root: str) -> Session | None:
         return next((r.sessions[root] for r in self.repositories.values() if root in r.sessions), None)
@@ -197,6 +205,31 @@ class Daemon:
             await asyncio.sleep(step)
             quiet = 0.0 if self.repositories else quiet + step
         self.stopping.set()
+
+
+def check_at_home(worktree: Worktree) -> None:
+    """Raise NotPossibleNow while a working tree of the repository is in a teammate's branch, or half-way there.
+
+    What its user had before lies in the store alone.
+    """
+    for line in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0"):
+        if line.startswith(b"worktree ") and os.path.isdir(line[9:]):
+            one = Worktree.find(os.fsdecode(line[9:]))
+            journal = Journal(os.path.join(worktree.common_dir, "bough"), one)
+            if journal.interrupted() is not None:
+                raise NotPossibleNow(f"a command was cut short in {one.root}; take it back first with `bough undo`")
+            hop = journal.hop()
+            if hop is not None:
+                raise NotPossibleNow(f"{one.root} is in {hop.name}'s branch; go home first with `bough back`")
+
+
+def _forget(home: Home, folder: str) -> None:
+    """Remove a repository's store, and the team that it was in from the home."""
+    with suppress(FileNotFoundError), open(os.path.join(folder, "team")) as note:
+        team = note.read().strip()
+        if team and "/" not in team:
+            shutil.rmtree(home.path("teams", team), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_home(home: Home) -> int:

@@ -25,13 +25,15 @@ class Moved:
     """Where a hop, a way back or a branching off has led.
 
     `name`: whose branch it was. `head`: where HEAD stands now. `commits`: the branch that keeps what was committed
-    there, None where nothing was. `snapshot`: the newest on my live branch.
+    there, None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before
+    the hop and that has moved on, or is gone, so that HEAD is detached where it stood; None where HEAD is back on it.
     """
 
     name: str
     head: Head
     snapshot: Snapshot
     commits: str | None = None
+    left: str | None = None
 
 
 def hop_now(live: Live) -> Hop | None:
@@ -204,7 +206,9 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
     returned = carry_out(
         live, change, snapshot, lambda: live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
     )
-    return Moved(hop.name, head, returned, short(commits) if commits is not None else None), old.commit
+    left = short(home.head.branch) if home.head.branch is not None and head.branch is None else None
+    kept = short(commits) if commits is not None else None
+    return Moved(hop.name, head, returned, kept, left), old.commit
 
 
 def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str]:
@@ -250,9 +254,12 @@ def was_ignored(live: Live, snapshot: Snapshot, hop: Hop, home: Picture) -> froz
 
 
 def _as_it_is_now(live: Live, head: Head) -> Head:
-    """Return where HEAD goes when it goes home: the branch may have moved meanwhile, or be gone."""
+    """Return where HEAD goes when it goes home: onto its branch only while that stands where it stood.
+
+    Files and index of before on a branch that has moved on would look like an edit that takes its new commits back.
+    """
     now = commit_of(live.worktree, head.branch) if head.branch is not None else None
-    return Head(head.branch, now) if now is not None else Head(None, head.commit)
+    return head if now == head.commit else Head(None, head.commit)
 
 
 def _commits_made(live: Live, hop: Hop | None, head: Head) -> str | None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.worktree import Worktree
 
 State = Literal["begun", "done", "undone", "dropped"]
@@ -114,7 +115,10 @@ class Journal:
                 whole, found, _ = source.read().rpartition(b"\n")
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in whole.split(b"\n")] if found else []
+        try:
+            return [json.loads(line) for line in whole.split(b"\n")] if found else []
+        except ValueError as damage:
+            raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
 
     def _append(self, line: Mapping[str, Any]) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

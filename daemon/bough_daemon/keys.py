@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.x509.oid import NameOID
 
 from bough_daemon.durable import write_whole
+from bough_daemon.errors import HomeUnusable
 from bough_daemon.home import Home
 
 SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
@@ -56,10 +57,13 @@ def load_identity(home: Home) -> Identity:
     if not os.path.exists(path):
         home.make()
         write_whole(path, _new_identity())
-    with open(path, "rb") as source:
-        kept = json.load(source)
-    signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["signing_key"]))
-    certificate = bytes.fromhex(kept["certificate"])
+    try:
+        with open(path, "rb") as source:
+            kept = json.load(source)
+        signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["signing_key"]))
+        certificate = bytes.fromhex(kept["certificate"])
+    except (ValueError, KeyError, TypeError) as damage:
+        raise HomeUnusable(f"{path}, which holds your keys, is damaged: {damage}", path=path) from damage
     return Identity(signing_key, kept["tls_key"].encode(), certificate, signing_key.sign(VOUCHED + certificate))
 
 

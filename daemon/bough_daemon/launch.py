@@ -15,7 +15,7 @@ from bough_daemon.home import Home
 
 START_PATIENCE = 30.0  # seconds until a daemon that does not get ready counts as failed
 ROOM_BYTES = 64 * 1024  # what a daemon needs at least to start
-READY, TAKEN = b"ready", b"taken"
+READY, TAKEN, REFUSED = b"ready", b"taken", b"refused "
 
 
 def is_running(home: Home) -> bool:
@@ -50,6 +50,10 @@ def ensure_running(home: Home) -> bool:
     if said == TAKEN:
         child.wait()
         _wait_for_other(home)
+    elif said.startswith(REFUSED):
+        from bough_daemon.wire import unpacked  # rarely needed, and it takes a while to import
+
+        raise unpacked(said.removeprefix(REFUSED))
     elif said != READY:
         room = os.statvfs(home.root)
         if room.f_bavail * room.f_frsize < ROOM_BYTES:

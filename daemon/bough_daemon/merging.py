@@ -84,7 +84,13 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
     with store.quarantine() as git:
         if also:
             ours = _commit(git, mine, [ours, *also])
-        out = knowing(git).run("merge-tree", "--write-tree", "-z", "--messages", ours, theirs, allowed=(0, 1))
+        # Git calls the sides in its messages, and in names that it makes up, as they are called here.
+        named = f"create refs/ours {ours}\ncreate refs/theirs {theirs}\n"
+        git.run("update-ref", "--stdin", stdin=named.encode())
+        try:
+            out = knowing(git).run("merge-tree", "--write-tree", "-z", "--messages", "ours", "theirs", allowed=(0, 1))
+        finally:
+            git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
         base = _base_tree(knowing(git), ours, theirs)
         _keep_new(objects, git)
     outcome = _parsed((base, mine, hers), out)
@@ -139,7 +145,7 @@ def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
         if kind == "Auto-merging":
             merged += paths
         elif kind.startswith("CONFLICT"):
-            said |= {path: (*said.get(path, ()), words.strip()) for path in paths}
+            said |= {path: tuple(dict.fromkeys([*said.get(path, ()), words.strip()])) for path in paths}
         at += 3 + count
     return _Outcome(trees, tree, stages, said, tuple(merged))
 

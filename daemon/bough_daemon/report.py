@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
+
 
 def printable(text: str) -> str:
-    """Return a name as a terminal may show it: what could move the cursor or change colours is written out."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
-    )
+    """Return a name as a terminal may show it: control characters and bytes that are no UTF-8 are written out."""
+    return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
+
+
+def _written_out(letter: str) -> str:
+    octal = "".join(f"\\{byte:03o}" for byte in letter.encode("utf-8", "surrogateescape"))
+    return ESCAPES.get(letter, octal)
 
 
 @dataclass

@@ -67,6 +67,8 @@ class Store:
             self.git = Git(self.path)
             self.objects = Objects(os.path.join(self.path, "objects"))
             self._repository = pygit2.Repository(self.path)
+            self._common_inode = os.stat(self.common_dir).st_ino
+            self._inode = os.stat(self.path).st_ino
         except BaseException:
             os.close(self._lock)
             raise
@@ -103,6 +105,15 @@ class Store:
         """Raise StoreGone while somebody has moved or removed the store; it is never made anew under a live branch."""
         if not os.path.isdir(self.path):
             raise StoreGone(f"{self.folder} is gone: somebody moved or removed it", folder=self.folder)
+
+    def is_replaced(self) -> bool:
+        """Return whether another store, or another repository without one, stands where this one was."""
+        if not os.path.isdir(self.common_dir):
+            return False
+        try:
+            return os.stat(self.path).st_ino != self._inode
+        except FileNotFoundError:
+            return os.stat(self.common_dir).st_ino != self._common_inode
 
     def close(self) -> None:
         """Let go of the store."""

@@ -80,8 +80,9 @@ def _head_before(live: Live, deed: Deed, before: Place) -> Head | None:
     if before.head.branch is None:
         return before.head
     check_free(live.worktree, before.head.branch)
-    here = commit_of(live.worktree, before.head.branch)
-    return before.head if here is not None or before.head.branch in deed.refs else Head(None, before.head.commit)
+    # On a branch that has moved on, files and index of before would look like an edit that takes its commits back.
+    stands = commit_of(live.worktree, before.head.branch) == before.head.commit
+    return before.head if stands or before.head.branch in deed.refs else Head(None, before.head.commit)
 
 
 def _picture(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> Picture:

@@ -84,8 +84,22 @@ def _taken(value: Any, hint: Any) -> Any:
 def status_of(error: errors.BoughError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
     """Return how an error crosses the socket: status code, words, metadata."""
     code = next((code for kind, code in CODES if isinstance(error, kind)), grpc.StatusCode.FAILED_PRECONDITION)
+    return code, error.message.encode("ascii", "replace").decode(), ((ERROR_KEY, packed(error)),)
+
+
+def packed(error: errors.BoughError) -> bytes:
+    """Return an error as bytes that `unpacked` reads."""
     said = {"type": type(error).__name__, "message": error.message, "facts": error.facts, "cause": _cause(error)}
-    return code, error.message.encode("ascii", "replace").decode(), ((ERROR_KEY, json.dumps(said).encode()),)
+    return json.dumps(said).encode()
+
+
+def unpacked(data: bytes) -> errors.BoughError:
+    """Return the error that `packed` wrote."""
+    said = json.loads(data)
+    kind = getattr(errors, said["type"], errors.BoughError)
+    error: errors.BoughError = kind(said["message"], **said["facts"])
+    error.__cause__ = Exception(said["cause"]) if said["cause"] else None
+    return error
 
 
 def _cause(error: BaseException) -> str:
@@ -95,12 +109,8 @@ def _cause(error: BaseException) -> str:
 def error_of(failure: grpc.Call) -> errors.BoughError:
     """Return the error that a failed call carries; a DaemonFailed where the failure is none that Bough raises."""
     carried = dict(failure.trailing_metadata() or ()).get(ERROR_KEY)
-    if carried is not None:
-        said = json.loads(carried)
-        kind = getattr(errors, said["type"], errors.BoughError)
-        error: errors.BoughError = kind(said["message"], **said["facts"])
-        error.__cause__ = Exception(said["cause"]) if said["cause"] else None
-        return error
+    if isinstance(carried, bytes):
+        return unpacked(carried)
     if failure.code() == grpc.StatusCode.UNAVAILABLE:
         return errors.DaemonNotRunning("the daemon does not answer", details=str(failure.details()))
     return errors.DaemonFailed(f"the daemon failed: {failure.details() or failure.code()}")

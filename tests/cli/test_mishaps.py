@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Member
-from tests.cli.test_two_members import join, until
+from tests.cli.test_two_members import join, remote_for, until
 from tests.daemon.support import git, write_files
 
 
@@ -71,6 +71,69 @@ def test_a_file_that_is_being_written_is_not_replaced(members: Callable[[str], M
     assert (bob.tree / "a.txt").read_bytes().endswith(b"precious\n")
     bob.bough("hop", "alice")
     assert (bob.tree / "a.txt").read_bytes() == b"hers\n"
+
+
+def test_what_landed_from_a_hop_is_not_taken_back_by_going_home(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    remote = remote_for(alice, bob)
+    write_files(alice.tree, {"a.txt": b"hers\n"})
+    alice.bough("save", "--wait", "bob")
+    bob.bough("hop", "alice")
+    write_files(bob.tree, {"src/b.py": b"# bob, as a guest\n"})
+    bob.bough("land", "-m", "from the hop")
+    said = bob.told("back")
+    assert said["left"] == "main" and bob.git("status", "--porcelain") == ""
+    write_files(bob.tree, {"z": b"z\n"})
+    bob.bough("land", "-m", "only z")
+    assert git(remote, "show", "--format=", "--name-only", "main") == "z"
+    assert git(remote, "show", "main:a.txt") == "hers"
+
+
+def test_forgetting_is_refused_while_what_was_before_a_hop_lies_in_the_store(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    alice.bough("save", "--wait", "bob")
+    write_files(bob.tree, {"mine": b"not committed"})
+    bob.bough("hop", "alice")
+    typed = bob.types("down", "--forget", "--yes")
+    assert typed.code == 1 and "bough back" in typed.err
+    bob.bough("back")
+    assert (bob.tree / "mine").read_bytes() == b"not committed"
+    bob.bough("down", "--forget", "--yes")
+    assert not (bob.tree / ".git/bough").exists() and not list((bob.home / "teams").iterdir())
+
+
+def test_a_repository_that_was_put_back_or_made_anew_goes_on(alice: Member, tmp_path: Path) -> None:
+    alice.bough("up")
+    alice.bough("save")
+    shutil.copytree(alice.tree, tmp_path / "backup", symlinks=True)
+    write_files(alice.tree, {"a.txt": b"after the backup\n"})
+    alice.bough("save")
+    shutil.rmtree(alice.tree)
+    (tmp_path / "backup").rename(alice.tree)
+    alice.bough("up")
+    write_files(alice.tree, {"a.txt": b"after it was put back\n"})
+    saved = alice.told("save")
+    assert alice.bough("git", "show", f"{saved['tip']}:a.txt") == "after it was put back"
+
+
+def test_names_that_are_no_text_are_written_out(alice: Member) -> None:
+    alice.bough("up")
+    write_files(alice.tree, {os.fsdecode(b"\xff\x1b[31m\n"): b"1"})
+    alice.bough("save")
+    assert "\\377\\033[31m\\n" in alice.bough("status") and "\x1b" not in alice.bough("status")
+    assert alice.told("status")["files"] == ["\\377\\033[31m\\n"]
+
+
+def test_damaged_records_are_named(alice: Member) -> None:
+    alice.bough("up")
+    alice.bough("down", "--all")
+    (alice.home / "identity.json").write_bytes(b"")
+    typed = alice.types("status")
+    assert typed.code == 1 and "identity.json" in typed.err and "Traceback" not in typed.err
 
 
 def test_conflict_markers_do_not_land(alice: Member) -> None:
