@@ -112,7 +112,13 @@ class Children:
         staying = {groups[number] for number in numbers - gone}
         if all(self._adds(region)) and len(staying) > 1 and not staying <= _MIXED:
             return False
+        if "pairs" in staying and all(self._adds(region)) and any(self._is_replaced(number) for number in gone):
+            return False
         return "assignments" not in staying or self._independent(region)
+
+    def _is_replaced(self, number: int) -> bool:
+        """Tell whether both sides dropped a child; where each put another one, both may stand for it."""
+        return number not in self.at_ours and number not in self.at_theirs
 
     def _adds(self, region: Region) -> tuple[bool, bool]:
         """Tell whether ours and whether theirs has children in a region that the base has not there."""

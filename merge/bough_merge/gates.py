@@ -81,14 +81,20 @@ def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iter
             return
         merged, old, mine, other, names = stack.pop()
         yield from _broken(merged, old, mine, other, names)
-        known = {part.text for side in (mine, other) if side is not None for part in side.parts}
+        sides = [{part.text for part in side.parts} for side in (mine, other) if side is not None]
         for part in merged.parts:
-            if part.text in known or not part.parts:
+            if all(part.text in texts for texts in sides) or not part.parts:
                 continue
             versions = [_counterpart(part, side) for side in (old, mine, other)]
-            if any(version is not None for version in versions):
+            if not _is_one_sided(part, *versions) and any(version is not None for version in versions):
                 name = name_of(part)
                 stack.append((part, versions[0], versions[1], versions[2], (name, *names) if name else names))
+
+
+def _is_one_sided(part: Node, old: Node | None, mine: Node | None, other: Node | None) -> bool:
+    """Tell whether a merged child is one side's version, and the other side left it as it was."""
+    texts = [None if version is None else version.text for version in (old, mine, other)]
+    return part.text in texts[1:] and texts[0] in texts[1:]
 
 
 def _counterpart(part: Node, side: Node | None) -> Node | None:
@@ -96,8 +102,8 @@ def _counterpart(part: Node, side: Node | None) -> Node | None:
     if side is None:
         return None
     alike = [other for other in side.parts if other.core.kind == part.core.kind]
-    if len(alike) > 1:
-        key = key_of(part)
+    key = key_of(part)
+    if len(alike) > 1 or (key is not None and group_of(side, part) is not None):
         alike = [other for other in alike if key is not None and key_of(other) == key]
     return alike[0] if len(alike) == 1 else None
 
@@ -112,6 +118,9 @@ def _broken(
             yield _failure(merged, key, names)
     if mine is None or other is None:
         return
+    for key in now:
+        if before[key] and bool(ours[key]) != bool(theirs[key]) and key[0] not in ("imports", "names"):
+            yield Failure("dropped", merged.start, f"`{_shown(key[1])}` was dropped by one side", names)
     for key in ours.keys() & theirs.keys() - now.keys():
         if before[key]:
             yield Failure("missing", merged.start, f"`{_shown(key[1])}` is missing", names)

@@ -152,10 +152,18 @@ def similarity(one: Node, other: Node) -> float:
     if one.field is not None and one.field == other.field and one.field not in ("body", "argument"):
         return 0.75
     words, others = _units(one), _units(other)
+    if _is_pair(one) and name_of(one) != name_of(other):
+        # Signs alone make no rename: of another key its value must have stayed.
+        words, others = (([word for word in side if word.isalnum()] or side) for side in (words, others))
     total = len(words) + len(others)
     shared = sum((Counter(words) & Counter(others)).values())
     alike = 2 * shared / total if total else 1.0
     return alike if alike >= _SIMILAR else 0.0
+
+
+def _is_pair(node: Node) -> bool:
+    """Tell whether a node is a key with its value."""
+    return "pair" in node.core.kind
 
 
 def _units(node: Node) -> list[bytes]:

@@ -148,3 +148,16 @@ def test_deleted_code_takes_a_reworded_comment_along() -> None:
     base = b"def f():\n    # tpyo\n    return 1\n\n\ndef g():\n    return 2\n"
     merged = merge_file(base, b"def g():\n    return 2\n", base.replace(b"tpyo", b"typo"), "a.py")
     assert merged.content == b"def g():\n    return 2\n"
+
+
+def test_a_key_that_one_side_dropped_does_not_come_back() -> None:
+    base = b'{\n  "e": 1,\n  "b": 2\n}\n'
+    theirs = b'{\n  "b": 2,\n  "c": 3,\n  "e": 1,\n  "a": 4\n}\n'
+    merged = merge_file(base, b'{\n  "e": 1,\n  "a": 4\n}\n', theirs, "a.json")
+    assert b'"b"' not in merged.content or not merged.clean
+
+
+def test_two_keys_that_each_took_the_place_of_one_are_a_dispute() -> None:
+    base = b'{\n  "one": 1,\n  "z": 9\n}\n'
+    merged = merge_file(base, base.replace(b'"one": 1', b'"two": 2'), base.replace(b'"one": 1', b'"six": 6'), "a.json")
+    assert not merged.clean

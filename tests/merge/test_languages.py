@@ -243,7 +243,7 @@ TWICE = [
     ),
     (
         "a.py",
-        "class A:\n    def x(self):\n        u()\n\n@1    def y(self):\n        v()\n\n    def z(self):\n        w()\n@2",
+        "class A:\n    def x(self):\n        u\n\n@1    def y(self):\n        v\n\n    def z(self):\n        w\n@2",
         "    def b(self):\n        one()\n\n",
         "\n    def b(self):\n        two()\n",
     ),
