@@ -76,6 +76,20 @@ def test_patience_is_kept(engine: ModelEngine) -> None:
     assert not answer.complete
 
 
+def test_patience_is_kept_while_another_holds_the_only_slot(made: Made) -> None:
+    opened = ModelEngine(made("Qwen2")[1], Settings(device="cpu", slots=1, window_tokens=512))
+    begun, end = threading.Event(), Stop()
+    with ThreadPoolExecutor(1) as editor:
+        first = editor.submit(
+            opened.complete, PROMPT, limit=400, max_lines=999, stop=end, progress=lambda text: begun.set()
+        )
+        assert begun.wait(30)
+        assert opened.complete(PROMPT, patience=0).runs == 0
+        assert not first.done()
+        end.ask()
+    opened.close()
+
+
 def test_a_stop_before_the_start_runs_nothing(engine: ModelEngine) -> None:
     stop = Stop()
     stop.ask()
