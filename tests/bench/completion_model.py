@@ -1,7 +1,7 @@
 """Time a model with random weights on the CPU: a keystroke's answer, warm, and how fast a prefill stops.
 
 usage: python tests/bench/completion_model.py [--model FOLDER] [--precision int4] [--threads 2] [--rounds 60]
-                                              [--context 1000] [--tokens 16] [--json FILE]
+                                              [--context 1000] [--tokens 16] [--wide] [--json FILE]
 
 Without `--model`, a Qwen2 of 60 million random weights is made and exported first, which needs the `export` extra.
 Random weights cost the same time as trained ones; what they write means nothing. Each round types one more letter at
@@ -36,6 +36,16 @@ SMALL: dict[str, Any] = {
     "tie_word_embeddings": True,
 }
 """60.9 million weights, the head shared with the embedding."""
+WIDE: dict[str, Any] = {
+    "hidden_size": 2048,
+    "intermediate_size": 11_008,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 2,
+    "vocab_size": 32_000,
+    "tie_word_embeddings": True,
+}
+"""Four layers of Qwen2.5-Coder-3B's width. A run stops between two nodes, so the widest node decides how fast."""
 
 
 def write_checkpoint(folder: Path, shape: dict[str, Any], kind: str = "float32") -> int:
@@ -79,18 +89,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--context", type=int, default=1000)
     parser.add_argument("--tokens", type=int, default=16)
+    parser.add_argument("--wide", action="store_true", help="as wide as a 3B model, to see how fast that one stops")
     parser.add_argument("--json", type=Path)
     told = parser.parse_args()
     load = Load(told.context, told.tokens, told.rounds)
     with tempfile.TemporaryDirectory() as work:
+        weights = 0
         folder = told.model or Path(work) / "model"
         if told.model is None:
-            write_checkpoint(Path(work) / "checkpoint", SMALL)
+            weights = write_checkpoint(Path(work) / "checkpoint", WIDE if told.wide else SMALL)
             export(Path(work) / "checkpoint", folder, told.precision)
         with opened(folder, Settings(device="cpu", threads=told.threads, slots=2, window_tokens=2048)) as engine:
             check(engine, load)
             result = {
-                "model": engine.name if told.model else "random Qwen2, 60.9 M weights",
+                "model": engine.name if told.model else f"random Qwen2, {weights / 1e6:.1f} M weights",
                 "precision": told.precision,
                 "threads": told.threads,
                 "load": asdict(load),

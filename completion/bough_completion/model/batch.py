@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -42,26 +42,27 @@ class Batcher:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._waiting: queue.Queue[Request | None] = queue.Queue()
+        self._waiting: deque[Request] = deque()
         self._active: dict[int, tuple[Request, Generation]] = {}
-        self._closing = threading.Lock()
+        self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="model")
         self._thread.start()
 
     def submit(self, request: Request) -> None:
         """Serve `request` as soon as a slot is free; returns at once. After `close` it fails as stopped."""
-        with self._closing:
+        with self._changed:
             if not self._closed:
-                self._waiting.put(request)
+                self._waiting.append(request)
+                self._changed.notify()
                 return
         _fail(request, Stopped("the model is closed"))
 
     def close(self) -> None:
         """End the thread; what was not answered yet fails as stopped."""
-        with self._closing:
+        with self._changed:
             self._closed = True
-            self._waiting.put(None)
+            self._changed.notify()
         self._thread.join()
 
     def _serve(self) -> None:
@@ -69,20 +70,22 @@ class Batcher:
             self._advance()
         for row in list(self._active):
             self._finish(row, Stopped("the model was closed"))
-        while not self._waiting.empty():
-            request = self._waiting.get()
-            if request is not None:
-                _fail(request, Stopped("the model was closed"))
+        for request in self._waiting:
+            _fail(request, Stopped("the model was closed"))
 
     def _admit(self) -> bool:
         """Give free slots to waiting requests, and wait for one when there is none at all; False to end."""
-        while len(self._active) < len(self._session.cache.slots):
-            try:
-                request = self._waiting.get(block=not self._active)
-            except queue.Empty:
-                return True
-            if request is None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._active or self._waiting)
+            if self._closed:
                 return False
+            stopped = [request for request in self._waiting if request.stop.asked]
+            self._waiting = deque(request for request in self._waiting if not request.stop.asked)
+            free = len(self._session.cache.slots) - len(self._active)
+            starting = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
+        for request in stopped:
+            _fail(request, Stopped("the request was stopped before it began"))
+        for request in starting:
             try:
                 self._start(request)
             except Exception as failure:  # whatever a request raises is its own failure, not the thread's
@@ -90,8 +93,6 @@ class Batcher:
         return True
 
     def _start(self, request: Request) -> None:
-        if request.stop.asked:
-            raise Stopped("the request was stopped before it began")
         cache = self._session.cache
         row = cache.best_for(request.prompt, [row for row in range(len(cache.slots)) if row not in self._active])
         answer = begin(

@@ -38,7 +38,9 @@ class Answer:
 class ModelEngine:
     """One loaded model. Threads share it; `close` ends its thread."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> None:
         """Load the model that was exported into `folder`.
 
         Raise `BadModel` or `MissingLibrary`. `say` is told when a GPU was wanted and the CPU serves instead.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bough_completion.model.errors import BadModel, Stopped
 from bough_completion.model.libraries import library
 
@@ -71,8 +73,7 @@ class Runtime:
 
     def allocate(self, shape: list[int], kind: Any) -> Any:
         """Return zeroed memory on the device as an `OrtValue` of `kind[shape]`."""
-        zeros = library("numpy").zeros(shape, kind)
-        return self._ort.OrtValue.ortvalue_from_numpy(zeros, self.device, 0)
+        return self._ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, kind), self.device, 0)
 
     def run(self, session: Any, binding: Any, stop: Stop | None = None) -> None:
         """Run `session` on what is bound, the interpreter's lock released; raise `Stopped` when `stop` ended it."""

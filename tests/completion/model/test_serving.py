@@ -1,0 +1,113 @@
+"""The committed model, served by ONNX Runtime alone, answers what transformers answered when it was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import bough_completion
+import numpy as np
+import pytest
+from bough_completion.model import manifest
+from bough_completion.model.decode import Draft, advance, begin, following, no_draft
+from bough_completion.model.engine import ModelEngine
+from bough_completion.model.errors import Stopped
+from bough_completion.model.runtime import Settings, Stop
+from bough_completion.model.session import Session
+from bough_completion.model.template import Prompt
+
+from tests.completion.model.tiny import EXPECTED, FOLDER, ROWS
+
+WHY = "needs {}, of the extra that `pip install 'bough[cpu]'` brings"
+pytest.importorskip("onnxruntime", reason=WHY.format("onnxruntime"))
+pytest.importorskip("tokenizers", reason=WHY.format("tokenizers"))
+
+TOLD = json.loads(EXPECTED.read_text())
+PROMPT: list[int] = TOLD["prompt"]
+WRITTEN: list[int] = TOLD["written"]
+SETTINGS = Settings(device="cpu", slots=3, window_tokens=128, chunk_tokens=16)
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session(FOLDER, SETTINGS)
+
+
+def greedy(session: Session, row: int, prompt: list[int], draft: Draft = no_draft) -> list[int]:
+    answer = begin(session, row, prompt, 24, Stop(), draft=draft)
+    while not answer.done:
+        advance(session, [answer])
+    return answer.tokens
+
+
+def test_every_file_is_as_it_was_made() -> None:
+    manifest.verify(FOLDER, manifest.read(FOLDER))
+
+
+def test_logits_and_greedy_tokens_are_those_of_transformers(session: Session) -> None:
+    session.run(0, PROMPT[:17], [16])
+    logits = session.run(0, PROMPT[17:], range(len(PROMPT) - 17 - ROWS, len(PROMPT) - 17))
+    assert np.abs(logits - np.array(TOLD["logits"])).max() <= 1e-4
+    assert greedy(session, 1, PROMPT) == WRITTEN
+
+
+def test_rewind_copy_stop_and_drafts_change_nothing(session: Session) -> None:
+    greedy(session, 0, [*PROMPT[:20], 1, 2, 3])
+    assert greedy(session, 0, PROMPT) == WRITTEN
+    session.cache.copy(0, 2, 30)
+    assert greedy(session, 2, PROMPT, following([*WRITTEN[:9], 1, 1])) == WRITTEN
+    stop = Stop()
+    stop.ask()
+    with pytest.raises(Stopped):
+        session.run(1, PROMPT, [0], stop)
+    assert greedy(session, 1, PROMPT, following(WRITTEN)) == WRITTEN
+
+
+def test_a_batch_writes_what_each_writes_alone(session: Session) -> None:
+    shorter = PROMPT[:25]
+    alone = greedy(session, 1, shorter)
+    answers = [begin(session, 0, PROMPT, 24, Stop()), begin(session, 2, shorter, 24, Stop())]
+    while not all(answer.done for answer in answers):
+        advance(session, [answer for answer in answers if not answer.done])
+    assert [answer.tokens for answer in answers] == [WRITTEN, alone]
+
+
+@pytest.fixture
+def engine() -> Iterator[ModelEngine]:
+    opened = ModelEngine(FOLDER, SETTINGS)
+    yield opened
+    opened.close()
+
+
+def test_the_next_keystroke_runs_only_what_is_new(engine: ModelEngine) -> None:
+    engine.complete(Prompt("def f():\n", "\n", "    re"), limit=6, max_lines=99)
+    again = engine.complete(Prompt("def f():\n", "\n", "    ret"), limit=6, max_lines=99)
+    assert again.complete
+    assert again.prompt_tokens - again.reused <= 2
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from bough_completion.model import manifest
+from bough_completion.model.engine import ModelEngine, Prompt
+engine = ModelEngine(Path(sys.argv[1]))
+assert engine.complete(Prompt("def add(a, b):", "", "")).tokens
+engine.close()
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see every connect of the process")
+def test_serving_opens_no_connection_at_all(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    watch = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(seen)]
+    home = str(Path(bough_completion.__file__).parents[1])
+    subprocess.run(
+        [*watch, sys.executable, "-c", SERVE, str(FOLDER)], check=True, env={**os.environ, "PYTHONPATH": home}
+    )
+    assert [line for line in seen.read_text().splitlines() if "AF_INET" in line] == []
