@@ -85,16 +85,27 @@ class Branch:
             self.withheld = self._withheld(self.tip.base, self.tip.tree)
 
     def record(
-        self, tree: str, base: str, event: str = "save", *, contains: Sequence[str] = (), onto: str | None = None
+        self,
+        tree: str,
+        base: str,
+        event: str = "save",
+        *,
+        since: str | None = None,
+        contains: Sequence[str] = (),
+        onto: str | None = None,
     ) -> Snapshot:
         """Put a snapshot of `tree` on the branch and return it; the tip itself where nothing changed.
 
-        `base`: the commit that HEAD stands on. `contains`: commits whose changes `tree` has from now on. `onto`: the
+        `base`: the commit that HEAD stands on. `since`: the tree that `tree` was made from; what the branch has got
+        beyond that meanwhile stays. `contains`: commits whose changes `tree` has from now on. `onto`: the
         snapshot that the branch goes on from instead of its tip, an earlier one (back, undo) or a teammate's (hop):
         what the branch had until now is no longer contained, only remembered. The reference is moved last, so a
         daemon killed on the way leaves the branch as it was.
         """
         tip = self.tip
+        if tip is not None and since is not None and tip.tree != since:
+            made = self.store.objects.difference(since, tree)
+            tree = self.store.objects.splice(tip.tree, {path: entry for path, _, entry in made})
         if tip is not None and (tip.tree, tip.base) == (tree, base) and not contains and onto is None:
             return tip
         first = onto or (tip.oid if tip is not None else None)

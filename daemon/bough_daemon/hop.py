@@ -178,7 +178,10 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
     )
     live.store.arrive(theirs.base)
     entered = carry_out(
-        live, change, snapshot, lambda: live.branch.record(tree, theirs.base, change.kind, onto=theirs.tip)
+        live,
+        change,
+        snapshot,
+        lambda: live.branch.record(tree, theirs.base, change.kind, since=snapshot.tree, onto=theirs.tip),
     )
     return Moved(theirs.name, head, entered, short(commits) if commits is not None else None), old.commit
 
@@ -204,7 +207,10 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         keeps_hop=False,
     )
     returned = carry_out(
-        live, change, snapshot, lambda: live.branch.record(home.tree, head.commit, "back", onto=hop.mine)
+        live,
+        change,
+        snapshot,
+        lambda: live.branch.record(home.tree, head.commit, "back", since=snapshot.tree, onto=hop.mine),
     )
     left = short(home.head.branch) if home.head.branch is not None and head.branch is None else None
     kept = short(commits) if commits is not None else None

@@ -242,7 +242,9 @@ def _follow(live: Live, target: Target, made: _Made, now: Snapshot, placed: Merg
 
     def record() -> Snapshot:
         event = f"land {target.name}"
-        return live.branch.record(placed.tree, made.commit, event, contains=[made.commit]) if here else now
+        if not here:
+            return now
+        return live.branch.record(placed.tree, made.commit, event, since=now.tree, contains=[made.commit])
 
     live.store.arrive(made.commit)
     carry_out(live, change, now, record)

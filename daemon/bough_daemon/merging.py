@@ -214,7 +214,7 @@ def _bring(live: Live, mine: Snapshot, theirs: Teammate, merged: Merged) -> None
     event = f"merge {theirs.name}"
 
     def record() -> Snapshot:
-        return live.branch.record(merged.tree, mine.base, event, contains=[theirs.tip])
+        return live.branch.record(merged.tree, mine.base, event, since=mine.tree, contains=[theirs.tip])
 
     if merged.result == "same":
         record()

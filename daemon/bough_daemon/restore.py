@@ -67,7 +67,9 @@ def _restore(live: Live, snapshot: Snapshot, paths: Sequence[str], tip: str, sin
     if tree == snapshot.tree:
         raise NotPossibleNow("nothing to restore: the files are as they were there")
     change = Change(kind="restore", picture=Picture(tree), said="bough: restore", spared=hidden_paths(live.worktree))
-    recorded = carry_out(live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, "restore"))
+    recorded = carry_out(
+        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, "restore", since=snapshot.tree)
+    )
     return Restored({path: oid for path, (oid, _) in found.items()}, recorded)
 
 

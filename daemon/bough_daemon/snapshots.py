@@ -12,16 +12,19 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from bough_daemon.durable import sync_filesystem
+from bough_daemon.errors import GitFailed
+from bough_daemon.git import Git
 from bough_daemon.hashing import Hasher, Unreadable, submodule_entry
 from bough_daemon.objects import FOLDER, SUBMODULE, Entry
 from bough_daemon.rules import Ignores, IndexReader
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
 
+FAILING_LIMIT = 50  # files whose filters fail, before that is an error
 FLOOD = 500  # files; for more of them one run of git is cheaper than a question for each
 
 
@@ -74,8 +77,7 @@ class Snapshots:
             "advice.addEmbeddedRepo=false",
         )
         options = [word for setting in settings for word in ("-c", setting)]
-        code, _, words = git.result(*options, "add", "-A", "--ignore-errors", allowed=(0, 1))
-        self.unreadable = _unreadable(words) if code else {}
+        self.unreadable = _add_all(git, options)
         tree = git.line(*options, "write-tree")
         sync_filesystem(self.store.path)
         self.store.objects.own_tree_difference(base_tree, tree)
@@ -224,6 +226,23 @@ class Snapshots:
         for below, _ in self.store.objects.walk(was.oid, path):
             if below not in flagged:
                 yield below, None
+
+
+def _add_all(git: Git, options: Sequence[str]) -> dict[str, str]:
+    """Add everything to the index; return the paths that cannot be, with the reason. What the index had for them stays.
+
+    A required filter that fails (an absent git-lfs) would stop git altogether, so its file is left out.
+    """
+    failing: dict[str, str] = {}
+    while True:
+        pathspecs = [".", *(f":(top,exclude,literal){path}" for path in failing)]
+        code, _, words = git.result(*options, "add", "-A", "--ignore-errors", "--", *pathspecs, allowed=(0, 1, 128))
+        refused = re.search(r"^fatal: (.+): clean filter '(.+)' failed$", words, re.M)
+        if code < 128:
+            return failing | (_unreadable(words) if code else {})
+        if refused is None or refused[1] in failing or len(failing) >= FAILING_LIMIT:
+            raise GitFailed(f"git add failed: {words}", output=words)
+        failing[refused[1]] = f"its filter {refused[2]} fails"
 
 
 def _unreadable(words: str) -> dict[str, str]:

@@ -68,7 +68,8 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
 
     def record() -> Snapshot:
         tree = change.picture.tree if deed.keeps_hop else before.tree
-        return live.branch.record(tree, live.worktree.head().commit, "undo", onto=before.snapshot)
+        base = live.worktree.head().commit
+        return live.branch.record(tree, base, "undo", since=snapshot.tree, onto=before.snapshot)
 
     return Undone(deed.kind, carry_out(live, change, snapshot, record))
 

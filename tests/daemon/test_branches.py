@@ -55,6 +55,13 @@ def test_a_merge_contains_what_was_merged_and_an_undo_no_longer_does(grove: Grov
     assert grove.store.refs(KEPT) == {f"alice/{merged.oid}": merged.oid}
 
 
+def test_what_was_saved_while_a_command_worked_stays_on_the_branch(grove: Grove) -> None:
+    mine = grove.alice.record(grove.tree(a="1", m="mine"), grove.base)
+    grove.alice.record(grove.tree(a="1", m="mine", late="saved meanwhile"), grove.base)
+    merged = grove.alice.record(grove.tree(a="2", m="mine"), grove.base, "merge bob", since=mine.tree)
+    assert merged.tree == grove.tree(a="2", m="mine", late="saved meanwhile")
+
+
 def test_a_hop_stands_on_the_teammates_tip_alone(grove: Grove) -> None:
     mine = grove.alice.record(grove.tree(a="1", m="mine"), grove.base)
     theirs = grove.bob.record(grove.tree(a="1", t="theirs"), grove.base)

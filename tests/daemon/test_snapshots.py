@@ -238,6 +238,17 @@ def test_a_new_file_outside_a_sparse_checkout_is_refused_as_git_refuses_it(bench
     assert bench.look("g", "dir", "dir/deep") == wanted
 
 
+def test_a_filter_that_fails_keeps_only_its_own_file_out(bench: Bench) -> None:
+    git(bench.root, "config", "filter.absent.clean", "no-such-program-anywhere")
+    git(bench.root, "config", "filter.absent.required", "true")
+    write_files(bench.root, {".gitattributes": b"*.fil filter=absent\n", "x y.fil": b"1", "z.fil": b"2", "plain": b"3"})
+    bench.snapshots.forget_rules()
+    tree = bench.snapshots.everything(bench.base)
+    names = {path for path, _ in bench.store.objects.walk(tree)}
+    assert "plain" in names and "x y.fil" not in names
+    assert set(bench.snapshots.unreadable) == {"x y.fil", "z.fil"}
+
+
 def test_a_repository_without_a_commit_is_named_and_left_out(bench: Bench) -> None:
     git(bench.root, "init", "-q", "unborn")
     write_files(bench.root, {"unborn/x": b"1"})
