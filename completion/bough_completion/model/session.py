@@ -60,12 +60,15 @@ class Session:
     def run_batch(self, tokens: dict[int, int]) -> Logits:
         """Append one token to each slot of `tokens` in one run and return `logits: float32[len(tokens), vocabulary]`.
 
-        Rows between those named ride along: what they compute lands behind their own tokens, where nothing reads it.
-        (GroupQueryAttention takes a batch over past tokens only one token wide, so wider runs go alone.)
+        Rows between those named ride along: what they compute lands behind their own tokens, where nothing reads it;
+        one that is full forgets its last token for that. (GroupQueryAttention takes a batch over past tokens only one
+        token wide, so wider runs go alone.)
 
-        Raise `ContextFull` when a row of the range has no place left; then nothing was run.
+        Raise `ContextFull` when a slot that is named is full; then nothing was run.
         """
         first, last = min(tokens), max(tokens)
+        for row in set(range(first, last + 1)) - set(tokens):
+            del self.cache.slots[row].tokens[self.window - 1 :]
         held = [len(slot.tokens) for slot in self.cache.slots[first : last + 1]]
         if max(held) >= self.window:
             raise ContextFull(f"{max(held)} tokens fill the window of {self.window}")

@@ -70,11 +70,21 @@ def test_rewind_copy_stop_and_drafts_change_nothing(session: Session) -> None:
 
 def test_a_batch_writes_what_each_writes_alone(session: Session) -> None:
     shorter = PROMPT[:25]
-    alone = greedy(session, 1, shorter)
+    alone = greedy(session, 2, shorter)  # and row 1, between the two, stays empty
     answers = [begin(session, 0, PROMPT, 24, Stop()), begin(session, 2, shorter, 24, Stop())]
     while not all(answer.done for answer in answers):
         advance(session, [answer for answer in answers if not answer.done])
     assert [answer.tokens for answer in answers] == [WRITTEN, alone]
+
+
+def test_a_full_slot_between_two_does_not_stop_them(session: Session) -> None:
+    full = (PROMPT * 4)[:128]
+    session.run(1, full, [0])
+    answers = [begin(session, row, PROMPT, 24, Stop()) for row in (0, 2)]
+    while not all(answer.done for answer in answers):
+        advance(session, answers)
+    assert [answer.tokens for answer in answers] == [WRITTEN, WRITTEN]
+    assert session.cache.slots[1].tokens == full[:127]
 
 
 @pytest.fixture
