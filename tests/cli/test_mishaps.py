@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from tests.cli.conftest import Member
 from tests.cli.test_two_members import join, remote_for, until
-from tests.daemon.support import git, write_files
+from tests.daemon.support import git, tree_by_git, write_files
 
 
 def test_a_removed_repository_is_let_go_and_not_made_anew(alice: Member, tmp_path: Path) -> None:
@@ -201,3 +202,30 @@ def test_a_full_disk_loses_nothing_and_the_next_save_goes_on(alice: Member, tmp_
     finally:
         alice.types("down", "--all")
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_what_is_saved_while_commands_run_is_in_the_next_save(members: Callable[[str], Member], tmp_path: Path) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    remote_for(alice, bob)
+    for number, words in enumerate((["merge", "alice"], ["undo"], ["hop", "alice"], ["back"], ["land", "-m", "x"])):
+        write_files(alice.tree, {"a.txt": b"hers %d\n" % number})
+        alice.bough("save", "--wait", "bob")
+        stop = threading.Event()
+        writer = threading.Thread(target=_keep_saving, args=(bob.tree, words[0], stop))
+        writer.start()
+        try:
+            typed = bob.types(*words)
+        finally:
+            stop.set()
+            writer.join()
+        assert typed.code == 0, (words, typed)
+        assert bob.told("save")["tree"] == tree_by_git(bob.tree, tmp_path), words
+
+
+def _keep_saving(tree: Path, word: str, stop: threading.Event) -> None:
+    number = 0
+    while not stop.wait(0.02):
+        number += 1
+        (tree / f"new-{word}-{number}").write_bytes(b"x")
