@@ -37,9 +37,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge-driver": ("merge_driver", "merge_driver"),
     "merge-tool": ("merge_tool", "merge_tool"),
     "complete": ("complete", "complete"),
+    "export": ("export", "export"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
 }
+
+
+# Commands with commands of their own: the module below bough_cli.commands that has the `app`.
+GROUPS = {"model": "model"}
 
 
 def application(typed: str = "") -> typer.Typer:
@@ -53,11 +58,16 @@ def application(typed: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_nothing)
-    for name in [typed] if typed in COMMANDS else COMMANDS:
+    wanted = {typed} if typed in COMMANDS or typed in GROUPS else {*COMMANDS, *GROUPS}
+    for name in COMMANDS:
+        if name not in wanted:
+            continue
         module, function = COMMANDS[name]
         command = getattr(import_module(f"bough_cli.commands.{module}"), function)
         settings: dict[str, Any] = {"context_settings": PASSED_ON, "options_metavar": ""} if name == "git" else {}
         app.command(name, **settings)(command)
+    for name in wanted & GROUPS.keys():
+        app.add_typer(import_module(f"bough_cli.commands.{GROUPS[name]}").app, name=name)
     return app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from bough_daemon import hop, landing, merging, restore, undo
@@ -82,32 +82,17 @@ def _moved(moved: Moved, sentence: str) -> Done:
 async def _merge(act: Act, hands: Hands) -> Done:
     name, preview = act.options["name"], "preview" in act.options
     merged = await merging.merge(hands.live, name, hands.both, preview=preview)
-    files = [
-        {
-            "path": file.path,
-            "result": file.result,
-            "method": file.method,
-            "findings": [_plain(f) for f in file.findings],
-        }
-        for file in merged.files
-    ]
-    lines = [f"  {printable(file.path)}: {_how(file)}" for file in merged.files]
-    lines += [f"    {printable(_said(finding))}" for file in merged.files for finding in file.findings]
     if merged.result == "same":
         head = f"You have all of {name}'s branch already"
     elif merged.conflicts:
         head = f"{'Would conflict' if preview else 'Conflicts'} in {', '.join(map(printable, merged.conflicts))}"
         head += "" if preview else "; mend the markers and `git add` them, or `bough undo`"
     else:
-        count = len(merged.files)
-        both = (
-            f"{count} file{'' if count == 1 else 's'} that both changed, all clean"
-            if count
-            else "no file that both changed"
-        )
-        head = f"{name}'s branch {'would be' if preview else 'is'} in yours {'' if preview else 'now '}({both})"
-    report = {"result": "conflict" if merged.conflicts else "clean", "tree": merged.tree, "files": files}
-    return Done("\n".join([head, *lines]), json.dumps(report), bool(merged.conflicts) and not preview)
+        both = f"{_count(merged.files)} that both changed, all clean" if merged.files else "no file that both changed"
+        head = f"{name}'s branch {'would be in yours' if preview else 'is in yours now'} ({both})"
+    result = "conflict" if merged.conflicts else "clean"
+    report = {"result": result, "tree": merged.tree, "files": list(map(_told, merged.files))}
+    return Done("\n".join([head, *_lines(merged.files)]), json.dumps(report), bool(merged.conflicts) and not preview)
 
 
 async def _land(act: Act, hands: Hands) -> Done:
@@ -116,15 +101,17 @@ async def _land(act: Act, hands: Hands) -> Done:
         await hands.publish_landed(made.branch, made.commit)
     where = f"{made.remote}'s {made.branch}" if made.remote else f"{made.branch}, for the team"
     if made.new:
-        sentence = f"Landed {made.commit[:SHORT]} on {where}"
+        parts = [f"Landed {made.commit[:SHORT]} on {where}"]
     else:
-        sentence = f"{made.branch} had all of it already; what is here follows it to {made.commit[:SHORT]}"
-    sentence += f", with {', '.join(other.partition(' <')[0] for other in made.others)}" if made.others else ""
-    sentence += f"; the commits that did not land as they were are on {made.kept}" if made.kept else ""
-    sentence += (
-        f"; edits made meanwhile conflict in {', '.join(map(printable, made.conflicts))}" if made.conflicts else ""
-    )
-    return Done(sentence, json.dumps(_plain(made)), bool(made.conflicts))
+        parts = [f"{made.branch} had all of it already; what is here follows it to {made.commit[:SHORT]}"]
+    if made.others:
+        parts[0] += f", with {', '.join(other.partition(' <')[0] for other in made.others)}"
+    if made.kept:
+        parts.append(f"the commits that did not land as they were are on {made.kept}")
+    if made.conflicts:
+        parts.append(f"edits made meanwhile conflict in {', '.join(map(printable, made.conflicts))}")
+    report = dataclasses.asdict(dataclasses.replace(made, files=())) | {"files": list(map(_told, made.files))}
+    return Done("\n".join(["; ".join(parts), *_lines(made.files)]), json.dumps(report), bool(made.conflicts))
 
 
 async def _restore(act: Act, hands: Hands) -> Done:
@@ -145,6 +132,25 @@ async def _undo(act: Act, hands: Hands) -> Done:
     report = {"undone": undone.kind, "tip": undone.snapshot.oid, "tree": undone.snapshot.tree, "kept": undone.kept}
     published = "; what was published stays published" if undone.kind.startswith("land") else ""
     return Done(f"Took back `{undone.kind}`{published}{kept}", json.dumps(report))
+
+
+def _lines(files: Sequence[merging.File]) -> list[str]:
+    """Return how each file was merged and what was found, as lines for a person."""
+    lines: list[str] = []
+    for file in files:
+        lines.append(f"  {printable(file.path)}: {_how(file)}")
+        lines += [f"    {printable(_said(finding))}" for finding in file.findings]
+    return lines
+
+
+def _told(file: merging.File) -> dict[str, Any]:
+    """Return the same as the object that `--json` prints."""
+    findings = [_plain(finding) for finding in file.findings]
+    return {"path": file.path, "result": file.result, "method": file.method, "findings": findings}
+
+
+def _count(files: Sequence[merging.File]) -> str:
+    return f"{len(files)} file{'' if len(files) == 1 else 's'}"
 
 
 def _how(file: merging.File) -> str:

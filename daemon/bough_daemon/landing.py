@@ -14,7 +14,7 @@ from bough_daemon.commits import authors_of, commit, run_hook, trailers_for
 from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow
 from bough_daemon.heads import check_free, commit_of, free_branch, short
 from bough_daemon.live import Live
-from bough_daemon.merging import Merged, merge_commits
+from bough_daemon.merging import File, Merged, merge_commits
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.sides import Both
@@ -40,7 +40,7 @@ class Landed:
     remote: str | None
     others: tuple[str, ...]
     kept: str | None
-    files: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
     conflicts: tuple[str, ...] = ()
     new: bool = True
 
@@ -52,7 +52,7 @@ class _Made:
     commit: str
     published: bool
     others: tuple[str, ...]
-    files: tuple[str, ...]
+    files: tuple[File, ...]
     new: bool = True
 
 
@@ -97,7 +97,7 @@ async def _make(
     for other in onto[1:]:
         tip, _ = await _merged(live, target, tip, other, both)
     final, merged = await _merged(live, target, tip, mine.shared, both)
-    files = tuple(file.path for file in merged.files)
+    files = merged.files
     if merged.result == "same" and len(onto) == 1:
         published = target.remote is None or remote_tip is not None
         if published and local_tip in (None, onto[0]):
