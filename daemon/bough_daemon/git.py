@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bough_daemon.errors import DiskFull, GitFailed, GitTooOld
+from bough_daemon.errors import BoughError, DiskFull, GitFailed, GitTooOld
 
 FLOOR = (2, 39)
 QUIET_CONFIG = (
@@ -100,15 +100,19 @@ class Git:
         )
         words = done.stderr.decode(errors="replace").strip()
         if done.returncode not in allowed:
-            if "No space left on device" in words:
-                raise DiskFull("the disk is full")
-            said = words or f"exit code {done.returncode}"
-            raise GitFailed(f"git {_command_in(arguments)} failed: {said}", output=words)
+            raise failure_of(_command_in(arguments), words or f"exit code {done.returncode}")
         return done.returncode, done.stdout, words
 
     def line(self, *arguments: str, allowed: Sequence[int] = (0,)) -> str:
         """Run git and return its output as one line of text."""
         return os.fsdecode(self.run(*arguments, allowed=allowed)).strip()
+
+
+def failure_of(command: str, words: str) -> BoughError:
+    """Return what the failure of a git command that said `words` means."""
+    if "No space left on device" in words or "Disk quota exceeded" in words:
+        return DiskFull("the disk is full")
+    return GitFailed(f"git {command} failed: {words}", output=words)
 
 
 def _command_in(arguments: Sequence[str]) -> str:

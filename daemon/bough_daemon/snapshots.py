@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from bough_daemon.durable import sync_filesystem
-from bough_daemon.errors import GitFailed
-from bough_daemon.git import Git
+from bough_daemon.git import Git, failure_of
 from bough_daemon.hashing import Hasher, Unreadable, submodule_entry
 from bough_daemon.objects import FOLDER, SUBMODULE, Entry
 from bough_daemon.rules import Ignores, IndexReader
@@ -241,7 +240,7 @@ def _add_all(git: Git, options: Sequence[str]) -> dict[str, str]:
         if code < 128:
             return failing | (_unreadable(words) if code else {})
         if refused is None or refused[1] in failing or len(failing) >= FAILING_LIMIT:
-            raise GitFailed(f"git add failed: {words}", output=words)
+            raise failure_of("add", words)
         failing[refused[1]] = f"its filter {refused[2]} fails"
 
 
