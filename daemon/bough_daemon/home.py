@@ -44,7 +44,7 @@ class Home:
         try:
             os.makedirs(self.root, mode=0o700, exist_ok=True)
             os.chmod(self.root, 0o700)
-            with open(self.path(".gitignore"), "w") as ignores:
+            with open(self.path(".gitignore"), "w", opener=_private) as ignores:
                 ignores.write("*\n")
         except OSError as failure:
             raise HomeUnusable(f"{self.root} cannot be used as a home: {failure.strerror}", home=self.root) from failure
@@ -67,3 +67,7 @@ class Home:
     def log(self) -> str:
         """The daemon's log."""
         return self.path("daemon.log")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

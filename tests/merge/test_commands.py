@@ -11,18 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from bough_cli.commands.merge_driver import merge_driver
-from bough_cli.commands.merge_file import merge_file
-from bough_cli.commands.merge_tool import merge_tool
-from typer.testing import CliRunner
 
 BASE = "a = 1\nb = 2\n"
-app = typer.Typer()
-app.command("merge-file")(merge_file)
-app.command("merge-driver")(merge_driver)
-app.command("merge-tool")(merge_tool)
-RUN = f"{shlex.quote(sys.executable)} -c 'from tests.merge.test_commands import app; app()'"
+RUN = f"{shlex.quote(sys.executable)} -P -m bough_cli"
 
 Sides = Callable[[str, str, str], list[str]]
 
@@ -41,8 +32,9 @@ def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sides:
 
 
 def _run(*arguments: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, list(arguments))
-    return done.exit_code, done.stdout, done.stderr
+    command = [sys.executable, "-P", "-m", "bough_cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_clean_merge_is_printed(sides: Sides) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from bough_daemon.errors import BoughError
 from bough_merge import merge_file as merge
+
+from bough_cli.failure import show
 
 from .merge_file import read, settings_in, spoken
 
@@ -27,7 +30,8 @@ def merge_driver(
     try:
         contents = [read(side) for side in (base, ours, theirs)]
         settings = settings_in(Path.cwd())
-    except typer.Exit as refused:
+    except BoughError as refused:
+        show(refused)
         raise typer.Exit(FAILED) from refused
     name = path or ours.name
     result = merge(contents[0], contents[1], contents[2], name, marker_size=max(marker_size, 1), settings=settings)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from bough_daemon.errors import BadUsage
 from bough_merge import MergeResult, Settings, SettingsError
 from bough_merge import merge_file as merge
 
-CONFLICTS_LEFT = 3
-WRONG_USAGE = 2
+from bough_cli.failure import CONFLICTS
 
 
 def merge_file(
@@ -38,16 +38,15 @@ def merge_file(
     for line in spoken(name, result):
         print(line, file=sys.stderr)
     if not result.clean:
-        raise typer.Exit(CONFLICTS_LEFT)
+        raise typer.Exit(CONFLICTS)
 
 
 def read(path: Path) -> bytes:
-    """Return a file's bytes, or end with the exit code for wrong usage."""
+    """Return a file's bytes, or raise BadUsage."""
     try:
         return path.read_bytes()
     except OSError as error:
-        print(f"Error: {path} cannot be read\nCaused by: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(WRONG_USAGE) from error
+        raise BadUsage(f"{path} cannot be read: {error.strerror}") from error
 
 
 def settings_in(folder: Path) -> Settings:
@@ -58,8 +57,7 @@ def settings_in(folder: Path) -> Settings:
     except FileNotFoundError:
         return Settings()
     except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        print(f"Error: .bough.toml cannot be used\nCaused by: {error}", file=sys.stderr)
-        raise typer.Exit(WRONG_USAGE) from error
+        raise BadUsage(".bough.toml cannot be used") from error
 
 
 def described(name: str, result: MergeResult) -> dict[str, object]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from bough_daemon.errors import NotPossibleNow
 
 LINE = "* merge=bough"
 DRIVER = {
     "merge.bough.name": "merge by meaning",
     "merge.bough.driver": "bough merge-driver %O %A %B %L %P",
 }
-NOT_POSSIBLE = 1
 
 
 class Action(StrEnum):
@@ -86,6 +85,5 @@ def _git(*arguments: str, may_fail: bool = False) -> str:
     """Run git and return what it prints; where it must not fail, its failure ends the command."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if done.returncode and not may_fail:
-        print(f"Error: git {' '.join(arguments)} failed\nCaused by: {done.stderr.strip()}", file=sys.stderr)
-        raise typer.Exit(NOT_POSSIBLE)
+        raise NotPossibleNow(f"git {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout.strip() if not done.returncode else ""
