@@ -48,6 +48,7 @@ from bough_daemon.worktree import Worktree
 
 log = logging.getLogger(__name__)
 
+MERGING = {"merge", "land"}  # commands that will need the merge engine
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
 
 
@@ -248,6 +249,8 @@ class Repository:
     async def act(self, session: Session, act: Act, terminal: Terminal) -> Done:
         """Run a command that changes the user's files; commands on one working tree take turns."""
         hands = Hands(self.live(session), terminal, self._workers.merge, self._landed, self.sync.publish_landed)
+        if act.command in MERGING:
+            self._spawn(asyncio.to_thread(self._workers.warm))
         async with session.acting():
             return await perform(act, hands)
 

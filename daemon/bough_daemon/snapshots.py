@@ -78,7 +78,8 @@ class Snapshots:
         options = [word for setting in settings for word in ("-c", setting)]
         self.unreadable = _add_all(git, options)
         tree = git.line(*options, "write-tree")
-        sync_filesystem(self.store.path)
+        if tree != base_tree:
+            sync_filesystem(self.store.path)
         self.store.objects.own_tree_difference(base_tree, tree)
         listed = git.run(*options, "ls-files", "-z", "-s")
         self._links = {os.fsdecode(path) for path in re.findall(rb"(?:^|\0)160000 \w+ 0\t([^\0]+)", listed)}

@@ -36,6 +36,11 @@ class MergeWorkers:
         for _ in range(self._count):
             self._idle.put(None)
 
+    def warm(self) -> None:
+        """Start a worker where none is idle, so that it has loaded the engine by the time that there is a merge."""
+        worker = self._idle.get()
+        self._idle.put(worker or _Worker())
+
     def merge(self, sides: Sides) -> Mapping[str, Decided]:
         """Merge what both sides changed, and hold each side's changes against the other's.
 
@@ -140,6 +145,8 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 def main() -> None:
     """Answer jobs until the input ends."""
+    import bough_merge  # noqa: F401  # loaded while the daemon is still gathering the job
+
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     while True:
         try:

@@ -17,7 +17,7 @@ _GROUPS = frozenset({"members", "declarations"})
 _PARAMETERS = re.compile(rb"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 # What was read lately, by (language, content). The language is held, so that its id stays its own.
 _KNOWN: dict[tuple[int, bytes], tuple[Language | None, list[Node]]] = {}
-_KNOWN_LIMIT = 1024
+_KNOWN_LIMIT = 512
 WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import tree_sitter
 from tree_sitter_language_pack import get_parser
@@ -87,8 +87,14 @@ def parse(source: bytes, lang: Language) -> Node:
         from .records import parse_records
 
         return parse_records(source, lang)
-    raw = get_parser(lang.grammar).parse(source).root_node  # type: ignore[arg-type]
+    raw = _tree(lang.grammar, source).root_node
     return Node(raw, raw.type, source, 0, len(source), lang)
+
+
+@lru_cache(maxsize=512)
+def _tree(grammar: str, source: bytes) -> tree_sitter.Tree:
+    """Return the grammar's tree; in a merge of whole trees the same file is read for several reasons."""
+    return get_parser(grammar).parse(source)  # type: ignore[arg-type]
 
 
 def size_of(root: Node) -> int:
