@@ -139,14 +139,16 @@ def _lines(files: Sequence[merging.File]) -> list[str]:
     lines: list[str] = []
     for file in files:
         lines.append(f"  {printable(file.path)}: {_how(file)}")
+        lines += [f"    {printable(_disputed(dispute))}" for dispute in file.disputes]
         lines += [f"    {printable(_said(finding))}" for finding in file.findings]
     return lines
 
 
 def _told(file: merging.File) -> dict[str, Any]:
     """Return the same as the object that `--json` prints."""
-    findings = [_plain(finding) for finding in file.findings]
-    return {"path": file.path, "result": file.result, "method": file.method, "findings": findings}
+    findings, disputes = list(map(_plain, file.findings)), list(map(_plain, file.disputes))
+    said = {"path": file.path, "result": file.result, "method": file.method, "findings": findings}
+    return said | ({"conflicts": disputes} if disputes else {})
 
 
 def _count(files: Sequence[merging.File]) -> str:
@@ -155,6 +157,15 @@ def _count(files: Sequence[merging.File]) -> str:
 
 def _how(file: merging.File) -> str:
     return "conflict" if file.result == "conflict" else f"merged by {file.method}"
+
+
+def _disputed(dispute: Any) -> str:
+    """Return what each side did, in words; what is no record of the engine's is a sentence already."""
+    if not dataclasses.is_dataclass(dispute):
+        return str(dispute)
+    told: Any = dispute
+    where = f"line {told.line}" + (f" in {told.where}" if told.where else "")
+    return f"{where}: ours {told.ours}; theirs {told.theirs}" + (f" ({told.reason})" if told.reason else "")
 
 
 def _said(finding: Any) -> str:

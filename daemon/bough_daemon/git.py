@@ -44,7 +44,7 @@ def git_version() -> tuple[int, int]:
     found = re.search(r"(\d+)\.(\d+)", words)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < FLOOR:
-        raise GitTooOld(f"git is {words.strip() or 'of no known version'}; Bough needs git 2.39 or newer")
+        raise GitTooOld(f"{words.strip() or 'the git on the PATH'} is too old; Bough needs git 2.39 or newer")
     return version
 
 

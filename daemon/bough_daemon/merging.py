@@ -27,12 +27,13 @@ WHO = "bough <bough@localhost> 0 +0000"
 
 @dataclass(frozen=True)
 class File:
-    """How one file that both sides changed was merged."""
+    """How one file that both sides changed was merged. `disputes`: what each side did, by conflict within the file."""
 
     path: str
     result: Literal["clean", "conflict"]
     method: str
     findings: tuple[Any, ...] = ()
+    disputes: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,15 +162,17 @@ def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided
         three = outcome.sides.entries.get(path)
         if three is None or not _matters(objects, outcome, path, three, made):
             continue
-        files[path] = File(path, "conflict" if made.conflicts else "clean", made.method, tuple(made.findings))
+        result: Literal["clean", "conflict"] = "conflict" if made.conflicts else "clean"
+        files[path] = File(path, result, made.method, tuple(made.findings), tuple(made.conflicts))
         changes[path] = Entry(_mode(three), objects.write_blob(made.content))
         stages[path] = tuple(Stage(path, entry, number) for number, entry in enumerate(three, 1) if entry is not None)
     tree = objects.splice(outcome.tree, changes) if changes else outcome.tree
     listed = tuple(files[path] for path in sorted(files))
     open_paths = {file.path for file in listed if file.result == "conflict"}
     left = tuple(stage for path, of in sorted(stages.items()) if path in open_paths for stage in of)
-    result: Literal["clean", "conflict", "same"] = "same" if tree == outcome.trees[1] else "clean"
-    return Merged("conflict" if open_paths else result, tree, listed, left)
+    if open_paths:
+        return Merged("conflict", tree, listed, left)
+    return Merged("same" if tree == outcome.trees[1] else "clean", tree, listed, left)
 
 
 def _matters(objects: Objects, outcome: _Outcome, path: str, three: Three, made: Decided) -> bool:

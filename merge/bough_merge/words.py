@@ -8,6 +8,9 @@ from .entities import key_of, kind_in_words, name_of
 from .syntax import Node
 
 
+_SHORT = 40  # bytes of a text that is shown as it is
+
+
 def said(base: Sequence[Node], side: Sequence[Node]) -> str:
     """Say in words what one side did to a stretch of children."""
     if not base and not side:
@@ -22,7 +25,8 @@ def said(base: Sequence[Node], side: Sequence[Node]) -> str:
         old, new = name_of(base[0]), name_of(side[0])
         if old is not None and new is not None and old != new:
             return f"renamed {_called(base[0])} to `{_shown(new)}`"
-        return "changed " + _called(base[0])
+        short = key_of(base[0]) is None and max(len(base[0].text), len(side[0].text)) <= _SHORT
+        return "changed " + _called(base[0]) + (f" to `{_shown(side[0].text)}`" if short else "")
     return f"turned {_listed(base)} into {_listed(side)}"
 
 
@@ -34,7 +38,7 @@ def _listed(nodes: Sequence[Node]) -> str:
 def _called(node: Node) -> str:
     name = key_of(node)
     if name is None:
-        return f"`{_shown(node.text)}`" if len(node.text) <= 40 else f"a {kind_in_words(node.core.kind)}"
+        return f"`{_shown(node.text)}`" if len(node.text) <= _SHORT else f"a {kind_in_words(node.core.kind)}"
     return f"{kind_in_words(node.core.kind)} `{_shown(name)}`"
 
 
