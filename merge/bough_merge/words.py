@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from .entities import key_of, kind_in_words, name_of
 from .syntax import Node
 
-
 _SHORT = 40  # bytes of a text that is shown as it is
 
 
