@@ -63,7 +63,8 @@ def load_identity(home: Home) -> Identity:
         signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["signing_key"]))
         certificate = bytes.fromhex(kept["certificate"])
     except (ValueError, KeyError, TypeError) as damage:
-        raise HomeUnusable(f"{path}, which holds your keys, is damaged: {damage}", path=path) from damage
+        hint = f"Bring {path} back from a backup; without it you are a stranger to your teams."
+        raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
     return Identity(signing_key, kept["tls_key"].encode(), certificate, signing_key.sign(VOUCHED + certificate))
 
 
