@@ -17,12 +17,14 @@ from bough_daemon.live import Live
 from bough_daemon.merging import File, Merged, merge_commits
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
+from bough_daemon.report import printable
 from bough_daemon.sides import Both
 from bough_daemon.target import RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
+SHOWN = 20  # untracked files that are named before they are published
 RACES = 3  # pushes that may be lost to somebody else's before giving up
 
 
@@ -160,7 +162,9 @@ async def _show_new_files(live: Live, terminal: Terminal, target: Target, onto: 
     if not new:
         return
     count = f"{len(new)} untracked file{'s' if len(new) > 1 else ''}"
-    await terminal.say(f"{count} would be published for the first time:\n" + "\n".join(f"  {path}" for path in new))
+    shown = [f"  {printable(path)}" for path in new[:SHOWN]]
+    shown += [f"  and {len(new) - SHOWN} more"] if len(new) > SHOWN else []
+    await terminal.say("\n".join([f"{count} would be published for the first time:", *shown]))
     if not await terminal.confirm(f"Publish {'them' if len(new) > 1 else 'it'} on {target.name}?"):
         raise NotPossibleNow("nothing was landed: you did not want to publish untracked files")
 

@@ -25,11 +25,11 @@ class LentTerminal:
 
     async def say(self, text: str) -> None:
         """Show a line."""
-        self.responses.put_nowait(pb.ActResponse(say=text))
+        self.responses.put_nowait(pb.ActResponse(say=_text(text)))
 
     async def confirm(self, question: str) -> bool:
         """Ask a question; True when nobody is there to answer it."""
-        return (await self._exchange(pb.ActResponse(ask=question))).agreed
+        return (await self._exchange(pb.ActResponse(ask=_text(question)))).agreed
 
     async def run(
         self,
@@ -55,3 +55,8 @@ class LentTerminal:
                 return await anext(self._requests)
             except StopAsyncIteration:
                 raise NotPossibleNow("the terminal that the command was typed in went away") from None
+
+
+def _text(words: str) -> str:
+    """Return words as a message takes them: a name in them may be no UTF-8."""
+    return words.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

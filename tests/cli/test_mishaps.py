@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -229,3 +230,20 @@ def _keep_saving(tree: Path, word: str, stop: threading.Event) -> None:
     while not stop.wait(0.02):
         number += 1
         (tree / f"new-{word}-{number}").write_bytes(b"x")
+
+
+def test_names_that_are_no_text_can_land_and_conflict(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    remote_for(alice, bob)
+    odd = os.fsdecode(b"\xff\xfe odd")
+    write_files(alice.tree, {odd: b"hers\n"})
+    alice.bough("save", "--wait", "bob")
+    write_files(bob.tree, {odd: b"mine\n"})
+    typed = bob.types("merge", "alice", "--json")
+    assert typed.code == 3, typed
+    assert json.loads(typed.out)["files"][0]["path"] == "\\377\\376 odd"
+    bob.bough("undo")
+    assert bob.types("land", "-m", "an odd name").code == 0
+    assert (bob.tree / odd).read_bytes() == b"mine\n"
