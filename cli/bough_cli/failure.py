@@ -25,7 +25,10 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.StoreDamaged: (NOT_NOW, "Run `bough doctor`."),
     errors.BranchMoved: (NOT_NOW, "Run `bough status` to see who moved it, then try again."),
     errors.DiskFull: (NOT_NOW, "Make room, then save again; your files are as you left them."),
-    errors.BadName: (USAGE, "A name is like alice, alice+desktop or alice.b: lower case, at most one `+`."),
+    errors.BadName: (
+        USAGE,
+        "Choose one with `--as NAME`: like alice, alice+desktop or alice.b, lower case, at most one `+`.",
+    ),
     errors.NameTaken: (NOT_NOW, "Choose another with `--as NAME`."),
     errors.UnknownMember: (NOT_NOW, "Run `bough status` to see who there is."),
     errors.BadTicket: (NOT_NOW, "Ask for a new one: a teammate makes it with `bough invite`."),

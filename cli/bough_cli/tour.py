@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -115,9 +115,13 @@ def until_told(events: queue.SimpleQueue[dict[str, Any]], member: str) -> None:
 
 
 class Tour:
-    """The steps, in order. Each returns a sentence about what was seen."""
+    """The steps, in order. Each returns a sentence about what was seen.
+
+    `progress` is told how much of a long step is done (0 to 1).
+    """
 
     def __init__(self, top: Path) -> None:
+        self.progress: Callable[[float], None] = lambda _: None
         self.top = top
         self.remote = top / "remote.git"
         self.alice = Member("alice", top)
@@ -134,7 +138,8 @@ class Tour:
     def make_tree(self) -> str:
         """Make a repository of Python's own library"""
         files = real_files()
-        for source, path in files:
+        for number, (source, path) in enumerate(files, 1):
+            self.progress(number / len(files))
             target = self.alice.tree / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
@@ -175,6 +180,7 @@ class Tour:
         taken = []
         with self.bob.events() as events:
             for number in range(10):
+                self.progress(number / 10)
                 text = path.read_text(encoding="utf-8")
                 started = time.perf_counter()
                 path.write_text(f"{text}\n# a thought, number {number}\n", encoding="utf-8")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
@@ -18,13 +19,15 @@ from bough_cli.tour import StepFailed, Tour
 def demo() -> None:
     """Show the main job on this machine alone: two members live on Python's own library, in a throw-away folder."""
     started = time.perf_counter()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)  # a closed terminal, too, leaves nothing behind
     tour = Tour(Path(tempfile.mkdtemp(prefix="bough-demo-")))
     try:
         for number, step in enumerate(tour.STEPS, 1):
             title = (step.__doc__ or "").strip()
             begun = time.perf_counter()
             try:
-                with _busy(title):
+                with _busy(title) as tour.progress:
                     seen = step(tour)
             except (StepFailed, OSError, TimeoutError) as failure:
                 output.talk(f"Error: step {number} failed: {title}\nCaused by: {failure}")
@@ -35,13 +38,20 @@ def demo() -> None:
     output.data(f"    all of it, and nothing left behind{' ' * 22} {time.perf_counter() - started:6.2f} s")
 
 
+def _stop(*_: object) -> None:
+    raise typer.Exit(1)
+
+
 @contextlib.contextmanager
-def _busy(title: str) -> Iterator[None]:
-    """Show on a terminal that a step is under way."""
+def _busy(title: str) -> Iterator[Callable[[float], None]]:
+    """Show on a terminal that a step is under way; what is yielded is told how much of it is done (0 to 1)."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-    with Console(stderr=True).status(title):
-        yield
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        step = shown.add_task(title, total=None)
+        yield lambda done: shown.update(step, total=1.0, completed=done)
