@@ -19,8 +19,8 @@ from bough_cli.tour import StepFailed, Tour
 def demo() -> None:
     """Show the main job on this machine alone: two members live on Python's own library, in a throw-away folder."""
     started = time.perf_counter()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)  # a closed terminal, too, leaves nothing behind
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _stop)  # a closed terminal, too, leaves nothing behind
     tour = Tour(Path(tempfile.mkdtemp(prefix="bough-demo-")))
     try:
         for number, step in enumerate(tour.STEPS, 1):
