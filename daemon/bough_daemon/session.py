@@ -112,7 +112,7 @@ class Session:
             self._marks.pop(mark, None)
         if self._watch.limited:
             self._pending.lost = True
-        return await self._snapshot(self.snapshots.linked())
+        return await self._snapshot(exact=True)
 
     @asynccontextmanager
     async def acting(self) -> AsyncIterator[None]:
@@ -188,18 +188,20 @@ class Session:
             with suppress(Exception):  # noted and logged
                 await self._snapshot()
 
-    async def _snapshot(self, also: set[str] | None = None) -> Snapshot:
-        """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything."""
+    async def _snapshot(self, exact: bool = False) -> Snapshot:
+        """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything.
+
+        `exact`: look also at what sends no events, the repositories inside this one.
+        """
         async with self._turn:
             changes = self._merge_pending(self._watch.take())
-            changes.paths |= also or set()
             before, links = self.branch.tip, self.snapshots.linked()
             try:
                 if changes.rules:
                     await self.owner.run(self.snapshots.forget_rules)
                 if changes.rules or changes.lost:
                     await asyncio.to_thread(self._watch.rescan)
-                tip = await self.owner.run(self._take, changes)
+                tip = await self.owner.run(self._take, changes, exact)
             except BaseException as failure:
                 self._pending = Changes(lost=True, git=True)
                 self._note(failure)
@@ -235,7 +237,7 @@ class Session:
         elif isinstance(failure, Exception):
             log.exception("no snapshot of %s", self.worktree.root)
 
-    def _take(self, changes: Changes) -> Snapshot:
+    def _take(self, changes: Changes, exact: bool) -> Snapshot:
         """Make the tree and record it. On the store's thread."""
         self.store.check_there()
         if changes.git or self._head_moves:
@@ -244,7 +246,9 @@ class Session:
         tip = self.branch.tip
         tree = None
         if tip is not None and not changes.lost and not changes.rules:
-            tree = self.snapshots.after(tip.tree, changes.paths)
+            # Asked here: the look before this one may just have found such a repository.
+            paths = changes.paths | self.snapshots.linked() if exact else changes.paths
+            tree = self.snapshots.after(tip.tree, paths)
         if tree is None:
             tree = self.snapshots.everything(self.store.objects.commit(self.head.commit).tree)
         snapshot = self.branch.record(tree, self.head.commit)

@@ -207,12 +207,13 @@ class Snapshots:
                     yield f"{at}/{entry.name}", status
 
     def _in_folder(self, path: str, folders: dict[str, bool]) -> bool:
-        """Return whether all folders above `path` are real folders, no symlinks; `folders` remembers answers."""
+        """Return whether all above `path` are folders of this repository, no symlinks; `folders` remembers answers."""
         parent = path.rpartition("/")[0]
         known = folders.get(parent)
         if known is None:
             status = _lstat(os.path.join(self.worktree.root, parent)) if self._in_folder(parent, folders) else None
-            known = folders[parent] = status is not None and stat.S_ISDIR(status.st_mode)
+            is_folder = status is not None and stat.S_ISDIR(status.st_mode)
+            known = folders[parent] = is_folder and not self._is_link(parent)
         return known
 
     def _gone(self, tree: str, path: str) -> Iterator[tuple[str, Entry | None]]:

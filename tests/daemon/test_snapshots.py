@@ -176,6 +176,12 @@ def test_a_repository_inside_is_its_commit(bench: Bench) -> None:
     assert bench.look("inner") == bench.by_git()
 
 
+def test_a_file_in_a_repository_inside_is_not_ours(bench: Bench) -> None:
+    make_repository(bench.root / "inner", {"x": b"1", "d/y": b"2"})
+    assert bench.look("inner", "inner/x", "inner/d", "inner/d/y") == bench.by_git()
+    assert bench.look("inner/x") == bench.by_git()
+
+
 def test_a_folder_that_becomes_a_repository_and_one_that_is_none_any_more(bench: Bench) -> None:
     write_files(bench.root, {"g/h/1": b"1"})
     assert bench.look("g") == bench.by_git()
