@@ -44,7 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 # Commands with commands of their own: the module below bough_cli.commands that has the `app`.
-GROUPS = {"model": "model"}
+GROUPS = {"config": "config", "model": "model"}
 
 
 def application(typed: str = "") -> typer.Typer:

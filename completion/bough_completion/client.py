@@ -11,17 +11,26 @@ from bough_proto.v1 import completion_pb2 as pb
 from bough_proto.v1 import completion_pb2_grpc as rpc
 
 from bough_completion import wire
+from bough_completion.metrics import Use
 from bough_completion.query import Stats, Suggestion
 
 BATCH_BYTES = 1_000_000
 """Text in one message at the most, unless one blob alone is larger; a message must stay below 4 MiB."""
+
+_OPTIONS = [
+    # A process that was started anew is found at once: no waiting that an earlier connection to the socket began.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
 
 
 class CompletionClient:
     """Talk to a completion process; use it as an async context manager."""
 
     def __init__(self, socket: str) -> None:
-        self._channel = grpc.aio.insecure_channel(f"unix:{socket}")
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=_OPTIONS)
         self._stub = rpc.CompletionServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -52,6 +61,11 @@ class CompletionClient:
         """Return how much of a repository is held."""
         request = pb.GetStatsRequest(repository=repository)
         return wire.stats_from(await self._stub.GetStats(request, wait_for_ready=True))
+
+    async def uses(self) -> AsyncIterator[tuple[str, Use]]:
+        """Yield what becomes of suggestions, with the repository, without end."""
+        async for response in self._stub.WatchUse(pb.WatchUseRequest(), wait_for_ready=True):
+            yield wire.use_from(response)
 
 
 async def _batches(repository: str, blobs: AsyncIterable[wire.Blob]) -> AsyncIterator[pb.FeedRequest]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from time import monotonic
 
 from bough_completion.engine import RepositoryEngine
-from bough_completion.metrics import Metrics
-from bough_completion.query import Query, Stats, Suggestion
+from bough_completion.metrics import Metrics, Use
+from bough_completion.query import Kind, Query, Stats, Suggestion
 from bough_completion.scheduler import Scheduler, Ticket
 from bough_completion.wire import Blob, Question
 from bough_completion.worker import Worker
+
+_UNREAD = 1000
+"""Uses that are kept for a watcher who does not read."""
 
 
 class Completer:
@@ -25,6 +30,7 @@ class Completer:
         self._engines: defaultdict[str, RepositoryEngine] = defaultdict(RepositoryEngine)
         self._metrics: defaultdict[str, Metrics] = defaultdict(Metrics)
         self._ahead: set[asyncio.Task[None]] = set()
+        self._watchers: set[asyncio.Queue[tuple[str, Use]]] = set()
         self._latest = ""
 
     async def feed(self, repository: str, blobs: list[Blob]) -> None:
@@ -32,6 +38,9 @@ class Completer:
         self._latest = repository
         engine = self._engines[repository]
         for blob in blobs:
+            if blob.text is not None and blob.origin.kind in (Kind.TREE, Kind.BUFFER):
+                for use in self._metrics[repository].look(blob.path, blob.text):
+                    self._tell(repository, use)
             job = partial(engine.drop, blob.path, blob.origin)
             if blob.text is not None:
                 job = partial(engine.put, blob.path, blob.text, blob.origin)
@@ -42,11 +51,29 @@ class Completer:
         """Return the answer, or None if a newer question of the same editor and file took its place."""
         buffer = (question.editor, question.query.path)
         metrics = self._metrics[question.repository]
-        metrics.see(buffer, question.query)
+        self._tell(question.repository, metrics.see(buffer, question.query))
         found = await self._newest(question)
         if found and found[0].shown:
-            metrics.show(buffer, question.query, found[0].text)
+            self._tell(question.repository, metrics.show(buffer, question.query, found[0].text))
         return found
+
+    @contextmanager
+    def watch(self) -> Iterator[asyncio.Queue[tuple[str, Use]]]:
+        """Yield a queue that gets every (repository, use) until the end of the block; unread, the oldest go."""
+        uses: asyncio.Queue[tuple[str, Use]] = asyncio.Queue(_UNREAD)
+        self._watchers.add(uses)
+        try:
+            yield uses
+        finally:
+            self._watchers.discard(uses)
+
+    def _tell(self, repository: str, use: Use | None) -> None:
+        if use is None:
+            return
+        for uses in self._watchers:
+            if uses.full():
+                uses.get_nowait()
+            uses.put_nowait((repository, use))
 
     async def _newest(self, question: Question) -> list[Suggestion] | None:
         buffer = (question.repository, question.editor, question.query.path)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bough_proto.v1 import completion_pb2 as pb
 
+from bough_completion.metrics import Use
 from bough_completion.query import SAVED, Kind, Origin, Query, Stats, Suggestion
 
 _KINDS = {
@@ -131,6 +132,18 @@ def stats_response(stats: Stats) -> pb.GetStatsResponse:
         shown=stats.shown,
         accepted=stats.accepted,
         accepted_characters=stats.accepted_characters,
+    )
+
+
+def use_from(message: pb.WatchUseResponse) -> tuple[str, Use]:
+    """Read a repository and what became of a suggestion in it."""
+    return message.repository, Use(message.path, message.before, message.text, message.accepted)
+
+
+def use_response(repository: str, use: Use) -> pb.WatchUseResponse:
+    """Write what became of a suggestion."""
+    return pb.WatchUseResponse(
+        repository=repository, path=use.path, before=use.before, text=use.text, accepted=use.accepted
     )
 
 
