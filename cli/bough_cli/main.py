@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge-driver": ("merge_driver", "merge_driver"),
     "merge-tool": ("merge_tool", "merge_tool"),
     "complete": ("complete", "complete"),
+    "lsp": ("lsp", "lsp"),
     "export": ("export", "export"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),

@@ -29,6 +29,7 @@ from bough_daemon.worktree import live_root, whole
 log = logging.getLogger(__name__)
 
 PATIENCE = 2.0  # seconds for one answer on the command line
+TRY_AGAIN = 30.0  # seconds until a process that did not start is tried again for an editor
 SAVE_EVERY = 5.0  # seconds between looks whether the use has to be written
 OFF = "completion is switched off: `bough config set completion.enabled true`"
 
@@ -156,8 +157,11 @@ class Completing:
         try:
             while True:
                 changed = self._changed
-                yield await self._doors()
-                await changed.wait()
+                doors = await self._doors()
+                yield doors
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if doors.socket else TRY_AGAIN):
+                        await changed.wait()
         finally:
             self._listeners -= 1
 

@@ -58,6 +58,7 @@ class CompletionProcess:
         self._turn = asyncio.Lock()
         self._generation = 0
         self._pause = 0.0
+        self._not_before = 0.0
 
     @property
     def token_file(self) -> str:
@@ -68,6 +69,7 @@ class CompletionProcess:
         """Return the running process, which is started where it does not run; raise DaemonFailed."""
         async with self._turn:
             if self.running is None:
+                await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
                 await self._start(settings)
                 self._on_change()
             assert self.running is not None
@@ -77,6 +79,7 @@ class CompletionProcess:
         """End the process."""
         async with self._turn:
             child, self._child = self._child, None
+            self._pause = self._not_before = 0.0
             await self._forget()
             if self._watcher is not None:
                 self._watcher.cancel()
@@ -100,6 +103,7 @@ class CompletionProcess:
         if not await _answers(client, child):
             await client.close()
             await _end(child)
+            self._wait_longer()
             raise DaemonFailed(
                 "the completion process did not start", log=errors.name, hint=f"Its last words are in {errors.name}."
             )
@@ -132,16 +136,21 @@ class CompletionProcess:
         began = loop.time()
         code = await child.wait()
         log.warning("the completion process ended with %s; it is started again", code)
-        self._pause = SHORTEST_PAUSE if loop.time() - began > STEADY else max(SHORTEST_PAUSE, 2 * self._pause)
+        if loop.time() - began > STEADY:
+            self._pause = 0.0
+        self._wait_longer()
         await self._forget()
         self._on_change()
         while self.running is None:
-            await asyncio.sleep(min(self._pause, LONGEST_PAUSE))
             try:
                 await self.start(settings)
             except (DaemonFailed, OSError):
                 log.warning("the completion process did not start")
-                self._pause *= 2
+
+    def _wait_longer(self) -> None:
+        """Let more time pass before the next start than before this one, so that a failure costs little."""
+        self._pause = min(max(SHORTEST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
+        self._not_before = asyncio.get_running_loop().time() + self._pause
 
     async def _forget(self) -> None:
         running, self.running = self.running, None
