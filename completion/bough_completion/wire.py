@@ -118,6 +118,8 @@ def stats_from(message: pb.GetStatsResponse) -> Stats:
         message.shown,
         message.accepted,
         message.accepted_characters,
+        message.engine,
+        tuple(message.notes),
     )
 
 
@@ -131,6 +133,8 @@ def stats_response(stats: Stats) -> pb.GetStatsResponse:
         shown=stats.shown,
         accepted=stats.accepted,
         accepted_characters=stats.accepted_characters,
+        engine=stats.engine,
+        notes=stats.notes,
     )
 
 
