@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +28,10 @@ _OPTIONS = [
 ]
 
 
+class Gone(Exception):
+    """The process has ended over a call, or the connection was closed; what the call did is lost with it."""
+
+
 class CompletionClient:
     """Talk to a completion process; use it as an async context manager."""
 
@@ -47,25 +53,43 @@ class CompletionClient:
 
     async def feed(self, repository: str, blobs: AsyncIterable[wire.Blob]) -> int:
         """Send blobs as they come; return how many, once all of them are learned."""
-        response: pb.FeedResponse = await self._stub.Feed(_batches(repository, blobs), wait_for_ready=True)
+        with or_gone():
+            response: pb.FeedResponse = await self._stub.Feed(_batches(repository, blobs), wait_for_ready=True)
         return int(response.blobs)
 
     async def complete(self, question: wire.Question) -> list[Suggestion]:
         """Return the suggestions, none if a newer question took this one's place; cancelling stops the search."""
         found: list[Suggestion] = []
-        async for response in self._stub.Complete(wire.complete_request(question), wait_for_ready=True):
-            found = wire.suggestions_from(response)
+        with or_gone():
+            async for response in self._stub.Complete(wire.complete_request(question), wait_for_ready=True):
+                found = wire.suggestions_from(response)
         return found
 
     async def stats(self, repository: str) -> Stats:
         """Return how much of a repository is held."""
         request = pb.GetStatsRequest(repository=repository)
-        return wire.stats_from(await self._stub.GetStats(request, wait_for_ready=True))
+        with or_gone():
+            return wire.stats_from(await self._stub.GetStats(request, wait_for_ready=True))
 
     async def uses(self) -> AsyncIterator[tuple[str, Use]]:
         """Yield what becomes of suggestions, with the repository, without end."""
-        async for response in self._stub.WatchUse(pb.WatchUseRequest(), wait_for_ready=True):
-            yield wire.use_from(response)
+        with or_gone():
+            async for response in self._stub.WatchUse(pb.WatchUseRequest(), wait_for_ready=True):
+                yield wire.use_from(response)
+
+
+@contextmanager
+def or_gone() -> Iterator[None]:
+    """Raise Gone for all that happens to a call when its process ends; grpc cancels the calls of a closed channel."""
+    try:
+        yield
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError) as failure:
+        raise Gone(str(failure)) from failure
+    except asyncio.CancelledError as failure:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Gone("the connection was closed") from failure
 
 
 async def _batches(repository: str, blobs: AsyncIterable[wire.Blob]) -> AsyncIterator[pb.FeedRequest]:

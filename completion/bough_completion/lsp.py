@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Protocol
+from urllib.parse import unquote
 
-import grpc
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
-from bough_completion.client import CompletionClient
+from bough_completion.client import CompletionClient, Gone
 from bough_completion.query import BUFFER, Query, Suggestion
 from bough_completion.wire import Blob, Question
 
@@ -29,10 +29,10 @@ MOST_LINES = 12
 CHOICES = 3
 """Suggestions to choose from when the member asks."""
 _PATIENCE = 0.1
+_FILE = "file:"
+"""What the address of a buffer begins with that has a file, or will have."""
 _LATEST = 5.0
 """Seconds after which an answer is given up, whatever holds it up."""
-_GONE = (grpc.aio.AioRpcError, grpc.aio.UsageError, TimeoutError)
-"""What it looks like when the process dies over a question: the next one finds another."""
 
 
 class Place(Protocol):
@@ -90,12 +90,13 @@ class Door:
 
     def touch(self, uri: str) -> None:
         """Note that a buffer has changed."""
-        self._unsent.add(uri)
+        if uri.startswith(_FILE):
+            self._unsent.add(uri)
 
     def begin(self, server: LanguageServer, uri: str) -> None:
         """Get ready for questions about a file that has been opened or closed: its place may be another one now."""
         self._places.pop(uri, None)
-        self._unsent.add(uri)
+        self.touch(uri)
         self._spawn(self._begin(server, uri))
 
     def tell(self, server: LanguageServer, uri: str) -> None:
@@ -115,8 +116,8 @@ class Door:
                 prefix, suffix = around(server.workspace.get_text_document(uri), position)
                 query = Query(place.path, prefix, suffix, max_lines, limit, _PATIENCE)
                 return await client.complete(Question(place.repository, self.editor, query))
-        except _GONE:
-            return []
+        except (Gone, TimeoutError):
+            return []  # the next question finds another process
 
     async def _begin(self, server: LanguageServer, uri: str) -> None:
         await self._place(uri)
@@ -135,12 +136,13 @@ class Door:
         if generation != self._generation:
             self._generation = generation
             self._places.clear()
-            self._unsent |= set(server.workspace.text_documents)
+            for document in server.workspace.text_documents.values():
+                self.touch(document.uri)
         return client
 
     async def _place(self, uri: str) -> Place | None:
         known = self._places.get(uri)
-        path = to_fs_path(uri) if known is None and uri.startswith("file:") else None
+        path = to_fs_path(uri) if known is None and uri.startswith(_FILE) else None
         if path:
             known = await self.way.place(path)
             if known is not None:
@@ -156,15 +158,16 @@ class Door:
             client = await self._client(server)
             if client is None:
                 return
-            self._unsent -= uris
-            for uri in uris:
-                place, document = await self._place(uri), server.workspace.text_documents.get(uri)
-                if place is not None and not place.withheld and not place.ignored:
+            places = {uri: place for uri in uris if (place := await self._place(uri)) is not None}
+            self._unsent -= places.keys()
+            for uri, place in places.items():
+                document = server.workspace.text_documents.get(unquote(uri))  # pygls keeps them so
+                if not place.withheld and not place.ignored:
                     text = document.source.replace("\r\n", "\n") if document is not None else None
                     blobs[place.repository].append(Blob(place.path, text, BUFFER))
             for repository, batch in blobs.items():
                 await client.feed(repository, _stream(batch))
-        except _GONE:
+        except Gone:
             self._unsent |= uris
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

@@ -69,7 +69,10 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Stats:
-    """Tell what an engine holds, and what became of its answers."""
+    """Tell what an engine holds, what became of its answers, and what people should know.
+
+    `engine` names what answers best now; `notes` are sentences, none while all is as configured.
+    """
 
     blobs: int
     tokens: int
@@ -78,3 +81,5 @@ class Stats:
     shown: int = 0
     accepted: int = 0
     accepted_characters: int = 0
+    engine: str = ""
+    notes: tuple[str, ...] = ()

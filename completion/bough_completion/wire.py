@@ -119,6 +119,8 @@ def stats_from(message: pb.GetStatsResponse) -> Stats:
         message.shown,
         message.accepted,
         message.accepted_characters,
+        message.engine,
+        tuple(message.notes),
     )
 
 
@@ -132,6 +134,8 @@ def stats_response(stats: Stats) -> pb.GetStatsResponse:
         shown=stats.shown,
         accepted=stats.accepted,
         accepted_characters=stats.accepted_characters,
+        engine=stats.engine,
+        notes=stats.notes,
     )
 
 

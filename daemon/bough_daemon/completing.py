@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
-import grpc
+from bough_completion.client import Gone
 from bough_completion.query import Query
 from bough_completion.wire import Question
 
@@ -109,11 +109,11 @@ class Completing:
         question = Question(place.repository, "command line", query)
         try:
             return await self._ask(session, question)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+        except Gone:
             log.warning("the completion process ended over a question; it is asked again")
         try:
             return await self._ask(session, question)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as failure:
+        except Gone as failure:
             raise DaemonFailed(f"the completion process failed: {failure}") from failure
 
     async def _ask(self, session: Session, question: Question) -> Continuations:
@@ -124,12 +124,10 @@ class Completing:
             await feeder.caught_up()
         async with asyncio.timeout(10 * PATIENCE):
             found = await running.client.complete(question)
-        engine = found[0].engine if found else "repository engine, no model"
-        return Continuations(
-            engine,
-            [Continuation(one.text, one.confidence, one.source) for one in found],
-            [*self._fault, *running.notes],
-        )
+            stats = await running.client.stats(question.repository)
+        texts = [Continuation(one.text, one.confidence, one.source) for one in found]
+        engine = found[0].engine if found else stats.engine
+        return Continuations(engine, texts, [*self._fault, *running.notes, *stats.notes])
 
     def place(self, session: Session | None, file: str) -> Place:
         """Say where a file lies, in the working tree of `session` or in a folder that is not live."""
@@ -168,10 +166,14 @@ class Completing:
     async def _doors(self) -> Doors:
         try:
             running = await self._start()
+            stats = await running.client.stats("")
         except BoughError as failure:
-            return Doors(notes=[failure.message])
+            return Doors(notes=[*self._fault, failure.message])
+        except Gone:
+            return Doors(notes=self._fault)  # it has died meanwhile; what comes in its place is told of
         token_file = self._process.token_file if running.http else ""
-        return Doors(running.socket, running.generation, running.http, token_file, [*self._fault, *running.notes])
+        notes = [*self._fault, *running.notes, *stats.notes]
+        return Doors(running.socket, running.generation, running.http, token_file, notes)
 
     def uses(self) -> list[Use]:
         """Return what became of the suggestions."""
@@ -185,11 +187,7 @@ class Completing:
         self._tell()
         if not wanted or not self._settings.value("completion.enabled"):
             return self._fault
-        try:
-            running = await self._start()
-        except BoughError as failure:
-            return [*self._fault, failure.message]
-        return [*self._fault, *running.notes]
+        return (await self._doors()).notes
 
     async def _start(self) -> Running:
         if not self._settings.value("completion.enabled"):
@@ -212,7 +210,7 @@ class Completing:
         changed.set()
 
     async def _hear(self, running: Running) -> None:
-        with suppress(grpc.aio.AioRpcError, grpc.aio.UsageError):
+        with suppress(Gone):
             async for root, use in running.client.uses():
                 self._use.note(root, use)
 

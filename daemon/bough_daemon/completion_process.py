@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import grpc
 from bough_completion.client import CompletionClient
 
 from bough_daemon.errors import DaemonFailed
@@ -173,8 +172,6 @@ async def _answers(client: CompletionClient, child: asyncio.subprocess.Process) 
     try:
         await asyncio.wait({answer, end}, timeout=START_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         return answer.done() and answer.exception() is None
-    except grpc.aio.AioRpcError:
-        return False
     finally:
         answer.cancel()
         end.cancel()

@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 
 import grpc
-from bough_completion.client import CompletionClient
+from bough_completion.client import CompletionClient, Gone, or_gone
 from bough_proto.v1 import control_pb2 as pb
 from bough_proto.v1 import control_pb2_grpc
 
@@ -59,8 +59,9 @@ class DaemonWay:
             return None
         request = pb.PlaceFileRequest(file=file.encode(*FS))
         try:
-            return from_message(await self._stub.PlaceFile(request, timeout=PATIENCE), report.Place)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+            with or_gone():
+                return from_message(await self._stub.PlaceFile(request, timeout=PATIENCE), report.Place)
+        except Gone:
             return None
 
     async def _hold(self) -> None:
@@ -72,7 +73,7 @@ class DaemonWay:
                     await asyncio.to_thread(ensure_running, self._home)
                     await self._listen()
                     was_ended = True
-            except grpc.aio.AioRpcError:
+            except Gone:
                 was_ended = False
             except (BoughError, OSError) as failure:
                 self.notes = [failure.message if isinstance(failure, BoughError) else str(failure)]
@@ -86,8 +87,9 @@ class DaemonWay:
         """Take up what the daemon says of its doors, until it ends."""
         async with grpc.aio.insecure_channel(f"unix:{self._home.socket}", options=OPTIONS) as channel:
             self._stub = control_pb2_grpc.ControlServiceStub(channel)
-            async for said in self._stub.WatchDoors(pb.WatchDoorsRequest()):
-                await self._take(from_message(said, report.Doors))
+            with or_gone():
+                async for said in self._stub.WatchDoors(pb.WatchDoorsRequest()):
+                    await self._take(from_message(said, report.Doors))
 
     async def _take(self, doors: report.Doors) -> None:
         before, self._client = self._client, None

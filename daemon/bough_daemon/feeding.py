@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import grpc
-from bough_completion.client import CompletionClient
+from bough_completion.client import CompletionClient, Gone
 from bough_completion.query import SAVED, Kind, Origin
 from bough_completion.wire import Blob
 
@@ -104,7 +103,7 @@ class Feeder:
         fed, self._fed = self._fed, _Fed(0)
         gone = [(path, SAVED) for path in fed.held] + [(path, Origin(Kind.COMMIT)) for path in fed.recent]
         gone += [(path, Origin(Kind.LIVE, name)) for name, held in fed.teammates.items() for path in held]
-        with suppress(grpc.aio.AioRpcError, grpc.aio.UsageError):
+        with suppress(Gone):
             await running.client.feed(self.name, _stream(Blob(as_text(path), None, origin) for path, origin in gone))
 
     async def _listen(self) -> None:
@@ -120,7 +119,7 @@ class Feeder:
             waiting, self._waiting = self._waiting, []
             try:
                 await self._catch_up()
-            except (grpc.aio.AioRpcError, grpc.aio.UsageError):
+            except Gone:
                 pass  # the process has died; what comes in its place is fed anew
             except (BoughError, OSError) as failure:
                 log.warning("%s is not learned: %s", self.name, failure)

@@ -33,5 +33,5 @@ def test_answers_survive_the_wire(found: list[Suggestion]) -> None:
 
 
 def test_statistics_survive_the_wire() -> None:
-    stats = Stats(1, 2, 3, {"tree": 1}, 4, 5, 6)
+    stats = Stats(1, 2, 3, {"tree": 1}, 4, 5, 6, "an engine", ("a note", "another"))
     assert wire.stats_from(wire.stats_response(stats)) == stats

@@ -276,6 +276,8 @@ class GetStatsResponse(_message.Message):
     SHOWN_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     ACCEPTED_CHARACTERS_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     blobs: _builtins.int
     tokens: _builtins.int
     words: _builtins.int
@@ -285,9 +287,17 @@ class GetStatsResponse(_message.Message):
     """
     accepted: _builtins.int
     accepted_characters: _builtins.int
+    engine: _builtins.str
+    """What answers best now: a model and where it runs, or `repository engine, no model`."""
     @_builtins.property
     def kinds(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Blobs of each kind: `tree`, `buffer`, `commit`, `live`."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What people should know: a model that cannot be loaded, a GPU that could not be started, a remote out of reach.
+        Empty while all is as configured.
+        """
 
     def __init__(
         self,
@@ -299,10 +309,12 @@ class GetStatsResponse(_message.Message):
         shown: _builtins.int = ...,
         accepted: _builtins.int = ...,
         accepted_characters: _builtins.int = ...,
+        engine: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "kinds", b"kinds", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "engine", b"engine", "kinds", b"kinds", "notes", b"notes", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
