@@ -83,8 +83,12 @@ def or_gone() -> Iterator[None]:
     """Raise Gone for all that happens to a call when its process ends; grpc cancels the calls of a closed channel."""
     try:
         yield
-    except (grpc.aio.AioRpcError, grpc.aio.UsageError) as failure:
+    except grpc.aio.UsageError as failure:
         raise Gone(str(failure)) from failure
+    except grpc.aio.AioRpcError as failure:
+        if failure.code() is grpc.StatusCode.INVALID_ARGUMENT:
+            raise  # it is there, and right
+        raise Gone(str(failure.details())) from failure
     except asyncio.CancelledError as failure:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

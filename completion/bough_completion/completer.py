@@ -53,7 +53,7 @@ class Completer:
         metrics = self._metrics[question.repository]
         self._tell(question.repository, metrics.see(buffer, question.query))
         found = await self._newest(question)
-        if found and found[0].shown:
+        if found and found[0].shown and question.editor:
             self._tell(question.repository, metrics.show(buffer, question.query, found[0].text))
         return found
 

@@ -106,7 +106,7 @@ class Completing:
         if place.withheld:
             raise NotPossibleNow(f"nothing is suggested in {file}: it is named like a secret")
         query = Query(path=place.path, prefix=prefix, suffix=suffix, limit=3, patience=PATIENCE)
-        question = Question(place.repository, "command line", query)
+        question = Question(place.repository, "", query)
         try:
             return await self._ask(session, question)
         except Gone:

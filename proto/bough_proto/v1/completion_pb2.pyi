@@ -151,7 +151,9 @@ class CompleteRequest(_message.Message):
     patience_ms: _builtins.int
     """Answer within so many milliseconds with what is best by then; 0 leaves it to the server."""
     editor: _builtins.str
-    """Who asks. A newer request of the same editor and path supersedes an older one, which ends without an answer."""
+    """Who asks; empty: nobody whose use is counted. A newer request of the same editor and path supersedes an older one,
+    which ends without an answer.
+    """
     def __init__(
         self,
         *,
