@@ -16,7 +16,7 @@ def lsp(
         int, typer.Option("--tcp", metavar="PORT", help="Serve one editor on this port of 127.0.0.1 instead.")
     ] = 0,
 ) -> None:
-    """Serve completions to an editor, as a language server on standard input and output."""
+    """Serve completions to an editor, as a language server."""
     server = language_server(Door(DaemonWay(home())))
     if tcp:
         server.start_tcp("127.0.0.1", tcp)
