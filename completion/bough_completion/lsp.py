@@ -28,7 +28,8 @@ MOST_LINES = 12
 """Lines of a block that is suggested unasked."""
 CHOICES = 3
 """Suggestions to choose from when the member asks."""
-_PATIENCE = 0.1
+PATIENCE, PATIENCE_OF_ONE_WHO_ASKS = 0.2, 1.0
+"""Seconds that an answer may take: later, one that nobody asked for disturbs."""
 _FILE = "file:"
 """What the address of a buffer begins with that has a file, or will have."""
 _LATEST = 5.0
@@ -104,7 +105,7 @@ class Door:
         self._spawn(self._send(server, {uri}))
 
     async def suggestions(
-        self, server: LanguageServer, uri: str, position: types.Position, limit: int, max_lines: int
+        self, server: LanguageServer, uri: str, position: types.Position, asked: bool
     ) -> list[Suggestion]:
         """Return what may be inserted at a position, once the other buffers are known; nothing while nobody answers."""
         try:
@@ -114,7 +115,8 @@ class Door:
                     return []
                 await self._send(server, self._unsent - {uri})
                 prefix, suffix = around(server.workspace.get_text_document(uri), position)
-                query = Query(place.path, prefix, suffix, max_lines, limit, _PATIENCE)
+                patience, limit = (PATIENCE_OF_ONE_WHO_ASKS, CHOICES) if asked else (PATIENCE, 1)
+                query = Query(place.path, prefix, suffix, MOST_LINES, limit, patience)
                 return await client.complete(Question(place.repository, self.editor, query))
         except (Gone, TimeoutError):
             return []  # the next question finds another process
@@ -211,8 +213,7 @@ def language_server(door: Door) -> LanguageServer:
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline(ls: LanguageServer, params: types.InlineCompletionParams) -> types.InlineCompletionList:
         asked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-        limit = CHOICES if asked else 1
-        found = await door.suggestions(ls, params.text_document.uri, params.position, limit, MOST_LINES)
+        found = await door.suggestions(ls, params.text_document.uri, params.position, asked)
         span = types.Range(params.position, params.position)
         return types.InlineCompletionList(
             [types.InlineCompletionItem(one.text, range=span) for one in found if asked or one.shown]
@@ -221,7 +222,7 @@ def language_server(door: Door) -> LanguageServer:
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())
     async def listed(ls: LanguageServer, params: types.CompletionParams) -> types.CompletionList:
         uri = params.text_document.uri
-        found = await door.suggestions(ls, uri, params.position, CHOICES, MOST_LINES)
+        found = await door.suggestions(ls, uri, params.position, asked=True)
         document = ls.workspace.get_text_document(uri)
         word = _word_before(document, params.position)
         start = params.position.character - document.position_codec.client_num_units(word)

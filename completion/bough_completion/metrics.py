@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bough_completion.query import Query
 
 _BUFFERS = 32
+_UNREAD = 1000
+"""Uses that are kept for a watcher who does not read."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,29 @@ class Metrics:
         self.accepted += 1
         self.characters += len(use.text)
         return Use(use.path, use.before, use.text, accepted=True)
+
+
+class Uses:
+    """Tell whoever watches what becomes of suggestions, from the event loop."""
+
+    def __init__(self) -> None:
+        self._watchers: set[asyncio.Queue[tuple[str, Use]]] = set()
+
+    @contextmanager
+    def watch(self) -> Iterator[asyncio.Queue[tuple[str, Use]]]:
+        """Yield a queue that gets every (repository, use) until the end of the block; unread, the oldest go."""
+        uses: asyncio.Queue[tuple[str, Use]] = asyncio.Queue(_UNREAD)
+        self._watchers.add(uses)
+        try:
+            yield uses
+        finally:
+            self._watchers.discard(uses)
+
+    def tell(self, repository: str, use: Use | None) -> None:
+        """Tell of a use; None is none."""
+        if use is None:
+            return
+        for uses in self._watchers:
+            if uses.full():
+                uses.get_nowait()
+            uses.put_nowait((repository, use))

@@ -34,13 +34,16 @@ SAVED = Origin()
 BUFFER = Origin(Kind.BUFFER)
 """What the member's own editor holds and did not save."""
 
+REPOSITORY_ENGINE = "repository engine, no model"
+"""What the engine that is always there calls itself."""
+
 
 @dataclass(frozen=True)
 class Query:
     """Ask what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.
 
     `max_lines` caps a block; 1 asks for the rest of the line. `limit` caps the suggestions. `patience` is how many
-    seconds may be spent; what is best by then is the answer.
+    seconds may be spent; what is best by then is the answer. `max_tokens` caps what a model writes.
     """
 
     path: str
@@ -49,6 +52,7 @@ class Query:
     max_lines: int = 1
     limit: int = 1
     patience: float = 0.05
+    max_tokens: int = 128
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,14 @@ class Suggestion:
     """Text to insert at the cursor.
 
     `confidence` is the estimated chance, 0 to 1, that this is exactly what the member types next. `source` says where
-    it was learned: `repository`, or `live:NAME` when only a teammate's live branch has it. `shown` is the verdict of
-    the gate: a door that shows text unasked shows only these.
+    it was learned: `repository`, or `live:NAME` when only a teammate's live branch has it, or `model`. `shown` is the
+    verdict of the gate: a door that shows text unasked shows only these.
     """
 
     text: str
     confidence: float
     source: str = "repository"
-    engine: str = "repository engine, no model"
+    engine: str = REPOSITORY_ENGINE
     shown: bool = False
 
 

@@ -34,11 +34,12 @@ class Blob:
 
 @dataclass(frozen=True)
 class Question:
-    """A query, and who asks it about which repository."""
+    """A query, and who asks it about which repository; `is_ahead` where nobody asked it yet."""
 
     repository: str
     editor: str
     query: Query
+    is_ahead: bool = False
 
 
 def blobs_from(message: pb.FeedRequest) -> list[Blob]:

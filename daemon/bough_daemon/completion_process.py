@@ -113,10 +113,13 @@ class CompletionProcess:
     def _options(self, settings: Settings) -> tuple[list[str], str, list[str]]:
         """Return the process's options, the address of its HTTP door, and what a person should know."""
         options, http, notes = list[str](), "", list[str]()
-        for name in PASSED_ON:
-            value = settings.values.get(f"completion.{name}")
-            if value:
-                options += [f"--{name.replace('_', '-')}", os.path.expanduser(str(value))]
+        given = {name: value for name in PASSED_ON if (value := settings.values.get(f"completion.{name}"))}
+        key_file = os.path.expanduser(str(given.get("remote_key_file", "")))
+        if key_file and not os.access(key_file, os.R_OK):
+            notes.append(f"the remote is not asked: {key_file} cannot be read")
+            given = {name: value for name, value in given.items() if not name.startswith("remote")}
+        for name, value in given.items():
+            options += [f"--{name.replace('_', '-')}", key_file if name == "remote_key_file" else str(value)]
         folder, note = model_folder(self._home, settings.text("completion.model"))
         options += ["--model", folder] if folder else []
         notes += [note] if note else []

@@ -23,7 +23,7 @@ class Settings:
     `slots` is how many editors keep their context decoded, `window_tokens` how long each may be: together they set
     the memory of the cache. `chunk_tokens` bounds a prefill run, and so how long one editor waits for another's.
     `draft_tokens` is how many drafted tokens one run verifies, right or wrong: on the CPU each costs about a quarter
-    of a run (60 M int4), on a GPU next to nothing.
+    of a run (60 M int4), on a GPU next to nothing. `memory_mib` caps what a GPU gives to the graph.
     """
 
     device: str = "auto"
@@ -32,6 +32,7 @@ class Settings:
     window_tokens: int = 2048
     chunk_tokens: int = 128
     draft_tokens: int = 4
+    memory_mib: int | None = None
 
 
 class Stop:
@@ -48,6 +49,11 @@ class Stop:
         self.options.terminate = True
 
 
+def cuda_wanted(settings: Settings) -> bool:
+    """Return whether a GPU is wanted and this ONNX Runtime can use one."""
+    return settings.device != "cpu" and "CUDAExecutionProvider" in library("onnxruntime").get_available_providers()
+
+
 class Runtime:
     """Open graphs on one device."""
 
@@ -56,7 +62,9 @@ class Runtime:
         self._ort = library("onnxruntime")
         self._settings = settings
         self._say = say
-        self.device = "cuda" if self._wants_gpu() else "cpu"
+        self.device = "cuda" if cuda_wanted(settings) else "cpu"
+        if self.device != settings.device == "cuda":
+            say("This ONNX Runtime has no CUDA; the model runs on the CPU. `pip install 'bough[gpu]'` brings it.")
         if self.device == "cuda":
             self._ort.preload_dlls()  # CUDA's libraries may lie in pip's packages, where the linker does not look
 
@@ -84,20 +92,17 @@ class Runtime:
                 raise Stopped("the run was stopped") from error
             raise
 
-    def _wants_gpu(self) -> bool:
-        if self._settings.device == "cpu":
-            return False
-        if "CUDAExecutionProvider" in self._ort.get_available_providers():
-            return True
-        if self._settings.device == "cuda":
-            self._say("This ONNX Runtime has no CUDA; the model runs on the CPU. `pip install 'bough[gpu]'` brings it.")
-        return False
-
     def _providers(self) -> list[Any]:
         # Growing by what is asked, not by powers of two, keeps the arena near the model's own size; TF32 would cost
         # fp32 its exactness, and the others do not use it.
-        gpu = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"})
-        return [gpu, "CPUExecutionProvider"] if self.device == "cuda" else ["CPUExecutionProvider"]
+        told = {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
+        if self._settings.memory_mib is not None:
+            told["gpu_mem_limit"] = str(self._settings.memory_mib << 20)
+        return (
+            [("CUDAExecutionProvider", told), "CPUExecutionProvider"]
+            if self.device == "cuda"
+            else ["CPUExecutionProvider"]
+        )
 
     def _options(self) -> Any:
         options = self._ort.SessionOptions()
