@@ -48,7 +48,7 @@ def test_neovim_shows_an_inline_completion_and_tab_takes_it(live: Member, tmp_pa
     init.write_text(INLINE)
     assert NVIM is not None
     with screen(live, NVIM, "-u", str(init), "-i", "NONE", "b.py") as editor:
-        editor.until("x = 1")
+        editor.until("x = ")
         time.sleep(0.5)  # let it ask the terminal what it can before keys come
         editor.types("Gowindow.op")
         editor.until(REST, again="\x7fp")
@@ -64,7 +64,7 @@ def test_neovim_lists_completions_and_inserts_the_chosen_one(live: Member, tmp_p
     init.write_text(OLDER)
     assert NVIM is not None
     with screen(live, NVIM, "-u", str(init), "-i", "NONE", "b.py") as editor:
-        editor.until("x = 1")
+        editor.until("x = ")
         time.sleep(0.5)  # let it ask the terminal what it can before keys come
         editor.types("Gowindow.op")
         editor.until(REST, again="\x18\x0f")  # the first of the list stands in the text as well
