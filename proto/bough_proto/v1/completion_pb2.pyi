@@ -205,7 +205,7 @@ class Suggestion(_message.Message):
     confidence: _builtins.float
     """The estimated chance, 0 to 1, that this is exactly what the member types next."""
     source: _builtins.str
-    """`repository`, or `live:NAME` when only that teammate's live branch has it."""
+    """`repository`, or `live:NAME` when only that teammate's live branch has it, or `model`."""
     engine: _builtins.str
     shown: _builtins.bool
     """Sure enough to be shown to someone who did not ask."""
