@@ -1,7 +1,8 @@
 """Time a model through the whole completion process, as an editor sees it, and what of the prompts it had decoded.
 
 usage: python tests/bench/completion_process.py [--model FOLDER] [--device cpu] [--threads 2] [--rounds 60]
-                                                [--context 1000] [--tokens 16] [--editors 1] [--json FILE]
+                                                [--context 1000] [--tokens 16] [--letters 1]
+                                                [--editors 1] [--json FILE]
 
 Without `--model`, the model of 60 million random weights of `completion_model.py` is made and exported first. Each
 round types one more letter at the end of a context and asks for `--tokens` tokens over the socket; a round ends with
@@ -77,7 +78,7 @@ async def keystrokes(client: CompletionClient, editor: str, load: argparse.Names
         size += len(words[-1]) + 1
     before, typed, spent = " ".join(words)[: load.context] + "\n", "", []
     for _ in range(load.rounds + WARM_UP):
-        typed += draw.choice("abcdefgh")
+        typed += "".join(draw.choices("abcdefgh", k=load.letters))
         spent.append(await ask(client, editor, before + typed, "\nend\n", load.tokens))
     return spent[WARM_UP:]
 
@@ -123,10 +124,11 @@ async def measured(model: Path, load: argparse.Namespace) -> dict[str, Any]:
         now = (await client.stats(REPOSITORY)).model
         answers, written = now.answers - before.answers, now.tokens - before.tokens
         # A letter that the repository engine foresaw is answered from memory.
-        if written != answers * load.tokens or answers < 0.9 * load.editors * (load.rounds + WARM_UP):
-            sys.exit(f"the model wrote {written} tokens in {answers} answers")
+        if answers < 0.9 * load.editors * (load.rounds + WARM_UP):
+            sys.exit(f"the model gave {answers} answers only")
         use = await real_file(client, load.tokens)
         return {
+            "tokens_per_answer": round(written / answers, 2),
             "answer_ms": asdict(times([each for part in spent for each in part])),
             "typing_a_file": asdict(use) | {"reused": round(use.reused_tokens / use.prompt_tokens, 4)},
             "superseded_ms": asdict(times(await superseded(client, 15))),
@@ -142,6 +144,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--context", type=int, default=1000)
     parser.add_argument("--tokens", type=int, default=16)
+    parser.add_argument("--letters", type=int, default=1, help="letters typed between two answers")
     parser.add_argument("--editors", type=int, default=1)
     parser.add_argument("--json", type=Path)
     load = parser.parse_args()
