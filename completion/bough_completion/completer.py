@@ -14,7 +14,7 @@ from typing import Any
 from bough_completion.metrics import Uses
 from bough_completion.model.template import Prompt
 from bough_completion.notes import Notes
-from bough_completion.query import REPOSITORY_ENGINE, Kind, Query, Stats, Suggestion
+from bough_completion.query import NO_USE, REPOSITORY_ENGINE, Kind, Query, Stats, Suggestion
 from bough_completion.repository import Repository
 from bough_completion.scheduler import Scheduler, Ticket
 from bough_completion.verdict import judged
@@ -47,6 +47,7 @@ class Completer:
         self._warming = Ticket("", Query("", ""), is_stopped=True)
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._use = NO_USE
         self._latest = ""
         self.uses = Uses()
 
@@ -120,7 +121,7 @@ class Completer:
             job = self._repositories[repository].stats
             held = await asyncio.wrap_future(self._worker.submit(job, urgent=True))
         engine = next((writer.name for writer in self._writers if writer.is_ready), REPOSITORY_ENGINE)
-        return replace(held, engine=engine, notes=tuple(self._notes))
+        return replace(held, engine=engine, notes=tuple(self._notes), model=self._use)
 
     async def close(self) -> None:
         """Stop what is still on its way."""
@@ -188,6 +189,7 @@ class Completer:
 
         def over(work: Work) -> None:
             self._paces[work.writer].add(work.seconds)
+            self._use = self._use + work.use
             if self._works.get(_buffer(question)) is work:
                 del self._works[_buffer(question)]
             if not ticket.is_stopped:

@@ -20,6 +20,7 @@ from typing import Any
 
 from bough_completion.model.window import CHARACTERS_PER_TOKEN, FILES
 from bough_completion.notes import Notes
+from bough_completion.query import ModelUse
 from bough_completion.writers import Wish, WriterFailed, Written
 
 _LINE_BYTES = 16 << 20
@@ -104,7 +105,8 @@ class LocalModel:
                 done = "written" not in message or message.get("done", False)
                 if "written" not in message:
                     raise WriterFailed(message["failed"])
-                yield Written(**message["written"])
+                told = message["written"]
+                yield Written(**{**told, "use": ModelUse(**told["use"])})
             self._crashes = 0
         finally:
             del self._waiting[number]

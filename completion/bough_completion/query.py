@@ -38,6 +38,10 @@ REPOSITORY_ENGINE = "repository engine, no model"
 """What the engine that is always there calls itself."""
 
 
+MAX_TOKENS = 128
+"""Tokens that a model may write where nobody says how many."""
+
+
 @dataclass(frozen=True)
 class Query:
     """Ask what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.
@@ -52,7 +56,7 @@ class Query:
     max_lines: int = 1
     limit: int = 1
     patience: float = 0.05
-    max_tokens: int = 128
+    max_tokens: int = MAX_TOKENS
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,28 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class ModelUse:
+    """Tell what models have done: their answers, the tokens of these and of the prompts, and those decoded already."""
+
+    answers: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+
+    def __add__(self, other: ModelUse) -> ModelUse:
+        return ModelUse(
+            self.answers + other.answers,
+            self.tokens + other.tokens,
+            self.prompt_tokens + other.prompt_tokens,
+            self.reused_tokens + other.reused_tokens,
+        )
+
+
+NO_USE = ModelUse()
+"""Nothing done."""
+
+
+@dataclass(frozen=True)
 class Stats:
     """Tell what an engine holds, what became of its answers, and what people should know.
 
@@ -87,3 +113,4 @@ class Stats:
     accepted_characters: int = 0
     engine: str = ""
     notes: tuple[str, ...] = ()
+    model: ModelUse = NO_USE

@@ -122,7 +122,7 @@ class RemoteModel:
                     if text.count("\n") > sent:
                         sent = text.count("\n")
                         yield part
-        except (self._errors(), ValueError, KeyError, TypeError, LookupError) as failure:
+        except (self._errors(), ValueError, RecursionError) as failure:
             self._pause = min(_LONGEST_PAUSE, 2 * self._pause or 1.0)
             self._retry_at = monotonic() + self._pause
             self._notes.tell(_ABOUT, f"The remote model does not answer: {str(failure) or type(failure).__name__}.")
@@ -156,9 +156,7 @@ class RemoteModel:
                 answer = _Answer()
                 async for event in _events(response):
                     answer.add(event)
-                    if not answer.is_last:
-                        yield answer.told
-                yield answer.told
+                    yield answer.told
                 return
 
     def _request(self, wish: Wish) -> dict[str, Any]:
@@ -192,17 +190,19 @@ class _Answer:
         self._reason = ""
         self.is_last = False
 
-    def add(self, event: dict[str, Any]) -> None:
-        """Take the next piece; raise `ValueError`, `KeyError` or `TypeError` when it is not of the shape."""
-        if not event["choices"]:
+    def add(self, event: object) -> None:
+        """Take the next piece; raise `ValueError` when it is not of the shape."""
+        choices = event.get("choices") if isinstance(event, dict) else None
+        if not isinstance(choices, list):
+            raise ValueError("its answer is not of OpenAI's shape")
+        if not choices:
             return
-        choice = event["choices"][0]
-        chances = (choice.get("logprobs") or {}).get("token_logprobs") or ()
-        self._chances += [min(1.0, exp(float(each))) for each in chances if each is not None]
+        text, chances, reason = _piece(choices[0])
+        self._chances += [exp(min(0.0, each)) for each in chances]
         if "\n" not in self._text:
             self._line = len(self._chances)
-        self._text += str(choice.get("text") or "")
-        self._reason = choice.get("finish_reason") or self._reason
+        self._text += text
+        self._reason = reason or self._reason
         self.is_last = bool(self._reason)
 
     @property
@@ -214,7 +214,18 @@ class _Answer:
         return Written(self._text, prod(self._chances), prod(self._chances[: self._line]), ended)
 
 
-async def _events(response: Any) -> AsyncIterator[dict[str, Any]]:
+def _piece(choice: object) -> tuple[str, list[float], str]:
+    """Return text, logarithms of chances and reason of the end; raise `ValueError` when it is not of the shape."""
+    told = choice if isinstance(choice, dict) else {}
+    sure = told.get("logprobs") or {}
+    text, reason = told.get("text") or "", told.get("finish_reason") or ""
+    chances = sure.get("token_logprobs") or [] if isinstance(sure, dict) else None
+    if not told or not isinstance(text, str) or not isinstance(reason, str) or not isinstance(chances, list):
+        raise ValueError("its answer is not of OpenAI's shape")
+    return text, [float(each) for each in chances if isinstance(each, int | float)], reason
+
+
+async def _events(response: Any) -> AsyncIterator[object]:
     """Yield the events of a stream, or the one answer of a server that does not stream."""
     held, size = b"", 0
     if "text/event-stream" not in response.headers.get("content-type", ""):

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from statistics import median
 from time import monotonic
 
-from bough_completion.query import Suggestion
+from bough_completion.query import NO_USE, Suggestion
 from bough_completion.scheduler import Ticket
 from bough_completion.writers import Wish, Writer, WriterFailed, Written
 
@@ -30,6 +30,7 @@ class Work:
         self.best = best
         self.waiting = 0
         self.is_stopped = False
+        self.use = NO_USE
         self.seconds: float | None = None
         """How long it took; None until it is over, and when it failed or was stopped sooner than anyone waits."""
         self._begun = monotonic()
@@ -61,7 +62,7 @@ class Work:
         try:
             async with asyncio.timeout(LINGER), aclosing(writer.write(wish)) as parts:
                 async for part in parts:
-                    self.best = await judge(part)
+                    self.best, self.use = await judge(part), part.use
             self.seconds = monotonic() - self._begun
         except TimeoutError:
             self.seconds = LINGER

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bough_completion.model.template import Prompt
+from bough_completion.query import NO_USE, ModelUse
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class Written:
     """What was written so far.
 
     `confidence` is the model's own probability of exactly this text, `line_confidence` that of its first line; None
-    where it is not told. `ended` tells that it came to its end by itself; what has not is a part.
+    where it is not told. `ended` tells that it came to its end by itself; what has not is a part. `use` is what it
+    took so far, as far as that is told.
     """
 
     text: str
     confidence: float | None = None
     line_confidence: float | None = None
     ended: bool = False
+    use: ModelUse = NO_USE
 
 
 class WriterFailed(Exception):

@@ -192,6 +192,7 @@ def test_the_model_ends_with_a_process_that_is_killed_and_runs_at_low_priority(t
             await until(client, lambda stats: stats.engine.startswith("taught"))
         child = Path(f"/proc/{child_of(served.pid)}")
         assert int((child / "stat").read_text().rpartition(")")[2].split()[16]) >= 10
+        assert b"ORT_DISABLE_TELEMETRY=1" in (child / "environ").read_bytes().split(b"\0")
         assert (child / "oom_score_adj").read_text().strip() == "900"
         served.kill()
         await served.wait()
@@ -294,3 +295,45 @@ def test_eight_editors_at_once_are_all_answered(tmp_path: Path) -> None:
         assert await asyncio.gather(*map(edit, range(8))) == [REST] * 8
 
     run(talk, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see every socket of the processes")
+def test_no_socket_but_loopback_is_opened_while_a_model_serves(tmp_path: Path) -> None:
+    async def talk() -> None:
+        seen, socket, token = tmp_path / "seen", tmp_path / "socket", tmp_path / "token"
+        token.write_text(TOKEN)
+        watch = (
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            "trace=execve,socket,bind,connect,sendto,sendmsg,sendmmsg",
+            "-o",
+            str(seen),
+        )
+        command = (sys.executable, "-m", "bough_completion", str(socket), "--http", "0", "--token-file", str(token))
+        pipe = asyncio.subprocess.PIPE
+        served = await asyncio.create_subprocess_exec(
+            *watch, *command, "--model", str(TAUGHT), "--device", "cpu", stdin=pipe, stdout=pipe
+        )
+        assert served.stdin is not None and served.stdout is not None
+        port = int(await served.stdout.readline())
+        async with CompletionClient(str(socket)) as client:
+            await until(client, lambda stats: stats.engine.startswith("taught"))
+            assert (await ask(client, TYPED))[0].text == REST
+            assert (await asyncio.to_thread(send, port, "GET", "/health"))[0] == 200
+        served.stdin.close()
+        await asyncio.wait_for(served.wait(), 20)
+        calls = seen.read_text().splitlines()
+        assert any("execve" in line and "bough_completion.model.process" in line for line in calls)
+        strange = [line for line in calls if "AF_INET" in line and "sa_family" in line and not _is_loopback(line)]
+        assert strange == []
+        assert not any(
+            "AF_NETLINK" in line and "sa_family" in line and "nl_groups=00000000" not in line for line in calls
+        )
+
+    asyncio.run(talk())
+
+
+def _is_loopback(call: str) -> bool:
+    return 'inet_addr("127.' in call or 'inet_pton(AF_INET6, "::1"' in call

@@ -62,6 +62,11 @@ class ModelEngine:
         return f"{self.manifest.name} {self.manifest.precision} on {self._session.device}"
 
     @property
+    def is_captured(self) -> bool:
+        """Whether a GPU captures its short runs as CUDA graphs."""
+        return self._session.is_captured
+
+    @property
     def window(self) -> int:
         """How many tokens of prompt and answer together fit."""
         return self._session.window

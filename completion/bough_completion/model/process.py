@@ -26,6 +26,7 @@ from bough_completion.model.engine import Answer, ModelEngine
 from bough_completion.model.errors import ModelError
 from bough_completion.model.runtime import Settings, Stop, cuda_wanted
 from bough_completion.model.template import Prompt
+from bough_completion.query import ModelUse
 from bough_completion.writers import Written
 
 AT_ONCE = 16
@@ -95,7 +96,8 @@ class Answering:
 
 
 def _told(answer: Answer) -> Written:
-    return Written(answer.text, answer.confidence, answer.line_confidence, answer.ended)
+    use = ModelUse(int(answer.complete), answer.tokens, answer.prompt_tokens, answer.reused)
+    return Written(answer.text, answer.confidence, answer.line_confidence, answer.ended, use)
 
 
 def main() -> None:

@@ -139,6 +139,7 @@ class CompleteRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     PATIENCE_MS_FIELD_NUMBER: _builtins.int
     EDITOR_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     path: _builtins.str
     prefix: _builtins.str
@@ -154,6 +155,8 @@ class CompleteRequest(_message.Message):
     """Who asks; empty: nobody whose use is counted. A newer request of the same editor and path supersedes an older one,
     which ends without an answer.
     """
+    max_tokens: _builtins.int
+    """A model writes at most so many tokens; 0 leaves it to the server."""
     def __init__(
         self,
         *,
@@ -165,10 +168,11 @@ class CompleteRequest(_message.Message):
         limit: _builtins.int = ...,
         patience_ms: _builtins.int = ...,
         editor: _builtins.str = ...,
+        max_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["editor", b"editor", "limit", b"limit", "max_lines", b"max_lines", "path", b"path", "patience_ms", b"patience_ms", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["editor", b"editor", "limit", b"limit", "max_lines", b"max_lines", "max_tokens", b"max_tokens", "path", b"path", "patience_ms", b"patience_ms", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,6 +284,7 @@ class GetStatsResponse(_message.Message):
     ACCEPTED_CHARACTERS_FIELD_NUMBER: _builtins.int
     ENGINE_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     blobs: _builtins.int
     tokens: _builtins.int
     words: _builtins.int
@@ -301,6 +306,10 @@ class GetStatsResponse(_message.Message):
         Empty while all is as configured.
         """
 
+    @_builtins.property
+    def model(self) -> Global___ModelUse:
+        """What models have done since the process started, for all repositories."""
+
     def __init__(
         self,
         *,
@@ -313,14 +322,47 @@ class GetStatsResponse(_message.Message):
         accepted_characters: _builtins.int = ...,
         engine: _builtins.str = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
+        model: Global___ModelUse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "engine", b"engine", "kinds", b"kinds", "notes", b"notes", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "engine", b"engine", "kinds", b"kinds", "model", b"model", "notes", b"notes", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatsResponse: _TypeAlias = GetStatsResponse  # noqa: Y015
+
+@_typing.final
+class ModelUse(_message.Message):
+    """Work of models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    REUSED_TOKENS_FIELD_NUMBER: _builtins.int
+    answers: _builtins.int
+    """Answers that came to their end, or to the limit of their tokens."""
+    tokens: _builtins.int
+    """Tokens that they wrote, tokens of their prompts, and how many of these were decoded already."""
+    prompt_tokens: _builtins.int
+    reused_tokens: _builtins.int
+    def __init__(
+        self,
+        *,
+        answers: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+        prompt_tokens: _builtins.int = ...,
+        reused_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "prompt_tokens", b"prompt_tokens", "reused_tokens", b"reused_tokens", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelUse: _TypeAlias = ModelUse  # noqa: Y015
 
 @_typing.final
 class WatchUseRequest(_message.Message):
