@@ -15,7 +15,7 @@ from bough_completion.wire import Blob
 
 from bough_daemon.branches import Snapshot
 from bough_daemon.completion_process import Running
-from bough_daemon.errors import BoughError
+from bough_daemon.errors import BoughError, StoreDamaged
 from bough_daemon.held import Held
 from bough_daemon.objects import Entry
 from bough_daemon.owner import Owner
@@ -151,8 +151,9 @@ class Feeder:
         before, awaited = self._use.moved(self.name, base), self._use.awaited(self.name)
         if before in ("", base) or not awaited:
             return
-        for commit in await self._owner.run(reader.between, before, base):
-            self._use.settle(self.name, await self._owner.run(reader.committed, commit, awaited))
+        with suppress(StoreDamaged):  # nobody has the commits that lead here any more
+            for commit in await self._owner.run(reader.between, before, base):
+                self._use.settle(self.name, await self._owner.run(reader.committed, commit, awaited))
 
     async def _feed_tree(self, client: CompletionClient, reader: Reader, tip: Snapshot) -> None:
         fed = self._fed
@@ -221,10 +222,13 @@ class Feeder:
         for name, one in there.items():
             if fed.tips.get(name) == one.tip or one.tip is None or one.base is None:
                 continue
-            held = fed.teammates.setdefault(name, Held(TEAMMATE_LIMIT))
-            changes = await self._owner.run(reader.differing, one.base, one.tip)
-            await client.feed(self.name, self._of_teammate(reader, held, changes, Origin(Kind.LIVE, name)))
             fed.tips[name] = one.tip
+            held = fed.teammates.setdefault(name, Held(TEAMMATE_LIMIT))
+            try:
+                changes = await self._owner.run(reader.differing, one.base, one.tip)
+            except StoreDamaged:
+                continue  # thinned out meanwhile: a newer one is on its way
+            await client.feed(self.name, self._of_teammate(reader, held, changes, Origin(Kind.LIVE, name)))
 
     async def _of_teammate(
         self, reader: Reader, held: Held, changes: dict[str, Entry | None], origin: Origin
