@@ -149,7 +149,7 @@ class Completer:
                 yield sent
             if not sent or self._paces[work.writer].is_within(question.query.patience):
                 await work.by(deadline)
-            if not work.is_stopped and (work.best is not sent or not sent):
+            if not work.is_stopped and (work.best != sent or not sent):
                 yield work.best
             gave_up = False
         finally:
