@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import tree_sitter
 
@@ -22,19 +23,23 @@ class Rules:
         r"|keyword_argument"
     )
 
-    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
+    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
         """Tell whether an identifier defines its name here."""
-        return bool(self.definition.fullmatch(parent.type)) and (field in self.binding_fields or field is None)
-
-    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
-        """Tell whether an identifier needs its name to be defined."""
-        if node.type == "shorthand_property_identifier":
-            return True
-        if node.type not in ("identifier", "type_identifier"):
+        if not _matches(self.definition, parent.type):
             return False
-        if self.neither.fullmatch(parent.type):
-            return field in ("object", "argument", "operand", "value", "function")
-        return not self.binds(node, parent, field)
+        field = field_of(node, parent)
+        return field is None or field in self.binding_fields
+
+    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
+        """Tell whether an identifier needs its name to be defined."""
+        kind = node.type
+        if kind == "shorthand_property_identifier":
+            return True
+        if kind not in ("identifier", "type_identifier"):
+            return False
+        if _matches(self.neither, parent.type):
+            return field_of(node, parent) in ("object", "argument", "operand", "value", "function")
+        return not self.binds(node, parent)
 
 
 class PythonRules(Rules):
@@ -53,12 +58,11 @@ class PythonRules(Rules):
         }
     )
 
-    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
+    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
         """Tell whether an identifier is bound here."""
         kind = parent.type
         while kind in self.targets and parent.parent is not None:
             node, parent = parent, parent.parent
-            field = field_of(node, parent)
             kind = parent.type
         if kind in (
             "function_definition",
@@ -67,9 +71,9 @@ class PythonRules(Rules):
             "default_parameter",
             "typed_default_parameter",
         ):
-            return field == "name"
+            return field_of(node, parent) == "name"
         if kind in ("assignment", "augmented_assignment", "for_statement", "for_in_clause"):
-            return field == "left"
+            return field_of(node, parent) == "left"
         if kind in (
             "parameters",
             "lambda_parameters",
@@ -81,9 +85,9 @@ class PythonRules(Rules):
             "splat_pattern",
             "type_parameter",
         ):
-            return field != "type"
+            return field_of(node, parent) != "type"
         if kind == "aliased_import":
-            return field == "alias"
+            return field_of(node, parent) == "alias"
         if kind == "dotted_name" and parent.parent is not None:
             return self._imports(node, parent, parent.parent)
         return False
@@ -98,16 +102,16 @@ class PythonRules(Rules):
             and field_of(dotted, statement) == "name"
         )
 
-    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
+    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
         """Tell whether an identifier is looked up when this is evaluated; names in quoted annotations are."""
         if node.type in ("string_content", "string"):
             return _within_type(node)
         if node.type != "identifier":
             return False
         if parent.type == "attribute":
-            return field == "object"
+            return field_of(node, parent) == "object"
         if parent.type == "keyword_argument":
-            return field == "value"
+            return field_of(node, parent) == "value"
         if parent.type in (
             "dotted_name",
             "aliased_import",
@@ -116,7 +120,7 @@ class PythonRules(Rules):
             "nonlocal_statement",
         ):
             return False
-        return parent.type == "augmented_assignment" or not self.binds(node, parent, field)
+        return parent.type == "augmented_assignment" or not self.binds(node, parent)
 
 
 def _within_type(node: tree_sitter.Node) -> bool:
@@ -142,6 +146,11 @@ def field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
         if child.id == node.id:
             return parent.field_name_for_child(index)
     return None
+
+
+@cache
+def _matches(expression: re.Pattern[str], kind: str) -> bool:
+    return expression.fullmatch(kind) is not None
 
 
 # Names that need no definition in a file (Python 3.13 Library Reference, "Built-in Functions", "Built-in Exceptions").
