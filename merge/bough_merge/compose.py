@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .conflicts import Dispute
 from .entities import BARE
+from .indentation import indentation, reindented
 from .syntax import Node
 
 Part = bytes | Dispute
@@ -128,7 +129,7 @@ class _Gaps:
             return piece.parts
         old = indentation(node.source, node.start)
         new = gap[newline + 1 :]
-        return piece.parts if old is None or old == new else [text.replace(b"\n" + old, b"\n" + new)]
+        return piece.parts if old is None or old == new else [reindented(node, old, new)]
 
     def _opinions(self, left: Piece, right: Piece) -> list[bytes | None]:
         """Return, per side, its gap between exactly these two, or at the edge that one of them is."""
@@ -216,13 +217,6 @@ class _Gaps:
             b"\n",
         )
         return join_text.strip() + opening if b"\n" in opening else join_text
-
-
-def indentation(source: bytes, start: int) -> bytes | None:
-    """Return the white space before an offset back to its line's start, or None where other text is in between."""
-    begin = source.rfind(b"\n", 0, start) + 1
-    space = source[begin:start]
-    return space if not space.strip() else None
 
 
 def _three(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:

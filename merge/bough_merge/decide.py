@@ -9,7 +9,7 @@ from .children import Children
 from .compose import Part, Piece, Sides, join
 from .conflicts import Dispute
 from .embedding import Embedded, embedded
-from .entities import group_of, name_of
+from .entities import group_of, name_of, operator_of
 from .lines import merge_lines
 from .sequences import Kind, Region, three_way
 from .syntax import Group, Node, members_of, parse, same_meaning
@@ -84,6 +84,8 @@ class Decider:
             or (base is not None and not sides.base)
         ):
             return self._leaf(base, ours, theirs)
+        if operator_of(ours) != operator_of(theirs) or (base is not None and operator_of(base) != operator_of(ours)):
+            return [self._dispute(base, ours, theirs, final=True)]
         if base is None and not _is_set(ours) and not isinstance(ours, Group):
             return [self._dispute(None, ours, theirs)]
         return join(self._pieces(sides, ours), sides, ours)

@@ -144,23 +144,36 @@ def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
 
 
 def _flattened(parent: Node) -> list[Node]:
-    """Return the direct children; those of a left-recursive type take the place of the nested node."""
+    """Return the direct children; those of a left-recursive type take the place of the nested node.
+
+    So do the operands of a chain with one operator (`a and b and c`).
+    """
     assert parent.raw is not None
     found: list[Node] = []
     mark = parent.lang.mark_of(parent.kind, parent.text) if parent.lang.marks else parent.kind
     flat = parent.kind in parent.lang.flat
+    chain: str | None = None
     stack: list[tuple[tree_sitter.Node, str | None]] = [(parent.raw, None)]
     while stack:
         raw, field = stack.pop()
         if raw.id == parent.raw.id or (flat and raw.type == parent.kind):
             inner = [(child, raw.field_name_for_child(at)) for at, child in enumerate(raw.children)]
             stack.extend(reversed(inner))
+            chain = chain or _operator(raw)
+            continue
+        if chain is not None and field == "left" and raw.type == parent.kind and _operator(raw) == chain:
+            stack.extend(reversed([(child, raw.field_name_for_child(at)) for at, child in enumerate(raw.children)]))
             continue
         node = _node(raw, parent)
         if node is not None:
             node.field, node.container = field, mark
             found.append(node)
     return found
+
+
+def _operator(raw: tree_sitter.Node) -> str | None:
+    operator = raw.child_by_field_name("operator")
+    return operator.type if operator is not None else None
 
 
 def _filled(children: list[Node], parent: Node) -> list[Node]:
