@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .conflicts import Dispute
@@ -82,27 +82,48 @@ class _Gaps:
         self.end = Piece([], (len(sides.base), len(sides.ours), len(sides.theirs)))
         self.levels = tuple(self._level(side) for side in range(3))
         self.level = _three(self.levels[0], self.levels[1], self.levels[2])
+        self._chosen = self._laid_out()
 
     def between(self, left: Piece, right: Piece) -> bytes:
         """Return the gap between two pieces, merged from the sides that have an opinion."""
         opinions = self._opinions(left, right)
-        if any(opinion is not None for opinion in opinions):
+        if any(opinions[side] is not None for side in self._chosen):
             return self._levelled(opinions)
         if self._edge(left) and self._edge(right):
             return b"" if left is self.start and right is not self.end else self._closing(right)
-        for side in (1, 2, 0):
-            at = right.at[side]
-            if at is not None and right.at[0] is None and self._inner(side, at - 1):
-                return self._relevel(self.sides.gap(side, at - 1), side)
-        for side in (1, 2, 0):
-            at = left.at[side]
-            if at is not None and self._inner(side, at):
-                return self._relevel(self.sides.gap(side, at), side)
-        for side in (1, 2, 0):
+        nearby = [*self._nearby(left, right)]
+        if nearby:
+            alike = [(gap, side) for gap, side, as_here in nearby if as_here]
+            if alike and (left.at[0] is None or right.at[0] is None):
+                return self._relevel(*alike[0])
+            return self._relevel(*max(alike or [(gap, side) for gap, side, _ in nearby], key=_blank_lines))
+        for side in self._chosen:
             for at in range(len(self.sides.lists[side][0]) - 1):
                 if self._inner(side, at):
                     return self._relevel(self.sides.gap(side, at), side)
         return self._default(left)
+
+    def _nearby(self, left: Piece, right: Piece) -> Iterator[tuple[bytes, int, bool]]:
+        """Yield the gaps before one and behind the other of two that no side has side by side, best first.
+
+        With each comes its side, and whether it stands between children of the same two types as here.
+        """
+        kinds = self._kind(left), self._kind(right)
+        for piece, step in ((right, -1), (left, 0)):
+            for side in self._chosen:
+                at = piece.at[side]
+                if at is not None and self._inner(side, at + step):
+                    nodes = self.sides.lists[side][0]
+                    around = nodes[at + step].core.kind, nodes[at + step + 1].core.kind
+                    yield self.sides.gap(side, at + step), side, around == kinds
+
+    def _kind(self, piece: Piece) -> str:
+        """Return the type of a piece that is no edge, empty for one that is."""
+        for side in (1, 2, 0):
+            at, nodes = piece.at[side], self.sides.lists[side][0]
+            if at is not None and 0 <= at < len(nodes):
+                return nodes[at].core.kind
+        return ""
 
     def _closing(self, right: Piece) -> bytes:
         """Return what stands in front of the closing delimiter of a list that lost all its children."""
@@ -166,8 +187,25 @@ class _Gaps:
         """Tell whether the gap behind a child stands between two children that are no delimiters."""
         return self._inner_item(side, left) and self._inner_item(side, left + 1)
 
+    def _laid_out(self) -> tuple[int, ...]:
+        """Return the sides whose layout the merged list takes: one of them may have put each child on its own line."""
+        layouts = [self._is_stacked(side) for side in range(3)]
+        base, ours, theirs = layouts
+        if ours is None or theirs is None or ours == theirs:
+            return 1, 2, 0
+        wanted = (theirs if ours == base else ours) if base is not None else True
+        return tuple(side for side in (1, 2, 0) if layouts[side] == wanted)
+
+    def _is_stacked(self, side: int) -> bool | None:
+        """Tell whether each child stands on a line of its own, or all on one line; None where it is neither."""
+        nodes = self.sides.lists[side][0]
+        if len(nodes) < 3 or nodes[0].named or nodes[-1].named:
+            return None
+        breaks = {b"\n" in self.sides.gap(side, at) for at in range(len(nodes) - 1)}
+        return breaks.pop() if len(breaks) == 1 else None
+
     def _levelled(self, opinions: Sequence[bytes | None]) -> bytes:
-        base, ours, theirs = opinions
+        base, ours, theirs = (opinion if side in self._chosen else None for side, opinion in enumerate(opinions))
         if base is not None and ours is not None and theirs is not None:
             side = 2 if ours == base else 1
         else:
@@ -217,6 +255,10 @@ class _Gaps:
             b"\n",
         )
         return join_text.strip() + opening if b"\n" in opening else join_text
+
+
+def _blank_lines(gap: tuple[bytes, int]) -> int:
+    return gap[0].count(b"\n")
 
 
 def _three(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:
