@@ -176,7 +176,7 @@ class _Gaps:
             at = piece.at[side]
             if at is not None:
                 nodes = self.sides.lists[side][0]
-                return not (0 <= at < len(nodes)) or not (nodes[at].named or self.bare)
+                return not (0 <= at < len(nodes)) or (not self.bare and _is_delimiter(nodes, at))
         return False
 
     def _inner_item(self, side: int, at: int) -> bool:
@@ -255,6 +255,12 @@ class _Gaps:
             b"\n",
         )
         return join_text.strip() + opening if b"\n" in opening else join_text
+
+
+def _is_delimiter(nodes: Sequence[Node], at: int) -> bool:
+    """Tell whether a token opens or closes a list, so that its gap is the list's, whatever stands next to it."""
+    token = nodes[at]
+    return not token.named and (at in (0, len(nodes) - 1) or not token.text.strip(b"()[]{}<>|/"))
 
 
 def _blank_lines(gap: tuple[bytes, int]) -> int:
