@@ -42,9 +42,9 @@ class Decider:
         """Return the merged text of one entity in order, with a `Dispute` for what the sides cannot both have."""
         if ours.text == theirs.text:
             return [ours.text]
-        if base is not None and ours.text == base.text:
+        if base is not None and ours.text == base.text and not self._drops_needed(base, theirs):
             return [theirs.text]
-        if base is not None and theirs.text == base.text:
+        if base is not None and theirs.text == base.text and not self._drops_needed(base, ours):
             return [ours.text]
         if same_meaning(ours, theirs):
             return [ours.text]
@@ -56,6 +56,12 @@ class Decider:
             return self._deeper(base, ours, theirs)
         finally:
             self._where.pop()
+
+    def _drops_needed(self, base: Node, side: Node) -> bool:
+        """Tell whether a side dropped a needed name from a list of imports."""
+        if not self.needed or ("import" not in base.core.kind and "use_" not in base.core.kind):
+            return False
+        return not self.needed.isdisjoint(set(base.words) - set(side.words))
 
     def _deeper(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         inner = embedded(ours) if base is not None else None

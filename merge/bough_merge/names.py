@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import tree_sitter
 
-from .bindings import Rules, rules_of
+from .binding_rules import rules_of
+from .bindings import Rules
 from .scopes import binding_scope, is_scope, mixed_words, scope_name
 from .sequences import changes
 from .syntax import Node
@@ -64,7 +65,7 @@ def _cut(side: Node, merged: Node, rules: Rules) -> set[bytes]:
 
 def _binds(root: Node, word: re.Match[bytes], rules: Rules) -> bool:
     node = root.raw.descendant_for_byte_range(word.start(), word.end()) if root.raw is not None else None
-    return node is not None and node.parent is not None and rules.binds(node, node.parent)
+    return node is not None and node.parent is not None and rules.binds(node, node.parent, word[0])
 
 
 def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[Use], bool]:
@@ -79,12 +80,12 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[Use], bool]:
         if node is None or parent is None:
             continue
         found.append((node, parent, at))
-        if rules.binds(node, parent):
+        if rules.binds(node, parent, name):
             scope = binding_scope(node)
             if scope.id == root.raw.id:
                 return [], True  # what the whole file binds answers every use
             bound.add(scope.id)
-    uses = [(node, at) for node, parent, at in found if rules.uses(node, parent)]
+    uses = [(node, at) for node, parent, at in found if rules.uses(node, parent, name)]
     left = [Use(name, scope_name(node, root), at) for node, at in uses if not _answered(node, bound, rules)]
     return left, bool(bound)
 

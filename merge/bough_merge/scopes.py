@@ -38,7 +38,7 @@ def binding_scope(node: tree_sitter.Node) -> tree_sitter.Node:
     current, parent = node, node.parent
     while parent is not None and "declarator" in parent.type:
         current, parent = parent, parent.parent
-    if parent is not None and is_scope(parent) and field_of(current, parent) in ("name", "declarator"):
+    if parent is not None and is_scope(parent) and field_of(current, parent) in ("name", "declarator", None):
         current = parent
     outermost = parent is not None and parent.type == "global_statement"
     while (around := current.parent) is not None:
