@@ -40,7 +40,7 @@ class Rules:
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
         """Tell whether a name is defined by the node in which it stands."""
-        imported = imports(node, name)
+        imported = imports(node, name) if node.is_named else False
         if imported is not None:
             return imported
         if not _matches(self.definition, parent.type):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .conflicts import Dispute
-from .entities import BARE
+from .entities import BARE, group_of
 from .indentation import indentation, reindented
 from .syntax import Node
 
@@ -114,16 +114,19 @@ class _Gaps:
                 at = piece.at[side]
                 if at is not None and self._inner(side, at + step):
                     nodes = self.sides.lists[side][0]
-                    around = nodes[at + step].core.kind, nodes[at + step + 1].core.kind
+                    around = self._kind_of(nodes[at + step]), self._kind_of(nodes[at + step + 1])
                     yield self.sides.gap(side, at + step), side, around == kinds
 
     def _kind(self, piece: Piece) -> str:
-        """Return the type of a piece that is no edge, empty for one that is."""
+        """Return the group or else the type of a piece that is no edge, empty for one that is."""
         for side in (1, 2, 0):
             at, nodes = piece.at[side], self.sides.lists[side][0]
             if at is not None and 0 <= at < len(nodes):
-                return nodes[at].core.kind
+                return self._kind_of(nodes[at])
         return ""
+
+    def _kind_of(self, node: Node) -> str:
+        return group_of(self.parent, node) or node.core.kind
 
     def _closing(self, right: Piece) -> bytes:
         """Return what stands in front of the closing delimiter of a list that lost all its children."""

@@ -52,6 +52,15 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
                 yield from (use for use in now if use.scope not in open_scopes)
 
 
+def names_bound(root: Node, node: Node) -> set[bytes]:
+    """Return the names that a node of a tree binds for what stands around it."""
+    rules = rules_of(root.lang.name)
+    if rules is None:
+        return set()
+    words = _WORD.finditer(root.source, node.start, node.end)
+    return {word[0] for word in words if _binds(root, word, rules)}
+
+
 def _cut(side: Node, merged: Node, rules: Rules) -> set[bytes]:
     """Return the names that lines of a side bind which the merged text has not."""
     old, new = lines_of(side.source), lines_of(merged.source)
