@@ -32,9 +32,8 @@ LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
 class Session:
     """Record one working tree, from `start` to `stop`.
 
-    `on_snapshot` is called on the event loop after each new snapshot, `on_gone` when the working tree has been removed
-    or moved. `failure`: why the last snapshot could not be
-    taken, or None.
+    `on_snapshot` is called on the event loop with each new tip, whether a save or a command made it; `on_gone` when the
+    working tree has been removed or moved. `failure`: why the last snapshot could not be taken, or None.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class Session:
         self._head_moves = False
         self._marks: dict[str, asyncio.Future[None]] = {}
         self._pending = Changes(lost=True, git=True)
+        self._announced: Snapshot | None = None
         self._arrived: str | None = None
         self._untidied = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,6 +124,14 @@ class Session:
             finally:
                 self._head_moves = False
                 self._pending.git = True
+                self.announce()
+
+    def announce(self) -> None:
+        """Tell of the branch's tip where it has not been told yet."""
+        tip = self.branch.tip
+        if tip is not None and tip is not self._announced:
+            self._announced = tip
+            self._on_snapshot(tip)
 
     def state(self) -> str:
         """Return `live`, or what keeps the recording from being all that it should be."""
@@ -195,7 +203,7 @@ class Session:
         """
         async with self._turn:
             changes = self._merge_pending(self._watch.take())
-            before, links = self.branch.tip, self.snapshots.linked()
+            links = self.snapshots.linked()
             try:
                 if changes.rules:
                     await self.owner.run(self.snapshots.forget_rules)
@@ -209,8 +217,7 @@ class Session:
             self.failure = None
             if links - self.snapshots.linked():
                 await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
-        if tip is not before:
-            self._on_snapshot(tip)
+        self.announce()
         if tip.base != self._arrived:
             self._arrived = tip.base
             self._spawn(self._arrive(tip.base))
