@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from bough_daemon.git import Git
+from bough_daemon.git import Git, quoted
 from bough_daemon.ground import Ground
 from bough_daemon.index import WHOLE
 from bough_daemon.objects import FILE, FOLDER, Objects
@@ -36,7 +36,7 @@ def cleaned(git: Git, paths: Sequence[str]) -> dict[str, str]:
     """Return for each file on disk the id of the blob that `git add` would make of it."""
     if not paths:
         return {}
-    names = b"".join(_quoted(path) + b"\n" for path in paths)
+    names = b"".join(quoted(path) + b"\n" for path in paths)
     return dict(zip(paths, git.run("hash-object", "--stdin-paths", stdin=names).decode().split(), strict=True))
 
 
@@ -49,7 +49,7 @@ class Checkout:
     def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
         self._folder = folder
         # What was staged before a hop may be in the store alone by now.
-        borrowed = os.fsdecode(_quoted(objects.folder, ":"))
+        borrowed = os.fsdecode(quoted(objects.folder, ":"))
         self._git = worktree.git.with_environment(
             GIT_INDEX_FILE=os.path.join(folder, "index"), GIT_ALTERNATE_OBJECT_DIRECTORIES=borrowed, **WHOLE
         )
@@ -157,11 +157,3 @@ def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
             return True
         pending += [entry.oid for entry in entries.values() if entry.mode == FOLDER]
     return False
-
-
-def _quoted(path: str, special: str = "") -> bytes:
-    """Return a path in C quotes where Git could misread it: a quote in front, a newline, one of `special`."""
-    raw = os.fsencode(path)
-    if not raw.startswith(b'"') and not any(letter in path for letter in "\n" + special):
-        return raw
-    return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'

@@ -147,10 +147,16 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
     def _left_out(self, folders: list[str]) -> list[bool]:
-        """Return for each folder whether Git ignores it with everything in it. Called from the watcher's thread too."""
+        """Return for each folder whether nothing in it is ours: Git ignores it all, or it is a repository of its own.
+
+        Called from the watcher's thread too.
+        """
         facts = self.snapshots.index.facts
         ignored = self.snapshots.ignores.ignored(folders)
-        return [out and not facts.tracked_below(folder) for folder, out in zip(folders, ignored, strict=True)]
+        return [
+            (out and not facts.tracked_below(folder)) or self.snapshots.is_link(folder)
+            for folder, out in zip(folders, ignored, strict=True)
+        ]
 
     def _on_events(self) -> None:
         for mark in self._watch.passed():
