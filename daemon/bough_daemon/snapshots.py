@@ -100,8 +100,8 @@ class Snapshots:
         folders: dict[str, bool] = {"": True}
         for path in sorted(wanted):
             found.update(self._look(tree, path, folders))
-        if self._not_enough:
-            return None
+        if self._not_enough or (found and self.index.facts.sparse):
+            return None  # outside of a sparse checkout Git takes neither edits nor removals
         for path in changed.hidden if changed is not None else ():
             found.update(self._as_in_index(path))
         return self.store.objects.splice(tree, found) if found else tree
@@ -136,8 +136,7 @@ class Snapshots:
         if self._looked_at > FLOOD:
             self._not_enough = True
             return
-        # Another name of the same file changed without an event; what is new outside a sparse checkout is refused.
-        self._not_enough |= status.st_nlink > 1 or (before is None and self.index.facts.sparse)
+        self._not_enough |= status.st_nlink > 1  # another name of the same file changed without an event
         try:
             yield path, self._hasher.entry(path, status, before)
             self.unreadable.pop(path, None)
@@ -197,7 +196,6 @@ class Snapshots:
         if was is None and self.ignores.ignored([path])[0]:
             self._links.discard(path)
             return
-        self._not_enough |= was is None and self.index.facts.sparse
         if entry is not None:
             self.unreadable.pop(path, None)
             yield path, entry

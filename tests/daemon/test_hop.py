@@ -548,6 +548,15 @@ def test_line_ends_that_were_committed_before_the_rules_are_no_obstacle(here: De
     assert everything(here.root) == before
 
 
+def test_her_rules_do_not_make_the_bytes_of_my_files(here: Desk) -> None:
+    here.teammate_at("alice", {".gitattributes": b"* text eol=crlf\n", "a.txt": None, "d/b.txt": b"hers\n"})
+    before = everything(here.root)
+    enter(here)
+    assert (here.root / "d/b.txt").read_bytes() == b"hers\r\n"
+    leave(here)
+    assert everything(here.root) == before
+
+
 def test_permissions_that_no_tree_tells_come_back(here: Desk) -> None:
     git(here.root, "config", "core.fileMode", "false")
     (here.root / "a.txt").chmod(0o755)

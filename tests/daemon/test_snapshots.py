@@ -284,6 +284,18 @@ def test_a_new_file_outside_a_sparse_checkout_is_refused_as_git_refuses_it(bench
     assert bench.look("g", "h", "dir", "dir/deep") == wanted
 
 
+def test_edits_and_removals_outside_of_a_sparse_checkout_are_refused_as_git_refuses_them(bench: Bench) -> None:
+    write_files(bench.root, {"a/x": b"1", "b/x": b"2"})
+    git(bench.root, "add", "-A")
+    git(bench.root, "commit", "-qm", "more")
+    git(bench.root, "sparse-checkout", "set", "dir")
+    write_files(bench.root, {"a/x": b"edited", "b/x": b"2", "dir/b.txt": b"edited"})
+    git(bench.root, "status")
+    assert bench.look("a", "b", "dir/b.txt") == bench.by_git()
+    (bench.root / "b/x").unlink()
+    assert bench.look("b/x") == bench.by_git()
+
+
 def test_a_filter_that_fails_keeps_only_its_own_file_out(bench: Bench) -> None:
     git(bench.root, "config", "filter.absent.clean", "no-such-program-anywhere")
     git(bench.root, "config", "filter.absent.required", "true")
