@@ -309,6 +309,26 @@ def test_an_unknown_certificate_is_refused(folder: Path) -> None:
     run(test())
 
 
+def test_callers_who_say_nothing_or_nonsense_keep_nobody_else_waiting(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            doors = [alice.listener.addresses()[0], alice.listener.join_addresses()[0]]
+            with contextlib.ExitStack() as held:
+                for number in range(200):
+                    host, _, port = doors[number % 2].rpartition(":")
+                    idle = held.enter_context(socket.create_connection((host, int(port))))
+                    idle.sendall([b"", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n", os.urandom(100)][number // 2 % 4])
+                tip = await alice.save({"a.txt": b"meanwhile\n"})
+                await eventually(lambda: bob.tip_of("alice") == tip)
+                carol = await all_of.start("carol")
+                await carol.sync.join(ticket, "carol")
+                await eventually(lambda: carol.tip_of("alice") == tip)
+
+    run(test())
+
+
 def test_a_member_of_another_team_of_the_same_daemon_is_refused(folder: Path) -> None:
     async def test() -> None:
         async with machines(folder) as all_of:
