@@ -93,7 +93,7 @@ class LocalModel:
         """It keeps what it has read."""
         return True
 
-    def may_read(self, is_fed: bool) -> bool:
+    def may_read(self, given_out: bool) -> bool:
         """It may read everything: nothing leaves the machine."""
         return True
 

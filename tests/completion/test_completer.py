@@ -35,7 +35,7 @@ class Slow:
     is_ready: bool = True
     room: int = 1000
     reads_ahead: bool = True
-    only_fed: bool = False
+    only_given_out: bool = False
     fails: bool = False
     go: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,8 +43,8 @@ class Slow:
     wishes: list[Wish] = field(default_factory=list)
     stopped: int = 0
 
-    def may_read(self, is_fed: bool) -> bool:
-        return is_fed or not self.only_fed
+    def may_read(self, given_out: bool) -> bool:
+        return given_out or not self.only_given_out
 
     async def write(self, wish: Wish) -> AsyncGenerator[Written, None]:
         self.wishes.append(wish)
@@ -170,9 +170,15 @@ def test_a_writer_that_fails_or_may_not_read_leaves_the_first_answer() -> None:
             assert await answers(made, question()) == [["um(kit)"]]
             writer.is_ready = False
             assert (await answers(made, question("y = 2\n" + TYPED)))[-1] == ["agon()"]
-            other.only_fed = True
+            other.only_given_out = True
             assert await answers(made, question("z = 3\n" + TYPED, path="secret.env")) == [["um(kit)"]]
             assert [wish.prompt.path for wish in other.wishes] == ["b.py"]
+            await made.feed("shop", [Blob("secret.py", "def key():\n    return 'hidden'\n", BUFFER)])
+            await answers(made, question("from secret import key\n" + TYPED))
+            assert other.wishes[-1].prompt.files == ()
+            other.only_given_out = False
+            await answers(made, question("from secret import key\n#\n" + TYPED))
+            assert other.wishes[-1].prompt.files == (("secret.py", "def key():"),)
 
     run(talk)
 
