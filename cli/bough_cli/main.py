@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -72,7 +73,17 @@ def application(typed: str = "") -> typer.Typer:
     return app
 
 
-def _nothing() -> None:
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bough {version('bough')}")
+        raise typer.Exit
+
+
+def _nothing(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
     """Make a Git repository live: every save on a branch of your own, streamed to your team."""
 
 

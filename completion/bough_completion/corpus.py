@@ -62,6 +62,7 @@ class Corpus:
         """Of each slot, the suffix of its file."""
         self._segments: list[Segment] = []
         self._fresh: list[Piece] = []
+        self._live: dict[tuple[str, Origin], Entry] = {}
         self._dead = 0
 
     def put(self, path: str, text: str, origin: Origin) -> None:
@@ -72,6 +73,8 @@ class Corpus:
         entry = Entry(path, origin, slot, piece)
         self.entries[path, origin] = entry
         self.by_slot.append(entry)
+        if origin.kind is Kind.LIVE:
+            self._live[path, origin] = entry
         self.suffixes.append(splitext(path)[1])
         self._fresh.append(piece)
         self.version += 1
@@ -79,6 +82,7 @@ class Corpus:
     def drop(self, path: str, origin: Origin) -> None:
         """Forget a text; one that was never there is no error."""
         entry = self.entries.pop((path, origin), None)
+        self._live.pop((path, origin), None)
         if entry is not None:
             self.by_slot[entry.slot] = None
             self._dead += len(entry.piece.surfaces)
@@ -104,7 +108,7 @@ class Corpus:
 
     def live(self) -> list[Entry]:
         """Return the texts of teammates' live branches."""
-        return [entry for entry in self.entries.values() if entry.origin.kind is Kind.LIVE]
+        return list(self._live.values())
 
     def own(self, path: str) -> Entry | None:
         """Return the member's own newest text of a file."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bough_completion.query import Query
-from bough_completion.segment import Piece, Segment
+from bough_completion.segment import Piece, Positions, Segment
 from bough_completion.tokens import BOUNDARY, NEWLINE, Tokens, Vocabulary, split
 from bough_completion.vote import REACH
 
 _WINDOW = 64_000
 """Characters of the file that are read before the cursor, and as many after it."""
+_WEIGHT = 4.0
+"""A vote of the file itself, where one of another file weighs 1."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,10 @@ class Document:
     typed: str
     spaced: bool
     ending: int
+
+    def weights(self, places: Positions) -> NDArray[np.float64]:
+        """Return what the votes of places in the file itself weigh."""
+        return np.full(len(places), _WEIGHT)
 
 
 class Documents:

@@ -35,7 +35,10 @@ FEW = 64  # changed files that are surely the member's own work and learned even
 
 @dataclass
 class _Fed:
-    """What one life of the process was fed. `whole`: all of the tree that can be learned. `near`: what came first, chosen at `chosen`."""
+    """What one life of the process was fed.
+
+    `whole`: all of the tree that can be learned. `near`: the file whose surroundings came first, chosen at `chosen`.
+    """
 
     generation: int
     tree: str | None = None

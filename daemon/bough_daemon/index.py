@@ -140,7 +140,8 @@ def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wa
     """
     with _copy(worktree) as git:
         marks = _marks(git, hidden)
-        git.run("read-tree", "--reset", commit)
+        # What is outside of a sparse checkout is marked below; Git would refuse where such a file is on disk, edited.
+        git.run("read-tree", "--no-sparse-checkout", "--reset", commit)
         present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
         for option, paths in marks.items():
             names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
@@ -184,7 +185,7 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
     Staged blobs and conflicts, but also the trees and old blobs in Git's own extensions, which `git fsck` looks at.
     """
     changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
-    staged = [field.split(b" ") for field in changed.split(b"\0") if field.startswith(b":")]
+    staged = [field.split(b" ") for field in changed.split(b"\0")[:-1:2]]  # each is followed by its path
     unmerged = [line.split(b" ") for line in worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0") if line]
     pairs = [(words[1], words[3]) for words in staged] + [(words[0], words[1]) for words in unmerged]
     found = [oid.decode() for mode, oid in pairs if int(mode, 8) != SUBMODULE]
@@ -273,7 +274,7 @@ def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[Git]:
 def _intend(git: Git, paths: Collection[str]) -> None:
     if paths:
         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        options = ("--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
+        options = ("--intent-to-add", "--force", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul")
         git.with_environment(GIT_LITERAL_PATHSPECS="1").run("add", *options, stdin=names)
 
 

@@ -29,7 +29,7 @@ class Place:
 
     `tree`: the tree of the snapshot, `picture`: the same with what Git ignored and was in the way. `index`: the blob of
     the index file. `named`: what the index names beyond HEAD's commit. `shared_index`: (name, blob) of the file that a
-    split index shares.
+    split index shares. `hidden`: paths that the index says to skip or to assume unchanged, whatever is on disk.
     """
 
     oid: str
@@ -40,6 +40,7 @@ class Place:
     index: str | None
     named: tuple[str, ...]
     shared_index: tuple[str, str] | None
+    hidden: frozenset[str] = frozenset()
 
 
 def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str] = ()) -> Place:
@@ -64,6 +65,7 @@ def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str
         index=objects.write_blob(data) if data is not None else None,
         named=tuple(index.named_beyond(live.worktree, objects, head.commit, data or b"")),
         shared_index=(shared[0], objects.write_blob(shared[1])) if shared is not None else None,
+        hidden=index.hidden_paths(live.worktree),
     )
     objects.own(found.named)
     oid = objects.write_commit(
@@ -88,6 +90,7 @@ def read(objects: Objects, oid: str) -> Place:
         index=entries[INDEX].oid if INDEX in entries else None,
         named=tuple(entry.oid for entry in objects.tree(entries[NAMED].oid).values()) if NAMED in entries else (),
         shared_index=(facts["shared_index"], shared.oid) if shared is not None else None,
+        hidden=frozenset(facts.get("hidden", ())),
     )
 
 
@@ -116,6 +119,7 @@ def _tree(objects: Objects, place: Place) -> str:
         "raw": dict(place.picture.raw),
         "modes": dict(place.picture.modes),
         "shared_index": place.shared_index[0] if place.shared_index is not None else None,
+        "hidden": sorted(place.hidden),
     }
     entries = {
         FILES: Entry(FOLDER, place.picture.tree),

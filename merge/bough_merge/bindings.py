@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import tree_sitter
+
+_IMPORT = re.compile(
+    r"import_(declaration|header|spec|specification)|use_declaration|namespace_use_clause|using_directive"
+)
+# Between an import and the names in it; in a list each entry is a path of its own.
+_PATH = re.compile(
+    r"identifier|import_alias|qualified_name|namespace_name|interpreted_string_literal"
+    r"|scoped_\w+|use_as_clause|arrow_renamed_identifier|namespace_selectors|namespace_use_group|use_list"
+)
+_LIST = frozenset({"namespace_selectors", "namespace_use_group", "use_list"})
+_VERSION = re.compile(rb"v\d+")
 
 
 class Rules:
@@ -12,6 +24,7 @@ class Rules:
 
     builtins: frozenset[bytes] = frozenset()
     inner_scopes_see_classes = True
+    identifiers = frozenset({"identifier", "type_identifier"})
     binding_fields = frozenset({"name", "declarator", "pattern", "alias", "parameter", "parameters"})
     definition = re.compile(
         r".*(definition|declaration|declarator|enumerator|preproc_def|preproc_function_def|_item|parameter.*|specifier"
@@ -21,119 +34,91 @@ class Rules:
         r"(member|field|attribute|selector|scoped|qualified|navigation|property|key|label).*|.*_(access|path)|pair"
         r"|keyword_argument"
     )
-
-    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
-        """Tell whether an identifier defines its name here."""
-        return bool(self.definition.fullmatch(parent.type)) and (field in self.binding_fields or field is None)
-
-    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
-        """Tell whether an identifier needs its name to be defined."""
-        if node.type == "shorthand_property_identifier":
-            return True
-        if node.type not in ("identifier", "type_identifier"):
-            return False
-        if self.neither.fullmatch(parent.type):
-            return field in ("object", "argument", "operand", "value", "function")
-        return not self.binds(node, parent, field)
-
-
-class PythonRules(Rules):
-    """Know Python's bindings (Language Reference, 4.2.1 and 4.2.2)."""
-
-    inner_scopes_see_classes = False
-
-    targets = frozenset(
-        {
-            "pattern_list",
-            "tuple_pattern",
-            "list_pattern",
-            "list_splat_pattern",
-            "dictionary_splat_pattern",
-            "parenthesized_expression",
-        }
+    looked_up = frozenset(
+        {"object", "argument", "operand", "value", "function", "path", "scope", "expression", "package"}
     )
 
-    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
-        """Tell whether an identifier is bound here."""
-        kind = parent.type
-        while kind in self.targets and parent.parent is not None:
-            node, parent = parent, parent.parent
-            field = field_of(node, parent)
-            kind = parent.type
-        if kind in (
-            "function_definition",
-            "class_definition",
-            "named_expression",
-            "default_parameter",
-            "typed_default_parameter",
-        ):
-            return field == "name"
-        if kind in ("assignment", "augmented_assignment", "for_statement", "for_in_clause"):
-            return field == "left"
-        if kind in (
-            "parameters",
-            "lambda_parameters",
-            "as_pattern_target",
-            "global_statement",
-            "nonlocal_statement",
-            "typed_parameter",
-            "case_pattern",
-            "splat_pattern",
-            "type_parameter",
-        ):
-            return field != "type"
-        if kind == "aliased_import":
-            return field == "alias"
-        if kind == "dotted_name" and parent.parent is not None:
-            return self._imports(node, parent, parent.parent)
-        return False
-
-    def _imports(self, node: tree_sitter.Node, dotted: tree_sitter.Node, statement: tree_sitter.Node) -> bool:
-        if statement.type == "case_pattern":
-            return dotted.named_child_count == 1
-        if statement.type == "import_statement":
-            return node.start_byte == dotted.start_byte
-        return (
-            statement.type in ("import_from_statement", "future_import_statement")
-            and field_of(dotted, statement) == "name"
-        )
-
-    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, field: str | None) -> bool:
-        """Tell whether an identifier is looked up when this is evaluated; names in quoted annotations are."""
-        if node.type in ("string_content", "string"):
-            return _within_type(node)
-        if node.type != "identifier":
+    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
+        """Tell whether a name is defined by the node in which it stands."""
+        imported = imports(node, name) if node.is_named else False
+        if imported is not None:
+            return imported
+        if not _matches(self.definition, parent.type):
             return False
-        if parent.type == "attribute":
-            return field == "object"
-        if parent.type == "keyword_argument":
-            return field == "value"
-        if parent.type in (
-            "dotted_name",
-            "aliased_import",
-            "keyword_pattern",
-            "global_statement",
-            "nonlocal_statement",
-        ):
-            return False
-        return parent.type == "augmented_assignment" or not self.binds(node, parent, field)
+        field = field_of(node, parent)
+        return field is None or field in self.binding_fields
 
-
-def _within_type(node: tree_sitter.Node) -> bool:
-    current = node.parent
-    while current is not None and current.type in (
-        "string",
-        "type",
-        "subscript",
-        "generic_type",
-        "type_parameter",
-        "binary_operator",
-        "union_type",
-    ):
-        if current.type == "type":
+    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
+        """Tell whether a name must be defined where its node stands."""
+        kind = node.type
+        if kind == "shorthand_property_identifier":
             return True
-        current = current.parent
-    return False
+        if kind not in self.identifiers or imports(node, name) is not None:
+            return False
+        if _matches(self.neither, parent.type):
+            return field_of(node, parent) in self.looked_up
+        return not self.binds(node, parent, name)
+
+
+class Places(Rules):
+    """Know a language by the places of its identifiers, each written `parent.field`.
+
+    `binding` are those that define a name, `label` those that only stand for a member or an argument; everywhere else
+    a name is looked up. `wrappers` are nodes that say no more than the identifier in them.
+    """
+
+    def __init__(self, identifiers: str, binding: str, label: str, wrappers: str = "") -> None:
+        self.identifiers = frozenset(identifiers.split())
+        self._binding = re.compile("|".join(binding.split()))
+        self._label = re.compile("|".join(label.split()))
+        self._wrappers = frozenset(wrappers.split())
+
+    def _is_at(self, places: re.Pattern[str], node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
+        if parent.type in self._wrappers and parent.parent is not None:
+            node, parent = parent, parent.parent
+        return _matches(places, f"{parent.type}.{field_of(node, parent) or ''}")
+
+    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
+        """Tell whether a name is defined by the node in which it stands."""
+        imported = imports(node, name)
+        if imported is not None:
+            return imported
+        return node.type in self.identifiers and self._is_at(self._binding, node, parent)
+
+    def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
+        """Tell whether a name must be defined where its node stands."""
+        if node.type not in self.identifiers or imports(node, name) is not None:
+            return False
+        return not self._is_at(self._binding, node, parent) and not self._is_at(self._label, node, parent)
+
+
+def imports(node: tree_sitter.Node, name: bytes) -> bool | None:
+    """Tell whether an import binds a name by this node: an alias, or the end of a path. None outside of imports."""
+    current, parent = node, node.parent
+    is_last = True
+    while parent is not None and not _matches(_IMPORT, parent.type):
+        if not _matches(_PATH, parent.type):
+            return None
+        is_last = is_last or parent.type in _LIST
+        if parent.type not in _LIST and current.next_named_sibling is not None:
+            is_last = False
+        current, parent = parent, parent.parent
+    if parent is None:
+        return None
+    field = field_of(current, parent)
+    if field in ("name", "alias"):
+        return True
+    if node.type.endswith("string_literal_content"):
+        return current.prev_named_sibling is None and _package(node.text or b"") == name
+    return is_last and current.next_named_sibling is None
+
+
+def _package(path: bytes) -> bytes:
+    """Return the name that a Go package has by its import path (Go Modules Reference, "Module paths")."""
+    parts = path.split(b"/")
+    if len(parts) > 1 and _VERSION.fullmatch(parts[-1]):
+        parts.pop()
+    return parts[-1].split(b".")[0]
 
 
 def field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
@@ -144,40 +129,6 @@ def field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
     return None
 
 
-# Names that need no definition in a file (Python 3.13 Library Reference, "Built-in Functions", "Built-in Exceptions").
-_PYTHON_BUILTINS = frozenset(
-    b"""
-    ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError
-    BrokenPipeError BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError
-    ConnectionRefusedError ConnectionResetError DeprecationWarning EOFError Ellipsis EncodingWarning
-    EnvironmentError Exception ExceptionGroup False FileExistsError FileNotFoundError FloatingPointError
-    FutureWarning GeneratorExit IOError ImportError ImportWarning IndentationError IndexError InterruptedError
-    IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError NameError None
-    NotADirectoryError NotImplemented NotImplementedError OSError OverflowError PendingDeprecationWarning
-    PermissionError ProcessLookupError PythonFinalizationError RecursionError ReferenceError ResourceWarning
-    RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning SystemError
-    SystemExit TabError TimeoutError True TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError
-    UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError
-    __annotations__ __build_class__ __builtins__ __debug__ __doc__ __file__ __import__ __loader__ __module__
-    __name__ __package__ __path__ __qualname__ __spec__ WindowsError abs aiter all anext any ascii bin bool
-    breakpoint bytearray bytes callable chr classmethod compile complex copyright credits delattr dict dir
-    divmod enumerate eval exec exit filter float format frozenset getattr globals hasattr hash help hex id input
-    int isinstance issubclass iter len license list locals map max memoryview min next object oct open ord pow
-    print property quit range repr reversed round set setattr slice sorted staticmethod str sum super tuple type
-    vars zip
-    """.split()
-)
-PythonRules.builtins = _PYTHON_BUILTINS
-
-_PYTHON = PythonRules()
-_GENERIC = Rules()
-_SCOPED = frozenset(
-    {"javascript", "typescript", "tsx", "java", "c", "cpp", "csharp", "go", "rust", "kotlin", "scala", "swift", "php"}
-)
-
-
-def rules_of(language: str) -> Rules | None:
-    """Return the rules of a language, or None where names are not followed."""
-    if language == "python":
-        return _PYTHON
-    return _GENERIC if language in _SCOPED else None
+@cache
+def _matches(expression: re.Pattern[str], kind: str) -> bool:
+    return expression.fullmatch(kind) is not None

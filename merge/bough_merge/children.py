@@ -94,9 +94,14 @@ class Children:
         """Tell whether a side that has not this base child any more still has its text as often, somewhere else."""
         sides = self._sides
         base = sides.base[number]
+        beside = sum(node.text == base.text for node in sides.base)
         times = base.source.count(base.text)
-        gone = ((sides.ours_node, self.at_ours), (sides.theirs_node, self.at_theirs))
-        return any(number not in at and parent.source.count(base.text) >= times for parent, at in gone)
+        gone = ((sides.ours, sides.ours_node, self.at_ours), (sides.theirs, sides.theirs_node, self.at_theirs))
+        return any(
+            number not in at
+            and (sum(node.text == base.text for node in nodes) >= beside or parent.source.count(base.text) >= times)
+            for nodes, parent, at in gone
+        )
 
     def rank(self, number: int) -> int:
         """Return where children of a group stand among other groups: imports come first."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .conflicts import Dispute
-from .entities import BARE
+from .entities import BARE, group_of
+from .indentation import indentation, reindented
 from .syntax import Node
 
 Part = bytes | Dispute
@@ -81,27 +82,51 @@ class _Gaps:
         self.end = Piece([], (len(sides.base), len(sides.ours), len(sides.theirs)))
         self.levels = tuple(self._level(side) for side in range(3))
         self.level = _three(self.levels[0], self.levels[1], self.levels[2])
+        self._chosen = self._laid_out()
 
     def between(self, left: Piece, right: Piece) -> bytes:
         """Return the gap between two pieces, merged from the sides that have an opinion."""
         opinions = self._opinions(left, right)
-        if any(opinion is not None for opinion in opinions):
+        if any(opinions[side] is not None for side in self._chosen):
             return self._levelled(opinions)
         if self._edge(left) and self._edge(right):
             return b"" if left is self.start and right is not self.end else self._closing(right)
-        for side in (1, 2, 0):
-            at = right.at[side]
-            if at is not None and right.at[0] is None and self._inner(side, at - 1):
-                return self._relevel(self.sides.gap(side, at - 1), side)
-        for side in (1, 2, 0):
-            at = left.at[side]
-            if at is not None and self._inner(side, at):
-                return self._relevel(self.sides.gap(side, at), side)
-        for side in (1, 2, 0):
+        nearby = [*self._nearby(left, right)]
+        if nearby:
+            alike = [(gap, side) for gap, side, as_here in nearby if as_here]
+            if alike and (left.at[0] is None or right.at[0] is None):
+                return self._relevel(*alike[0])
+            return self._relevel(*max(alike or [(gap, side) for gap, side, _ in nearby], key=_blank_lines))
+        for side in self._chosen:
             for at in range(len(self.sides.lists[side][0]) - 1):
                 if self._inner(side, at):
                     return self._relevel(self.sides.gap(side, at), side)
         return self._default(left)
+
+    def _nearby(self, left: Piece, right: Piece) -> Iterator[tuple[bytes, int, bool]]:
+        """Yield the gaps before one and behind the other of two that no side has side by side, best first.
+
+        With each comes its side, and whether it stands between children of the same two types as here.
+        """
+        kinds = self._kind(left), self._kind(right)
+        for piece, step in ((right, -1), (left, 0)):
+            for side in self._chosen:
+                at = piece.at[side]
+                if at is not None and self._inner(side, at + step):
+                    nodes = self.sides.lists[side][0]
+                    around = self._kind_of(nodes[at + step]), self._kind_of(nodes[at + step + 1])
+                    yield self.sides.gap(side, at + step), side, around == kinds
+
+    def _kind(self, piece: Piece) -> str:
+        """Return the group or else the type of a piece that is no edge, empty for one that is."""
+        for side in (1, 2, 0):
+            at, nodes = piece.at[side], self.sides.lists[side][0]
+            if at is not None and 0 <= at < len(nodes):
+                return self._kind_of(nodes[at])
+        return ""
+
+    def _kind_of(self, node: Node) -> str:
+        return group_of(self.parent, node) or node.core.kind
 
     def _closing(self, right: Piece) -> bytes:
         """Return what stands in front of the closing delimiter of a list that lost all its children."""
@@ -128,7 +153,7 @@ class _Gaps:
             return piece.parts
         old = indentation(node.source, node.start)
         new = gap[newline + 1 :]
-        return piece.parts if old is None or old == new else [text.replace(b"\n" + old, b"\n" + new)]
+        return piece.parts if old is None or old == new else [reindented(node, old, new)]
 
     def _opinions(self, left: Piece, right: Piece) -> list[bytes | None]:
         """Return, per side, its gap between exactly these two, or at the edge that one of them is."""
@@ -154,7 +179,7 @@ class _Gaps:
             at = piece.at[side]
             if at is not None:
                 nodes = self.sides.lists[side][0]
-                return not (0 <= at < len(nodes)) or not (nodes[at].named or self.bare)
+                return not (0 <= at < len(nodes)) or (not self.bare and _is_delimiter(nodes, at))
         return False
 
     def _inner_item(self, side: int, at: int) -> bool:
@@ -165,8 +190,25 @@ class _Gaps:
         """Tell whether the gap behind a child stands between two children that are no delimiters."""
         return self._inner_item(side, left) and self._inner_item(side, left + 1)
 
+    def _laid_out(self) -> tuple[int, ...]:
+        """Return the sides whose layout the merged list takes: one of them may have put each child on its own line."""
+        layouts = [self._is_stacked(side) for side in range(3)]
+        base, ours, theirs = layouts
+        if ours is None or theirs is None or ours == theirs:
+            return 1, 2, 0
+        wanted = (theirs if ours == base else ours) if base is not None else True
+        return tuple(side for side in (1, 2, 0) if layouts[side] == wanted)
+
+    def _is_stacked(self, side: int) -> bool | None:
+        """Tell whether each child stands on a line of its own, or all on one line; None where it is neither."""
+        nodes = self.sides.lists[side][0]
+        if len(nodes) < 3 or nodes[0].named or nodes[-1].named:
+            return None
+        breaks = {b"\n" in self.sides.gap(side, at) for at in range(len(nodes) - 1)}
+        return breaks.pop() if len(breaks) == 1 else None
+
     def _levelled(self, opinions: Sequence[bytes | None]) -> bytes:
-        base, ours, theirs = opinions
+        base, ours, theirs = (opinion if side in self._chosen else None for side, opinion in enumerate(opinions))
         if base is not None and ours is not None and theirs is not None:
             side = 2 if ours == base else 1
         else:
@@ -218,11 +260,14 @@ class _Gaps:
         return join_text.strip() + opening if b"\n" in opening else join_text
 
 
-def indentation(source: bytes, start: int) -> bytes | None:
-    """Return the white space before an offset back to its line's start, or None where other text is in between."""
-    begin = source.rfind(b"\n", 0, start) + 1
-    space = source[begin:start]
-    return space if not space.strip() else None
+def _is_delimiter(nodes: Sequence[Node], at: int) -> bool:
+    """Tell whether a token opens or closes a list, so that its gap is the list's, whatever stands next to it."""
+    token = nodes[at]
+    return not token.named and (at in (0, len(nodes) - 1) or not token.text.strip(b"()[]{}<>|/"))
+
+
+def _blank_lines(gap: tuple[bytes, int]) -> int:
+    return gap[0].count(b"\n")
 
 
 def _three(base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:

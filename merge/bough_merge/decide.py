@@ -9,7 +9,7 @@ from .children import Children
 from .compose import Part, Piece, Sides, join
 from .conflicts import Dispute
 from .embedding import Embedded, embedded
-from .entities import group_of, name_of
+from .entities import group_of, name_of, operator_of
 from .lines import merge_lines
 from .sequences import Kind, Region, three_way
 from .syntax import Group, Node, members_of, parse, same_meaning
@@ -42,9 +42,9 @@ class Decider:
         """Return the merged text of one entity in order, with a `Dispute` for what the sides cannot both have."""
         if ours.text == theirs.text:
             return [ours.text]
-        if base is not None and ours.text == base.text:
+        if base is not None and ours.text == base.text and not self._drops_needed(base, theirs):
             return [theirs.text]
-        if base is not None and theirs.text == base.text:
+        if base is not None and theirs.text == base.text and not self._drops_needed(base, ours):
             return [ours.text]
         if same_meaning(ours, theirs):
             return [ours.text]
@@ -56,6 +56,12 @@ class Decider:
             return self._deeper(base, ours, theirs)
         finally:
             self._where.pop()
+
+    def _drops_needed(self, base: Node, side: Node) -> bool:
+        """Tell whether a side dropped a needed name from a list of imports."""
+        if not self.needed or ("import" not in base.core.kind and "use_" not in base.core.kind):
+            return False
+        return not self.needed.isdisjoint(set(base.words) - set(side.words))
 
     def _deeper(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         inner = embedded(ours) if base is not None else None
@@ -84,6 +90,8 @@ class Decider:
             or (base is not None and not sides.base)
         ):
             return self._leaf(base, ours, theirs)
+        if operator_of(ours) != operator_of(theirs) or (base is not None and operator_of(base) != operator_of(ours)):
+            return [self._dispute(base, ours, theirs, final=True)]
         if base is None and not _is_set(ours) and not isinstance(ours, Group):
             return [self._dispute(None, ours, theirs)]
         return join(self._pieces(sides, ours), sides, ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .entities import group_of, kind_in_words, name_of
@@ -14,7 +15,12 @@ from .syntax import Node, is_too_deep, parse
 from .text import is_binary
 
 _GROUPS = frozenset({"members", "declarations"})
-_PARAMETERS = re.compile(rb"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_HOLDERS = re.compile("class|interface|trait|struct|impl|object|protocol|module|decorated")
+# What gives a name to a value at the top of a file, where its place means something.
+_VALUES = re.compile(
+    r"^(assignment|expression_statement|(lexical|variable)_declaration|(const|static|var)_(item|declaration))$"
+)
+_PARAMETERS = re.compile(rb"[^()={:\n]*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 # What was read lately, by (language, content). The language is held, so that its id stays its own.
 _KNOWN: dict[tuple[int, bytes], tuple[Language | None, list[Node]]] = {}
 _KNOWN_LIMIT = 512
@@ -23,12 +29,17 @@ WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Hold one named entity: its name, its type in words, its whole text and its parameters' text."""
+    """Hold one named entity: its name, type in words, whole text, parameters' text, and the class that it is in.
+
+    `is_value` tells a name for a value from functions and types.
+    """
 
     name: bytes
     kind: str
     text: bytes
     parameters: bytes
+    within: bytes = b""
+    is_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +55,37 @@ class Fate:
 
 
 def definitions_of(source: bytes, lang: Language | None) -> dict[bytes, Definition]:
-    """Return the top-level definitions of a file by name; those of one name more than once are left out."""
-    return {item.name: item for item in _definitions(_nodes(source, lang))}
+    """Return the functions and types of a file by name; those of one name more than once are left out."""
+    return {item.name: item for item in _definitions(_nodes(source, lang)) if not item.is_value}
 
 
 def fates(base: bytes, side: bytes, lang: Language | None) -> list[Fate]:
-    """Return what a side did to each top-level definition of the base, in order."""
-    old, new = _nodes(base, lang), _nodes(side, lang)
+    """Return what a side did to each definition of the base, in order: those of the file and those in its classes."""
+    return list(_fates(_nodes(base, lang), _nodes(side, lang), b""))
+
+
+def _fates(old: list[Node], new: list[Node], within: bytes) -> Iterator[Fate]:
     if not old:
-        return []
+        return
     matched = match(old, new, old[0])
     counterpart = {i: new[j] for j, i in enumerate(matched) if i is not None}
-    found: list[Fate] = []
     for index, node in enumerate(old):
-        was = _definition(node)
+        was = _definition(node, within)
         if was is None:
             continue
         node_now = counterpart.get(index)
-        now = _definition(node_now) if node_now is not None else None
-        found.append(Fate(_fate(was, now), was, now))
-    return found
+        now = _definition(node_now, within) if node_now is not None else None
+        yield Fate(_fate(was, now), was, now)
+        if not within:
+            yield from _fates(_members(node), _members(node_now) if node_now is not None else [], was.name)
+
+
+def _members(node: Node) -> list[Node]:
+    """Return the definitions in the body of one: the methods of a class."""
+    if not _HOLDERS.search(node.core.kind):
+        return []
+    bodies = [part for part in node.core.parts if part.parts]
+    return [inner for body in bodies for inner in body.core.parts if group_of(body, inner) == "members"]
 
 
 def _fate(was: Definition, now: Definition | None) -> str:
@@ -91,7 +113,7 @@ def _read(source: bytes, lang: Language | None) -> list[Node]:
     root = parse(source, lang)
     if is_too_deep(root):
         return []
-    return [part for part in root.parts if group_of(root, part) in _GROUPS]
+    return [part for part in root.parts if group_of(root, part) in _GROUPS or _VALUES.search(part.core.kind)]
 
 
 def _definitions(nodes: list[Node]) -> list[Definition]:
@@ -100,10 +122,11 @@ def _definitions(nodes: list[Node]) -> list[Definition]:
     return [item for item in found if counted[item.name] == 1]
 
 
-def _definition(node: Node) -> Definition | None:
+def _definition(node: Node, within: bytes = b"") -> Definition | None:
     name = name_of(node)
     if name is None or not WORD.fullmatch(name):
         return None
     head = node.core.text.split(b"\n\n", 1)[0]
-    parameters = _PARAMETERS.search(head, head.find(name) + len(name))
-    return Definition(name, kind_in_words(node.core.kind), node.text, parameters[1] if parameters else b"")
+    parameters = _PARAMETERS.match(head, head.find(name) + len(name))
+    words, is_value = kind_in_words(node.core.kind), _VALUES.search(node.core.kind) is not None
+    return Definition(name, words, node.text, parameters[1] if parameters else b"", within, is_value)

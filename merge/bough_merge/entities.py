@@ -93,6 +93,13 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
     return _name(inner[0], node, depth - 1) if len(inner) == 1 else None
 
 
+def operator_of(node: Node) -> bytes | None:
+    """Return the operator of an expression, or None where a node is none: with another operator it is another one."""
+    raw = node.core.raw
+    operator = raw.child_by_field_name("operator") if raw is not None else None
+    return None if operator is None else _text(operator, node)
+
+
 def is_call(node: Node) -> bool:
     """Tell whether a node is a statement that does nothing but call something."""
     raw = node.core.raw

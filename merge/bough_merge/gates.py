@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from itertools import islice
 import tree_sitter
 
 from .entities import group_of, identity_of, key_of, kind_in_words, name_of
-from .names import Use, lost_names
+from .names import Use, lost_names, names_bound
 from .syntax import Node, parse
 
 # More containers than this are not compared one by one; a file that changed in so many places is over every limit.
 _LIMIT_CONTAINERS = 2000
 _LIMIT_FAILURES = 100
+_WORD = re.compile(rb"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failur
     if broken:
         return broken
     found = list(islice(_broken_containers(root, base, ours, theirs), _LIMIT_FAILURES))
+    found = found or list(_twice_imported(root, ours, theirs))
+    found = found or list(_lost_lines(root, base, ours, theirs))
     return found or [_unresolved(use) for use in islice(lost_names(root, ours, theirs), _LIMIT_FAILURES)]
 
 
@@ -89,6 +93,46 @@ def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iter
             if not _is_one_sided(part, *versions) and any(version is not None for version in versions):
                 name = name_of(part)
                 stack.append((part, versions[0], versions[1], versions[2], (name, *names) if name else names))
+
+
+def _twice_imported(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
+    """Find a name that an import of one side and another import of the other side both bind.
+
+    `import a.b` and `import a.c` of Python bind the same module, and are no matter.
+    """
+    known = [{node.core.text for node in _imports(side)} for side in (ours, theirs)]
+    imports = list(_imports(root))
+    new = [[node for node in imports if node.core.text not in texts] for texts in reversed(known)]
+    if not all(new):
+        return
+    mine, other = ({name: node for node in side for name in names_bound(root, node.core)} for side in new)
+    for name in mine.keys() & other.keys():
+        pair = mine[name], other[name]
+        if pair[0] is not pair[1] and not any(name + b"." in node.text for node in pair):
+            message = f"`{_shown(name)}` is imported from two places"
+            yield Failure("duplicate", max(node.start for node in pair), message)
+
+
+def _imports(parent: Node) -> Iterator[Node]:
+    """Yield the single imports of a file, those in lists of imports one by one."""
+    for part in parent.parts:
+        if group_of(parent, part) == "imports":
+            inner = [one for nested in part.core.parts for one in _imports(nested)] or list(_imports(part.core))
+            yield from inner or [part]
+
+
+def _lost_lines(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
+    """Find a line that all three versions have and the merged text has not, nor as often as the sides left it."""
+    before, mine, other, now = (_counted_lines(node.source) for node in (base, ours, theirs, root))
+    for line in before.keys() & mine.keys() & other.keys():
+        kept = min(mine[line], other[line], mine[line] + other[line] - before[line])
+        if now[line] < kept and _WORD.search(line):
+            at = ours.source.find(line)
+            yield Failure("missing", 0, f"`{_shown(line)}` is missing", enclosing(ours.parts, at))
+
+
+def _counted_lines(source: bytes) -> Counter[bytes]:
+    return Counter(line.strip() for line in source.split(b"\n"))
 
 
 def _is_one_sided(part: Node, old: Node | None, mine: Node | None, other: Node | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 import tree_sitter
@@ -56,25 +55,6 @@ class Node:
         """Return the words of this node's text, the unit of similarity."""
         return _WORDS.findall(self.text)
 
-    @cached_property
-    def code(self) -> list[bytes]:
-        """Return the leaves' texts without comments."""
-        return [node.text for node in self._leaves() if not node.is_comment]
-
-    @cached_property
-    def tokens(self) -> list[bytes]:
-        """Return the leaves' texts: two nodes with equal tokens differ in white space and trailing separators only."""
-        return [node.text for node in self._leaves()]
-
-    def _leaves(self) -> Iterator[Node]:
-        stack = [self]
-        while stack:
-            node = stack.pop()
-            if node.parts:
-                stack.extend(reversed(node.parts))
-            else:
-                yield node
-
     @property
     def is_comment(self) -> bool:
         """Tell whether this is a comment by itself."""
@@ -119,9 +99,7 @@ def same_meaning(one: Node, other: Node) -> bool:
     """Tell whether two nodes are equal but for white space between their tokens."""
     if one.kind != other.kind:
         return False
-    if one.text == other.text:
-        return True
-    return one.bare == other.bare and one.tokens == other.tokens
+    return one.text == other.text or (one.bare == other.bare and _same_leaves(one, other))
 
 
 def same_code(base: Node, side: Node) -> bool:
@@ -131,7 +109,28 @@ def same_code(base: Node, side: Node) -> bool:
     """
     if base.kind != side.kind or len(members_of(side)) > len(members_of(base)):
         return False
-    return base.text == side.text or base.code == side.code
+    return base.is_comment or _same_leaves(base, side, told=False)
+
+
+def _same_leaves(one: Node, other: Node, *, told: bool = True) -> bool:
+    """Tell whether two nodes have the same tokens in the same structure, with comments where they are `told`."""
+    stack = [(one, other)]
+    while stack:
+        left, right = stack.pop()
+        if left.text == right.text:
+            continue
+        if not left.parts or not right.parts:
+            return False
+        parts = [_plain(node, told) for node in (left, right)]
+        if len(parts[0]) != len(parts[1]):
+            return False
+        stack.extend(zip(*parts, strict=True))
+    return True
+
+
+def _plain(node: Node, told: bool) -> list[Node]:
+    """Return the nodes inside, those of groups one by one; without comments where these are not `told`."""
+    return [one for part in node.parts for one in members_of(part) if told or not one.is_comment]
 
 
 def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
@@ -145,23 +144,36 @@ def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
 
 
 def _flattened(parent: Node) -> list[Node]:
-    """Return the direct children; those of a left-recursive type take the place of the nested node."""
+    """Return the direct children; those of a left-recursive type take the place of the nested node.
+
+    So do the operands of a chain with one operator (`a and b and c`).
+    """
     assert parent.raw is not None
     found: list[Node] = []
     mark = parent.lang.mark_of(parent.kind, parent.text) if parent.lang.marks else parent.kind
     flat = parent.kind in parent.lang.flat
+    chain: str | None = None
     stack: list[tuple[tree_sitter.Node, str | None]] = [(parent.raw, None)]
     while stack:
         raw, field = stack.pop()
         if raw.id == parent.raw.id or (flat and raw.type == parent.kind):
             inner = [(child, raw.field_name_for_child(at)) for at, child in enumerate(raw.children)]
             stack.extend(reversed(inner))
+            chain = chain or _operator(raw)
+            continue
+        if chain is not None and field == "left" and raw.type == parent.kind and _operator(raw) == chain:
+            stack.extend(reversed([(child, raw.field_name_for_child(at)) for at, child in enumerate(raw.children)]))
             continue
         node = _node(raw, parent)
         if node is not None:
             node.field, node.container = field, mark
             found.append(node)
     return found
+
+
+def _operator(raw: tree_sitter.Node) -> str | None:
+    operator = raw.child_by_field_name("operator")
+    return operator.type if operator is not None else None
 
 
 def _filled(children: list[Node], parent: Node) -> list[Node]:

@@ -15,6 +15,8 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from .conflicts import Dispute
+from .entities import operator_of
+from .indentation import depth_at, reindented
 from .syntax import Node, same_meaning
 
 _LIMIT_EDITS = 60
@@ -52,19 +54,21 @@ def carried(base: Sequence[Node], edited: Sequence[Node], target: Sequence[Node]
         if edit.texts in done:
             continue
         done.add(edit.texts)
-        changed = _applied(edit, counted[edit.texts], before, text)
+        changed = _applied(edit, counted[edit.texts], before, text, depth_at(target[0].source, target[0].start))
         if changed is None:
             return None
         text = changed
     return text
 
 
-def _applied(edit: Edit, times: int, before: bytes, text: bytes) -> bytes | None:
+def _applied(edit: Edit, times: int, before: bytes, text: bytes, depth: bytes) -> bytes | None:
+    """Make an edit in a text whose first line is `depth` in; None where its place is not certain."""
     for old, new in edit.chain:
         pattern = pattern_of(old)
         in_base, in_text = len(pattern.findall(before)), len(pattern.findall(text))
         if not in_text:
-            return text if len(pattern_of(new).findall(text)) == times and new.words else None
+            new_there = new.words and not pattern_of(new).search(before)
+            return text if new_there and len(pattern_of(new).findall(text)) == times else None
         there = len(pattern_of(new).findall(text)) if new.words else 0
         if there and pattern.search(new.text):
             return text if there == times else None
@@ -73,8 +77,18 @@ def _applied(edit: Edit, times: int, before: bytes, text: bytes) -> bytes | None
         if in_base == in_text == 1 or (
             in_base == times and len(edit.chain[0][0].words) == 1 and old is edit.chain[0][0]
         ):
-            return pattern.sub(lambda _, new=new: new.text, text)  # type: ignore[misc]
+            return _replaced(pattern, new, text, depth)
     return None
+
+
+def _replaced(pattern: re.Pattern[bytes], new: Node, text: bytes, depth: bytes = b"") -> bytes:
+    """Put a new version wherever its old one stands, as far in as that was; the text's first line is `depth` in."""
+
+    def placed(found: re.Match[bytes]) -> bytes:
+        there = depth_at(text, found.start()) if b"\n" in text[: found.start()] else depth
+        return reindented(new, depth_at(new.source, new.start), there or depth_at(text, found.start()))
+
+    return pattern.sub(placed, text)
 
 
 def edits_of(base: Sequence[Node], edited: Sequence[Node]) -> list[Edit] | None:
@@ -99,6 +113,7 @@ def _collect(old: Node, new: Node, around: tuple[tuple[Node, Node], ...], found:
     if old.core.kind != new.core.kind and around == ():
         return False
     alike = len(old.parts) == len(new.parts) > 0 and old.core.kind == new.core.kind and len(chain) < _LIMIT_DEPTH
+    alike = alike and operator_of(old) == operator_of(new)
     if not alike or any(one.named != two.named for one, two in zip(old.parts, new.parts, strict=True)):
         found.append(Edit(chain))
         return True
@@ -121,7 +136,8 @@ def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], t
         for other, mine in edit.chain:
             kept = len(pattern_of(other).findall(before)), len(pattern_of(mine).findall(before))
             if kept == (0, 1):
-                replaced[mine.start + offset, mine.end + offset] = other.text
+                depths = depth_at(other.source, other.start), depth_at(mine.source, mine.start)
+                replaced[mine.start + offset, mine.end + offset] = reindented(other, *depths)
             if kept in ((0, 1), (1, 0)):
                 break
         else:
@@ -178,5 +194,5 @@ def made(parts: list[bytes | Dispute], edits: Sequence[Edit]) -> list[bytes | Di
             return None
         part = parts[places[0]]
         assert isinstance(part, bytes)
-        parts[places[0]] = pattern.sub(lambda _, new=new: new.text, part)  # type: ignore[misc]
+        parts[places[0]] = _replaced(pattern, new, part)
     return parts

@@ -62,8 +62,9 @@ def merge_tree(
     one side's renames, signature changes and deletions are held against the other side's new uses: a rename is carried
     into them where the name is unique in the tree, the rest is reported.
     """
-    merges = _paired(base, ours, theirs, renames_of(base, ours), renames_of(base, theirs))
-    changed = changes_of(base, ours, "ours", settings), changes_of(base, theirs, "theirs", settings)
+    mine, other = renames_of(base, ours), renames_of(base, theirs)
+    merges = _paired(base, ours, theirs, mine, other)
+    changed = changes_of(base, ours, mine, "ours", settings), changes_of(base, theirs, other, "theirs", settings)
     for merge in merges:
         _carry(merge, changed)
     moves = moved_definitions({merge.path: (merge.base, merge.ours, merge.theirs) for merge in merges}, settings)
@@ -81,7 +82,7 @@ def merge_tree(
 
 def _carry(merge: _Merge, changed: tuple[list[Change], list[Change]]) -> None:
     """Carry each side's renames into what the other side adds."""
-    renames = [[change for change in side if change.fate.what == "renamed"] for side in changed]
+    renames = [[change for change in side if change.is_certain] for side in changed]
     if merge.theirs is not None and merge.theirs != merge.base:
         merge.theirs, found = carried(merge.theirs, merge.base or b"", merge.path, renames[0])
         merge.findings += found
@@ -94,7 +95,7 @@ def _reported(merge: _Merge, result: MergeResult, changed: tuple[list[Change], l
     found: list[Finding] = []
     for side, other in zip(changed, (merge.theirs, merge.ours), strict=True):
         if other is not None and other != merge.base:
-            left = [change for change in side if change.fate.what != "renamed"]
+            left = [change for change in side if not change.is_certain]
             found.extend(reported(result.content, merge.base or b"", other, merge.path, left))
     return found
 

@@ -159,6 +159,17 @@ def test_undo_takes_back_hop_merge_and_restore(pair: Pair) -> None:
     assert typed.code == 1 and "Error: " in typed.err
 
 
+def test_what_a_command_made_is_at_the_teammate_without_a_further_save(pair: Pair) -> None:
+    alice, bob = pair
+    write_files(alice.tree, {"a.txt": b"hers\n"})
+    alice.bough("save", "--wait", "bob")
+    first = json.loads(bob.bough("log", "--json", "-n", "100").splitlines()[-1])["tip"]
+    for words in (["hop", "alice"], ["back"], ["merge", "alice"], ["restore", "--all", "--from", first], ["undo"]):
+        bob.bough(*words)
+        tip = json.loads(bob.bough("log", "--json", "-n", "1"))["tip"]
+        until(lambda tip=tip: teammate(alice, "bob")["tip"] == tip)  # type: ignore[misc]
+
+
 def test_off_makes_a_branch_of_where_i_am(pair: Pair) -> None:
     alice, bob = pair
     write_files(alice.tree, {"a.txt": b"hers\n"})

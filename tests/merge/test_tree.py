@@ -34,6 +34,43 @@ def test_a_name_that_two_files_define_is_left_alone() -> None:
     assert merged.files["new.py"].content == b"from bar import price\n\nprice(4)\n"
 
 
+def test_a_new_use_of_the_same_name_from_a_file_that_nobody_changed_is_left_alone() -> None:
+    base = {"shop.py": SHOP}
+    theirs = base | {"new.py": b"from bar import price\n\nprice(4)\n"}
+    merged = merge_tree(base, {"shop.py": SHOP.replace(b"price", b"cost")}, theirs)
+    assert merged.files["new.py"].content == b"from bar import price\n\nprice(4)\n"
+    assert merged.findings == ()
+
+
+def test_a_rename_in_source_and_header_reaches_a_new_use() -> None:
+    base = {"shop.c": b"int price(int a)\n{\n\treturn a;\n}\n", "shop.h": b"int price(int a);\n"}
+    ours = {path: text.replace(b"price", b"cost") for path, text in base.items()}
+    theirs = base | {"new.c": b'#include "shop.h"\n\nint pay(void)\n{\n\treturn price(1);\n}\n'}
+    merged = merge_tree(base, ours, theirs)
+    assert merged.files["new.c"].content == theirs["new.c"].replace(b"price", b"cost")
+
+
+def test_a_class_that_was_renamed_with_its_file_is_renamed_in_a_new_use() -> None:
+    text = b"package a;\n\npublic class Price {\n    int x = 1;\n    int y = 2;\n}\n"
+    new = b"package a;\n\nclass New {\n    Price price = new Price();\n}\n"
+    merged = merge_tree(
+        {"a/Price.java": text},
+        {"a/Cost.java": text.replace(b"Price", b"Cost")},
+        {"a/Price.java": text, "a/New.java": new},
+    )
+    assert sorted(merged.files) == ["a/Cost.java", "a/New.java"]
+    assert merged.files["a/New.java"].content == new.replace(b"Price", b"Cost")
+
+
+def test_what_happened_to_a_method_or_a_constant_is_reported_at_a_new_use_and_never_carried() -> None:
+    text = b"LIMIT = 3\nOTHER = 4\n\n\nclass Shop:\n    def price(self, a):\n        return a\n"
+    new = b"from shop import LIMIT, Shop\n\nShop().price(LIMIT)\n"
+    ours = text.replace(b"LIMIT = 3\n", b"").replace(b"price", b"cost")
+    merged = merge_tree({"shop.py": text}, {"shop.py": ours}, {"shop.py": text, "new.py": new})
+    assert merged.files["new.py"].content == new
+    assert [(finding.kind, finding.line) for finding in merged.findings] == [("deleted", 1), ("renamed", 3)]
+
+
 def test_a_changed_signature_is_reported_at_a_new_use() -> None:
     base = {"shop.py": SHOP, "user.py": USER}
     ours = base | {"shop.py": SHOP.replace(b"price(item)", b"price(item, day)")}
