@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bough_daemon.errors import NotPossibleNow
@@ -168,18 +168,26 @@ def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wa
 
 
 def changed(
-    worktree: Worktree, stages: Iterable[Stage], *, wanted: Collection[str] = (), data: bytes | None = None
+    worktree: Worktree,
+    stages: Iterable[Stage],
+    *,
+    wanted: Collection[str] = (),
+    links: Mapping[str, str] | None = None,
+    data: bytes | None = None,
 ) -> bytes:
     """Return an index (`data`, or the one there is) in which the paths of `stages` are unmerged.
 
     `wanted`: files on disk that Git would overlook, because rules ignore them, though they belong to the tree: they
-    are marked as `git add --intent-to-add` would.
+    are marked as `git add --intent-to-add` would. `links`: the commits of submodules that are not checked out, so that
+    nothing but the index can tell.
     """
     numbered = list(stages)
     lines = [f"0 {NOBODY}\t{path}\0" for path in {stage.path for stage in numbered}]
     lines += [f"{stage.entry.mode:o} {stage.entry.oid} {stage.number}\t{stage.path}\0" for stage in numbered]
+    lines += [f"{SUBMODULE:o} {oid} 0\t{path}\0" for path, oid in (links or {}).items()]
     with _copy(worktree, data) as git:
-        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        replace = ["--replace"] if links else []  # where files were
+        git.run("update-index", *replace, "-z", "--index-info", stdin=os.fsencode("".join(lines)))
         _intend(git, wanted)
         return _taken(git)
 
