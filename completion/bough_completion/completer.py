@@ -154,7 +154,7 @@ class Completer:
                 yield sent
             if not sent or self._paces[work.writer].is_within(question.query.patience):
                 await work.by(deadline)
-            if not work.is_stopped and (work.best is not sent or not sent):
+            if not work.is_stopped and (work.best != sent or not sent):
                 yield work.best
             gave_up = False
         finally:
@@ -232,7 +232,8 @@ class Completer:
         return await asyncio.wrap_future(self._worker.submit(job, urgent))
 
     async def _prompt(self, question: Question, writer: Writer, urgent: bool) -> Prompt:
-        job = partial(self._held(question.repository).prompt, question.query, writer.room)
+        leaves = not writer.may_read(given_out=False)
+        job = partial(self._held(question.repository).prompt, question.query, writer.room, leaves)
         return await asyncio.wrap_future(self._worker.submit(job, urgent))
 
     def _judge(self, query: Query, writer: Writer, found: list[Suggestion]) -> Judge:
@@ -245,8 +246,8 @@ class Completer:
         return judge
 
     def _writer(self, question: Question) -> Writer | None:
-        is_fed = self._held(question.repository).is_fed(question.query.path)
-        return next((each for each in self._writers if each.is_ready and each.may_read(is_fed)), None)
+        given_out = self._held(question.repository).is_given_out(question.query.path)
+        return next((each for each in self._writers if each.is_ready and each.may_read(given_out)), None)
 
     def _held(self, repository: str) -> Repository:
         if repository not in self._repositories:

@@ -58,12 +58,19 @@ class Context:
         """Return the member's own text of a file, of the editor before that of the disk; None if it was not fed."""
         return self._own.get((path, BUFFER.kind), self._own.get((path, SAVED.kind)))
 
+    def is_given_out(self, path: str) -> bool:
+        """Return whether the daemon gave out a file; a buffer alone may be of one that it keeps back."""
+        return (path, SAVED.kind) in self._own
+
     def is_open(self, path: str) -> bool:
         """Return whether a file is open in the member's editor."""
         return (path, BUFFER.kind) in self._own
 
-    def prompt(self, query: Query, room: int) -> Prompt:
-        """Return what a model reads for a question; `room` is how many characters other files may take."""
+    def prompt(self, query: Query, room: int, leaves: bool = False) -> Prompt:
+        """Return what a model reads for a question; `room` is how many characters other files may take.
+
+        Of what `leaves` this machine only files that the daemon gave out are a part.
+        """
         above, line_break, typed = query.prefix.rpartition("\n")
         above += line_break
         start = -((_KEPT - len(above)) // _SNAP) * _SNAP if len(above) > _KEPT else 0
@@ -72,21 +79,21 @@ class Context:
             after=query.suffix[:_KEPT],
             begun=typed,
             path=query.path,
-            files=tuple(self._files(query, above, room)),
+            files=tuple(self._files(query, above, room, leaves)),
             repository=basename(self.repository),
         )
 
-    def _files(self, query: Query, above: str, room: int) -> Iterator[tuple[str, str]]:
+    def _files(self, query: Query, above: str, room: int, leaves: bool) -> Iterator[tuple[str, str]]:
         """Yield other files, what changes least first."""
         left = 0.0
-        parts = (
+        own = (
             (_SIGNATURES, self._imported(query, above)),
             (_OPEN, self._open(query)),
             (_EDITS, self._edits.others(query.path)),
-            (_LIVE, self._teammates(query, above)),
         )
+        parts = [(share, (each for each in files if not leaves or self.is_given_out(each[0]))) for share, files in own]
         seen = set[str]()
-        for share, files in parts:
+        for share, files in (*parts, (_LIVE, self._teammates(query, above))):
             left += share * room
             for path, text in files:
                 size = len(path) + len(text) + 2

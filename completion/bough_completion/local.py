@@ -15,7 +15,9 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from bough_completion.model.window import CHARACTERS_PER_TOKEN, FILES
@@ -26,7 +28,8 @@ from bough_completion.writers import Wish, WriterFailed, Written
 _LINE_BYTES = 16 << 20
 _PAUSES = (0.5, 2.0, 10.0, 60.0)
 """Seconds before it is started again; after one crash more than these without a single answer it stays down."""
-_END = 5.0
+_END = 2.0
+"""Seconds that the process gets to end by itself."""
 _ABOUT = "model"
 
 
@@ -50,7 +53,10 @@ class Place:
 class LocalModel:
     """A `Writer` in a process of its own; `start` begins to load it and returns at once."""
 
-    def __init__(self, place: Place, notes: Notes) -> None:
+    def __init__(self, place: Place, notes: Notes, hung_after: float = 30.0) -> None:
+        """Start nothing yet; a process that does not react to a stop for `hung_after` seconds is ended."""
+        self._hung_after = hung_after
+        self._stopped: dict[int, float] = {}
         self._place = place
         self._notes = notes
         self._numbers = count(1)
@@ -87,7 +93,7 @@ class LocalModel:
         """It keeps what it has read."""
         return True
 
-    def may_read(self, is_fed: bool) -> bool:
+    def may_read(self, given_out: bool) -> bool:
         """It may read everything: nothing leaves the machine."""
         return True
 
@@ -95,6 +101,7 @@ class LocalModel:
         """Yield what the model writes; closing the iterator stops its run."""
         if not self.is_ready:
             raise WriterFailed("the model is not loaded")
+        self._end_if_hung()
         number, answers = next(self._numbers), asyncio.Queue[dict[str, Any]]()
         self._waiting[number] = answers
         done = False
@@ -111,6 +118,7 @@ class LocalModel:
         finally:
             del self._waiting[number]
             if not done:
+                self._stopped[number] = monotonic()
                 self._send({"number": number})
 
     async def close(self) -> None:
@@ -119,6 +127,12 @@ class LocalModel:
         if keeper is not None:
             keeper.cancel()
             await asyncio.wait({keeper})
+
+    def _end_if_hung(self) -> None:
+        if self._process is not None and monotonic() - min(self._stopped.values(), default=inf) > self._hung_after:
+            self._stopped.clear()
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
@@ -154,9 +168,12 @@ class LocalModel:
         try:
             assert process.stdout is not None
             async for line in process.stdout:
+                if not line.endswith(b"\n"):
+                    break  # it ended in the middle of it
                 refused = self._take(json.loads(line)) or refused
         finally:
             self._name = ""
+            self._stopped.clear()
             for answers in self._waiting.values():
                 answers.put_nowait({"failed": "the model's process ended"})
             await _ended(process)
@@ -165,6 +182,8 @@ class LocalModel:
     def _take(self, message: dict[str, Any]) -> bool:
         """Take what the process says; return whether it is that it cannot load the model."""
         if "number" in message:
+            if message.get("done") or "failed" in message:
+                self._stopped.pop(message["number"], None)
             if message["number"] in self._waiting:
                 self._waiting[message["number"]].put_nowait(message)
         elif "ready" in message:

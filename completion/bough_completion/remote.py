@@ -105,9 +105,9 @@ class RemoteModel:
         """What it keeps is not known."""
         return False
 
-    def may_read(self, is_fed: bool) -> bool:
+    def may_read(self, given_out: bool) -> bool:
         """Only what the daemon gave out leaves this machine."""
-        return is_fed
+        return given_out
 
     async def write(self, wish: Wish) -> AsyncGenerator[Written, None]:
         """Yield what the remote writes; closing the iterator closes the request, which stops it there."""

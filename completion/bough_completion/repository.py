@@ -14,7 +14,7 @@ from bough_completion.wire import Blob
 
 
 class Repository:
-    """One repository. One thread at a time may use it, but for `metrics`, `is_fed` and `is_open`."""
+    """One repository. One thread at a time may use it, but for `metrics`, `is_given_out` and `is_open`."""
 
     def __init__(self, name: str) -> None:
         self.metrics = Metrics()
@@ -34,9 +34,9 @@ class Repository:
         """Bring the index up to date, so that the next question does not wait for it."""
         self._engine.tidy()
 
-    def is_fed(self, path: str) -> bool:
+    def is_given_out(self, path: str) -> bool:
         """Return whether the daemon gave out this file of the member's own."""
-        return self._context.own(path) is not None
+        return self._context.is_given_out(path)
 
     def is_open(self, path: str) -> bool:
         """Return whether a file is open in the member's editor."""
@@ -46,9 +46,9 @@ class Repository:
         """Return the repository engine's answer."""
         return self._engine.complete(query, is_stopped)
 
-    def prompt(self, query: Query, room: int) -> Prompt:
-        """Return what a model reads for a question; `room` is how many characters other files may take."""
-        return self._context.prompt(query, room)
+    def prompt(self, query: Query, room: int, leaves: bool) -> Prompt:
+        """Return what a model reads for a question (see `Context.prompt`)."""
+        return self._context.prompt(query, room, leaves)
 
     def stats(self) -> Stats:
         """Return how much is held, and what became of the answers."""

@@ -64,8 +64,8 @@ class Writer(Protocol):
     def reads_ahead(self) -> bool:
         """Whether it keeps what it has read, so that reading ahead is of use."""
 
-    def may_read(self, is_fed: bool) -> bool:
-        """Say whether it may read a text of which `is_fed` tells that the member's daemon gave it out."""
+    def may_read(self, given_out: bool) -> bool:
+        """Say whether it may read a file, which the member's daemon has `given_out` or not."""
 
     def write(self, wish: Wish) -> AsyncGenerator[Written, None]:
         """Yield what is written, more each time, the whole at last; closing the iterator stops the work.
