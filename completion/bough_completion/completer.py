@@ -28,7 +28,7 @@ class Completer:
         self._latest = ""
 
     async def feed(self, repository: str, blobs: list[Blob]) -> None:
-        """Learn and forget blobs, one by one, so that a question waits for one of them at the most."""
+        """Learn and forget blobs, one by one, and tidy up in parts: a question waits for one of these at the most."""
         self._latest = repository
         engine = self._engines[repository]
         for blob in blobs:
@@ -36,7 +36,8 @@ class Completer:
             if blob.text is not None:
                 job = partial(engine.put, blob.path, blob.text, blob.origin)
             await asyncio.wrap_future(self._worker.submit(job))
-        await asyncio.wrap_future(self._worker.submit(engine.tidy))
+        while await asyncio.wrap_future(self._worker.submit(engine.tidy_some)):
+            pass
 
     async def complete(self, question: Question) -> list[Suggestion] | None:
         """Return the answer, or None if a newer question of the same editor and file took its place."""
