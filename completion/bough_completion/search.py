@@ -29,6 +29,8 @@ _FEW = 8
 _EXPANSIONS = 48
 """So many beginnings of lines are continued before the search gives up."""
 _LEAST_CHANCE = 0.02
+_LEAST_SHARE = 0.1
+"""Lines with less than this share of the chance of the first one are not looked for."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,17 @@ class Search:
 
         When the time is over before the first line has come to its end, the best beginning is yielded.
         """
-        order = counter()
+        order, found = counter(), 0.0
         frontier = [(-start.chance, next(order), start)]
         for _ in range(_EXPANSIONS):
             while frontier and frontier[0][2].ended:
+                found = found or frontier[0][2].chance
                 yield heapq.heappop(frontier)[2]
             if not frontier or self._is_stopped():
                 return
             best = heapq.heappop(frontier)[2]
+            if best.chance < found * _LEAST_SHARE:
+                return
             if monotonic() > self._deadline:
                 yield best
                 return
