@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bough_completion.query import Query
-from bough_completion.segment import Piece, Positions, Segment
+from bough_completion.segment import Piece, Positions, Segment, indexed
 from bough_completion.tokens import BOUNDARY, NEWLINE, Tokens, Vocabulary, split
 from bough_completion.vote import REACH
 
@@ -51,7 +51,7 @@ class Documents:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._known: tuple[str, str] | None = None
-        self._segment = Segment([], vocabulary)
+        self._segment = indexed([], vocabulary)
         self._cursor = 0
         self._above: tuple[int, ...] = ()
         self._is_whole = False
@@ -80,7 +80,7 @@ class Documents:
             return
         encode = self._vocabulary.encode
         head = encode(above + "\n")
-        self._segment = Segment([Piece(0, head), Piece(0, encode(below + "\n"))], self._vocabulary)
+        self._segment = indexed([Piece(0, head), Piece(0, encode(below + "\n"))], self._vocabulary)
         self._cursor = len(head) + 1
         newest: Tokens = self._segment.cores[max(0, len(head) - REACH) : len(head)][::-1]
         self._above = (*map(int, newest), BOUNDARY)

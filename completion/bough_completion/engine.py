@@ -52,6 +52,10 @@ class RepositoryEngine:
         """Bring the index up to date now, so that the next query does not wait for it."""
         self._corpus.tidy()
 
+    def tidy_some(self) -> bool:
+        """Do a part of that, a few hundredths of a second long; return whether more may be left."""
+        return self._corpus.tidy_some()
+
     def stats(self) -> Stats:
         """Return how much is held."""
         return Stats(len(self._corpus.entries), self._corpus.tokens, len(self._corpus.vocabulary), self._corpus.kinds())

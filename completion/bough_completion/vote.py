@@ -20,7 +20,7 @@ REACH = 32
 """No more tokens of context than this are compared."""
 _STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
 _LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
-_ENOUGH = 256
+ENOUGH = 256
 """With so many votes, those that agree less are not counted."""
 _SMOOTHING = [6 / (1 + step) for step in _STEPS]
 """Of each step, what the blend for fewer tokens weighs, in votes: the longer the agreement, the less."""
@@ -103,9 +103,9 @@ def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
     Where many agree far, those that agree less would change nothing and are not counted.
     """
     agreements, weights, slots = votes.agreements, votes.weights, votes.slots
-    if len(tokens) > _ENOUGH:
+    if len(tokens) > ENOUGH:
         rows = np.bincount(_LEVEL[agreements], minlength=len(_STEPS))[::-1].cumsum()[::-1]
-        least = _STEPS[int(np.flatnonzero(rows >= _ENOUGH)[-1])]
+        least = _STEPS[int(np.flatnonzero(rows >= ENOUGH)[-1])]
         kept = np.flatnonzero(agreements >= least)
         tokens, agreements, weights, slots = tokens[kept], agreements[kept], weights[kept], slots[kept]
     words, word_of = np.unique(tokens, return_inverse=True)
