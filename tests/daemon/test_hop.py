@@ -274,7 +274,7 @@ def test_whatever_fails_on_the_way_all_is_as_before(here: Desk, monkeypatch: pyt
             )
         elif broken == "put_index":
             patch.setattr("bough_daemon.index.restore_shared", fail)
-            patch.setattr("bough_daemon.index.Lock.replace", lambda lock, data: fail())
+            patch.setattr("bough_daemon.index.Lock.replace", lambda *_: fail())
         else:
             real = getattr(change, broken)
             patch.setattr(change, broken, lambda *a: real(*a) if a[-1] == change.TAKEN_BACK else fail())
