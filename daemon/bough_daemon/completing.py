@@ -45,24 +45,29 @@ class Completing:
         self._owner = Owner("completion reader")
         self._feeders: dict[str, Feeder] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._using: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[None]] = []
+        self._hearing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._listeners = 0
 
-    async def start(self) -> None:
-        """Begin to count; where the user wants an HTTP door, open it."""
-        self._using = [asyncio.create_task(self._keep_saving())]
-        if self._settings.number("completion.http_port") and self._settings.value("completion.enabled"):
-            with suppress(BoughError):
-                await self._process.start(self._settings)
+    def start(self) -> None:
+        """Begin to count; where the user wants an HTTP door, open it soon."""
+        self._background = [asyncio.create_task(self._keep_saving())]
+        if self._settings.number("completion.http_port"):
+            self._background.append(asyncio.create_task(self._open()))
+
+    async def _open(self) -> None:
+        with suppress(BoughError):
+            await self._start()
 
     async def close(self) -> None:
         """End the process."""
         for root in list(self._feeders):
             await self._end(root)
-        for task in self._using:
+        tasks = [*self._background, *([self._hearing] if self._hearing is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._using, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._process.stop()
         await asyncio.to_thread(self._use.save)
         self._owner.close()
@@ -198,9 +203,9 @@ class Completing:
         """The process has been started, or has died: feed it, hear of its use, and tell whoever stands at the doors."""
         running = self._process.running
         if running is not None:
-            for task in self._using[1:]:
-                task.cancel()
-            self._using[1:] = [asyncio.create_task(self._hear(running))]
+            if self._hearing is not None:
+                self._hearing.cancel()
+            self._hearing = asyncio.create_task(self._hear(running))
             for feeder in self._feeders.values():
                 feeder.wake()
         self._tell()
@@ -211,8 +216,9 @@ class Completing:
 
     async def _hear(self, running: Running) -> None:
         with suppress(Gone):
-            async for root, use in running.client.uses():
-                self._use.note(root, use)
+            async for name, use in running.client.uses():
+                if any(feeder.name == name for feeder in self._feeders.values()):  # else it is not live
+                    self._use.note(name, use)
 
     async def _keep_saving(self) -> None:
         while True:

@@ -53,7 +53,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        await self.completing.start()
+        self.completing.start()
         revival = asyncio.create_task(self._revive())
         idle = asyncio.create_task(self._end_when_idle())
         await self.stopping.wait()

@@ -15,7 +15,7 @@ from bough_completion.wire import Blob
 
 from bough_daemon.branches import Snapshot
 from bough_daemon.completion_process import Running
-from bough_daemon.errors import BoughError
+from bough_daemon.errors import BoughError, StoreDamaged
 from bough_daemon.held import Held
 from bough_daemon.objects import Entry
 from bough_daemon.owner import Owner
@@ -29,17 +29,22 @@ log = logging.getLogger(__name__)
 TREE_LIMIT = 8_000_000  # characters of one working tree that the engine learns; the nearest to where one works
 TEAMMATE_LIMIT = 1_000_000  # the same of one teammate's live branch
 VISITED_FILES = 20_000  # files that are looked at in one go: beyond them a tree is not searched for more text
+CHOOSE_EVERY = 30.0  # seconds between two choices of texts: it takes a look at the whole tree
 FEW = 64  # changed files that are surely the member's own work and learned even where there is no room
 
 
 @dataclass
 class _Fed:
-    """What one life of the process was fed. `whole`: all of the tree that can be learned. `near`: what came first."""
+    """What one life of the process was fed.
+
+    `whole`: all of the tree that can be learned. `near`: the file whose surroundings came first, chosen at `chosen`.
+    """
 
     generation: int
     tree: str | None = None
     near: str = ""
     whole: bool = True
+    chosen: float = 0.0
     base: str = ""
     held: Held = field(default_factory=lambda: Held(TREE_LIMIT))
     recent: set[str] = field(default_factory=set)
@@ -69,6 +74,7 @@ class Feeder:
         self._running = running
         self._use = use
         self._focus = ""
+        self._later: asyncio.TimerHandle | None = None
         self._fed = _Fed(0)
         self._wake = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
@@ -151,12 +157,14 @@ class Feeder:
         before, awaited = self._use.moved(self.name, base), self._use.awaited(self.name)
         if before in ("", base) or not awaited:
             return
-        for commit in await self._owner.run(reader.between, before, base):
-            self._use.settle(self.name, await self._owner.run(reader.committed, commit, awaited))
+        with suppress(StoreDamaged):  # nobody has the commits that lead here any more
+            for commit in await self._owner.run(reader.between, before, base):
+                self._use.settle(self.name, await self._owner.run(reader.committed, commit, awaited))
 
     async def _feed_tree(self, client: CompletionClient, reader: Reader, tip: Snapshot) -> None:
         fed = self._fed
-        if fed.tree is None or (not fed.whole and self._focus and _is_far(self._focus, fed.near)):
+        if fed.tree is None or self._is_due_elsewhere():
+            fed.chosen = asyncio.get_running_loop().time()
             fed.near = self._focus or await self._owner.run(reader.newest, tip.base, tip.oid)
             changes = await self._owner.run(reader.nearest, None, tip.tree, fed.near)
             await client.feed(self.name, self._filled(reader, changes))
@@ -164,6 +172,20 @@ class Feeder:
             changes = await self._owner.run(reader.nearest, fed.tree, tip.tree, self._focus or fed.near)
             await client.feed(self.name, self._updated(reader, changes))
         fed.tree = tip.tree
+
+    def _is_due_elsewhere(self) -> bool:
+        """Return whether one works far from where the texts come from, for the first time in a while."""
+        fed = self._fed
+        if fed.whole or not self._focus or not _is_far(self._focus, fed.near):
+            return False
+        wait = fed.chosen + CHOOSE_EVERY - asyncio.get_running_loop().time()
+        if wait > 0 and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(wait, self._look_again)
+        return wait <= 0
+
+    def _look_again(self) -> None:
+        self._later = None
+        self.wake()
 
     async def _filled(self, reader: Reader, changes: list[Change]) -> AsyncIterator[Blob]:
         """Yield the nearest texts of a whole tree, as many as fit, and take back what is held beyond them."""
@@ -221,10 +243,13 @@ class Feeder:
         for name, one in there.items():
             if fed.tips.get(name) == one.tip or one.tip is None or one.base is None:
                 continue
-            held = fed.teammates.setdefault(name, Held(TEAMMATE_LIMIT))
-            changes = await self._owner.run(reader.differing, one.base, one.tip)
-            await client.feed(self.name, self._of_teammate(reader, held, changes, Origin(Kind.LIVE, name)))
             fed.tips[name] = one.tip
+            held = fed.teammates.setdefault(name, Held(TEAMMATE_LIMIT))
+            try:
+                changes = await self._owner.run(reader.differing, one.base, one.tip)
+            except StoreDamaged:
+                continue  # thinned out meanwhile: a newer one is on its way
+            await client.feed(self.name, self._of_teammate(reader, held, changes, Origin(Kind.LIVE, name)))
 
     async def _of_teammate(
         self, reader: Reader, held: Held, changes: dict[str, Entry | None], origin: Origin

@@ -185,6 +185,7 @@ def as_text(path: str) -> str:
 
 def _added_lines(old: str, new: str) -> str:
     """Return the lines of `new` that are not in `old`, one empty line between those that do not follow each other."""
-    patch = pygit2.Patch.create_from(old.encode(), new.encode(), context_lines=0)
+    before, after = old.encode(), new.encode()  # the patch points into them and does not keep them
+    patch = pygit2.Patch.create_from(before, after, context_lines=0)
     hunks = ["".join(line.content for line in hunk.lines if line.origin == "+") for hunk in patch.hunks]
     return "\n".join(hunk for hunk in hunks if hunk)

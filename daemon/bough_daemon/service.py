@@ -191,17 +191,19 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncIterator[T]:
     """Yield what comes, until told to stop."""
     stop = asyncio.ensure_future(stopping.wait())
+    coming: asyncio.Future[T] | None = None
     try:
         while True:
             coming = asyncio.ensure_future(anext(items))
             await asyncio.wait({stop, coming}, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
                 return
             yield coming.result()
     finally:
         stop.cancel()
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
         await items.aclose()
 
 

@@ -39,6 +39,10 @@ def _between(least: int, most: int) -> Callable[[int], str]:
     return lambda value: "" if least <= value <= most else f"it is between {least} and {most}"
 
 
+def _port(number: int) -> str:
+    return "" if number == 0 or 1024 <= number <= 65535 else "it is 0, or between 1024 and 65535"
+
+
 def _memory(mebibytes: int) -> str:
     return "" if mebibytes == 0 or mebibytes >= 256 else "it is 0 (no limit) or at least 256"
 
@@ -65,7 +69,7 @@ KEYS: Mapping[str, Setting] = {
     "completion.remote": Setting("", "an OpenAI-compatible server that gets the code around the cursor", _address),
     "completion.remote_model": Setting("", "the name of the model there"),
     "completion.remote_key_file": Setting("", "the file that holds the key for it", _file),
-    "completion.http_port": Setting(0, "port of the HTTP door on 127.0.0.1; 0: closed", _between(0, 65535)),
+    "completion.http_port": Setting(0, "port of the HTTP door on 127.0.0.1; 0: closed", _port),
 }
 
 

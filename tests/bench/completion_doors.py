@@ -17,6 +17,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
@@ -46,8 +47,8 @@ def make_repository(folder: Path, texts: dict[str, str], files: int) -> None:
         subprocess.run([*command, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def tell_memory(home: Path) -> None:
-    """Print the resident memory of the processes of a home."""
+def processes(home: Path) -> Iterator[tuple[str, int, float]]:
+    """Yield name, resident memory in MiB and CPU seconds so far of the processes of a home."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -57,7 +58,8 @@ def tell_memory(home: Path) -> None:
                 ):
                     name = (entry / "cmdline").read_bytes().split(b"-m\0")[1].split(b"\0")[0].decode()
                     pages = int((entry / "statm").read_text().split()[1])
-                    print(f"memory: {name} {pages * os.sysconf('SC_PAGESIZE') >> 20} MiB")
+                    ticks = map(int, (entry / "stat").read_text().rpartition(")")[2].split()[11:13])
+                    yield name, pages * os.sysconf("SC_PAGESIZE") >> 20, sum(ticks) / os.sysconf("SC_CLK_TCK")
             except (OSError, IndexError):
                 continue
 
@@ -79,6 +81,7 @@ async def type_lines(folder: Path, home: Path, texts: dict[str, str], draw: rand
     report("save while learning", await saves)
     seconds, shown = [], 0
     open_uri = ""
+    before = {name: cpu for name, _, cpu in processes(home)}
     for query in keystrokes(texts, draw):
         uri = (folder / query.path).as_uri()
         if uri != open_uri:
@@ -102,7 +105,9 @@ async def type_lines(folder: Path, home: Path, texts: dict[str, str], draw: rand
         seconds.append(perf_counter() - start)
         last = query.prefix
     report(f"whole daemon ({shown} shown)", seconds)
-    tell_memory(home)
+    for name, memory, cpu in processes(home):
+        spent = 1000 * (cpu - before.get(name, 0.0)) / len(seconds)
+        print(f"{name}: {memory} MiB, {spent:.1f} ms of CPU per key, {cpu:.1f} s in all")
     await client.shutdown_async(None)
     client.exit(None)
     await client.stop()

@@ -42,7 +42,7 @@ def test_a_text_is_read_as_its_key_wants_it(home: Home, key: str, text: str, val
         ("completion.threads", "two", "it is a number"),
         ("completion.memory", "100", "at least 256"),
         ("completion.enabled", "maybe", "it is true or false"),
-        ("completion.http_port", "70000", "it is between 0 and 65535"),
+        ("completion.http_port", "80", "it is 0, or between 1024 and 65535"),
         ("completion.remote", "ftp://host", "it is an address like"),
         ("completion.remote", "https://me:secret@host/v1", "it is an address like"),
         ("completion.remote", "https://host:port/v1", "it is an address like"),
