@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge-driver": ("merge_driver", "merge_driver"),
     "merge-tool": ("merge_tool", "merge_tool"),
     "complete": ("complete", "complete"),
+    "lsp": ("lsp", "lsp"),
     "export": ("export", "export"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
@@ -45,7 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 # Commands with commands of their own: the module below bough_cli.commands that has the `app`.
-GROUPS = {"model": "model"}
+GROUPS = {"config": "config", "model": "model"}
 
 
 def application(typed: str = "") -> typer.Typer:

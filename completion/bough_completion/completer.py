@@ -11,6 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from bough_completion.metrics import Uses
 from bough_completion.model.template import Prompt
 from bough_completion.notes import Notes
 from bough_completion.query import NO_USE, REPOSITORY_ENGINE, Kind, Query, Stats, Suggestion
@@ -48,12 +49,16 @@ class Completer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._use = NO_USE
         self._latest = ""
+        self.uses = Uses()
 
     async def feed(self, repository: str, blobs: list[Blob]) -> None:
         """Learn and forget blobs, one by one, so that a question waits for one of them at the most."""
         self._latest = repository
         held = self._held(repository)
         for blob in blobs:
+            if blob.text is not None and blob.origin.kind in (Kind.TREE, Kind.BUFFER):
+                for use in held.metrics.look(blob.path, blob.text):
+                    self.uses.tell(repository, use)
             is_opened = blob.origin.kind is Kind.BUFFER and not held.is_open(blob.path)
             await asyncio.wrap_future(self._worker.submit(partial(held.take, blob)))
             if is_opened and blob.text:
@@ -68,13 +73,13 @@ class Completer:
         """
         deadline = monotonic() + question.query.patience
         metrics, buffer = self._held(question.repository).metrics, _buffer(question)
-        metrics.see(buffer, question.query)
+        self.uses.tell(question.repository, metrics.see(buffer, question.query))
         found: list[Suggestion] = []
         async with aclosing(self._newest(question, deadline)) as answers:
             async for found in answers:
                 yield found
-        if found and found[0].shown:
-            metrics.show(buffer, question.query, found[0].text)
+        if found and found[0].shown and question.editor:
+            self.uses.tell(question.repository, metrics.show(buffer, question.query, found[0].text))
 
     async def complete(self, question: Question) -> list[Suggestion] | None:
         """Return the best answer within the question's patience, or None if a newer question took its place."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bough_completion.query import BUFFER, SAVED, Kind, Origin
 from bough_completion.segment import Piece, Segment
-from bough_completion.tokens import Vocabulary
+from bough_completion.tokens import Tokens, Vocabulary
 
 _GROWTH = 8
 """A segment is merged into the one before it once that one is less than this many times larger."""
@@ -67,9 +67,13 @@ class Corpus:
 
     def put(self, path: str, text: str, origin: Origin) -> None:
         """Learn a text, in place of what that path and origin held before."""
+        self.learn(path, self.vocabulary.encode(text), origin)
+
+    def learn(self, path: str, surfaces: Tokens, origin: Origin) -> None:
+        """Learn a text that is cut into tokens already."""
         self.drop(path, origin)
         slot = len(self.by_slot)
-        piece = Piece(slot, self.vocabulary.encode(text))
+        piece = Piece(slot, surfaces)
         entry = Entry(path, origin, slot, piece)
         self.entries[path, origin] = entry
         self.by_slot.append(entry)

@@ -43,6 +43,7 @@ class Line:
     foreign: int = -1
     begun: bool = False
     ended: bool = False
+    agreement: int = 0
     voted: Votes | None = None
 
 
@@ -98,7 +99,8 @@ class Search:
             foreign = line.foreign if line.foreign >= 0 else int(outcome.foreign[row])
             grown = replace(line, chance=float(chances[row]), foreign=foreign, begun=True, voted=votes)
             if core == self._document.ending or core <= SHALLOWER:
-                yield replace(grown, ended=True)
+                agreement = votes.agreements[votes.surfaces == outcome.surfaces[row]].max()
+                yield replace(grown, ended=True, agreement=int(agreement))
             else:
                 text = line.text + self._written(int(outcome.surfaces[row]), line)
                 yield replace(grown, text=text, context=(core, *line.context)[:REACH])

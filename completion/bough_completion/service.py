@@ -49,3 +49,11 @@ class CompletionService(rpc.CompletionServiceServicer):
     ) -> pb.GetStatsResponse:
         """Say what is held."""
         return wire.stats_response(await self._completer.stats(request.repository))
+
+    async def WatchUse(
+        self, request: pb.WatchUseRequest, context: grpc.aio.ServicerContext[object, object]
+    ) -> AsyncIterator[pb.WatchUseResponse]:
+        """Tell what becomes of suggestions."""
+        with self._completer.uses.watch() as uses:
+            while True:
+                yield wire.use_response(*await uses.get())

@@ -22,7 +22,7 @@ _STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
 _LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
 _ENOUGH = 256
 """With so many votes, those that agree less are not counted."""
-_SMOOTHING = [12 / (1 + step) for step in _STEPS]
+_SMOOTHING = [6 / (1 + step) for step in _STEPS]
 """Of each step, what the blend for fewer tokens weighs, in votes: the longer the agreement, the less."""
 
 
@@ -113,12 +113,7 @@ def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
     cells = word_of * levels + _LEVEL[agreements]
     exact = np.bincount(cells, weights, minlength=len(words) * levels).reshape(-1, levels)
     at_least = exact[:, ::-1].cumsum(axis=1)[:, ::-1]
-    totals = at_least.sum(axis=0)
-    chances = np.zeros(len(words))
-    for level in range(levels):
-        if totals[level] == 0.0:
-            break
-        chances = (at_least[:, level] + _SMOOTHING[level] * chances) / (totals[level] + _SMOOTHING[level])
+    chances = blended(at_least)
     best = np.argsort(-chances)
     foreign = np.full(len(words), -1, np.int32)
     live = is_live[slots]
@@ -126,3 +121,14 @@ def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
         foreign[word_of[live]] = slots[live]
         foreign[word_of[~live]] = -1
     return Outcome(words[best].astype(np.int32), chances[best], foreign[best])
+
+
+def blended(at_least: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the chance of each token, a row of votes for it that agree at least so far as each step says."""
+    totals = at_least.sum(axis=0)
+    chances = np.zeros(len(at_least))
+    for level in range(len(_STEPS)):
+        if totals[level] == 0.0:
+            break
+        chances = (at_least[:, level] + _SMOOTHING[level] * chances) / (totals[level] + _SMOOTHING[level])
+    return chances

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bough_proto.v1 import completion_pb2 as pb
 
+from bough_completion.metrics import Use
 from bough_completion.query import MAX_TOKENS, SAVED, Kind, ModelUse, Origin, Query, Stats, Suggestion
 
 _KINDS = {
@@ -145,6 +146,18 @@ def stats_response(stats: Stats) -> pb.GetStatsResponse:
             prompt_tokens=stats.model.prompt_tokens,
             reused_tokens=stats.model.reused_tokens,
         ),
+    )
+
+
+def use_from(message: pb.WatchUseResponse) -> tuple[str, Use]:
+    """Read a repository and what became of a suggestion in it."""
+    return message.repository, Use(message.path, message.before, message.text, message.accepted)
+
+
+def use_response(repository: str, use: Use) -> pb.WatchUseResponse:
+    """Write what became of a suggestion."""
+    return pb.WatchUseResponse(
+        repository=repository, path=use.path, before=use.before, text=use.text, accepted=use.accepted
     )
 
 

@@ -152,7 +152,9 @@ class CompleteRequest(_message.Message):
     patience_ms: _builtins.int
     """Answer within so many milliseconds with what is best by then; 0 leaves it to the server."""
     editor: _builtins.str
-    """Who asks. A newer request of the same editor and path supersedes an older one, which ends without an answer."""
+    """Who asks; empty: nobody whose use is counted. A newer request of the same editor and path supersedes an older one,
+    which ends without an answer.
+    """
     max_tokens: _builtins.int
     """A model writes at most so many tokens; 0 leaves it to the server."""
     def __init__(
@@ -361,3 +363,53 @@ class ModelUse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelUse: _TypeAlias = ModelUse  # noqa: Y015
+
+@_typing.final
+class WatchUseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchUseRequest: _TypeAlias = WatchUseRequest  # noqa: Y015
+
+@_typing.final
+class WatchUseResponse(_message.Message):
+    """A suggestion that was shown, or one that was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    repository: _builtins.str
+    path: _builtins.str
+    """Empty where the editor named no file."""
+    before: _builtins.str
+    """What stood before it in its line."""
+    text: _builtins.str
+    accepted: _builtins.bool
+    def __init__(
+        self,
+        *,
+        repository: _builtins.str = ...,
+        path: _builtins.str = ...,
+        before: _builtins.str = ...,
+        text: _builtins.str = ...,
+        accepted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "before", b"before", "path", b"path", "repository", b"repository", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchUseResponse: _TypeAlias = WatchUseResponse  # noqa: Y015
