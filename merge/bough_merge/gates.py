@@ -86,10 +86,11 @@ def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iter
         merged, old, mine, other, names = stack.pop()
         yield from _broken(merged, old, mine, other, names)
         sides = [{part.text for part in side.parts} for side in (mine, other) if side is not None]
+        known = [_Versions(side) for side in (old, mine, other)]
         for part in merged.parts:
             if all(part.text in texts for texts in sides) or not part.parts:
                 continue
-            versions = [_counterpart(part, side) for side in (old, mine, other)]
+            versions = [side.of(part) for side in known]
             if not _is_one_sided(part, *versions) and any(version is not None for version in versions):
                 name = name_of(part)
                 stack.append((part, versions[0], versions[1], versions[2], (name, *names) if name else names))
@@ -141,15 +142,29 @@ def _is_one_sided(part: Node, old: Node | None, mine: Node | None, other: Node |
     return part.text in texts[1:] and texts[0] in texts[1:]
 
 
-def _counterpart(part: Node, side: Node | None) -> Node | None:
-    """Return the version of a merged child in one side: the same type and name, or the only one of its type."""
-    if side is None:
-        return None
-    alike = [other for other in side.parts if other.core.kind == part.core.kind]
-    key = key_of(part)
-    if len(alike) > 1 or (key is not None and group_of(side, part) is not None):
-        alike = [other for other in alike if key is not None and key_of(other) == key]
-    return alike[0] if len(alike) == 1 else None
+class _Versions:
+    """Find the version of a merged child in one side: the same type and name, or the only one of its type."""
+
+    def __init__(self, side: Node | None) -> None:
+        self._side = side
+        self._by_type: dict[str, list[Node]] = {}
+        self._by_name: dict[tuple[str, bytes | None], list[Node]] = {}
+        for part in side.parts if side is not None else []:
+            self._by_type.setdefault(part.core.kind, []).append(part)
+
+    def of(self, part: Node) -> Node | None:
+        """Return the one counterpart, or None."""
+        if self._side is None:
+            return None
+        kind, key = part.core.kind, key_of(part)
+        alike = self._by_type.get(kind, [])
+        if len(alike) > 1 or (key is not None and group_of(self._side, part) is not None):
+            if (kind, None) not in self._by_name:
+                self._by_name[kind, None] = []
+                for other in alike:
+                    self._by_name.setdefault((kind, key_of(other)), []).append(other)
+            alike = self._by_name.get((kind, key), []) if key is not None else []
+        return alike[0] if len(alike) == 1 else None
 
 
 def _broken(
