@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import tree_sitter
 
-from .entities import group_of, identity_of, key_of, kind_in_words, name_of
-from .names import Use, lost_names, names_bound
+from .entities import group_of, identity_of, key_of, kind_in_words, name_of, number_of
+from .names import Use, lost_members, lost_names, names_bound
 from .syntax import Node, parse
 
 # More containers than this are not compared one by one; a file that changed in so many places is over every limit.
@@ -43,7 +43,8 @@ def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failur
     found = list(islice(_broken_containers(root, base, ours, theirs), _LIMIT_FAILURES))
     found = found or list(_twice_imported(root, ours, theirs))
     found = found or list(_lost_lines(root, base, ours, theirs))
-    return found or [_unresolved(use) for use in islice(lost_names(root, ours, theirs), _LIMIT_FAILURES)]
+    lost = chain(lost_names(root, ours, theirs), lost_members(root, base, ours, theirs))
+    return found or [_unresolved(use) for use in islice(lost, _LIMIT_FAILURES)]
 
 
 def _unresolved(use: Use) -> Failure:
@@ -175,6 +176,7 @@ def _broken(
     for key, count in now.items():
         if count > (1 if key[0] == "imports" and not before[key] > 1 else max(ours[key], theirs[key], 1)):
             yield _failure(merged, key, names)
+    yield from _same_number(merged, mine, other, names)
     if mine is None or other is None:
         return
     for key in now:
@@ -187,6 +189,18 @@ def _broken(
     for name in (kept & added) | (kept - known) | (added - known):
         if name not in here:
             yield Failure("missing", merged.start, f"`{_shown(name)}` is missing", names)
+
+
+def _same_number(merged: Node, mine: Node | None, other: Node | None, names: tuple[bytes, ...]) -> Iterator[Failure]:
+    """Find two members or fields of one number, where each side gave it to one of them."""
+    now, ours, theirs = (
+        Counter(number for part in node.parts if (number := number_of(node, part))) if node is not None else Counter()
+        for node in (merged, mine, other)
+    )
+    for number, count in now.items():
+        if count > max(ours[number], theirs[number], 1):
+            at = next(part.start for part in reversed(merged.parts) if number_of(merged, part) == number)
+            yield Failure("duplicate", at, f"the number {_shown(number)} is given twice", names)
 
 
 def _failure(merged: Node, key: tuple[str, bytes], names: tuple[bytes, ...]) -> Failure:
