@@ -102,6 +102,9 @@ def _twice_imported(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
 
     `import a.b` and `import a.c` of Python bind the same module, and are no matter.
     """
+    tops = [{part.text for part in side.parts if group_of(side, part) == "imports"} for side in (ours, theirs)]
+    if tops[0] <= tops[1] or tops[1] <= tops[0]:
+        return
     known = [{node.core.text for node in _imports(side)} for side in (ours, theirs)]
     imports = list(_imports(root))
     new = [[node for node in imports if node.core.text not in texts] for texts in reversed(known)]

@@ -58,10 +58,12 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
 def lost_members(merged: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Use]:
     """Yield the uses of a member of one's own object (`self.size`) that a side renamed or dropped throughout."""
     for side, other in ((ours, theirs), (theirs, ours)):
-        known = set(_WORD.findall(side.source))
+        known: dict[bytes, bool] = {}
         for use in _OWN.finditer(merged.source):
             name = use[1]
-            if name in known or name not in other.source:
+            if name not in known:
+                known[name] = next(_places(side.source, name), None) is not None
+            if known[name] or name not in other.source:
                 continue
             if re.search(_MEMBER % (name, name), base.source, re.MULTILINE):
                 yield Use(name, b"", use.start(1))

@@ -98,7 +98,7 @@ FILES = [
     ("a.py", "", "def %s():\n    return '%s'", "\n\n\n", "\n"),
     ("a.js", "", "function %s() {\n  return '%s';\n}", "\n\n", "\n"),
     ("A.java", "class A {\n", '    String %s() {\n        return "%s";\n    }', "\n\n", "\n}\n"),
-    ("a.go", "package a\n\n", 'func %s() string {\n\treturn "%s"\n}', "\n\n", "\n"),
+    ("a.go", "package main\n\n", 'func %s() string {\n\treturn "%s"\n}', "\n\n", "\n"),
     ("a.rs", "", 'fn %s() -> i32 {\n    say("%s")\n}', "\n\n", "\n"),
     ("a.c", "", 'int %s(void)\n{\n\treturn say("%s");\n}', "\n\n", "\n"),
     ("a.rb", "class A\n", "  def %s\n    '%s'\n  end", "\n\n", "\nend\n"),
