@@ -23,6 +23,7 @@ from bough_daemon.picture import Picture
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
 
+FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
 WHO = "bough <bough@localhost> 0 +0000"
 
 
@@ -56,7 +57,8 @@ class Merged:
 class _Outcome:
     """What Git made of a merge, before anybody looked into the files that it could not merge.
 
-    `trees`: of the base, of ours and of theirs. `sides`: what the engine gets to see.
+    `trees`: of the base, of ours and of theirs. `followed`: what Git says of files that follow a renamed folder.
+    `sides`: what the engine gets to see.
     """
 
     trees: tuple[str, str, str]
@@ -64,6 +66,7 @@ class _Outcome:
     stages: Mapping[str, tuple[Stage, ...]]
     said: Mapping[str, tuple[str, ...]]
     merged: tuple[str, ...]
+    followed: Mapping[str, str] = field(default_factory=dict)
     sides: Sides = field(default_factory=Sides)
 
 
@@ -90,7 +93,8 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
         named = f"create refs/ours {ours}\ncreate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
         try:
-            out = knowing(git).run("merge-tree", "--write-tree", "-z", "--messages", "ours", "theirs", allowed=(0, 1))
+            told = ["-z", "--messages", "ours", "theirs"]
+            out = knowing(git).run(*FOLLOWING, "merge-tree", "--write-tree", *told, allowed=(0, 1))
         finally:
             git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
         base = _base_tree(knowing(git), ours, theirs)
@@ -140,21 +144,25 @@ def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
         stages[path] = (*stages.get(path, ()), Stage(path, Entry(int(mode, 8), oid), int(number)))
     said: dict[str, tuple[str, ...]] = {}
     merged: list[str] = []
+    followed: dict[str, str] = {}
     at = end + 1
     while at < len(rest) and rest[at]:
         count = int(rest[at])
         paths, (kind, words) = rest[at + 1 : at + 1 + count], rest[at + 1 + count : at + 3 + count]
         if kind == "Auto-merging":
             merged += paths
+        elif kind.startswith("Path updated"):
+            followed[paths[0]] = words.strip()
         elif kind.startswith("CONFLICT"):
             said |= {path: tuple(dict.fromkeys([*said.get(path, ()), words.strip()])) for path in paths}
         at += 3 + count
-    return _Outcome(trees, tree, stages, said, tuple(merged))
+    return _Outcome(trees, tree, stages, said, tuple(merged), followed)
 
 
 def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided]) -> Merged:
     """Put what the engine decided into Git's result."""
-    files = {path: File(path, "clean", "lines") for path in outcome.merged}
+    files = {path: File(path, "clean", "names", (words,)) for path, words in outcome.followed.items()}
+    files |= {path: File(path, "clean", "lines") for path in outcome.merged}
     for path in outcome.stages.keys() | outcome.said.keys():
         files[path] = File(path, "conflict", "names", outcome.said.get(path, ()))
     stages = dict(outcome.stages)

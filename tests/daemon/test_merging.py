@@ -189,6 +189,21 @@ def test_modes_and_symlinks_merge(here: Desk) -> None:
     assert files_of(here.root)["l"] == ("link", b"a.txt")
 
 
+def test_a_new_file_follows_the_rename_of_its_folder(here: Desk) -> None:
+    text = b"one\ntwo\nthree\n"
+    write_files(here.root, {"old/a.txt": text, "old/b.txt": text * 2})
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-qm", "a folder")
+    here.teammate_at("alice", {"old/a.txt": None, "old/b.txt": None, "new/a.txt": text, "new/b.txt": text * 2})
+    write_files(here.root, {"old/c.txt": b"c\n"})
+    merged = bring(here)
+    assert (merged.result, [(file.path, file.result) for file in merged.files]) == ("clean", [("new/c.txt", "clean")])
+    assert "moving it to new/c.txt" in merged.files[0].findings[0]
+    assert (here.root / "new/c.txt").read_bytes() == b"c\n"
+    assert not (here.root / "old").exists()
+    check_whole(here.root)
+
+
 def test_a_save_in_the_same_moment_is_merged_too(here: Desk) -> None:
     here.teammate_at("alice", {"a.txt": b"HERS\ntwo\nthree\nfour\nfive\n"})
     saves = 0
