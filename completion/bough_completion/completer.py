@@ -52,7 +52,7 @@ class Completer:
         self.uses = Uses()
 
     async def feed(self, repository: str, blobs: list[Blob]) -> None:
-        """Learn and forget blobs, one by one, so that a question waits for one of them at the most."""
+        """Learn and forget blobs, one by one, and tidy up in parts: a question waits for one of these at the most."""
         self._latest = repository
         held = self._held(repository)
         for blob in blobs:
@@ -63,7 +63,8 @@ class Completer:
             await asyncio.wrap_future(self._worker.submit(partial(held.take, blob)))
             if is_opened and blob.text:
                 self._spawn(self.warm(Question(repository, "", Query(blob.path, blob.text))))
-        await asyncio.wrap_future(self._worker.submit(held.tidy))
+        while await asyncio.wrap_future(self._worker.submit(held.tidy_some)):
+            pass
 
     async def answers(self, question: Question) -> AsyncGenerator[list[Suggestion], None]:
         """Yield the answer, and a better one if there is one within the question's patience.

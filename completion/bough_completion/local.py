@@ -1,7 +1,7 @@
 """The model on this machine, in a process of its own that is started again when it ends by itself.
 
 A process, because native code fails natively: what crashes the model, or grows past the memory it may have, must leave
-the repository engine and what it has learned alone. The way there and back costs well under a millisecond.
+the repository engine and what it has learned alone.
 """
 
 from __future__ import annotations

@@ -30,9 +30,9 @@ class Repository:
             self._engine.put(blob.path, blob.text, blob.origin)
             self._context.put(blob.path, blob.text, blob.origin)
 
-    def tidy(self) -> None:
-        """Bring the index up to date, so that the next question does not wait for it."""
-        self._engine.tidy()
+    def tidy_some(self) -> bool:
+        """Bring the index a step further up to date, and return whether there is more to do."""
+        return self._engine.tidy_some()
 
     def is_given_out(self, path: str) -> bool:
         """Return whether the daemon gave out this file of the member's own."""

@@ -20,9 +20,9 @@ REACH = 32
 """No more tokens of context than this are compared."""
 _STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
 _LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
-_ENOUGH = 256
+ENOUGH = 256
 """With so many votes, those that agree less are not counted."""
-_SMOOTHING = [12 / (1 + step) for step in _STEPS]
+_SMOOTHING = [6 / (1 + step) for step in _STEPS]
 """Of each step, what the blend for fewer tokens weighs, in votes: the longer the agreement, the less."""
 
 
@@ -103,9 +103,9 @@ def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
     Where many agree far, those that agree less would change nothing and are not counted.
     """
     agreements, weights, slots = votes.agreements, votes.weights, votes.slots
-    if len(tokens) > _ENOUGH:
+    if len(tokens) > ENOUGH:
         rows = np.bincount(_LEVEL[agreements], minlength=len(_STEPS))[::-1].cumsum()[::-1]
-        least = _STEPS[int(np.flatnonzero(rows >= _ENOUGH)[-1])]
+        least = _STEPS[int(np.flatnonzero(rows >= ENOUGH)[-1])]
         kept = np.flatnonzero(agreements >= least)
         tokens, agreements, weights, slots = tokens[kept], agreements[kept], weights[kept], slots[kept]
     words, word_of = np.unique(tokens, return_inverse=True)
@@ -113,12 +113,7 @@ def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
     cells = word_of * levels + _LEVEL[agreements]
     exact = np.bincount(cells, weights, minlength=len(words) * levels).reshape(-1, levels)
     at_least = exact[:, ::-1].cumsum(axis=1)[:, ::-1]
-    totals = at_least.sum(axis=0)
-    chances = np.zeros(len(words))
-    for level in range(levels):
-        if totals[level] == 0.0:
-            break
-        chances = (at_least[:, level] + _SMOOTHING[level] * chances) / (totals[level] + _SMOOTHING[level])
+    chances = blended(at_least)
     best = np.argsort(-chances)
     foreign = np.full(len(words), -1, np.int32)
     live = is_live[slots]
@@ -126,3 +121,14 @@ def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
         foreign[word_of[live]] = slots[live]
         foreign[word_of[~live]] = -1
     return Outcome(words[best].astype(np.int32), chances[best], foreign[best])
+
+
+def blended(at_least: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the chance of each token, a row of votes for it that agree at least so far as each step says."""
+    totals = at_least.sum(axis=0)
+    chances = np.zeros(len(at_least))
+    for level in range(len(_STEPS)):
+        if totals[level] == 0.0:
+            break
+        chances = (at_least[:, level] + _SMOOTHING[level] * chances) / (totals[level] + _SMOOTHING[level])
+    return chances

@@ -71,6 +71,15 @@ class Daemon:
         await self._listener.stop()
         await asyncio.to_thread(self._workers.close)
 
+    async def up_as(self, path: str, name: str) -> Up:
+        """Make the working tree around `path` live; raise NotPossibleNow where its member has another name already."""
+        made = await self.up(path, name)
+        if name and made.member != name:
+            if not made.already:
+                await self.down(path, False)
+            raise NotPossibleNow(f"you are {made.member} in this repository already; a name is chosen once")
+        return made
+
     async def up(self, path: str, name: str) -> Up:
         """Make the working tree around `path` live."""
         git_version()
@@ -79,10 +88,11 @@ class Daemon:
             await self._drop_gone()
             already = self._find(worktree.root)
             session = already or await self._start(worktree, name)
-            self._live.add(worktree.root, name)
+            member = self._repository_of(session).member
+            self._live.add(worktree.root, name and member)
         tip = session.branch.tip
         assert tip is not None
-        return Up(worktree.root, self._repository_of(session).member, session.branch.name, tip.oid, already is not None)
+        return Up(worktree.root, member, session.branch.name, tip.oid, already is not None)
 
     async def join(self, path: str, ticket: str, name: str) -> Joined:
         """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import pygit2
@@ -17,11 +18,12 @@ from bough_daemon.git import Git
 from bough_daemon.index import Stage, changed, hidden_paths
 from bough_daemon.landed import knowing, learn
 from bough_daemon.live import Live, Teammate
-from bough_daemon.objects import Entry, Objects
+from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
 
+FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
 WHO = "bough <bough@localhost> 0 +0000"
 
 
@@ -55,7 +57,8 @@ class Merged:
 class _Outcome:
     """What Git made of a merge, before anybody looked into the files that it could not merge.
 
-    `trees`: of the base, of ours and of theirs. `sides`: what the engine gets to see.
+    `trees`: of the base, of ours and of theirs. `followed`: what Git says of files that follow a renamed folder.
+    `sides`: what the engine gets to see.
     """
 
     trees: tuple[str, str, str]
@@ -63,6 +66,7 @@ class _Outcome:
     stages: Mapping[str, tuple[Stage, ...]]
     said: Mapping[str, tuple[str, ...]]
     merged: tuple[str, ...]
+    followed: Mapping[str, str] = field(default_factory=dict)
     sides: Sides = field(default_factory=Sides)
 
 
@@ -89,7 +93,8 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
         named = f"create refs/ours {ours}\ncreate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
         try:
-            out = knowing(git).run("merge-tree", "--write-tree", "-z", "--messages", "ours", "theirs", allowed=(0, 1))
+            told = ["-z", "--messages", "ours", "theirs"]
+            out = knowing(git).run(*FOLLOWING, "merge-tree", "--write-tree", *told, allowed=(0, 1))
         finally:
             git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
         base = _base_tree(knowing(git), ours, theirs)
@@ -139,21 +144,25 @@ def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
         stages[path] = (*stages.get(path, ()), Stage(path, Entry(int(mode, 8), oid), int(number)))
     said: dict[str, tuple[str, ...]] = {}
     merged: list[str] = []
+    followed: dict[str, str] = {}
     at = end + 1
     while at < len(rest) and rest[at]:
         count = int(rest[at])
         paths, (kind, words) = rest[at + 1 : at + 1 + count], rest[at + 1 + count : at + 3 + count]
         if kind == "Auto-merging":
             merged += paths
+        elif kind.startswith("Path updated"):
+            followed[paths[0]] = words.strip()
         elif kind.startswith("CONFLICT"):
             said |= {path: tuple(dict.fromkeys([*said.get(path, ()), words.strip()])) for path in paths}
         at += 3 + count
-    return _Outcome(trees, tree, stages, said, tuple(merged))
+    return _Outcome(trees, tree, stages, said, tuple(merged), followed)
 
 
 def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided]) -> Merged:
     """Put what the engine decided into Git's result."""
-    files = {path: File(path, "clean", "lines") for path in outcome.merged}
+    files = {path: File(path, "clean", "names", (words,)) for path, words in outcome.followed.items()}
+    files |= {path: File(path, "clean", "lines") for path in outcome.merged}
     for path in outcome.stages.keys() | outcome.said.keys():
         files[path] = File(path, "conflict", "names", outcome.said.get(path, ()))
     stages = dict(outcome.stages)
@@ -194,7 +203,8 @@ def _mode(three: Three) -> int:
 async def merge(live: Live, name: str, both: Both, *, preview: bool = False) -> Merged:
     """Bring a teammate's branch into my files; conflicts stay there as markers, and unmerged in the index.
 
-    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added.
+    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added, and
+    that submodules which are not checked out here, and so are in no file, move to the commits they are at now.
 
     `preview`: only say what would come of it.
     """
@@ -222,13 +232,26 @@ def _bring(live: Live, mine: Snapshot, theirs: Teammate, merged: Merged) -> None
     if merged.result == "same":
         record()
         return
-    wanted = overlooked(live, mine.tree, merged.tree)
+    wanted, links = overlooked(live, mine.tree, merged.tree), _links_not_here(live, mine.tree, merged)
+    index = partial(changed, live.worktree, merged.stages, wanted=wanted, links=links)
     change = Change(
         kind=event,
         picture=Picture(merged.tree),
         said=f"bough: {event}",
-        index=(lambda: changed(live.worktree, merged.stages, wanted=wanted)) if merged.stages or wanted else None,
+        index=index if merged.stages or wanted or links else None,
         given=[stage.entry.oid for stage in merged.stages],
         spared=hidden_paths(live.worktree),
     )
     carry_out(live, change, mine, record)
+
+
+def _links_not_here(live: Live, mine: str, merged: Merged) -> dict[str, str]:
+    """Return the commits of the submodules that a merge moved and that are not checked out here."""
+    unmerged = {stage.path for stage in merged.stages}
+    moved = live.store.objects.difference(mine, merged.tree)
+    return {
+        path: after.oid
+        for path, _, after in moved
+        if after is not None and after.mode == SUBMODULE and path not in unmerged
+        if not os.path.lexists(os.path.join(live.worktree.root, path, ".git"))
+    }

@@ -72,7 +72,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
         """Make a working tree live."""
-        return to_message(await self._daemon.up(os.fsdecode(request.path), request.name), pb.UpResponse)
+        return to_message(await self._daemon.up_as(os.fsdecode(request.path), request.name), pb.UpResponse)
 
     @answers
     async def Down(self, request: pb.DownRequest, context: Context) -> pb.DownResponse:

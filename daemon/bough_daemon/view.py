@@ -135,4 +135,5 @@ def _references(git: Git, prefix: str = "refs/") -> dict[str, str]:
 def _copy(source: str, target: str, *names: str) -> None:
     for name in names:
         if os.path.exists(os.path.join(source, name)):
-            shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
+            # With its time: Git reads files again that are as young as the index.
+            shutil.copy2(os.path.join(source, name), os.path.join(target, name))

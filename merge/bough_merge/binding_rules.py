@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from .bindings import Places, Rules
+from .bindings import GoRules, Places, Rules
 from .python_bindings import PythonRules
 
 _GENERIC = Rules()
-_GENERIC_NAMES = "javascript typescript tsx java c cpp csharp rust scala go"
+_GENERIC_NAMES = "javascript typescript tsx java c cpp csharp rust scala"
 _RULES: dict[str, Rules] = {
     "python": PythonRules(),
     **dict.fromkeys(_GENERIC_NAMES.split(), _GENERIC),
+    "go": GoRules(),
     "kotlin": Places(
         "simple_identifier type_identifier",
         r"""(function|class|object)_declaration\. variable_declaration\. (class_)?parameter\. type_parameter\.
         type_alias\. enum_entry\. catch_block\.""",
-        r"navigation_suffix\. value_argument\. package_header\. identifier\.",
+        r"navigation_suffix\. package_header\. identifier\.",
+        argument="value_argument",
     ),
     "swift": Places(
         "simple_identifier type_identifier",
@@ -24,7 +26,7 @@ _RULES: dict[str, Rules] = {
         r"navigation_suffix\..* value_argument_label\. parameter\.external_name identifier\.",
     ),
     "php": Places(
-        "name",
+        "name variable_name",
         r"""(class|interface|trait|enum)_declaration\.name function_definition\.name const_element\. enum_case\.name
         (simple|property_promotion|variadic)_parameter\.name assignment_expression\.left list_literal\. pair\.
         foreach_statement\. catch_clause\.name anonymous_function_use_clause\. static_variable_declaration\.name
@@ -32,7 +34,6 @@ _RULES: dict[str, Rules] = {
         r"""(nullsafe_)?member_(access|call)_expression\.name scoped_(call|property_access)_expression\.name
         method_declaration\.name property_element\.name namespace_name\. namespace_definition\. qualified_name\.
         class_constant_access_expression\. argument\.name augmented_assignment_expression\.left attribute\.""",
-        wrappers="variable_name",
     ),
     "ruby": Places(
         "identifier constant",

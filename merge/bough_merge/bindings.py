@@ -16,6 +16,7 @@ _PATH = re.compile(
     r"|scoped_\w+|use_as_clause|arrow_renamed_identifier|namespace_selectors|namespace_use_group|use_list"
 )
 _LIST = frozenset({"namespace_selectors", "namespace_use_group", "use_list"})
+_KEYWORDS = frozenset({b"self", b"super", b"crate"})
 _VERSION = re.compile(rb"v\d+")
 
 
@@ -40,10 +41,10 @@ class Rules:
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
         """Tell whether a name is defined by the node in which it stands."""
-        imported = imports(node, name) if node.is_named else False
+        imported = imports(node, name)
         if imported is not None:
             return imported
-        if not _matches(self.definition, parent.type):
+        if "identifier" not in node.type or not _matches(self.definition, parent.type):
             return False
         field = field_of(node, parent)
         return field is None or field in self.binding_fields
@@ -60,22 +61,32 @@ class Rules:
         return not self.binds(node, parent, name)
 
 
+class GoRules(Rules):
+    """Know Go's short declarations (Go Specification, "Short variable declarations", "For range")."""
+
+    def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
+        """Tell whether a name is defined by the node in which it stands."""
+        if parent.type == "expression_list" and parent.parent is not None:
+            node, parent = parent, parent.parent
+        if parent.type in ("short_var_declaration", "range_clause"):
+            return field_of(node, parent) == "left"
+        return super().binds(node, parent, name)
+
+
 class Places(Rules):
     """Know a language by the places of its identifiers, each written `parent.field`.
 
     `binding` are those that define a name, `label` those that only stand for a member or an argument; everywhere else
-    a name is looked up. `wrappers` are nodes that say no more than the identifier in them.
+    a name is looked up. In an `argument` an identifier is a label where something follows it.
     """
 
-    def __init__(self, identifiers: str, binding: str, label: str, wrappers: str = "") -> None:
+    def __init__(self, identifiers: str, binding: str, label: str, argument: str = "") -> None:
         self.identifiers = frozenset(identifiers.split())
         self._binding = re.compile("|".join(binding.split()))
         self._label = re.compile("|".join(label.split()))
-        self._wrappers = frozenset(wrappers.split())
+        self._argument = argument
 
     def _is_at(self, places: re.Pattern[str], node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
-        if parent.type in self._wrappers and parent.parent is not None:
-            node, parent = parent, parent.parent
         return _matches(places, f"{parent.type}.{field_of(node, parent) or ''}")
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
@@ -89,17 +100,18 @@ class Places(Rules):
         """Tell whether a name must be defined where its node stands."""
         if node.type not in self.identifiers or imports(node, name) is not None:
             return False
+        if parent.type == self._argument and node.next_sibling is not None:
+            return False
         return not self._is_at(self._binding, node, parent) and not self._is_at(self._label, node, parent)
 
 
 def imports(node: tree_sitter.Node, name: bytes) -> bool | None:
     """Tell whether an import binds a name by this node: an alias, or the end of a path. None outside of imports."""
     current, parent = node, node.parent
-    is_last = True
+    is_last = node.is_named and name not in _KEYWORDS
     while parent is not None and not _matches(_IMPORT, parent.type):
         if not _matches(_PATH, parent.type):
             return None
-        is_last = is_last or parent.type in _LIST
         if parent.type not in _LIST and current.next_named_sibling is not None:
             is_last = False
         current, parent = parent, parent.parent

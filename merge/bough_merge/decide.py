@@ -19,6 +19,8 @@ from .words import said
 
 # Real code nests some 60 levels deep; beyond this a node is merged by lines, so that no input can exhaust the stack.
 _LIMIT_DEPTH = 100
+# Entities of one file that both sides changed; beyond this many the rest is merged by lines.
+_LIMIT_DECISIONS = 4000
 
 Stretch = tuple[Sequence[Node], Sequence[Node], Sequence[Node]]
 
@@ -37,6 +39,7 @@ class Decider:
     sources: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     pending: list[Edit] = field(default_factory=list)
     _where: list[str] = field(default_factory=list)
+    _decisions: int = 0
 
     def merge(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         """Return the merged text of one entity in order, with a `Dispute` for what the sides cannot both have."""
@@ -83,8 +86,10 @@ class Decider:
 
     def _by_children(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
         sides = _sides(base, ours, theirs)
+        self._decisions += 1
         if (
             len(self._where) > _LIMIT_DEPTH
+            or self._decisions > _LIMIT_DECISIONS
             or not sides.ours
             or not sides.theirs
             or (base is not None and not sides.base)

@@ -46,7 +46,8 @@ class Definition:
 class Fate:
     """Say what one side did to a definition.
 
-    `what` is `renamed` (then `now` is its new self), `signature` (its parameters changed), `deleted` or `kept`.
+    `what` is `renamed` (then `now` is its new self), `signature` (its parameters changed), `deleted` or `kept` (only
+    other text of it changed).
     """
 
     what: str
@@ -60,7 +61,7 @@ def definitions_of(source: bytes, lang: Language | None) -> dict[bytes, Definiti
 
 
 def fates(base: bytes, side: bytes, lang: Language | None) -> list[Fate]:
-    """Return what a side did to each definition of the base, in order: those of the file and those in its classes."""
+    """Return what a side did to definitions of the base, in order: those of the file and those in its classes."""
     return list(_fates(_nodes(base, lang), _nodes(side, lang), b""))
 
 
@@ -70,14 +71,21 @@ def _fates(old: list[Node], new: list[Node], within: bytes) -> Iterator[Fate]:
     matched = match(old, new, old[0])
     counterpart = {i: new[j] for j, i in enumerate(matched) if i is not None}
     for index, node in enumerate(old):
-        was = _definition(node, within)
+        node_now = counterpart.get(index)
+        was = _definition(node, within) if node_now is None or node_now.text != node.text else None
         if was is None:
             continue
-        node_now = counterpart.get(index)
         now = _definition(node_now, within) if node_now is not None else None
         yield Fate(_fate(was, now), was, now)
         if not within:
             yield from _fates(_members(node), _members(node_now) if node_now is not None else [], was.name)
+
+
+def times_defined(source: bytes, name: bytes, lang: Language | None) -> int:
+    """Count the definitions of a name in a file and in its classes."""
+    nodes = _nodes(source, lang)
+    inner = [member for node in nodes if name in node.text for member in _members(node)]
+    return sum(name_of(node) == name for node in (*nodes, *inner))
 
 
 def _members(node: Node) -> list[Node]:

@@ -135,7 +135,11 @@ def _with_renames(
     notes: dict[tuple[str, str], None] = {}
     for failure in sorted(found, key=lambda failure: -failure.at):
         scope = failure.names[0] if failure.names else b""
-        names = [name for side in (ours, theirs) if (name := new_name(base, side, failure.word, scope))]
+        names = [
+            name
+            for side in (ours, theirs)
+            if (name := new_name(base, side, failure.word, scope) or new_name(base, side, failure.word, b""))
+        ]
         if not failure.word or len(names) != 1:
             return None
         content = content[: failure.at] + names[0] + content[failure.at + len(failure.word) :]

@@ -16,6 +16,8 @@ _DEFINITIONS = re.compile(
 _IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^key$|_key$|key_symbol")
 _DEPTH = 4
 _CALLS = re.compile(r"call|invocation|^command$")
+_NUMBERED = frozenset({"enum", "numbered"})
+_NUMBER = re.compile(rb"=\s*(-?\w+)\s*(?:\[[^\]]*\])?\s*[,;]?\s*$")
 # Where statements stand one after the other.
 _BLOCKS = frozenset(
     ("block", "body_statement", "compound_statement", "do_block", "module", "program", "statement_block", "statements")
@@ -70,6 +72,14 @@ def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
         return group, b"visibility"
     key = None if group == "imports" else key_of(child)
     return group, key if key is not None else b"".join(child.core.text.split())
+
+
+def number_of(parent: Node, child: Node) -> bytes | None:
+    """Return the number that tells a child from its siblings: a value of an enumeration, the tag of a field."""
+    if group_of(parent, child) not in _NUMBERED:
+        return None
+    found = _NUMBER.search(child.core.text)
+    return found[1] if found is not None else None
 
 
 def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:

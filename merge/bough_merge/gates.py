@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import tree_sitter
 
-from .entities import group_of, identity_of, key_of, kind_in_words, name_of
-from .names import Use, lost_names, names_bound
+from .entities import group_of, identity_of, key_of, kind_in_words, name_of, number_of
+from .names import Use, lost_members, lost_names, names_bound
 from .syntax import Node, parse
 
 # More containers than this are not compared one by one; a file that changed in so many places is over every limit.
@@ -43,7 +43,8 @@ def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failur
     found = list(islice(_broken_containers(root, base, ours, theirs), _LIMIT_FAILURES))
     found = found or list(_twice_imported(root, ours, theirs))
     found = found or list(_lost_lines(root, base, ours, theirs))
-    return found or [_unresolved(use) for use in islice(lost_names(root, ours, theirs), _LIMIT_FAILURES)]
+    lost = chain(lost_names(root, ours, theirs), lost_members(root, base, ours, theirs))
+    return found or [_unresolved(use) for use in islice(lost, _LIMIT_FAILURES)]
 
 
 def _unresolved(use: Use) -> Failure:
@@ -86,10 +87,11 @@ def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iter
         merged, old, mine, other, names = stack.pop()
         yield from _broken(merged, old, mine, other, names)
         sides = [{part.text for part in side.parts} for side in (mine, other) if side is not None]
+        known = [_Versions(side) for side in (old, mine, other)]
         for part in merged.parts:
             if all(part.text in texts for texts in sides) or not part.parts:
                 continue
-            versions = [_counterpart(part, side) for side in (old, mine, other)]
+            versions = [side.of(part) for side in known]
             if not _is_one_sided(part, *versions) and any(version is not None for version in versions):
                 name = name_of(part)
                 stack.append((part, versions[0], versions[1], versions[2], (name, *names) if name else names))
@@ -100,6 +102,9 @@ def _twice_imported(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
 
     `import a.b` and `import a.c` of Python bind the same module, and are no matter.
     """
+    tops = [{part.text for part in side.parts if group_of(side, part) == "imports"} for side in (ours, theirs)]
+    if tops[0] <= tops[1] or tops[1] <= tops[0]:
+        return
     known = [{node.core.text for node in _imports(side)} for side in (ours, theirs)]
     imports = list(_imports(root))
     new = [[node for node in imports if node.core.text not in texts] for texts in reversed(known)]
@@ -141,15 +146,29 @@ def _is_one_sided(part: Node, old: Node | None, mine: Node | None, other: Node |
     return part.text in texts[1:] and texts[0] in texts[1:]
 
 
-def _counterpart(part: Node, side: Node | None) -> Node | None:
-    """Return the version of a merged child in one side: the same type and name, or the only one of its type."""
-    if side is None:
-        return None
-    alike = [other for other in side.parts if other.core.kind == part.core.kind]
-    key = key_of(part)
-    if len(alike) > 1 or (key is not None and group_of(side, part) is not None):
-        alike = [other for other in alike if key is not None and key_of(other) == key]
-    return alike[0] if len(alike) == 1 else None
+class _Versions:
+    """Find the version of a merged child in one side: the same type and name, or the only one of its type."""
+
+    def __init__(self, side: Node | None) -> None:
+        self._side = side
+        self._by_type: dict[str, list[Node]] = {}
+        self._by_name: dict[tuple[str, bytes | None], list[Node]] = {}
+        for part in side.parts if side is not None else []:
+            self._by_type.setdefault(part.core.kind, []).append(part)
+
+    def of(self, part: Node) -> Node | None:
+        """Return the one counterpart, or None."""
+        if self._side is None:
+            return None
+        kind, key = part.core.kind, key_of(part)
+        alike = self._by_type.get(kind, [])
+        if len(alike) > 1 or (key is not None and group_of(self._side, part) is not None):
+            if (kind, None) not in self._by_name:
+                self._by_name[kind, None] = []
+                for other in alike:
+                    self._by_name.setdefault((kind, key_of(other)), []).append(other)
+            alike = self._by_name.get((kind, key), []) if key is not None else []
+        return alike[0] if len(alike) == 1 else None
 
 
 def _broken(
@@ -160,6 +179,7 @@ def _broken(
     for key, count in now.items():
         if count > (1 if key[0] == "imports" and not before[key] > 1 else max(ours[key], theirs[key], 1)):
             yield _failure(merged, key, names)
+    yield from _same_number(merged, mine, other, names)
     if mine is None or other is None:
         return
     for key in now:
@@ -172,6 +192,18 @@ def _broken(
     for name in (kept & added) | (kept - known) | (added - known):
         if name not in here:
             yield Failure("missing", merged.start, f"`{_shown(name)}` is missing", names)
+
+
+def _same_number(merged: Node, mine: Node | None, other: Node | None, names: tuple[bytes, ...]) -> Iterator[Failure]:
+    """Find two members or fields of one number, where each side gave it to one of them."""
+    now, ours, theirs = (
+        Counter(number for part in node.parts if (number := number_of(node, part))) if node is not None else Counter()
+        for node in (merged, mine, other)
+    )
+    for number, count in now.items():
+        if count > max(ours[number], theirs[number], 1):
+            at = next(part.start for part in reversed(merged.parts) if number_of(merged, part) == number)
+            yield Failure("duplicate", at, f"the number {_shown(number)} is given twice", names)
 
 
 def _failure(merged: Node, key: tuple[str, bytes], names: tuple[bytes, ...]) -> Failure:

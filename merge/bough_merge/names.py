@@ -21,6 +21,9 @@ from .text import lines_of
 
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _WORD_BYTES = frozenset(bytes([byte]) for byte in b"_$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+# A member of one's own object, and where one is made: an assignment to it, a field or method in a class.
+_OWN = re.compile(rb"(?:\b(?:self|this)(?:\.|->)|(?<![\w@])@)([A-Za-z_]\w*)\b")
+_MEMBER = rb"(?:\b(?:self|this)(?:\.|->)|@)%b\s*(?::[^=\n]*)?=(?!=)|^[ \t]+(?:[\w<>\[\],]+[ \t]+)*%b\s*[=(:;]"
 _LIMIT_NAMES = 5000
 _LIMIT_USES = 4000
 
@@ -50,6 +53,20 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
             elsewhere = any(uses and not bound for uses, bound in before)
             if not elsewhere and any(bound for _, bound in before):
                 yield from (use for use in now if use.scope not in open_scopes)
+
+
+def lost_members(merged: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Use]:
+    """Yield the uses of a member of one's own object (`self.size`) that a side renamed or dropped throughout."""
+    for side, other in ((ours, theirs), (theirs, ours)):
+        known: dict[bytes, bool] = {}
+        for use in _OWN.finditer(merged.source):
+            name = use[1]
+            if name not in known:
+                known[name] = next(_places(side.source, name), None) is not None
+            if known[name] or name not in other.source:
+                continue
+            if re.search(_MEMBER % (name, name), base.source, re.MULTILINE):
+                yield Use(name, b"", use.start(1))
 
 
 def names_bound(root: Node, node: Node) -> set[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
@@ -77,11 +78,17 @@ def mixed_words(merged: Node, ours: Node, theirs: Node) -> set[bytes]:
     """
     found: set[bytes] = set()
     for side in (ours, theirs):
-        for span in _new_spans(side, merged):
-            at = span[0]
-            for start, end in [*_as_written(merged, span, (ours, theirs)), (span[1], span[1])]:
-                found.update(_WORD.findall(merged.source, at, max(at, start)))
-                at = max(at, end)
+        spans = list(_new_spans(side, merged))
+        kept = [*_as_written(merged, spans, (ours, theirs)), (len(merged.source), len(merged.source))]
+        at = 0
+        for begin, end in spans:
+            while kept[at][1] <= begin and at < len(kept) - 1:
+                at += 1
+            step = at
+            while begin < end:
+                start, stop = kept[step]
+                found.update(_WORD.findall(merged.source, begin, max(begin, min(start, end))))
+                begin, step = max(begin, stop), min(step + 1, len(kept) - 1)
     return found
 
 
@@ -93,13 +100,16 @@ def _new_spans(side: Node, merged: Node) -> Iterator[Span]:
             yield starts[change.new_start], starts[change.new_end]
 
 
-def _as_written(merged: Node, span: Span, sides: Sequence[Node]) -> Iterator[Span]:
-    """Yield the outermost scopes within reach of a span that a side has word for word, in order."""
+def _as_written(merged: Node, spans: Sequence[Span], sides: Sequence[Node]) -> Iterator[Span]:
+    """Yield the outermost scopes within reach of spans, in order, that a side has word for word."""
+    starts, ends = [start for start, _ in spans], [end for _, end in spans]
     stack = [merged.raw] if merged.raw is not None else []
     while stack:
         node = stack.pop()
-        if node.end_byte <= span[0] or node.start_byte >= span[1] or node.start_point.row == node.end_point.row:
+        if node.start_point.row == node.end_point.row:
             continue
+        if bisect_right(ends, node.start_byte) >= bisect_left(starts, node.end_byte):
+            continue  # no span reaches into it
         if is_scope(node) and any(_stands_in(side, node, merged) for side in sides):
             yield node.start_byte, node.end_byte
         else:

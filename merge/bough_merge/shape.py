@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _BRACKETS = re.compile(rb"[\[\](){}]")
 _TAGS = re.compile(rb"<(/?)([A-Za-z_][\w:.-]*)[^<>]*?(/?)>")
@@ -18,10 +19,13 @@ _MARKUP = frozenset({"xml", "html", "vue", "svelte", "astro"})
 _LIMIT_DEPTH = 500
 
 
+@lru_cache(maxsize=512)
 def is_hostile(source: bytes, grammar: str) -> bool:
     """Tell whether a text nests deeper than anything that people write."""
     if _FRONT.search(source):
         return True
+    if grammar not in _MARKUP and sum(map(source.count, _OPENING)) <= _LIMIT_DEPTH:
+        return False
     steps = _tags(source) if grammar in _MARKUP else _brackets(source)
     depth = 0
     for step in steps:

@@ -541,7 +541,7 @@ LANGUAGES: tuple[Language, ...] = (
         named_by={"attribute": "identifier", "block": "identifier+string_lit"},
     ),
     Language("nix", "nix", (".nix",), free=COMMON, named_by={"binding": "attrpath"}, joins={"formals": b", "}),
-    Language("proto", "proto", (".proto",), free=COMMON),
+    Language("proto", "proto", (".proto",), free=(Free("numbered", "field", "message_body"), *COMMON)),
     Language("graphql", "graphql", (".graphql", ".gql"), free=COMMON),
     Language(
         "fortran",

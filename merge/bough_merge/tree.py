@@ -69,8 +69,9 @@ def merge_tree(
         _carry(merge, changed)
     moves = moved_definitions({merge.path: (merge.base, merge.ours, merge.theirs) for merge in merges}, settings)
     files: dict[str, MergeResult] = {}
-    findings = [_told(move) for move in moves]
+    findings: list[Finding] = []
     for merge in merges:
+        merge.findings += [_told(move) for move in moves if move.to == merge.path]
         follow(merge, moves)
         result = _merged(merge, labels, marker_size, settings)
         if result is not None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .definitions import WORD, Fate, fates
+from .definitions import WORD, Fate, fates, times_defined
 from .paths import Renames
 from .result import Finding
 from .sequences import changes
@@ -74,12 +74,7 @@ def changes_of(base: Tree, tree: Tree, renames: Renames, side: str, settings: Se
 
 def _times_defined(tree: Tree, name: bytes, settings: Settings) -> int:
     """Count the definitions of a name; only files that mention it are read."""
-    return sum(
-        fate.was.name == name
-        for path, text in tree.items()
-        if name in text
-        for fate in fates(text, text, settings.language_of(path))
-    )
+    return sum(times_defined(text, name, settings.language_of(path)) for path, text in tree.items() if name in text)
 
 
 def carried(text: bytes, base: bytes, path: str, renames: list[Change]) -> tuple[bytes, list[Finding]]:

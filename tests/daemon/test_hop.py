@@ -12,6 +12,7 @@ import pytest
 from bough_daemon import change
 from bough_daemon.errors import BadUsage, CheckedOutElsewhere, HostilePath, NotPossibleNow, UnknownMember
 from bough_daemon.hop import back, hop, hop_now, off
+from bough_daemon.merging import merge
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.undo import undo
 from hypothesis import HealthCheck, given, settings
@@ -273,7 +274,7 @@ def test_whatever_fails_on_the_way_all_is_as_before(here: Desk, monkeypatch: pyt
             )
         elif broken == "put_index":
             patch.setattr("bough_daemon.index.restore_shared", fail)
-            patch.setattr("bough_daemon.index.Lock.replace", lambda lock, data: fail())
+            patch.setattr("bough_daemon.index.Lock.replace", lambda *_: fail())
         else:
             real = getattr(change, broken)
             patch.setattr(change, broken, lambda *a: real(*a) if a[-1] == change.TAKEN_BACK else fail())
@@ -555,6 +556,31 @@ def test_her_rules_do_not_make_the_bytes_of_my_files(here: Desk) -> None:
     assert (here.root / "d/b.txt").read_bytes() == b"hers\r\n"
     leave(here)
     assert everything(here.root) == before
+
+
+def racing_edit(root: Path, name: str, data: bytes) -> None:
+    """Leave a file that only its content tells from the index: edited in the second in which that was written."""
+    path, index = root / name, root / ".git/index"
+    second = (index.stat().st_mtime_ns // 10**9 - 10) * 10**9
+    os.utime(path, ns=(second, second))
+    git(root, "update-index", "--refresh", "-q")
+    os.utime(index, ns=(second, second))
+    path.write_bytes(data)
+    os.utime(path, ns=(second, second))
+
+
+@pytest.mark.parametrize("way", ["back", "undo", "merge"])
+def test_an_edit_within_the_second_of_the_index_is_seen_afterwards(here: Desk, way: str) -> None:
+    git(here.root, "config", "core.trustctime", "false")  # the times of change cannot be set
+    racing_edit(here.root, "d/b.txt", b"B\n")
+    assert git(here.root, "diff-files", "--name-only") == "d/b.txt"
+    here.teammate_at("alice", {"a.txt": b"hers\n", "d/b.txt": b"B\n", "n.o": b"ignored here\n"})
+    if way == "merge":
+        here.do(merge(here.live, "alice", merge_both))
+    else:
+        enter(here)
+        leave(here) if way == "back" else here.do(undo(here.live))
+    assert "d/b.txt" in git(here.root, "diff-files", "--name-only").splitlines()
 
 
 def test_permissions_that_no_tree_tells_come_back(here: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bough_daemon.branches import Branch
 from bough_daemon.errors import BoughError, NotPossibleNow, UnknownMember
 from bough_daemon.merging import Merged, merge
-from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry
+from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.undo import undo
 
 from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both, tree_on_disk
@@ -45,6 +45,20 @@ def test_a_clean_merge_changes_files_only(here: Desk) -> None:
     here.do(undo(here.live))
     assert everything(here.root) == before
     assert not here.store.is_ancestor(tip, here.branch.tip.oid)
+
+
+def test_a_submodule_that_is_not_checked_out_here_moves_with_a_merge(here: Desk) -> None:
+    for commit in ("1" * 40, "2" * 40):
+        here.teammate_with("alice", {"lib": Entry(SUBMODULE, commit), "d/e": Entry(SUBMODULE, commit)})
+        merged = bring(here)
+        assert merged.tree == here.snapshot().tree
+        assert git(here.root, "ls-files", "-s", "lib", "d/e").split() == [
+            *("160000", commit, "0", "d/e"),
+            *("160000", commit, "0", "lib"),
+        ]
+    assert bring(here).result == "same"
+    here.do(undo(here.live))
+    assert git(here.root, "ls-files", "-s", "lib").split()[1] == "1" * 40
 
 
 def test_a_conflict_is_left_as_markers_and_unmerged_entries(here: Desk) -> None:
@@ -173,6 +187,21 @@ def test_modes_and_symlinks_merge(here: Desk) -> None:
     assert (here.root / "a.txt").stat().st_mode & 0o111
     assert (here.root / "a.txt").read_bytes() == b"mine\n"
     assert files_of(here.root)["l"] == ("link", b"a.txt")
+
+
+def test_a_new_file_follows_the_rename_of_its_folder(here: Desk) -> None:
+    text = b"one\ntwo\nthree\n"
+    write_files(here.root, {"old/a.txt": text, "old/b.txt": text * 2})
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-qm", "a folder")
+    here.teammate_at("alice", {"old/a.txt": None, "old/b.txt": None, "new/a.txt": text, "new/b.txt": text * 2})
+    write_files(here.root, {"old/c.txt": b"c\n"})
+    merged = bring(here)
+    assert (merged.result, [(file.path, file.result) for file in merged.files]) == ("clean", [("new/c.txt", "clean")])
+    assert "moving it to new/c.txt" in merged.files[0].findings[0]
+    assert (here.root / "new/c.txt").read_bytes() == b"c\n"
+    assert not (here.root / "old").exists()
+    check_whole(here.root)
 
 
 def test_a_save_in_the_same_moment_is_merged_too(here: Desk) -> None:

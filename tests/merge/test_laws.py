@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from bough_merge import merge_file
 from bough_merge.languages import language_of
@@ -91,37 +93,63 @@ def test_no_line_is_invented(base: bytes, ours: bytes, theirs: bytes, path: str)
 FUNCTIONS = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=6)
 
 
-@law
-@given(base=FUNCTIONS, ours=FUNCTIONS, theirs=FUNCTIONS)
-def test_swapped_sides_give_the_same_entities(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    def file(names: list[str]) -> bytes:
-        return "\n\n".join(f"def {name}():\n    return '{name}'" for name in ("start", *names)).encode() + b"\n"
+# How a file of named things is written: (path, opening, one thing, what stands between two, closing).
+FILES = [
+    ("a.py", "", "def %s():\n    return '%s'", "\n\n\n", "\n"),
+    ("a.js", "", "function %s() {\n  return '%s';\n}", "\n\n", "\n"),
+    ("A.java", "class A {\n", '    String %s() {\n        return "%s";\n    }', "\n\n", "\n}\n"),
+    ("a.go", "package main\n\n", 'func %s() string {\n\treturn "%s"\n}', "\n\n", "\n"),
+    ("a.rs", "", 'fn %s() -> i32 {\n    say("%s")\n}', "\n\n", "\n"),
+    ("a.c", "", 'int %s(void)\n{\n\treturn say("%s");\n}', "\n\n", "\n"),
+    ("a.rb", "class A\n", "  def %s\n    '%s'\n  end", "\n\n", "\nend\n"),
+    ("a.kt", "class A {\n", '    fun %s(): String {\n        return "%s"\n    }', "\n\n", "\n}\n"),
+    ("a.php", "<?php\n", "function %s() {\n    return '%s';\n}", "\n\n", "\n"),
+    ("a.json", "{\n", '  "%s": "%s"', ",\n", "\n}\n"),
+    ("a.toml", "[t]\n", '%s = "%s"', "\n", "\n"),
+    ("a.yml", "", "%s:\n  - %s", "\n", "\n"),
+    ("a.properties", "", "%s = %s", "\n", "\n"),
+]
+styles = st.sampled_from(FILES)
 
-    one = merge_file(file(base), file(ours), file(theirs), "a.py")
-    two = merge_file(file(base), file(theirs), file(ours), "a.py")
+
+def _file(style: tuple[str, str, str, str, str], names: list[str]) -> bytes:
+    _, opening, thing, between, closing = style
+    return (opening + between.join(thing % (name, name) for name in names) + closing).encode()
+
+
+def _named(content: bytes) -> list[bytes]:
+    """Return the lines that name a thing: those with a name of one letter, without what separates them."""
+    found = (re.search(rb"\b[a-h]\b", line) for line in content.split(b"\n"))
+    return sorted(name[0] for name in found if name is not None)
+
+
+@law
+@given(style=styles, base=FUNCTIONS, ours=FUNCTIONS, theirs=FUNCTIONS)
+def test_swapped_sides_give_the_same_entities(
+    style: tuple[str, str, str, str, str], base: list[str], ours: list[str], theirs: list[str]
+) -> None:
+    three = [_file(style, ["start", *names]) for names in (base, ours, theirs)]
+    one = merge_file(three[0], three[1], three[2], style[0])
+    two = merge_file(three[0], three[2], three[1], style[0])
     assert one.clean == two.clean
     if one.clean:
-        assert _names(one.content) == _names(two.content)
+        assert _named(one.content) == _named(two.content)
 
 
 @law
-@given(base=FUNCTIONS, ours=FUNCTIONS, theirs=FUNCTIONS)
-def test_a_clean_merge_of_keys_is_the_merge_of_sets(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    def file(names: list[str]) -> bytes:
-        return ("{\n" + ",\n".join(f'  "{name}": "{name}"' for name in names) + "\n}\n").encode()
-
-    merged = merge_file(file(base), file(ours), file(theirs), "a.json")
+@given(style=styles, base=FUNCTIONS, ours=FUNCTIONS, theirs=FUNCTIONS)
+def test_a_clean_merge_of_named_things_is_the_merge_of_sets(
+    style: tuple[str, str, str, str, str], base: list[str], ours: list[str], theirs: list[str]
+) -> None:
+    merged = merge_file(*(_file(style, ["start", *names]) for names in (base, ours, theirs)), style[0])
     kept = {name for name in base if name in ours and name in theirs}
     added = (set(ours) | set(theirs)) - set(base)
     if merged.clean:
-        lang = language_of("a.json")
+        lang = language_of(style[0])
         assert lang is not None
         assert not parse(merged.content, lang).raw.has_error  # type: ignore[union-attr]
-        assert sorted(merged.content.decode().split('"')[1::4]) == sorted(kept | added)
-
-
-def _names(content: bytes) -> list[bytes]:
-    return sorted(line for line in content.split(b"\n") if line.startswith(b"def "))
+        assert set(_named(merged.content)) == {name.encode() for name in kept | added}
+        assert len(merged.content.split(b"start")) == len(_file(style, ["start"]).split(b"start"))
 
 
 @pytest.mark.parametrize(

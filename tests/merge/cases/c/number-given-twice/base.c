@@ -1,0 +1,4 @@
+enum color {
+	RED = 1,
+	GREEN = 2,
+};

@@ -1,0 +1,5 @@
+enum color {
+	RED = 1,
+	GREEN = 2,
+	BLUE = 3,
+};

@@ -1,0 +1,14 @@
+defmodule Shop do
+  def kept(items) do
+    chosen = []
+    chosen = add(chosen, items)
+<<<<<<< ours
+    chosen
+||||||| base
+    found
+=======
+    log(found)
+    found
+>>>>>>> theirs
+  end
+end

@@ -1,0 +1,10 @@
+package shop
+
+func kept(items []int) []int {
+	chosen := []int{}
+	for _, item := range items {
+		chosen = append(chosen, item)
+	}
+	log(chosen)
+	return chosen
+}

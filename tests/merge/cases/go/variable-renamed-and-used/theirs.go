@@ -1,0 +1,10 @@
+package shop
+
+func kept(items []int) []int {
+	found := []int{}
+	for _, item := range items {
+		found = append(found, item)
+	}
+	log(found)
+	return found
+}

@@ -1,0 +1,3 @@
+class Shop {
+    int price() { return 1; }
+}

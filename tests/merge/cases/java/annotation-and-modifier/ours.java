@@ -1,0 +1,4 @@
+class Shop {
+    @Override
+    int price() { return 1; }
+}

@@ -1,0 +1,3 @@
+class Shop {
+    public int price() { return 1; }
+}

@@ -1,0 +1,6 @@
+package shop;
+
+import java.util.List;
+
+class Shop {
+}

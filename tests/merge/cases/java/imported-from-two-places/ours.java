@@ -1,0 +1,7 @@
+package shop;
+
+import java.util.List;
+import shop.text.Joiner;
+
+class Shop {
+}

@@ -1,0 +1,7 @@
+package shop;
+
+import java.util.List;
+import shop.util.Joiner;
+
+class Shop {
+}

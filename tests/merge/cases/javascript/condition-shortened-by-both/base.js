@@ -1,0 +1,3 @@
+if (job.level < limit && (!job.running || job.again || limit !== last)) {
+  run(job);
+}

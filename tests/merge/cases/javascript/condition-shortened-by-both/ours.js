@@ -1,0 +1,3 @@
+if (job.level < limit) {
+  run(job);
+}

@@ -1,0 +1,3 @@
+if (job.level < limit && (!job.running || limit !== last)) {
+  run(job);
+}

@@ -1,0 +1,10 @@
+function sell(items) {
+  for (const item of items) {
+    if (item.known) {
+      pay(item);
+    } else {
+      const price = ask(item);
+      pay(item, price);
+    }
+  }
+}

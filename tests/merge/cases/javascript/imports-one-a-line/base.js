@@ -1,0 +1,3 @@
+import {a, b} from './shop';
+
+a(b);

@@ -1,0 +1,9 @@
+import {
+  a,
+  b,
+  c,
+  d,
+} from './shop';
+
+d();
+a(b, c);

@@ -1,0 +1,7 @@
+import {
+  a,
+  b,
+  c,
+} from './shop';
+
+a(b, c);

@@ -1,0 +1,4 @@
+import {a, b, d} from './shop';
+
+d();
+a(b);

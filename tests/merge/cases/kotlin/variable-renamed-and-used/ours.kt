@@ -1,0 +1,5 @@
+fun kept(items: List<Int>): List<Int> {
+    val chosen = mutableListOf<Int>()
+    items.forEach { chosen.add(it) }
+    return chosen
+}

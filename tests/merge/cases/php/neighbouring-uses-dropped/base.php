@@ -1,0 +1,9 @@
+<?php
+
+use Shop\Cart;
+use Shop\Item;
+use Shop\Tax;
+
+class Sale
+{
+}

@@ -1,0 +1,8 @@
+<?php
+
+use Shop\Cart;
+use Shop\Tax;
+
+class Sale
+{
+}
