@@ -19,6 +19,8 @@ from bough_completion.query import BUFFER, SAVED, Kind, Origin, Query
 _KEPT = 65_536
 _SNAP = 32_768
 """The text before the cursor is cut to its last 65,536 characters, in steps of 32,768; the window cuts it further."""
+_LONGEST = 1_000_000
+"""Characters of the longest text that is kept."""
 _HEAD = 8_000
 """Characters at the top of a file in which its imports are looked for."""
 _NEAR_LINES = 16
@@ -39,7 +41,8 @@ class Context:
     _evidence: dict[tuple[str, str], tuple[str, str, frozenset[str]]] = field(default_factory=dict)
 
     def put(self, path: str, text: str, origin: Origin = SAVED) -> None:
-        """Take a text in place of what that path and origin held before."""
+        """Take a text in place of what that path and origin held before; of a very long one, only that it is there."""
+        text = text if len(text) <= _LONGEST else ""
         if origin.kind is Kind.LIVE:
             self._live[path, origin.member] = text
         elif origin.kind is not Kind.COMMIT:

@@ -19,6 +19,10 @@ _KINDS = {
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
+LONGEST_PATIENCE = 60.0
+"""Seconds that a question may wait, whatever it asks for."""
+
+
 class BadRequest(Exception):
     """A message does not say what it must; nothing was done."""
 
@@ -66,7 +70,7 @@ def question_from(message: pb.CompleteRequest, patience: float) -> Question:
         suffix=message.suffix,
         max_lines=max(1, message.max_lines),
         limit=max(1, message.limit),
-        patience=message.patience_ms / 1000 or patience,
+        patience=min(message.patience_ms / 1000 or patience, LONGEST_PATIENCE),
         max_tokens=message.max_tokens or MAX_TOKENS,
     )
     return Question(message.repository, message.editor, query)

@@ -14,7 +14,7 @@ from bough_completion.scheduler import Ticket
 from bough_completion.writers import Wish, Writer, WriterFailed, Written
 
 LINGER = 5.0
-"""Seconds that a writer may take in all: an answer that comes late may still be that to what is typed next."""
+"""Seconds that a writer may take where nobody waits longer: a late answer may still be that to what is typed next."""
 
 Judge = Callable[[Written], Awaitable[list[Suggestion]]]
 """From what was written to the answer that it makes, together with what was known before."""
@@ -60,12 +60,13 @@ class Work:
 
     async def _run(self, writer: Writer, wish: Wish, judge: Judge) -> None:
         try:
-            async with asyncio.timeout(LINGER), aclosing(writer.write(wish)) as parts:
+            longest = max(LINGER, self.ticket.query.patience)
+            async with asyncio.timeout(longest), aclosing(writer.write(wish)) as parts:
                 async for part in parts:
                     self.best, self.use = await judge(part), part.use
             self.seconds = monotonic() - self._begun
         except TimeoutError:
-            self.seconds = LINGER
+            self.seconds = monotonic() - self._begun
         except WriterFailed:
             pass
 
