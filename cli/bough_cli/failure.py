@@ -48,6 +48,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.LandConflict: (NOT_NOW, "Run `git pull` or `bough merge`, mend the conflict, then land again."),
     errors.CheckedOutElsewhere: (NOT_NOW, "Land from that worktree, or switch it to another branch first."),
     errors.HomeUnusable: (NOT_NOW, "Set BOUGH_HOME to a folder that you can write."),
+    errors.BadSetting: (USAGE, "Mend the file; `bough config list` says what there is."),
     errors.DaemonNotRunning: (NO_DAEMON, "Run `bough up` in a repository to start it."),
     errors.DaemonFailed: (OUR_FAULT, "This is Bough's fault. What was recorded is safe; the log says more."),
     errors.BadUsage: (USAGE, ""),

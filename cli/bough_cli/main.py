@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge-driver": ("merge_driver", "merge_driver"),
     "merge-tool": ("merge_tool", "merge_tool"),
     "complete": ("complete", "complete"),
+    "lsp": ("lsp", "lsp"),
     "export": ("export", "export"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
@@ -44,7 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 # Commands with commands of their own: the module below bough_cli.commands that has the `app`.
-GROUPS = {"model": "model"}
+GROUPS = {"config": "config", "model": "model"}
 
 
 def application(typed: str = "") -> typer.Typer:
@@ -71,7 +73,17 @@ def application(typed: str = "") -> typer.Typer:
     return app
 
 
-def _nothing() -> None:
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bough {version('bough')}")
+        raise typer.Exit
+
+
+def _nothing(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
     """Make a Git repository live: every save on a branch of your own, streamed to your team."""
 
 

@@ -64,7 +64,9 @@ def _drawn(status: Status, recent: deque[Event]) -> Group:
         )
     notes = [Text(status.state, "yellow")] if status.state != "live" else []
     notes += [Text(f"withheld: {printable(one.path)} ({one.reason})", "dim") for one in status.withheld[:5]]
-    return Group(Panel(Group(team, *notes), title=status.repository), Panel(events, title="lately"))
+    return Group(
+        Panel(Group(team, *notes), title=status.repository), Panel(events, title="lately", subtitle="Ctrl-C leaves")
+    )
 
 
 def _where(tip: str, at: float, files: list[str]) -> tuple[str, str, str]:

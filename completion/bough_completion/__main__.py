@@ -2,7 +2,7 @@
 
 Serves `completion.proto` on a unix socket and, where a port is given, the HTTP shapes of other completion servers on
 loopback. Ends when its standard input is closed, so it never outlives whoever started it. It holds no lock and no key
-and opens no other file than the one of the token.
+of the team's. A model runs in a process of its own below this one.
 """
 
 from __future__ import annotations
@@ -17,32 +17,53 @@ import grpc
 from bough_proto.v1 import completion_pb2_grpc as rpc
 
 from bough_completion.completer import Completer
+from bough_completion.local import LocalModel, Place
+from bough_completion.notes import Notes
+from bough_completion.remote import Address, RemoteModel
 from bough_completion.service import CompletionService
 from bough_completion.shapes import Shapes
 from bough_completion.web import WebServer
 from bough_completion.worker import Worker
+from bough_completion.writers import Writer
 
 _NICENESS = 5
 _MESSAGE_BYTES = 16 << 20
 
 
-async def serve(socket: Path, http_port: int | None, token: str) -> None:
+async def serve(options: argparse.Namespace, token: str) -> None:
     """Serve until standard input ends."""
-    worker = Worker()
-    completer = Completer(worker)
+    worker, notes = Worker(), Notes()
+    writers = await _writers(options, notes)
+    completer = Completer(worker, writers, notes)
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", _MESSAGE_BYTES)])
     rpc.add_CompletionServiceServicer_to_server(CompletionService(completer), server)
     web = WebServer(Shapes(completer).handle, token)
     try:
-        if http_port is not None:
-            print(await web.start(http_port), flush=True)
-        await _listen(server, socket)
+        if options.http is not None:
+            print(await web.start(options.http), flush=True)
+        await _listen(server, options.socket)
         await _standard_input_ends()
     finally:
         await web.stop()
         await server.stop(grace=0)
+        await completer.close()
+        for writer in writers:
+            await writer.close()
         worker.close()
-        socket.unlink(missing_ok=True)
+        options.socket.unlink(missing_ok=True)
+
+
+async def _writers(options: argparse.Namespace, notes: Notes) -> list[Writer]:
+    """Return who writes: the remote where one is named, then the model on this machine."""
+    writers: list[Writer] = []
+    if options.remote:
+        key = options.remote_key_file.read_text().strip() if options.remote_key_file else ""
+        writers.append(RemoteModel(Address(options.remote, options.remote_model, key), notes))
+    if options.model:
+        place = Place(options.model, options.device, options.threads, options.memory)
+        writers.append(local := LocalModel(place, notes))
+        local.start()
+    return writers
 
 
 async def _listen(server: grpc.aio.Server, socket: Path) -> None:
@@ -67,12 +88,25 @@ async def _standard_input_ends() -> None:
         transport.close()
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bough_completion", description=__doc__)
+    add = parser.add_argument
+    add("socket", type=Path)
+    add("--http", type=int, metavar="PORT", help="serve HTTP too; 0 chooses a port, which is printed")
+    add("--token-file", type=Path, help="who does not know what it says gets no answer over HTTP")
+    add("--model", type=Path, metavar="FOLDER", help="answer from the model that was exported into this folder")
+    add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where the model runs")
+    add("--threads", type=int, default=2, help="cores that the model may use")
+    add("--memory", type=int, metavar="MIB", help="memory that the model may use, its weights included")
+    add("--remote", metavar="URL", help="answer from a server of OpenAI's shape; the URL ends before /completions")
+    add("--remote-model", default="", metavar="NAME", help="the model to ask that server for")
+    add("--remote-key-file", type=Path, help="what that server wants to know")
+    return parser
+
+
 def main() -> None:
     """Run the process."""
-    parser = argparse.ArgumentParser(prog="python -m bough_completion", description=__doc__)
-    parser.add_argument("socket", type=Path)
-    parser.add_argument("--http", type=int, metavar="PORT", help="serve HTTP too; 0 chooses a port, which is printed")
-    parser.add_argument("--token-file", type=Path, help="who does not know what it says gets no answer over HTTP")
+    parser = _parser()
     options = parser.parse_args()
     if (options.http is None) != (options.token_file is None):
         parser.error("--http and --token-file belong together")
@@ -80,7 +114,7 @@ def main() -> None:
     if options.token_file and not token:
         parser.error("the token is empty")
     os.nice(_NICENESS)
-    asyncio.run(serve(options.socket, options.http, token))
+    asyncio.run(serve(options, token))
 
 
 if __name__ == "__main__":

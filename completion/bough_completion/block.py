@@ -6,18 +6,19 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from bough_completion.finish import is_shown
 from bough_completion.search import Line, Search
 from bough_completion.tokens import BOUNDARY, DEEPER, SHALLOWER
 from bough_completion.vote import REACH
 
+_SURE = 0.64
+"""The chance, as the votes say, from which on a line of a block is written."""
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
 
 def with_block(search: Search, first: Line, prefix: str, max_lines: int) -> Line:
     """Return a line with the block that it begins, `max_lines` lines in all at the most; the line alone if none.
 
-    The block ends before the first line that is not sure enough to be shown by itself. The chance is that of the whole.
+    The block ends before the first line that is not sure enough by itself. The chance is that of the whole.
     """
     start, unit = _indent(prefix.rpartition("\n")[2] + first.text), indent_unit(prefix)
     indent, block = start, first
@@ -29,7 +30,7 @@ def with_block(search: Search, first: Line, prefix: str, max_lines: int) -> Line
             break
         opened = Line("", (change, *block.context)[:REACH], chance, block.foreign, begun=True)
         found = next((line for line in search.lines(opened) if line.text.strip()), None)
-        if found is None or not is_shown(found.chance) or (is_end and any(map(str.isalnum, found.text))):
+        if found is None or found.chance < _SURE or (is_end and any(map(str.isalnum, found.text))):
             break
         text = f"{block.text}\n{indent}{found.text.lstrip()}"
         block = replace(found, text=text, chance=block.chance * found.chance)

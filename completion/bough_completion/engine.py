@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 
 from bough_completion.affinity import Affinity
 from bough_completion.block import with_block
-from bough_completion.corpus import Corpus
+from bough_completion.confidence import evidence
+from bough_completion.corpus import Corpus, Entry
 from bough_completion.document import Documents
-from bough_completion.finish import fitting, is_shown
-from bough_completion.query import SAVED, Origin, Query, Stats, Suggestion
+from bough_completion.finish import fitting
+from bough_completion.query import BUFFER, SAVED, Origin, Query, Stats, Suggestion
 from bough_completion.search import Line, Search
 
+_CANDIDATES = 4
+"""So many of the likeliest lines are held against each other."""
+_REMEMBERED = 8
+"""Files that were asked about and are kept until they are saved."""
 _LONGEST = 1_000_000
 """Characters of the longest text that is learned."""
 _WIDEST = 1_000
@@ -25,6 +31,8 @@ class RepositoryEngine:
         self._corpus = Corpus()
         self._affinity = Affinity(self._corpus)
         self._documents = Documents(self._corpus.vocabulary)
+        self._asked: tuple[str, Entry | None] = ("", None)
+        self._remembered: list[str] = []
 
     def put(self, path: str, text: str, origin: Origin = SAVED) -> None:
         """Learn the text of a blob, in place of what that path and origin held before.
@@ -44,25 +52,49 @@ class RepositoryEngine:
         """Bring the index up to date now, so that the next query does not wait for it."""
         self._corpus.tidy()
 
+    def tidy_some(self) -> bool:
+        """Do a part of that, a few hundredths of a second long; return whether more may be left."""
+        return self._corpus.tidy_some()
+
     def stats(self) -> Stats:
         """Return how much is held."""
         return Stats(len(self._corpus.entries), self._corpus.tokens, len(self._corpus.vocabulary), self._corpus.kinds())
 
     def complete(self, query: Query, is_stopped: Callable[[], bool] = lambda: False) -> list[Suggestion]:
         """Return what may follow the cursor, the likeliest first; less, and soon, once `is_stopped` says so."""
+        self._remember(query)
         document = self._documents.read(query)
+        self._asked = query.path, self._corpus.own(query.path)
         search = Search(self._corpus, self._affinity, document, query, is_stopped)
-        found: dict[str, Suggestion] = {}
+        found: dict[str, tuple[float, Suggestion]] = {}
         for line in search.lines(Line("", document.context)):
-            is_sure = line.ended and is_shown(line.chance)
+            whole = line
             if query.max_lines > 1 and not query.suffix.partition("\n")[0].strip():
-                line = with_block(search, line, query.prefix, query.max_lines)
-            text = fitting(line.text, query.prefix, query.suffix, query.max_lines)
+                whole = with_block(search, line, query.prefix, query.max_lines)
+            text = fitting(whole.text, query.prefix, query.suffix, query.max_lines)
             if text.strip() and text not in found:
-                found[text] = Suggestion(text, line.chance, self._source(line), shown=is_sure)
-            if len(found) == query.limit:
+                proof = evidence(line, text.partition("\n")[0], query.prefix)
+                is_shown = line.ended and proof.is_shown
+                found[text] = proof.score, Suggestion(text, proof.confidence, self._source(whole), shown=is_shown)
+            if len(found) == max(query.limit, _CANDIDATES):
                 break
-        return list(found.values())
+        ranked = sorted(found.values(), key=itemgetter(0), reverse=True)
+        return [suggestion for _, suggestion in ranked[: query.limit]]
+
+    def _remember(self, query: Query) -> None:
+        """Learn the file that was asked about before this one: an editor may hold it unsaved and never say so.
+
+        What was fed since then is newer and stays; only the last few are kept.
+        """
+        path, own = self._asked
+        if path == query.path:
+            return
+        surfaces = self._documents.surfaces()
+        if surfaces is not None and self._corpus.own(path) is own:
+            self._corpus.learn(path, surfaces, BUFFER)
+            self._remembered = [*(other for other in self._remembered if other != path), path]
+            if len(self._remembered) > _REMEMBERED:
+                self._corpus.drop(self._remembered.pop(0), BUFFER)
 
     def _source(self, line: Line) -> str:
         entry = self._corpus.by_slot[line.foreign] if line.foreign >= 0 else None

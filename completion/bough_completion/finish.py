@@ -8,8 +8,6 @@ _CLOSES = {")": "(", "]": "[", "}": "{"}
 _SPECIAL = re.compile(
     r"<\|[^|>\n]*\|>|<\uff5c[^\uff5c>\n]*\uff5c>|</?(?:s|pad|unk|mask|EOT|fim_[a-z]+|filename|file_sep)>"
 )
-_SHOWN_FROM = 0.64
-"""Set by tests/bench/completion_replay.py: about a third of all lines are shown, more than half of them are right."""
 
 
 def fitting(text: str, prefix: str, suffix: str, max_lines: int = 1) -> str:
@@ -26,11 +24,6 @@ def fitting(text: str, prefix: str, suffix: str, max_lines: int = 1) -> str:
     if tail.strip():
         text = _without_overlap(_without_extra_closers(text.split("\n")[0], tail), tail.rstrip())
     return _without_open_ends(_without_next_line(text, prefix.rpartition("\n")[2], below))
-
-
-def is_shown(confidence: float) -> bool:
-    """Say whether an answer is sure enough to be shown to someone who did not ask."""
-    return confidence >= _SHOWN_FROM
 
 
 def _without_extra_closers(text: str, tail: str) -> str:

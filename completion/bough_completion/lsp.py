@@ -1,27 +1,26 @@
 """The door for editors: a language server whose only language feature is completion.
 
-usage: python -m bough_completion.lsp SOCKET ROOT [--tcp PORT]
-
-Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`. SOCKET is that of
-the completion process; files below the folder ROOT are asked about, as the repository that was fed under that name.
+Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`. Whoever starts the
+server says how the completion process is reached, and in which repository a file lies.
 """
 
 from __future__ import annotations
 
-import argparse
+import asyncio
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
-from bough_completion.client import CompletionClient
+from bough_completion.client import CompletionClient, Gone
 from bough_completion.query import BUFFER, Query, Suggestion
 from bough_completion.wire import Blob, Question
 
@@ -29,65 +28,157 @@ MOST_LINES = 12
 """Lines of a block that is suggested unasked."""
 CHOICES = 3
 """Suggestions to choose from when the member asks."""
-_PATIENCE = 0.1
+PATIENCE, PATIENCE_OF_ONE_WHO_ASKS = 0.2, 1.0
+"""Seconds that an answer may take: later, one that nobody asked for disturbs."""
+_FILE = "file:"
+"""What the address of a buffer begins with that has a file, or will have."""
+_LATEST = 5.0
+"""Seconds after which an answer is given up, whatever holds it up."""
 
-Locate = Callable[[str], tuple[str, str] | None]
-"""Tell the repository of a file and its path in it, or None for a file of no repository that is live."""
+
+class Place(Protocol):
+    """Where a file lies. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it."""
+
+    @property
+    def repository(self) -> str:
+        """The name that its surroundings were learned under."""
+
+    @property
+    def path(self) -> str:
+        """Its path there."""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether nothing is suggested in it."""
+
+    @property
+    def ignored(self) -> bool:
+        """Whether nothing is learned from it."""
+
+
+class Way(Protocol):
+    """The way to the completion process, which may go and come."""
+
+    notes: list[str]
+    """What a person should know."""
+
+    async def client(self) -> tuple[int, CompletionClient] | None:
+        """Return a connection, and a number that changes when a new process is there, which knows no buffers."""
+
+    async def place(self, file: str) -> Place | None:
+        """Say where a file lies; None while that cannot be said."""
+
+
+class QuietServer(LanguageServer):
+    """A language server that notes its failures in the editor's log: nobody who types wants a window about them."""
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """Log a failure."""
+        self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"bough: {error}"))
 
 
 @dataclass
 class Door:
     """What the handlers share: the way to the completion process, and which buffers changed since it was told."""
 
-    socket: str
-    locate: Locate
+    way: Way
     editor: str = field(default_factory=lambda: f"lsp-{os.getpid()}")
-    unsent: set[str] = field(default_factory=set)
-    _client: CompletionClient | None = None
+    _unsent: set[str] = field(default_factory=set)
+    _generation: int = 0
+    _places: dict[str, Place] = field(default_factory=dict)
+    _told: list[str] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    @property
-    def client(self) -> CompletionClient:
-        """Return the connection; it belongs to the event loop that asks first."""
-        if self._client is None:
-            self._client = CompletionClient(self.socket)
-        return self._client
+    def touch(self, uri: str) -> None:
+        """Note that a buffer has changed."""
+        if uri.startswith(_FILE):
+            self._unsent.add(uri)
 
-    async def close(self) -> None:
-        """Close the connection."""
-        if self._client is not None:
-            await self._client.close()
+    def begin(self, server: LanguageServer, uri: str) -> None:
+        """Get ready for questions about a file that has been opened or closed: its place may be another one now."""
+        self._places.pop(uri, None)
+        self.touch(uri)
+        self._spawn(self._begin(server, uri))
 
-    def place(self, uri: str) -> tuple[str, str] | None:
-        """Return the repository and path of a document."""
-        path = to_fs_path(uri)
-        return self.locate(path) if path else None
+    def tell(self, server: LanguageServer, uri: str) -> None:
+        """Let the process know a buffer now."""
+        self._spawn(self._send(server, {uri}))
 
     async def suggestions(
-        self, server: LanguageServer, uri: str, position: types.Position, limit: int, max_lines: int
+        self, server: LanguageServer, uri: str, position: types.Position, asked: bool
     ) -> list[Suggestion]:
-        """Return what may be inserted at a position, once the other buffers are known."""
-        place = self.place(uri)
-        if place is None:
-            return []
-        await self.send(server, {other for other in self.unsent if other != uri})
-        repository, path = place
-        prefix, suffix = around(server.workspace.get_text_document(uri), position)
-        query = Query(path, prefix, suffix, max_lines, limit, _PATIENCE)
-        return await self.client.complete(Question(repository, self.editor, query))
+        """Return what may be inserted at a position, once the other buffers are known; nothing while nobody answers."""
+        try:
+            async with asyncio.timeout(_LATEST):
+                place, client = await self._place(uri), await self._client(server)
+                if place is None or place.withheld or client is None:
+                    return []
+                await self._send(server, self._unsent - {uri})
+                prefix, suffix = around(server.workspace.get_text_document(uri), position)
+                patience, limit = (PATIENCE_OF_ONE_WHO_ASKS, CHOICES) if asked else (PATIENCE, 1)
+                query = Query(place.path, prefix, suffix, MOST_LINES, limit, patience)
+                return await client.complete(Question(place.repository, self.editor, query))
+        except (Gone, TimeoutError):
+            return []  # the next question finds another process
 
-    async def send(self, server: LanguageServer, uris: set[str]) -> None:
+    async def _begin(self, server: LanguageServer, uri: str) -> None:
+        await self._place(uri)
+        await self._client(server)
+
+    async def _client(self, server: LanguageServer) -> CompletionClient | None:
+        """Return the connection; a new process is to be told of every buffer."""
+        found = await self.way.client()
+        if self._told != self.way.notes:
+            self._told = list(self.way.notes)
+            for note in self._told:
+                server.window_log_message(types.LogMessageParams(types.MessageType.Info, f"bough: {note}"))
+        if found is None:
+            return None
+        generation, client = found
+        if generation != self._generation:
+            self._generation = generation
+            self._places.clear()
+            for document in server.workspace.text_documents.values():
+                self.touch(document.uri)
+        return client
+
+    async def _place(self, uri: str) -> Place | None:
+        known = self._places.get(uri)
+        path = to_fs_path(uri) if known is None and uri.startswith(_FILE) else None
+        if path:
+            known = await self.way.place(path)
+            if known is not None:
+                self._places[uri] = known
+        return known
+
+    async def _send(self, server: LanguageServer, uris: set[str]) -> None:
         """Feed buffers as they stand in the editor, and drop those that it has closed."""
-        self.unsent -= uris
+        if not uris:
+            return
         blobs = defaultdict[str, list[Blob]](list)
-        for uri in uris:
-            place, document = self.place(uri), server.workspace.text_documents.get(uri)
-            if place is not None:
-                blobs[place[0]].append(Blob(place[1], document.source if document else None, BUFFER))
-        for repository, batch in blobs.items():
-            await self.client.feed(repository, _stream(batch))
+        try:
+            client = await self._client(server)
+            if client is None:
+                return
+            places = {uri: place for uri in uris if (place := await self._place(uri)) is not None}
+            self._unsent -= places.keys()
+            for uri, place in places.items():
+                document = server.workspace.text_documents.get(unquote(uri))  # pygls keeps them so
+                if not place.withheld and not place.ignored:
+                    text = document.source.replace("\r\n", "\n") if document is not None else None
+                    blobs[place.repository].append(Blob(place.path, text, BUFFER))
+            for repository, batch in blobs.items():
+                await client.feed(repository, _stream(batch))
+        except Gone:
+            self._unsent |= uris
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-async def _stream(blobs: list[Blob]) -> AsyncIterator[Blob]:
+async def _stream(blobs: Iterable[Blob]) -> AsyncIterator[Blob]:
     for blob in blobs:
         yield blob
 
@@ -101,25 +192,28 @@ def around(document: TextDocument, position: types.Position) -> tuple[str, str]:
 
 def language_server(door: Door) -> LanguageServer:
     """Return a server that answers through `door`; start it with `start_io` or `start_tcp`."""
-    server = LanguageServer("bough", version("bough"), text_document_sync_kind=types.TextDocumentSyncKind.Incremental)
+    server = QuietServer("bough", version("bough"), text_document_sync_kind=types.TextDocumentSyncKind.Incremental)
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-    def opened(_: LanguageServer, params: types.DidOpenTextDocumentParams) -> None:
-        door.unsent.add(params.text_document.uri)
+    def opened(ls: LanguageServer, params: types.DidOpenTextDocumentParams) -> None:
+        door.begin(ls, params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def changed(_: LanguageServer, params: types.DidChangeTextDocumentParams) -> None:
-        door.unsent.add(params.text_document.uri)
+        door.touch(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    def saved(ls: LanguageServer, params: types.DidSaveTextDocumentParams) -> None:
+        door.tell(ls, params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def closed(_: LanguageServer, params: types.DidCloseTextDocumentParams) -> None:
-        door.unsent.add(params.text_document.uri)
+    def closed(ls: LanguageServer, params: types.DidCloseTextDocumentParams) -> None:
+        door.begin(ls, params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline(ls: LanguageServer, params: types.InlineCompletionParams) -> types.InlineCompletionList:
         asked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-        limit = CHOICES if asked else 1
-        found = await door.suggestions(ls, params.text_document.uri, params.position, limit, MOST_LINES)
+        found = await door.suggestions(ls, params.text_document.uri, params.position, asked)
         span = types.Range(params.position, params.position)
         return types.InlineCompletionList(
             [types.InlineCompletionItem(one.text, range=span) for one in found if asked or one.shown]
@@ -128,7 +222,7 @@ def language_server(door: Door) -> LanguageServer:
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())
     async def listed(ls: LanguageServer, params: types.CompletionParams) -> types.CompletionList:
         uri = params.text_document.uri
-        found = await door.suggestions(ls, uri, params.position, CHOICES, MOST_LINES)
+        found = await door.suggestions(ls, uri, params.position, asked=True)
         document = ls.workspace.get_text_document(uri)
         word = _word_before(document, params.position)
         start = params.position.character - document.position_codec.client_num_units(word)
@@ -160,26 +254,3 @@ def _word_before(document: TextDocument, position: types.Position) -> str:
     while end and (line[end - 1].isalnum() or line[end - 1] == "_"):
         end -= 1
     return line[end:]
-
-
-def main() -> None:
-    """Serve on standard input and output, or on loopback."""
-    parser = argparse.ArgumentParser(prog="python -m bough_completion.lsp", description=__doc__.splitlines()[0])
-    parser.add_argument("socket", help="the socket of the completion process")
-    parser.add_argument("root", type=Path, help="the folder of the repository")
-    parser.add_argument("--tcp", type=int, metavar="PORT", help="serve on this port of 127.0.0.1 instead")
-    options = parser.parse_args()
-    root = str(options.root.resolve())
-
-    def locate(path: str) -> tuple[str, str] | None:
-        return (root, path[len(root) + 1 :]) if path.startswith(f"{root}/") else None
-
-    server = language_server(Door(options.socket, locate))
-    if options.tcp is None:
-        server.start_io()
-    else:
-        server.start_tcp("127.0.0.1", options.tcp)
-
-
-if __name__ == "__main__":
-    main()

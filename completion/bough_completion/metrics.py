@@ -1,26 +1,51 @@
-"""How useful the answers are: how many were shown, and how many became text. It stays in this process."""
+"""How useful the answers are: how many were shown, and how many became text. It stays on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import asyncio
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bough_completion.query import Query
 
 _BUFFERS = 32
+_UNREAD = 1000
+"""Uses that are kept for a watcher who does not read."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A suggestion that was shown, or one that was accepted. `before`: what stood before it in its line."""
+
+    path: str
+    before: str
+    text: str
+    accepted: bool = False
 
 
 @dataclass(frozen=True)
 class _Shown:
+    """What was shown, the text before it, and how often its line stood in the buffer by then."""
+
     prefix: str
-    text: str
+    use: Use
+    stood: int
+
+    @property
+    def whole(self) -> str:
+        return self.prefix + self.use.text
+
+    @property
+    def line(self) -> str:
+        return self.use.before + self.use.text
 
 
 @dataclass
 class Metrics:
-    """Count the answers that were sure enough to be shown, by what the same buffer asks afterwards.
+    """Count the answers that were sure enough to be shown, by what is seen of the same file afterwards.
 
-    An answer is accepted when the text before the cursor goes on with the whole of it, typed or inserted.
+    An answer is accepted when the whole of it stands where it was shown, typed or inserted.
     """
 
     shown: int = 0
@@ -28,25 +53,67 @@ class Metrics:
     characters: int = 0
     _open: dict[Hashable, _Shown] = field(default_factory=dict)
 
-    def see(self, buffer: Hashable, query: Query) -> None:
-        """Learn from a new question what became of the answer shown last in its buffer."""
+    def see(self, buffer: Hashable, query: Query) -> Use | None:
+        """Learn from a new question what became of the answer shown last in its buffer; return it if accepted."""
         last = self._open.get(buffer)
         if last is None:
-            return
-        whole = last.prefix + last.text
-        if query.prefix.startswith(whole):
-            self.accepted += 1
-            self.characters += len(last.text)
-        elif query.prefix.startswith(last.prefix) and whole.startswith(query.prefix):
-            return
+            return None
+        if query.prefix.startswith(last.whole):
+            return self._accept(buffer)
+        if query.prefix.startswith(last.prefix) and last.whole.startswith(query.prefix):
+            return None  # it is being typed
+        if (query.prefix + query.suffix).count(last.line) > last.stood:
+            return self._accept(buffer)
         del self._open[buffer]
+        return None
 
-    def show(self, buffer: Hashable, query: Query, text: str) -> None:
-        """Count an answer; what is left of one that the member types through is not counted again."""
+    def look(self, path: str, text: str) -> Iterator[Use]:
+        """Learn from the text of a file, as saved or as it stands in an editor; yield what was accepted."""
+        for buffer, last in list(self._open.items()):
+            if last.use.path == path and (text.startswith(last.whole) or text.count(last.line) > last.stood):
+                yield self._accept(buffer)
+
+    def show(self, buffer: Hashable, query: Query, text: str) -> Use | None:
+        """Count an answer and return it; what is left of one that the member types through is not counted again."""
         last = self._open.get(buffer)
-        if last is not None and last.prefix + last.text == query.prefix + text:
-            return
+        if last is not None and last.whole == query.prefix + text:
+            return None
         self.shown += 1
-        self._open[buffer] = _Shown(query.prefix, text)
+        use = Use(query.path, query.prefix.rpartition("\n")[2], text)
+        stood = (query.prefix + query.suffix).count(use.before + text)
+        self._open[buffer] = _Shown(query.prefix, use, stood)
         if len(self._open) > _BUFFERS:
             del self._open[next(iter(self._open))]
+        return use
+
+    def _accept(self, buffer: Hashable) -> Use:
+        use = self._open.pop(buffer).use
+        self.accepted += 1
+        self.characters += len(use.text)
+        return Use(use.path, use.before, use.text, accepted=True)
+
+
+class Uses:
+    """Tell whoever watches what becomes of suggestions, from the event loop."""
+
+    def __init__(self) -> None:
+        self._watchers: set[asyncio.Queue[tuple[str, Use]]] = set()
+
+    @contextmanager
+    def watch(self) -> Iterator[asyncio.Queue[tuple[str, Use]]]:
+        """Yield a queue that gets every (repository, use) until the end of the block; unread, the oldest go."""
+        uses: asyncio.Queue[tuple[str, Use]] = asyncio.Queue(_UNREAD)
+        self._watchers.add(uses)
+        try:
+            yield uses
+        finally:
+            self._watchers.discard(uses)
+
+    def tell(self, repository: str, use: Use | None) -> None:
+        """Tell of a use; None is none."""
+        if use is None:
+            return
+        for uses in self._watchers:
+            if uses.full():
+                uses.get_nowait()
+            uses.put_nowait((repository, use))

@@ -34,13 +34,20 @@ SAVED = Origin()
 BUFFER = Origin(Kind.BUFFER)
 """What the member's own editor holds and did not save."""
 
+REPOSITORY_ENGINE = "repository engine, no model"
+"""What the engine that is always there calls itself."""
+
+
+MAX_TOKENS = 128
+"""Tokens that a model may write where nobody says how many."""
+
 
 @dataclass(frozen=True)
 class Query:
     """Ask what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.
 
     `max_lines` caps a block; 1 asks for the rest of the line. `limit` caps the suggestions. `patience` is how many
-    seconds may be spent; what is best by then is the answer.
+    seconds may be spent; what is best by then is the answer. `max_tokens` caps what a model writes.
     """
 
     path: str
@@ -49,6 +56,7 @@ class Query:
     max_lines: int = 1
     limit: int = 1
     patience: float = 0.05
+    max_tokens: int = MAX_TOKENS
 
 
 @dataclass(frozen=True)
@@ -56,20 +64,45 @@ class Suggestion:
     """Text to insert at the cursor.
 
     `confidence` is the estimated chance, 0 to 1, that this is exactly what the member types next. `source` says where
-    it was learned: `repository`, or `live:NAME` when only a teammate's live branch has it. `shown` is the verdict of
-    the gate: a door that shows text unasked shows only these.
+    it was learned: `repository`, or `live:NAME` when only a teammate's live branch has it, or `model`. `shown` is the
+    verdict of the gate: a door that shows text unasked shows only these.
     """
 
     text: str
     confidence: float
     source: str = "repository"
-    engine: str = "repository engine, no model"
+    engine: str = REPOSITORY_ENGINE
     shown: bool = False
 
 
 @dataclass(frozen=True)
+class ModelUse:
+    """Tell what models have done: their answers, the tokens of these and of the prompts, and those decoded already."""
+
+    answers: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+
+    def __add__(self, other: ModelUse) -> ModelUse:
+        return ModelUse(
+            self.answers + other.answers,
+            self.tokens + other.tokens,
+            self.prompt_tokens + other.prompt_tokens,
+            self.reused_tokens + other.reused_tokens,
+        )
+
+
+NO_USE = ModelUse()
+"""Nothing done."""
+
+
+@dataclass(frozen=True)
 class Stats:
-    """Tell what an engine holds, and what became of its answers."""
+    """Tell what an engine holds, what became of its answers, and what people should know.
+
+    `engine` names what answers best now; `notes` are sentences, none while all is as configured.
+    """
 
     blobs: int
     tokens: int
@@ -78,3 +111,6 @@ class Stats:
     shown: int = 0
     accepted: int = 0
     accepted_characters: int = 0
+    engine: str = ""
+    notes: tuple[str, ...] = ()
+    model: ModelUse = NO_USE

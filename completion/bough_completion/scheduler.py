@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bough_completion.query import Query, Suggestion
@@ -16,11 +16,21 @@ _BUFFERS = 32
 
 @dataclass
 class Ticket:
-    """One question on its way; `is_stopped` turns true when nobody waits for the answer any more."""
+    """One question on its way; `is_stopped` turns true when nobody waits for the answer any more.
+
+    `when_stopped` is called in the same moment, once.
+    """
 
     buffer: Hashable
     query: Query
     is_stopped: bool = False
+    when_stopped: Callable[[], None] = lambda: None
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            self.when_stopped()
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Scheduler:
     @staticmethod
     def _stop(ticket: Ticket | None) -> None:
         if ticket is not None:
-            ticket.is_stopped = True
+            ticket.stop()
 
 
 def typed_through(asked: Query, suggestions: Sequence[Suggestion], query: Query) -> list[Suggestion] | None:

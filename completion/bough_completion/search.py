@@ -16,19 +16,21 @@ from bough_completion.document import Document
 from bough_completion.query import Query
 from bough_completion.segment import Positions, Segment
 from bough_completion.tokens import BOUNDARY, NEWLINE, SHALLOWER, Tokens
-from bough_completion.vote import REACH, Outcome, Votes, count
+from bough_completion.vote import ENOUGH, REACH, Votes, count
 
 _BEGINNINGS = 8192
 """So many words that begin as typed are looked up."""
-_PLACES = 40_000
+_PLACES = 1_000
+"""Of more places in one segment, those that agree less than enough others do are passed over."""
+_MOST_PLACES = 40_000
 """So many places in one segment may vote."""
 _FEW = 8
 """With fewer places after the last two tokens, those after the last one are asked as well."""
-_BUFFER_WEIGHT = 4.0
-"""A vote of the file itself, where one of another file weighs 1."""
 _EXPANSIONS = 48
 """So many beginnings of lines are continued before the search gives up."""
 _LEAST_CHANCE = 0.02
+_LEAST_SHARE = 0.1
+"""Lines with less than this share of the chance of the first one are not looked for."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Line:
     foreign: int = -1
     begun: bool = False
     ended: bool = False
+    agreement: int = 0
+    voted: Votes | None = None
 
 
 class Search:
@@ -65,14 +69,17 @@ class Search:
 
         When the time is over before the first line has come to its end, the best beginning is yielded.
         """
-        order = counter()
+        order, found = counter(), 0.0
         frontier = [(-start.chance, next(order), start)]
         for _ in range(_EXPANSIONS):
             while frontier and frontier[0][2].ended:
+                found = found or frontier[0][2].chance
                 yield heapq.heappop(frontier)[2]
             if not frontier or self._is_stopped():
                 return
             best = heapq.heappop(frontier)[2]
+            if best.chance < found * _LEAST_SHARE:
+                return
             if monotonic() > self._deadline:
                 yield best
                 return
@@ -81,22 +88,26 @@ class Search:
 
     def break_after(self, line: Line) -> tuple[int, float]:
         """Return the likeliest core of the line break after a line, and its chance; BOUNDARY if none was ever seen."""
-        outcome = self._outcome(line, breaks=True)
+        votes = self._votes(line)
+        breaks = votes.rows(np.flatnonzero((votes.cores >= NEWLINE) & (votes.cores <= SHALLOWER)))
+        outcome = count(breaks, breaks.cores, self._is_live)
         if not len(outcome.surfaces):
             return BOUNDARY, 0.0
         return int(outcome.surfaces[0]), float(outcome.chances[0])
 
     def _grow(self, line: Line) -> Iterator[Line]:
         """Yield the line with each likely next token."""
-        outcome = self._outcome(line)
+        votes = self._votes(line)
+        outcome = count(votes, votes.surfaces, self._is_live)
         cores = self._vocabulary.cores(outcome.surfaces)
         chances = outcome.chances * line.chance
         for row in range(int(np.searchsorted(-chances, -_LEAST_CHANCE))):
             core = int(cores[row])
             foreign = line.foreign if line.foreign >= 0 else int(outcome.foreign[row])
-            grown = replace(line, chance=float(chances[row]), foreign=foreign, begun=True)
+            grown = replace(line, chance=float(chances[row]), foreign=foreign, begun=True, voted=votes)
             if core == self._document.ending or core <= SHALLOWER:
-                yield replace(grown, ended=True)
+                agreement = votes.agreements[votes.surfaces == outcome.surfaces[row]].max()
+                yield replace(grown, ended=True, agreement=int(agreement))
             else:
                 text = line.text + self._written(int(outcome.surfaces[row]), line)
                 yield replace(grown, text=text, context=(core, *line.context)[:REACH])
@@ -110,52 +121,55 @@ class Search:
             text = text.lstrip(" \t")
         return text[len(self._document.typed) :]
 
-    def _outcome(self, line: Line, breaks: bool = False) -> Outcome:
-        """Return what follows a line; with `breaks`, only the cores of line breaks."""
+    def _votes(self, line: Line) -> Votes:
+        """Return the votes for what follows a line: of the places that voted for its end, where they are enough."""
+        if line.voted is not None:
+            votes = line.voted if line.ended else line.voted.after(line.context[0])
+            if line.ended or len(votes.places) >= _FEW:
+                return votes
         context = np.array(line.context, np.int32)
-        rows = [self._votes(segment, context, line.begun, breaks) for segment in self._segments]
-        votes = Votes(
-            np.concatenate([row.surfaces for row in rows]),
-            np.concatenate([row.agreements for row in rows]),
-            np.concatenate([row.weights for row in rows]),
-            np.concatenate([row.slots for row in rows]),
-        )
-        return count(votes, self._is_live)
+        return Votes.joined([self._ballot(segment, context, line.begun) for segment in self._segments])
 
-    def _votes(self, segment: Segment, context: Tokens, begun: bool, breaks: bool) -> Votes:
-        """Return the votes of one segment."""
+    def _ballot(self, segment: Segment, context: Tokens, begun: bool) -> Votes:
+        """Return the votes of one segment for what follows a context."""
         typing = not begun and self._document.typed
         places = self._beginnings(segment, context) if typing else _followers(segment, context)
-        cores = segment.cores[places]
-        if breaks:
-            places = places[(cores >= NEWLINE) & (cores <= SHALLOWER)]
         if segment is self._document.segment:
-            slots = np.full(len(places), -1, np.int32)
-            weights = np.full(len(places), _BUFFER_WEIGHT)
+            slots, weights = np.full(len(places), -1, np.int32), self._document.weights(places)
         else:
             slots = segment.slots[places]
             weights = self._own[slots]
-        speaking = np.flatnonzero(weights)
-        places, weights, slots = places[speaking], weights[speaking], slots[speaking]
-        cores = segment.cores[places]
-        surfaces = cores if breaks else np.where(cores <= SHALLOWER, np.int32(NEWLINE), segment.surfaces[places])
-        return Votes(surfaces, segment.agreement(places, context), weights, slots)
+            speaking = np.flatnonzero(weights)
+            places, weights, slots = places[speaking], weights[speaking], slots[speaking]
+        return Votes([segment], [len(places)], places, segment.agreement(places, context), weights, slots)
 
     def _beginnings(self, segment: Segment, context: Tokens) -> Positions:
         """Return the places of the words that begin as typed, at best those after the last token."""
         words = self._vocabulary.starting_with(self._document.typed, _BEGINNINGS)
         places = segment.places_of_any(words, int(context[0]))
-        return _thinned(places if len(places) >= _FEW else segment.places_of_any(words))
+        if len(places) >= _FEW:
+            return _narrowed(segment, places, context, 1)
+        return _narrowed(segment, segment.places_of_any(words), context, 0)
 
 
 def _followers(segment: Segment, context: Tokens) -> Positions:
     """Return the places after the last token, at best after the last two."""
     last = int(context[0])
     places = segment.places(last, int(context[1])) if len(context) > 1 else segment.places(last)
-    places = _thinned(places if len(places) >= _FEW else segment.places(last)) + 1
-    return places[places < len(segment)]
+    agreed = 2 if len(context) > 1 else 1
+    if len(places) < _FEW:
+        places, agreed = segment.places(last), 1
+    places = places + 1
+    return _narrowed(segment, places[places < len(segment)], context, agreed)
 
 
-def _thinned(places: Positions) -> Positions:
-    """Return every n-th place, so that not too many are left."""
-    return places[:: max(1, -(-len(places) // _PLACES))]
+def _narrowed(segment: Segment, places: Positions, context: Tokens, agreed: int) -> Positions:
+    """Return the places that agree further, where they are many, as long as enough are left; then every n-th."""
+    for depth in range(agreed, len(context)):
+        if len(places) <= _PLACES:
+            break
+        deeper = places[segment.cores[places - depth - 1] == context[depth]]
+        if len(deeper) < ENOUGH:
+            break
+        places = deeper
+    return places[:: max(1, -(-len(places) // _MOST_PLACES))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import grpc
 from bough_proto.v1 import completion_pb2 as pb
@@ -11,7 +12,7 @@ from bough_proto.v1 import completion_pb2_grpc as rpc
 from bough_completion import wire
 from bough_completion.completer import Completer
 
-PATIENCE = 0.1
+PATIENCE = 0.2
 """Seconds that an answer may take where the question names none: later, a suggestion disturbs."""
 
 
@@ -38,13 +39,21 @@ class CompletionService(rpc.CompletionServiceServicer):
     async def Complete(
         self, request: pb.CompleteRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> AsyncIterator[pb.CompleteResponse]:
-        """Answer; a stream that is closed cancels this coroutine, and that stops the search."""
-        found = await self._completer.complete(wire.question_from(request, PATIENCE))
-        if found is not None:
-            yield wire.complete_response(found)
+        """Answer, and better if there is time; closing the stream cancels this coroutine, which stops the work."""
+        async with aclosing(self._completer.answers(wire.question_from(request, PATIENCE))) as answers:
+            async for found in answers:
+                yield wire.complete_response(found)
 
     async def GetStats(
         self, request: pb.GetStatsRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> pb.GetStatsResponse:
         """Say what is held."""
         return wire.stats_response(await self._completer.stats(request.repository))
+
+    async def WatchUse(
+        self, request: pb.WatchUseRequest, context: grpc.aio.ServicerContext[object, object]
+    ) -> AsyncIterator[pb.WatchUseResponse]:
+        """Tell what becomes of suggestions."""
+        with self._completer.uses.watch() as uses:
+            while True:
+                yield wire.use_response(*await uses.get())

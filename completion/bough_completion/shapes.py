@@ -1,7 +1,8 @@
 """The shapes of other servers' HTTP, so that the plugins made for them work as they are.
 
 llama.cpp's `/infill`, Tabby's and OpenAI's `/v1/completions`, Ollama's `/api/generate`. These plugins show whatever
-they get, so only what the gate lets through is sent.
+they get, so only what the gate lets through is sent; as that is decided about a whole answer, a stream brings it in one
+piece.
 """
 
 from __future__ import annotations
@@ -9,23 +10,30 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import log
 from typing import Any, Protocol
 
-from bough_completion.query import Query
+from bough_completion.query import Query, Suggestion
 from bough_completion.web import Refused, Reply, Request, json_reply
 
 MODEL = "bough"
+MODEL_ALONE = "bough-model"
+"""Asked for this one, only a model answers, by nothing but the prompt: so teammates use each other's."""
 _LINES = 12
-_PATIENCE = 0.1
+_PATIENCE, _LONGEST_PATIENCE = 0.2, 5.0
 
 
 class Completing(Protocol):
     """Whoever answers a query of a file of which only a name is known, or not even that."""
 
-    async def text_for(self, editor: str, query: Query) -> str:
-        """Return what may be shown unasked at the cursor, or ""."""
+    async def shown_for(self, editor: str, query: Query, alone: bool = False) -> Suggestion | None:
+        """Return what may be shown unasked at the cursor, if anything; `alone`, by a model and nothing else."""
+
+    async def read_ahead(self, editor: str, query: Query) -> None:
+        """Let a model read what will be asked about soon."""
 
 
 class Shapes:
@@ -52,46 +60,68 @@ class Shapes:
         raise Refused(HTTPStatus.NOT_FOUND, f"{request.method} {request.path} is not served")
 
     async def _infill(self, content: dict[str, Any]) -> Reply:
-        prefix = _text(content, "input_prefix") + _text(content, "prompt")
+        prefix, suffix = _text(content, "input_prefix") + _text(content, "prompt"), _text(content, "input_suffix")
+        milliseconds = _number(content, "t_max_prompt_ms", 0) + _number(content, "t_max_predict_ms", 0)
+        query = _query("", prefix, suffix, _number(content, "n_predict", -1), milliseconds / 1000 or _PATIENCE)
         text = ""
-        if content.get("n_predict") != 0:  # asked with 0, a server only reads; there is nothing to read ahead here
-            text = await self._ask("infill", "", prefix, _text(content, "input_suffix"), content)
-        answer = {"content": text, "stop": True, "model": MODEL}
-        return _event_stream(answer) if content.get("stream") else json_reply(answer)
+        if query.max_tokens == 0:
+            await self._completer.read_ahead("infill", query)
+        else:
+            text = _cut(await self._completer.shown_for("infill", query), content.get("stop"))
+        end = {"content": text, "stop": True, "model": MODEL}
+        if not content.get("stream"):
+            return json_reply(end)
+        return _event_stream({"content": text, "stop": False}, end | {"content": ""})
 
     async def _tabby(self, content: dict[str, Any]) -> Reply:
         segments = content["segments"]
         if not isinstance(segments, dict):
             raise Refused(HTTPStatus.BAD_REQUEST, "segments is not an object")
         path, suffix = _text(segments, "filepath"), _text(segments, "suffix")
-        text = await self._ask("tabby", path, _text(segments, "prefix"), suffix, content)
+        query = _query(path, _text(segments, "prefix"), suffix)
+        text = _cut(await self._completer.shown_for("tabby", query), None)
         return json_reply({"id": _stamp(), "choices": [{"index": 0, "text": text}] if text else []})
 
     async def _openai(self, content: dict[str, Any]) -> Reply:
-        text = await self._ask("openai", "", _text(content, "prompt"), _text(content, "suffix"), content)
-        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": "stop"}
+        alone = content.get("model") == MODEL_ALONE
+        tokens, patience = _number(content, "max_tokens", -1), _LONGEST_PATIENCE if alone else _PATIENCE
+        query = _query("", _text(content, "prompt"), _text(content, "suffix"), tokens, patience)
+        if alone and content.get("stop") == ["\n"]:
+            query = replace(query, max_lines=1)
+        found = await self._completer.shown_for(f"openai {_text(content, 'user')}", query, alone)
+        text = _cut(found, content.get("stop"))
+        choice = {"index": 0, "text": text, "logprobs": _logprobs(found, content, text), "finish_reason": "stop"}
         now = int(datetime.now(UTC).timestamp())
         answer = {"id": _stamp(), "object": "text_completion", "created": now, "model": MODEL, "choices": [choice]}
-        return _event_stream(answer, b"data: [DONE]\n\n") if content.get("stream") else json_reply(answer)
+        if not content.get("stream"):
+            return json_reply(answer)
+        first = answer | {"choices": [choice | {"finish_reason": None}]}
+        last = answer | {"choices": [choice | {"text": "", "logprobs": None}]}
+        return _event_stream(first, last, end=b"data: [DONE]\n\n")
 
     async def _ollama(self, content: dict[str, Any]) -> Reply:
-        text = await self._ask("ollama", "", _text(content, "prompt"), _text(content, "suffix"), content)
-        now = datetime.now(UTC).isoformat()
-        answer = {"model": MODEL, "created_at": now, "response": text, "done": True, "done_reason": "stop"}
-        if content.get("stream") is False:
-            return json_reply(answer)
-        return Reply(json_reply(answer).body + b"\n", "application/x-ndjson")
-
-    async def _ask(self, editor: str, path: str, prefix: str, suffix: str, content: dict[str, Any]) -> str:
-        prefix, suffix = prefix.replace("\r\n", "\n"), suffix.replace("\r\n", "\n")
-        text = await self._completer.text_for(editor, Query(path, prefix, suffix, _LINES, patience=_PATIENCE))
         options = content.get("options")
-        return _cut(text, content.get("stop") or (options.get("stop") if isinstance(options, dict) else None))
+        options = options if isinstance(options, dict) else {}
+        tokens = _number(options, "num_predict", -1)
+        query = _query("", _text(content, "prompt"), _text(content, "suffix"), tokens)
+        text = _cut(await self._completer.shown_for("ollama", query), options.get("stop"))
+        now = datetime.now(UTC).isoformat()
+        end = {"model": MODEL, "created_at": now, "response": text, "done": True, "done_reason": "stop"}
+        if content.get("stream") is False:
+            return json_reply(end)
+        first = {"model": MODEL, "created_at": now, "response": text, "done": False}
+        return Reply(
+            b"".join(json_reply(each).body + b"\n" for each in (first, end | {"response": ""})), _LINES_OF_JSON
+        )
 
 
+_LINES_OF_JSON = "application/x-ndjson"
 _FACTS: dict[str, object] = {
     "/health": {"status": "ok"},
-    "/v1/models": {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": MODEL}]},
+    "/v1/models": {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "owned_by": MODEL} for name in (MODEL, MODEL_ALONE)],
+    },
     "/api/tags": {"models": [{"name": MODEL, "model": MODEL}]},
     "/v1/health": {
         "model": MODEL,
@@ -116,17 +146,41 @@ def _text(content: dict[str, Any], name: str) -> str:
     return value
 
 
-def _cut(text: str, stops: object) -> str:
-    """Cut before the first of the texts that a client wants to stop at."""
+def _number(content: dict[str, Any], name: str, absent: int) -> int:
+    value = content.get(name)
+    if value is None:
+        return absent
+    if not isinstance(value, int | float):
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{name} is not a number")
+    return int(max(-1, min(value, 1_000_000)))
+
+
+def _query(path: str, prefix: str, suffix: str, tokens: int = -1, patience: float = _PATIENCE) -> Query:
+    """Return a query; `tokens` below 0 leaves it to us."""
+    prefix, suffix = prefix.replace("\r\n", "\n"), suffix.replace("\r\n", "\n")
+    query = Query(path, prefix, suffix, _LINES, patience=min(patience, _LONGEST_PATIENCE))
+    return query if tokens < 0 else replace(query, max_tokens=min(tokens, query.max_tokens))
+
+
+def _cut(found: Suggestion | None, stops: object) -> str:
+    """Return the text before the first of the texts that a client wants to stop at."""
+    text = found.text if found else ""
     for stop in [stops] if isinstance(stops, str) else stops if isinstance(stops, list) else []:
         if isinstance(stop, str) and stop:
             text = text.partition(stop)[0]
     return text
 
 
-def _event_stream(answer: object, end: bytes = b"") -> Reply:
-    line = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
-    return Reply(b"data: " + line + b"\n\n" + end, "text/event-stream")
+def _logprobs(found: Suggestion | None, content: dict[str, Any], text: str) -> object:
+    """Return how sure the answer is, as the logarithm of its chance, if that was asked."""
+    if found is None or not content.get("logprobs"):
+        return None
+    return {"tokens": [text], "token_logprobs": [log(max(found.confidence, 1e-30))], "text_offset": [0]}
+
+
+def _event_stream(*answers: object, end: bytes = b"") -> Reply:
+    events = (json.dumps(each, separators=(",", ":"), ensure_ascii=False).encode() for each in answers)
+    return Reply(b"".join(b"data: " + event + b"\n\n" for event in events) + end, "text/event-stream")
 
 
 def _stamp() -> str:

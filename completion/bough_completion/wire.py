@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bough_proto.v1 import completion_pb2 as pb
 
-from bough_completion.query import SAVED, Kind, Origin, Query, Stats, Suggestion
+from bough_completion.metrics import Use
+from bough_completion.query import MAX_TOKENS, SAVED, Kind, ModelUse, Origin, Query, Stats, Suggestion
 
 _KINDS = {
     pb.BLOB_KIND_TREE: Kind.TREE,
@@ -33,11 +34,12 @@ class Blob:
 
 @dataclass(frozen=True)
 class Question:
-    """A query, and who asks it about which repository."""
+    """A query, and who asks it about which repository; `is_ahead` where nobody asked it yet."""
 
     repository: str
     editor: str
     query: Query
+    is_ahead: bool = False
 
 
 def blobs_from(message: pb.FeedRequest) -> list[Blob]:
@@ -65,6 +67,7 @@ def question_from(message: pb.CompleteRequest, patience: float) -> Question:
         max_lines=max(1, message.max_lines),
         limit=max(1, message.limit),
         patience=message.patience_ms / 1000 or patience,
+        max_tokens=message.max_tokens or MAX_TOKENS,
     )
     return Question(message.repository, message.editor, query)
 
@@ -81,6 +84,7 @@ def complete_request(question: Question) -> pb.CompleteRequest:
         limit=query.limit,
         patience_ms=max(1, round(query.patience * 1000)),
         editor=question.editor,
+        max_tokens=query.max_tokens,
     )
 
 
@@ -118,6 +122,9 @@ def stats_from(message: pb.GetStatsResponse) -> Stats:
         message.shown,
         message.accepted,
         message.accepted_characters,
+        message.engine,
+        tuple(message.notes),
+        ModelUse(message.model.answers, message.model.tokens, message.model.prompt_tokens, message.model.reused_tokens),
     )
 
 
@@ -131,6 +138,26 @@ def stats_response(stats: Stats) -> pb.GetStatsResponse:
         shown=stats.shown,
         accepted=stats.accepted,
         accepted_characters=stats.accepted_characters,
+        engine=stats.engine,
+        notes=stats.notes,
+        model=pb.ModelUse(
+            answers=stats.model.answers,
+            tokens=stats.model.tokens,
+            prompt_tokens=stats.model.prompt_tokens,
+            reused_tokens=stats.model.reused_tokens,
+        ),
+    )
+
+
+def use_from(message: pb.WatchUseResponse) -> tuple[str, Use]:
+    """Read a repository and what became of a suggestion in it."""
+    return message.repository, Use(message.path, message.before, message.text, message.accepted)
+
+
+def use_response(repository: str, use: Use) -> pb.WatchUseResponse:
+    """Write what became of a suggestion."""
+    return pb.WatchUseResponse(
+        repository=repository, path=use.path, before=use.before, text=use.text, accepted=use.accepted
     )
 
 

@@ -99,6 +99,30 @@ class Client:
         )
         return self._call(self._stub.CompleteFile, request, report.Continuations)
 
+    def doors(self) -> report.Doors:
+        """Return how completion is reached; its process is started."""
+        stream = self._stub.WatchDoors(pb.WatchDoorsRequest())
+        try:
+            return from_message(next(iter(stream)), report.Doors)
+        except grpc.RpcError as failure:
+            raise error_of(failure) from None  # type: ignore[arg-type]
+        finally:
+            stream.cancel()
+
+    def place(self, file: str) -> report.Place:
+        """Say where a file lies."""
+        return self._call(self._stub.PlaceFile, pb.PlaceFileRequest(file=file.encode(*FS)), report.Place)
+
+    def uses(self) -> list[report.Use]:
+        """Tell what became of the suggestions."""
+        answer = self._ask(self._stub.GetUse, pb.GetUseRequest())
+        return [from_message(use, report.Use) for use in answer.uses]  # type: ignore[attr-defined]
+
+    def reload_settings(self) -> list[str]:
+        """Take up the settings; return what a person should know."""
+        answer = self._ask(self._stub.ReloadSettings, pb.ReloadSettingsRequest())
+        return list(answer.notes)  # type: ignore[attr-defined]
+
     def act(self, act: report.Act, hands: Hands) -> report.Done:
         """Run a command that changes the user's files, lending it the caller's hands."""
         for name, value in act.options.items():

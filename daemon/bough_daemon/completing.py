@@ -1,164 +1,237 @@
-"""Keep the completion process fed with what is live, and pass questions on to it."""
+"""Completion, as the daemon knows it: one process, fed with whatever is live, and the doors that lead to it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import takewhile
 
-import grpc
-from bough_completion.client import CompletionClient
-from bough_completion.query import SAVED, Kind, Origin, Query
-from bough_completion.wire import Blob, Question
+from bough_completion.client import Gone
+from bough_completion.query import Query
+from bough_completion.wire import Question
 
-from bough_daemon.errors import BadUsage, DaemonFailed, UnknownPath
+from bough_daemon.completion_process import CompletionProcess, Running
+from bough_daemon.errors import BadSetting, BadUsage, BoughError, DaemonFailed, NotPossibleNow, UnknownPath
+from bough_daemon.feeding import Feeder
 from bough_daemon.home import Home
-from bough_daemon.objects import EXECUTABLE, FILE, Entry, Objects
 from bough_daemon.owner import Owner
-from bough_daemon.report import Continuation, Continuations
+from bough_daemon.reading import as_text
+from bough_daemon.report import Continuation, Continuations, Doors, Place, Use
+from bough_daemon.repository import Repository
 from bough_daemon.session import Session
-from bough_daemon.sync import Teammate
-from bough_daemon.worktree import whole
+from bough_daemon.settings import Settings, read_settings
+from bough_daemon.usage import UseLog
+from bough_daemon.withheld import is_secret
+from bough_daemon.worktree import live_root, whole
 
-FILE_LIMIT_BYTES = 300_000  # a longer file is data, or made by a machine
-TREE_LIMIT_BYTES = 8_000_000  # text of one working tree that the engine learns; the nearest to the question first
-BATCH = 64  # blobs read in one go on the store's thread
+log = logging.getLogger(__name__)
+
 PATIENCE = 2.0  # seconds for one answer on the command line
-
-
-@dataclass
-class _Fed:
-    """What the engine has learned of one working tree. `tree`: its tree then. `room`: bytes that may still come."""
-
-    tree: str | None = None
-    room: int = TREE_LIMIT_BYTES
-    teammates: dict[str, str] = field(default_factory=dict)
+TRY_AGAIN = 30.0  # seconds until a process that did not start is tried again for an editor
+SAVE_EVERY = 5.0  # seconds between looks whether the use has to be written
+OFF = "completion is switched off: `bough config set completion.enabled true`"
 
 
 class Completing:
-    """The completion process, started at the first question and again after it has died.
-
-    It is a process of its own because learning and searching would hold up the stream.
-    """
+    """Run the completion process from the first question on, and feed it every live working tree."""
 
     def __init__(self, home: Home) -> None:
-        self._socket = os.path.join(os.path.dirname(home.socket), "complete.sock")
-        self._child: subprocess.Popen[bytes] | None = None
-        self._client: CompletionClient | None = None
-        self._fed: dict[str, _Fed] = {}
-        self._turn = asyncio.Lock()
+        self._home = home
+        self._settings, self._fault = _settings_of(home)
+        self._process = CompletionProcess(home, self._process_changed)
+        self._use = UseLog(home.path("completion-use.json"))
+        self._owner = Owner("completion reader")
+        self._feeders: dict[str, Feeder] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._background: list[asyncio.Task[None]] = []
+        self._hearing: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._listeners = 0
 
-    async def complete(
-        self, session: Session, owner: Owner, teammates: list[Teammate], file: str, line: int, column: int, text: bytes
-    ) -> Continuations:
-        """Continue `file` (absolute) at a one-based line and column; `text`: the editor's buffer, empty: the file."""
-        path = os.path.relpath(whole(file), session.worktree.root)
-        if path.startswith("../"):
-            raise BadUsage(f"{file} lies outside the working tree")
-        prefix, suffix = _around(text or _read(file), line, column)
-        async with self._turn:
-            client = self._running()
-            try:
-                await self._feed(client, session, owner, teammates, path)
-                query = Query(path=path, prefix=prefix, suffix=suffix, limit=3, patience=PATIENCE)
-                found = await client.complete(Question(session.worktree.root, "command line", query))
-            except grpc.aio.AioRpcError as failure:
-                await self.close()
-                raise DaemonFailed(f"the completion process failed: {failure.details()}") from failure
-        engine = found[0].engine if found else "repository engine, no model"
-        return Continuations(engine, [Continuation(one.text, one.confidence, one.source) for one in found])
+    def start(self) -> None:
+        """Begin to count; where the user wants an HTTP door, open it soon."""
+        self._background = [asyncio.create_task(self._keep_saving())]
+        if self._settings.number("completion.http_port"):
+            self._background.append(asyncio.create_task(self._open()))
+
+    async def _open(self) -> None:
+        with suppress(BoughError):
+            await self._start()
 
     async def close(self) -> None:
         """End the process."""
-        client, child = self._client, self._child
-        self._client = self._child = None
-        self._fed.clear()
-        if client is not None:
-            await client.close()
-        if child is not None:
-            assert child.stdin is not None
-            with suppress(OSError):
-                child.stdin.close()
-            await asyncio.to_thread(child.wait)
+        for root in list(self._feeders):
+            await self._end(root)
+        tasks = [*self._background, *([self._hearing] if self._hearing is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._process.stop()
+        await asyncio.to_thread(self._use.save)
+        self._owner.close()
 
-    def _running(self) -> CompletionClient:
-        """Return a connection to the process, which is started where it does not run."""
-        if self._client is not None and self._child is not None and self._child.poll() is None:
-            return self._client
-        self._fed.clear()
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bough_completion", self._socket],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._client = CompletionClient(self._socket)
-        return self._client
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether an editor is attached, or might be any moment."""
+        return self._listeners > 0 or (self._process.running is not None and self._process.running.http != "")
 
-    async def _feed(
-        self, client: CompletionClient, session: Session, owner: Owner, teammates: list[Teammate], near: str
-    ) -> None:
-        """Bring the engine up to the newest snapshots: mine, and of teammates what they changed."""
-        tip, objects = session.branch.tip, session.store.objects
-        assert tip is not None
-        fed = self._fed.setdefault(session.worktree.root, _Fed())
+    # What is live.
+
+    def follow(self, repository: Repository, session: Session) -> None:
+        """Feed a working tree from now on."""
         root = session.worktree.root
-        if fed.tree != tip.tree:
-            changes = await owner.run(_changes, objects, fed.tree, tip.tree, near)
-            await client.feed(root, self._blobs(owner, objects, changes, SAVED, fed))
-            fed.tree = tip.tree
-        for one in teammates:
-            if one.tip is None or one.base is None or fed.teammates.get(one.branch) == one.tip:
-                continue
-            changes = await owner.run(_changes_since, objects, fed.teammates.get(one.branch) or one.base, one.tip)
-            await client.feed(root, self._blobs(owner, objects, changes, Origin(Kind.LIVE, one.branch), fed))
-            fed.teammates[one.branch] = one.tip
+        feeder = Feeder(repository, session, self._owner, lambda: self._process.running, self._use)
+        self._feeders[root] = feeder
+        self._tasks[root] = asyncio.create_task(feeder.run())
+        feeder.wake()
 
-    async def _blobs(
-        self, owner: Owner, objects: Objects, changes: list[tuple[str, Entry | None]], origin: Origin, fed: _Fed
-    ) -> AsyncIterator[Blob]:
-        for start in range(0, len(changes), BATCH):
-            for path, text in await owner.run(_texts, objects, changes[start : start + BATCH]):
-                size = len(text or "")
-                if size <= fed.room:
-                    fed.room -= size
-                    yield Blob(path, text, origin)
+    async def unfollow(self, root: str) -> None:
+        """Let the process forget a working tree."""
+        feeder = self._feeders.get(root)
+        if feeder is not None:
+            await self._end(root)
+            await feeder.forget()
+
+    async def _end(self, root: str) -> None:
+        del self._feeders[root]
+        task = self._tasks.pop(root)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    # What is asked.
+
+    async def complete(self, session: Session, file: str, line: int, column: int, text: bytes) -> Continuations:
+        """Continue `file` (absolute) at a one-based line and column; `text`: the editor's buffer, empty: the file."""
+        place = await asyncio.to_thread(self.place, session, file)
+        if place.repository != as_text(session.worktree.root):
+            raise BadUsage(f"{file} lies outside the working tree")
+        prefix, suffix = _around(text or _read(file), line, column)
+        if place.withheld:
+            raise NotPossibleNow(f"nothing is suggested in {file}: it is named like a secret")
+        query = Query(path=place.path, prefix=prefix, suffix=suffix, limit=3, patience=PATIENCE)
+        question = Question(place.repository, "", query)
+        try:
+            return await self._ask(session, question)
+        except Gone:
+            log.warning("the completion process ended over a question; it is asked again")
+        try:
+            return await self._ask(session, question)
+        except Gone as failure:
+            raise DaemonFailed(f"the completion process failed: {failure}") from failure
+
+    async def _ask(self, session: Session, question: Question) -> Continuations:
+        running = await self._start()
+        feeder = self._feeders.get(session.worktree.root)
+        if feeder is not None:
+            feeder.focus(question.query.path)
+            await feeder.caught_up()
+        async with asyncio.timeout(10 * PATIENCE):
+            found = await running.client.complete(question)
+            stats = await running.client.stats(question.repository)
+        texts = [Continuation(one.text, one.confidence, one.source) for one in found]
+        engine = found[0].engine if found else stats.engine
+        return Continuations(engine, texts, [*self._fault, *running.notes, *stats.notes])
+
+    def place(self, session: Session | None, file: str) -> Place:
+        """Say where a file lies, in the working tree of `session` or in a folder that is not live."""
+        file = whole(file)
+        folder = os.path.dirname(file)
+        root = session.worktree.root if session is not None else live_root(folder) or folder
+        path = os.path.relpath(file, root)
+        if session is None or path.startswith("../"):
+            root = live_root(folder) or folder
+            path = os.path.relpath(file, root)
+            return Place(as_text(root), as_text(path), withheld=is_secret(path))
+        withheld = is_secret(path) or path in session.branch.withheld
+        ignored = session.snapshots.ignores.ignored([path])[0]
+        return Place(as_text(root), as_text(path), live=True, withheld=withheld, ignored=ignored)
+
+    def focus(self, session: Session, path: str) -> None:
+        """Let what is near a file be learned first."""
+        feeder = self._feeders.get(session.worktree.root)
+        if feeder is not None:
+            feeder.focus(path)
+
+    async def doors(self) -> AsyncGenerator[Doors]:
+        """Yield how completion is reached, now and whenever that changes; the process runs as long as one listens."""
+        self._listeners += 1
+        try:
+            while True:
+                changed = self._changed
+                doors = await self._doors()
+                yield doors
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if doors.socket else TRY_AGAIN):
+                        await changed.wait()
+        finally:
+            self._listeners -= 1
+
+    async def _doors(self) -> Doors:
+        try:
+            running = await self._start()
+            stats = await running.client.stats("")
+        except BoughError as failure:
+            return Doors(notes=[*self._fault, failure.message])
+        except Gone:
+            return Doors(notes=self._fault)  # it has died meanwhile; what comes in its place is told of
+        token_file = self._process.token_file if running.http else ""
+        notes = [*self._fault, *running.notes, *stats.notes]
+        return Doors(running.socket, running.generation, running.http, token_file, notes)
+
+    def uses(self) -> list[Use]:
+        """Return what became of the suggestions."""
+        return self._use.uses()
+
+    async def reload(self) -> list[str]:
+        """Take up the settings; return what a person should know. A process that runs, or is wanted, starts anew."""
+        self._settings, self._fault = _settings_of(self._home)
+        wanted = self._listeners or self._process.running or self._settings.number("completion.http_port")
+        await self._process.stop()
+        self._tell()
+        if not wanted or not self._settings.value("completion.enabled"):
+            return self._fault
+        return (await self._doors()).notes
+
+    async def _start(self) -> Running:
+        if not self._settings.value("completion.enabled"):
+            raise NotPossibleNow(OFF)
+        return await self._process.start(self._settings)
+
+    def _process_changed(self) -> None:
+        """The process has been started, or has died: feed it, hear of its use, and tell whoever stands at the doors."""
+        running = self._process.running
+        if running is not None:
+            if self._hearing is not None:
+                self._hearing.cancel()
+            self._hearing = asyncio.create_task(self._hear(running))
+            for feeder in self._feeders.values():
+                feeder.wake()
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _hear(self, running: Running) -> None:
+        with suppress(Gone):
+            async for name, use in running.client.uses():
+                if any(feeder.name == name for feeder in self._feeders.values()):  # else it is not live
+                    self._use.note(name, use)
+
+    async def _keep_saving(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY)
+            await asyncio.to_thread(self._use.save)
 
 
-def _changes(objects: Objects, old: str | None, new: str, near: str) -> list[tuple[str, Entry | None]]:
-    """Return what differs between two trees, the files that are most like the one at `near` first."""
-    end = os.path.splitext(near)[1]
-    folders = near.split("/")[:-1]
-
-    def distance(path: str) -> tuple[bool, int, str]:
-        pairs = zip(folders, path.split("/")[:-1], strict=False)
-        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        return os.path.splitext(path)[1] != end, -shared, path
-
-    return sorted(((path, now) for path, _, now in objects.difference(old, new)), key=lambda one: distance(one[0]))
-
-
-def _changes_since(objects: Objects, old: str, new: str) -> list[tuple[str, Entry | None]]:
-    before, after = objects.commit(old).tree, objects.commit(new).tree
-    return sorted((path, now) for path, _, now in objects.difference(before, after))
-
-
-def _texts(objects: Objects, changes: list[tuple[str, Entry | None]]) -> list[tuple[str, str | None]]:
-    """Return the text at each path; None where it is gone, or no text that is worth learning."""
-    found: list[tuple[str, str | None]] = []
-    for path, entry in changes:
-        text = None
-        is_file = entry is not None and entry.mode in (FILE, EXECUTABLE)
-        if entry is not None and is_file and objects.size(entry.oid) <= FILE_LIMIT_BYTES:
-            data = objects.blob(entry.oid)
-            text = data.decode(errors="replace") if b"\0" not in data else None
-        found.append((os.fsencode(path).decode(errors="replace"), text))
-    return found
+def _settings_of(home: Home) -> tuple[Settings, list[str]]:
+    """Return the settings, and what is wrong with the file: then all of them are as they come."""
+    try:
+        return read_settings(home), []
+    except BadSetting as failure:
+        return Settings(), [failure.message]
 
 
 def _read(file: str) -> bytes:

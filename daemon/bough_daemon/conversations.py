@@ -105,7 +105,10 @@ class Conversations:
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         """Have something done beside the conversations, for as long as they last."""
-        self._group.create_task(work)
+        if self._ending:
+            work.close()
+        else:
+            self._group.create_task(work)
 
     def do(self, jobs: Iterable[Job]) -> None:
         """Set about jobs, and say what there is to say now."""
@@ -219,7 +222,10 @@ class Conversations:
     async def _perform(self, job: MakePack | FindHaves | TakePack) -> None:
         match job:
             case MakePack():
-                self.do(self.exchange.pack_made(job, await self._make(job)))
+                made = await self._make(job)
+                self.do(self.exchange.pack_made(job, made))
+                if made is None and job.asked is not None:
+                    self.begin(self._offer_again(job.peer, job.state.key))
             case FindHaves():
                 self._haves = await to_the_end(asyncio.to_thread(self._look_for_haves))
                 self.do(self.exchange.ask(job, self._haves, shallow_of(self._store)))
@@ -229,6 +235,10 @@ class Conversations:
     async def _retry(self, key: Key) -> None:
         await asyncio.sleep(LONGEST_PAUSE)
         self.do(self.exchange.retry(key))
+
+    async def _offer_again(self, peer: str, key: Key) -> None:
+        await asyncio.sleep(LONGEST_PAUSE)
+        self.do(self.exchange.offer_again(peer, key))
 
     def _look_for_haves(self) -> tuple[str, ...]:
         try:

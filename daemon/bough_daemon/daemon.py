@@ -18,7 +18,7 @@ from bough_daemon.journal import Journal
 from bough_daemon.keys import load_identity
 from bough_daemon.listener import PeerListener
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.report import Joined, Up
+from bough_daemon.report import Joined, Place, Up
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
@@ -53,6 +53,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
+        self.completing.start()
         revival = asyncio.create_task(self._revive())
         idle = asyncio.create_task(self._end_when_idle())
         await self.stopping.wait()
@@ -62,13 +63,22 @@ class Daemon:
 
     async def close(self) -> None:
         """Stop everything; what is live stays remembered."""
+        await self.completing.close()
         async with self._changing:
             for repository in self.repositories.values():
                 await repository.close()
             self.repositories.clear()
         await self._listener.stop()
-        await self.completing.close()
         await asyncio.to_thread(self._workers.close)
+
+    async def up_as(self, path: str, name: str) -> Up:
+        """Make the working tree around `path` live; raise NotPossibleNow where its member has another name already."""
+        made = await self.up(path, name)
+        if name and made.member != name:
+            if not made.already:
+                await self.down(path, False)
+            raise NotPossibleNow(f"you are {made.member} in this repository already; a name is chosen once")
+        return made
 
     async def up(self, path: str, name: str) -> Up:
         """Make the working tree around `path` live."""
@@ -78,10 +88,11 @@ class Daemon:
             await self._drop_gone()
             already = self._find(worktree.root)
             session = already or await self._start(worktree, name)
-            self._live.add(worktree.root, name)
+            member = self._repository_of(session).member
+            self._live.add(worktree.root, name and member)
         tip = session.branch.tip
         assert tip is not None
-        return Up(worktree.root, self._repository_of(session).member, session.branch.name, tip.oid, already is not None)
+        return Up(worktree.root, member, session.branch.name, tip.oid, already is not None)
 
     async def join(self, path: str, ticket: str, name: str) -> Joined:
         """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
@@ -107,12 +118,14 @@ class Daemon:
             self._live.remove(worktree.root)
             repository = self.repositories.get(worktree.common_dir)
             if repository is not None and worktree.root in repository.sessions:
+                await self.completing.unfollow(worktree.root)
                 await repository.remove(worktree.root)
             elif not forget:
                 raise NotLive(f"{worktree.root} is not live")
             if repository is not None and (forget or not repository.sessions):
                 for root in repository.sessions:
                     self._live.remove(root)
+                    await self.completing.unfollow(root)
                 await repository.close()
                 del self.repositories[worktree.common_dir]
             if forget:
@@ -138,6 +151,17 @@ class Daemon:
         found.store.check_there()
         return self._repository_of(found), found
 
+    async def place(self, file: str) -> Place:
+        """Say where a file lies, and let what is near it be learned first."""
+        try:
+            _, session = await self.session(os.path.dirname(file))
+        except BoughError:
+            return await asyncio.to_thread(self.completing.place, None, file)
+        place = await asyncio.to_thread(self.completing.place, session, file)
+        if place.live:
+            self.completing.focus(session, place.path)
+        return place
+
     def _let_go_soon(self, root: str) -> None:
         task = asyncio.create_task(self._let_go(root))
         self._letting_go.add(task)
@@ -154,6 +178,7 @@ class Daemon:
             self._live.remove(root)
         for common_dir, repository in list(self.repositories.items()):
             if root in repository.sessions:
+                await self.completing.unfollow(root)
                 await repository.remove(root)
                 if not repository.sessions:
                     del self.repositories[common_dir]
@@ -179,12 +204,14 @@ class Daemon:
             )
             self.repositories[worktree.common_dir] = repository
         try:
-            return await repository.add(worktree)
+            session = await repository.add(worktree)
         except BaseException:
             if not repository.sessions:
                 await repository.close()
                 del self.repositories[worktree.common_dir]
             raise
+        self.completing.follow(repository, session)
+        return session
 
     async def _revive(self) -> None:
         """Bring back what was live when the daemon last ran."""
@@ -203,7 +230,7 @@ class Daemon:
         step = min(self.home.idle_seconds / 4, 30.0)
         while quiet < self.home.idle_seconds:
             await asyncio.sleep(step)
-            quiet = 0.0 if self.repositories else quiet + step
+            quiet = 0.0 if self.repositories or self.completing.is_wanted else quiet + step
         self.stopping.set()
 
 

@@ -156,6 +156,10 @@ class HomeUnusable(BoughError):
     """The folder for keys, teams and logs cannot be made or written."""
 
 
+class BadSetting(BoughError):
+    """The user's `config.toml` says what no setting means; it was not changed."""
+
+
 class DaemonNotRunning(BoughError):
     """No daemon answers, and the command does not start one."""
 

@@ -21,6 +21,7 @@ from bough_daemon.objects import EXECUTABLE, FOLDER, Entry, Objects
 from bough_daemon.paths import folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, differences, is_file
 from bough_daemon.placing import Placing, stages
+from bough_daemon.rules import is_sparse
 from bough_daemon.worktree import Worktree
 
 NAME_LIMIT_BYTES = 255  # of every file system in common use
@@ -63,17 +64,22 @@ def in_the_way(worktree: Worktree, objects: Objects, old: Picture, new: Picture,
 
 
 def unusual_modes(worktree: Worktree, objects: Objects, old: Picture, new: Picture) -> dict[str, int]:
-    """Return the permission bits of the files that `new` does away with, and of the folders around them, if unusual."""
+    """Return the permission bits of the files that `new` replaces or does away with, if `old` does not imply them.
+
+    Those of the folders around what goes are among them.
+    """
     umask = os.umask(0o077)
     os.umask(umask)
-    gone = [step.path for step in differences(objects, old, new) if not step.arrives]
+    steps = differences(objects, old, new)
+    implied = {above: FOLDER for step in steps if not step.arrives for above in folders_above(step.path)}
+    implied |= {step.path: step.before.mode for step in steps if step.before is not None and step.leaves}
     modes: dict[str, int] = {}
     with Ground(worktree.root) as ground:
-        for path in {*gone, *(above for leaf in gone for above in folders_above(leaf))}:
+        for path, kind in implied.items():
             status = ground.status(path)
             if status is not None and not stat.S_ISLNK(status.st_mode):
                 bits = stat.S_IMODE(status.st_mode)
-                if bits != (0o777 if kind_of(status) in (EXECUTABLE, FOLDER) else 0o666) & ~umask:
+                if bits != (0o777 if kind in (EXECUTABLE, FOLDER) else 0o666) & ~umask:
                     modes[path] = bits
     return modes
 
@@ -104,7 +110,16 @@ def _standing(ground: Ground, path: str) -> list[str]:
             return []
         if kind_of(status) != FOLDER:
             return [above]
-    return list(ground.files_below(path))
+    below = list(ground.files_below(path))
+    inner = tuple(_inner_repositories(below))
+    return [one for one in below if not f"{one}/".startswith(inner)]
+
+
+def _inner_repositories(paths: Iterable[str]) -> set[str]:
+    """Return the folders, each with a slash behind it, that a file in a `.git` folder makes repositories."""
+    parts = ([*path.split("/"), ""] for path in paths)
+    names = ((words, [word.lower() for word in words]) for words in parts)
+    return {"/".join([*words[: lower.index(".git")], ""]) for words, lower in names if ".git" in lower}
 
 
 def _named(failure: OSError) -> Exception:
@@ -127,8 +142,9 @@ def _check_reachable(ground: Ground, steps: Iterable[Step]) -> None:
             if folder not in checked:
                 checked.add(folder)
                 _check_folder(ground, folder, home)
-        if step.arrives and ground.status(f"{step.path}/.git") is not None:
-            raise NotPossibleNow(f"{step.path} is a repository of its own", path=step.path)
+        inner = min(_inner_repositories(ground.files_below(step.path)), default="") if step.arrives else ""
+        if inner:
+            raise NotPossibleNow(f"{inner.rstrip('/')} is a repository of its own, and in the way", path=inner)
 
 
 def _check_folder(ground: Ground, folder: str, home: int) -> None:
@@ -162,15 +178,19 @@ def _believe(
     known: list[Step] = []
     surprises: dict[str, Entry | None] = {}
     for step in steps:
+        if step.leaves and step.after is None and ground.status(step.path) is None and is_sparse(worktree):
+            continue  # outside of a sparse checkout Git keeps what is not on disk
         believed = step.before.oid if step.before is not None and step.leaves else None
         if step.path in old.raw:
             believed = old.raw[step.path]
         elif step.path in as_added:
             standing = ground.read(step.path)
-            if as_added[step.path] != believed or standing is None:
+            exact = blob_id(standing[1]) if standing is not None else None
+            # Line ends that the index has already are left alone by `text=auto`, of which `hash-object` knows nothing.
+            if exact is None or believed not in (as_added[step.path], exact):
                 surprises[step.path] = ground.record(objects, step.path)
                 continue
-            believed = blob_id(standing[1])
+            believed = exact
         if step.before != step.after or new.raw.get(step.path, believed) != believed:
             known.append(replace(step, believed=believed))
     if surprises:

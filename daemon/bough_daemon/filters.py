@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from bough_daemon.git import Git
+from bough_daemon.git import Git, quoted
 from bough_daemon.ground import Ground
 from bough_daemon.index import WHOLE
 from bough_daemon.objects import FILE, FOLDER, Objects
@@ -36,23 +36,27 @@ def cleaned(git: Git, paths: Sequence[str]) -> dict[str, str]:
     """Return for each file on disk the id of the blob that `git add` would make of it."""
     if not paths:
         return {}
-    names = b"".join(_quoted(path) + b"\n" for path in paths)
+    names = b"".join(quoted(path) + b"\n" for path in paths)
     return dict(zip(paths, git.run("hash-object", "--stdin-paths", stdin=names).decode().split(), strict=True))
 
 
 class Checkout:
     """What a checkout of `tree` would put in files: under its own attributes, by filters run in the working tree.
 
-    `folder`: a scratch folder. Git takes the attributes from an index that has nothing but them.
+    `folder`: a scratch folder. Git takes the attributes from an index that has nothing but them; on disk it would look
+    for them first, so only what a filter of the user's converts is asked for there.
     """
 
     def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
         self._folder = folder
         # What was staged before a hop may be in the store alone by now.
-        borrowed = os.fsdecode(_quoted(objects.folder, ":"))
+        borrowed = os.fsdecode(quoted(objects.folder, ":"))
         self._git = worktree.git.with_environment(
             GIT_INDEX_FILE=os.path.join(folder, "index"), GIT_ALTERNATE_OBJECT_DIRECTORIES=borrowed, **WHOLE
         )
+        apart = os.path.join(folder, "empty")
+        os.mkdir(apart)
+        self._apart = Git(self._git.git_dir, apart, self._git.environment)
         nothing = objects.write_blob(b"")  # stands for rules that are on disk and not in the tree
         lines = []
         for above in sorted({"", *(above for path in paths for above in folders_above(path))}):
@@ -73,8 +77,12 @@ class Checkout:
             some = pending[start : start + AT_ONCE]
             with tempfile.TemporaryDirectory(prefix="files-", dir=self._folder) as out:
                 self._index(some)
-                names = b"".join(os.fsencode(path) + b"\0" for _, path in some)
-                self._git.run("checkout-index", "-z", "--stdin", f"--prefix={out}/", stdin=names)
+                rules = self.converted([path for _, path in some])
+                for git, filtered in ((self._git, True), (self._apart, False)):
+                    paths = [path for _, path in some if ("filter" in rules.get(path, ())) == filtered]
+                    if paths:
+                        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+                        git.run("checkout-index", "-z", "--stdin", f"--prefix={out}/", stdin=names)
                 for _, path in some:
                     with open(os.path.join(out, path), "rb") as source:
                         yield source.read()
@@ -157,11 +165,3 @@ def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
             return True
         pending += [entry.oid for entry in entries.values() if entry.mode == FOLDER]
     return False
-
-
-def _quoted(path: str, special: str = "") -> bytes:
-    """Return a path in C quotes where Git could misread it: a quote in front, a newline, one of `special`."""
-    raw = os.fsencode(path)
-    if not raw.startswith(b'"') and not any(letter in path for letter in "\n" + special):
-        return raw
-    return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'

@@ -48,6 +48,14 @@ def git_version() -> tuple[int, int]:
     return version
 
 
+def quoted(path: str, special: str = "") -> bytes:
+    """Return a path in C quotes where Git could misread it: a quote in front, the end of a line, one of `special`."""
+    raw = os.fsencode(path)
+    if not raw.startswith(b'"') and not any(letter in path for letter in "\n\r" + special):
+        return raw
+    return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
+
+
 @dataclass(frozen=True)
 class Git:
     """Git for one repository: where its git directory and working tree are, and what its children see.

@@ -7,10 +7,14 @@ import stat
 from contextlib import suppress
 
 from bough_daemon.errors import DiskFull, GitFailed
-from bough_daemon.git import Dialogue, Git
+from bough_daemon.git import Dialogue, Git, quoted
 from bough_daemon.objects import EXECUTABLE, FILE, IN_MEMORY_BYTES, LINK, SUBMODULE, Entry, Objects
 from bough_daemon.rules import Attributes, IndexReader
 from bough_daemon.worktree import Worktree
+
+# What Git counts to tell text from binary; line ends are neither.
+PRINTABLE = bytes([*b"\b\t\033\014", *range(32, 127), *range(128, 256)])
+ODD = bytes(set(range(128)) - set(PRINTABLE) - set(b"\r\n"))
 
 
 class Unreadable(Exception):
@@ -76,13 +80,10 @@ class Hasher:
     def _kept_as_is(self, path: str) -> bool:
         """Return whether the index has the file with CRLF, which `text=auto` then leaves alone."""
         entry = self._index.entry(path)
-        return entry is not None and b"\r\n" in self._objects.blob(entry[1])
+        return entry is not None and is_text_with_crlf(self._objects.blob(entry[1]))
 
     def _by_git(self, path: str) -> str:
-        if "\n" in path:
-            oid = self._git.line("hash-object", "-w", "--", path)
-        else:
-            oid = self._child.ask(os.fsencode(path) + b"\n", 1, b"\n")[0].decode()
+        oid = self._child.ask(quoted(path) + b"\n", 1, b"\n")[0].decode()
         self._take_from_spool(oid)
         return oid
 
@@ -101,6 +102,15 @@ def _room(folder: str) -> int:
     """Return how many bytes may still be written on the file system of a folder."""
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
+
+
+def is_text_with_crlf(data: bytes) -> bool:
+    """Return whether Git takes a blob for text with CRLF line ends (`has_crlf_in_index` of its convert.c)."""
+    pairs = data.count(b"\r\n")
+    if not pairs or data.count(b"\r") != pairs or b"\0" in data:
+        return False
+    odd = len(data) - len(data.translate(None, ODD)) - data.endswith(b"\x1a")
+    return odd <= (len(data) - len(data.translate(None, PRINTABLE))) >> 7
 
 
 def submodule_entry(worktree: Worktree, path: str) -> Entry | None:

@@ -202,7 +202,7 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         head=head,
         refs={commits: (None, old.commit)} if commits is not None else {},
         place=home,
-        spared=index.hidden_paths(live.worktree) | was_ignored(live, snapshot, hop, home.picture),
+        spared=index.hidden_paths(live.worktree) | home.hidden | was_ignored(live, snapshot, hop, home.picture),
         placed=placed_by(live, hop),
         keeps_hop=False,
     )
@@ -241,10 +241,10 @@ def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str
 
 
 def placed_by(live: Live, hop: Hop) -> list[str]:
-    """Return the paths that a hop brought here: they go with it, even where I have Git ignore them by now."""
+    """Return the files that a hop brought here: they go with it, even where I have Git ignore them by now."""
     objects = live.store.objects
-    home = place.read(objects, hop.home).picture.tree
-    return [path for path, before, _ in objects.difference(home, objects.commit(hop.tip).tree) if before is None]
+    home, hers = place.read(objects, hop.home).picture, Picture(objects.commit(hop.tip).tree)
+    return [step.path for step in differences(objects, home, hers) if step.before is None and step.arrives]
 
 
 def was_ignored(live: Live, snapshot: Snapshot, hop: Hop, home: Picture) -> frozenset[str]:

@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bough_daemon.errors import NotPossibleNow
@@ -37,13 +38,18 @@ class Stage:
 
 
 class Lock:
-    """The index lock of a worktree, held."""
+    """The index lock of a worktree, held.
+
+    What is put in the index's place is as old as the lock, or older: Git reads a file again that is as young as the
+    index, since it may have been changed within the second in which the index was written.
+    """
 
     def __init__(self, worktree: Worktree) -> None:
         self._path = _path(worktree)
+        self._since = time.time_ns()
 
-    def replace(self, data: bytes | None) -> None:
-        """Put `data` in the index's place, synced; None removes the index."""
+    def replace(self, data: bytes | None, written_at: int | None = None) -> None:
+        """Put `data`, of the time `written_at` (nanoseconds), in the index's place, synced; None removes the index."""
         if data is None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
@@ -54,6 +60,8 @@ class Lock:
                 out.write(data)
                 os.fchmod(out.fileno(), self._mode())
                 out.flush()
+                age = written_at if written_at is not None else self._since
+                os.utime(out.fileno(), ns=(age, age))
                 os.fsync(out.fileno())
             os.replace(new, self._path)
         except BaseException:
@@ -112,6 +120,14 @@ def read(worktree: Worktree) -> bytes | None:
         return None
 
 
+def written_at(worktree: Worktree) -> int | None:
+    """Return when the index was written (nanoseconds since the epoch), None where there is none."""
+    try:
+        return os.stat(_path(worktree)).st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 def shared(worktree: Worktree) -> tuple[str, bytes] | None:
     """Return (name, bytes) of the file that a split index shares, None where the index is whole."""
     path = worktree.git.line("rev-parse", "--shared-index-path")
@@ -140,7 +156,8 @@ def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wa
     """
     with _copy(worktree) as git:
         marks = _marks(git, hidden)
-        git.run("read-tree", "--reset", commit)
+        # What is outside of a sparse checkout is marked below; Git would refuse where such a file is on disk, edited.
+        git.run("read-tree", "--no-sparse-checkout", "--reset", commit)
         present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
         for option, paths in marks.items():
             names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
@@ -151,18 +168,26 @@ def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wa
 
 
 def changed(
-    worktree: Worktree, stages: Iterable[Stage], *, wanted: Collection[str] = (), data: bytes | None = None
+    worktree: Worktree,
+    stages: Iterable[Stage],
+    *,
+    wanted: Collection[str] = (),
+    links: Mapping[str, str] | None = None,
+    data: bytes | None = None,
 ) -> bytes:
     """Return an index (`data`, or the one there is) in which the paths of `stages` are unmerged.
 
     `wanted`: files on disk that Git would overlook, because rules ignore them, though they belong to the tree: they
-    are marked as `git add --intent-to-add` would.
+    are marked as `git add --intent-to-add` would. `links`: the commits of submodules that are not checked out, so that
+    nothing but the index can tell.
     """
     numbered = list(stages)
     lines = [f"0 {NOBODY}\t{path}\0" for path in {stage.path for stage in numbered}]
     lines += [f"{stage.entry.mode:o} {stage.entry.oid} {stage.number}\t{stage.path}\0" for stage in numbered]
+    lines += [f"{SUBMODULE:o} {oid} 0\t{path}\0" for path, oid in (links or {}).items()]
     with _copy(worktree, data) as git:
-        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        replace = ["--replace"] if links else []  # where files were
+        git.run("update-index", *replace, "-z", "--index-info", stdin=os.fsencode("".join(lines)))
         _intend(git, wanted)
         return _taken(git)
 
@@ -184,7 +209,7 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
     Staged blobs and conflicts, but also the trees and old blobs in Git's own extensions, which `git fsck` looks at.
     """
     changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
-    staged = [field.split(b" ") for field in changed.split(b"\0") if field.startswith(b":")]
+    staged = [field.split(b" ") for field in changed.split(b"\0")[:-1:2]]  # each is followed by its path
     unmerged = [line.split(b" ") for line in worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0") if line]
     pairs = [(words[1], words[3]) for words in staged] + [(words[0], words[1]) for words in unmerged]
     found = [oid.decode() for mode, oid in pairs if int(mode, 8) != SUBMODULE]
@@ -260,20 +285,26 @@ def _path(worktree: Worktree) -> str:
 
 @contextlib.contextmanager
 def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[Git]:
-    """Yield git over a copy of the index (`data`, or the one there is), so that the real one is not touched."""
+    """Yield git over a copy of the index (`data`, or the one there is), so that the real one is not touched.
+
+    It is as old as the real one: Git goes by that to tell which files it has to read again.
+    """
+    age = written_at(worktree)
     data = data if data is not None else read(worktree)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=worktree.git_dir) as folder:
         copy = os.path.join(folder, "index")
         if data is not None:
             with open(copy, "xb") as out:
                 out.write(data)
+            if age is not None:
+                os.utime(copy, ns=(age, age))
         yield worktree.git.with_environment(GIT_INDEX_FILE=copy, **WHOLE)
 
 
 def _intend(git: Git, paths: Collection[str]) -> None:
     if paths:
         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-        options = ("--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
+        options = ("--intent-to-add", "--force", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul")
         git.with_environment(GIT_LITERAL_PATHSPECS="1").run("add", *options, stdin=names)
 
 

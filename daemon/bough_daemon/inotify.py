@@ -34,9 +34,9 @@ MASK = Mask(
 
 
 class FolderWatch(Gathered):
-    """Watch the folders that Git does not ignore, the git directory, and the markers, in one inotify queue.
+    """Watch the folders with files of ours, the git directory, and the markers, in one inotify queue.
 
-    `ignored` says for folders, relative to the top, whether to leave them out; it is called from this thread too.
+    `left_out` says for folders, relative to the top, whether nothing in them is ours; this thread calls it too.
     `limited`: the kernel's limit of watches was reached, so changes in some folders go unseen.
     """
 
@@ -44,11 +44,11 @@ class FolderWatch(Gathered):
         self,
         worktree: Worktree,
         markers: str,
-        ignored: Callable[[list[str]], list[bool]],
+        left_out: Callable[[list[str]], list[bool]],
         notify: Callable[[], None],
     ) -> None:
         super().__init__(worktree, markers, notify)
-        self._ignored = ignored
+        self._ask = left_out
         self.limited = False
         self._paths: dict[WatchDescriptor, bytes] = {}
         self._folders: dict[bytes, WatchDescriptor] = {}
@@ -145,20 +145,18 @@ class FolderWatch(Gathered):
         self.limited = True
 
     def _watch_below(self, top: str) -> None:
-        """Watch a folder and the folders below it that Git does not ignore and that are no other repository's."""
+        """Watch a folder and the folders below it that are not left out."""
         pending = [top] if not top or not self._left_out([top])[0] else []
         while pending:
             at = pending.pop()
             full = os.path.join(self._root, os.fsencode(at)) if at else self._root
-            if at and os.path.lexists(os.path.join(full, b".git")):
-                continue
             if not self._watch(full):
                 continue
             inner = [f"{at}/{name}" if at else name for name in _folders_in(full)]
             pending += [path for path, out in zip(inner, self._left_out(inner), strict=True) if not out]
 
     def _left_out(self, folders: list[str]) -> list[bool]:
-        return self._ignored(folders) if folders else []
+        return self._ask(folders) if folders else []
 
     def _forget_below(self, path: str) -> None:
         """Stop watching a folder that was moved away: its watches would go on under the old names."""

@@ -137,7 +137,11 @@ def _onto(
     shared = [] if target.remote is not None else list(landed)
     onto = newest(live.store, [*([local_tip] if local_tip else []), *shared])
     if not onto:
-        raise NotPossibleNow(f"there is no branch {target.name} to land on", branch=target.name)
+        raise NotPossibleNow(
+            f"there is no branch {target.name} to land on",
+            branch=target.name,
+            hint='Name the shared branch in .bough.toml: `[land]`, `branch = "…"`.',
+        )
     return onto
 
 

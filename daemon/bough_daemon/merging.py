@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import pygit2
@@ -17,7 +18,7 @@ from bough_daemon.git import Git
 from bough_daemon.index import Stage, changed, hidden_paths
 from bough_daemon.landed import knowing, learn
 from bough_daemon.live import Live, Teammate
-from bough_daemon.objects import Entry, Objects
+from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
@@ -202,7 +203,8 @@ def _mode(three: Three) -> int:
 async def merge(live: Live, name: str, both: Both, *, preview: bool = False) -> Merged:
     """Bring a teammate's branch into my files; conflicts stay there as markers, and unmerged in the index.
 
-    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added.
+    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added, and
+    that submodules which are not checked out here, and so are in no file, move to the commits they are at now.
 
     `preview`: only say what would come of it.
     """
@@ -230,13 +232,26 @@ def _bring(live: Live, mine: Snapshot, theirs: Teammate, merged: Merged) -> None
     if merged.result == "same":
         record()
         return
-    wanted = overlooked(live, mine.tree, merged.tree)
+    wanted, links = overlooked(live, mine.tree, merged.tree), _links_not_here(live, mine.tree, merged)
+    index = partial(changed, live.worktree, merged.stages, wanted=wanted, links=links)
     change = Change(
         kind=event,
         picture=Picture(merged.tree),
         said=f"bough: {event}",
-        index=(lambda: changed(live.worktree, merged.stages, wanted=wanted)) if merged.stages or wanted else None,
+        index=index if merged.stages or wanted or links else None,
         given=[stage.entry.oid for stage in merged.stages],
         spared=hidden_paths(live.worktree),
     )
     carry_out(live, change, mine, record)
+
+
+def _links_not_here(live: Live, mine: str, merged: Merged) -> dict[str, str]:
+    """Return the commits of the submodules that a merge moved and that are not checked out here."""
+    unmerged = {stage.path for stage in merged.stages}
+    moved = live.store.objects.difference(mine, merged.tree)
+    return {
+        path: after.oid
+        for path, _, after in moved
+        if after is not None and after.mode == SUBMODULE and path not in unmerged
+        if not os.path.lexists(os.path.join(live.worktree.root, path, ".git"))
+    }

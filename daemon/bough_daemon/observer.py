@@ -19,7 +19,7 @@ class FolderWatch(Gathered, FileSystemEventHandler):
         self,
         worktree: Worktree,
         markers: str,
-        ignored: Callable[[list[str]], list[bool]],
+        left_out: Callable[[list[str]], list[bool]],
         notify: Callable[[], None],
     ) -> None:
         super().__init__(worktree, markers, notify)

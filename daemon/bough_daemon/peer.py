@@ -150,6 +150,14 @@ class Exchange:
             link.unable.pop(key, None)
         return self._fetch(key)
 
+    def offer_again(self, peer: str, key: Key) -> list[Job]:
+        """Offer a peer a state again whose pack could not be made, for a reason that may have gone by now."""
+        link = self.links.get(peer)
+        if link is None:
+            return []
+        link.declined.pop(key, None)
+        return self._offer(peer, key)
+
     # What a peer says.
 
     def hear(self, peer: str, word: Word, now: int) -> list[Job]:
@@ -206,6 +214,7 @@ class Exchange:
         link.owed.add(key)
         if _sequence(self.known, key) >= state.sequence:
             return self._settled(key)
+        link.unable.pop(key, None)  # offered again, so it may go well now
         return self._fetch(key)
 
     def _is_sound(self, link: Link, state: State) -> bool:

@@ -29,7 +29,8 @@ class Place:
 
     `tree`: the tree of the snapshot, `picture`: the same with what Git ignored and was in the way. `index`: the blob of
     the index file. `named`: what the index names beyond HEAD's commit. `shared_index`: (name, blob) of the file that a
-    split index shares.
+    split index shares. `index_written_at`: nanoseconds since the epoch. `hidden`: paths that the index says to skip or
+    to assume unchanged, whatever is on disk.
     """
 
     oid: str
@@ -40,6 +41,8 @@ class Place:
     index: str | None
     named: tuple[str, ...]
     shared_index: tuple[str, str] | None
+    hidden: frozenset[str] = frozenset()
+    index_written_at: int | None = None
 
 
 def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str] = ()) -> Place:
@@ -64,6 +67,8 @@ def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str
         index=objects.write_blob(data) if data is not None else None,
         named=tuple(index.named_beyond(live.worktree, objects, head.commit, data or b"")),
         shared_index=(shared[0], objects.write_blob(shared[1])) if shared is not None else None,
+        hidden=index.hidden_paths(live.worktree),
+        index_written_at=index.written_at(live.worktree),
     )
     objects.own(found.named)
     oid = objects.write_commit(
@@ -88,6 +93,8 @@ def read(objects: Objects, oid: str) -> Place:
         index=entries[INDEX].oid if INDEX in entries else None,
         named=tuple(entry.oid for entry in objects.tree(entries[NAMED].oid).values()) if NAMED in entries else (),
         shared_index=(facts["shared_index"], shared.oid) if shared is not None else None,
+        hidden=frozenset(facts.get("hidden", ())),
+        index_written_at=facts.get("index_written_at"),
     )
 
 
@@ -102,7 +109,7 @@ def put_index(live: Live, place: Place, lock: index.Lock) -> None:
     if place.shared_index is not None:
         name, blob = place.shared_index
         index.restore_shared(live.worktree, name, objects.blob(blob))
-    lock.replace(objects.blob(place.index) if place.index is not None else None)
+    lock.replace(objects.blob(place.index) if place.index is not None else None, place.index_written_at)
 
 
 def _tree(objects: Objects, place: Place) -> str:
@@ -116,6 +123,8 @@ def _tree(objects: Objects, place: Place) -> str:
         "raw": dict(place.picture.raw),
         "modes": dict(place.picture.modes),
         "shared_index": place.shared_index[0] if place.shared_index is not None else None,
+        "hidden": sorted(place.hidden),
+        "index_written_at": place.index_written_at,
     }
     entries = {
         FILES: Entry(FOLDER, place.picture.tree),

@@ -153,6 +153,53 @@ class Continuations:
 
     engine: str
     continuations: list[Continuation] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Doors:
+    """How completion is reached: a socket, and an address for HTTP with the file of its token; empty: not at all.
+
+    `generation` grows whenever the process is started. `notes`: what a person should know.
+    """
+
+    socket: str = ""
+    generation: int = 0
+    http: str = ""
+    token_file: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file lies: its path in a working tree, or in a folder that is none.
+
+    `live`: whether that tree is live. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it.
+    """
+
+    repository: str
+    path: str
+    live: bool = False
+    withheld: bool = False
+    ignored: bool = False
+
+
+@dataclass
+class Use:
+    """What became of the suggestions in a working tree since a moment (`since`, seconds since the epoch).
+
+    `committed`: those accepted ones whose file has been committed since; `kept_characters` of their characters are in
+    the commit.
+    """
+
+    repository: str
+    since: float
+    shown: int = 0
+    accepted: int = 0
+    accepted_characters: int = 0
+    committed: int = 0
+    committed_characters: int = 0
+    kept_characters: int = 0
 
 
 @dataclass

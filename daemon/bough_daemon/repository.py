@@ -124,9 +124,8 @@ class Repository:
         recovered = await self.owner.run(recover, self.live(session))
         if recovered.kept is not None:
             log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
-        first = await session.start()
+        await session.start()
         self.sessions[worktree.root] = session
-        self._on_snapshot(session, first)
         return session
 
     async def remove(self, root: str) -> None:
@@ -155,7 +154,7 @@ class Repository:
         """Return where a working tree stands, and its teammates."""
         ended = await notice_switch(self.live(session))
         if ended is not None:
-            self.tell("switch", session.branch.name)
+            session.announce()
         told = await self.owner.run(self._status, session, self.sync.teammates())
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         return told

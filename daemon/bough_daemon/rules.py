@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ ATTRIBUTES = ("filter", "ident", "working-tree-encoding", "text", "eol", "crlf")
 UNSET = {"unspecified", "unset"}
 TRUE = {"true", "1", "yes", "on"}
 FLAGGED = re.compile(rb"(?:\A|\0)[Sa-z] \d+ \w+ 0\t([^\0]+)")  # lines of `ls-files -v -s -z`
-LINKS = re.compile(rb"(?:\A|\0)\w 160000 \w+ 0\t([^\0]+)")
+LINKS = re.compile(rb"(?:\A|\0)\w 160000 (\w+) 0\t([^\0]+)")
 
 
 class Ignores:
@@ -90,13 +90,13 @@ class IndexFacts:
     """What the user's index says that the files do not.
 
     `flagged`: paths marked assume-unchanged or skip-worktree, whose files do not count. `tracked_ignored`: paths that
-    are tracked although an ignore rule matches them. `links`: submodules. `sparse`: whether only a part of the tree is
-    checked out, so that new files elsewhere are refused.
+    are tracked although an ignore rule matches them. `links`: the commit of each submodule. `sparse`: whether only a
+    part of the tree is checked out, so that new files elsewhere are refused.
     """
 
     flagged: frozenset[str] = frozenset()
     tracked_ignored: frozenset[str] = frozenset()
-    links: frozenset[str] = frozenset()
+    links: Mapping[str, str] = field(default_factory=dict)
     sparse: bool = False
 
     def tracked_below(self, folder: str) -> bool:
@@ -141,9 +141,8 @@ class IndexReader:
         before, self.facts, self._seen = self.facts, self._read(), seen
         now = self.facts
         hidden = now.flagged - before.flagged
-        paths = (
-            (before.flagged - now.flagged) | (before.tracked_ignored ^ now.tracked_ignored) | (before.links ^ now.links)
-        )
+        paths = (before.flagged - now.flagged) | (before.tracked_ignored ^ now.tracked_ignored)
+        paths |= {path for path, _ in before.links.items() ^ now.links.items()}
         return Changed(paths - hidden, hidden)
 
     def _read(self) -> IndexFacts:
@@ -153,8 +152,8 @@ class IndexReader:
         return IndexFacts(
             flagged=_paths(FLAGGED, listed),
             tracked_ignored=frozenset(os.fsdecode(path) for path in ignored if path),
-            links=_paths(LINKS, listed),
-            sparse=self.worktree.config("core.sparseCheckout").lower() in TRUE,
+            links={os.fsdecode(path): oid.decode() for oid, path in LINKS.findall(listed)},
+            sparse=is_sparse(self.worktree),
         )
 
     def entry(self, path: str) -> tuple[int, str] | None:
@@ -166,6 +165,11 @@ class IndexReader:
     def tracks_below(self, folder: str) -> bool:
         """Return whether the index has files below a folder."""
         return bool(self.worktree.git.run("--literal-pathspecs", "ls-files", "-z", "--", folder + "/"))
+
+
+def is_sparse(worktree: Worktree) -> bool:
+    """Return whether only a part of the tree is checked out."""
+    return worktree.config("core.sparseCheckout").lower() in TRUE
 
 
 def _paths(pattern: re.Pattern[bytes], listed: bytes) -> frozenset[str]:

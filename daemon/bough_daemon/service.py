@@ -7,7 +7,7 @@ import errno
 import functools
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -72,7 +72,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
         """Make a working tree live."""
-        return to_message(await self._daemon.up(os.fsdecode(request.path), request.name), pb.UpResponse)
+        return to_message(await self._daemon.up_as(os.fsdecode(request.path), request.name), pb.UpResponse)
 
     @answers
     async def Down(self, request: pb.DownRequest, context: Context) -> pb.DownResponse:
@@ -147,12 +147,31 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:
         """Continue code at a place in a file."""
-        repository, session = await self._daemon.session(os.fsdecode(request.path))
-        file = os.fsdecode(request.file)
+        _, session = await self._daemon.session(os.fsdecode(request.path))
         answer = await self._daemon.completing.complete(
-            session, repository.owner, repository.sync.teammates(), file, request.line, request.column, request.text
+            session, os.fsdecode(request.file), request.line, request.column, request.text
         )
         return to_message(answer, pb.CompleteFileResponse)
+
+    async def WatchDoors(self, request: pb.WatchDoorsRequest, context: Context) -> AsyncIterator[pb.WatchDoorsResponse]:
+        """Tell how completion is reached, as it changes; the stream ends by itself when the user ends the daemon."""
+        async for doors in until(self._daemon.stopping, self._daemon.completing.doors()):
+            yield to_message(doors, pb.WatchDoorsResponse)
+
+    @answers
+    async def PlaceFile(self, request: pb.PlaceFileRequest, context: Context) -> pb.PlaceFileResponse:
+        """Say where a file lies."""
+        return to_message(await self._daemon.place(os.fsdecode(request.file)), pb.PlaceFileResponse)
+
+    @answers
+    async def GetUse(self, request: pb.GetUseRequest, context: Context) -> pb.GetUseResponse:
+        """Tell what became of suggestions."""
+        return pb.GetUseResponse(uses=[to_message(use, pb.Use) for use in self._daemon.completing.uses()])
+
+    @answers
+    async def ReloadSettings(self, request: pb.ReloadSettingsRequest, context: Context) -> pb.ReloadSettingsResponse:
+        """Take up the settings."""
+        return pb.ReloadSettingsResponse(notes=await self._daemon.completing.reload())
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
         """Tell what happens, as it happens."""
@@ -167,6 +186,25 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 yield to_message(now, pb.WatchResponse)
             while True:
                 yield to_message(await events.get(), pb.WatchResponse)
+
+
+async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncIterator[T]:
+    """Yield what comes, until told to stop."""
+    stop = asyncio.ensure_future(stopping.wait())
+    coming: asyncio.Future[T] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(items))
+            await asyncio.wait({stop, coming}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                return
+            yield coming.result()
+    finally:
+        stop.cancel()
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+        await items.aclose()
 
 
 async def serve(daemon: Daemon) -> grpc.aio.Server:

@@ -32,9 +32,8 @@ LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
 class Session:
     """Record one working tree, from `start` to `stop`.
 
-    `on_snapshot` is called on the event loop after each new snapshot, `on_gone` when the working tree has been removed
-    or moved. `failure`: why the last snapshot could not be
-    taken, or None.
+    `on_snapshot` is called on the event loop with each new tip, whether a save or a command made it; `on_gone` when the
+    working tree has been removed or moved. `failure`: why the last snapshot could not be taken, or None.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class Session:
         self._head_moves = False
         self._marks: dict[str, asyncio.Future[None]] = {}
         self._pending = Changes(lost=True, git=True)
+        self._announced: Snapshot | None = None
         self._arrived: str | None = None
         self._untidied = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,6 +124,14 @@ class Session:
             finally:
                 self._head_moves = False
                 self._pending.git = True
+                self.announce()
+
+    def announce(self) -> None:
+        """Tell of the branch's tip where it has not been told yet."""
+        tip = self.branch.tip
+        if tip is not None and tip is not self._announced:
+            self._announced = tip
+            self._on_snapshot(tip)
 
     def state(self) -> str:
         """Return `live`, or what keeps the recording from being all that it should be."""
@@ -139,10 +147,16 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
     def _left_out(self, folders: list[str]) -> list[bool]:
-        """Return for each folder whether Git ignores it with everything in it. Called from the watcher's thread too."""
+        """Return for each folder whether nothing in it is ours: Git ignores it all, or it is a repository of its own.
+
+        Called from the watcher's thread too.
+        """
         facts = self.snapshots.index.facts
         ignored = self.snapshots.ignores.ignored(folders)
-        return [out and not facts.tracked_below(folder) for folder, out in zip(folders, ignored, strict=True)]
+        return [
+            (out and not facts.tracked_below(folder)) or self.snapshots.is_link(folder)
+            for folder, out in zip(folders, ignored, strict=True)
+        ]
 
     def _on_events(self) -> None:
         for mark in self._watch.passed():
@@ -195,7 +209,7 @@ class Session:
         """
         async with self._turn:
             changes = self._merge_pending(self._watch.take())
-            before, links = self.branch.tip, self.snapshots.linked()
+            links = self.snapshots.linked()
             try:
                 if changes.rules:
                     await self.owner.run(self.snapshots.forget_rules)
@@ -209,8 +223,7 @@ class Session:
             self.failure = None
             if links - self.snapshots.linked():
                 await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
-        if tip is not before:
-            self._on_snapshot(tip)
+        self.announce()
         if tip.base != self._arrived:
             self._arrived = tip.base
             self._spawn(self._arrive(tip.base))

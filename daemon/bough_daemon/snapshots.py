@@ -43,6 +43,7 @@ class Snapshots:
         self._shadow = os.path.join(store.folder, "index", key)
         self._hasher = Hasher(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
         self._links: set[str] = set()
+        self._ours: set[str] = set()  # folders that are repositories, and that have files which the index tracks
         self._not_enough, self._looked_at = False, 0
 
     def close(self) -> None:
@@ -82,7 +83,8 @@ class Snapshots:
             sync_filesystem(self.store.path)
         self.store.objects.own_tree_difference(base_tree, tree)
         listed = git.run(*options, "ls-files", "-z", "-s")
-        self._links = {os.fsdecode(path) for path in re.findall(rb"(?:^|\0)160000 \w+ 0\t([^\0]+)", listed)}
+        known = {path for path in self._links.copy() if self._has_git(path)} - self._other_owners()
+        self._links = known | {os.fsdecode(path) for path in re.findall(rb"(?:^|\0)160000 \w+ 0\t([^\0]+)", listed)}
         self._links |= {path for path, why in self.unreadable.items() if why.startswith("a repository")}
         return tree
 
@@ -92,14 +94,14 @@ class Snapshots:
         None where looking at them is not enough, and `everything` has to be asked.
         """
         changed = self.index.changed()
-        wanted = set(paths) | (changed.paths if changed is not None else set())
+        wanted = set(paths) | (changed.paths | self._other_owners() if changed is not None else set())
         self._not_enough, self._looked_at = False, 0
         found: dict[str, Entry | None] = {}
         folders: dict[str, bool] = {"": True}
         for path in sorted(wanted):
             found.update(self._look(tree, path, folders))
-        if self._not_enough:
-            return None
+        if self._not_enough or (found and self.index.facts.sparse):
+            return None  # outside of a sparse checkout Git takes neither edits nor removals
         for path in changed.hidden if changed is not None else ():
             found.update(self._as_in_index(path))
         return self.store.objects.splice(tree, found) if found else tree
@@ -134,8 +136,7 @@ class Snapshots:
         if self._looked_at > FLOOD:
             self._not_enough = True
             return
-        # Another name of the same file changed without an event; what is new outside a sparse checkout is refused.
-        self._not_enough |= status.st_nlink > 1 or (before is None and self.index.facts.sparse)
+        self._not_enough |= status.st_nlink > 1  # another name of the same file changed without an event
         try:
             yield path, self._hasher.entry(path, status, before)
             self.unreadable.pop(path, None)
@@ -145,12 +146,13 @@ class Snapshots:
     def _look_below(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, Entry | None]]:
         """Yield everything below a folder, and None for what the tree has there and the disk has not."""
         was = self.store.objects.entry(tree, path)
-        if self._is_link(path):
+        if self.is_link(path):
             yield from self._look_at_link(path, was)
             return
         self._links.discard(path)
-        if path in self.index.facts.links:
-            return  # a submodule that is not checked out
+        if path in self.index.facts.links:  # a submodule that is not checked out
+            yield path, Entry(SUBMODULE, self.index.facts.links[path])
+            return
         seen: set[str] = set()
         for below, status in self._files_below(path):
             if stat.S_ISDIR(status.st_mode):
@@ -165,18 +167,35 @@ class Snapshots:
         elif was is not None and not seen:
             yield path, None
 
-    def _is_link(self, path: str) -> bool:
-        """Return whether a folder is a repository of its own, for Git: not where the index has files of it."""
-        if not os.path.lexists(os.path.join(self.worktree.root, path, ".git")):
+    def is_link(self, path: str) -> bool:
+        """Return whether a folder is a repository of its own, for Git: not where the index has files of it.
+
+        May be called from any thread. What is one counts as linked from then on, though Git may not see it as one yet.
+        """
+        if not self._has_git(path):
             return False
-        known = path in self._links or path in self.index.facts.links
-        return known or not self.index.tracks_below(path)
+        if path in self._links:
+            return True
+        found = path in self.index.facts.links or not self.index.tracks_below(path)
+        (self._links if found else self._ours).add(path)
+        return found
+
+    def _has_git(self, path: str) -> bool:
+        return os.path.lexists(os.path.join(self.worktree.root, path, ".git"))
+
+    def _other_owners(self) -> set[str]:
+        """Return the folders that are repositories of their own only by the index as it is now, or no longer."""
+        ours = {path for path in self._links - self.index.facts.links.keys() if self.index.tracks_below(path)}
+        theirs = {path for path in self._ours.copy() if not self.index.tracks_below(path)}
+        self._links -= ours
+        self._ours -= theirs
+        return ours | theirs
 
     def _look_at_link(self, path: str, was: Entry | None) -> Iterator[tuple[str, Entry | None]]:
         entry = submodule_entry(self.worktree, path)
         if was is None and self.ignores.ignored([path])[0]:
+            self._links.discard(path)
             return
-        self._links.add(path)
         if entry is not None:
             self.unreadable.pop(path, None)
             yield path, entry
@@ -197,7 +216,7 @@ class Snapshots:
             hidden = self.ignores.ignored(inner)
             for folder, ignored in zip(inner, hidden, strict=True):
                 status = _lstat(os.path.join(self.worktree.root, folder))
-                if status is not None and self._is_link(folder):
+                if status is not None and self.is_link(folder):
                     yield folder, status
                 elif not ignored or self.index.facts.tracked_below(folder):
                     pending.append(folder)
@@ -213,7 +232,7 @@ class Snapshots:
         if known is None:
             status = _lstat(os.path.join(self.worktree.root, parent)) if self._in_folder(parent, folders) else None
             is_folder = status is not None and stat.S_ISDIR(status.st_mode)
-            known = folders[parent] = is_folder and not self._is_link(parent)
+            known = folders[parent] = is_folder and not self.is_link(parent)
         return known
 
     def _gone(self, tree: str, path: str) -> Iterator[tuple[str, Entry | None]]:

@@ -19,7 +19,7 @@ from pygit2.enums import Option
 
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
-from bough_daemon.git import Git
+from bough_daemon.git import Git, quoted
 from bough_daemon.objects import Objects
 
 LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
@@ -99,7 +99,7 @@ class Store:
         write_whole(os.path.join(self.path, "config"), CONFIG.encode())
         # Written anew each time: the repository may have been moved.
         alternate = os.path.join(self.common_dir, "objects")
-        write_whole(os.path.join(self.path, "objects", "info", "alternates"), os.fsencode(_quoted(alternate)) + b"\n")
+        write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
 
     def check_there(self) -> None:
         """Raise StoreGone while somebody has moved or removed the store; it is never made anew under a live branch."""
@@ -249,12 +249,5 @@ class Store:
         with tempfile.TemporaryDirectory(prefix="quarantine-", dir=self.folder) as folder:
             yield self.git.with_environment(
                 GIT_OBJECT_DIRECTORY=folder,
-                GIT_ALTERNATE_OBJECT_DIRECTORIES=_quoted(self.objects.folder),
+                GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(quoted(self.objects.folder, ":")),
             )
-
-
-def _quoted(path: str) -> str:
-    """Return a path as Git's alternates want it: in C quotes where it could be misread."""
-    if not path.startswith('"') and ":" not in path and "\n" not in path:
-        return path
-    return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -87,7 +87,9 @@ class Target:
         if await self._arrived(live, terminal, commit):
             return  # the answer was lost on the way back
         kind = RemoteMoved if any(word in refused for word in RETRY) else PushRefused
-        said = "; ".join(part for part in (refused, pushed.errors.strip()) if part)
+        # What the remote says is padded to wipe a line of progress; that the push failed is known by now.
+        told = [line.strip() for line in pushed.errors.splitlines()]
+        said = "\n".join(line for line in (refused, *told) if line and not line.startswith("error: failed to push"))
         raise kind(f"{self.remote} did not take the push to {self.name}: {said}", remote=self.remote, output=said)
 
     async def _arrived(self, live: Live, terminal: Terminal, commit: str) -> bool:

@@ -61,8 +61,8 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         refs=backward(live.worktree, deed.refs),
         place=before if deed.moves_index else None,
         given=[before.head.commit],
-        spared=index.hidden_paths(live.worktree) | _spared(live, deed, before, snapshot),
-        placed=[step.path for step in _steps(live, deed, before) if step.before is None],
+        spared=index.hidden_paths(live.worktree) | before.hidden | _spared(live, deed, before, snapshot),
+        placed=[step.path for step in _steps(live, deed, before) if step.before is None and step.arrives],
         undoes=deed.number,
     )
 

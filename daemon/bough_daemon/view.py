@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 
 from bough_daemon.errors import BadUsage, NotLive
-from bough_daemon.git import Git
+from bough_daemon.git import Git, quoted
 from bough_daemon.worktree import Worktree
 
 READING = frozenset(
@@ -100,7 +100,7 @@ def check_reads(arguments: Sequence[str]) -> None:
     if not command:
         raise BadUsage("which git command? For example `bough git log main..alice`")
     instead = INSTEAD.get(command, f"`git {command}`")
-    raise BadUsage(f"git {command} is not known to read only", hint=f"Use {instead}.")
+    raise BadUsage(f"`bough git` only reads, and git {command} may write", hint=f"Use {instead}.")
 
 
 def make_view(worktree: Worktree, store: str, folder: str) -> None:
@@ -110,7 +110,7 @@ def make_view(worktree: Worktree, store: str, folder: str) -> None:
     _copy(worktree.git_dir, folder, "HEAD", "index")
     _copy(worktree.common_dir, folder, "shallow", "info/exclude", "info/attributes")
     with open(os.path.join(folder, "objects", "info", "alternates"), "wb") as alternates:
-        alternates.write(os.fsencode(os.path.join(store, "objects")) + b"\n")
+        alternates.write(quoted(os.path.join(store, "objects")) + b"\n")
     included = os.path.join(worktree.common_dir, "config").replace("\\", "\\\\").replace('"', '\\"')
     with open(os.path.join(folder, "config"), "wb") as config:
         config.write(b"[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
@@ -135,4 +135,5 @@ def _references(git: Git, prefix: str = "refs/") -> dict[str, str]:
 def _copy(source: str, target: str, *names: str) -> None:
     for name in names:
         if os.path.exists(os.path.join(source, name)):
-            shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
+            # With its time: Git reads files again that are as young as the index.
+            shutil.copy2(os.path.join(source, name), os.path.join(target, name))

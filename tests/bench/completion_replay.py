@@ -7,8 +7,9 @@ tree of its parent and what the last `RECENT` commits before it added. Then ever
 from top to bottom: what stands above the line is as the commit left it, what stands below as it was. Of the added lines
 with two visible characters or more, at most `LINES` are drawn per commit; of each, the blanks before it and a third of
 its visible characters are typed, and the rest of the line is asked for. Only the whole rest, to the character, counts.
-`--together` also gives the engine the files of the same commit that come earlier in the alphabet, as an editor that has
-them open would; without it, it does not see them.
+Of the files of the same commit that come earlier in the alphabet the engine knows what stood around the last question
+about them, as it remembers those; `--together` gives it the whole of them, as an editor that has them open would.
+A line that was moved or copied counts like any other.
 """
 
 from __future__ import annotations

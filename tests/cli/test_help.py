@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 from bough_cli.main import COMMANDS, GROUPS, application
@@ -20,3 +21,7 @@ def test_the_help_of_every_command_is_as_written_down() -> None:
     if os.environ.get("BOUGH_WRITE_GOLDEN"):
         GOLDEN.write_text(told)
     assert told == GOLDEN.read_text()
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert CliRunner().invoke(application(), ["--version"]).output == f"bough {version('bough')}\n"

@@ -55,6 +55,17 @@ def test_up_twice_and_down_and_up_again(alice: Member) -> None:
     assert len(alice.bough("log", "--json").splitlines()) == 2
 
 
+def test_a_name_is_chosen_once(alice: Member) -> None:
+    assert alice.told("up", "--as", "al")["member"] == "al"
+    assert alice.told("up", "--as", "al")["already"] is True
+    for prepare in (["status"], ["down"]):
+        alice.bough(*prepare)
+        typed = alice.types("up", "--as", "other")
+        assert typed.code == 1 and "you are al in this repository already" in typed.err
+    assert "not live" in alice.types("status").err
+    assert alice.told("up")["member"] == "al"
+
+
 def test_the_log_tells_what_changed_newest_first(alice: Member) -> None:
     alice.bough("up")
     (alice.tree / "a.txt").write_bytes(b"2")

@@ -128,3 +128,22 @@ def test_a_deadline_is_answered_with_the_best_so_far_which_is_not_shown() -> Non
     engine.complete(Query("b.py", "window.op"))
     found = engine.complete(Query("b.py", "window.op", patience=0.0))
     assert all("en_with(title)".startswith(one.text) and not one.shown for one in found)
+
+
+def test_a_file_that_was_asked_about_is_remembered_until_it_is_saved() -> None:
+    engine = RepositoryEngine()
+    typed = "window.open_with(title)\nwin"
+    engine.complete(Query("a.py", typed, patience=5.0))
+    assert best(engine, "b.py", "window.op") == "en_with(title)"
+    engine.complete(Query("a.py", typed, patience=5.0))
+    engine.put("a.py", "window.opened_by(user)\n")
+    assert best(engine, "b.py", "window.op") == "ened_by(user)", "what was saved later is newer"
+
+
+def test_no_more_than_a_few_files_are_remembered() -> None:
+    engine = RepositoryEngine()
+    for number in range(20):
+        engine.complete(Query(f"{number}.py", f"call_{number}(argument)\n", patience=5.0))
+    assert engine.stats().blobs == 8
+    assert best(engine, "q.py", "call_19") == "(argument)"
+    assert best(engine, "q.py", "call_2") is None

@@ -37,3 +37,15 @@ def test_what_is_left_is_a_beginning_and_fits_again(text: str, prefix: str, suff
     once = fitting(text, prefix, suffix, 3)
     assert text.startswith(once)
     assert once.count("\n") < 3
+
+
+@given(st.text("ab()[] ", max_size=12), st.text("ab)]", min_size=1, max_size=4), st.text("ab()\n", max_size=10))
+def test_no_bracket_is_closed_that_the_rest_of_the_line_closes(text: str, tail: str, below: str) -> None:
+    fits = fitting(text, "f(", f"{tail}\n{below}")
+    closers = [character for character in tail if character in ")]"]
+    depth = 0
+    for character in fits:
+        depth += (character in "([") - (character in ")]")
+        if depth < 0:
+            assert not closers or character != closers[0]
+            break

@@ -78,10 +78,11 @@ def test_every_shape_answers(tmp_path: Path) -> None:
     assert json.loads(bodies[2])["choices"] == [{"index": 0, "text": rest}]
     assert json.loads(bodies[3])["choices"][0]["text"] == "en_with"
     assert json.loads(bodies[4])["response"] == rest
-    first, end = bodies[5].split("\n\n")[:2]
+    first, last, end = bodies[5].split("\n\n")[:3]
+    assert json.loads(last.removeprefix("data: "))["choices"][0]["finish_reason"] == "stop"
     assert json.loads(first.removeprefix("data: "))["choices"][0]["text"] == rest
     assert end == "data: [DONE]"
-    assert json.loads(bodies[6])["done"] is True
+    assert [json.loads(line)["done"] for line in bodies[6].splitlines()] == [False, True]
     assert json.loads(bodies[7])["content"] == ""
     assert json.loads(bodies[8])["model"] == "bough"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from itertools import count
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from bough_completion.corpus import Corpus
 from bough_completion.definitions import defined_otherwise, definitions
 from bough_completion.query import SAVED
-from bough_completion.segment import Piece, Segment
+from bough_completion.segment import Piece, Segment, indexed, merging
 from bough_completion.tokens import BOUNDARY, DEEPER, NEWLINE, SHALLOWER, Vocabulary, split
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +36,7 @@ def test_blanks_make_no_other_context_but_the_step_to_the_right_or_left_does() -
 @given(st.lists(texts, min_size=1, max_size=4), st.lists(st.integers(0, 8), max_size=6))
 def test_places_and_agreement_are_what_a_plain_search_finds(given_texts: list[str], context: list[int]) -> None:
     vocabulary = Vocabulary()
-    segment = Segment([Piece(slot, vocabulary.encode(text)) for slot, text in enumerate(given_texts)], vocabulary)
+    segment = indexed([Piece(slot, vocabulary.encode(text)) for slot, text in enumerate(given_texts)], vocabulary)
     cores = list(segment.cores)
     for core in set(cores):
         places = segment.places(int(core))
@@ -65,6 +69,32 @@ def test_a_corpus_holds_the_newest_text_of_each_path_however_it_came_there(
     live = {slot for slot, entry in enumerate(corpus.by_slot) if entry is not None}
     found = [piece for segment in corpus.segments() for piece in segment.pieces if piece.slot in live]
     assert sorted("".join(map(corpus.vocabulary.text, piece.surfaces)) for piece in found) == sorted(held.values())
+
+
+@given(st.lists(st.lists(texts, max_size=4), min_size=1, max_size=3), st.sets(st.integers(0, 11)))
+def test_segments_merged_in_slices_hold_what_is_still_held(groups: list[list[str]], dropped: set[int]) -> None:
+    vocabulary, slots = Vocabulary(), count()
+    groups_of_pieces = [[Piece(next(slots), vocabulary.encode(text)) for text in group] for group in groups]
+    is_held = np.array([slot not in dropped for slot in range(next(slots) + 1)], np.bool_)
+    with patch("bough_completion.segment._SLICE", 3):
+        merged = finished(merging([indexed(pieces, vocabulary) for pieces in groups_of_pieces], is_held))
+    held = [piece for pieces in groups_of_pieces for piece in pieces if is_held[piece.slot]]
+    assert list(merged.pieces) == held
+    plain = indexed(held, vocabulary)
+    assert list(merged.surfaces) == list(plain.surfaces)
+    assert list(merged.slots[:-1]) == list(plain.slots[:-1])
+    assert sorted(merged.order) == list(range(len(merged)))
+    assert list(merged.keys) == sorted(merged.keys)
+    for core in set(merged.cores):
+        assert sorted(merged.places(int(core))) == list(np.flatnonzero(merged.cores == core))
+
+
+def finished(merge: Generator[None, None, Segment]) -> Segment:
+    while True:
+        try:
+            next(merge)
+        except StopIteration as end:
+            return end.value
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bough_completion import wire
-from bough_completion.query import Kind, Origin, Query, Stats, Suggestion
+from bough_completion.query import Kind, ModelUse, Origin, Query, Stats, Suggestion
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,5 +33,5 @@ def test_answers_survive_the_wire(found: list[Suggestion]) -> None:
 
 
 def test_statistics_survive_the_wire() -> None:
-    stats = Stats(1, 2, 3, {"tree": 1}, 4, 5, 6)
+    stats = Stats(1, 2, 3, {"tree": 1}, 4, 5, 6, "an engine", ("a note", "another"), ModelUse(7, 8, 9, 10))
     assert wire.stats_from(wire.stats_response(stats)) == stats

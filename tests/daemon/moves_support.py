@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
@@ -141,7 +142,7 @@ def tree_on_disk(root: Path) -> str:
         scratch = os.path.join(folder, "index")
         index = Path(git(root, "rev-parse", "--absolute-git-dir"), "index")
         if index.exists():
-            Path(scratch).write_bytes(index.read_bytes())
+            shutil.copy2(index, scratch)
         git(root, "-c", "core.safecrlf=false", "add", "--all", GIT_INDEX_FILE=scratch)
         return git(root, "write-tree", GIT_INDEX_FILE=scratch)
 

@@ -12,13 +12,14 @@ import pytest
 from bough_daemon import change
 from bough_daemon.errors import BadUsage, CheckedOutElsewhere, HostilePath, NotPossibleNow, UnknownMember
 from bough_daemon.hop import back, hop, hop_now, off
-from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry
+from bough_daemon.merging import merge
+from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.undo import undo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.daemon.moves_support import FILES, Desk, check_whole, desk, everything, git, merge_both, tree_on_disk
-from tests.daemon.support import write_files
+from tests.daemon.support import make_repository, write_files
 
 
 @pytest.fixture
@@ -51,6 +52,16 @@ def test_the_index_needs_no_reading_of_files_after_a_hop(here: Desk) -> None:
     here.teammate_at("alice", {"a.txt": b"hers\n"})
     enter(here)
     assert git(here.root, "diff-files", "--name-only") == "a.txt"
+
+
+def test_a_staged_name_may_begin_with_a_colon(here: Desk) -> None:
+    write_files(here.root, {":colon": b"staged\n"})
+    git(here.root, "add", "-A")
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    before = everything(here.root)
+    enter(here)
+    leave(here)
+    assert everything(here.root) == before
 
 
 def stage_and_change(root: Path) -> None:
@@ -263,7 +274,7 @@ def test_whatever_fails_on_the_way_all_is_as_before(here: Desk, monkeypatch: pyt
             )
         elif broken == "put_index":
             patch.setattr("bough_daemon.index.restore_shared", fail)
-            patch.setattr("bough_daemon.index.Lock.replace", lambda lock, data: fail())
+            patch.setattr("bough_daemon.index.Lock.replace", lambda *_: fail())
         else:
             real = getattr(change, broken)
             patch.setattr(change, broken, lambda *a: real(*a) if a[-1] == change.TAKEN_BACK else fail())
@@ -394,6 +405,89 @@ def test_a_sparse_checkout_hops_and_stays_sparse(here: Desk, sparse_index: str) 
     assert everything(here.root) == before
 
 
+def test_a_file_that_is_missing_outside_of_a_sparse_checkout_does_not_keep_me_from_going_home(here: Desk) -> None:
+    git(here.root, "switch", "-qc", "hers")
+    write_files(here.root, {"z/new.txt": b"hers\n"})
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-qm", "hers")
+    git(here.root, "switch", "-q", "main")
+    git(here.root, "sparse-checkout", "set", "d")
+    here.teammate_at("alice", {"d/b.txt": b"hers\n"}, base="hers")
+    before = everything(here.root)
+    enter(here)
+    (here.root / "z/new.txt").unlink()
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_what_a_sparse_checkout_leaves_out_is_not_there_after_coming_home(here: Desk) -> None:
+    write_files(here.root, {"out/x": b"x\n"})
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-qm", "out")
+    git(here.root, "sparse-checkout", "set", "d")
+    here.teammate_at("alice", {"d/n.txt": b"n\n"}, base="HEAD~1")
+    before = everything(here.root)
+    enter(here)
+    leave(here)
+    assert everything(here.root) == before
+    enter(here)
+    here.do(undo(here.live))
+    assert everything(here.root) == before
+
+
+def test_what_i_ignore_and_she_has_comes_also_outside_of_a_sparse_checkout(here: Desk) -> None:
+    git(here.root, "sparse-checkout", "set", "d")
+    here.teammate_at("alice", {"out/x.o": b"hers\n"})
+    before = everything(here.root)
+    enter(here)
+    assert (here.root / "out/x.o").exists()
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_an_edit_outside_of_a_sparse_checkout_does_not_keep_me_from_hopping(here: Desk) -> None:
+    write_files(here.root, {"a.txt": b"one\n", "d/e/c.txt": b"edited\n"})
+    git(here.root, "sparse-checkout", "set", "other")
+    here.teammate_at("alice", {"other/n.txt": b"n\n"})
+    before = everything(here.root)
+    enter(here)
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_a_repository_of_mine_where_hers_is_stays_as_it_is(here: Desk) -> None:
+    write_files(here.root, {".gitignore": b"*.o\nlib/\n"})
+    make_repository(here.root / "lib", {"x.c": b"mine\n"})
+    commit = git(here.root / "lib", "rev-parse", "HEAD")
+    here.teammate_with("alice", {"lib": Entry(SUBMODULE, commit), ".gitignore": None})
+    before = everything(here.root)
+    enter(here)
+    leave(here)
+    assert everything(here.root) == before
+    enter(here)
+    here.do(undo(here.live))
+    assert everything(here.root) == before
+
+
+def test_ignored_files_where_a_submodule_of_hers_is_stay(here: Desk) -> None:
+    write_files(here.root, {"lib/x.o": b"mine\n"})
+    here.teammate_with("alice", {"lib": Entry(SUBMODULE, "1" * 40)})
+    before = everything(here.root)
+    enter(here)
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_a_file_of_hers_where_a_repository_of_mine_is_does_not_come(here: Desk) -> None:
+    write_files(here.root, {".gitignore": b"*.o\nlib/\n"})
+    make_repository(here.root / "lib/inner", {"x.c": b"mine\n"})
+    here.teammate_at("alice", {"lib": b"hers\n", ".gitignore": None})
+    before = everything(here.root)
+    with pytest.raises(NotPossibleNow, match="lib/inner is a repository of its own"):
+        enter(here)
+    assert everything(here.root) == before
+
+
 def test_switch_minus_knows_where_a_hop_came_from(here: Desk) -> None:
     here.teammate_at("alice", {"n.txt": b"n\n"})
     enter(here)
@@ -439,6 +533,66 @@ def test_a_private_folder_stays_private(here: Desk) -> None:
     assert not (here.root / "private").exists()
     leave(here)
     assert stat.S_IMODE((here.root / "private").stat().st_mode) == 0o700
+
+
+def test_line_ends_that_were_committed_before_the_rules_are_no_obstacle(here: Desk) -> None:
+    write_files(here.root, {"old.txt": b"one\r\ntwo\r\n"})
+    git(here.root, "add", "old.txt")
+    write_files(here.root, {".gitattributes": b"* text=auto\n"})
+    git(here.root, "add", ".gitattributes")
+    git(here.root, "commit", "-qm", "rules")
+    here.teammate_at("alice", {"old.txt": b"one\r\ntwo\r\nthree\r\n"})
+    before = everything(here.root)
+    enter(here)
+    assert (here.root / "old.txt").read_bytes() == b"one\r\ntwo\r\nthree\r\n"
+    leave(here)
+    assert everything(here.root) == before
+
+
+def test_her_rules_do_not_make_the_bytes_of_my_files(here: Desk) -> None:
+    here.teammate_at("alice", {".gitattributes": b"* text eol=crlf\n", "a.txt": None, "d/b.txt": b"hers\n"})
+    before = everything(here.root)
+    enter(here)
+    assert (here.root / "d/b.txt").read_bytes() == b"hers\r\n"
+    leave(here)
+    assert everything(here.root) == before
+
+
+def racing_edit(root: Path, name: str, data: bytes) -> None:
+    """Leave a file that only its content tells from the index: edited in the second in which that was written."""
+    path, index = root / name, root / ".git/index"
+    second = (index.stat().st_mtime_ns // 10**9 - 10) * 10**9
+    os.utime(path, ns=(second, second))
+    git(root, "update-index", "--refresh", "-q")
+    os.utime(index, ns=(second, second))
+    path.write_bytes(data)
+    os.utime(path, ns=(second, second))
+
+
+@pytest.mark.parametrize("way", ["back", "undo", "merge"])
+def test_an_edit_within_the_second_of_the_index_is_seen_afterwards(here: Desk, way: str) -> None:
+    git(here.root, "config", "core.trustctime", "false")  # the times of change cannot be set
+    racing_edit(here.root, "d/b.txt", b"B\n")
+    assert git(here.root, "diff-files", "--name-only") == "d/b.txt"
+    here.teammate_at("alice", {"a.txt": b"hers\n", "d/b.txt": b"B\n", "n.o": b"ignored here\n"})
+    if way == "merge":
+        here.do(merge(here.live, "alice", merge_both))
+    else:
+        enter(here)
+        leave(here) if way == "back" else here.do(undo(here.live))
+    assert "d/b.txt" in git(here.root, "diff-files", "--name-only").splitlines()
+
+
+def test_permissions_that_no_tree_tells_come_back(here: Desk) -> None:
+    git(here.root, "config", "core.fileMode", "false")
+    (here.root / "a.txt").chmod(0o755)
+    write_files(here.root, {"private.txt": b"mine\n"})
+    (here.root / "private.txt").chmod(0o640)
+    here.teammate_at("alice", {"a.txt": b"hers\n", "private.txt": b"hers\n"})
+    enter(here)
+    leave(here)
+    assert stat.S_IMODE((here.root / "a.txt").stat().st_mode) == 0o755
+    assert stat.S_IMODE((here.root / "private.txt").stat().st_mode) == 0o640
 
 
 NAMES = ["a.txt", "d/b.txt", "d/e/c.txt", "n", "d/n", "x.o", "d/x.o", "crlf.win", "d", "n/m", "mixed.txt", 'q\n"é ']

@@ -9,7 +9,7 @@ import pytest
 from bough_daemon.branches import Branch
 from bough_daemon.errors import BoughError, NotPossibleNow, UnknownMember
 from bough_daemon.merging import Merged, merge
-from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry
+from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.undo import undo
 
 from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both, tree_on_disk
@@ -45,6 +45,20 @@ def test_a_clean_merge_changes_files_only(here: Desk) -> None:
     here.do(undo(here.live))
     assert everything(here.root) == before
     assert not here.store.is_ancestor(tip, here.branch.tip.oid)
+
+
+def test_a_submodule_that_is_not_checked_out_here_moves_with_a_merge(here: Desk) -> None:
+    for commit in ("1" * 40, "2" * 40):
+        here.teammate_with("alice", {"lib": Entry(SUBMODULE, commit), "d/e": Entry(SUBMODULE, commit)})
+        merged = bring(here)
+        assert merged.tree == here.snapshot().tree
+        assert git(here.root, "ls-files", "-s", "lib", "d/e").split() == [
+            *("160000", commit, "0", "d/e"),
+            *("160000", commit, "0", "lib"),
+        ]
+    assert bring(here).result == "same"
+    here.do(undo(here.live))
+    assert git(here.root, "ls-files", "-s", "lib").split()[1] == "1" * 40
 
 
 def test_a_conflict_is_left_as_markers_and_unmerged_entries(here: Desk) -> None:

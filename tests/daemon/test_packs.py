@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import io
 import os
+import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +223,17 @@ def test_a_truncated_pack_is_refused(alice: Side, bob: Side, share: float, tmp_p
     cut = spool_of(with_all.read(0, int(with_all.size * share)))
     with_all.close()
     bob.refuses(file_of(cut, tmp_path), tip)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a child is bounded on Linux")
+def test_a_small_pack_that_inflates_to_more_than_a_child_may_hold_is_refused(
+    alice: Side, bob: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tip = alice.save({"bomb": bytes(100 << 20)})
+    spool = alice.make(tip, [alice.head])
+    assert spool.size < 1 << 20
+    monkeypatch.setattr("bough_daemon.packs.CHILD_MEMORY_BYTES", 64 << 20)
+    bob.refuses(spool, tip)
 
 
 def test_a_damaged_pack_is_refused(alice: Side, bob: Side, tmp_path: Path) -> None:

@@ -57,6 +57,19 @@ def test_another_team_has_another_id_even_of_the_same_founder(roster: Roster) ->
     assert other.merge(roster.admissions.values(), [], NOW) == ([], [])
 
 
+def test_a_team_is_never_larger_than_it_may_be(roster: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bough_daemon.roster.LARGEST", 3)
+    for name in ("bob", "carol"):
+        admit(roster, "alice", name)
+    small = copy_of(roster)
+    monkeypatch.setattr("bough_daemon.roster.LARGEST", 5)
+    for name in ("dave", "eve"):
+        admit(roster, "alice", name)
+    monkeypatch.setattr("bough_daemon.roster.LARGEST", 3)
+    small.merge(list(roster.admissions.values()), [], NOW)
+    assert list(small.members) == ["alice", "bob", "carol"]
+
+
 def test_who_is_in_no_team_can_let_nobody_in(roster: Roster) -> None:
     with pytest.raises(NotPossibleNow):
         admit(roster, "mallory", "bob")

@@ -144,6 +144,19 @@ def test_a_repository_inside_is_followed_and_watched_once_it_is_none(folder: Pat
     asyncio.run(scene())
 
 
+def test_tracked_files_are_watched_also_in_a_folder_that_is_a_repository(folder: Path, tmp_path: Path) -> None:
+    make_repository(folder, {"a.txt": b"1", "dir/b.txt": b"2"})
+    git(folder, "init", "-q", "dir")
+    git(folder / "dir", "commit", "-q", "--allow-empty", "-m", "inside")
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            write_files(folder, {"dir/new.txt": b"ours"})
+            assert (await session.save()).tree == tree_by_git(folder, tmp_path)
+
+    asyncio.run(scene())
+
+
 def test_a_store_that_is_moved_away_is_missed_and_taken_up_again(folder: Path, tmp_path: Path) -> None:
     make_repository(folder, {"a": b"1"})
 

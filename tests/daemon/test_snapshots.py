@@ -128,6 +128,17 @@ def test_what_converts_a_file_for_git_converts_it_here(folder: Path, attributes:
         bench.close()
 
 
+@pytest.mark.parametrize("name", ['"quoted', 'in "the" middle', '"both"', "line\nend", "end\r", "back\\slash", '"\\\n'])
+def test_a_converted_file_may_have_any_name(folder: Path, name: str) -> None:
+    bench = Bench(folder, {".gitattributes": b"* text\n"})
+    try:
+        write_files(folder, {name: b"one\r\n", f'"in/{name}': b"two\r\n"})
+        assert bench.look(name, '"in') == bench.by_git()
+        assert bench.snapshots.unreadable == {}
+    finally:
+        bench.close()
+
+
 def test_crlf_that_the_index_has_stays_under_text_auto(folder: Path) -> None:
     make_repository(folder, {"old.txt": b"a\r\nb\r\n"})
     bench = Bench(folder, {".gitattributes": b"* text=auto\n"})
@@ -137,6 +148,17 @@ def test_crlf_that_the_index_has_stays_under_text_auto(folder: Path) -> None:
         (folder / "old.txt").write_bytes(b"a\nb\n")
         assert bench.look("old.txt") == bench.by_git()
         (folder / "old.txt").write_bytes(b"a\r\n")
+        assert bench.look("old.txt") == bench.by_git()
+    finally:
+        bench.close()
+
+
+@pytest.mark.parametrize("odd", [b"", b"\0", b"\r", b"\x01", b"\x1a", b"\x7f", b"\x01" + b"x" * 128, b"\xff", b"\x0c"])
+def test_only_text_keeps_the_line_ends_that_the_index_has(folder: Path, odd: bytes) -> None:
+    make_repository(folder, {"old.txt": b"a\r\nb\r\n" + odd})
+    bench = Bench(folder, {".gitattributes": b"* text=auto\n"})
+    try:
+        (folder / "old.txt").write_bytes(b"a\r\nb\r\nc\r\n")
         assert bench.look("old.txt") == bench.by_git()
     finally:
         bench.close()
@@ -196,6 +218,17 @@ def test_a_folder_that_becomes_a_repository_and_one_that_is_none_any_more(bench:
     assert bench.look("dir") == bench.by_git()
 
 
+def test_a_folder_with_tracked_files_that_becomes_a_repository_stays_ours_while_they_are_tracked(bench: Bench) -> None:
+    git(bench.root, "init", "-q", "dir")
+    git(bench.root / "dir", "commit", "-q", "--allow-empty", "-m", "x")
+    write_files(bench.root, {"dir/new.txt": b"ours\n"})
+    assert bench.look("dir/new.txt") == bench.by_git()
+    git(bench.root, "rm", "-rq", "--cached", "dir")
+    assert bench.look() == bench.by_git()
+    git(bench.root, "reset", "-q", "dir")
+    assert bench.look() == bench.by_git()
+
+
 def test_a_submodule_that_is_not_checked_out_stays(bench: Bench, tmp_path: Path) -> None:
     make_repository(tmp_path / "lib", {"x": b"1"})
     git(bench.root, "submodule", "--quiet", "add", str(tmp_path / "lib"), "lib")
@@ -203,6 +236,12 @@ def test_a_submodule_that_is_not_checked_out_stays(bench: Bench, tmp_path: Path)
     assert bench.look("lib", ".gitmodules") == bench.by_git()
     git(bench.root, "submodule", "--quiet", "deinit", "-f", "lib")
     assert bench.look("lib") == bench.by_git()
+    git(bench.root, "update-index", "--cacheinfo", f"160000,{'1' * 40},lib")
+    assert bench.look() == bench.by_git()
+    git(bench.root, "rm", "-q", "--cached", "lib")
+    assert bench.look() == bench.by_git()
+    git(bench.root, "reset", "-q", "lib")
+    assert bench.look() == bench.by_git()
 
 
 def test_another_name_of_the_same_file_changes_with_it(bench: Bench) -> None:
@@ -233,6 +272,7 @@ def test_what_is_hidden_after_an_edit_is_hidden_from_then_on(bench: Bench, flag:
 def test_a_new_file_outside_a_sparse_checkout_is_refused_as_git_refuses_it(bench: Bench) -> None:
     git(bench.root, "sparse-checkout", "set", "dir")
     write_files(bench.root, {"g/new": b"1", "dir/new": b"2"})
+    make_repository(bench.root / "h", {"inside": b"3"})
     index = (bench.root / ".git/index").read_bytes()
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch, "index").write_bytes(index)
@@ -241,7 +281,19 @@ def test_a_new_file_outside_a_sparse_checkout_is_refused_as_git_refuses_it(bench
             ["git", "add", "-A"], cwd=bench.root, env=dict(os.environ) | environment, capture_output=True, check=False
         )
         wanted = git(bench.root, "write-tree", **environment)
-    assert bench.look("g", "dir", "dir/deep") == wanted
+    assert bench.look("g", "h", "dir", "dir/deep") == wanted
+
+
+def test_edits_and_removals_outside_of_a_sparse_checkout_are_refused_as_git_refuses_them(bench: Bench) -> None:
+    write_files(bench.root, {"a/x": b"1", "b/x": b"2"})
+    git(bench.root, "add", "-A")
+    git(bench.root, "commit", "-qm", "more")
+    git(bench.root, "sparse-checkout", "set", "dir")
+    write_files(bench.root, {"a/x": b"edited", "b/x": b"2", "dir/b.txt": b"edited"})
+    git(bench.root, "status")
+    assert bench.look("a", "b", "dir/b.txt") == bench.by_git()
+    (bench.root / "b/x").unlink()
+    assert bench.look("b/x") == bench.by_git()
 
 
 def test_a_filter_that_fails_keeps_only_its_own_file_out(bench: Bench) -> None:

@@ -30,7 +30,7 @@ from bough_daemon.errors import (
 )
 from bough_daemon.keys import load_identity
 from bough_daemon.objects import Entry, format_tree
-from bough_daemon.packs import Limits, take_pack
+from bough_daemon.packs import Limits, make_pack, take_pack
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import LIVE, SHARED
 from bough_daemon.team import Team, now_ms
@@ -305,6 +305,26 @@ def test_an_unknown_certificate_is_refused(folder: Path) -> None:
                 async with call_member(alice.listener.addresses()[0], alice.sync.team_id, mine, eve.listener.identity):
                     pytest.fail("eve was let in")
             assert not alice.is_connected("eve") and alice.is_connected("bob")
+
+    run(test())
+
+
+def test_callers_who_say_nothing_or_nonsense_keep_nobody_else_waiting(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            doors = [alice.listener.addresses()[0], alice.listener.join_addresses()[0]]
+            with contextlib.ExitStack() as held:
+                for number in range(200):
+                    host, _, port = doors[number % 2].rpartition(":")
+                    idle = held.enter_context(socket.create_connection((host, int(port))))
+                    idle.sendall([b"", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n", os.urandom(100)][number // 2 % 4])
+                tip = await alice.save({"a.txt": b"meanwhile\n"})
+                await eventually(lambda: bob.tip_of("alice") == tip)
+                carol = await all_of.start("carol")
+                await carol.sync.join(ticket, "carol")
+                await eventually(lambda: carol.tip_of("alice") == tip)
 
     run(test())
 
@@ -587,6 +607,26 @@ def test_a_pack_that_came_while_the_disk_was_full_is_asked_for_again(
                 await take_pack(*arguments)
 
             monkeypatch.setattr("bough_daemon.conversations.take_pack", full_at_first)
+            tip = await alice.save({"a.txt": b"x\n"})
+            await eventually(lambda: bob.tip_of("alice") == tip)
+
+    run(test())
+
+
+def test_a_pack_that_could_not_be_made_is_offered_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            monkeypatch.setattr("bough_daemon.conversations.LONGEST_PAUSE", 0.05)
+            tried = list[str]()
+
+            async def full_at_first(*arguments: Any) -> Any:
+                tried.append("a pack")
+                if len(tried) <= 3:
+                    raise OSError(28, "No space left on device")
+                return await make_pack(*arguments)
+
+            monkeypatch.setattr("bough_daemon.conversations.make_pack", full_at_first)
             tip = await alice.save({"a.txt": b"x\n"})
             await eventually(lambda: bob.tip_of("alice") == tip)
 

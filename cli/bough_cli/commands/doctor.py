@@ -14,6 +14,7 @@ from bough_daemon.errors import BoughError
 from bough_daemon.git import FLOOR, Git, git_version
 from bough_daemon.launch import is_running
 from bough_daemon.remembered import LiveTrees
+from bough_daemon.settings import path_of, read_settings
 from bough_daemon.worktree import Worktree
 
 from bough_cli import output
@@ -55,6 +56,8 @@ def _checks() -> Iterator[Check]:
     yield _home()
     yield _watches()
     yield _daemon()
+    yield _trial("settings", _settings, "Mend the file; `bough config list` says what there is.")
+    yield _completion()
     try:
         worktree = Worktree.find(here())
     except BoughError as failure:
@@ -108,6 +111,26 @@ def _daemon() -> Check:
     trees = len(list(LiveTrees(place)))
     state = "running" if is_running(place) else "not running; it starts with the next command in a live working tree"
     return Check("daemon", True, f"{state}; {output.count(trees, 'working tree')} live; its log is {place.log}")
+
+
+def _settings() -> str:
+    settings = read_settings(home())
+    return f"{path_of(home())}; {output.count(len(settings.values), 'setting')} changed"
+
+
+def _completion() -> Check:
+    """Say how editors reach completion; what keeps it from being as the user wants it is not well."""
+    closed = Check("completion", True, "by `bough lsp`; HTTP is closed")
+    try:
+        if not is_running(home()) or not read_settings(home()).number("completion.http_port"):
+            return closed
+        with Client(home()) as daemon:
+            told = daemon.doors()
+    except BoughError:
+        return closed
+    if told.notes:
+        return Check("completion", False, "; ".join(told.notes), "Change it with `bough config`.")
+    return Check("completion", True, f"by `bough lsp` and {told.http}, with the token in {told.token_file}")
 
 
 def _store(path: str) -> str:

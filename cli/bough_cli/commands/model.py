@@ -17,8 +17,10 @@ from bough_completion.model.registry import KNOWN
 from bough_completion.model.runtime import Settings
 from bough_completion.model.shelf import Item, Shelf, Terms
 from bough_daemon.errors import BadUsage, NotPossibleNow
+from bough_daemon.settings import change
 
 from bough_cli import output
+from bough_cli.commands.config import tell_daemon
 from bough_cli.connection import home
 
 app = typer.Typer(help="Add, list, use, remove and time completion models.", no_args_is_help=True)
@@ -66,6 +68,8 @@ def add(
     with our_errors():
         terms = Terms(agree, precision, device, progress=show_progress, say=show_step)
         item = shelf().add(wanted, terms)
+    if item.used:
+        tell_daemon()
     tell(item, json, f"{item.name} is there{', and is used from now on' if item.used else ''}")
 
 
@@ -89,6 +93,8 @@ def use(name: str, json: Json = False) -> None:
     """Take completions from this model."""
     with our_errors():
         item = shelf().use(name)
+    change(home(), "completion.model", None)
+    tell_daemon()
     tell(item, json, f"{item.name} is used from now on")
 
 
@@ -97,6 +103,8 @@ def remove(name: str, json: Json = False) -> None:
     """Delete a model from this machine."""
     with our_errors():
         item = shelf().remove(name)
+    if item.used:
+        tell_daemon()
     tell(item, json, f"{item.name} is removed; {item.bytes / 2**30:.1f} GiB are free again")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from bough_completion.model.decode import Draft, Generation, advance, begin, no_draft
@@ -17,8 +17,10 @@ from bough_completion.model.session import Session
 class Request:
     """What one editor wants continued, and what has come of it.
 
-    `progress`, called on the serving thread after every run that brought tokens, is told all of them. `finished` is
-    set at the end; then `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
+    `progress`, called on the serving thread after every run that brought tokens, is told all of them and their
+    chances. `owner` is who
+    asks again and again, and finds what it had decoded (see `Cache.best_for`). `finished` is set at the end; then
+    `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
     """
 
     prompt: Sequence[int]
@@ -27,7 +29,8 @@ class Request:
     stop_tokens: frozenset[int] = frozenset()
     ends: Callable[[Sequence[int]], bool] = lambda tokens: False
     draft: Draft = no_draft
-    progress: Callable[[Sequence[int]], None] = lambda tokens: None
+    progress: Callable[[Sequence[int], Sequence[float]], None] = lambda tokens, chances: None
+    owner: Hashable = None
     tokens: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
     reused: int = 0
@@ -94,7 +97,8 @@ class Batcher:
 
     def _start(self, request: Request) -> None:
         cache = self._session.cache
-        row = cache.best_for(request.prompt, [row for row in range(len(cache.slots)) if row not in self._active])
+        free = [row for row in range(len(cache.slots)) if row not in self._active]
+        row = cache.best_for(request.prompt, free, request.owner)
         answer = begin(
             self._session,
             row,
@@ -133,7 +137,7 @@ class Batcher:
         request, _ = self._active[answer.row]
         try:
             if len(answer.tokens) > before:
-                request.progress(answer.tokens)
+                request.progress(answer.tokens, answer.chances)
         except Exception as failure:  # as above
             self._finish(answer.row, failure)
         else:

@@ -24,11 +24,13 @@ class Contradiction(ModelError):
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked: a context of so many tokens that is decoded already, one more letter typed, an answer's length."""
+    """What is asked: a context of so many tokens, decoded already, letters typed after it, an answer's length."""
 
     context_tokens: int = 1000
     tokens: int = 16
     rounds: int = 40
+    letters: int = 1
+    """Letters that are typed between two answers; a model with random weights has a token for each."""
     drafted: bool = False
     """Give each answer as its own draft, to see what a right draft saves."""
 
@@ -60,7 +62,7 @@ def keystrokes(engine: ModelEngine, load: Load, seed: int = 5) -> Times:
     before, typed = text(engine, load.context_tokens, seed), ""
     spent = []
     for turn in range(load.rounds + WARM_UP):
-        typed += "abcdefgh"[turn % 8]
+        typed += ("abcdefgh" * load.letters)[turn % 8 :][: load.letters]
         draft = ask(engine, before, typed, load.tokens).text if load.drafted else ""
         begun = time.perf_counter()
         ask(engine, before, typed, load.tokens, draft)

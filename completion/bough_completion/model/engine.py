@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bough_completion.model import manifest
@@ -21,14 +21,17 @@ from bough_completion.model.window import fit
 class Answer:
     """What the model wrote at the cursor.
 
-    `confidence` is the model's own probability of exactly this text. `complete` is False when it was stopped or ran
-    out of time, and `text` is as far as it came. `reused` of the `prompt_tokens` were decoded already; `runs` is how
-    often the model was run.
+    `confidence` is the model's own probability of exactly this text, `line_confidence` that of its first line.
+    `complete` is False when it was stopped or ran out of time, and `text` is as far as it came; `ended` is False when
+    the limit of tokens cut it. `reused` of the `prompt_tokens` were decoded already; `runs` is how often the model was
+    run.
     """
 
     text: str
     confidence: float
+    line_confidence: float
     complete: bool
+    ended: bool
     tokens: int
     prompt_tokens: int
     reused: int
@@ -59,6 +62,11 @@ class ModelEngine:
         return f"{self.manifest.name} {self.manifest.precision} on {self._session.device}"
 
     @property
+    def is_captured(self) -> bool:
+        """Whether a GPU captures its short runs as CUDA graphs."""
+        return self._session.is_captured
+
+    @property
     def window(self) -> int:
         """How many tokens of prompt and answer together fit."""
         return self._session.window
@@ -72,14 +80,19 @@ class ModelEngine:
         patience: float | None = None,
         draft: str = "",
         stop: Stop | None = None,
-        progress: Callable[[str], None] | None = None,
+        progress: Callable[[Answer], None] | None = None,
+        is_over: Callable[[str], bool] = lambda text: False,
+        owner: Hashable = None,
     ) -> Answer:
         """Return what belongs at the cursor: at most `max_lines` lines and `limit` tokens.
+
+        `is_over`, asked on the serving thread, ends it earlier. `owner` is who asks again and again: it has a slot of
+        its own as long as there are enough of them.
 
         A prompt that is longer than `window` leaves room for is cut (see `fit`).
         After `patience` seconds the answer is what there is by then. `draft` is a guess of the answer: where it is
         right it costs no run of its own, where it is wrong it changes nothing. `stop` ends it from any thread.
-        `progress` is told the text so far, on the serving thread.
+        `progress` is told the answer so far, on the serving thread.
 
         Raise `ContextFull` when the line that was begun fills the window alone.
         """
@@ -89,21 +102,21 @@ class ModelEngine:
             limit,
             stop or Stop(),
             self._stop_tokens,
-            lambda written: self._lines(written) > max_lines - 1,
+            lambda written: self._is_over(written, max_lines, is_over),
             following(self.vocabulary.encode(draft)) if draft else no_draft,
-            (lambda written: progress(self._text(written, max_lines))) if progress else (lambda written: None),
+            owner=owner,
         )
+        if progress is not None:
+            request.progress = lambda written, chances: progress(self._answer(request, written, chances, max_lines))
         self._batcher.submit(request)
         complete = answer_of(request, patience)
-        return Answer(
-            self._text(request.tokens, max_lines),
-            math.prod(request.chances),
-            complete,
-            len(request.tokens),
-            len(tokens),
-            request.reused,
-            request.runs,
-        )
+        told = self._answer(request, request.tokens, request.chances, max_lines)
+        ended = len(request.tokens) < limit or self._is_over(request.tokens, max_lines, is_over)
+        return replace(told, complete=complete, ended=complete and ended)
+
+    def warm(self) -> None:
+        """Run once, so that the first question does not wait for what is made at the first run."""
+        self.complete(Prompt("warm"), limit=2)
 
     def close(self) -> None:
         """End the serving thread; answers in the making come back as they are."""
@@ -115,8 +128,25 @@ class ModelEngine:
             return list(self.vocabulary.encode(prompt.before + prompt.begun)) or [self.manifest.stop[0]]
         return self._template.tokens(prompt, self.vocabulary)
 
-    def _lines(self, tokens: Sequence[int]) -> int:
-        return self.vocabulary.decode(tokens).count("\n")
+    def _answer(self, request: Request, written: Sequence[int], chances: Sequence[float], max_lines: int) -> Answer:
+        """Return an answer as far as it came."""
+        return Answer(
+            "\n".join(self.vocabulary.decode(written).split("\n")[:max_lines]),
+            math.prod(chances),
+            math.prod(chances[: self._first_line(written)]),
+            complete=False,
+            ended=False,
+            tokens=len(written),
+            prompt_tokens=len(request.prompt),
+            reused=request.reused,
+            runs=request.runs,
+        )
 
-    def _text(self, tokens: Sequence[int], max_lines: int) -> str:
-        return "\n".join(self.vocabulary.decode(tokens).split("\n")[:max_lines])
+    def _is_over(self, tokens: Sequence[int], max_lines: int, is_over: Callable[[str], bool]) -> bool:
+        text = self.vocabulary.decode(tokens)
+        return text.count("\n") >= max_lines or is_over(text)
+
+    def _first_line(self, tokens: Sequence[int]) -> int:
+        """Return how many tokens the first line takes, its break included."""
+        decode = self.vocabulary.decode
+        return next((size for size in range(1, len(tokens)) if "\n" in decode(tokens[:size])), len(tokens))

@@ -40,6 +40,10 @@ class BadModel(ModelError):
     """The folder is not a model that Bough exported, or it is damaged."""
 
 
+class TooLarge(ModelError):
+    """The model does not fit into the memory that it may use; it was not loaded."""
+
+
 class ContextFull(ModelError):
     """The prompt is longer than the window that the cache was made for; the slot is as it was."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,22 @@ from bough_completion.model.graph import cache_names
 from bough_completion.model.manifest import CacheLayout
 from bough_completion.model.runtime import Runtime
 
+_WORTH_A_COPY = 16
+"""Tokens that a copy must save: running fewer takes no longer than copying."""
+
 
 @dataclass
 class Slot:
     """One row of the cache and the tokens that it holds, in order.
 
     Keys and values past `tokens` may be anything: the mask of the next run ends before them, and it writes over them.
-    So going back to an earlier prefix is a shorter list, and exact.
+    So going back to an earlier prefix is a shorter list, and exact. `owner` is whose text it is, `turn` when it was
+    chosen last.
     """
 
     tokens: list[int] = field(default_factory=list)
+    owner: Hashable = None
+    turn: int = 0
 
     def rewind(self, prompt: Sequence[int]) -> int:
         """Keep the tokens that `prompt` begins with, but never all of it, and return how many.
@@ -59,20 +65,25 @@ class Cache:
         """Bind rows `first` to `first + count` as past and as present."""
         self._bind(binding, first, first, count)
 
-    def best_for(self, prompt: Sequence[int], free: Sequence[int]) -> int:
+    def best_for(self, prompt: Sequence[int], free: Sequence[int], owner: Hashable = None) -> int:
         """Return the free row to serve `prompt` with, holding whatever any row has of it.
 
-        It is the free row that shares most with `prompt`, unless another row shares more: then that prefix is copied
-        to the free row that shares least.
+        It is the row that `owner` had last, else the one that nobody used for longest; without an owner, the one that
+        shares most with `prompt`. What another row shares beyond that is copied.
         """
         shared = [common(slot.tokens, prompt) for slot in self.slots]
-        own = max(free, key=lambda row: shared[row])
         richest = max(range(len(self.slots)), key=lambda row: shared[row])
-        if shared[richest] == shared[own]:
-            return own
-        poorest = min(free, key=lambda row: shared[row])
-        self.copy(richest, poorest, shared[richest])
-        return poorest
+        if owner is None:
+            own = max(free, key=lambda row: shared[row])
+            if shared[richest] > shared[own] + _WORTH_A_COPY:
+                own = min(free, key=lambda row: shared[row])
+        else:
+            own = max(free, key=lambda row: (self.slots[row].owner == owner, -self.slots[row].turn))
+        if shared[richest] > shared[own] + _WORTH_A_COPY:
+            self.copy(richest, own, shared[richest])
+        self.slots[own].owner = owner
+        self.slots[own].turn = 1 + max(slot.turn for slot in self.slots)
+        return own
 
     def copy(self, source: int, target: int, tokens: int) -> None:
         """Make row `target` hold the first `tokens` tokens of row `source`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bough_completion.model.template import TEMPLATES, Template
+
 FREE_LICENCES = frozenset(
     "apache-2.0 mit bsd-2-clause bsd-3-clause bsd-3-clause-clear isc unlicense cc0-1.0 cc-by-4.0 mpl-2.0 zlib".split()
 )
@@ -43,6 +45,15 @@ def known(name: str) -> Known | None:
     """Return the model of that name or hub id, in whatever case it was typed; None when there is none."""
     wanted = name.lower()
     return KNOWN.get(wanted) or next((each for each in KNOWN.values() if each.source.lower() == wanted), None)
+
+
+def family_of(name: str) -> Template | None:
+    """Return the template of a model that someone else serves, by its name; None where the name says nothing."""
+    model = known(name)
+    words = name.lower()
+    families = [*([model.template] if model else ()), *(each for each in TEMPLATES if each in words)]
+    # Of the Qwen family only the coder was trained to fill in the middle.
+    return next((TEMPLATES[each] for each in families if each != "qwen" or "coder" in words), None)
 
 
 def is_free(licence: str) -> bool:

@@ -13,6 +13,10 @@ from bough_completion.model.errors import BadModel, Stopped
 from bough_completion.model.libraries import library
 
 QUIET = 4  # ORT logs what it also raises; its fatal level alone stays
+# ONNX Runtime's name for one captured graph among several; this one is run launch by launch.
+# https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html, "Using CUDA Graphs"
+GRAPH_ID = "gpu_graph_id"
+UNCAPTURED = (GRAPH_ID, "-1")
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,9 @@ class Settings:
     `slots` is how many editors keep their context decoded, `window_tokens` how long each may be: together they set
     the memory of the cache. `chunk_tokens` bounds a prefill run, and so how long one editor waits for another's.
     `draft_tokens` is how many drafted tokens one run verifies, right or wrong: on the CPU each costs about a quarter
-    of a run (60 M int4), on a GPU next to nothing.
+    of a run (60 M int4), on a GPU next to nothing. `memory_mib` caps what a GPU gives to the graph.
+    `fixed_shapes` pads the runs of a few tokens to few shapes, so that a GPU captures each as one launch; None: on a
+    GPU only.
     """
 
     device: str = "auto"
@@ -32,6 +38,8 @@ class Settings:
     window_tokens: int = 2048
     chunk_tokens: int = 128
     draft_tokens: int = 4
+    memory_mib: int | None = None
+    fixed_shapes: bool | None = None
 
 
 class Stop:
@@ -40,12 +48,18 @@ class Stop:
     def __init__(self) -> None:
         self.options = library("onnxruntime").RunOptions()
         self.options.log_severity_level = QUIET
+        self.options.add_run_config_entry(*UNCAPTURED)
         self.asked = False
 
     def ask(self) -> None:
         """End the run in progress before its next node, and every later one at once."""
         self.asked = True
         self.options.terminate = True
+
+
+def cuda_wanted(settings: Settings) -> bool:
+    """Return whether a GPU is wanted and this ONNX Runtime can use one."""
+    return settings.device != "cpu" and "CUDAExecutionProvider" in library("onnxruntime").get_available_providers()
 
 
 class Runtime:
@@ -56,14 +70,21 @@ class Runtime:
         self._ort = library("onnxruntime")
         self._settings = settings
         self._say = say
-        self.device = "cuda" if self._wants_gpu() else "cpu"
+        self._plain = self._run_options(UNCAPTURED)
+        self._captured: dict[int, Any] = {}
+        self.device = "cuda" if cuda_wanted(settings) else "cpu"
+        if self.device != settings.device == "cuda":
+            say("This ONNX Runtime has no CUDA; the model runs on the CPU. `pip install 'bough[gpu]'` brings it.")
         if self.device == "cuda":
             self._ort.preload_dlls()  # CUDA's libraries may lie in pip's packages, where the linker does not look
 
-    def open(self, graph: Path) -> Any:
-        """Return an `InferenceSession` of `graph`; raise `BadModel` when it cannot be loaded."""
+    def open(self, graph: Path, captures: bool = False) -> Any:
+        """Return an `InferenceSession` of `graph`, able to capture runs if it `captures`.
+
+        Raise `BadModel` when it cannot be loaded.
+        """
         try:
-            session = self._ort.InferenceSession(str(graph), self._options(), providers=self._providers())
+            session = self._ort.InferenceSession(str(graph), self._options(), providers=self._providers(captures))
         except Exception as error:  # ORT's exceptions have no base of their own
             raise BadModel(f"{graph} cannot be loaded: {error}") from error
         if self.device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
@@ -78,26 +99,36 @@ class Runtime:
     def run(self, session: Any, binding: Any, stop: Stop | None = None) -> None:
         """Run `session` on what is bound, the interpreter's lock released; raise `Stopped` when `stop` ended it."""
         try:
-            session.run_with_iobinding(binding, stop.options if stop else None)
+            session.run_with_iobinding(binding, stop.options if stop else self._plain)
         except Exception as error:
             if stop is not None and stop.asked:
                 raise Stopped("the run was stopped") from error
             raise
 
-    def _wants_gpu(self) -> bool:
-        if self._settings.device == "cpu":
-            return False
-        if "CUDAExecutionProvider" in self._ort.get_available_providers():
-            return True
-        if self._settings.device == "cuda":
-            self._say("This ONNX Runtime has no CUDA; the model runs on the CPU. `pip install 'bough[gpu]'` brings it.")
-        return False
+    def replay(self, session: Any, binding: Any, number: int) -> None:
+        """Run `session` as the captured graph `number`; the first time, ONNX Runtime runs it twice to capture it."""
+        if number not in self._captured:
+            self._captured[number] = self._run_options((GRAPH_ID, str(number)))
+        session.run_with_iobinding(binding, self._captured[number])
 
-    def _providers(self) -> list[Any]:
+    def _run_options(self, entry: tuple[str, str]) -> Any:
+        options = self._ort.RunOptions()
+        options.add_run_config_entry(*entry)
+        return options
+
+    def _providers(self, captures: bool) -> list[Any]:
         # Growing by what is asked, not by powers of two, keeps the arena near the model's own size; TF32 would cost
         # fp32 its exactness, and the others do not use it.
-        gpu = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"})
-        return [gpu, "CPUExecutionProvider"] if self.device == "cuda" else ["CPUExecutionProvider"]
+        told = {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
+        if captures:
+            told["enable_cuda_graph"] = "1"
+        if self._settings.memory_mib is not None:
+            told["gpu_mem_limit"] = str(self._settings.memory_mib << 20)
+        return (
+            [("CUDAExecutionProvider", told), "CPUExecutionProvider"]
+            if self.device == "cuda"
+            else ["CPUExecutionProvider"]
+        )
 
     def _options(self) -> Any:
         options = self._ort.SessionOptions()

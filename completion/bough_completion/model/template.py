@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bough_completion.model.errors import UnknownTemplate
@@ -15,7 +16,7 @@ class Prompt:
 
     `begun` is what is already typed of the answer's first line. Placed after the middle marker, it is the only part
     that a keystroke changes, so that everything before it stays decoded. `files` are other files as (path, text),
-    the most stable first.
+    the most stable first; `repository` is its name.
     """
 
     before: str
@@ -23,6 +24,7 @@ class Prompt:
     begun: str = ""
     path: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    repository: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Template:
 
     `suffix_first` puts the text after the cursor first: then neither it nor the files are decoded anew while the text
     before the cursor grows. `file` is the marker that opens another file, followed by its path on the same line;
-    empty where the family was not trained with any. `stop` are markers that end an answer, besides the end of text.
+    empty where the family was not trained with any: there other files stand as comments before the text. `repository`
+    is the marker that opens the first file. `stop` are markers that end an answer, besides the end of text.
     """
 
     name: str
@@ -40,29 +43,55 @@ class Template:
     middle: str
     suffix_first: bool = False
     file: str = ""
+    repository: str = ""
     stop: tuple[str, ...] = ()
 
     @property
     def markers(self) -> tuple[str, ...]:
         """Every marker that a model of this family must have in its vocabulary."""
-        return tuple(filter(None, (self.prefix, self.suffix, self.middle, self.file)))
+        return tuple(filter(None, (self.prefix, self.suffix, self.middle, self.file, self.repository)))
 
     def tokens(self, prompt: Prompt, vocabulary: Vocabulary) -> list[int]:
         """Return the prompt as tokens; markers that stand in the user's text stay plain text."""
         marker, text = vocabulary.id_of, vocabulary.encode
-        files = self._files(prompt, vocabulary) if self.file and prompt.files else []
-        before = [marker(self.prefix), *text(prompt.before)]
-        after = [marker(self.suffix), *text(prompt.after)]
-        around = [*after, *before] if self.suffix_first else [*before, *after]
-        return [*files, *around, marker(self.middle), *text(prompt.begun)]
+        return [
+            token for part, is_marker in self.parts(prompt) for token in ([marker(part)] if is_marker else text(part))
+        ]
 
-    def _files(self, prompt: Prompt, vocabulary: Vocabulary) -> list[int]:
-        mark = vocabulary.id_of(self.file)
-        found = [token for path, text in prompt.files for token in (mark, *vocabulary.encode(f"{path}\n{text}\n"))]
-        return [*found, mark, *vocabulary.encode(f"{prompt.path}\n")]
+    def text(self, prompt: Prompt) -> str:
+        """Return the prompt as text for a server that reads markers in it; those in the user's text are broken up."""
+        marks = re.compile("|".join(map(re.escape, sorted({*self.markers, *self.stop}, key=len, reverse=True))))
+        return "".join(
+            part if is_marker else marks.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", part)
+            for part, is_marker in self.parts(prompt)
+        )
+
+    def parts(self, prompt: Prompt) -> Iterator[tuple[str, bool]]:
+        """Yield the prompt as markers and plain texts, and which of both each is."""
+        if prompt.files and self.file:
+            if self.repository:
+                yield from ((self.repository, True), (f"{prompt.repository}\n", False))
+            for path, text in prompt.files:
+                yield from ((self.file, True), (f"{path}\n{text}\n", False))
+            yield from ((self.file, True), (f"{prompt.path}\n", False))
+        beside = "" if self.file else as_comments(prompt)
+        before = [(self.prefix, True), (beside, False), (prompt.before, False)]
+        after = [(self.suffix, True), (prompt.after, False)]
+        yield from (*after, *before) if self.suffix_first else (*before, *after)
+        yield from ((self.middle, True), (prompt.begun, False))
 
 
-# Sources: the model cards of Qwen/Qwen2.5-Coder-1.5B ("Fill in the middle", "Repository level"),
+def as_comments(prompt: Prompt) -> str:
+    """Return other files as comments in the language of the file asked about."""
+    mark = "#" if prompt.path.endswith(_HASHED) else "//"
+    lines = (line for path, text in prompt.files for line in (f"{path}:", *text.split("\n")))
+    return "".join(f"{mark} {line}\n" for line in lines)
+
+
+_HASHED = (".py", ".pyi", ".rb", ".sh", ".bash", ".yaml", ".yml", ".toml", ".pl", ".r", ".jl", ".ex", ".exs", ".cmake")
+
+# Sources: the model card of Qwen/Qwen2.5-Coder-1.5B ("Fill in the middle", "Repository level") and the family's report
+# (arXiv 2409.12186, where files stand before a middle that is filled in); the cards of
 # ibm-granite/granite-4.0-micro-base ("Fill-in-the-Middle") and JetBrains/Mellum-4b-sft-all ("Sample usage").
 TEMPLATES = {
     each.name: each
@@ -73,7 +102,8 @@ TEMPLATES = {
             "<|fim_suffix|>",
             "<|fim_middle|>",
             file="<|file_sep|>",
-            stop=("<|fim_pad|>", "<|repo_name|>", "<|im_start|>", "<|im_end|>"),
+            repository="<|repo_name|>",
+            stop=("<|fim_pad|>", "<|im_start|>", "<|im_end|>"),
         ),
         Template("granite", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", stop=("<|fim_pad|>",)),
         Template("mellum", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", suffix_first=True, file="<filename>"),

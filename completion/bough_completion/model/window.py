@@ -12,6 +12,8 @@ SNAP = 2048
 """Characters by which the start of a cut text moves: while so many are typed, it begins with the same line."""
 CHARACTERS_PER_TOKEN = 3
 """A first guess for code; where it is wrong, the cut is tried again, smaller."""
+BEGUN = 64
+"""Tokens that are kept for the line that is being typed."""
 BEFORE, AFTER, FILES = 0.55, 0.2, 0.25
 """Shares of the window; what one part leaves unused goes to the text before the cursor."""
 
@@ -20,8 +22,10 @@ def fit(prompt: Prompt, room: int, count: Callable[[Prompt], int]) -> Prompt:
     """Return `prompt`, cut until `count` of it is at most `room` tokens.
 
     Files go from the last, the text after the cursor loses its end, the text before it its start; `begun` is kept
-    whole. A text that is far too long is cut before anything counts its tokens.
+    whole, and has room kept for it, so that typing it moves nothing. A text that is far too long is cut before anything
+    counts its tokens.
     """
+    room -= max(0, min(BEGUN, room // 4) - count(Prompt("", begun=prompt.begun)))
     size = CHARACTERS_PER_TOKEN * room
     while True:
         found = _cut(prompt, size)
@@ -34,7 +38,7 @@ def _cut(prompt: Prompt, size: int) -> Prompt:
     files = _first_files(prompt.files, int(size * FILES))
     after = _head(prompt.after, int(size * AFTER))
     used = len(after) + sum(len(path) + len(text) for path, text in files)
-    before = _tail(prompt.before, max(int(size * BEFORE), size - used - len(prompt.begun)))
+    before = _tail(prompt.before, max(int(size * BEFORE), size - used - max(BEGUN, len(prompt.begun))))
     return replace(prompt, before=before, after=after, files=files)
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ough_proto/v1/completion.proto\x12\x0e\x62ough_proto.v1\"h\n\x04\x42lob\x12\x0c\n\x04path\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.bough_proto.v1.BlobKind\x12\x0e\n\x06member\x18\x03 \x01(\t\x12\x11\n\x04text\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_text\"F\n\x0b\x46\x65\x65\x64Request\x12\x12\n\nrepository\x18\x01 \x01(\t\x12#\n\x05\x62lobs\x18\x02 \x03(\x0b\x32\x14.bough_proto.v1.Blob\"\x1d\n\x0c\x46\x65\x65\x64Response\x12\r\n\x05\x62lobs\x18\x01 \x01(\x04\"\x9a\x01\n\x0f\x43ompleteRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x0e\n\x06suffix\x18\x04 \x01(\t\x12\x11\n\tmax_lines\x18\x05 \x01(\r\x12\r\n\x05limit\x18\x06 \x01(\r\x12\x13\n\x0bpatience_ms\x18\x07 \x01(\r\x12\x0e\n\x06\x65\x64itor\x18\x08 \x01(\t\"C\n\x10\x43ompleteResponse\x12/\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1a.bough_proto.v1.Suggestion\"]\n\nSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\r\n\x05shown\x18\x05 \x01(\x08\"%\n\x0fGetStatsRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\"\xe8\x01\n\x10GetStatsResponse\x12\r\n\x05\x62lobs\x18\x01 \x01(\x04\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\r\n\x05words\x18\x03 \x01(\x04\x12:\n\x05kinds\x18\x04 \x03(\x0b\x32+.bough_proto.v1.GetStatsResponse.KindsEntry\x12\r\n\x05shown\x18\x05 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x06 \x01(\x04\x12\x1b\n\x13\x61\x63\x63\x65pted_characters\x18\x07 \x01(\x04\x1a,\n\nKindsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01*y\n\x08\x42lobKind\x12\x19\n\x15\x42LOB_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42LOB_KIND_TREE\x10\x01\x12\x14\n\x10\x42LOB_KIND_BUFFER\x10\x02\x12\x14\n\x10\x42LOB_KIND_COMMIT\x10\x03\x12\x12\n\x0e\x42LOB_KIND_LIVE\x10\x04\x32\xf8\x01\n\x11\x43ompletionService\x12\x43\n\x04\x46\x65\x65\x64\x12\x1b.bough_proto.v1.FeedRequest\x1a\x1c.bough_proto.v1.FeedResponse(\x01\x12O\n\x08\x43omplete\x12\x1f.bough_proto.v1.CompleteRequest\x1a .bough_proto.v1.CompleteResponse0\x01\x12M\n\x08GetStats\x12\x1f.bough_proto.v1.GetStatsRequest\x1a .bough_proto.v1.GetStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62ough_proto/v1/completion.proto\x12\x0e\x62ough_proto.v1\"h\n\x04\x42lob\x12\x0c\n\x04path\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.bough_proto.v1.BlobKind\x12\x0e\n\x06member\x18\x03 \x01(\t\x12\x11\n\x04text\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_text\"F\n\x0b\x46\x65\x65\x64Request\x12\x12\n\nrepository\x18\x01 \x01(\t\x12#\n\x05\x62lobs\x18\x02 \x03(\x0b\x32\x14.bough_proto.v1.Blob\"\x1d\n\x0c\x46\x65\x65\x64Response\x12\r\n\x05\x62lobs\x18\x01 \x01(\x04\"\xae\x01\n\x0f\x43ompleteRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\x12\x0e\n\x06suffix\x18\x04 \x01(\t\x12\x11\n\tmax_lines\x18\x05 \x01(\r\x12\r\n\x05limit\x18\x06 \x01(\r\x12\x13\n\x0bpatience_ms\x18\x07 \x01(\r\x12\x0e\n\x06\x65\x64itor\x18\x08 \x01(\t\x12\x12\n\nmax_tokens\x18\t \x01(\r\"C\n\x10\x43ompleteResponse\x12/\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1a.bough_proto.v1.Suggestion\"]\n\nSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x04 \x01(\t\x12\r\n\x05shown\x18\x05 \x01(\x08\"%\n\x0fGetStatsRequest\x12\x12\n\nrepository\x18\x01 \x01(\t\"\xb0\x02\n\x10GetStatsResponse\x12\r\n\x05\x62lobs\x18\x01 \x01(\x04\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\r\n\x05words\x18\x03 \x01(\x04\x12:\n\x05kinds\x18\x04 \x03(\x0b\x32+.bough_proto.v1.GetStatsResponse.KindsEntry\x12\r\n\x05shown\x18\x05 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x06 \x01(\x04\x12\x1b\n\x13\x61\x63\x63\x65pted_characters\x18\x07 \x01(\x04\x12\x0e\n\x06\x65ngine\x18\x08 \x01(\t\x12\r\n\x05notes\x18\t \x03(\t\x12\'\n\x05model\x18\n \x01(\x0b\x32\x18.bough_proto.v1.ModelUse\x1a,\n\nKindsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"Y\n\x08ModelUse\x12\x0f\n\x07\x61nswers\x18\x01 \x01(\x04\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\x15\n\rprompt_tokens\x18\x03 \x01(\x04\x12\x15\n\rreused_tokens\x18\x04 \x01(\x04\"\x11\n\x0fWatchUseRequest\"d\n\x10WatchUseResponse\x12\x12\n\nrepository\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x08*y\n\x08\x42lobKind\x12\x19\n\x15\x42LOB_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42LOB_KIND_TREE\x10\x01\x12\x14\n\x10\x42LOB_KIND_BUFFER\x10\x02\x12\x14\n\x10\x42LOB_KIND_COMMIT\x10\x03\x12\x12\n\x0e\x42LOB_KIND_LIVE\x10\x04\x32\xc9\x02\n\x11\x43ompletionService\x12\x43\n\x04\x46\x65\x65\x64\x12\x1b.bough_proto.v1.FeedRequest\x1a\x1c.bough_proto.v1.FeedResponse(\x01\x12O\n\x08\x43omplete\x12\x1f.bough_proto.v1.CompleteRequest\x1a .bough_proto.v1.CompleteResponse0\x01\x12M\n\x08GetStats\x12\x1f.bough_proto.v1.GetStatsRequest\x1a .bough_proto.v1.GetStatsResponse\x12O\n\x08WatchUse\x12\x1f.bough_proto.v1.WatchUseRequest\x1a .bough_proto.v1.WatchUseResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSTATSRESPONSE_KINDSENTRY']._loaded_options = None
   _globals['_GETSTATSRESPONSE_KINDSENTRY']._serialized_options = b'8\001'
-  _globals['_BLOBKIND']._serialized_start=855
-  _globals['_BLOBKIND']._serialized_end=976
+  _globals['_BLOBKIND']._serialized_start=1159
+  _globals['_BLOBKIND']._serialized_end=1280
   _globals['_BLOB']._serialized_start=51
   _globals['_BLOB']._serialized_end=155
   _globals['_FEEDREQUEST']._serialized_start=157
@@ -42,17 +42,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEEDRESPONSE']._serialized_start=229
   _globals['_FEEDRESPONSE']._serialized_end=258
   _globals['_COMPLETEREQUEST']._serialized_start=261
-  _globals['_COMPLETEREQUEST']._serialized_end=415
-  _globals['_COMPLETERESPONSE']._serialized_start=417
-  _globals['_COMPLETERESPONSE']._serialized_end=484
-  _globals['_SUGGESTION']._serialized_start=486
-  _globals['_SUGGESTION']._serialized_end=579
-  _globals['_GETSTATSREQUEST']._serialized_start=581
-  _globals['_GETSTATSREQUEST']._serialized_end=618
-  _globals['_GETSTATSRESPONSE']._serialized_start=621
-  _globals['_GETSTATSRESPONSE']._serialized_end=853
-  _globals['_GETSTATSRESPONSE_KINDSENTRY']._serialized_start=809
-  _globals['_GETSTATSRESPONSE_KINDSENTRY']._serialized_end=853
-  _globals['_COMPLETIONSERVICE']._serialized_start=979
-  _globals['_COMPLETIONSERVICE']._serialized_end=1227
+  _globals['_COMPLETEREQUEST']._serialized_end=435
+  _globals['_COMPLETERESPONSE']._serialized_start=437
+  _globals['_COMPLETERESPONSE']._serialized_end=504
+  _globals['_SUGGESTION']._serialized_start=506
+  _globals['_SUGGESTION']._serialized_end=599
+  _globals['_GETSTATSREQUEST']._serialized_start=601
+  _globals['_GETSTATSREQUEST']._serialized_end=638
+  _globals['_GETSTATSRESPONSE']._serialized_start=641
+  _globals['_GETSTATSRESPONSE']._serialized_end=945
+  _globals['_GETSTATSRESPONSE_KINDSENTRY']._serialized_start=901
+  _globals['_GETSTATSRESPONSE_KINDSENTRY']._serialized_end=945
+  _globals['_MODELUSE']._serialized_start=947
+  _globals['_MODELUSE']._serialized_end=1036
+  _globals['_WATCHUSEREQUEST']._serialized_start=1038
+  _globals['_WATCHUSEREQUEST']._serialized_end=1055
+  _globals['_WATCHUSERESPONSE']._serialized_start=1057
+  _globals['_WATCHUSERESPONSE']._serialized_end=1157
+  _globals['_COMPLETIONSERVICE']._serialized_start=1283
+  _globals['_COMPLETIONSERVICE']._serialized_end=1612
 # @@protoc_insertion_point(module_scope)

@@ -139,6 +139,7 @@ class CompleteRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     PATIENCE_MS_FIELD_NUMBER: _builtins.int
     EDITOR_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     path: _builtins.str
     prefix: _builtins.str
@@ -151,7 +152,11 @@ class CompleteRequest(_message.Message):
     patience_ms: _builtins.int
     """Answer within so many milliseconds with what is best by then; 0 leaves it to the server."""
     editor: _builtins.str
-    """Who asks. A newer request of the same editor and path supersedes an older one, which ends without an answer."""
+    """Who asks; empty: nobody whose use is counted. A newer request of the same editor and path supersedes an older one,
+    which ends without an answer.
+    """
+    max_tokens: _builtins.int
+    """A model writes at most so many tokens; 0 leaves it to the server."""
     def __init__(
         self,
         *,
@@ -163,10 +168,11 @@ class CompleteRequest(_message.Message):
         limit: _builtins.int = ...,
         patience_ms: _builtins.int = ...,
         editor: _builtins.str = ...,
+        max_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["editor", b"editor", "limit", b"limit", "max_lines", b"max_lines", "path", b"path", "patience_ms", b"patience_ms", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["editor", b"editor", "limit", b"limit", "max_lines", b"max_lines", "max_tokens", b"max_tokens", "path", b"path", "patience_ms", b"patience_ms", "prefix", b"prefix", "repository", b"repository", "suffix", b"suffix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,7 +211,7 @@ class Suggestion(_message.Message):
     confidence: _builtins.float
     """The estimated chance, 0 to 1, that this is exactly what the member types next."""
     source: _builtins.str
-    """`repository`, or `live:NAME` when only that teammate's live branch has it."""
+    """`repository`, or `live:NAME` when only that teammate's live branch has it, or `model`."""
     engine: _builtins.str
     shown: _builtins.bool
     """Sure enough to be shown to someone who did not ask."""
@@ -276,6 +282,9 @@ class GetStatsResponse(_message.Message):
     SHOWN_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     ACCEPTED_CHARACTERS_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     blobs: _builtins.int
     tokens: _builtins.int
     words: _builtins.int
@@ -285,9 +294,21 @@ class GetStatsResponse(_message.Message):
     """
     accepted: _builtins.int
     accepted_characters: _builtins.int
+    engine: _builtins.str
+    """What answers best now: a model and where it runs, or `repository engine, no model`."""
     @_builtins.property
     def kinds(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Blobs of each kind: `tree`, `buffer`, `commit`, `live`."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What people should know: a model that cannot be loaded, a GPU that could not be started, a remote out of reach.
+        Empty while all is as configured.
+        """
+
+    @_builtins.property
+    def model(self) -> Global___ModelUse:
+        """What models have done since the process started, for all repositories."""
 
     def __init__(
         self,
@@ -299,11 +320,96 @@ class GetStatsResponse(_message.Message):
         shown: _builtins.int = ...,
         accepted: _builtins.int = ...,
         accepted_characters: _builtins.int = ...,
+        engine: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        model: Global___ModelUse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "kinds", b"kinds", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "blobs", b"blobs", "engine", b"engine", "kinds", b"kinds", "model", b"model", "notes", b"notes", "shown", b"shown", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatsResponse: _TypeAlias = GetStatsResponse  # noqa: Y015
+
+@_typing.final
+class ModelUse(_message.Message):
+    """Work of models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    REUSED_TOKENS_FIELD_NUMBER: _builtins.int
+    answers: _builtins.int
+    """Answers that came to their end, or to the limit of their tokens."""
+    tokens: _builtins.int
+    """Tokens that they wrote, tokens of their prompts, and how many of these were decoded already."""
+    prompt_tokens: _builtins.int
+    reused_tokens: _builtins.int
+    def __init__(
+        self,
+        *,
+        answers: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+        prompt_tokens: _builtins.int = ...,
+        reused_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "prompt_tokens", b"prompt_tokens", "reused_tokens", b"reused_tokens", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelUse: _TypeAlias = ModelUse  # noqa: Y015
+
+@_typing.final
+class WatchUseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchUseRequest: _TypeAlias = WatchUseRequest  # noqa: Y015
+
+@_typing.final
+class WatchUseResponse(_message.Message):
+    """A suggestion that was shown, or one that was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    repository: _builtins.str
+    path: _builtins.str
+    """Empty where the editor named no file."""
+    before: _builtins.str
+    """What stood before it in its line."""
+    text: _builtins.str
+    accepted: _builtins.bool
+    def __init__(
+        self,
+        *,
+        repository: _builtins.str = ...,
+        path: _builtins.str = ...,
+        before: _builtins.str = ...,
+        text: _builtins.str = ...,
+        accepted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "before", b"before", "path", b"path", "repository", b"repository", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchUseResponse: _TypeAlias = WatchUseResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class CompletionServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_completion__pb2.GetStatsRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_completion__pb2.GetStatsResponse.FromString,
                 _registered_method=True)
+        self.WatchUse = channel.unary_stream(
+                '/bough_proto.v1.CompletionService/WatchUse',
+                request_serializer=bough__proto_dot_v1_dot_completion__pb2.WatchUseRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_completion__pb2.WatchUseResponse.FromString,
+                _registered_method=True)
 
 
 class CompletionServiceServicer:
@@ -77,6 +82,13 @@ class CompletionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchUse(self, request, context):
+        """Tell what becomes of suggestions, as it happens, as long as the stream is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CompletionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.GetStats,
                     request_deserializer=bough__proto_dot_v1_dot_completion__pb2.GetStatsRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_completion__pb2.GetStatsResponse.SerializeToString,
+            ),
+            'WatchUse': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchUse,
+                    request_deserializer=bough__proto_dot_v1_dot_completion__pb2.WatchUseRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_completion__pb2.WatchUseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class CompletionService:
             '/bough_proto.v1.CompletionService/GetStats',
             bough__proto_dot_v1_dot_completion__pb2.GetStatsRequest.SerializeToString,
             bough__proto_dot_v1_dot_completion__pb2.GetStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bough_proto.v1.CompletionService/WatchUse',
+            bough__proto_dot_v1_dot_completion__pb2.WatchUseRequest.SerializeToString,
+            bough__proto_dot_v1_dot_completion__pb2.WatchUseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class CompletionServiceStub:
     """Complete at a cursor. Each answer replaces the one before it; closing the stream stops the work."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_completion_pb2.GetStatsRequest, _completion_pb2.GetStatsResponse]
     """Say what is held and how it answers."""
+    WatchUse: _grpc.UnaryStreamMultiCallable[_completion_pb2.WatchUseRequest, _completion_pb2.WatchUseResponse]
+    """Tell what becomes of suggestions, as it happens, as long as the stream is open."""
 
 @_typing.type_check_only
 class CompletionServiceAsyncStub(CompletionServiceStub):
@@ -51,6 +53,8 @@ class CompletionServiceAsyncStub(CompletionServiceStub):
     """Complete at a cursor. Each answer replaces the one before it; closing the stream stops the work."""
     GetStats: _aio.UnaryUnaryMultiCallable[_completion_pb2.GetStatsRequest, _completion_pb2.GetStatsResponse]  # type: ignore[assignment]
     """Say what is held and how it answers."""
+    WatchUse: _aio.UnaryStreamMultiCallable[_completion_pb2.WatchUseRequest, _completion_pb2.WatchUseResponse]  # type: ignore[assignment]
+    """Tell what becomes of suggestions, as it happens, as long as the stream is open."""
 
 class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Learns from the blobs that it is fed and completes text from them."""
@@ -78,5 +82,13 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_completion_pb2.GetStatsResponse, _abc.Awaitable[_completion_pb2.GetStatsResponse]]:
         """Say what is held and how it answers."""
+
+    @_abc_1.abstractmethod
+    def WatchUse(
+        self,
+        request: _completion_pb2.WatchUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_completion_pb2.WatchUseResponse], _abc.AsyncIterator[_completion_pb2.WatchUseResponse]]:
+        """Tell what becomes of suggestions, as it happens, as long as the stream is open."""
 
 def add_CompletionServiceServicer_to_server(servicer: CompletionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

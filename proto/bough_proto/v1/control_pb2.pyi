@@ -884,19 +884,246 @@ class CompleteFileResponse(_message.Message):
 
     ENGINE_FIELD_NUMBER: _builtins.int
     CONTINUATIONS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     @_builtins.property
     def continuations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Continuation]: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a person should know, such as that the GPU could not be used."""
+
     def __init__(
         self,
         *,
         engine: _builtins.str = ...,
         continuations: _abc.Iterable[Global___Continuation] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continuations", b"continuations", "engine", b"engine"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continuations", b"continuations", "engine", b"engine", "notes", b"notes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompleteFileResponse: _TypeAlias = CompleteFileResponse  # noqa: Y015
+
+@_typing.final
+class WatchDoorsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDoorsRequest: _TypeAlias = WatchDoorsRequest  # noqa: Y015
+
+@_typing.final
+class WatchDoorsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOCKET_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    HTTP_FIELD_NUMBER: _builtins.int
+    TOKEN_FILE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    socket: _builtins.bytes
+    """The socket of the completion process; empty while it does not run."""
+    generation: _builtins.int
+    """Grows whenever that process is started, which then knows no buffers."""
+    http: _builtins.str
+    """Where HTTP is served, and the file that holds the token for it; empty: nowhere."""
+    token_file: _builtins.bytes
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        socket: _builtins.bytes = ...,
+        generation: _builtins.int = ...,
+        http: _builtins.str = ...,
+        token_file: _builtins.bytes = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "http", b"http", "notes", b"notes", "socket", b"socket", "token_file", b"token_file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDoorsResponse: _TypeAlias = WatchDoorsResponse  # noqa: Y015
+
+@_typing.final
+class PlaceFileRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceFileRequest: _TypeAlias = PlaceFileRequest  # noqa: Y015
+
+@_typing.final
+class PlaceFileResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
+    repository: _builtins.bytes
+    """The name under which the texts around the file are learned: the top folder of its working tree, where it is in one."""
+    path: _builtins.bytes
+    live: _builtins.bool
+    """Whether that working tree is live."""
+    withheld: _builtins.bool
+    """Nothing is to be suggested in it."""
+    ignored: _builtins.bool
+    """Nothing is to be learned from it."""
+    def __init__(
+        self,
+        *,
+        repository: _builtins.bytes = ...,
+        path: _builtins.bytes = ...,
+        live: _builtins.bool = ...,
+        withheld: _builtins.bool = ...,
+        ignored: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignored", b"ignored", "live", b"live", "path", b"path", "repository", b"repository", "withheld", b"withheld"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceFileResponse: _TypeAlias = PlaceFileResponse  # noqa: Y015
+
+@_typing.final
+class GetUseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUseRequest: _TypeAlias = GetUseRequest  # noqa: Y015
+
+@_typing.final
+class GetUseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Use]: ...
+    def __init__(
+        self,
+        *,
+        uses: _abc.Iterable[Global___Use] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUseResponse: _TypeAlias = GetUseResponse  # noqa: Y015
+
+@_typing.final
+class Use(_message.Message):
+    """What became of the suggestions in one working tree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_CHARACTERS_FIELD_NUMBER: _builtins.int
+    COMMITTED_FIELD_NUMBER: _builtins.int
+    COMMITTED_CHARACTERS_FIELD_NUMBER: _builtins.int
+    KEPT_CHARACTERS_FIELD_NUMBER: _builtins.int
+    repository: _builtins.bytes
+    since: _builtins.float
+    """Seconds since the epoch."""
+    shown: _builtins.int
+    accepted: _builtins.int
+    accepted_characters: _builtins.int
+    committed: _builtins.int
+    """Of the accepted ones, those whose file has been committed since."""
+    committed_characters: _builtins.int
+    kept_characters: _builtins.int
+    """The characters of these that the commit still has."""
+    def __init__(
+        self,
+        *,
+        repository: _builtins.bytes = ...,
+        since: _builtins.float = ...,
+        shown: _builtins.int = ...,
+        accepted: _builtins.int = ...,
+        accepted_characters: _builtins.int = ...,
+        committed: _builtins.int = ...,
+        committed_characters: _builtins.int = ...,
+        kept_characters: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "accepted_characters", b"accepted_characters", "committed", b"committed", "committed_characters", b"committed_characters", "kept_characters", b"kept_characters", "repository", b"repository", "shown", b"shown", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Use: _TypeAlias = Use  # noqa: Y015
+
+@_typing.final
+class ReloadSettingsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadSettingsRequest: _TypeAlias = ReloadSettingsRequest  # noqa: Y015
+
+@_typing.final
+class ReloadSettingsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a person should know, such as that a port is taken."""
+
+    def __init__(
+        self,
+        *,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadSettingsResponse: _TypeAlias = ReloadSettingsResponse  # noqa: Y015

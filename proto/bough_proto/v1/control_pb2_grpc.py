@@ -91,6 +91,26 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.CompleteFileRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.CompleteFileResponse.FromString,
                 _registered_method=True)
+        self.WatchDoors = channel.unary_stream(
+                '/bough_proto.v1.ControlService/WatchDoors',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.WatchDoorsRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.WatchDoorsResponse.FromString,
+                _registered_method=True)
+        self.PlaceFile = channel.unary_unary(
+                '/bough_proto.v1.ControlService/PlaceFile',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.PlaceFileRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.PlaceFileResponse.FromString,
+                _registered_method=True)
+        self.GetUse = channel.unary_unary(
+                '/bough_proto.v1.ControlService/GetUse',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.GetUseRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.GetUseResponse.FromString,
+                _registered_method=True)
+        self.ReloadSettings = channel.unary_unary(
+                '/bough_proto.v1.ControlService/ReloadSettings',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer:
@@ -176,6 +196,34 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchDoors(self, request, context):
+        """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceFile(self, request, context):
+        """Say which working tree a file is in, and have what is near it learned first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUse(self, request, context):
+        """Tell what became of the suggestions in all working trees.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadSettings(self, request, context):
+        """Take up the user's settings anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -233,6 +281,26 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.CompleteFile,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.CompleteFileRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.CompleteFileResponse.SerializeToString,
+            ),
+            'WatchDoors': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDoors,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.WatchDoorsRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.WatchDoorsResponse.SerializeToString,
+            ),
+            'PlaceFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceFile,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.PlaceFileRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.PlaceFileResponse.SerializeToString,
+            ),
+            'GetUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUse,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.GetUseRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.GetUseResponse.SerializeToString,
+            ),
+            'ReloadSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadSettings,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -534,6 +602,114 @@ class ControlService:
             '/bough_proto.v1.ControlService/CompleteFile',
             bough__proto_dot_v1_dot_control__pb2.CompleteFileRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.CompleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchDoors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/WatchDoors',
+            bough__proto_dot_v1_dot_control__pb2.WatchDoorsRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.WatchDoorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/PlaceFile',
+            bough__proto_dot_v1_dot_control__pb2.PlaceFileRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.PlaceFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/GetUse',
+            bough__proto_dot_v1_dot_control__pb2.GetUseRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.GetUseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/ReloadSettings',
+            bough__proto_dot_v1_dot_control__pb2.ReloadSettingsRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ReloadSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

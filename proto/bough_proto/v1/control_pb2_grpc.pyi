@@ -59,6 +59,14 @@ class ControlServiceStub:
     """
     CompleteFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]
     """Continue code at a place in a file."""
+    WatchDoors: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]
+    """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open."""
+    PlaceFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.PlaceFileRequest, _control_pb2.PlaceFileResponse]
+    """Say which working tree a file is in, and have what is near it learned first."""
+    GetUse: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetUseRequest, _control_pb2.GetUseResponse]
+    """Tell what became of the suggestions in all working trees."""
+    ReloadSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]
+    """Take up the user's settings anew."""
 
 @_typing.type_check_only
 class ControlServiceAsyncStub(ControlServiceStub):
@@ -91,6 +99,14 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """
     CompleteFile: _aio.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]  # type: ignore[assignment]
     """Continue code at a place in a file."""
+    WatchDoors: _aio.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]  # type: ignore[assignment]
+    """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open."""
+    PlaceFile: _aio.UnaryUnaryMultiCallable[_control_pb2.PlaceFileRequest, _control_pb2.PlaceFileResponse]  # type: ignore[assignment]
+    """Say which working tree a file is in, and have what is near it learned first."""
+    GetUse: _aio.UnaryUnaryMultiCallable[_control_pb2.GetUseRequest, _control_pb2.GetUseResponse]  # type: ignore[assignment]
+    """Tell what became of the suggestions in all working trees."""
+    ReloadSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]  # type: ignore[assignment]
+    """Take up the user's settings anew."""
 
 class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the command line and editors ask of the daemon of the user who runs them, over a Unix socket that only that user
@@ -186,5 +202,37 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.CompleteFileResponse, _abc.Awaitable[_control_pb2.CompleteFileResponse]]:
         """Continue code at a place in a file."""
+
+    @_abc_1.abstractmethod
+    def WatchDoors(
+        self,
+        request: _control_pb2.WatchDoorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.WatchDoorsResponse], _abc.AsyncIterator[_control_pb2.WatchDoorsResponse]]:
+        """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open."""
+
+    @_abc_1.abstractmethod
+    def PlaceFile(
+        self,
+        request: _control_pb2.PlaceFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PlaceFileResponse, _abc.Awaitable[_control_pb2.PlaceFileResponse]]:
+        """Say which working tree a file is in, and have what is near it learned first."""
+
+    @_abc_1.abstractmethod
+    def GetUse(
+        self,
+        request: _control_pb2.GetUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.GetUseResponse, _abc.Awaitable[_control_pb2.GetUseResponse]]:
+        """Tell what became of the suggestions in all working trees."""
+
+    @_abc_1.abstractmethod
+    def ReloadSettings(
+        self,
+        request: _control_pb2.ReloadSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ReloadSettingsResponse, _abc.Awaitable[_control_pb2.ReloadSettingsResponse]]:
+        """Take up the user's settings anew."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

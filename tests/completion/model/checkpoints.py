@@ -8,7 +8,10 @@ from typing import Any
 
 VOCABULARY = 320
 END = 256
-MARKERS = ("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_sep|>", "<|fim_pad|>")
+MARKERS = tuple(
+    f"<|{name}|>"
+    for name in ("endoftext", "fim_prefix", "fim_suffix", "fim_middle", "file_sep", "fim_pad", "repo_name")
+)
 
 # Random weights of this spread give logits that differ by whole units, so that a wrong cache cannot pass unseen.
 SPREAD = 0.15

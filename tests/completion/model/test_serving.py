@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bough_completion
@@ -33,9 +34,13 @@ WRITTEN: list[int] = TOLD["written"]
 SETTINGS = Settings(device="cpu", slots=3, window_tokens=128, chunk_tokens=16)
 
 
-@pytest.fixture
-def session() -> Session:
-    return Session(FOLDER, SETTINGS)
+@pytest.fixture(params=[False, True], ids=["any shape", "fixed shapes"])
+def session(request: pytest.FixtureRequest) -> Session:
+    """A session, once as a CPU runs it and once with the runs that a GPU captures."""
+    said: list[str] = []
+    opened = Session(FOLDER, replace(SETTINGS, fixed_shapes=request.param), said.append)
+    assert said == []
+    return opened
 
 
 def greedy(session: Session, row: int, prompt: list[int], draft: Draft = no_draft) -> list[int]:
@@ -103,6 +108,7 @@ def test_the_next_keystroke_runs_only_what_is_new(engine: ModelEngine) -> None:
 
 SERVE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from bough_completion.model import manifest
 from bough_completion.model.engine import ModelEngine, Prompt

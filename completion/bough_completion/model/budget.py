@@ -1,0 +1,50 @@
+"""Keep a model within the memory that it may use."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import replace
+
+from bough_completion.model.errors import TooLarge
+from bough_completion.model.manifest import GRAPH, Manifest
+from bough_completion.model.runtime import Settings
+
+_MIB = 1 << 20
+_BESIDES = 220 * _MIB
+"""Bytes for Python, the libraries, the tokenizer and the values between two operations of a chunk."""
+_SMALLEST_WINDOW = 256
+
+
+def needed(told: Manifest, settings: Settings) -> int:
+    """Return how many bytes a model needs with these settings, by what was measured of smaller ones.
+
+    ONNX Runtime lays weights of the CPU out anew and keeps the file mapped beside them.
+    """
+    weights = sum(each.bytes for name, each in told.files.items() if name.startswith(GRAPH))
+    window = min(settings.window_tokens, told.context_tokens)
+    return _BESIDES + 2 * weights + settings.slots * window * told.cache.token_bytes
+
+
+def fitting(settings: Settings, told: Manifest, memory_mib: int | None) -> Settings:
+    """Return settings with as many slots, and then as wide a window, as `memory_mib` allows.
+
+    Raise `TooLarge` when not even one slot with a small window fits.
+    """
+    if memory_mib is None:
+        return settings
+    while needed(told, settings) > memory_mib * _MIB:
+        if settings.slots > 1:
+            settings = replace(settings, slots=settings.slots - 1)
+        elif settings.window_tokens > _SMALLEST_WINDOW:
+            settings = replace(settings, window_tokens=settings.window_tokens // 2)
+        else:
+            least = -(-needed(told, settings) // _MIB)
+            raise TooLarge(f"{told.name} {told.precision} needs {least} MiB of memory, and may use {memory_mib}")
+    return replace(settings, memory_mib=memory_mib)
+
+
+def hold_to(memory_mib: int | None) -> None:
+    """Let the system refuse this process more than `memory_mib`; only Linux counts what a process really writes to."""
+    if memory_mib is not None and sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_mib * _MIB, memory_mib * _MIB))
