@@ -17,9 +17,9 @@ def _any(words: str) -> str:
 _DEFINED = _any("""
     abstract_class abstract_method annotation_type associated_type class companion const constructor contract decorated
     deinit delegate destructor enum error event extension field foreign_mod function function_signature impl indexer
-    init interface message method mod modifier module object operator property property_element protocol public_field
+    init interface message method mod modifier module object operator property_element protocol public_field
     record rpc secondary_constructor service singleton state_variable static struct subscript trait type type_alias
-    union val
+    union
 """)
 
 # Order means nothing among imports, among declarations that are found by name, and among what is addressed by key.
@@ -57,6 +57,8 @@ COMMON = (
             secondary_constructor service singleton_method template_declaration type_definition
         """),
     ),
+    # Within a function these are its local variables, which are made in order.
+    Free("members", "(property|val)_(declaration|definition)", "(?!.*(statements|block)).*"),
     Free(
         "pairs",
         _any("""

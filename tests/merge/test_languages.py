@@ -136,6 +136,14 @@ FREE = [
 
 # The same, where the order of the two means something.
 ORDERED = [
+    ("a.kt", "fun f() {\n    start()\n@@    end()\n}\n", "    val b = one()\n", "    val c = two()\n"),
+    ("a.swift", "func f() {\n    start()\n@@    end()\n}\n", "    let b = one()\n", "    let c = two()\n"),
+    (
+        "a.scala",
+        "object A {\n  def f() = {\n    x()\n@@    y()\n  }\n}\n",
+        "    val b = one()\n",
+        "    val c = two()\n",
+    ),
     ("a.cpp", "class A : public B@@ {\n};\n", ", public C", ", public D"),
     ("a.rb", "class A\n  include B\n@@end\n", "  include C\n", "  include D\n"),
     ("a.scala", "class A extends B@@ {\n}\n", " with C", " with D"),
