@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import tree_sitter
 from tree_sitter_language_pack import get_parser
@@ -14,6 +14,9 @@ _SPACE = b" \t\r\n\f\v"
 # Climbing from a node to its parents costs as much as the tree is deep; real code nests some 60 levels.
 _LIMIT_DEPTH = 1000
 _SAMPLES = 256
+# What was read lately, by (language, content). A node holds its language, so that the language's id stays its own.
+_ROOTS: dict[tuple[int, bytes], Node] = {}
+_LIMIT_ROOTS = 512
 _WORDS = re.compile(rb"\w+|[^\w\s]")
 
 
@@ -62,19 +65,25 @@ class Node:
 
 
 def parse(source: bytes, lang: Language) -> Node:
-    """Parse one side; broken syntax still gives a tree, with `has_error` on its raw root."""
+    """Parse one side; broken syntax still gives a tree, with `has_error` on its raw root.
+
+    In a merge of whole trees the same file is read for several reasons: what was found out about it stays for a while.
+    """
+    key = id(lang), source
+    if key not in _ROOTS:
+        if len(_ROOTS) >= _LIMIT_ROOTS:
+            _ROOTS.clear()
+        _ROOTS[key] = _parsed(source, lang)
+    return _ROOTS[key]
+
+
+def _parsed(source: bytes, lang: Language) -> Node:
     if not lang.grammar:
         from .records import parse_records
 
         return parse_records(source, lang)
-    raw = _tree(lang.grammar, source).root_node
+    raw = get_parser(lang.grammar).parse(source).root_node  # type: ignore[arg-type]
     return Node(raw, raw.type, source, 0, len(source), lang)
-
-
-@lru_cache(maxsize=512)
-def _tree(grammar: str, source: bytes) -> tree_sitter.Tree:
-    """Return the grammar's tree; in a merge of whole trees the same file is read for several reasons."""
-    return get_parser(grammar).parse(source)  # type: ignore[arg-type]
 
 
 def size_of(root: Node) -> int:
