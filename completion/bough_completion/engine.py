@@ -14,7 +14,7 @@ from bough_completion.finish import fitting
 from bough_completion.query import BUFFER, SAVED, Origin, Query, Stats, Suggestion
 from bough_completion.search import Line, Search
 
-_CANDIDATES = 4
+_CANDIDATES = 3
 """So many of the likeliest lines are held against each other."""
 _REMEMBERED = 8
 """Files that were asked about and are kept until they are saved."""

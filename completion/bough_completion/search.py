@@ -22,11 +22,11 @@ _BEGINNINGS = 8192
 """So many words that begin as typed are looked up."""
 _PLACES = 1_000
 """Of more places in one segment, those that agree less than enough others do are passed over."""
-_MOST_PLACES = 40_000
+_MOST_PLACES = 8_000
 """So many places in one segment may vote."""
 _FEW = 8
 """With fewer places after the last two tokens, those after the last one are asked as well."""
-_EXPANSIONS = 48
+_EXPANSIONS = 24
 """So many beginnings of lines are continued before the search gives up."""
 _LEAST_CHANCE = 0.02
 _LEAST_SHARE = 0.1
