@@ -68,8 +68,9 @@ def application(typed: str = "") -> typer.Typer:
         command = getattr(import_module(f"bough_cli.commands.{module}"), function)
         settings: dict[str, Any] = {"context_settings": PASSED_ON, "options_metavar": ""} if name == "git" else {}
         app.command(name, **settings)(command)
-    for name in wanted & GROUPS.keys():
-        app.add_typer(import_module(f"bough_cli.commands.{GROUPS[name]}").app, name=name)
+    for name, module in GROUPS.items():
+        if name in wanted:
+            app.add_typer(import_module(f"bough_cli.commands.{module}").app, name=name)
     return app
 
 
