@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -122,7 +122,7 @@ class PeerListener:
     def refresh(self) -> None:
         """Know the certificates of everyone in every room from the next handshake on."""
         members = {member.certificate for room in self.rooms.values() for member in room.roster.members.values()}
-        self._roots = b"".join(pem_of(certificate) for certificate in {*members, self.identity.certificate})
+        self._roots = b"".join(map(pem_of, sorted({*members, self.identity.certificate})))
 
     async def open(self, listen: str | None) -> list[str]:
         """Let others in from where `listen` says, and joiners too; return what was opened by this call.
@@ -174,15 +174,27 @@ class PeerListener:
     async def _listen(self, host: str, port: int) -> None:
         server = grpc.aio.server(options=SERVER_OPTIONS)
         services.add_PeerServiceServicer_to_server(_Peers(self), server)
-        credentials = grpc.dynamic_ssl_server_credentials(self._certificates(), self._certificates, True)
+        credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
         bound = await _bind(server, join_address(host, port), credentials)
         self._servers.append(server)
         self._remember(replace(self._door, host=host, port=bound))
 
-    def _certificates(self) -> grpc.ServerCertificateConfiguration:
-        """Return what the next handshake goes by; called from a thread of gRPC's."""
-        pair = (self.identity.tls_key, self.identity.certificate_pem)
-        return grpc.ssl_server_certificate_configuration([pair], self._roots)
+    def _certificates(self) -> tuple[grpc.ServerCertificateConfiguration, Callable[[], Any]]:
+        """Return what one server's first handshake goes by, and what says at each later one whether that has changed.
+
+        None where it has not: gRPC swaps what handshakes on other threads may be reading, without a lock, so a swap at
+        each of them lets any crowd of callers bring the process down. Called from threads of gRPC's.
+        """
+        pair, told = (self.identity.tls_key, self.identity.certificate_pem), self._roots
+
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal told
+            if told == self._roots:
+                return None
+            told = self._roots
+            return grpc.ssl_server_certificate_configuration([pair], told)
+
+        return grpc.ssl_server_certificate_configuration([pair], told), changed
 
     def _remember(self, door: Door) -> None:
         if door != self._door:
