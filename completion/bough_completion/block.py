@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from bough_completion.indentation import indent_of
 from bough_completion.search import Line, Search
 from bough_completion.tokens import BOUNDARY, DEEPER, SHALLOWER
 from bough_completion.vote import REACH
@@ -20,7 +21,7 @@ def with_block(search: Search, first: Line, prefix: str, max_lines: int) -> Line
 
     The block ends before the first line that is not sure enough by itself. The chance is that of the whole.
     """
-    start, unit = _indent(prefix.rpartition("\n")[2] + first.text), indent_unit(prefix)
+    start, unit = indent_of(prefix.rpartition("\n")[2] + first.text), indent_unit(prefix)
     indent, block = start, first
     for _ in range(max_lines - 1):
         change, chance = search.break_after(block)
@@ -54,7 +55,3 @@ def _moved(indent: str, change: int, unit: str) -> str:
     if change == DEEPER:
         return indent + unit
     return indent[: -len(unit)] if change == SHALLOWER else indent
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bough_completion.indentation import indent_of, last_line
 from bough_completion.query import Query
 from bough_completion.segment import Piece, Positions, Segment, indexed
 from bough_completion.tokens import BOUNDARY, NEWLINE, Tokens, Vocabulary, split
@@ -89,6 +90,4 @@ class Documents:
 
 def _column(text: str) -> int:
     """Return where the last line starts that is not blank."""
-    line = text.rstrip()
-    line = line[line.rfind("\n") + 1 :]
-    return len(line) - len(line.lstrip())
+    return len(indent_of(last_line(text)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bough_completion.indentation import indent_of, last_line
+
 _CLOSERS = ")]}"
 _WINDOW = 10_000
 """Characters before the cursor that are looked at."""
@@ -15,8 +17,8 @@ def extent(text: str, prefix: str, max_lines: int) -> tuple[str, bool]:
     """
     above, _, typed = prefix[-_WINDOW:].rpartition("\n")
     lines = text.split("\n")
-    first = _indent(typed + lines[0])
-    least = first if _depth(_last_line(above)) < _depth(first) and not typed.strip() else first + " "
+    first = indent_of(typed + lines[0])
+    least = first if _depth(last_line(above)) < _depth(first) and not typed.strip() else first + " "
     kept = 1
     for number, line in enumerate(lines[1:max_lines], 1):
         is_cut = number == len(lines) - 1
@@ -24,9 +26,9 @@ def extent(text: str, prefix: str, max_lines: int) -> tuple[str, bool]:
             if not is_cut and not lines[number - 1].strip():
                 return _joined(lines[:kept]), True
             continue
-        if _depth(_indent(line)) >= _depth(least):
+        if _depth(line) >= _depth(least):
             kept = number + 1
-        elif _is_closing(line) and _depth(_indent(line)) == _depth(first):
+        elif _is_closing(line) and _depth(line) == _depth(first):
             return _joined(lines[: number + 1]), not is_cut
         else:
             return _joined(lines[:kept]), True
@@ -41,16 +43,6 @@ def _joined(lines: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _last_line(text: str) -> str:
-    """Return the last line that is not blank."""
-    text = text.rstrip()
-    return text[text.rfind("\n") + 1 :]
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
-
-
 def _depth(line: str) -> int:
     """Return how far a line is indented, a tab as eight blanks."""
-    return len(_indent(line).expandtabs(8))
+    return len(indent_of(line).expandtabs(8))

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bough_completion.indentation import indent_of
 from bough_completion.query import Query, Suggestion
 
 _REMEMBERED = 8
@@ -94,7 +95,7 @@ class Scheduler:
             return None
         prefix = ticket.query.prefix + suggestions[0].text
         line = prefix.rpartition("\n")[2]
-        return replace(ticket.query, prefix=f"{prefix}\n{line[: len(line) - len(line.lstrip())]}")
+        return replace(ticket.query, prefix=f"{prefix}\n{indent_of(line)}")
 
     def _known(self, buffer: Hashable, query: Query, now: float) -> list[Suggestion] | None:
         for answer in reversed(self._answers.get(buffer, ())):

@@ -18,9 +18,8 @@ class Request:
     """What one editor wants continued, and what has come of it.
 
     `progress`, called on the serving thread after every run that brought tokens, is told all of them and their
-    chances. `owner` is who
-    asks again and again, and finds what it had decoded (see `Cache.best_for`). `finished` is set at the end; then
-    `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
+    chances. `owner` is who asks again and again, and finds what it had decoded (see `Cache.best_for`). `finished` is
+    set at the end; then `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
     """
 
     prompt: Sequence[int]
