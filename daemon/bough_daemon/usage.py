@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import takewhile
 
 from bough_completion.metrics import Use
@@ -22,16 +22,9 @@ LONGEST = 4000  # characters of one that waits
 
 
 @dataclass
-class Tree:
+class Tree(report.Use):
     """The use of one working tree. `waiting`: path, before, text of what was accepted. `base`: HEAD when last seen."""
 
-    since: float
-    shown: int = 0
-    accepted: int = 0
-    accepted_characters: int = 0
-    committed: int = 0
-    committed_characters: int = 0
-    kept_characters: int = 0
     base: str = ""
     waiting: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -56,7 +49,7 @@ class UseLog:
 
     def note(self, root: str, use: Use) -> None:
         """Count a suggestion that was shown, or that was accepted."""
-        tree = self._trees.setdefault(root, Tree(time.time()))
+        tree = self._trees.setdefault(root, Tree(root, time.time()))
         self._changed = True
         if not use.accepted:
             tree.shown += 1
@@ -74,7 +67,7 @@ class UseLog:
 
     def moved(self, root: str, base: str) -> str:
         """Note where HEAD stands now; return where it stood when this was last asked, empty where that is not known."""
-        tree = self._trees.setdefault(root, Tree(time.time()))
+        tree = self._trees.setdefault(root, Tree(root, time.time()))
         before, tree.base = tree.base, base
         self._changed |= before != base and tree.shown > 0
         return before
@@ -96,10 +89,9 @@ class UseLog:
 
     def uses(self) -> list[report.Use]:
         """Return the counts of every working tree."""
-        counts = {root: asdict(tree) for root, tree in self._trees.items() if tree.shown}
-        for said in counts.values():
-            del said["waiting"], said["base"]
-        return [report.Use(root, **said) for root, said in sorted(counts.items())]
+        told = [each.name for each in fields(report.Use)]
+        used = [tree for _, tree in sorted(self._trees.items()) if tree.shown]
+        return [report.Use(**{name: getattr(tree, name) for name in told}) for tree in used]
 
     def save(self) -> None:
         """Write the counts where they have changed."""
