@@ -68,6 +68,7 @@ class DaemonWay:
         """Listen at the daemon's doors; begin again when it has ended."""
         was_ended = False
         while True:
+            failed = False
             try:
                 if not was_ended or is_running(self._home):
                     await asyncio.to_thread(ensure_running, self._home)
@@ -76,8 +77,9 @@ class DaemonWay:
             except Gone:
                 was_ended = False
             except (BoughError, OSError) as failure:
+                failed = True
                 self.notes = [failure.message if isinstance(failure, BoughError) else str(failure)]
-            hopeless = was_ended or bool(self.notes)
+            hopeless = was_ended or failed
             await self._let_go(hopeless)
             await asyncio.sleep(PAUSE if hopeless else 0)
             self._asked.clear()
