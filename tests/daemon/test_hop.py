@@ -36,6 +36,16 @@ def leave(here: Desk) -> str | None:
     return here.do(back(here.live, here.terminal)).commits
 
 
+def assert_back_and_undo_lead_home(here: Desk) -> None:
+    before = everything(here.root)
+    enter(here)
+    leave(here)
+    assert everything(here.root) == before
+    enter(here)
+    here.do(undo(here.live))
+    assert everything(here.root) == before
+
+
 def test_a_hop_shows_what_it_shows_her(here: Desk) -> None:
     tip = here.teammate_at("alice", {"a.txt": b"hers\n", "new/n.txt": b"n\n", "d/b.txt": None})
     write_files(here.root, {"mine.txt": b"mine\n"})
@@ -426,13 +436,7 @@ def test_what_a_sparse_checkout_leaves_out_is_not_there_after_coming_home(here: 
     git(here.root, "commit", "-qm", "out")
     git(here.root, "sparse-checkout", "set", "d")
     here.teammate_at("alice", {"d/n.txt": b"n\n"}, base="HEAD~1")
-    before = everything(here.root)
-    enter(here)
-    leave(here)
-    assert everything(here.root) == before
-    enter(here)
-    here.do(undo(here.live))
-    assert everything(here.root) == before
+    assert_back_and_undo_lead_home(here)
 
 
 def test_what_i_ignore_and_she_has_comes_also_outside_of_a_sparse_checkout(here: Desk) -> None:
@@ -460,13 +464,7 @@ def test_a_repository_of_mine_where_hers_is_stays_as_it_is(here: Desk) -> None:
     make_repository(here.root / "lib", {"x.c": b"mine\n"})
     commit = git(here.root / "lib", "rev-parse", "HEAD")
     here.teammate_with("alice", {"lib": Entry(SUBMODULE, commit), ".gitignore": None})
-    before = everything(here.root)
-    enter(here)
-    leave(here)
-    assert everything(here.root) == before
-    enter(here)
-    here.do(undo(here.live))
-    assert everything(here.root) == before
+    assert_back_and_undo_lead_home(here)
 
 
 def test_ignored_files_where_a_submodule_of_hers_is_stay(here: Desk) -> None:
