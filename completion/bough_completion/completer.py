@@ -221,7 +221,7 @@ class Completer:
         ticket = Ticket(_buffer(question), question.query)
         found = await self._found(question, ticket, urgent=False)
         writer = self._writer(question)
-        if writer is None:
+        if writer is None or ticket.is_stopped:
             self._settle(question, ticket, found)
             return
         prompt = await self._prompt(question, writer, urgent=False)
@@ -229,7 +229,14 @@ class Completer:
             self._work(question, ticket, writer, prompt, found)
 
     async def _found(self, question: Question, ticket: Ticket, urgent: bool) -> list[Suggestion]:
-        job = partial(self._held(question.repository).answer, question.query, lambda: ticket.is_stopped)
+        """Return the repository engine's answer; what is not urgent is given up as soon as something urgent waits."""
+
+        def is_stopped() -> bool:
+            if not urgent and self._worker.has_urgent:
+                ticket.stop()
+            return ticket.is_stopped
+
+        job = partial(self._held(question.repository).answer, question.query, is_stopped)
         return await asyncio.wrap_future(self._worker.submit(job, urgent))
 
     async def _prompt(self, question: Question, writer: Writer, urgent: bool) -> Prompt:

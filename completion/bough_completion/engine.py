@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import itemgetter
 
 from bough_completion.affinity import Affinity
 from bough_completion.block import with_block
-from bough_completion.confidence import evidence
+from bough_completion.confidence import Evidence, evidence
 from bough_completion.corpus import Corpus, Entry
 from bough_completion.document import Documents
 from bough_completion.finish import fitting
@@ -66,20 +65,23 @@ class RepositoryEngine:
         document = self._documents.read(query)
         self._asked = query.path, self._corpus.own(query.path)
         search = Search(self._corpus, self._affinity, document, query, is_stopped)
-        found: dict[str, tuple[float, Suggestion]] = {}
+        found: dict[str, tuple[Evidence, Line]] = {}
         for line in search.lines(Line("", document.context)):
-            whole = line
-            if query.max_lines > 1 and not query.suffix.partition("\n")[0].strip():
-                whole = with_block(search, line, query.prefix, query.max_lines)
-            text = fitting(whole.text, query.prefix, query.suffix, query.max_lines)
+            text = fitting(line.text, query.prefix, query.suffix)
             if text.strip() and text not in found:
-                proof = evidence(line, text.partition("\n")[0], query.prefix)
-                is_shown = line.ended and proof.is_shown
-                found[text] = proof.score, Suggestion(text, proof.confidence, self._source(whole), shown=is_shown)
+                found[text] = evidence(line, text, query.prefix), line
             if len(found) == max(query.limit, _CANDIDATES):
                 break
-        ranked = sorted(found.values(), key=itemgetter(0), reverse=True)
-        return [suggestion for _, suggestion in ranked[: query.limit]]
+        ranked = sorted(found.values(), key=lambda proof_of: proof_of[0].score, reverse=True)
+        return [self._suggestion(search, query, *best) for best in ranked[: query.limit]]
+
+    def _suggestion(self, search: Search, query: Query, proof: Evidence, line: Line) -> Suggestion:
+        """Return a line, with the block that it begins, as it may be inserted."""
+        whole = line
+        if query.max_lines > 1 and not query.suffix.partition("\n")[0].strip():
+            whole = with_block(search, line, query.prefix, query.max_lines)
+        text = fitting(whole.text, query.prefix, query.suffix, query.max_lines)
+        return Suggestion(text, proof.confidence, self._source(whole), shown=line.ended and proof.is_shown)
 
     def _remember(self, query: Query) -> None:
         """Learn the file that was asked about before this one: an editor may hold it unsaved and never say so.

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Protocol
+from threading import Event
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
 from lsprotocol import types
+from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
@@ -30,6 +35,8 @@ CHOICES = 3
 """Suggestions to choose from when the member asks."""
 PATIENCE, PATIENCE_OF_ONE_WHO_ASKS = 0.2, 1.0
 """Seconds that an answer may take: later, one that nobody asked for disturbs."""
+_AT_ONCE = 1 << 20
+"""Bytes that are read from the editor before it has to wait."""
 _FILE = "file:"
 """What the address of a buffer begins with that has a file, or will have."""
 _LATEST = 5.0
@@ -75,6 +82,34 @@ class QuietServer(LanguageServer):
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log a failure."""
         self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"bough: {error}"))
+
+    def start_io(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> None:
+        """Serve one editor through pipes, which the event loop reads by itself.
+
+        pygls hands each line of each message to a thread, which costs more than the answer. What it is left with is
+        input that no loop can wait for, such as a file, and a socket for both ways: the answers must not be cut short
+        because the loop made it one that never waits.
+        """
+        source, sink = stdin or sys.stdin.buffer, stdout or sys.stdout.buffer
+        if not _is_pipe(source) or os.path.sameopenfile(source.fileno(), sink.fileno()):
+            super().start_io(stdin, stdout)
+            return
+        self.protocol.set_writer(StdoutWriter(sink))
+        with suppress(BrokenPipeError, KeyboardInterrupt, SystemExit):  # the editor is gone
+            asyncio.run(self._serve(source))
+        self.shutdown()
+
+    async def _serve(self, source: BinaryIO) -> None:
+        self._stop_event = Event()
+        reader = asyncio.StreamReader(limit=_AT_ONCE)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+        with suppress(asyncio.IncompleteReadError):
+            await run_async(self._stop_event, reader, self.protocol, error_handler=self.report_server_error)
+
+
+def _is_pipe(stream: BinaryIO) -> bool:
+    mode = os.fstat(stream.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 @dataclass

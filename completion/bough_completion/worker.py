@@ -10,6 +10,7 @@ from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
+_URGENT, _LATER, _LAST = range(3)
 _Job = tuple[int, int, Callable[[], None] | None]
 
 
@@ -34,12 +35,18 @@ class Worker:
             except BaseException as failure:
                 future.set_exception(failure)
 
-        self._jobs.put((0 if urgent else 1, next(self._order), run))
+        self._jobs.put((_URGENT if urgent else _LATER, next(self._order), run))
         return future
+
+    @property
+    def has_urgent(self) -> bool:
+        """Whether an urgent job waits; any thread may ask."""
+        with self._jobs.mutex:
+            return bool(self._jobs.queue) and self._jobs.queue[0][0] == _URGENT
 
     def close(self) -> None:
         """Finish what was submitted and end the thread."""
-        self._jobs.put((2, next(self._order), None))
+        self._jobs.put((_LAST, next(self._order), None))
         self._thread.join()
 
     def _run(self) -> None:
