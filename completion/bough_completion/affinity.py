@@ -27,19 +27,21 @@ class Affinity:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
         self._known: tuple[str, int] | None = None
-        self._own = np.zeros(0)
+        self._own = np.ones(1)
         self._changed: dict[tuple[int, int], frozenset[str]] = {}
 
-    def weights(self, query: Query) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return a weight for each slot, 0 for a text that may not speak, and which slots are live branches.
+    def weights(self, query: Query) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Return a weight for each slot, 0 for a text that may not speak, and which slots are live branches, if any.
 
-        The second array has one row more, so that slot -1, the document itself, is not live.
+        Both have one row more for slot -1, the asked file.
         """
         key = (query.path, self._corpus.version)
         if self._known != key:
             self._own = self._weigh(query.path)
             self._known = key
-        weights, is_live = self._own.copy(), np.zeros(len(self._own) + 1, np.bool_)
+        if not self._corpus.live():
+            return self._own, None
+        weights, is_live = self._own.copy(), np.zeros(len(self._own), np.bool_)
         near = set(_WORD.findall("\n".join(query.prefix.rsplit("\n", _NEAR_LINES)[1:])))
         for entry in self._corpus.live():
             is_live[entry.slot] = True
@@ -60,8 +62,8 @@ class Affinity:
     def _weigh(self, path: str) -> NDArray[np.float64]:
         """Return the weights of the member's own texts."""
         corpus = self._corpus
-        weights = np.where(corpus.suffixes.equal(splitext(path)[1]), 1.0, _OTHER_SUFFIX)
-        weights *= np.array([entry is not None for entry in corpus.by_slot], np.bool_)
+        weights = corpus.is_held.astype(np.float64)
+        weights[:-1] *= np.where(corpus.suffixes.equal(splitext(path)[1]), 1.0, _OTHER_SUFFIX)
         for entry in self._outdated(path):
             weights[entry.slot] = 0.0
         return weights

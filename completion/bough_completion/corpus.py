@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bough_completion.query import BUFFER, SAVED, Kind, Origin
-from bough_completion.segment import Piece, Segment, indexed, merging
+from bough_completion.segment import Segment, indexed, merging
+from bough_completion.tape import ROOM, Tape
 from bough_completion.tokens import Tokens, Vocabulary
 
 _GROWTH = 8
@@ -24,17 +25,19 @@ _MOST_SEGMENTS = 16
 """With more segments a query waits for a merge of any size."""
 _MOST_FRESH = 500_000
 """Tokens that wait to be indexed at the most: about 0.1 s."""
+_MOST_DEAD = 100_000
+"""Tokens of texts that are no longer held, which may stay whatever else is held."""
 _DONE = object()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One text: where it is from; `slot` is its number in the segments."""
+    """One text: where it is from, its number on the tape, and what stands in it."""
 
     path: str
     origin: Origin
     slot: int
-    piece: Piece
+    surfaces: Tokens
 
 
 class Labels:
@@ -55,21 +58,28 @@ class Labels:
 
 
 class Corpus:
-    """Hold texts in a few segments of growing size; replaced texts are left out when segments are merged."""
+    """Hold texts on a tape, with an index of a few segments of growing size.
+
+    Replaced texts are left out of segments that are merged, and stay on the tape until they are half of it.
+    """
 
     def __init__(self) -> None:
         self.vocabulary = Vocabulary()
+        self.tape = Tape(self.vocabulary)
+        """What the places in the segments are about; another one once in a while."""
+        self.tokens = 0
+        """The tokens of all texts that are held."""
         self.entries: dict[tuple[str, Origin], Entry] = {}
         self.by_slot: list[Entry | None] = []
+        self._is_held = bytearray()
         self.version = 0
         self.suffixes = Labels()
         """Of each slot, the suffix of its file."""
         self._segments: list[Segment] = []
-        self._fresh: list[Piece] = []
-        self._fresh_tokens = 0
+        self._indexed = ROOM
+        """Where on the tape the texts begin that are in no segment yet."""
         self._merging: Iterator[None] | None = None
         self._live: dict[tuple[str, Origin], Entry] = {}
-        self._dead = 0
 
     def put(self, path: str, text: str, origin: Origin) -> None:
         """Learn a text, in place of what that path and origin held before."""
@@ -79,16 +89,16 @@ class Corpus:
         """Learn a text that is cut into tokens already."""
         self.drop(path, origin)
         slot = len(self.by_slot)
-        piece = Piece(slot, surfaces)
-        entry = Entry(path, origin, slot, piece)
+        entry = Entry(path, origin, slot, surfaces)
         self.entries[path, origin] = entry
         self.by_slot.append(entry)
+        self._is_held.append(True)
         if origin.kind is Kind.LIVE:
             self._live[path, origin] = entry
         self.suffixes.append(splitext(path)[1])
-        self._fresh.append(piece)
-        self._fresh_tokens += len(surfaces)
-        if self._fresh_tokens > _MOST_FRESH:
+        self.tape.append(slot, surfaces)
+        self.tokens += len(surfaces)
+        if self.tape.end - self._indexed > _MOST_FRESH:
             self.segments()
         self.version += 1
 
@@ -98,14 +108,16 @@ class Corpus:
         self._live.pop((path, origin), None)
         if entry is not None:
             self.by_slot[entry.slot] = None
-            self._dead += len(entry.piece.surfaces)
+            self._is_held[entry.slot] = False
+            self.tokens -= len(entry.surfaces)
             self.version += 1
 
     def segments(self) -> list[Segment]:
         """Return the index, brought up to date."""
-        if self._fresh:
-            self._segments.append(indexed(self._fresh, self.vocabulary))
-            self._fresh, self._fresh_tokens = [], 0
+        if self._has_fresh:
+            start, self._indexed = self._indexed, self.tape.end
+            self.tape.complete(start)
+            self._segments.append(indexed(self.tape, start, self._indexed))
             if len(self._segments) > _MOST_SEGMENTS:
                 self.tidy()
             elif self._merging is None:
@@ -120,7 +132,7 @@ class Corpus:
 
     def tidy_some(self) -> bool:
         """Do a part of the tidying, a few hundredths of a second long; return whether more may be left."""
-        if self._fresh:
+        if self._has_fresh:
             self.segments()
             return True
         self._merging = self._merging or self._due()
@@ -128,11 +140,6 @@ class Corpus:
             self._merging = None
             return True
         return self._merging is not None
-
-    @property
-    def tokens(self) -> int:
-        """Count the tokens of all texts that are held."""
-        return sum(map(len, self._segments)) + sum(len(piece.surfaces) for piece in self._fresh) - self._dead
 
     def live(self) -> list[Entry]:
         """Return the texts of teammates' live branches."""
@@ -145,35 +152,51 @@ class Corpus:
 
     def text(self, entry: Entry) -> str:
         """Return a text as it was put."""
-        return "".join(map(self.vocabulary.text, entry.piece.surfaces))
+        return "".join(map(self.vocabulary.text, entry.surfaces))
 
     def kinds(self) -> dict[str, int]:
         """Count the texts of each kind."""
         return dict(Counter(entry.origin.kind.value for entry in self.entries.values()))
+
+    @property
+    def is_held(self) -> NDArray[np.bool_]:
+        """Which slots are those of texts that are held; one row more, so that slot -1, the asked file, is."""
+        return np.frombuffer(bytes(self._is_held) + b"\1", np.bool_)
+
+    @property
+    def _has_fresh(self) -> bool:
+        return self._indexed < self.tape.end
 
     def _due(self, most: int | None = None) -> Iterator[None] | None:
         """Return the merge of the newest segments that are not much smaller than the one before, of `most` tokens.
 
         Nothing has happened yet: each step of it does a slice. None if there is nothing to merge.
         """
+        if most is None and self.tape.end - ROOM > 2 * self.tokens + _MOST_DEAD:
+            return self._compact()
         count, size = 1, sum(map(len, self._segments[-1:]))
         while count < len(self._segments):
             older = len(self._segments[-count - 1])
-            if older >= size * _GROWTH and self._dead <= self.tokens:
-                break
-            if most is not None and size + older > most:
+            if older >= size * _GROWTH or (most is not None and size + older > most):
                 break
             count, size = count + 1, size + older
-        if count == 1 and self._dead <= self.tokens:
-            return None
-        return self._merge(len(self._segments) - count, count)
+        return self._merge(len(self._segments) - count, count) if count > 1 else None
 
     def _merge(self, start: int, count: int) -> Iterator[None]:
-        segments = self._segments[start : start + count]
-        merged = yield from merging(segments, np.array([entry is not None for entry in self.by_slot], np.bool_))
-        self._dead -= sum(map(_tokens, segments)) - _tokens(merged)
-        self._segments[start : start + count] = [merged] if merged.pieces else []
+        merged = yield from merging(self._segments[start : start + count], self.tape.slots, self.is_held)
+        self._segments[start : start + count] = [merged] if len(merged) else []
 
-
-def _tokens(segment: Segment) -> int:
-    return sum(len(piece.surfaces) for piece in segment.pieces)
+    def _compact(self) -> Iterator[None]:
+        """Take what is no longer held off the tape; what comes meanwhile is behind the places that move."""
+        keep = self.is_held[self.tape.slots[: self.tape.end]]
+        to = keep.cumsum() - 1
+        segments, moved = list(self._segments), list[Segment]()
+        yield
+        for segment in segments:
+            moved.append(segment.moved(keep, to))
+            yield
+        shift = len(keep) - int(to[-1]) - 1
+        late = [Segment(segment.keys, segment.order - shift) for segment in self._segments[len(moved) :]]
+        self.tape = self.tape.without(keep)
+        self._indexed -= shift
+        self._segments = [segment for segment in [*moved, *late] if len(segment)]

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bough_completion.corpus import Corpus
 from bough_completion.indentation import indent_of, last_line
 from bough_completion.query import Query
-from bough_completion.segment import Piece, Positions, Segment, indexed
-from bough_completion.tokens import BOUNDARY, NEWLINE, Tokens, Vocabulary, split
+from bough_completion.segment import Segment, indexed
+from bough_completion.tape import Places
+from bough_completion.tokens import BOUNDARY, NEWLINE, Tokens, split
 from bough_completion.vote import REACH
 
 _WINDOW = 64_000
-"""Characters of the file that are read before the cursor, and as many after it."""
+"""Characters of the file that are read before the cursor, and as many after it; the tape has room for no more."""
 _WEIGHT = 4.0
 """A vote of the file itself, where one of another file weighs 1."""
 _NEARNESS = 3.0
@@ -25,11 +27,11 @@ _NEAR_TOKENS = 800.0
 
 @dataclass(frozen=True)
 class Document:
-    """What was asked, cut into tokens.
+    """What was asked, cut into tokens, on the corpus' tape.
 
     `typed` is the last token before the cursor, which may not be whole yet, without the blanks before it; `spaced`
     tells that there are blanks and nothing else. `context` are the cores before it, the newest first. `ending` is the
-    core that stands after the cursor in its line, `cursor` the place of the cursor in the segment.
+    core that stands after the cursor in its line, `cursor` the place of the cursor on the tape.
     """
 
     segment: Segment
@@ -39,7 +41,7 @@ class Document:
     ending: int
     cursor: int
 
-    def weights(self, places: Positions) -> NDArray[np.float64]:
+    def weights(self, places: Places) -> NDArray[np.float64]:
         """Return what the votes of places in the file itself weigh."""
         nearness = np.exp(-np.abs(places - self.cursor) / _NEAR_TOKENS)
         weights: NDArray[np.float64] = _WEIGHT * (1.0 + _NEARNESS * nearness)
@@ -49,11 +51,12 @@ class Document:
 class Documents:
     """Cut queries into tokens; the lines that did not change since the last query are not cut again."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._vocabulary = corpus.vocabulary
         self._known: tuple[str, str] | None = None
-        self._segment = indexed([], vocabulary)
-        self._cursor = 0
+        self._parts: list[Tokens] = []
+        self._segment = indexed(corpus.tape, 1, 1)
         self._above: tuple[int, ...] = ()
         self._is_whole = False
 
@@ -70,20 +73,20 @@ class Documents:
         rest = self._vocabulary.cores(self._vocabulary.encode(tail.strip()))
         ending = int(rest[0]) if len(rest) else NEWLINE
         stripped = typed.lstrip(" \t")
-        return Document(self._segment, context, stripped, bool(typed) and not stripped, ending, self._cursor)
+        return Document(self._segment, context, stripped, bool(typed) and not stripped, ending, len(self._parts[0]) + 1)
 
     def surfaces(self) -> Tokens | None:
         """Return the tokens of the file that was read last, without the line of the cursor; None if it was cut."""
-        return np.concatenate([piece.surfaces for piece in self._segment.pieces]) if self._is_whole else None
+        return np.concatenate(self._parts) if self._is_whole and self._parts else None
 
     def _index(self, above: str, below: str) -> None:
         if self._known == (above, below):
             return
-        encode = self._vocabulary.encode
-        head = encode(above + "\n")
-        self._segment = indexed([Piece(0, head), Piece(0, encode(below + "\n"))], self._vocabulary)
-        self._cursor = len(head) + 1
-        newest: Tokens = self._segment.cores[max(0, len(head) - REACH) : len(head)][::-1]
+        encode, tape = self._vocabulary.encode, self._corpus.tape
+        self._parts = [encode(above + "\n"), encode(below + "\n")]
+        self._segment = indexed(tape, 1, tape.lay(self._parts))
+        last = len(self._parts[0])
+        newest: Tokens = tape.cores[max(1, last - REACH) : last][::-1]
         self._above = (*map(int, newest), BOUNDARY)
         self._known = (above, below)
 

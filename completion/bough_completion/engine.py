@@ -29,7 +29,7 @@ class RepositoryEngine:
     def __init__(self) -> None:
         self._corpus = Corpus()
         self._affinity = Affinity(self._corpus)
-        self._documents = Documents(self._corpus.vocabulary)
+        self._documents = Documents(self._corpus)
         self._asked: tuple[str, Entry | None] = ("", None)
         self._remembered: list[str] = []
 

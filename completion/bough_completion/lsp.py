@@ -97,7 +97,7 @@ class QuietServer(LanguageServer):
         self.protocol.set_writer(StdoutWriter(sink))
         with suppress(BrokenPipeError, KeyboardInterrupt, SystemExit):  # the editor is gone
             asyncio.run(self._serve(source))
-        self.shutdown()
+        self.shutdown()  # type: ignore[no-untyped-call]
 
     async def _serve(self, source: BinaryIO) -> None:
         self._stop_event = Event()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import count as counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from time import monotonic
 
 import numpy as np
@@ -14,9 +15,10 @@ from bough_completion.affinity import Affinity
 from bough_completion.corpus import Corpus
 from bough_completion.document import Document
 from bough_completion.query import Query
-from bough_completion.segment import Positions, Segment
+from bough_completion.segment import Segment
+from bough_completion.tape import Places
 from bough_completion.tokens import BOUNDARY, NEWLINE, SHALLOWER, Tokens
-from bough_completion.vote import ENOUGH, REACH, Votes, count
+from bough_completion.vote import ENOUGH, REACH, Count, Votes
 
 _BEGINNINGS = 8192
 """So many words that begin as typed are looked up."""
@@ -59,8 +61,10 @@ class Search:
     ) -> None:
         self._vocabulary = corpus.vocabulary
         self._document = document
-        self._own, self._is_live = affinity.weights(query)
-        self._segments = [*corpus.segments(), document.segment]
+        self._weights, is_live = affinity.weights(query)
+        self._segments = corpus.segments()
+        self._tape = corpus.tape
+        self._count = Count(len(self._vocabulary), is_live)
         self._deadline = monotonic() + query.patience
         self._is_stopped = is_stopped
 
@@ -69,7 +73,7 @@ class Search:
 
         When the time is over before the first line has come to its end, the best beginning is yielded.
         """
-        order, found = counter(), 0.0
+        order, found = count(), 0.0
         frontier = [(-start.chance, next(order), start)]
         for _ in range(_EXPANSIONS):
             while frontier and frontier[0][2].ended:
@@ -89,28 +93,22 @@ class Search:
     def break_after(self, line: Line) -> tuple[int, float]:
         """Return the likeliest core of the line break after a line, and its chance; BOUNDARY if none was ever seen."""
         votes = self._votes(line)
-        breaks = votes.rows(np.flatnonzero((votes.cores >= NEWLINE) & (votes.cores <= SHALLOWER)))
-        outcome = count(breaks, breaks.cores, self._is_live)
-        if not len(outcome.surfaces):
-            return BOUNDARY, 0.0
-        return int(outcome.surfaces[0]), float(outcome.chances[0])
+        breaks = votes.rows(((votes.cores >= NEWLINE) & (votes.cores <= SHALLOWER)).nonzero()[0])
+        outcome = next(iter(self._count(breaks, breaks.cores, 0.0)), None)
+        return (outcome.token, outcome.chance) if outcome is not None else (BOUNDARY, 0.0)
 
     def _grow(self, line: Line) -> Iterator[Line]:
         """Yield the line with each likely next token."""
         votes = self._votes(line)
-        outcome = count(votes, votes.surfaces, self._is_live)
-        cores = self._vocabulary.cores(outcome.surfaces)
-        chances = outcome.chances * line.chance
-        for row in range(int(np.searchsorted(-chances, -_LEAST_CHANCE))):
-            core = int(cores[row])
-            foreign = line.foreign if line.foreign >= 0 else int(outcome.foreign[row])
-            grown = replace(line, chance=float(chances[row]), foreign=foreign, begun=True, voted=votes)
+        for outcome in self._count(votes, votes.surfaces, _LEAST_CHANCE / line.chance):
+            core, chance = self._vocabulary.core(outcome.token), outcome.chance * line.chance
+            foreign = line.foreign if line.foreign >= 0 else outcome.foreign
             if core == self._document.ending or core <= SHALLOWER:
-                agreement = votes.agreements[votes.surfaces == outcome.surfaces[row]].max()
-                yield replace(grown, ended=True, agreement=int(agreement))
+                agreement = int(votes.agreements[votes.surfaces == outcome.token].max())
+                yield Line(line.text, line.context, chance, foreign, True, True, agreement, votes)
             else:
-                text = line.text + self._written(int(outcome.surfaces[row]), line)
-                yield replace(grown, text=text, context=(core, *line.context)[:REACH])
+                text = line.text + self._written(outcome.token, line)
+                yield Line(text, (core, *line.context)[:REACH], chance, foreign, True, voted=votes)
 
     def _written(self, surface: int, line: Line) -> str:
         """Return what of a token is still to be written."""
@@ -128,48 +126,50 @@ class Search:
             if line.ended or len(votes.places) >= _FEW:
                 return votes
         context = np.array(line.context, np.int32)
-        return Votes.joined([self._ballot(segment, context, line.begun) for segment in self._segments])
+        own, *others = [self._places(segment, line) for segment in (self._document.segment, *self._segments)]
+        places = np.concatenate([own, *others])
+        weights = self._weights[self._tape.slots[places]]
+        weights[: len(own)] = self._document.weights(own)
+        if not weights.all():
+            speaking = weights.nonzero()[0]
+            places, weights = places[speaking], weights[speaking]
+        return Votes(self._tape, places, self._tape.agreement(places, context), weights)
 
-    def _ballot(self, segment: Segment, context: Tokens, begun: bool) -> Votes:
-        """Return the votes of one segment for what follows a context."""
-        typing = not begun and self._document.typed
-        places = self._beginnings(segment, context) if typing else _followers(segment, context)
-        if segment is self._document.segment:
-            slots, weights = np.full(len(places), -1, np.int32), self._document.weights(places)
-        else:
-            slots = segment.slots[places]
-            weights = self._own[slots]
-            speaking = np.flatnonzero(weights)
-            places, weights, slots = places[speaking], weights[speaking], slots[speaking]
-        return Votes([segment], [len(places)], places, segment.agreement(places, context), weights, slots)
+    def _places(self, segment: Segment, line: Line) -> Places:
+        """Return the places in one segment of what may follow a line.
 
-    def _beginnings(self, segment: Segment, context: Tokens) -> Positions:
+        Each segment is asked for itself, so that the few newest texts, which are in segments of their own, are heard.
+        """
+        if not line.begun and self._document.typed:
+            return self._beginnings(segment, line.context)
+        return self._followers(segment, line.context)
+
+    def _beginnings(self, segment: Segment, context: Sequence[int]) -> Places:
         """Return the places of the words that begin as typed, at best those after the last token."""
-        words = self._vocabulary.starting_with(self._document.typed, _BEGINNINGS)
-        places = segment.places_of_any(words, int(context[0]))
+        places = segment.places_of_any(self._words, context[0])
         if len(places) >= _FEW:
-            return _narrowed(segment, places, context, 1)
-        return _narrowed(segment, segment.places_of_any(words), context, 0)
+            return self._narrowed(places, context, 1)
+        return self._narrowed(segment.places_of_any(self._words), context, 0)
 
+    def _followers(self, segment: Segment, context: Sequence[int]) -> Places:
+        """Return the places after the last token, at best after the last two."""
+        agreed = min(2, len(context))
+        places = segment.places(*context[:agreed])
+        if len(places) < _FEW:
+            places, agreed = segment.places(context[0]), 1
+        return self._narrowed(places + 1, context, agreed)
 
-def _followers(segment: Segment, context: Tokens) -> Positions:
-    """Return the places after the last token, at best after the last two."""
-    last = int(context[0])
-    places = segment.places(last, int(context[1])) if len(context) > 1 else segment.places(last)
-    agreed = 2 if len(context) > 1 else 1
-    if len(places) < _FEW:
-        places, agreed = segment.places(last), 1
-    places = places + 1
-    return _narrowed(segment, places[places < len(segment)], context, agreed)
+    @cached_property
+    def _words(self) -> Tokens:
+        return self._vocabulary.starting_with(self._document.typed, _BEGINNINGS)
 
-
-def _narrowed(segment: Segment, places: Positions, context: Tokens, agreed: int) -> Positions:
-    """Return the places that agree further, where they are many, as long as enough are left; then every n-th."""
-    for depth in range(agreed, len(context)):
-        if len(places) <= _PLACES:
-            break
-        deeper = places[segment.cores[places - depth - 1] == context[depth]]
-        if len(deeper) < ENOUGH:
-            break
-        places = deeper
-    return places[:: max(1, -(-len(places) // _MOST_PLACES))]
+    def _narrowed(self, places: Places, context: Sequence[int], agreed: int) -> Places:
+        """Return the places that agree further, where they are many, as long as enough are left; then every n-th."""
+        for depth in range(agreed, len(context)):
+            if len(places) <= _PLACES:
+                break
+            deeper = places[self._tape.cores[places - depth - 1] == context[depth]]
+            if len(deeper) < ENOUGH:
+                break
+            places = deeper
+        return places[:: max(1, -(-len(places) // _MOST_PLACES))]

@@ -6,15 +6,15 @@ at least n tokens are smoothed with the blend for fewer tokens, from 0 up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bough_completion.segment import Positions, Segment
-from bough_completion.tokens import NEWLINE, SHALLOWER, Tokens
+from bough_completion.tape import Places, Tape
+from bough_completion.tokens import Tokens
 
 REACH = 32
 """No more tokens of context than this are compared."""
@@ -28,107 +28,95 @@ _SMOOTHING = [6 / (1 + step) for step in _STEPS]
 
 @dataclass(frozen=True)
 class Votes:
-    """Parallel arrays, one row for each place that votes for the token which stands there.
+    """Parallel arrays, one row for each place on the tape that votes for the token which stands there.
 
-    The rows are in the order of `segments`, `sizes` of them in each. `agreements` says how many tokens before the place
-    are those of the context, `weights` what the vote weighs, `slots` which text it is from.
+    `agreements` says how many tokens before the place are those of the context, `weights` what the vote weighs.
     """
 
-    segments: Sequence[Segment]
-    sizes: Sequence[int]
-    places: Positions
+    tape: Tape
+    places: Places
     agreements: NDArray[np.int64]
     weights: NDArray[np.float64]
-    slots: NDArray[np.int32]
-
-    @staticmethod
-    def joined(parts: Sequence[Votes]) -> Votes:
-        """Return the votes of several segments as one."""
-        return Votes(
-            [segment for part in parts for segment in part.segments],
-            [size for part in parts for size in part.sizes],
-            np.concatenate([part.places for part in parts]),
-            np.concatenate([part.agreements for part in parts]),
-            np.concatenate([part.weights for part in parts]),
-            np.concatenate([part.slots for part in parts]),
-        )
 
     @cached_property
     def cores(self) -> Tokens:
         """Return the cores that stand at the places."""
-        return np.concatenate([segment.cores[places] for segment, places in self._by_segment()])
+        return self.tape.cores[self.places]
 
     @cached_property
     def surfaces(self) -> Tokens:
         """Return the surfaces that stand at the places, all line breaks as one."""
-        surfaces = np.concatenate([segment.surfaces[places] for segment, places in self._by_segment()])
-        return np.where(self.cores <= SHALLOWER, np.int32(NEWLINE), surfaces)
+        return self.tape.surfaces[self.places]
 
     def rows(self, rows: NDArray[np.int64]) -> Votes:
         """Return some of the votes."""
-        sizes = np.diff(np.searchsorted(rows, np.cumsum([0, *self.sizes])))
-        return Votes(
-            self.segments,
-            [int(size) for size in sizes],
-            self.places[rows],
-            self.agreements[rows],
-            self.weights[rows],
-            self.slots[rows],
-        )
+        return Votes(self.tape, self.places[rows], self.agreements[rows], self.weights[rows])
 
     def after(self, core: int) -> Votes:
         """Return the votes for what comes next, of the places that voted for `core`; not 0, the end of a text."""
-        votes = self.rows(np.flatnonzero(self.cores == core))
-        return replace(votes, places=votes.places + 1, agreements=np.minimum(votes.agreements + 1, REACH))
-
-    def _by_segment(self) -> Iterator[tuple[Segment, Positions]]:
-        ends = np.cumsum(self.sizes)
-        for segment, size, end in zip(self.segments, self.sizes, ends, strict=True):
-            yield segment, self.places[end - size : end]
+        rows = (self.cores == core).nonzero()[0]
+        agreements = np.minimum(self.agreements[rows] + 1, REACH)
+        return Votes(self.tape, self.places[rows] + 1, agreements, self.weights[rows])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Parallel arrays, the likeliest first: tokens and their chances, which leave room for what was never seen."""
+    """A token and its chance; `foreign` is the slot of a live branch, where nothing else voted for it, else -1."""
 
-    surfaces: Tokens
-    chances: NDArray[np.float64]
-    foreign: NDArray[np.int32]
-    """A slot of a live branch, where nothing else voted for the token; else -1."""
+    token: int
+    chance: float
+    foreign: int
 
 
-def count(votes: Votes, tokens: Tokens, is_live: NDArray[np.bool_]) -> Outcome:
-    """Return what the votes for `tokens`, one of each vote, say; `is_live[slot]` tells the texts of live branches.
+class Count:
+    """Count votes, again and again: what it needs as long as the vocabulary is made once."""
 
-    Where many agree far, those that agree less would change nothing and are not counted.
+    def __init__(self, words: int, is_live: NDArray[np.bool_] | None) -> None:
+        """Begin; there are `words` tokens, and `is_live[slot]` tells the texts of live branches, if there are any."""
+        self._row_of = np.empty(words, np.int64)
+        self._is_live = is_live
+
+    def __call__(self, votes: Votes, tokens: Tokens, least: float) -> list[Outcome]:
+        """Return what the votes for `tokens`, one of each vote, say: chances of `least` and more, the highest first.
+
+        The chances leave room for what was never seen. Where many agree far, those that agree less would change
+        nothing and are not counted.
+        """
+        levels = _LEVEL[votes.agreements]
+        weights, places = votes.weights, votes.places
+        if len(tokens) > ENOUGH:
+            rows = np.bincount(levels, minlength=len(_STEPS))[::-1].cumsum()[::-1]
+            kept = (levels >= (rows >= ENOUGH).nonzero()[0][-1]).nonzero()[0]
+            tokens, levels, weights, places = tokens[kept], levels[kept], weights[kept], places[kept]
+        worth = np.array(blended(np.bincount(levels, weights, len(_STEPS)).tolist()), np.float64)
+        self._row_of[tokens] = np.arange(len(tokens))
+        row_of = self._row_of[tokens]  # one row for each token, that of its last vote
+        chances = np.bincount(row_of, weights * worth[levels])
+        rows = (chances >= least).nonzero()[0]
+        rows = rows[(-chances[rows]).argsort()]
+        foreign = [-1] * len(rows) if self._is_live is None else self._foreign(row_of, votes.tape.slots[places], rows)
+        return list(map(Outcome, tokens[rows].tolist(), chances[rows].tolist(), foreign))
+
+    def _foreign(self, row_of: NDArray[np.int64], slots: NDArray[np.int32], rows: NDArray[np.int64]) -> list[int]:
+        """Return for each of `rows` a slot that voted for it, if all that did are live branches."""
+        assert self._is_live is not None
+        own = row_of[~self._is_live[slots]]
+        return [-1 if (own == row).any() else int(slots[row]) for row in rows]
+
+
+def blended(votes: Sequence[float]) -> list[float]:
+    """Return what one vote of each step is worth, a chance, where so many votes agree just as far as that step says.
+
+    The chance of a token, of all votes and of those that agree at least so far as each step says, is smoothed step by
+    step; as each step adds a multiple of its own votes, so does each vote.
     """
-    agreements, weights, slots = votes.agreements, votes.weights, votes.slots
-    if len(tokens) > ENOUGH:
-        rows = np.bincount(_LEVEL[agreements], minlength=len(_STEPS))[::-1].cumsum()[::-1]
-        least = _STEPS[int(np.flatnonzero(rows >= ENOUGH)[-1])]
-        kept = np.flatnonzero(agreements >= least)
-        tokens, agreements, weights, slots = tokens[kept], agreements[kept], weights[kept], slots[kept]
-    words, word_of = np.unique(tokens, return_inverse=True)
-    levels = len(_STEPS)
-    cells = word_of * levels + _LEVEL[agreements]
-    exact = np.bincount(cells, weights, minlength=len(words) * levels).reshape(-1, levels)
-    at_least = exact[:, ::-1].cumsum(axis=1)[:, ::-1]
-    chances = blended(at_least)
-    best = np.argsort(-chances)
-    foreign = np.full(len(words), -1, np.int32)
-    live = is_live[slots]
-    if live.any():
-        foreign[word_of[live]] = slots[live]
-        foreign[word_of[~live]] = -1
-    return Outcome(words[best].astype(np.int32), chances[best], foreign[best])
-
-
-def blended(at_least: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the chance of each token, a row of votes for it that agree at least so far as each step says."""
-    totals = at_least.sum(axis=0)
-    chances = np.zeros(len(at_least))
-    for level in range(len(_STEPS)):
-        if totals[level] == 0.0:
+    worth, total = [0.0] * len(votes), sum(votes)
+    for step, here in enumerate(votes):
+        if total <= 0.0:
             break
-        chances = (at_least[:, level] + _SMOOTHING[level] * chances) / (totals[level] + _SMOOTHING[level])
-    return chances
+        whole = total + _SMOOTHING[step]
+        worth = [each * _SMOOTHING[step] / whole for each in worth]
+        for deeper in range(step, len(worth)):
+            worth[deeper] += 1 / whole
+        total -= here
+    return worth

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import socketpair
 
 import pytest
 from lsprotocol import types
@@ -261,6 +262,32 @@ def test_garbage_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
         )
         assert b"inlineCompletionProvider" in done.stdout, done
         assert b"Traceback" not in done.stdout
+
+
+def test_an_editor_may_talk_through_one_socket_or_write_all_to_a_file(tmp_path: Path) -> None:
+    def message(method: str, identity: int | None, **params: object) -> bytes:
+        body = {"jsonrpc": "2.0", "method": method, "params": params} | ({"id": identity} if identity else {})
+        encoded = json.dumps(body).encode()
+        return b"Content-Length: %d\r\n\r\n%s" % (len(encoded), encoded)
+
+    talk = message("initialize", 1, capabilities={}) + message("shutdown", 2) + message("exit", None)
+    command = [sys.executable, "-P", "-m", "bough_cli", "lsp"]
+    environment = dict(os.environ) | {"BOUGH_HOME": str(tmp_path / "home")}
+    ours, theirs = socketpair()
+    with ours, subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as server:
+        theirs.close()
+        ours.sendall(talk)
+        ours.settimeout(PATIENCE)
+        told = b""
+        while chunk := ours.recv(65536):
+            told += chunk
+        assert server.wait(PATIENCE) == 0
+    (tmp_path / "talk").write_bytes(talk)
+    with (tmp_path / "talk").open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, env=environment, timeout=PATIENCE, check=True)
+    for answer in (told, done.stdout):
+        assert answer.count(b"inlineCompletionProvider") == 1
+        assert b'"id": 2' in answer
 
 
 def completion_pid(member: Member) -> int:

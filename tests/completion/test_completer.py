@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from bough_completion.completer import Completer
 from bough_completion.local import LocalModel, Place
 from bough_completion.model.template import Prompt
 from bough_completion.notes import Notes
-from bough_completion.query import BUFFER, Query
+from bough_completion.query import BUFFER, Query, Suggestion
 from bough_completion.wire import Blob, Question
 from bough_completion.work import Pace
 from bough_completion.worker import Worker
@@ -193,6 +196,29 @@ def test_what_comes_next_and_what_is_opened_are_worked_on_ahead() -> None:
             await made.feed("shop", [Blob("c.py", "opened = True\n", BUFFER)])
             await writer.has_wishes(3)
             assert (writer.wishes[2].tokens, writer.wishes[2].prompt.before) == (0, "opened = True\n")
+
+    run(talk)
+
+
+def test_work_ahead_gives_way_to_a_question_and_what_it_found_so_far_is_no_answer() -> None:
+    async def talk(writer: Slow) -> None:
+        writer.is_ready = False
+        entered = threading.Event()
+
+        def search(query: Query, is_stopped: Callable[[], bool]) -> list[Suggestion]:
+            entered.set()
+            while not is_stopped():
+                time.sleep(0.001)
+            return [Suggestion("um", 0.9, shown=True)]
+
+        async with completer(writer) as made:
+            ahead = replace(question(), is_ahead=True)
+            with patch.object(made._held("shop"), "answer", search):
+                working = asyncio.create_task(made._ask_ahead(ahead))
+                await asyncio.to_thread(entered.wait, 60)
+                await asyncio.wrap_future(made._worker.submit(lambda: None, urgent=True))
+                await working
+            assert await answers(made, question()) == [["um(kit)"]]
 
     run(talk)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from itertools import count
 from unittest.mock import patch
 
@@ -11,7 +11,8 @@ import pytest
 from bough_completion.corpus import Corpus
 from bough_completion.definitions import defined_otherwise, definitions
 from bough_completion.query import SAVED
-from bough_completion.segment import Piece, Segment, indexed, merging
+from bough_completion.segment import Segment, indexed, merging
+from bough_completion.tape import ROOM, Tape
 from bough_completion.tokens import BOUNDARY, DEEPER, NEWLINE, SHALLOWER, Vocabulary, split
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,23 +34,34 @@ def test_blanks_make_no_other_context_but_the_step_to_the_right_or_left_does() -
     assert [core for core in cores if core <= SHALLOWER] == [DEEPER, NEWLINE, SHALLOWER]
 
 
+def tape_of(texts: Iterable[str]) -> Tape:
+    tape = Tape(Vocabulary())
+    for slot, text in enumerate(texts):
+        tape.append(slot, tape.vocabulary.encode(text))
+    tape.complete(ROOM)
+    return tape
+
+
 @given(st.lists(texts, min_size=1, max_size=4), st.lists(st.integers(0, 8), max_size=6))
 def test_places_and_agreement_are_what_a_plain_search_finds(given_texts: list[str], context: list[int]) -> None:
-    vocabulary = Vocabulary()
-    segment = indexed([Piece(slot, vocabulary.encode(text)) for slot, text in enumerate(given_texts)], vocabulary)
-    cores = list(segment.cores)
-    for core in set(cores):
-        places = segment.places(int(core))
-        assert sorted(places) == [place for place, other in enumerate(cores) if other == core]
-        for before in {*cores, 99}:
-            after = [place for place in places if place > 0 and cores[place - 1] == before]
-            if before != BOUNDARY:
-                assert sorted(segment.places(int(core), int(before))) == sorted(after)
-        for place, agreed in zip(places, segment.agreement(places, np.array(context, np.int32)), strict=True):
-            expected = 0
-            while expected < len(context) and cores[place - expected - 1] == context[expected]:
-                expected += 1
-            assert agreed == expected
+    tape = tape_of(given_texts)
+    segment = indexed(tape, ROOM, tape.end)
+    cores = dict(enumerate(map(int, tape.cores[: tape.end])))
+    for core in {cores[place] for place in segment.order}:
+        places = segment.places(core)
+        assert sorted(places) == [place for place in range(ROOM, tape.end) if cores[place] == core]
+        for before in {*cores.values(), 99}:
+            after = [place for place in places if cores[place - 1] == before]
+            assert sorted(segment.places(core, before)) == sorted(after)
+            assert sorted(segment.places_of_any(np.array([core, 99], np.int32), before)) == sorted(after)
+        for few in (0, 128):
+            with patch("bough_completion.tape._FEW", few):
+                agreements = tape.agreement(places, np.array(context, np.int32))
+            for place, agreed in zip(places, agreements, strict=True):
+                expected = 0
+                while expected < len(context) and cores[place - expected - 1] == context[expected]:
+                    expected += 1
+                assert agreed == expected
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), texts | st.none(), st.booleans()), max_size=30))
@@ -66,27 +78,56 @@ def test_a_corpus_holds_the_newest_text_of_each_path_however_it_came_there(
             held[path] = text
         corpus.tidy() if tidies else corpus.segments()
     assert {path: corpus.text(entry) for (path, _), entry in corpus.entries.items()} == held
-    live = {slot for slot, entry in enumerate(corpus.by_slot) if entry is not None}
-    found = [piece for segment in corpus.segments() for piece in segment.pieces if piece.slot in live]
-    assert sorted("".join(map(corpus.vocabulary.text, piece.surfaces)) for piece in found) == sorted(held.values())
+    assert corpus.tokens == sum(len(corpus.vocabulary.encode(text)) for text in held.values())
+    on_tape = dict[int, list[int]]()
+    for place in sorted(place for segment in corpus.segments() for place in segment.order):
+        assert ROOM <= place < corpus.tape.end
+        on_tape.setdefault(int(corpus.tape.slots[place]), []).append(int(corpus.tape.cores[place]))
+    cores = corpus.vocabulary.cores
+    for entry in corpus.entries.values():
+        whole = cores(np.array([*entry.surfaces, BOUNDARY], np.int32))
+        assert [min(core, DEEPER) for core in on_tape[entry.slot]] == [min(core, DEEPER) for core in whole]
 
 
 @given(st.lists(st.lists(texts, max_size=4), min_size=1, max_size=3), st.sets(st.integers(0, 11)))
 def test_segments_merged_in_slices_hold_what_is_still_held(groups: list[list[str]], dropped: set[int]) -> None:
-    vocabulary, slots = Vocabulary(), count()
-    groups_of_pieces = [[Piece(next(slots), vocabulary.encode(text)) for text in group] for group in groups]
+    tape, segments, slots = Tape(Vocabulary()), list[Segment](), count()
+    for group in groups:
+        start = tape.end
+        for text in group:
+            tape.append(next(slots), tape.vocabulary.encode(text))
+        tape.complete(start)
+        segments.append(indexed(tape, start, tape.end))
     is_held = np.array([slot not in dropped for slot in range(next(slots) + 1)], np.bool_)
     with patch("bough_completion.segment._SLICE", 3):
-        merged = finished(merging([indexed(pieces, vocabulary) for pieces in groups_of_pieces], is_held))
-    held = [piece for pieces in groups_of_pieces for piece in pieces if is_held[piece.slot]]
-    assert list(merged.pieces) == held
-    plain = indexed(held, vocabulary)
-    assert list(merged.surfaces) == list(plain.surfaces)
-    assert list(merged.slots[:-1]) == list(plain.slots[:-1])
-    assert sorted(merged.order) == list(range(len(merged)))
+        merged = finished(merging(segments, tape.slots, is_held))
+    assert sorted(merged.order) == [place for place in range(ROOM, tape.end) if is_held[tape.slots[place]]]
     assert list(merged.keys) == sorted(merged.keys)
-    for core in set(merged.cores):
-        assert sorted(merged.places(int(core))) == list(np.flatnonzero(merged.cores == core))
+    plain = indexed(tape, ROOM, tape.end)
+    for core in set(map(int, tape.cores[ROOM : tape.end])):
+        assert sorted(merged.places(core)) == sorted(place for place in plain.places(core) if place in merged.order)
+
+
+def test_what_is_no_longer_held_leaves_the_tape_while_texts_come_and_questions_are_asked() -> None:
+    text = "a = b(c)\n" * 2_000
+    corpus = Corpus()
+    corpus.put("kept.py", "kept = 1\n", SAVED)
+    longest = 0
+    for round_ in range(60):
+        corpus.put("changed.py", f"{text}round_{round_} = 1\n", SAVED)
+        corpus.segments()
+        corpus.tidy_some()
+        longest = max(longest, corpus.tape.end - ROOM)
+    corpus.tidy()
+    whole = len(corpus.vocabulary.encode(text))
+    assert longest < 20 * whole
+    found = {int(corpus.tape.slots[place]) for segment in corpus.segments() for place in segment.order}
+    assert found == {entry.slot for entry in corpus.entries.values()}
+    newest = corpus.vocabulary.encode("round_59")
+    (place,) = [place for segment in corpus.segments() for place in segment.places(int(newest[0]))]
+    assert corpus.tape.slots[place] == corpus.entries["changed.py", SAVED].slot
+    engine_text = corpus.text(corpus.entries["changed.py", SAVED])
+    assert engine_text == f"{text}round_59 = 1\n"
 
 
 def finished(merge: Generator[None, None, Segment]) -> Segment:
