@@ -220,8 +220,10 @@ class Completer:
         """Answer what will be asked if the member accepts, once nobody waits."""
         ticket = Ticket(_buffer(question), question.query)
         found = await self._found(question, ticket, urgent=False)
+        if ticket.is_stopped:
+            return
         writer = self._writer(question)
-        if writer is None or ticket.is_stopped:
+        if writer is None:
             self._settle(question, ticket, found)
             return
         prompt = await self._prompt(question, writer, urgent=False)
