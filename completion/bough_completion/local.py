@@ -203,7 +203,8 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), _END)
+        async with asyncio.timeout(_END):
+            await process.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.kill()

@@ -140,6 +140,8 @@ class Conversations:
             old.task.cancel()
             await old.over.wait()
             old = self._sessions.get(member)
+        if self._ending:
+            raise PeerRefused(f"{self.exchange.member} is leaving")
         session = Session(caller, self._group.create_task(self._talk(member, pipe, greet)))
         self._sessions[member] = session
         session.task.add_done_callback(lambda _: self._ended(member, session))
@@ -196,7 +198,9 @@ class Conversations:
                 pause = FIRST_PAUSE
             nudge.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(nudge.wait(), pause * random.uniform(0.5, 1.0))
+                # Not `wait_for`, which before Python 3.12 forgets that it was cancelled when a nudge comes as well.
+                async with asyncio.timeout(pause * random.uniform(0.5, 1.0)):
+                    await nudge.wait()
                 pause = FIRST_PAUSE
             pause = min(pause * 2, LONGEST_PAUSE)
         del self._callers[name]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -91,7 +90,7 @@ class Spool:
 async def run_child(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: BinaryIO | None = None) -> None:
     """Run git without blocking the loop; raise GitFailed. The child of a caller that is cancelled is killed."""
     child = await asyncio.create_subprocess_exec(
-        *git.command(*arguments),
+        *_within_memory(git.command(*arguments)),
         stdin=asyncio.subprocess.PIPE if isinstance(stdin, bytes) else stdin,
         stdout=asyncio.subprocess.DEVNULL if stdout is None else stdout,
         stderr=asyncio.subprocess.PIPE,
@@ -99,7 +98,6 @@ async def run_child(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: 
         cwd=git.git_dir,
     )
     try:
-        _limit_memory(child.pid)
         words = (await child.communicate(stdin if isinstance(stdin, bytes) else None))[1]
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
@@ -111,11 +109,14 @@ async def run_child(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: 
         raise GitFailed(f"git {arguments[0]} failed: {said or child.returncode}", output=said)
 
 
-def _limit_memory(child: int) -> None:
-    """Bound what a child may allocate, where the system can: a small pack may inflate to anything."""
-    if sys.platform == "linux":
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(child, resource.RLIMIT_DATA, (CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES))
+def _within_memory(command: Sequence[str]) -> Sequence[str]:
+    """Bound what a child may allocate, where the system can: a small pack may inflate to anything.
+
+    A shell does it before it becomes the child, as one that has begun may be faster than a limit that comes after it.
+    """
+    if sys.platform != "linux":
+        return command
+    return ("/bin/sh", "-c", 'ulimit -d "$0"; exec "$@"', str(CHILD_MEMORY_BYTES >> 10), *command)
 
 
 async def make_pack(

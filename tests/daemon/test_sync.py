@@ -753,6 +753,21 @@ def test_a_dead_address_does_not_keep_a_live_one_from_being_called(folder: Path)
     run(test())
 
 
+def test_one_who_is_nudged_to_call_again_while_it_stops_does_stop(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await all_of.stop(bob)
+            await eventually(lambda: not alice.is_connected("bob"))
+            nudged = alice.sync._conversations._callers["bob"]
+            await eventually(lambda: bool(nudged._waiters))
+            alice.sync._conversations.call_everyone()
+            async with asyncio.timeout(DEADLINE):
+                await all_of.stop(alice)
+
+    run(test())
+
+
 def test_grpc_is_not_asked_to_use_a_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
