@@ -39,11 +39,12 @@ class Affinity:
         if self._known != key:
             self._own = self._weigh(query.path)
             self._known = key
-        if not self._corpus.live():
+        live = self._corpus.live()
+        if not live:
             return self._own, None
         weights, is_live = self._own.copy(), np.zeros(len(self._own), np.bool_)
         near = set(_WORD.findall("\n".join(query.prefix.rsplit("\n", _NEAR_LINES)[1:])))
-        for entry in self._corpus.live():
+        for entry in live:
             is_live[entry.slot] = True
             weights[entry.slot] = float(entry.path == query.path or bool(near & self._evidence(entry)))
         return weights, is_live

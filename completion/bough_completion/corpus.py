@@ -170,7 +170,8 @@ class Corpus:
     def _due(self, most: int | None = None) -> Iterator[None] | None:
         """Return the merge of the newest segments that are not much smaller than the one before, of `most` tokens.
 
-        Nothing has happened yet: each step of it does a slice. None if there is nothing to merge.
+        Where half of the tape is dead, and no `most` is named, it is compacted first. Nothing has happened yet: each
+        step does a slice. None if there is nothing to do.
         """
         if most is None and self.tape.end - ROOM > 2 * self.tokens + _MOST_DEAD:
             return self._compact()

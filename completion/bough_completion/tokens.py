@@ -52,8 +52,8 @@ class Vocabulary:
         self._numbers = _Numbers(["", "\n", "\n ", "\n\n"])
         self._cores = np.array([BOUNDARY, NEWLINE, NEWLINE, NEWLINE], np.int32)
         self._columns = np.array([-1, 0, 1, 0], np.int32)
-        self._sorted: list[str] = []
         self._alphabet = np.zeros(0, np.int32)
+        """The cores that are no line breaks, in the order of the alphabet."""
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -85,8 +85,7 @@ class Vocabulary:
     def starting_with(self, beginning: str, limit: int) -> Tokens:
         """Return the first cores in the alphabet that begin so, sorted by number, `limit` at the most."""
         self._admit()
-        start = bisect_left(self._sorted, beginning)
-        end = bisect_left(self._sorted, beginning + chr(sys.maxunicode))
+        start, end = self._place(beginning), self._place(beginning + chr(sys.maxunicode))
         return np.sort(self._alphabet[start : min(end, start + limit)])
 
     def _admit(self) -> None:
@@ -108,16 +107,16 @@ class Vocabulary:
         self._columns = np.concatenate([self._columns, np.full(len(cores), -1, np.int32)])
         for number, column in breaks:
             self._columns[number] = column
-        self._sort([texts[number] for number, core in enumerate(cores, known) if core == number])
+        self._sort([number for number, core in enumerate(cores, known) if core == number])
 
-    def _sort(self, fresh: list[str]) -> None:
+    def _sort(self, fresh: list[int]) -> None:
         """Add cores to the alphabet."""
-        numbers = list(map(self._numbers.__getitem__, fresh))
         if len(fresh) < 32:
-            for word, number in zip(fresh, numbers, strict=True):
-                place = bisect_left(self._sorted, word)
-                self._sorted.insert(place, word)
-                self._alphabet = np.insert(self._alphabet, place, number)
+            for number in fresh:
+                self._alphabet = np.insert(self._alphabet, self._place(self.text(number)), number)
         else:
-            self._sorted = sorted(self._sorted + fresh)
-            self._alphabet = np.fromiter(map(self._numbers.__getitem__, self._sorted), np.int32, len(self._sorted))
+            self._alphabet = np.array(sorted([*self._alphabet.tolist(), *fresh], key=self.text), np.int32)
+
+    def _place(self, text: str) -> int:
+        """Return how many cores come before a text in the alphabet."""
+        return bisect_left(self._alphabet, text, key=self.text)

@@ -54,9 +54,8 @@ class Votes:
 
     def after(self, core: int) -> Votes:
         """Return the votes for what comes next, of the places that voted for `core`; not 0, the end of a text."""
-        rows = (self.cores == core).nonzero()[0]
-        agreements = np.minimum(self.agreements[rows] + 1, REACH)
-        return Votes(self.tape, self.places[rows] + 1, agreements, self.weights[rows])
+        votes = self.rows((self.cores == core).nonzero()[0])
+        return Votes(self.tape, votes.places + 1, np.minimum(votes.agreements + 1, REACH), votes.weights)
 
 
 @dataclass(frozen=True)

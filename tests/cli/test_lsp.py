@@ -242,9 +242,14 @@ def test_a_home_that_cannot_be_used_and_completion_switched_off_are_quiet(live: 
     asyncio.run(talk())
 
 
+def message(method: str, identity: int | None, **params: object) -> bytes:
+    body = {"jsonrpc": "2.0", "method": method, "params": params} | ({"id": identity} if identity else {})
+    encoded = json.dumps(body).encode()
+    return b"Content-Length: %d\r\n\r\n%s" % (len(encoded), encoded)
+
+
 def test_garbage_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}).encode()
-    hello = b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    hello = message("initialize", 1, capabilities={})
     for sent in (
         b"Content-Length: 5\r\n\r\nhello",
         b"Content-Length: -3\r\n\r\n",
@@ -265,11 +270,6 @@ def test_garbage_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
 
 
 def test_an_editor_may_talk_through_one_socket_or_write_all_to_a_file(tmp_path: Path) -> None:
-    def message(method: str, identity: int | None, **params: object) -> bytes:
-        body = {"jsonrpc": "2.0", "method": method, "params": params} | ({"id": identity} if identity else {})
-        encoded = json.dumps(body).encode()
-        return b"Content-Length: %d\r\n\r\n%s" % (len(encoded), encoded)
-
     talk = message("initialize", 1, capabilities={}) + message("shutdown", 2) + message("exit", None)
     command = [sys.executable, "-P", "-m", "bough_cli", "lsp"]
     environment = dict(os.environ) | {"BOUGH_HOME": str(tmp_path / "home")}

@@ -126,8 +126,7 @@ def test_what_is_no_longer_held_leaves_the_tape_while_texts_come_and_questions_a
     newest = corpus.vocabulary.encode("round_59")
     (place,) = [place for segment in corpus.segments() for place in segment.places(int(newest[0]))]
     assert corpus.tape.slots[place] == corpus.entries["changed.py", SAVED].slot
-    engine_text = corpus.text(corpus.entries["changed.py", SAVED])
-    assert engine_text == f"{text}round_59 = 1\n"
+    assert corpus.text(corpus.entries["changed.py", SAVED]) == f"{text}round_59 = 1\n"
 
 
 def finished(merge: Generator[None, None, Segment]) -> Segment:
