@@ -37,6 +37,20 @@ class Withheld:
 
 
 @dataclass
+class Failing:
+    """Background work that has failed, `failures` times, last at `failed_at` (seconds since the epoch).
+
+    `recovered`: it has gone well for a while since.
+    """
+
+    work: str
+    failures: int
+    reason: str
+    failed_at: float
+    recovered: bool
+
+
+@dataclass
 class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch."""
 
