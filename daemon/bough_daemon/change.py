@@ -13,7 +13,7 @@ from bough_daemon.branches import Snapshot
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.files import apply, rescue
 from bough_daemon.filters import ignored_under
-from bough_daemon.heads import Moves, move_head, move_refs, operation
+from bough_daemon.heads import Moves, check_idle, move_head, move_refs
 from bough_daemon.journal import Deed, Hop, Journal
 from bough_daemon.live import Live
 from bough_daemon.objects import Entry
@@ -115,9 +115,7 @@ def check_ready(live: Live) -> None:
     broken = journal_of(live).interrupted()
     if broken is not None:
         raise NotPossibleNow(f"`{broken.kind}` was cut short; `bough undo` takes it back", kind=broken.kind)
-    under_way = operation(live.worktree)
-    if under_way is not None:
-        raise NotPossibleNow(f"a {under_way} is under way here; finish or abort it first", operation=under_way)
+    check_idle(live.worktree)
     unmerged = index.unmerged_paths(live.worktree)
     if unmerged:
         raise NotPossibleNow(f"{unmerged[0]} has conflicts that are not resolved yet", path=unmerged[0])

@@ -9,21 +9,52 @@ from bough_daemon.errors import CheckedOutElsewhere, NotPossibleNow
 from bough_daemon.worktree import Head, Worktree
 
 BRANCHES = "refs/heads/"
+# In the order in which Git itself decides (wt-status.c): a rebase picks and merges on its way. Each linked worktree has
+# its own of these.
 OPERATIONS = {
-    "MERGE_HEAD": "merge",
-    "rebase-merge": "rebase",
+    "rebase-apply/applying": "am",
     "rebase-apply": "rebase",
+    "rebase-merge": "rebase",
+    "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
-    "BISECT_LOG": "bisect",
 }
+SEQUENCED = {b"pick": "cherry-pick", b"p": "cherry-pick", b"revert": "revert"}  # first words of sequencer/todo
+NAMES = {"rebase": "a rebase", "merge": "a merge", "cherry-pick": "a cherry-pick", "revert": "a revert"}
 
 Moves = Mapping[str, tuple[str | None, str | None]]
 
 
 def operation(worktree: Worktree) -> str | None:
-    """Return the git operation that is under way here (merge, rebase, …), or None."""
-    return next((word for name, word in OPERATIONS.items() if os.path.exists(f"{worktree.git_dir}/{name}")), None)
+    """Return the git command (merge, rebase, …) that is under way here and was not finished, or None."""
+    found = next((word for name, word in OPERATIONS.items() if os.path.exists(f"{worktree.git_dir}/{name}")), None)
+    if found is None:
+        found = _sequenced(worktree)
+    if found is None and os.path.exists(f"{worktree.git_dir}/BISECT_LOG"):
+        return "bisect"
+    return found
+
+
+def _sequenced(worktree: Worktree) -> str | None:
+    """Return which command has more commits to pick or revert, after one of them was committed by hand."""
+    try:
+        with open(f"{worktree.git_dir}/sequencer/todo", "rb") as todo:
+            words = [line.split(maxsplit=1)[0] for line in todo if line.strip() and not line.startswith(b"#")]
+    except FileNotFoundError:
+        return None
+    return SEQUENCED.get(words[0] if words else b"pick", "cherry-pick")
+
+
+def check_idle(worktree: Worktree) -> None:
+    """Raise NotPossibleNow, with the way out, while a git command is under way here."""
+    command = operation(worktree)
+    if command is None:
+        return
+    way_out = f"Finish it with `git {command} --continue`, or give it up with `git {command} --abort`."
+    if command == "bisect":
+        way_out = "End it with `git bisect reset`."
+    name = NAMES.get(command, f"`git {command}`")
+    raise NotPossibleNow(f"{name} is under way here", operation=command, hint=way_out)
 
 
 def commit_of(worktree: Worktree, ref: str) -> str | None:

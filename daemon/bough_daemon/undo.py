@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from bough_daemon import index, place
 from bough_daemon.branches import Snapshot
 from bough_daemon.change import Change, carry_out, journal_of, recover, steadily
-from bough_daemon.errors import NothingToUndo, NotPossibleNow
-from bough_daemon.heads import backward, check_free, commit_of, operation
+from bough_daemon.errors import NothingToUndo
+from bough_daemon.heads import backward, check_free, check_idle, commit_of
 from bough_daemon.hop import was_ignored
 from bough_daemon.journal import Deed
 from bough_daemon.live import Live
@@ -35,9 +35,7 @@ async def undo(live: Live) -> Undone:
     After a hop, everything is as before it; after other commands, later edits of other files stay. What is replaced is
     recorded like before any command.
     """
-    under_way = operation(live.worktree)
-    if under_way is not None:
-        raise NotPossibleNow(f"a {under_way} is under way here; finish or abort it first", operation=under_way)
+    check_idle(live.worktree)
     left = await live.owner.run(recover, live)
 
     async def attempt() -> Undone:
