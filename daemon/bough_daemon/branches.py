@@ -8,64 +8,11 @@ after any number of merges. What a snapshot stands on and why it was taken is sa
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from bough_daemon.objects import Objects
 from bough_daemon.store import LIVE, SHARED, Store
+from bough_daemon.timeline import BASE, EVENT, PREVIOUS, SHARED_AS, Snapshot, read_snapshot
 from bough_daemon.withheld import shared_tree, withheld_paths
-
-BASE, EVENT, PREVIOUS, SHARED_AS = "Bough-Base", "Bough-Event", "Bough-Previous", "Bough-Shared"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One commit on a live branch.
-
-    `base`: the commit that HEAD stood on. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`,
-    `restore`). `previous`: the snapshot before it in time. `shared`: the commit that the team sees in its place.
-    `time`: seconds since the epoch.
-    """
-
-    oid: str
-    tree: str
-    base: str
-    event: str
-    title: str
-    time: int
-    author: str
-    previous: str | None
-    shared: str
-
-
-def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
-    """Return the snapshot that a commit is, or None for a commit that Bough did not make."""
-    commit = objects.commit(oid)
-    base = commit.trailer(BASE)
-    if base is None:
-        return None
-    return Snapshot(
-        oid=oid,
-        tree=commit.tree,
-        base=base,
-        event=commit.trailer(EVENT) or "save",
-        title=commit.message.split("\n", 1)[0],
-        time=commit.time,
-        author=f"{commit.author} <{commit.email}>",
-        previous=commit.trailer(PREVIOUS) or (commit.parents[0] if commit.parents else None),
-        shared=commit.trailer(SHARED_AS) or oid,
-    )
-
-
-def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
-    """Yield the snapshots of a branch, newest first, for as long as the store has them."""
-    at: str | None = tip
-    while at is not None and objects.exists(at):
-        snapshot = read_snapshot(objects, at)
-        if snapshot is None:
-            return
-        yield snapshot
-        at = snapshot.previous
 
 
 class Branch:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TypeVar
 
 from bough_daemon import index, place
-from bough_daemon.branches import Snapshot
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.files import apply, rescue
 from bough_daemon.filters import ignored_under
@@ -19,6 +18,7 @@ from bough_daemon.live import Live
 from bough_daemon.objects import Entry
 from bough_daemon.picture import Disturbed, Picture, differences, is_file
 from bough_daemon.place import Place
+from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Head
 
 TRIES = 5  # of a command, while somebody saves in the very moment that it places files

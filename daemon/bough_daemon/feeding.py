@@ -13,7 +13,6 @@ from bough_completion.client import CompletionClient, Gone
 from bough_completion.query import SAVED, Kind, Origin
 from bough_completion.wire import Blob
 
-from bough_daemon.branches import Snapshot
 from bough_daemon.completion_process import Running
 from bough_daemon.errors import BoughError, StoreDamaged
 from bough_daemon.held import Held
@@ -22,6 +21,7 @@ from bough_daemon.owner import Owner
 from bough_daemon.reading import SLICE_FILES, Change, Reader, as_text
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
+from bough_daemon.timeline import Snapshot
 from bough_daemon.usage import UseLog
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 
 from bough_daemon import index, place
-from bough_daemon.branches import Snapshot
 from bough_daemon.change import Change, carry_out, check_ready, journal_of, overlooked, steadily
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
@@ -17,6 +16,7 @@ from bough_daemon.merging import merge_commits
 from bough_daemon.picture import Picture, differences
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
+from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Head
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bough_daemon import index
-from bough_daemon.branches import Snapshot
 from bough_daemon.change import TRIES, Change, carry_out, check_ready
 from bough_daemon.commits import authors_of, commit, run_hook, trailers_for
 from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow
@@ -21,6 +20,7 @@ from bough_daemon.report import printable
 from bough_daemon.sides import Both
 from bough_daemon.target import RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
+from bough_daemon.timeline import Snapshot
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000

@@ -6,10 +6,11 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bough_daemon.branches import Branch, Snapshot
+from bough_daemon.branches import Branch
 from bough_daemon.errors import UnknownMember
 from bough_daemon.owner import Owner
 from bough_daemon.store import Store
+from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Worktree
 
 

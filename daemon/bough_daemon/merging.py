@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import pygit2
 
-from bough_daemon.branches import Snapshot
 from bough_daemon.change import Change, carry_out, check_ready, overlooked, steadily
 from bough_daemon.errors import UnrelatedHistory
 from bough_daemon.git import Git
@@ -22,6 +21,7 @@ from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
+from bough_daemon.timeline import Snapshot
 
 FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
 WHO = "bough <bough@localhost> 0 +0000"

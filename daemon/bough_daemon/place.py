@@ -11,13 +11,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bough_daemon import index
-from bough_daemon.branches import Snapshot
 from bough_daemon.durable import sync_filesystem
 from bough_daemon.files import in_the_way, unusual_modes
 from bough_daemon.filters import not_given_back
 from bough_daemon.live import Live
 from bough_daemon.objects import FILE, FOLDER, Entry, Objects
 from bough_daemon.picture import Picture
+from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Head
 
 FILES, INDEX, SHARED_INDEX, NAMED, RAW, FACTS = "files", "index", "shared-index", "named", "raw", "place.json"

@@ -14,7 +14,7 @@ from itertools import islice
 
 from bough_daemon import sync
 from bough_daemon.acts import Hands, perform
-from bough_daemon.branches import Branch, Snapshot, read_snapshot, timeline
+from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BoughError, UnknownMember
@@ -43,6 +43,7 @@ from bough_daemon.session import Session
 from bough_daemon.store import LIVE, Store
 from bough_daemon.sync import Teammate, TeamSync
 from bough_daemon.terminal import Terminal
+from bough_daemon.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bough_daemon.branches import Snapshot, timeline
 from bough_daemon.change import Change, carry_out, check_ready, steadily
 from bough_daemon.errors import NotPossibleNow, UnknownPath, UnknownSnapshot
 from bough_daemon.index import hidden_paths
@@ -16,6 +15,7 @@ from bough_daemon.live import Live
 from bough_daemon.objects import FILE, FOLDER, Entry
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Picture
+from bough_daemon.timeline import Snapshot, timeline
 
 AGO = re.compile(r"(\d+)\s*(s|m|h|d)[a-z]*(\s+ago)?", re.IGNORECASE)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

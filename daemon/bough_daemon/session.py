@@ -9,13 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 
-from bough_daemon.branches import Branch, Snapshot
+from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
 from bough_daemon.errors import BoughError, NoCommitYet
 from bough_daemon.owner import Owner
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
+from bough_daemon.timeline import Snapshot
 from bough_daemon.watch import FolderWatch
 from bough_daemon.worktree import Head, Worktree
 

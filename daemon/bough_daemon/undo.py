@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bough_daemon import index, place
-from bough_daemon.branches import Snapshot
 from bough_daemon.change import Change, carry_out, journal_of, recover, steadily
 from bough_daemon.errors import NothingToUndo
 from bough_daemon.heads import backward, check_free, check_idle, commit_of
@@ -14,6 +13,7 @@ from bough_daemon.journal import Deed
 from bough_daemon.live import Live
 from bough_daemon.picture import Picture, Step, differences
 from bough_daemon.place import Place
+from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Head
 
 

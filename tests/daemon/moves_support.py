@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bough_daemon.branches import Branch, Snapshot, read_snapshot
+from bough_daemon.branches import Branch
 from bough_daemon.live import Live, Teammate
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.owner import Owner
 from bough_daemon.sides import Decided, Sides, both_changed
 from bough_daemon.store import LIVE, Store
 from bough_daemon.terminal import NOTHING, Finished
+from bough_daemon.timeline import Snapshot, read_snapshot
 from bough_daemon.worktree import Worktree
 
 from tests.daemon import support

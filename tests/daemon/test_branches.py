@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bough_daemon.branches import Branch, timeline
+from bough_daemon.branches import Branch
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.store import KEPT, LIVE, SHARED, Store
+from bough_daemon.timeline import timeline
 
 from tests.daemon.support import git, make_repository
 

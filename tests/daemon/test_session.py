@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from bough_daemon.branches import Branch, Snapshot, timeline
+from bough_daemon.branches import Branch
 from bough_daemon.errors import StoreGone
 from bough_daemon.owner import Owner
 from bough_daemon.session import Session
 from bough_daemon.store import Store
+from bough_daemon.timeline import Snapshot, timeline
 from bough_daemon.worktree import Worktree
 
 from tests.daemon.support import git, make_repository, tree_by_git, write_files

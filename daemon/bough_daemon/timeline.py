@@ -1,0 +1,63 @@
+"""The timeline of a live branch: its snapshots, newest first, whatever became of HEAD meanwhile.
+
+A snapshot is a commit. What a reader cannot tell from its tree and its parents is said in trailers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bough_daemon.objects import Objects
+
+BASE, EVENT, PREVIOUS, SHARED_AS = "Bough-Base", "Bough-Event", "Bough-Previous", "Bough-Shared"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One commit on a live branch.
+
+    `base`: the commit that HEAD was at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`,
+    `restore`). `previous`: the snapshot before it in time. `shared`: the commit that the team sees in its place.
+    `time`: seconds since the epoch.
+    """
+
+    oid: str
+    tree: str
+    base: str
+    event: str
+    title: str
+    time: int
+    author: str
+    previous: str | None
+    shared: str
+
+
+def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
+    """Return the snapshot that a commit is, or None for a commit that Bough did not make."""
+    commit = objects.commit(oid)
+    base = commit.trailer(BASE)
+    if base is None:
+        return None
+    return Snapshot(
+        oid=oid,
+        tree=commit.tree,
+        base=base,
+        event=commit.trailer(EVENT) or "save",
+        title=commit.message.split("\n", 1)[0],
+        time=commit.time,
+        author=f"{commit.author} <{commit.email}>",
+        previous=commit.trailer(PREVIOUS) or (commit.parents[0] if commit.parents else None),
+        shared=commit.trailer(SHARED_AS) or oid,
+    )
+
+
+def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
+    """Yield the snapshots of a branch, newest first, for as long as the store has them."""
+    at: str | None = tip
+    while at is not None and objects.exists(at):
+        snapshot = read_snapshot(objects, at)
+        if snapshot is None:
+            return
+        yield snapshot
+        at = snapshot.previous
