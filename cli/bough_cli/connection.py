@@ -1,11 +1,12 @@
-"""Reach the daemon from the folder that the user stands in, starting it where that is what they would want."""
+"""Reach the daemon from the folder that the user is in, starting it where that is what they would want."""
 
 from __future__ import annotations
 
 import os
+import shlex
 
 from bough_daemon.client import Client
-from bough_daemon.errors import DaemonNotRunning
+from bough_daemon.errors import DaemonNotRunning, NotPossibleNow
 from bough_daemon.home import Home
 from bough_daemon.launch import ensure_running, is_running
 from bough_daemon.remembered import LiveTrees
@@ -13,8 +14,18 @@ from bough_daemon.worktree import Worktree, live_root
 
 
 def here() -> str:
-    """Return the folder that the user stands in."""
-    return os.getcwd()
+    """Return the folder that the user is in; raise NotPossibleNow where it was removed meanwhile."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        name = os.environ.get("PWD", "")
+        there = name
+        while there and not os.path.isdir(there):
+            there = os.path.dirname(there) if there != "/" else ""
+        raise NotPossibleNow(
+            f"the folder you are in was removed{f': {name}' if name else ''}",
+            hint=f"Run `cd {shlex.quote(there or '/')}`, then try again.",
+        ) from None
 
 
 def home() -> Home:

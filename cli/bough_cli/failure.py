@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ import typer
 from bough_daemon import errors
 from bough_daemon.report import printable
 
+OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF}
 NOT_NOW, USAGE, CONFLICTS, NO_DAEMON, OUR_FAULT = 1, 2, 3, 4, 70
 
 TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
@@ -74,7 +76,9 @@ def show(error: BaseException) -> int:
         where = context.command_path if context is not None else "bough"
         return _report(error.format_message().rstrip("."), "", f"Run `{where} --help`.", USAGE)
     if isinstance(error, OSError) and error.errno is not None:
-        return _report(f"{error.filename or 'the output'}: {error.strerror}", "", "", NOT_NOW)
+        # What names no file was written to the terminal or the pipe, or is a limit of the system.
+        where = error.filename or ("the output" if error.errno in OUTPUT_FAILS else "")
+        return _report(f"{where}: {error.strerror}" if where else str(error.strerror), "", "", NOT_NOW)
     logging.getLogger(__name__).debug("unexpected", exc_info=error)
     told = "".join(traceback.format_exception(error)) if os.environ.get("BOUGH_TRACEBACK") else ""
     _say("", told.rstrip())

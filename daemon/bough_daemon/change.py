@@ -167,7 +167,7 @@ def _steps(live: Live, change: Change, before: Place, lock: index.Lock) -> Itera
     worktree, old, new = live.worktree, before.picture, change.picture
 
     def place_files(now: Picture, then: Picture) -> None:
-        apply(worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared)
+        apply(worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared, cwd=live.cwd)
 
     yield partial(place_files, old, new), partial(place_files, new, old)
     if change.refs:

@@ -18,7 +18,7 @@ from bough_daemon.errors import DiskFull, NotPossibleNow
 from bough_daemon.filters import cleaned, converted
 from bough_daemon.ground import Ground, blob_id, kind_of
 from bough_daemon.objects import EXECUTABLE, FOLDER, Entry, Objects
-from bough_daemon.paths import folders_above
+from bough_daemon.paths import folder_of, folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, differences, is_file
 from bough_daemon.placing import Placing, stages
 from bough_daemon.rules import is_sparse
@@ -28,22 +28,31 @@ NAME_LIMIT_BYTES = 255  # of every file system in common use
 
 
 def apply(
-    worktree: Worktree, objects: Objects, old: Picture, new: Picture, *, scratch: str, spared: Collection[str] = ()
+    worktree: Worktree,
+    objects: Objects,
+    old: Picture,
+    new: Picture,
+    *,
+    scratch: str,
+    spared: Collection[str] = (),
+    cwd: str = "",
 ) -> None:
     """Change the files from `old`, which we believe they are, to `new`; only paths that differ are touched.
 
-    `scratch`: a folder that keeps what stood in the tree until all is well. `spared`: paths that are left alone. Raise
-    HostilePath or NotPossibleNow before anything is touched; Disturbed, and any failure on the way, leave the files as
-    they were.
+    `scratch`: a folder that keeps what stood in the tree until all is well. `spared`: paths that are left alone. `cwd`:
+    the folder that the user is in, which stays even where nothing is left in it. Raise HostilePath or NotPossibleNow
+    before anything is touched; Disturbed, and any failure on the way, leave the files as they were.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with Ground(worktree.root) as ground:
+        occupied = _occupied(worktree.root, cwd)
         _check_reachable(ground, steps)
+        _check_free(steps, occupied)
         steps = _believe(worktree, objects, ground, steps, old, new)
         if not steps:
             return
         try:
-            Placing(ground, objects, steps, new).carry_out(worktree, _near(worktree.root, scratch))
+            Placing(ground, objects, steps, new, occupied).carry_out(worktree, _near(worktree.root, scratch))
         except OSError as failure:
             raise _named(failure) from failure
 
@@ -145,6 +154,24 @@ def _check_reachable(ground: Ground, steps: Iterable[Step]) -> None:
         inner = min(_inner_repositories(ground.files_below(step.path)), default="") if step.arrives else ""
         if inner:
             raise NotPossibleNow(f"{inner.rstrip('/')} is a repository of its own, and in the way", path=inner)
+
+
+def _occupied(root: str, cwd: str) -> frozenset[str]:
+    """Return the folders that a user in `cwd` would lose the ground with: it, and those that it is in."""
+    inside = os.path.relpath(os.path.realpath(cwd), root) if cwd else "."
+    return frozenset() if inside.split(os.sep)[0] in (".", "..") else frozenset([inside, *folders_above(inside)])
+
+
+def _check_free(steps: Iterable[Step], occupied: Collection[str]) -> None:
+    """Raise NotPossibleNow where a file is to come to where the folder is that the user is in."""
+    for step in steps:
+        if step.arrives and step.path in occupied:
+            top = "the top folder of the working tree"
+            raise NotPossibleNow(
+                f"{step.path} would become a file, and you are in that folder",
+                path=step.path,
+                hint=f"Run the command in {folder_of(step.path) or top}.",
+            )
 
 
 def _check_folder(ground: Ground, folder: str, home: int) -> None:

@@ -28,7 +28,7 @@ class Live:
     """A worktree with its store and live branch.
 
     `owner`: the thread that all work on the store runs on. `save`: take an exact snapshot now and return it.
-    `teammate`: the branch of a name, or None.
+    `teammate`: the branch of a name, or None. `cwd`: the folder that the command was typed in; empty: unknown.
     """
 
     worktree: Worktree
@@ -37,6 +37,7 @@ class Live:
     owner: Owner
     save: Callable[[], Awaitable[Snapshot]]
     teammate: Callable[[str], Teammate | None]
+    cwd: str = ""
 
     @property
     def scratch(self) -> str:

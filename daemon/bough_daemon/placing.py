@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from bough_daemon.changes import STAGE
 from bough_daemon.errors import HostilePath
@@ -28,14 +28,17 @@ class Placing:
     """The steps from what stands in the tree to the picture `new`.
 
     In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
-    comes, after it what went.
+    comes, after it what went. `occupied`: folders that stay even where nothing is left in them.
     """
 
-    def __init__(self, ground: Ground, objects: Objects, steps: list[Step], new: Picture) -> None:
+    def __init__(
+        self, ground: Ground, objects: Objects, steps: list[Step], new: Picture, occupied: Collection[str] = ()
+    ) -> None:
         self.ground = ground
         self.objects = objects
         self.steps = steps
         self.new = new
+        self._occupied = occupied
         self._modes = dict(new.modes)
         self._ready: dict[int, str] = {}  # the blob of what comes, by step
         self._swapped: list[int] = []
@@ -226,7 +229,7 @@ class Placing:
 
     def _remove_empty(self, folders: Iterable[str]) -> None:
         """Remove those of `folders` that nothing is left in, and remember their permissions."""
-        for folder in sorted(set(folders), reverse=True):
+        for folder in sorted(set(folders).difference(self._occupied), reverse=True):
             status = self.ground.status(folder)
             if status is None or not stat.S_ISDIR(status.st_mode):
                 continue

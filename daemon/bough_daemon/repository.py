@@ -248,15 +248,17 @@ class Repository:
 
     async def act(self, session: Session, act: Act, terminal: Terminal) -> Done:
         """Run a command that changes the user's files; commands on one working tree take turns."""
-        hands = Hands(self.live(session), terminal, self._workers.merge, self._landed, self.sync.publish_landed)
+        hands = Hands(
+            self.live(session, act.path), terminal, self._workers.merge, self._landed, self.sync.publish_landed
+        )
         if act.command in MERGING:
             self._spawn(asyncio.to_thread(self._workers.warm))
         async with session.acting():
             return await perform(act, hands)
 
-    def live(self, session: Session) -> Live:
-        """Return a working tree as the commands that change its files see it."""
-        return Live(session.worktree, self.store, session.branch, self.owner, session.save, self._branch_of)
+    def live(self, session: Session, cwd: str = "") -> Live:
+        """Return a working tree as the commands that change its files see it; `cwd`: where the command was typed."""
+        return Live(session.worktree, self.store, session.branch, self.owner, session.save, self._branch_of, cwd)
 
     def _branch_of(self, name: str) -> LiveBranch | None:
         """Return the live branch of a name: a teammate's, or that of another working tree of mine."""

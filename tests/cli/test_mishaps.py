@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -58,6 +60,35 @@ def test_what_a_hop_places_has_the_usual_permissions(members: Callable[[str], Me
     os.umask(umask)
     assert (bob.tree / "new/file.txt").stat().st_mode & 0o777 == 0o666 & ~umask
     assert (bob.tree / "new").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_the_folder_that_a_command_is_typed_in_stays(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    alice.bough("save", "--wait", "bob")
+    write_files(bob.tree, {"only mine/x.txt": b"x"})
+    inside = bob.tree / "only mine"
+    number = inside.stat().st_ino
+    assert bob.types("hop", "alice", where=inside).code == 0
+    assert inside.stat().st_ino == number and not list(inside.iterdir())
+    assert bob.types("back", where=inside).code == 0
+    assert inside.stat().st_ino == number and (inside / "x.txt").read_bytes() == b"x"
+
+
+def test_a_folder_that_is_gone_is_told_with_the_way_out(alice: Member) -> None:
+    gone = alice.tree / "it's gone" / "deep"
+    gone.mkdir(parents=True)
+    shell = f"{shlex.quote(sys.executable)} -P -m bough_cli status"
+    left = 'cd "$1" && rm -r ../../"it\'s gone" && '
+    done = subprocess.run(
+        ["bash", "-c", left + shell, "bash", str(gone)], capture_output=True, text=True, cwd=alice.tree, check=False
+    )
+    assert done.returncode == 1, done
+    assert done.stderr.splitlines() == [
+        f"Error: the folder you are in was removed: {gone}",
+        f"Hint: Run `cd {shlex.quote(str(alice.tree))}`, then try again.",
+    ]
 
 
 def test_a_file_that_is_being_written_is_not_replaced(members: Callable[[str], Member]) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,48 @@ def test_undo_takes_a_hop_and_a_way_back_back(here: Desk) -> None:
     here.do(undo(here.live))
     here.do(undo(here.live))
     assert everything(here.root) == home
+
+
+def in_folder(here: Desk, inside: str) -> None:
+    """Type what follows in a folder of the working tree."""
+    here.live = replace(here.live, cwd=str(here.root / inside))
+
+
+def test_the_folder_that_the_user_is_in_stays(here: Desk) -> None:
+    here.teammate_at("alice", {"d/b.txt": None, "d/e/c.txt": None})
+    write_files(here.root, {"mine/deep/x.txt": b"x\n", "mine/y.txt": b"y\n"})
+    for inside in ("mine/deep", "mine", "d/e", ""):
+        in_folder(here, inside)
+        before, number = everything(here.root), (here.root / inside).stat().st_ino
+        enter(here)
+        assert (here.root / inside).stat().st_ino == number
+        assert not (here.root / ("mine" if inside.startswith("d") else "d")).exists()
+        leave(here)
+        assert (here.root / inside).stat().st_ino == number and everything(here.root) == before
+
+
+def test_a_file_does_not_come_to_where_the_user_is(here: Desk) -> None:
+    here.teammate_at("alice", {"d": b"a file\n"})
+    in_folder(here, "d/e")
+    before = everything(here.root)
+    with pytest.raises(NotPossibleNow, match="you are in that folder"):
+        enter(here)
+    assert everything(here.root) == before
+    in_folder(here, "")
+    enter(here)
+    assert (here.root / "d").read_bytes() == b"a file\n"
+
+
+def test_a_folder_reached_by_a_link_or_outside_is_no_matter(here: Desk, tmp_path: Path) -> None:
+    here.teammate_at("alice", {"d/b.txt": None, "d/e/c.txt": None})
+    (tmp_path / "link").symlink_to(here.root / "d/e")
+    here.live = replace(here.live, cwd=str(tmp_path / "link"))
+    enter(here)
+    assert (here.root / "d/e").is_dir()
+    leave(here)
+    here.live = replace(here.live, cwd=str(tmp_path))
+    enter(here)
+    assert not (here.root / "d").exists()
 
 
 @pytest.mark.parametrize("state", ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"])
