@@ -18,7 +18,7 @@ from bough_daemon.objects import Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.report import printable
 from bough_daemon.sides import Both
-from bough_daemon.target import RemoteMoved, Target, newest
+from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
 
@@ -67,7 +67,7 @@ async def land(live: Live, terminal: Terminal, message: str, both: Both, *, land
     if not message.strip():
         raise BadUsage("a landed commit needs a message")
     await live.owner.run(check_ready, live)
-    target = await live.owner.run(Target.of, live.worktree)
+    target = await Target.of(live, terminal)
     await live.owner.run(check_free, live.worktree, target.ref)
     mine = await live.save()
     for race in range(RACES):
@@ -140,7 +140,7 @@ def _onto(
         raise NotPossibleNow(
             f"there is no branch {target.name} to land on",
             branch=target.name,
-            hint='Name the shared branch in .bough.toml: `[land]`, `branch = "…"`.',
+            hint=NAME_IT,
         )
     return onto
 
