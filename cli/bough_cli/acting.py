@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from json import loads
 
 import typer
+from bough_daemon.git import unbound
 from bough_daemon.report import Act
 
 from bough_cli import output
@@ -34,7 +35,7 @@ class Terminal:
         done = subprocess.run(
             arguments,
             cwd=directory,
-            env=dict(os.environ) | dict(environment),
+            env=unbound(os.environ) | dict(environment),
             input=stdin,
             capture_output=True,
             check=False,

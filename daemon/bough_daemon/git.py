@@ -28,6 +28,24 @@ QUIET_CONFIG = (
     "maintenance.auto=false",
 )
 
+# `git rev-parse --local-env-vars`, without the settings of `git -c` and GIT_CONFIG_COUNT: git itself hands those on to
+# other repositories. A namespace and the quarantine of a push belong to one repository as well.
+BINDING = frozenset(
+    """
+    GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE
+    GIT_INDEX_FILE GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE GIT_NO_REPLACE_OBJECTS GIT_OBJECT_DIRECTORY GIT_PREFIX
+    GIT_QUARANTINE_PATH GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE GIT_WORK_TREE
+    """.split()
+)
+
+
+def unbound(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the variables by which a surrounding hook or alias binds git to its repository.
+
+    What is the user's own stays: identity, ssh, askpass, settings.
+    """
+    return {name: value for name, value in environment.items() if name not in BINDING}
+
 
 def quiet_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for a background child: the process's own, without any `GIT_*`, plus `extra`."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 
 from bough_daemon.errors import BadUsage, NotLive
-from bough_daemon.git import Git, quoted
+from bough_daemon.git import Git, quoted, unbound
 from bough_daemon.worktree import Worktree
 
 READING = frozenset(
@@ -61,8 +61,7 @@ def run_in_view(path: str, arguments: Sequence[str]) -> int:
     check_reads(arguments)
     with tempfile.TemporaryDirectory(prefix="bough-view-") as folder:
         make_view(worktree, store, folder)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
-        environment |= {
+        environment = unbound(os.environ) | {
             "GIT_DIR": folder,
             "GIT_WORK_TREE": worktree.root,
             "GIT_INDEX_FILE": os.path.join(folder, "index"),

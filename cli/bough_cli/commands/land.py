@@ -10,8 +10,10 @@ from bough_cli.acting import act
 
 
 def land(
-    message: Annotated[str, typer.Option("-m", "--message", metavar="MESSAGE", help="What the commit says.")],
+    message: Annotated[
+        list[str], typer.Option("-m", "--message", metavar="MESSAGE", help="Commit message; again for a paragraph.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Put your work on the shared branch: merge, commit, publish, in one step."""
-    act("land", {"message": message}, json=json)
+    act("land", {"message": "\n\n".join(message)}, json=json)
