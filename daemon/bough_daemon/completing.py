@@ -17,13 +17,13 @@ from bough_daemon.errors import BadSetting, BadUsage, BoughError, DaemonFailed, 
 from bough_daemon.feeding import Feeder
 from bough_daemon.home import Home
 from bough_daemon.owner import Owner
+from bough_daemon.private_names import is_secret
 from bough_daemon.reading import as_text
 from bough_daemon.report import Continuation, Continuations, Doors, Place, Use
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.settings import Settings, read_settings
 from bough_daemon.usage import UseLog
-from bough_daemon.withheld import is_secret
 from bough_daemon.worktree import live_root, whole
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import pygit2
 
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.objects import EXECUTABLE, FILE, Commit, Entry, Objects
-from bough_daemon.withheld import is_secret
+from bough_daemon.private_names import is_secret
 
 T = TypeVar("T")
 

@@ -181,7 +181,7 @@ class Repository:
             hopped_to=hop.name if hop is not None else "",
             withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
             teammates=[self._teammate_status(one) for one in teammates],
-            files=self._files(tip.base, tip.tree),
+            files=[path for path in self._files(tip.base, tip.tree) if path not in session.branch.withheld],
         )
 
     def _teammate_status(self, one: Teammate) -> TeammateStatus:

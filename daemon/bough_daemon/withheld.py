@@ -1,46 +1,69 @@
-"""What stays at home: paths that are recorded on the member's own branch but never leave in the stream."""
+"""What stays at home: paths that are recorded on the member's own branch but never leave in the stream.
+
+docs/withheld.md has the list as a user reads it.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
-from bough_daemon.objects import FILE, Entry, Objects
+from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
+from bough_daemon.private_names import EDITORS, why_private
 
 SIZE_LIMIT_BYTES = 10 * 1000 * 1000
-
-SECRET = re.compile(
-    r"""
-      \.env (\.(?!example$|sample$|template$|dist$|defaults$).*)?   # .env, .env.local; not .env.example
-    | .* \. (pem|key|p12|pfx|pkcs12|jks|keystore|kdbx|ppk)
-    | id_(rsa|dsa|ecdsa|ed25519)(_sk)?
-    | \.netrc | \.pgpass | \.pypirc | \.htpasswd | \.git-credentials
-    | .*\.tfvars(\.json)?
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-
-
-def is_secret(path: str) -> bool:
-    """Return whether a path's last part is named as keys, keystores and environments with passwords are."""
-    return SECRET.fullmatch(path.rsplit("/", 1)[-1]) is not None
+TOO_LARGE = "not committed yet, and larger than 10 MB"
+NESTED = "a Git repository of its own; `git submodule add` it to share it, or ignore it"
+SECTION = re.compile(rb"\s*\[\s*submodule\b", re.IGNORECASE)
+PATH = re.compile(rb'\s*path\s*=\s*((?:"(?:[^"\\]|\\.)*"|\\.|[^"\\#;])*)', re.IGNORECASE)
+QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"|((?:\\.|[^"\\])+)')
+ESCAPED = {b"n": b"\n", b"t": b"\t", b"b": b"\b"}
 
 
 def withheld_paths(objects: Objects, base_tree: str, tree: str) -> dict[str, str]:
     """Return the reason for each path of `tree` that must not leave; what the base has already may."""
     reasons: dict[str, str] = {}
     for path, before, now in objects.difference(base_tree, tree):
-        if now is None:
-            continue
-        if is_secret(path):
-            reasons[path] = "named like a secret"
-        elif before is None and now.mode & FILE == FILE and objects.size(now.oid) > SIZE_LIMIT_BYTES:
-            reasons[path] = "not committed yet, and larger than 10 MB"
+        reason = _why_withheld(objects, tree, path, before, now) if now is not None else None
+        if reason is not None:
+            reasons[path] = reason
     return reasons
 
 
-def shared_tree(objects: Objects, base_tree: str, tree: str, withheld: dict[str, str]) -> str:
+def _why_withheld(objects: Objects, tree: str, path: str, before: Entry | None, now: Entry) -> str | None:
+    by_name = why_private(path)
+    if by_name is not None and (before is None or by_name != EDITORS):
+        return by_name
+    if now.mode == SUBMODULE and (before is None or before.mode != SUBMODULE):
+        modules = objects.entry(tree, ".gitmodules")
+        if modules is not None and modules.mode & FILE == FILE and path in submodule_paths(objects.blob(modules.oid)):
+            return None
+        return NESTED
+    if before is None and now.mode & FILE == FILE and objects.size(now.oid) > SIZE_LIMIT_BYTES:
+        return TOO_LARGE
+    return None
+
+
+def shared_tree(objects: Objects, base_tree: str, tree: str, withheld: Mapping[str, str]) -> str:
     """Return `tree` with every withheld path as the base has it, or without it."""
     if not withheld:
         return tree
     back: dict[str, Entry | None] = {path: objects.entry(base_tree, path) for path in withheld}
     return objects.splice(tree, back)
+
+
+@lru_cache(maxsize=16)
+def submodule_paths(modules: bytes) -> frozenset[str]:
+    """Return the paths that a `.gitmodules` file names, read as `git config` reads it."""
+    found, inside = set(), False
+    for line in modules.splitlines():
+        if line.lstrip().startswith(b"["):
+            inside = SECTION.match(line) is not None
+        said = PATH.match(line) if inside else None
+        if said is not None:
+            pieces = QUOTED.findall(said[1].rstrip())
+            path = re.sub(rb"\\(.)", lambda escape: ESCAPED.get(escape[1], escape[1]), b"".join(map(b"".join, pieces)))
+            found.add(os.fsdecode(path).rstrip("/"))
+    return frozenset(found)

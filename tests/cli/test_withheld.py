@@ -1,0 +1,42 @@
+"""What stays at home, as the one who types `bough` sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Member
+from tests.daemon.support import git, make_repository, write_files
+
+
+def landed(member: Member) -> set[str]:
+    """Return the paths on main."""
+    return set(member.git("ls-tree", "-r", "-z", "--name-only", "main").strip("\0").split("\0"))
+
+
+def withheld(member: Member) -> dict[str, str]:
+    """Save, and return what status says stays at home, with the reasons."""
+    member.bough("save")
+    return {one["path"]: one["reason"] for one in member.told("status")["withheld"]}
+
+
+def test_worktrees_clones_and_editors_files_do_not_land(alice: Member) -> None:
+    alice.bough("up")
+    alice.git("worktree", "add", "-q", ".worktrees/x")
+    git(alice.tree, "clone", "-q", ".", "vendöred")
+    write_files(alice.tree, {"a.txt": b"edited\n", ".a.txt.swp": b"vim", "a.txt~": b"old", "credentials.csv": b"k"})
+    told = withheld(alice)
+    assert set(told) == {".worktrees/x", "vendöred", ".a.txt.swp", "a.txt~", "credentials.csv"}
+    assert "git submodule add" in told["vendöred"] and "ignore it" in told[".worktrees/x"]
+    assert alice.told("status")["files"] == ["a.txt"]
+    alice.bough("land", "-m", "my edit")
+    assert landed(alice) == {"a.txt", "src/b.py"}
+    assert (alice.tree / "vendöred/a.txt").exists() and (alice.tree / ".worktrees/x/.git").exists()
+
+
+def test_a_submodule_lands(alice: Member, tmp_path: Path) -> None:
+    make_repository(tmp_path / "lib", {"x": b"1"})
+    alice.bough("up")
+    alice.git("submodule", "--quiet", "add", str(tmp_path / "lib"), "third/lib")
+    assert withheld(alice) == {}
+    alice.bough("land", "-m", "a library")
+    assert landed(alice) == {"a.txt", "src/b.py", "third/lib", ".gitmodules"}
