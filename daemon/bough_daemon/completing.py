@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from functools import partial
 
 from bough_completion.client import Gone
 from bough_completion.query import Query
@@ -19,10 +20,11 @@ from bough_daemon.home import Home
 from bough_daemon.owner import Owner
 from bough_daemon.private_names import is_secret
 from bough_daemon.reading import as_text
-from bough_daemon.report import Continuation, Continuations, Doors, Place, Use
+from bough_daemon.report import Continuation, Continuations, Doors, Failing, Place, Use
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.settings import Settings, read_settings
+from bough_daemon.supervise import Supervisor
 from bough_daemon.usage import UseLog
 from bough_daemon.worktree import live_root, whole
 
@@ -45,16 +47,16 @@ class Completing:
         self._owner = Owner("completion reader")
         self._feeders: dict[str, Feeder] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._background: list[asyncio.Task[None]] = []
+        self._background = Supervisor()
         self._hearing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._listeners = 0
 
     def start(self) -> None:
         """Begin to count; where the user wants an HTTP door, open it soon."""
-        self._background = [asyncio.create_task(self._keep_saving())]
+        self._background.keep("writing down the use of suggestions", self._keep_saving)
         if self._settings.number("completion.http_port"):
-            self._background.append(asyncio.create_task(self._open()))
+            self._background.begin("opening the HTTP door", self._open)
 
     async def _open(self) -> None:
         with suppress(BoughError):
@@ -64,10 +66,7 @@ class Completing:
         """End the process."""
         for root in list(self._feeders):
             await self._end(root)
-        tasks = [*self._background, *([self._hearing] if self._hearing is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close()
         await self._process.stop()
         await asyncio.to_thread(self._use.save)
         self._owner.close()
@@ -84,7 +83,7 @@ class Completing:
         root = session.worktree.root
         feeder = Feeder(repository, session, self._owner, lambda: self._process.running, self._use)
         self._feeders[root] = feeder
-        self._tasks[root] = asyncio.create_task(feeder.run())
+        self._tasks[root] = self._background.keep("learning for suggestions", feeder.run)
         feeder.wake()
 
     async def unfollow(self, root: str) -> None:
@@ -180,6 +179,10 @@ class Completing:
         notes = [*self._fault, *running.notes, *stats.notes]
         return Doors(running.socket, running.generation, running.http, token_file, notes)
 
+    def failing(self) -> list[Failing]:
+        """Return what of completion's background work has failed."""
+        return self._background.failing()
+
     def uses(self) -> list[Use]:
         """Return what became of the suggestions."""
         return self._use.uses()
@@ -205,7 +208,7 @@ class Completing:
         if running is not None:
             if self._hearing is not None:
                 self._hearing.cancel()
-            self._hearing = asyncio.create_task(self._hear(running))
+            self._hearing = self._background.keep("counting suggestions", partial(self._hear, running))
             for feeder in self._feeders.values():
                 feeder.wake()
         self._tell()

@@ -10,20 +10,25 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import Callable, Coroutine, Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+
+import grpc
 
 from bough_daemon.dial import call_member
 from bough_daemon.errors import BoughError, GitFailed, HostilePack, PeerRefused
 from bough_daemon.haves import haves_of, known_commits, shallow_of
-from bough_daemon.jobs import Behind, Confirmed, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.keys import Identity
 from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Spool, gather, make_pack, take_pack
 from bough_daemon.peer import Exchange
-from bough_daemon.states import Key, Kind, State
+from bough_daemon.states import Kind, State
 from bough_daemon.store import LANDED, LIVE, SHARED, Store
+from bough_daemon.supervise import Pause, Supervisor, reason_of
 from bough_daemon.team import now_ms
 from bough_daemon.waiting import to_the_end
 from bough_daemon.words import Hello
@@ -31,7 +36,9 @@ from bough_daemon.words import Hello
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of one who does not answer
+STEADY = 5.0  # seconds after which a conversation that ends was a good one
 CHILDREN = 2  # packs that are made or taken at once
+BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer or the network at work
 
 
 @dataclass
@@ -51,14 +58,23 @@ class Told:
     presence: Callable[[str, bool], None]
     took: Callable[[State], None]
     confirmed: Callable[[str, State], None]
+    declined: Callable[[Declined], None]
     learned: Callable[[Learned], None]
     behind: Callable[[State], None]
 
 
 class Conversations:
-    """Every conversation of one member in one team. `run` does all the work, until it is cancelled."""
+    """Every conversation of one member in one team, as work of `background`: they end when that is closed."""
 
-    def __init__(self, exchange: Exchange, store: Store, owner: Owner, identity: Identity, told: Told) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        store: Store,
+        owner: Owner,
+        identity: Identity,
+        told: Told,
+        background: Supervisor,
+    ) -> None:
         self.exchange = exchange
         self._store = store
         self._owner = owner
@@ -69,18 +85,7 @@ class Conversations:
         self._children = asyncio.Semaphore(CHILDREN)
         self._taken = 0
         self._haves: tuple[str, ...] = ()
-        self._group = asyncio.TaskGroup()
-        self._ending = False
-
-    async def run(self, ready: asyncio.Event) -> None:
-        """Keep talking. Sets `ready` once calls can be answered."""
-        async with self._group:
-            self.call_everyone()
-            ready.set()
-            try:
-                await asyncio.get_running_loop().create_future()
-            finally:
-                self._ending = True
+        self._background = background
 
     def connected(self) -> set[str]:
         """Return who is being talked with now."""
@@ -95,7 +100,7 @@ class Conversations:
                 self._callers[name].set()
             else:
                 self._callers[name] = asyncio.Event()
-                self._group.create_task(self._keep_calling(name, self._callers[name]))
+                self._background.keep(f"calling {name}", partial(self._keep_calling, name, self._callers[name]))
 
     def part(self) -> None:
         """End the conversations with those who are no longer in the roster."""
@@ -103,16 +108,9 @@ class Conversations:
             if name not in self.exchange.roster.members:
                 session.task.cancel()
 
-    def begin(self, work: Coroutine[None, None, None]) -> None:
-        """Have something done beside the conversations, for as long as they last."""
-        if self._ending:
-            work.close()
-        else:
-            self._group.create_task(work)
-
     def do(self, jobs: Iterable[Job]) -> None:
         """Set about jobs, and say what there is to say now."""
-        for job in [] if self._ending else jobs:
+        for job in [] if self._background.closed else jobs:
             match job:
                 case Learned():
                     self._told.learned(job)
@@ -120,8 +118,10 @@ class Conversations:
                     self._told.confirmed(peer, state)
                 case Behind(state):
                     self._told.behind(state)
+                case Declined():
+                    self._told.declined(job)
                 case MakePack() | FindHaves() | TakePack():
-                    self._group.create_task(self._perform(job))
+                    self._background.begin(f"exchanging with {job.peer}", partial(self._perform, job))
         for session in self._sessions.values():
             session.said.set()
 
@@ -140,9 +140,10 @@ class Conversations:
             old.task.cancel()
             await old.over.wait()
             old = self._sessions.get(member)
-        if self._ending:
+        if self._background.closed:
             raise PeerRefused(f"{self.exchange.member} is leaving")
-        session = Session(caller, self._group.create_task(self._talk(member, pipe, greet)))
+        talk = self._background.begin(f"talking with {member}", partial(self._talk, member, pipe, greet))
+        session = Session(caller, talk)
         self._sessions[member] = session
         session.task.add_done_callback(lambda _: self._ended(member, session))
         try:
@@ -169,9 +170,8 @@ class Conversations:
             finally:
                 self.do(self.exchange.disconnected(member))
                 self._told.presence(member, False)
-        except* Exception as broken:
-            # Whatever a peer or the network does ends this conversation and no other.
-            log.info("the conversation with %s broke off: %s", member, broken.exceptions[0])
+        except* BREAKS as broken:
+            log.info("the conversation with %s broke off: %s", member, reason_of(broken))
 
     async def _read(self, member: str, pipe: Pipe) -> None:
         while (word := await pipe.read()) is not None:
@@ -188,22 +188,26 @@ class Conversations:
     # Calls.
 
     async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
-        pause = FIRST_PAUSE
+        pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
         while name in self.exchange.roster.members:
-            session = self._sessions.get(name)
-            if session is not None:
-                await session.over.wait()
-                pause = FIRST_PAUSE
-            elif await self._call(name):
-                pause = FIRST_PAUSE
+            lasted = await self._conversation(name)
             nudge.clear()
             with contextlib.suppress(TimeoutError):
                 # Not `wait_for`, which before Python 3.12 forgets that it was cancelled when a nudge comes as well.
-                async with asyncio.timeout(pause * random.uniform(0.5, 1.0)):
+                async with asyncio.timeout(pause.after(lasted) * random.uniform(0.5, 1.0)):
                     await nudge.wait()
-                pause = FIRST_PAUSE
-            pause = min(pause * 2, LONGEST_PAUSE)
+                pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
         del self._callers[name]
+
+    async def _conversation(self, name: str) -> float:
+        """Have a conversation with a member, whichever side called; return how many seconds it lasted."""
+        began = time.monotonic()
+        session = self._sessions.get(name)
+        if session is not None:
+            await session.over.wait()
+        elif not await self._call(name):
+            return 0.0
+        return time.monotonic() - began
 
     async def _call(self, name: str) -> bool:
         """Call a member at each known address until one answers; return whether there was a conversation."""
@@ -224,31 +228,42 @@ class Conversations:
     # Jobs.
 
     async def _perform(self, job: MakePack | FindHaves | TakePack) -> None:
+        try:
+            await self._do(job)
+        except Exception:
+            # What is half done between the two goes with their conversation; the next one begins with all there is.
+            self.exchange.abandon(job)
+            if job.peer in self._sessions:
+                self._sessions[job.peer].task.cancel()
+            raise
+
+    async def _do(self, job: MakePack | FindHaves | TakePack) -> None:
         match job:
             case MakePack():
                 made = await self._make(job)
                 self.do(self.exchange.pack_made(job, made))
                 if made is None and job.asked is not None:
-                    self.begin(self._offer_again(job.peer, job.state.key))
+                    self._later(partial(self.exchange.offer_again, job.peer, job.state.key))
             case FindHaves():
-                self._haves = await to_the_end(asyncio.to_thread(self._look_for_haves))
+                self._haves = await self._look_for_haves()
                 self.do(self.exchange.ask(job, self._haves, shallow_of(self._store)))
             case TakePack():
                 self.do(self.exchange.pack_taken(job, await self._take(job)))
 
-    async def _retry(self, key: Key) -> None:
-        await asyncio.sleep(LONGEST_PAUSE)
-        self.do(self.exchange.retry(key))
+    def _later(self, again: Callable[[], list[Job]]) -> None:
+        """Do something again that may go well by then."""
 
-    async def _offer_again(self, peer: str, key: Key) -> None:
-        await asyncio.sleep(LONGEST_PAUSE)
-        self.do(self.exchange.offer_again(peer, key))
+        async def do_again() -> None:
+            await asyncio.sleep(LONGEST_PAUSE)
+            self.do(again())
 
-    def _look_for_haves(self) -> tuple[str, ...]:
+        self._background.begin("trying again", do_again)
+
+    async def _look_for_haves(self) -> tuple[str, ...]:
         try:
-            return haves_of(self._store)
+            return await to_the_end(asyncio.to_thread(haves_of, self._store))
         except GitFailed as failure:
-            log.warning("what is here cannot be listed: %s", failure)
+            self._background.note("listing what is here already", failure)
             return ()
 
     async def _make(self, job: MakePack) -> tuple[Spool, str] | None:
@@ -262,10 +277,10 @@ class Conversations:
                 tips = list(dict.fromkeys([job.state.tip, job.state.base]))
                 return await make_pack(self._store, tips, haves, borders)
         except (BoughError, OSError) as failure:
-            log.warning("no pack of %s for %s: %s", job.state.key.branch, job.peer, failure)
+            self._background.note(f"making a pack for {job.peer}", failure)
             return None
 
-    async def _take(self, job: TakePack) -> str | None:
+    async def _take(self, job: TakePack) -> NotTaken | None:
         """Take a pack and return None, or why it was not taken."""
         state = job.state
         branch = os.fsdecode(state.key.branch)
@@ -284,11 +299,11 @@ class Conversations:
                     await self._owner.run(gather, self._store)
         except HostilePack as failure:
             log.warning("a pack of %s from %s was not taken: %s", branch, job.peer, failure)
-            return failure.message
+            return NotTaken(failure.message)
         except Exception as failure:
             # The disk is full, a child died: nothing of the pack was kept, and the conversation goes on.
-            log.exception("a pack of %s from %s could not be taken", branch, job.peer)
-            self.begin(self._retry(state.key))
-            return str(failure)
+            self._background.note(f"taking what came from {job.peer}", failure)
+            self._later(partial(self.exchange.retry, state.key))
+            return NotTaken(reason_of(failure), for_now=True)
         self._told.took(state)
         return None

@@ -18,10 +18,12 @@ from bough_daemon.journal import Journal
 from bough_daemon.keys import load_identity
 from bough_daemon.listener import PeerListener
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.report import Joined, Place, Up
+from bough_daemon.report import Joined, Place, Status, Up
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
+from bough_daemon.supervise import Supervisor, state_with
+from bough_daemon.waiting import to_the_end
 from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree, live_root
 
@@ -41,7 +43,7 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._live = LiveTrees(home)
         self._changing = asyncio.Lock()
-        self._letting_go: set[asyncio.Task[None]] = set()
+        self._background = Supervisor()
         self.completing = Completing(home)
         self._workers = MergeWorkers()
         self._listener = PeerListener(home, load_identity(home))
@@ -54,12 +56,10 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         self.completing.start()
-        revival = asyncio.create_task(self._revive())
-        idle = asyncio.create_task(self._end_when_idle())
+        self._background.keep("bringing back what was live", self._revive)
+        self._background.keep("ending an idle daemon", self._end_when_idle)
         await self.stopping.wait()
-        for task in (revival, idle):
-            task.cancel()
-        await asyncio.gather(revival, idle, return_exceptions=True)
+        await self._background.close()
 
     async def close(self) -> None:
         """Stop everything; what is live stays remembered."""
@@ -151,6 +151,14 @@ class Daemon:
         found.store.check_there()
         return self._repository_of(found), found
 
+    async def status(self, path: str) -> Status:
+        """Return how a live working tree is, and what has failed in the background of it."""
+        repository, session = await self.session(path)
+        told = await repository.status(session)
+        told.failing += [*self._background.failing(), *self.completing.failing()]
+        told.state = state_with(told.state, told.failing)
+        return told
+
     async def place(self, file: str) -> Place:
         """Say where a file lies, and let what is near it be learned first."""
         try:
@@ -163,9 +171,7 @@ class Daemon:
         return place
 
     def _let_go_soon(self, root: str) -> None:
-        task = asyncio.create_task(self._let_go(root))
-        self._letting_go.add(task)
-        task.add_done_callback(self._letting_go.discard)
+        self._background.begin("letting go of a working tree", lambda: to_the_end(self._let_go(root)))
 
     async def _let_go(self, root: str) -> None:
         """Stop recording a working tree that has been removed or moved."""
@@ -222,8 +228,8 @@ class Daemon:
                 continue
             try:
                 await self.up(tree.root, tree.name)
-            except (BoughError, OSError) as failure:
-                log.warning("%s could not be made live: %s", tree.root, failure)
+            except Exception as failure:  # the others are brought back nevertheless
+                self._background.note(f"bringing {tree.root} back", failure)
 
     async def _end_when_idle(self) -> None:
         quiet = 0.0

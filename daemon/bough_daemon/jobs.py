@@ -54,10 +54,28 @@ class Confirmed:
 
 
 @dataclass(frozen=True)
+class Declined:
+    """`peer` did not take this state of mine. `for_now`: it may take it later, by itself."""
+
+    peer: str
+    state: State
+    reason: str
+    for_now: bool
+
+
+@dataclass(frozen=True)
 class Behind:
     """A peer holds a state of mine that is newer than what I know: this home was restored from a backup."""
 
     state: State
 
 
-Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Behind
+@dataclass(frozen=True)
+class NotTaken:
+    """Why a pack was not taken. `for_now`: what is in the way is not the pack's, and may have gone by and by."""
+
+    reason: str
+    for_now: bool = False
+
+
+Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind

@@ -15,14 +15,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bough_daemon.errors import PeerRefused
-from bough_daemon.jobs import Behind, Confirmed, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
+from bough_daemon.report import printable
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import MOST_BRANCHES, Key, State, check_state
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
+MOST_UNTAKEN = 1000  # branches of which is known why their newest state is not here
+LONGEST_REASON = 300  # characters of a refusal
+
+
+def bounded(reason: str) -> str:
+    """Return a reason as it may be sent, kept and shown: one line, of no more than LONGEST_REASON characters."""
+    line = printable(" ".join(reason.split()))
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 def _sequence(states: dict[Key, State], key: Key) -> int:
@@ -33,7 +42,8 @@ def _sequence(states: dict[Key, State], key: Key) -> int:
 class Exchange:
     """What one member knows and says in one team.
 
-    `known` has the newest state of each branch whose objects are here. `spool` makes an empty place for a pack.
+    `known` has the newest state of each branch whose objects are here; `confirmed` and `refusals`, by peer, what became
+    of mine. `spool` makes an empty place for a pack.
     """
 
     def __init__(self, member: str, roster: Roster, spool: Callable[[], Spool], limits: Limits) -> None:
@@ -42,10 +52,12 @@ class Exchange:
         self.known: dict[Key, State] = {}
         self.links: dict[str, Link] = {}
         self.confirmed: dict[str, dict[Key, State]] = {}
+        self.refusals: dict[str, dict[Key, Declined]] = {}
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
         self._taking: dict[Key, TakePack] = {}
+        self._untaken: dict[Key, tuple[int, str]] = {}
         self._partial: dict[tuple[str, Key], Incoming] = {}
         self._broken: dict[tuple[str, Key], Outgoing] = {}
 
@@ -126,7 +138,7 @@ class Exchange:
         link.wants[key] = want
         return []
 
-    def pack_taken(self, job: TakePack, failure: str | None) -> list[Job]:
+    def pack_taken(self, job: TakePack, failure: NotTaken | None) -> list[Job]:
         """Pass a state on that is here now; or, where its pack was bad, try another way."""
         job.spool.close()
         key, link = job.state.key, self.links.get(job.peer)
@@ -135,14 +147,30 @@ class Exchange:
             if job.state.sequence > _sequence(self.known, key):
                 self.known[key] = job.state
             return self._settled(key)
+        self._note_untaken(job.state, failure.reason)
         asked = self._is_fetching(key, job.peer)
         if link is not None and asked:
             link.unable[key] = job.state.sequence
             link.owed.discard(key)
-            link.answers[key] = Refused(key, job.state.sequence, failure)
+            link.answers[key] = Refused(key, job.state.sequence, bounded(failure.reason), failure.for_now)
         if asked:
             del self._fetching[key]
         return self._fetch(key)
+
+    def abandon(self, job: MakePack | FindHaves | TakePack) -> None:
+        """Let go of a job that nobody will finish; the conversation with its peer has to begin again."""
+        key, link = job.state.key, self.links.get(job.peer)
+        match job:
+            case MakePack():
+                if link is not None and link.making.get(key) is job:
+                    del link.making[key]
+            case FindHaves():
+                if self._fetching.get(key) is job:
+                    del self._fetching[key]
+            case TakePack():
+                job.spool.close()
+                if self._taking.get(key) is job:
+                    del self._taking[key]
 
     def retry(self, key: Key) -> list[Job]:
         """Ask for a state again that could not be taken, for a reason that may have gone by now."""
@@ -170,8 +198,8 @@ class Exchange:
                 return self._hear_announcement(peer, link, state)
             case Held(key, sequence):
                 return self._hear_held(peer, link, key, sequence)
-            case Refused(key, sequence):
-                return self._hear_refused(peer, link, key, sequence)
+            case Refused():
+                return self._hear_refused(peer, link, word)
             case Want():
                 return self._hear_want(peer, link, word)
             case Chunk():
@@ -228,7 +256,7 @@ class Exchange:
             if known is not None and known.sequence == state.sequence and known.tip != state.tip:
                 raise PeerRefused(f"{key.member} signed two states of one number", member=key.member)
         except PeerRefused as refused:
-            link.answers[key] = Refused(key, state.sequence, refused.message)
+            link.answers[key] = Refused(key, state.sequence, bounded(refused.message))
             return False
         return True
 
@@ -242,19 +270,26 @@ class Exchange:
             if sequence > _sequence(link.holds, key):
                 link.holds[key] = offered
             self.confirmed.setdefault(peer, {})[key] = offered
+            self.refusals.get(peer, {}).pop(key, None)
             jobs.append(Confirmed(peer, offered))
         elif offered is not None and sequence > offered.sequence:
             link.declined[key] = max(sequence, link.declined.get(key, 0))
         return jobs + self._offer(peer, key)
 
-    def _hear_refused(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
+    def _hear_refused(self, peer: str, link: Link, word: Refused) -> list[Job]:
+        key, sequence = word.key, word.sequence
         if self._is_fetching(key, peer):
             del self._fetching[key]
             link.unable[key] = max(sequence, link.unable.get(key, 0))
             return self._fetch(key)
-        if link.offered.pop(key, None) is not None:
+        offered, jobs = link.offered.pop(key, None), list[Job]()
+        if offered is not None:
             link.declined[key] = max(sequence, link.declined.get(key, 0))
-        return self._offer(peer, key)
+            if key.member == self.member:
+                declined = Declined(peer, offered, bounded(word.reason), word.for_now)
+                self.refusals.setdefault(peer, {})[key] = declined
+                jobs.append(declined)
+        return jobs + self._offer(peer, key)
 
     def _hear_want(self, peer: str, link: Link, want: Want) -> list[Job]:
         key = want.key
@@ -312,12 +347,28 @@ class Exchange:
     def _turn_down(self, link: Link, state: State, reason: str) -> list[Job]:
         key = state.key
         link.stop_taking(key)
+        self._note_untaken(state, reason)
         link.answers[key] = Refused(key, state.sequence, reason)
         link.unable[key] = state.sequence
         link.owed.discard(key)
         if self._fetching.pop(key, None) is None:
             return []
         return self._fetch(key)
+
+    def _note_untaken(self, state: State, reason: str) -> None:
+        self._untaken.pop(state.key, None)
+        self._untaken[state.key] = (state.sequence, bounded(reason))
+        if len(self._untaken) > MOST_UNTAKEN:
+            del self._untaken[next(iter(self._untaken))]
+
+    def why_not_taken(self, member: str) -> str:
+        """Return why the newest state of one of a member's branches is not here; empty where nothing is in the way."""
+        reasons = (
+            reason
+            for key, (sequence, reason) in self._untaken.items()
+            if key.member == member and sequence > _sequence(self.known, key)
+        )
+        return next(reasons, "")
 
     def _take(self, peer: str, incoming: Incoming) -> list[Job]:
         state = incoming.state

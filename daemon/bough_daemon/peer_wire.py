@@ -126,8 +126,9 @@ def word_message(word: Word) -> pb.Word:
             return pb.Word(announce=pb.Announce(state=_state_message(state)))
         case Held(key, sequence):
             return pb.Word(held=pb.Held(key=_key_message(key), sequence=sequence))
-        case Refused(key, sequence, reason):
-            return pb.Word(refused=pb.Refused(key=_key_message(key), sequence=sequence, reason=reason))
+        case Refused(key, sequence, reason, for_now):
+            refused = pb.Refused(key=_key_message(key), sequence=sequence, reason=reason, for_now=for_now)
+            return pb.Word(refused=refused)
         case Want(key, sequence, haves, shallow, pack, offset):
             want = pb.Want(key=_key_message(key), sequence=sequence, haves=haves, shallow=shallow)
             want.pack, want.offset = pack, offset
@@ -149,7 +150,8 @@ def word(message: pb.Word) -> Word:
         case "held":
             return Held(_key(message.held.key), message.held.sequence)
         case "refused":
-            return Refused(_key(message.refused.key), message.refused.sequence, message.refused.reason)
+            refused = message.refused
+            return Refused(_key(refused.key), refused.sequence, refused.reason, refused.for_now)
         case "want":
             want = message.want
             return Want(_key(want.key), want.sequence, tuple(want.haves), tuple(want.shallow), want.pack, want.offset)

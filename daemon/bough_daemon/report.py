@@ -52,7 +52,10 @@ class Failing:
 
 @dataclass
 class TeammateStatus:
-    """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch."""
+    """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
+
+    `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here.
+    """
 
     name: str
     branch: str
@@ -61,6 +64,8 @@ class TeammateStatus:
     connected: bool
     changed_at: float
     files: list[str] = field(default_factory=list)
+    refused: str = ""
+    not_taken: str = ""
 
 
 @dataclass
@@ -93,16 +98,26 @@ class Status:
     teammates: list[TeammateStatus] = field(default_factory=list)
     landed: list[LandedStatus] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    failing: list[Failing] = field(default_factory=list)
+
+
+@dataclass
+class Refusal:
+    """A teammate who did not take something of mine, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass
 class Saved:
-    """An exact snapshot, and which teammates hold it."""
+    """An exact snapshot, which teammates hold it, and which did not take it."""
 
     tip: str
     tree: str
     shared_tip: str
     holders: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
 
 
 @dataclass

@@ -8,8 +8,9 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 
 from bough_daemon import sync
@@ -17,7 +18,7 @@ from bough_daemon.acts import Hands, perform
 from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import BoughError, UnknownMember
+from bough_daemon.errors import UnknownMember
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
 from bough_daemon.listener import PeerListener
@@ -34,6 +35,7 @@ from bough_daemon.report import (
     LandedStatus,
     Log,
     LogEntry,
+    Refusal,
     Saved,
     Status,
     TeammateStatus,
@@ -41,6 +43,7 @@ from bough_daemon.report import (
 )
 from bough_daemon.session import Session
 from bough_daemon.store import LIVE, Store
+from bough_daemon.supervise import Supervisor
 from bough_daemon.sync import Teammate, TeamSync
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
@@ -51,6 +54,19 @@ log = logging.getLogger(__name__)
 
 MERGING = {"merge", "land"}  # commands that will need the merge engine
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
+
+
+class Outbox:
+    """The newest snapshot of one live branch that the team has not been told of."""
+
+    def __init__(self) -> None:
+        self.newest: Snapshot | None = None
+        self.filled = asyncio.Event()
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Have the team told of a snapshot, in the place of an older one."""
+        self.newest = snapshot
+        self.filled.set()
 
 
 class Repository:
@@ -67,10 +83,12 @@ class Repository:
         self._workers = workers
         self._on_gone = on_gone
         self._subscribers: set[asyncio.Queue[Event]] = set()
-        self._unpublished: dict[str, Snapshot] = {}
-        self._publish_soon = asyncio.Event()
-        self._held = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._outboxes: dict[str, Outbox] = {}
+        self._publishing: dict[str, asyncio.Task[None]] = {}
+        self._untold: dict[tuple[str, str], sync.Event] = {}
+        self._tell_soon = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._background = Supervisor()
 
     @classmethod
     async def open(
@@ -102,7 +120,7 @@ class Repository:
             await owner.run(store.close)
             owner.close()
             raise
-        repository._spawn(repository._publish())
+        repository._background.keep("following teammates", repository._tell_of_tips)
         return repository
 
     @property
@@ -137,17 +155,10 @@ class Repository:
         """Stop every session, leave the conversation with the team, and let go of the store."""
         for root in list(self.sessions):
             await self.remove(root)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         await self.sync.stop()
         await self.owner.run(self.store.close)
         self.owner.close()
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # What the user asks.
 
@@ -158,6 +169,10 @@ class Repository:
             session.announce()
         told = await self.owner.run(self._status, session, self.sync.teammates())
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
+        told.failing = [*self._background.failing(), *self.sync.failing()]
+        refusals = self.sync.refusals_of(session.branch.name)
+        for teammate in told.teammates:
+            teammate.refused = refusals.get(teammate.name, "")
         return told
 
     def _status(self, session: Session, teammates: list[Teammate]) -> Status:
@@ -185,11 +200,11 @@ class Repository:
         )
 
     def _teammate_status(self, one: Teammate) -> TeammateStatus:
-        if one.tip is None or one.base is None:
-            return TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3)
-        tree = self.store.objects.commit(one.tip).tree
-        files = self._files(one.base, tree)
-        return TeammateStatus(one.name, one.branch, one.tip, tree, one.connected, one.time / 1e3, files)
+        told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
+        if one.tip is not None and one.base is not None:
+            told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
+            told.files = self._files(one.base, told.tree)
+        return told
 
     def _files(self, base: str, tree: str) -> list[str]:
         """Return the paths in which a tree differs from a commit's."""
@@ -208,13 +223,16 @@ class Repository:
             await self.sync.publish(session.branch.name, tip.shared, tip.base)
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
-                    await self._until_held(tip.shared, wanted)
-        return Saved(tip.oid, tip.tree, tip.shared, sorted(self.sync.holders(tip.shared)))
+                    await self._until_answered(tip.shared, wanted)
+        holders, refusals = self.sync.holders(tip.shared), self.sync.refusals(tip.shared)
+        refused = [Refusal(name, reason) for name, reason in sorted(refusals.items()) if name not in holders]
+        return Saved(tip.oid, tip.tree, tip.shared, sorted(holders), refused)
 
-    async def _until_held(self, tip: str, names: set[str]) -> None:
-        while not names <= self.sync.holders(tip):
-            self._held.clear()
-            await self._held.wait()
+    async def _until_answered(self, tip: str, names: set[str]) -> None:
+        """Wait until each of these teammates holds a shared tip or has said that they do not take it."""
+        while not names <= self.sync.holders(tip) | self.sync.refusals(tip).keys():
+            self._answered.clear()
+            await self._answered.wait()
 
     async def log(self, session: Session, name: str, limit: int) -> Log:
         """Return the newest snapshots of a live branch; raise UnknownMember where there is none of that name."""
@@ -243,6 +261,7 @@ class Repository:
     async def _rename(self) -> None:
         """Call the live branches here as the member is called now."""
         for session in self.sessions.values():
+            self._stop_publishing(session.branch.name)
             suffix = await self.owner.run(self._suffix, session.worktree)
             await self.owner.run(session.branch.rename, _named(self.member, suffix))
 
@@ -252,7 +271,7 @@ class Repository:
             self.live(session, act.path), terminal, self._workers.merge, self._landed, self.sync.publish_landed
         )
         if act.command in MERGING:
-            self._spawn(asyncio.to_thread(self._workers.warm))
+            self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
         async with session.acting():
             return await perform(act, hands)
 
@@ -295,31 +314,45 @@ class Repository:
 
     def _on_snapshot(self, session: Session, snapshot: Snapshot) -> None:
         self.tell(_word(snapshot.event), session.branch.name, snapshot.oid, snapshot.tree)
-        self._unpublished[session.branch.name] = snapshot
-        self._publish_soon.set()
+        branch = session.branch.name
+        if branch not in self._outboxes:
+            outbox = self._outboxes[branch] = Outbox()
+            self._publishing[branch] = self._background.keep("sharing", partial(self._publish, branch, outbox))
+        self._outboxes[branch].put(snapshot)
 
-    async def _publish(self) -> None:
-        """Tell the team of each branch's newest snapshot; one that is overtaken meanwhile is never told of."""
+    async def _publish(self, branch: str, outbox: Outbox) -> None:
+        """Tell the team of a branch's newest snapshot; one that is overtaken meanwhile is never told of."""
         while True:
-            await self._publish_soon.wait()
-            self._publish_soon.clear()
-            while self._unpublished:
-                branch, snapshot = self._unpublished.popitem()
-                try:
-                    await self.sync.publish(branch, snapshot.shared, snapshot.base)
-                except (BoughError, OSError):
-                    log.exception("the team was not told of %s at %s", branch, snapshot.shared)
+            snapshot = outbox.newest
+            if snapshot is not None:
+                await self.sync.publish(branch, snapshot.shared, snapshot.base)
+            if outbox.newest is snapshot:
+                outbox.newest = None
+                outbox.filled.clear()
+                await outbox.filled.wait()
+
+    def _stop_publishing(self, branch: str) -> None:
+        if branch in self._outboxes:
+            del self._outboxes[branch]
+            self._publishing.pop(branch).cancel()
 
     def _on_team_event(self, event: sync.Event) -> None:
-        self._held.set()
+        self._answered.set()
         if event.kind in ("tip", "landed"):
-            self._spawn(self._tell_of_tip(event))
+            self._untold[event.kind, event.branch] = event
+            self._tell_soon.set()
         elif event.kind != "held":
             self.tell(event.kind, event.member)
 
-    async def _tell_of_tip(self, event: sync.Event) -> None:
-        tree, word = await self.owner.run(self._seen, event.tip)
-        self.tell("landed" if event.kind == "landed" else word, event.branch or event.member, event.tip, tree)
+    async def _tell_of_tips(self) -> None:
+        """Tell subscribers of teammates' newest states, each branch's once."""
+        while True:
+            while self._untold:
+                event = self._untold.pop(next(iter(self._untold)))
+                tree, word = await self.owner.run(self._seen, event.tip)
+                self.tell("landed" if event.kind == "landed" else word, event.branch or event.member, event.tip, tree)
+            self._tell_soon.clear()
+            await self._tell_soon.wait()
 
     def _seen(self, tip: str) -> tuple[str, str]:
         snapshot = read_snapshot(self.store.objects, tip)

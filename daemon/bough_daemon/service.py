@@ -89,8 +89,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
         """Tell what stands."""
-        repository, session = await self._daemon.session(os.fsdecode(request.path))
-        return to_message(await repository.status(session), pb.StatusResponse)
+        return to_message(await self._daemon.status(os.fsdecode(request.path)), pb.StatusResponse)
 
     @answers
     async def Save(self, request: pb.SaveRequest, context: Context) -> pb.SaveResponse:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bough_daemon.errors import BoughError
 from bough_daemon.report import Failing
+from bough_daemon.waiting import is_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,11 @@ class Supervisor:
         """Run something once beside everything else; a failure is logged and counted."""
         return self._spawn(self._once(work, once))
 
+    @property
+    def closed(self) -> bool:
+        """Whether all work is being ended."""
+        return self._closed
+
     def failing(self) -> list[Failing]:
         """Return what has failed so far, the latest first."""
         now, steady = time.monotonic(), self._new_pause().steady
@@ -78,6 +84,15 @@ class Supervisor:
             Failing(work, count.failures, count.reason, count.failed_at, now - count.at >= steady)
             for work, count in latest
         ]
+
+    def note(self, work: str, failure: BaseException) -> None:
+        """Log and count a failure that the work itself goes on after."""
+        log.error("%s failed", work, exc_info=failure)
+        before = self._counts.get(work)
+        if before is None and len(self._counts) >= MOST_NAMES:
+            del self._counts[next(iter(self._counts))]
+        failures = before.failures + 1 if before is not None else 1
+        self._counts[work] = _Count(failures, reason_of(failure), time.monotonic(), time.time())
 
     async def close(self) -> None:
         """End all work; what is begun from now on does nothing."""
@@ -103,22 +118,14 @@ class Supervisor:
             if failure is None:
                 return
             wait = pause.after(time.monotonic() - began)
-            log.error("%s failed; it starts again in %.1f s", work, wait, exc_info=failure)
-            self._count(work, failure)
+            self.note(work, failure)
+            log.info("%s starts again in %.1f s", work, wait)
             await asyncio.sleep(wait)
 
     async def _once(self, work: str, once: Callable[[], Awaitable[None]]) -> None:
         failure = await _failure_of(once)
         if failure is not None:
-            log.error("%s failed", work, exc_info=failure)
-            self._count(work, failure)
-
-    def _count(self, work: str, failure: BaseException) -> None:
-        before = self._counts.get(work)
-        if before is None and len(self._counts) >= MOST_NAMES:
-            del self._counts[next(iter(self._counts))]
-        failures = before.failures + 1 if before is not None else 1
-        self._counts[work] = _Count(failures, reason_of(failure), time.monotonic(), time.time())
+            self.note(work, failure)
 
 
 async def _failure_of(work: Callable[[], Awaitable[None]]) -> BaseException | None:
@@ -129,8 +136,7 @@ async def _failure_of(work: Callable[[], Awaitable[None]]) -> BaseException | No
     try:
         await work()
     except asyncio.CancelledError as cancelled:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_cancelled():
             raise
         return cancelled
     except Exception as failure:
@@ -154,5 +160,5 @@ def state_with(state: str, failing: Iterable[Failing]) -> str:
     lately = next((one for one in failing if not one.recovered), None)
     if state != "live" or lately is None:
         return state
-    times = "once" if lately.failures == 1 else f"{lately.failures} times"
-    return f"live, but {lately.work} failed {times} and was started again: {lately.reason}"
+    times = "" if lately.failures == 1 else f" {lately.failures} times"
+    return f"live, but {lately.work} failed{times} and is tried again: {lately.reason}"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.conversations import Conversations, Told
 from bough_daemon.errors import NameTaken, NotPossibleNow, PortTaken
 from bough_daemon.home import Home
-from bough_daemon.jobs import Learned
+from bough_daemon.jobs import Declined, Learned
 from bough_daemon.joining import present, take_ticket, unrelated, welcome
 from bough_daemon.keys import fingerprint
 from bough_daemon.listener import PeerListener, Pipe
@@ -23,9 +23,11 @@ from bough_daemon.names import check_branch, check_member_name
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, gather, sweep
 from bough_daemon.peer import Exchange
+from bough_daemon.report import Failing
 from bough_daemon.roster import Roster
 from bough_daemon.states import Key, Kind, State, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
+from bough_daemon.supervise import Supervisor
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import Ticket, new_secret
 from bough_daemon.waiting import to_the_end
@@ -37,7 +39,10 @@ REMEMBERED_TIPS = 4096
 
 @dataclass(frozen=True)
 class Teammate:
-    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms."""
+    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms.
+
+    `not_taken`: why their newest state is not here; empty where nothing is in the way.
+    """
 
     name: str
     branch: str
@@ -45,6 +50,7 @@ class Teammate:
     base: str | None
     time: int
     connected: bool
+    not_taken: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,9 @@ class Invite:
 class Event:
     """Something that happened in the team.
 
-    `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `connected`,
-    `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I do).
+    `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `refused` (a teammate did
+    not take it), `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own
+    branch than I do).
     """
 
     kind: str
@@ -110,7 +117,7 @@ class TeamSync:
         self._team: Team
         self._exchange: Exchange
         self._conversations: Conversations
-        self._running: asyncio.Task[None]
+        self._background: Supervisor
         self._changed = asyncio.Event()
 
     @property
@@ -139,8 +146,7 @@ class TeamSync:
         """Stop talking. What was taken and published is written down."""
         self._listener.rooms.pop(self.team_id, None)
         self._listener.refresh()
-        self._running.cancel()
-        await asyncio.wait([self._running])
+        await self._background.close()
         await self._save_states()
         self._exchange.close()
 
@@ -154,20 +160,20 @@ class TeamSync:
         if rename is not None:
             await rename()
             await self._owner.run(self._set_aside)
-        told = Told(self._presence, self._took, self._confirmed, self._learned, self._behind)
-        self._conversations = Conversations(self._exchange, self._store, self._owner, self._identity, told)
+        told = Told(self._presence, self._took, self._confirmed, self._declined, self._learned, self._behind)
+        self._background = Supervisor()
+        self._conversations = Conversations(
+            self._exchange, self._store, self._owner, self._identity, told, self._background
+        )
         self._listener.rooms[team.roster.team] = self
         self._listener.refresh()
         if team.invites.valid(now_ms()):
             try:
                 await self._listener.expect_joiners()
             except PortTaken as taken:
-                log.warning("tickets that are out lead nowhere: %s", taken)
-        ready = asyncio.Event()
-        self._running = asyncio.create_task(self._conversations.run(ready))
-        self._running.add_done_callback(_tell_failure)
-        await ready.wait()
-        self._conversations.begin(self._keep_saving())
+                self._background.note("listening for those who join", taken)
+        self._conversations.call_everyone()
+        self._background.keep("writing down what the team has", self._keep_saving)
         self.moved()
 
     def _still_here(self, team: Team) -> dict[Key, State]:
@@ -221,6 +227,28 @@ class TeamSync:
         confirmed = self._exchange.confirmed
         return {name for name, held in confirmed.items() if key in held and held[key].sequence >= sequence}
 
+    def refusals(self, tip: str) -> dict[str, str]:
+        """Return why each teammate who did not take this tip of mine, or a later one of the branch, did not."""
+        if tip not in self._tips:
+            return {}
+        key, sequence = self._tips[tip]
+        declined = [one[key] for one in self._exchange.refusals.values() if key in one]
+        return {one.peer: one.reason for one in declined if one.state.sequence >= sequence}
+
+    def refusals_of(self, branch: str) -> dict[str, str]:
+        """Return why each teammate who did not take my branch's newest state, or what I landed, did not."""
+        live = Key(self.member, Kind.LIVE, branch.encode())
+        return {
+            peer: declined.reason
+            for peer, by_key in self._exchange.refusals.items()
+            for key, declined in by_key.items()
+            if key == live or key.kind is Kind.LANDED
+        }
+
+    def failing(self) -> list[Failing]:
+        """Return what of this team's background work has failed."""
+        return self._background.failing()
+
     # What they have.
 
     def teammates(self) -> list[Teammate]:
@@ -230,11 +258,10 @@ class TeamSync:
         for name in sorted(set(self.roster.members) - {self.member}):
             states = [state for key, state in self._exchange.known.items() if key.member == name]
             live = sorted((state for state in states if state.key.kind is Kind.LIVE), key=lambda one: one.key.branch)
-            found += [
-                Teammate(name, one.key.branch.decode(), one.tip, one.base, one.time, name in connected) for one in live
-            ]
+            now = (name in connected, self._exchange.why_not_taken(name))
+            found += [Teammate(name, one.key.branch.decode(), one.tip, one.base, one.time, *now) for one in live]
             if not live:
-                found.append(Teammate(name, name, None, None, self.roster.member(name).time, name in connected))
+                found.append(Teammate(name, name, None, None, self.roster.member(name).time, *now))
         return found
 
     def landed(self) -> list[Landed]:
@@ -332,6 +359,11 @@ class TeamSync:
     def _confirmed(self, peer: str, state: State) -> None:
         self._on_event(Event("held", peer, os.fsdecode(state.key.branch), state.tip))
 
+    def _declined(self, declined: Declined) -> None:
+        branch = os.fsdecode(declined.state.key.branch)
+        log.warning("%s did not take %s at %s: %s", declined.peer, branch, declined.state.tip, declined.reason)
+        self._on_event(Event("refused", declined.peer, branch, declined.state.tip))
+
     def _learned(self, news: Learned) -> None:
         self._team.save_roster()
         self._listener.refresh()
@@ -346,7 +378,8 @@ class TeamSync:
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
         mine = self._exchange.known.get(state.key)
         if mine is not None:
-            self._conversations.begin(self._publish(state.key, mine.tip, mine.base, anew=True))
+            again = partial(self._publish, state.key, mine.tip, mine.base, anew=True)
+            self._background.keep("going on above what peers know", again)
         self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))
 
     # What is written down.
@@ -361,10 +394,8 @@ class TeamSync:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            with contextlib.suppress(OSError):
+            try:
                 await self._save_states()
-
-
-def _tell_failure(running: asyncio.Task[None]) -> None:
-    if not running.cancelled() and running.exception() is not None:
-        log.error("talking with the team has ended", exc_info=running.exception())
+            except BaseException:
+                self._changed.set()
+                raise

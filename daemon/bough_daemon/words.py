@@ -43,11 +43,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Refused:
-    """The answer to a state, that I cannot take it; or to a Want, that I cannot send it."""
+    """The answer to a state, that I cannot take it; or to a Want, that I cannot send it.
+
+    `for_now`: it may go well later, without anything new from the other side.
+    """
 
     key: Key
     sequence: int
     reason: str
+    for_now: bool = False
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,30 @@ def test_secrets_do_not_leave(pair: Pair) -> None:
     assert bob.types("git", "cat-file", "-e", blob).code != 0
 
 
+def commit_what_fsck_refuses(member: Member) -> str:
+    """Put a commit on the branch that has a file named `git~1`, and return the commit before it."""
+    before = member.git("rev-parse", "HEAD")
+    blob = member.git("hash-object", "-w", "a.txt")
+    listed = member.git("ls-tree", "HEAD") + f"\n100644 blob {blob}\tgit~1\n"
+    tree = git(member.tree, "mktree", stdin=listed.encode())
+    member.git("update-ref", "HEAD", member.git("commit-tree", tree, "-p", "HEAD", "-m", "imported long ago"))
+    return before
+
+
+def test_a_refusal_is_told_at_once_and_shown_until_it_is_over(pair: Pair) -> None:
+    alice, bob = pair
+    commit_what_fsck_refuses(alice)
+    began = time.monotonic()
+    typed = alice.types("save", "--wait", "bob")
+    assert time.monotonic() - began < 20, "not at the end of the patience"
+    assert typed.code == 1 and "Error: bob refused it: " in typed.err and "hasDotgit" in typed.err, typed
+    assert "hasDotgit" in teammate(alice, "bob")["refused"]
+    assert "hasDotgit" in teammate(bob, "alice")["not_taken"]
+    assert "bob did not take your last snapshot: " in alice.bough("status")
+    checks = {check["name"]: check for check in map(json.loads, alice.types("doctor", "--json").out.splitlines())}
+    assert not checks["bob"]["well"] and "hasDotgit" in checks["bob"]["found"] and checks["bob"]["remedy"]
+
+
 def test_one_who_was_away_catches_up(pair: Pair) -> None:
     alice, bob = pair
     bob.bough("down", "--all")

@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
-from bough_daemon.jobs import Behind, FindHaves, Job, Learned, MakePack, TakePack
+from bough_daemon.jobs import Behind, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.packs import Limits, Spool
-from bough_daemon.peer import Exchange
+from bough_daemon.peer import LONGEST_REASON, Exchange
 from bough_daemon.roster import Roster
 from bough_daemon.states import MOST_BRANCHES, Key, Kind, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
@@ -63,7 +63,7 @@ class Member:
             case FindHaves():
                 self.todo += self.exchange.ask(job, tuple(self.commits), ())
             case TakePack(_, state, spool):
-                self.todo += self.exchange.pack_taken(job, "no" if fails else self.take(state.tip, spool))
+                self.todo += self.exchange.pack_taken(job, NotTaken("no") if fails else self.take(state.tip, spool))
 
     def pack(self, tip: str, haves: set[str]) -> tuple[Spool, str]:
         """Return a pack of what `tip` needs and `haves` lack."""
@@ -75,13 +75,13 @@ class Member:
         data = json.dumps(needed).encode()
         return Spool(io.BytesIO(data)), hashlib.sha1(data).hexdigest()
 
-    def take(self, tip: str, spool: Spool) -> str | None:
+    def take(self, tip: str, spool: Spool) -> NotTaken | None:
         """Take a pack in if everything is there with it."""
         together = self.commits | json.loads(spool.read(0, spool.size))
         at: str | None = tip
         while at is not None:
             if at not in together:
-                return "incomplete"
+                return NotTaken("incomplete")
             at = together[at]
         self.commits = together
         return None
@@ -409,3 +409,88 @@ def test_a_state_stops_counting_when_its_branch_becomes_another_members(pair: Wo
     entry = admit(roster, "alice", "dave", "alice+dave", NOW + 5)
     assert bob.hear("alice", Gossip((entry,)), NOW) == [Learned((entry,), ())]
     assert key not in bob.known
+
+
+def refuse(world: World, reason: str, for_now: bool = False) -> Declined:
+    """Have alice save, and bob refuse it; return what alice makes of that."""
+    alice, bob = world.members["alice"], world.members["bob"]
+    alice.save()
+    while True:
+        taking = next((job for job in bob.todo if isinstance(job, TakePack)), None)
+        if taking is not None:
+            bob.todo.remove(taking)
+            bob.todo += bob.exchange.pack_taken(taking, NotTaken(reason, for_now))
+        declined = next((job for job in alice.todo if isinstance(job, Declined)), None)
+        if declined is not None:
+            return declined
+        assert world.step()
+
+
+def test_a_refusal_is_kept_until_the_peer_takes_a_newer_state(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    declined = refuse(pair, "it is hostile")
+    assert (declined.peer, declined.state.sequence, declined.reason) == ("bob", 1, "it is hostile")
+    assert alice.exchange.refusals == {"bob": {alice.key(): declined}}
+    assert bob.exchange.why_not_taken("alice") == "it is hostile"
+    pair.cut("alice", "bob")
+    assert alice.exchange.refusals["bob"], "kept when the conversation ends"
+    alice.save()
+    pair.connect("alice", "bob")
+    pair.settle()
+    assert alice.exchange.refusals == {"bob": {}}
+    assert bob.exchange.why_not_taken("alice") == ""
+
+
+def test_a_refusal_for_now_says_so(pair: World) -> None:
+    assert refuse(pair, "the disk is full", for_now=True).for_now
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    bob.todo += bob.exchange.retry(alice.key())
+    pair.settle()
+    assert bob.exchange.known == alice.exchange.known and alice.exchange.refusals == {"bob": {}}
+
+
+def test_the_words_of_a_refusal_are_bounded_and_can_be_shown(pair: World) -> None:
+    alice = pair.members["alice"]
+    state = alice.save()
+    while not any(isinstance(word, Announce) for word in pair.wires["alice", "bob"]):
+        assert pair.step()
+    hostile = "\x1b[2J\nError: \u202e" + "x" * 100_000
+    (declined,) = alice.exchange.hear("bob", Refused(state.key, state.sequence, hostile), NOW)
+    assert isinstance(declined, Declined)
+    assert declined.reason.isprintable() and len(declined.reason) == LONGEST_REASON
+    pair.close()
+
+
+def test_a_refusal_of_what_was_not_offered_changes_nothing(pair: World) -> None:
+    alice = pair.members["alice"]
+    alice.save()
+    pair.settle()
+    assert alice.exchange.hear("bob", Refused(alice.key(), 1, "no"), NOW) == []
+    assert alice.exchange.refusals == {}
+
+
+@pytest.mark.parametrize("lost", [MakePack, FindHaves, TakePack])
+def test_a_job_that_nobody_finishes_is_done_by_the_next_conversation(pair: World, lost: type) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    alice.save()
+    while True:
+        found = [(one, job) for one in (alice, bob) for job in one.todo if isinstance(job, lost)]
+        for one, job in found:
+            one.todo.remove(job)
+            one.exchange.abandon(job)  # type: ignore[arg-type]
+        if found:
+            break
+        assert pair.step()
+    pair.cut("alice", "bob")
+    pair.connect("alice", "bob")
+    pair.settle()
+    assert bob.exchange.known == alice.exchange.known
+
+
+def test_what_is_known_of_untaken_states_stays_small(pair: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bough_daemon.peer.MOST_UNTAKEN", 3)
+    bob = pair.members["bob"]
+    for number in range(9):
+        key = Key("alice", Kind.LANDED, b"b%d" % number)
+        bob.exchange._note_untaken(State("t", key, 1, oid("x", 1), oid("x", 1), NOW), "no")
+    assert len(bob.exchange._untaken) == 3

@@ -19,6 +19,7 @@ WORDS: list[Word] = [
     Announce(STATE),
     Held(KEY, 7),
     Refused(KEY, 7, "because"),
+    Refused(KEY, 7, "the disk is full", for_now=True),
     Want(KEY, 7, ("3" * 40,), ("4" * 40,), "pack", 12),
     Chunk(STATE, "pack", 3, 10, b"\0data"),
 ]

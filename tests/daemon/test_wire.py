@@ -14,7 +14,7 @@ ODD = os.fsdecode(b"n\xff\xe4me")
 RECORDS = [
     (report.Up(ODD, "alice", "alice", "0" * 40, True), pb.UpResponse),
     (report.Log("alice", [report.LogEntry("1", "2", "3", "save", "title", 5)]), pb.LogResponse),
-    (report.Saved("1", "2", "3", ["bob", "carol"]), pb.SaveResponse),
+    (report.Saved("1", "2", "3", ["bob", "carol"], [report.Refusal("dave", "no")]), pb.SaveResponse),
     (report.Event(1.5, "save", "alice", "1", "2"), pb.WatchResponse),
     (report.Act(ODD, "hop", {"name": "alice"}, [ODD]), pb.ActRequest.Begin),
     (report.Done("done", '{"x": 1}', True), pb.ActResponse.Done),
@@ -23,7 +23,8 @@ RECORDS = [
         report.Status(
             *(ODD, "alice", "alice", "t", "T", "s", "S", "live", "b", "main", 2.0, ""),
             withheld=[report.Withheld(ODD, "why")],
-            teammates=[report.TeammateStatus("bob", "bob", "t", "T", True, 1.0, [ODD])],
+            teammates=[report.TeammateStatus("bob", "bob", "t", "T", True, 1.0, [ODD], "no", "nor here")],
+            failing=[report.Failing("sharing", 2, "boom", 4.0, True)],
             landed=[report.LandedStatus("main", "c", "bob", 3.0)],
             files=[ODD],
         ),

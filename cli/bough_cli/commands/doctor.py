@@ -70,7 +70,7 @@ def _checks() -> Iterator[Check]:
             "store", lambda: _store(store), "Keep the folder and report this; `bough down --forget` starts afresh."
         )
     if is_running(home()):
-        yield _trial("live", _live, "Run `bough up`.")
+        yield from _live()
 
 
 def _trial(name: str, look: Callable[[], str], remedy: str) -> Check:
@@ -140,9 +140,23 @@ def _store(path: str) -> str:
     return f"whole; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}"
 
 
-def _live() -> str:
-    with Client(home()) as daemon:
-        told = daemon.status(here())
-    if told.state != "live":
-        raise OSError(told.state)
-    return f"{told.member}, {output.count(len(told.teammates), 'teammate')}"
+def _live() -> Iterator[Check]:
+    try:
+        with Client(home()) as daemon:
+            told = daemon.status(here())
+    except (BoughError, OSError) as failure:
+        yield Check("live", False, str(failure), "Run `bough up`.")
+        return
+    count = output.count(len(told.teammates), "teammate")
+    found = f"{told.member}, {count}" if told.state == "live" else told.state
+    yield Check("live", told.state == "live", found, f"{home().log} may say more.")
+    for one in told.failing:
+        times = f"failed {output.count(one.failures, 'time')}, last {output.ago(one.failed_at)}: {one.reason}"
+        yield Check(one.work, one.recovered, times, f"It is tried again by itself; {home().log} says more.")
+    for mate in {mate.name: mate for mate in told.teammates}.values():
+        if mate.refused:
+            remedy = "Remove or rename what the reason names; your next snapshot goes without it."
+            yield Check(mate.name, False, f"did not take your last snapshot: {mate.refused}", remedy)
+        if mate.not_taken:
+            found = f"their newest snapshot is not here: {mate.not_taken}"
+            yield Check(mate.name, False, found, f"Tell {mate.name} the reason; {home().log} may say more.")

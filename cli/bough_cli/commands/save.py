@@ -27,11 +27,17 @@ def save(
     wanted = names or []
     with connect() as daemon:
         saved = daemon.save(here(), wanted, wait and not wanted, patience if wait else 0.0)
-    missing = sorted(set(wanted) - set(saved.holders)) if wait else []
+    refused = {one.name: one.reason for one in saved.refusals if wait and (not wanted or one.name in wanted)}
+    missing = sorted(set(wanted) - set(saved.holders) - refused.keys()) if wait else []
     if json:
         output.as_json(saved)
     else:
         held = f"; {', '.join(saved.holders)} hold{'s' if len(saved.holders) == 1 else ''} it" if saved.holders else ""
         output.data(f"saved {output.short(saved.tip)}{held}")
+    if refused:
+        told = "; ".join(f"{name} refused it: {reason}" for name, reason in refused.items())
+        raise NotPossibleNow(
+            told, hint="The snapshot is safe here; `bough status` shows whether they take a newer one."
+        )
     if missing:
         raise NotPossibleNow(f"{', '.join(missing)} did not get it within {patience:g} seconds")

@@ -42,8 +42,19 @@ def _show(told: Status) -> None:
     output.data()
     if not told.teammates:
         output.data("No teammates yet: `bough invite` makes a ticket for one.")
+    named = set[str]()
     for teammate in told.teammates:
         _show_teammate(teammate)
+        if teammate.name not in named:
+            _show_what_failed(teammate)
+        named.add(teammate.name)
+
+
+def _show_what_failed(teammate: TeammateStatus) -> None:
+    if teammate.refused:
+        output.data(f"  {teammate.name} did not take your last snapshot: {teammate.refused}")
+    if teammate.not_taken:
+        output.data(f"  the newest snapshot of {teammate.name} is not here: {teammate.not_taken}")
 
 
 def _show_teammate(teammate: TeammateStatus) -> None:

@@ -193,6 +193,8 @@ class Teammate(_message.Message):
     CONNECTED_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    NOT_TAKEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -200,6 +202,10 @@ class Teammate(_message.Message):
     connected: _builtins.bool
     changed_at: _builtins.float
     """Seconds since the epoch."""
+    refused: _builtins.str
+    """Why they did not take my newest snapshot; empty: they did, or have not been asked."""
+    not_taken: _builtins.str
+    """Why their newest snapshot is not here; empty: it is, or is on its way."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch stands on."""
@@ -214,14 +220,51 @@ class Teammate(_message.Message):
         connected: _builtins.bool = ...,
         changed_at: _builtins.float = ...,
         files: _abc.Iterable[_builtins.bytes] | None = ...,
+        refused: _builtins.str = ...,
+        not_taken: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "name", b"name", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "name", b"name", "not_taken", b"not_taken", "refused", b"refused", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Teammate: _TypeAlias = Teammate  # noqa: Y015
+
+@_typing.final
+class Failing(_message.Message):
+    """Background work that has failed and was started again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FAILED_AT_FIELD_NUMBER: _builtins.int
+    RECOVERED_FIELD_NUMBER: _builtins.int
+    work: _builtins.str
+    failures: _builtins.int
+    reason: _builtins.str
+    failed_at: _builtins.float
+    """Seconds since the epoch, of the last time."""
+    recovered: _builtins.bool
+    """It has gone well for a while since."""
+    def __init__(
+        self,
+        *,
+        work: _builtins.str = ...,
+        failures: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        failed_at: _builtins.float = ...,
+        recovered: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_at", b"failed_at", "failures", b"failures", "reason", b"reason", "recovered", b"recovered", "work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Failing: _TypeAlias = Failing  # noqa: Y015
 
 @_typing.final
 class Landed(_message.Message):
@@ -271,6 +314,7 @@ class StatusResponse(_message.Message):
     HOPPED_TO_FIELD_NUMBER: _builtins.int
     LANDED_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -296,6 +340,10 @@ class StatusResponse(_message.Message):
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from HEAD."""
 
+    @_builtins.property
+    def failing(self) -> _containers.RepeatedCompositeFieldContainer[Global___Failing]:
+        """Background work that has failed since the daemon started, the latest first."""
+
     def __init__(
         self,
         *,
@@ -315,10 +363,11 @@ class StatusResponse(_message.Message):
         hopped_to: _builtins.str = ...,
         landed: _abc.Iterable[Global___Landed] | None = ...,
         files: _abc.Iterable[_builtins.bytes] | None = ...,
+        failing: _abc.Iterable[Global___Failing] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "member", b"member", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "failing", b"failing", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "member", b"member", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -364,11 +413,16 @@ class SaveResponse(_message.Message):
     TREE_FIELD_NUMBER: _builtins.int
     SHARED_TIP_FIELD_NUMBER: _builtins.int
     HOLDERS_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
     tip: _builtins.str
     tree: _builtins.str
     shared_tip: _builtins.str
     @_builtins.property
     def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
+        """Teammates who did not take it."""
+
     def __init__(
         self,
         *,
@@ -376,14 +430,37 @@ class SaveResponse(_message.Message):
         tree: _builtins.str = ...,
         shared_tip: _builtins.str = ...,
         holders: _abc.Iterable[_builtins.str] | None = ...,
+        refusals: _abc.Iterable[Global___Refusal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holders", b"holders", "shared_tip", b"shared_tip", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holders", b"holders", "refusals", b"refusals", "shared_tip", b"shared_tip", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SaveResponse: _TypeAlias = SaveResponse  # noqa: Y015
+
+@_typing.final
+class Refusal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
 
 @_typing.final
 class LogRequest(_message.Message):

@@ -365,8 +365,11 @@ class Refused(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FOR_NOW_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     reason: _builtins.str
+    for_now: _builtins.bool
+    """It may go well later, without anything new from the other side: the disk was full."""
     @_builtins.property
     def key(self) -> Global___StateKey: ...
     def __init__(
@@ -375,10 +378,11 @@ class Refused(_message.Message):
         key: Global___StateKey | None = ...,
         sequence: _builtins.int = ...,
         reason: _builtins.str = ...,
+        for_now: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "reason", b"reason", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["for_now", b"for_now", "key", b"key", "reason", b"reason", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
