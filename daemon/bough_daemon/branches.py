@@ -1,17 +1,27 @@
 """Live branches: chains of snapshots in the store, each written by one daemon alone.
 
-A snapshot is a commit. Its parents are the snapshot before it; the commit that HEAD moved to, where it moved; and what
-was brought in from elsewhere (a teammate's tip that was merged). So Git's own merge base of two live branches is right
-after any number of merges. What a snapshot stands on and why it was taken is said in trailers.
+A snapshot is a commit. Its parents are the snapshot that it continues; the commit that HEAD moved to, where it moved;
+and what was brought in from elsewhere (a teammate's tip that was merged). `ancestry` decides which of these it may
+claim, so Git's own merge base of two live branches is right whatever HEAD did and however often they were merged.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.store import LIVE, SHARED, Store
-from bough_daemon.timeline import BASE, EVENT, PREVIOUS, SHARED_AS, Snapshot, read_snapshot
+from bough_daemon.timeline import (
+    BASE,
+    BROUGHT,
+    EVENT,
+    OPERATION,
+    PREVIOUS,
+    SHARED_AS,
+    Snapshot,
+    read_snapshot,
+)
 from bough_daemon.withheld import shared_tree, withheld_paths
 
 
@@ -31,23 +41,37 @@ class Branch:
         if self.tip is not None:
             self.withheld = self._withheld(self.tip.base, self.tip.tree)
 
+    def save(self, tree: str, base: str, operation: str = "", rewritten: Rewritten = lambda _: False) -> Snapshot:
+        """Put a snapshot of the files on the branch and return it; the tip itself where nothing changed.
+
+        `base`: the commit that HEAD is at. `operation`: the operation of Git's that is in progress, empty for none.
+        `rewritten`: whether HEAD left a commit by rewriting it. What the snapshot contains is decided from these.
+        """
+        tip = self.tip
+        if tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation):
+            return tip
+        found = Ancestry()
+        if tip is not None:
+            found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten)
+        return self._append(tree, base, "save", found, operation)
+
     def record(
         self,
         tree: str,
         base: str,
-        event: str = "save",
+        event: str,
         *,
         since: str | None = None,
         contains: Sequence[str] = (),
         onto: str | None = None,
     ) -> Snapshot:
-        """Put a snapshot of `tree` on the branch and return it; the tip itself where nothing changed.
+        """Put what a command made of the files on the branch and return it; the tip itself where nothing changed.
 
-        `base`: the commit that HEAD stands on. `since`: the tree that `tree` was made from; what the branch has got
-        beyond that meanwhile stays. `contains`: commits whose changes `tree` has from now on. `onto`: the
-        snapshot that the branch goes on from instead of its tip, an earlier one (back, undo) or a teammate's (hop):
-        what the branch had until now is no longer contained, only remembered. The reference is moved last, so a
-        daemon killed on the way leaves the branch as it was.
+        `base`: the commit that HEAD is at. `since`: the tree that `tree` was made from; what the branch has got beyond
+        that meanwhile stays. `contains`: commits whose changes `tree` has from now on. `onto`: the snapshot that the
+        branch goes on from instead of its tip, an earlier one (back, undo) or a teammate's (hop): what the branch had
+        until now is no longer contained, only remembered. The reference is moved last, so a daemon killed on the way
+        leaves the branch as it was.
         """
         tip = self.tip
         if tip is not None and since is not None and tip.tree != since:
@@ -55,17 +79,11 @@ class Branch:
             tree = self.store.objects.splice(tip.tree, {path: entry for path, _, entry in made})
         if tip is not None and (tip.tree, tip.base) == (tree, base) and not contains and onto is None:
             return tip
-        first = onto or (tip.oid if tip is not None else None)
-        before = read_snapshot(self.store.objects, first) if first else None
-        extra = [base] if before is None or before.base != base else []
-        extra += [oid for oid in contains if oid not in extra]
-        snapshot = self._write(tree, base, event, before, extra)
-        if tip is not None and onto is not None and onto != tip.oid:
-            self.store.keep(f"{self.name}/{tip.oid}", tip.oid)
-        self.store.set_ref(SHARED + self.name, snapshot.shared, self.store.ref(SHARED + self.name))
-        self.store.set_ref(LIVE + self.name, snapshot.oid, tip.oid if tip is not None else None)
-        self.tip = snapshot
-        return snapshot
+        if onto is None:
+            return self._append(tree, base, event, without_given_up(self.store, tip, tree, base, contains=contains))
+        before = read_snapshot(self.store.objects, onto)
+        claims = [*claims_of(self.store, before, base), *contains]
+        return self._append(tree, base, event, Ancestry(before, brought=tuple(dict.fromkeys(claims))))
 
     def rename(self, name: str) -> None:
         """Call the branch `name` from now on; what stood under that name is kept."""
@@ -81,23 +99,38 @@ class Branch:
         self.store.delete_ref(LIVE + old)
         self.store.delete_ref(SHARED + old)
 
-    def _write(self, tree: str, base: str, event: str, before: Snapshot | None, extra: list[str]) -> Snapshot:
-        objects = self.store.objects
+    def _append(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str = "") -> Snapshot:
+        """Write a snapshot and move the branch to it; where it does not continue the tip, the tip is kept."""
+        tip = self.tip
+        snapshot = self._write(tree, base, event, ancestry, operation)
+        if tip is not None and (ancestry.before is None or ancestry.before.oid != tip.oid):
+            self.store.keep(f"{self.name}/{tip.oid}", tip.oid)
+        self.store.set_ref(SHARED + self.name, snapshot.shared, self.store.ref(SHARED + self.name))
+        self.store.set_ref(LIVE + self.name, snapshot.oid, tip.oid if tip is not None else None)
+        self.tip = snapshot
+        return snapshot
+
+    def _write(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str) -> Snapshot:
+        objects, tip, before = self.store.objects, self.tip, ancestry.before
         withheld = self._withheld(base, tree)
         visible = shared_tree(objects, objects.commit(base).tree, tree, withheld)
-        title = self._title(self.tip.tree if self.tip is not None else None, tree, base, event)
+        earlier = [one for one in (before, ancestry.also) if one is not None]
+        beyond = _beyond(earlier, base, ancestry.brought)
         when = int(time.time())
-        trailers = {BASE: base, EVENT: event}
-        parents = ([before.oid] if before is not None else []) + extra
-        if self.tip is not None and (before is None or before.oid != self.tip.oid):
-            trailers[PREVIOUS] = self.tip.oid
-        shared = None
-        if visible != tree or (before is not None and before.shared != before.oid):
-            outward = ([before.shared] if before is not None else []) + extra
+        said = {BASE: base, EVENT: event, OPERATION: operation}
+        continues = before is not None and tip is not None and before.oid == tip.oid
+        trailers = said | {
+            PREVIOUS: tip.oid if tip is not None and not continues else "",
+            BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
+        }
+        if visible != tree or any(one.shared != one.oid for one in earlier):
             seen = objects.commit(before.shared).tree if before is not None else None
-            said = _message(self._title(seen, visible, base, event), {BASE: base, EVENT: event})
-            shared = objects.write_commit(visible, outward, self.author, when, said)
-            trailers[SHARED_AS] = shared
+            outward = said | {PREVIOUS: tip.shared if tip is not None and not continues else ""}
+            message = _message(self._title(seen, visible, base, event), outward)
+            parents = [*(one.shared for one in earlier), *beyond]
+            trailers[SHARED_AS] = objects.write_commit(visible, parents, self.author, when, message)
+        title = self._title(tip.tree if tip is not None else None, tree, base, event)
+        parents = [*(one.oid for one in earlier), *beyond]
         oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))
         self.withheld = withheld
         snapshot = read_snapshot(objects, oid)
@@ -119,5 +152,11 @@ class Branch:
         return named if len(paths) <= 3 else f"{named} and {len(paths) - 3} more"
 
 
-def _message(title: str, trailers: dict[str, str]) -> str:
-    return title + "\n\n" + "".join(f"{name}: {value}\n" for name, value in trailers.items())
+def _beyond(earlier: Sequence[Snapshot], base: str, brought: Sequence[str]) -> list[str]:
+    """Return the commits that must be parents beside earlier snapshots, as none of these names them."""
+    known = {oid for one in earlier for oid in (one.oid, *one.claims)}
+    return [oid for oid in dict.fromkeys([base, *brought]) if oid not in known]
+
+
+def _message(title: str, trailers: Mapping[str, str]) -> str:
+    return title + "\n\n" + "".join(f"{name}: {value}\n" for name, value in trailers.items() if value)

@@ -47,13 +47,12 @@ async def notice_switch(live: Live) -> str | None:
     hop = await live.owner.run(lambda: journal_of(live).hop())
     if hop is None or await live.owner.run(_stands, live, hop):
         return None
-    snapshot = await live.save()
+    await live.save()  # what the files contain of either branch is decided by what they have
 
     def end() -> bool:
         journal = journal_of(live)
         if journal.hop() != hop:
             return False  # somebody else noticed first
-        live.branch.record(snapshot.tree, snapshot.base, "switch", onto=hop.mine)
         journal.end_hop()
         return True
 
@@ -181,7 +180,9 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
         live,
         change,
         snapshot,
-        lambda: live.branch.record(tree, theirs.base, change.kind, since=snapshot.tree, onto=theirs.tip),
+        lambda: live.branch.record(
+            tree, theirs.base, change.kind, since=snapshot.tree, contains=[theirs.tip], onto=theirs.tip
+        ),
     )
     return Moved(theirs.name, head, entered, short(commits) if commits is not None else None), old.commit
 

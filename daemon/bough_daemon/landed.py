@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from bough_daemon.ancestry import Contained, contained
 from bough_daemon.git import Git
 from bough_daemon.store import Store
 
@@ -60,9 +61,7 @@ def _contains(store: Store, landed: str, snapshot: str) -> bool:
     if not objects.exists(snapshot) or objects.read(snapshot)[0] != "commit" or store.is_ancestor(landed, snapshot):
         return False
     commit = objects.commit(landed)
-    base = store.merge_base(commit.parents[0], snapshot) if commit.parents else None
-    changes = objects.difference(objects.commit(base).tree if base else None, objects.commit(snapshot).tree)
-    return all(objects.entry(commit.tree, path) != before for path, before, _ in changes)
+    return not commit.parents or contained(store, commit.tree, commit.parents[0], snapshot) is not Contained.PARTLY
 
 
 def _with_parent(store: Store, commit: str, parent: str) -> str:

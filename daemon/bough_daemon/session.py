@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 
+from bough_daemon import heads
 from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
 from bough_daemon.errors import BoughError, NoCommitYet
+from bough_daemon.head_reader import HeadReader
 from bough_daemon.owner import Owner
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 MARKER_PATIENCE = 5.0  # seconds until a marker that has not come by counts as lost
 GIT_PATIENCE = 1.0  # seconds to wait for a git command that is changing files and index
 GIT_STEP = 0.01  # seconds between looks whether it has ended
+GIT_SETTLE = 0.02  # seconds after the index was written in which Git may still move HEAD
+HEAD_TRIES = 5  # of a snapshot while HEAD moves under it
 RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
 TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
 LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
@@ -52,16 +57,16 @@ class Session:
         self.branch = branch
         self.snapshots = Snapshots(worktree, store)
         self.failure: BoughError | None = None
-        self.head: Head = worktree.head()
+        self._head_reader = HeadReader(worktree)
+        self.head: Head = self._read_head()
         self._on_snapshot = on_snapshot
         self._on_gone = on_gone
         self._burst = Burst()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._commands = asyncio.Lock()
-        self._head_moves = False
         self._marks: dict[str, asyncio.Future[None]] = {}
-        self._pending = Changes(lost=True, git=True)
+        self._pending = Changes(lost=True)
         self._announced: Snapshot | None = None
         self._arrived: str | None = None
         self._untidied = 0
@@ -113,18 +118,17 @@ class Session:
             self._marks.pop(mark, None)
         if self._watch.limited:
             self._pending.lost = True
+        while await self._wait_for_git():
+            pass
         return await self._snapshot(exact=True)
 
     @asynccontextmanager
     async def acting(self) -> AsyncIterator[None]:
-        """Let one command at a time change the files; until it has ended, HEAD is read anew for every snapshot."""
+        """Let one command at a time change the files."""
         async with self._commands:
-            self._head_moves = True
             try:
                 yield
             finally:
-                self._head_moves = False
-                self._pending.git = True
                 self.announce()
 
     def announce(self) -> None:
@@ -184,16 +188,23 @@ class Session:
             wait = self._burst.due(first, last, events) - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
-            elif self._git_at_work(first):
-                await asyncio.sleep(GIT_STEP)
-            else:
+            elif not await self._wait_for_git():
                 return
 
-    def _git_at_work(self, since: float) -> bool:
-        """Return whether a git command holds the index: what it leaves is one state, what it passes through is not."""
-        if time.monotonic() - since > GIT_PATIENCE:
-            return False
-        return os.path.exists(os.path.join(self.worktree.git_dir, "index.lock"))
+    async def _wait_for_git(self) -> bool:
+        """Wait a step where a git command is changing files, and return whether one is."""
+        at_work = self._git_at_work()
+        if at_work:
+            await asyncio.sleep(GIT_STEP)
+        return at_work
+
+    def _git_at_work(self) -> bool:
+        """Return whether a git command holds the index, or has just written it and moves HEAD next.
+
+        What it leaves is one state, what it passes through is not. A lock older than GIT_PATIENCE does not count.
+        """
+        index = os.path.join(self.worktree.git_dir, "index")
+        return _age(index + ".lock") < GIT_PATIENCE or _age(index) < GIT_SETTLE
 
     async def _reconcile(self) -> None:
         """Look at everything now and then, because some writes send no event."""
@@ -218,7 +229,7 @@ class Session:
                     await asyncio.to_thread(self._watch.rescan)
                 tip = await self.owner.run(self._take, changes, exact)
             except BaseException as failure:
-                self._pending = Changes(lost=True, git=True)
+                self._pending = Changes(lost=True)
                 self._note(failure)
                 raise
             self.failure = None
@@ -231,7 +242,6 @@ class Session:
         return tip
 
     def _merge_pending(self, taken: Changes) -> Changes:
-        taken.git |= self._pending.git
         taken.lost |= self._pending.lost
         self._pending = Changes()
         return taken
@@ -252,11 +262,29 @@ class Session:
             log.exception("no snapshot of %s", self.worktree.root)
 
     def _take(self, changes: Changes, exact: bool) -> Snapshot:
-        """Make the tree and record it. On the store's thread."""
+        """Make the tree and record it with the HEAD that was there before it and after it. On the store's thread."""
         self.store.check_there()
-        if changes.git or self._head_moves:
-            with suppress(NoCommitYet):  # an orphan branch: its first commit will be the next base
-                self.head = self.worktree.head()
+        for _ in range(HEAD_TRIES):
+            self.head, operation = self._read_head(), heads.operation(self.worktree) or ""
+            tree = self._tree(changes, exact)
+            if (self._read_head(), heads.operation(self.worktree) or "") == (self.head, operation):
+                break
+        snapshot = self.branch.save(tree, self.head.commit, operation, self._head_reader.left_by_rewriting)
+        self._untidied += 1
+        if self._untidied % TIDY_EVERY == 0:
+            self.store.tidy()
+        return snapshot
+
+    def _read_head(self) -> Head:
+        """Return where HEAD is; on a branch without a commit, at the one that stands in for it in the store."""
+        try:
+            return self._head_reader.read()
+        except NoCommitYet:
+            if self.branch.tip is None:
+                raise
+            return Head(self._head_reader.branch(), self.store.no_commit())
+
+    def _tree(self, changes: Changes, exact: bool) -> str:
         tip = self.branch.tip
         tree = None
         if tip is not None and not changes.lost and not changes.rules:
@@ -265,14 +293,19 @@ class Session:
             tree = self.snapshots.after(tip.tree, paths)
         if tree is None:
             tree = self.snapshots.everything(self.store.objects.commit(self.head.commit).tree)
-        snapshot = self.branch.record(tree, self.head.commit)
-        self._untidied += 1
-        if self._untidied % TIDY_EVERY == 0:
-            self.store.tidy()
-        return snapshot
+        return tree
 
     async def _arrive(self, commit: str) -> None:
         try:
             await asyncio.to_thread(self.store.arrive, commit)
         except BoughError as failure:
             log.warning("the objects of %s stay borrowed: %s", commit, failure.message)
+
+
+def _age(path: str) -> float:
+    """Return how many seconds ago a file was written; without end where there is none, or where clocks disagree."""
+    try:
+        age = time.time() - os.stat(path).st_mtime
+    except FileNotFoundError:
+        return math.inf
+    return age if age >= 0 else math.inf

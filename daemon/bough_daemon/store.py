@@ -32,6 +32,8 @@ LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of 
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
 
+NOBODY = "bough <bough@localhost>"
+
 CONFIG = """[core]
 	repositoryformatversion = 0
 	bare = true
@@ -191,6 +193,10 @@ class Store:
             self.git.run("rev-list", f"--max-count={BORROWED_LIMIT + 1}", "--first-parent", commit).decode().split()
         )
         return newest[BORROWED_LIMIT:] or newest[-1:]
+
+    def no_commit(self) -> str:
+        """Return the commit, without a file or a parent, that stands in for the one that an unborn branch lacks."""
+        return self.objects.write_commit(self.objects.write_tree({}), [], NOBODY, 0, "no commit yet\n")
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Return whether `newer` contains `older`."""

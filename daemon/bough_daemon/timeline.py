@@ -10,20 +10,24 @@ from dataclasses import dataclass
 
 from bough_daemon.objects import Objects
 
-BASE, EVENT, PREVIOUS, SHARED_AS = "Bough-Base", "Bough-Event", "Bough-Previous", "Bough-Shared"
+BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
+PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """One commit on a live branch.
 
-    `base`: the commit that HEAD was at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`,
-    `restore`). `previous`: the snapshot before it in time. `shared`: the commit that the team sees in its place.
-    `time`: seconds since the epoch.
+    `parents`: what it contains, the snapshot that it continues first, if there is one. `base`: the commit that HEAD was
+    at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the
+    snapshot before it in time. `shared`: the commit that the team sees in its place. `time`: seconds since the epoch.
+    `operation`: the operation of Git's that was in progress (`rebase`, `bisect`, …), empty for none. `brought`: commits
+    that its history claims beyond its base; known for one's own branch only.
     """
 
     oid: str
     tree: str
+    parents: tuple[str, ...]
     base: str
     event: str
     title: str
@@ -31,6 +35,13 @@ class Snapshot:
     author: str
     previous: str | None
     shared: str
+    operation: str = ""
+    brought: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The commits that it says to contain."""
+        return frozenset((self.base, *self.brought))
 
 
 def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
@@ -42,6 +53,7 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
     return Snapshot(
         oid=oid,
         tree=commit.tree,
+        parents=commit.parents,
         base=base,
         event=commit.trailer(EVENT) or "save",
         title=commit.message.split("\n", 1)[0],
@@ -49,6 +61,8 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         author=f"{commit.author} <{commit.email}>",
         previous=commit.trailer(PREVIOUS) or (commit.parents[0] if commit.parents else None),
         shared=commit.trailer(SHARED_AS) or oid,
+        operation=commit.trailer(OPERATION) or "",
+        brought=tuple((commit.trailer(BROUGHT) or "").split()),
     )
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bough_daemon.branches import Branch
+from bough_daemon.head_reader import HeadReader
+from bough_daemon.heads import operation
 from bough_daemon.live import Live, Teammate
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.owner import Owner
@@ -98,7 +100,8 @@ class Desk:
         self.store.arrive(head.commit)
         tree = tree_on_disk(self.root)
         self.store.objects.own_tree_difference(self.store.objects.commit(head.commit).tree, tree)
-        return self.branch.record(tree, head.commit)
+        rewritten = HeadReader(self.worktree).left_by_rewriting
+        return self.branch.save(tree, head.commit, operation(self.worktree) or "", rewritten)
 
     def teammate(self, name: str) -> Teammate | None:
         tip = self.store.ref(LIVE + name)
@@ -123,7 +126,7 @@ class Desk:
         self.store.arrive(commit)
         theirs = Branch(self.store, name, f"{name.title()} <{name}@example.org>")
         start = theirs.tip.tree if theirs.tip is not None else objects.commit(commit).tree
-        return theirs.record(objects.splice(start, changes), commit, contains=contains).shared
+        return theirs.record(objects.splice(start, changes), commit, "save", contains=contains).shared
 
 
 @contextmanager

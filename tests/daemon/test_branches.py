@@ -41,13 +41,13 @@ def grove(tmp_path: Path) -> Iterator[Grove]:
 
 
 def test_nothing_new_makes_no_snapshot(grove: Grove) -> None:
-    first = grove.alice.record(grove.tree(a="1"), grove.base)
-    assert grove.alice.record(grove.tree(a="1"), grove.base) is first
+    first = grove.alice.save(grove.tree(a="1"), grove.base)
+    assert grove.alice.save(grove.tree(a="1"), grove.base) is first
 
 
 def test_a_merge_contains_what_was_merged_and_an_undo_no_longer_does(grove: Grove) -> None:
-    mine = grove.alice.record(grove.tree(a="1", m="mine"), grove.base)
-    theirs = grove.bob.record(grove.tree(a="1", t="theirs"), grove.base)
+    mine = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
+    theirs = grove.bob.save(grove.tree(a="1", t="theirs"), grove.base)
     merged = grove.alice.record(grove.tree(a="1", m="mine", t="theirs"), grove.base, "merge bob", contains=[theirs.oid])
     assert grove.store.merge_base(merged.oid, theirs.oid) == theirs.oid
     undone = grove.alice.record(mine.tree, grove.base, "undo", onto=mine.oid)
@@ -57,15 +57,15 @@ def test_a_merge_contains_what_was_merged_and_an_undo_no_longer_does(grove: Grov
 
 
 def test_what_was_saved_while_a_command_worked_stays_on_the_branch(grove: Grove) -> None:
-    mine = grove.alice.record(grove.tree(a="1", m="mine"), grove.base)
-    grove.alice.record(grove.tree(a="1", m="mine", late="saved meanwhile"), grove.base)
+    mine = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
+    grove.alice.save(grove.tree(a="1", m="mine", late="saved meanwhile"), grove.base)
     merged = grove.alice.record(grove.tree(a="2", m="mine"), grove.base, "merge bob", since=mine.tree)
     assert merged.tree == grove.tree(a="2", m="mine", late="saved meanwhile")
 
 
 def test_a_hop_stands_on_the_teammates_tip_alone(grove: Grove) -> None:
-    mine = grove.alice.record(grove.tree(a="1", m="mine"), grove.base)
-    theirs = grove.bob.record(grove.tree(a="1", t="theirs"), grove.base)
+    mine = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
+    theirs = grove.bob.save(grove.tree(a="1", t="theirs"), grove.base)
     there = grove.alice.record(theirs.tree, grove.base, "hop bob", onto=theirs.oid)
     assert not grove.store.is_ancestor(mine.oid, there.oid)
     back = grove.alice.record(mine.tree, grove.base, "back", onto=mine.oid)
@@ -74,8 +74,8 @@ def test_a_hop_stands_on_the_teammates_tip_alone(grove: Grove) -> None:
 
 
 def test_the_shared_chain_never_reaches_a_secret(grove: Grove) -> None:
-    tips = [grove.alice.record(grove.tree(a="1", _env=f"KEY={n}"), grove.base) for n in range(3)]
-    tips.append(grove.alice.record(grove.tree(a="2"), grove.base))
+    tips = [grove.alice.save(grove.tree(a="1", _env=f"KEY={n}"), grove.base) for n in range(3)]
+    tips.append(grove.alice.save(grove.tree(a="2"), grove.base))
     assert grove.store.ref(LIVE + "alice") == tips[-1].oid
     shared = grove.store.ref(SHARED + "alice")
     assert shared == tips[-1].shared != tips[-1].oid
@@ -84,7 +84,7 @@ def test_the_shared_chain_never_reaches_a_secret(grove: Grove) -> None:
 
 
 def test_a_branch_opened_again_knows_its_tip_and_what_it_withholds(grove: Grove) -> None:
-    tip = grove.alice.record(grove.tree(a="1", _env="KEY=1"), grove.base)
+    tip = grove.alice.save(grove.tree(a="1", _env="KEY=1"), grove.base)
     again = Branch(grove.store, "alice", "Alice <a@example.org>")
     assert again.tip == tip and again.withheld == {".env": "named like a secret"}
 
@@ -94,7 +94,7 @@ def test_an_old_commit_that_the_user_lost_to_gc_does_not_take_the_branch_with_it
     git(grove.root, "commit", "-qam", "second")
     second = git(grove.root, "rev-parse", "HEAD")
     grove.store.arrive(second)
-    tip = grove.alice.record(grove.tree(a="2", n="new"), second)
+    tip = grove.alice.save(grove.tree(a="2", n="new"), second)
     git(grove.root, "reset", "-q", "--hard", "HEAD~1")
     git(grove.root, "reflog", "expire", "--expire=now", "--all")
     git(grove.root, "gc", "-q", "--prune=now")
@@ -107,7 +107,7 @@ def test_packing_keeps_what_only_the_user_has_packed_too(grove: Grove, monkeypat
     blob = grove.store.objects.write_blob(b"both have it")
     git(grove.root, "hash-object", "-w", "--stdin", stdin=b"both have it")
     git(grove.root, "gc", "-q")
-    tip = grove.alice.record(grove.tree(x="1"), grove.base)
+    tip = grove.alice.save(grove.tree(x="1"), grove.base)
     monkeypatch.setattr("bough_daemon.store.LOOSE_LIMIT", 1)
     assert grove.store.tidy() and not grove.store.objects.loose()
     git(grove.root, "gc", "-q", "--prune=now")

@@ -358,7 +358,7 @@ def test_a_path_that_git_refuses_is_refused_before_anything_is_touched(here: Des
     hostile = objects.write_tree({**objects.tree(objects.commit(commit).tree), **objects.tree(entry.oid)})
     from bough_daemon.branches import Branch
 
-    Branch(here.store, "mallory", "M <m@example.org>").record(hostile, commit)
+    Branch(here.store, "mallory", "M <m@example.org>").save(hostile, commit)
     before = everything(here.root)
     with pytest.raises(HostilePath):
         enter(here, "mallory")

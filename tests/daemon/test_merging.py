@@ -247,7 +247,7 @@ def test_a_path_that_git_refuses_is_not_merged(here: Desk) -> None:
         {"hooks": Entry(FOLDER, objects.write_tree({"x": Entry(FILE, objects.write_blob(b"x"))}))}
     )
     hostile = objects.write_tree({**objects.tree(objects.commit(commit).tree), ".git": Entry(FOLDER, hooks)})
-    Branch(here.store, "mallory", "M <m@example.org>").record(hostile, commit)
+    Branch(here.store, "mallory", "M <m@example.org>").save(hostile, commit)
     before = everything(here.root)
     with pytest.raises(BoughError):
         bring(here, "mallory")

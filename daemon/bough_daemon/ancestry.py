@@ -1,0 +1,221 @@
+"""What a snapshot may name as its ancestors: only what its tree really has.
+
+A merge takes whatever an ancestor has and the tree lacks for removed by its author. So the snapshot before this one is
+an ancestor only while HEAD moved forward, or was rewritten and the tree still has what the old base brought; otherwise
+the history begins at the commit that HEAD is at, and the old tip stays in the timeline alone. A merge is claimed for as
+long as the tree keeps what it brought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+
+from bough_merge.lines import merge_lines
+from bough_merge.text import is_binary
+
+from bough_daemon.objects import FILE, Entry, Objects
+from bough_daemon.store import Store
+from bough_daemon.timeline import Snapshot, read_snapshot, timeline
+
+COMPARED_LIMIT_BYTES = 4_000_000  # of one file; a larger one that all three have changed is disputed
+REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is looked for
+MOST_CHAINS = 8  # of these, how many are compared
+
+Rewritten = Callable[[str], bool]
+"""Tell whether HEAD left a commit by rewriting it (amend, rebase) and not by going elsewhere."""
+
+
+class Contained(Enum):
+    """Whether a tree has what a commit brought: all of it; all but lines changed in two ways; or not all."""
+
+    WHOLE = 1
+    DISPUTED = 2
+    PARTLY = 3
+
+
+@dataclass(frozen=True)
+class Ancestry:
+    """What the next snapshot names as its ancestors.
+
+    `before`: the snapshot that it continues; None where its history begins at its base. `also`: an earlier snapshot of
+    the same branch that it contains as well. `brought`: commits that the history claims beyond its base.
+    """
+
+    before: Snapshot | None = None
+    also: Snapshot | None = None
+    brought: tuple[str, ...] = ()
+
+
+def ancestry_of_save(
+    store: Store, tip: Snapshot, tree: str, base: str, operation: str, rewritten: Rewritten
+) -> Ancestry:
+    """Return the ancestry of a snapshot of `tree`, taken with HEAD at `base`, on a branch whose newest is `tip`.
+
+    `operation`: the operation of Git's that is in progress, empty for none.
+    """
+    in_between = bool(tip.operation or operation)
+    before = tip if _goes_on(store, tip, tree, base, None if in_between else rewritten) else None
+    also = _settled(store, tip, tree, base, rewritten) if tip.operation and not operation else None
+    if also is None and base != tip.base and not (before is not None and rewritten(tip.base)):
+        also = _earlier_chain(store, tip, tree, base)
+    if before is None:
+        before, also = also, None
+    return without_given_up(store, before, tree, base, also=also)
+
+
+def _settled(store: Store, tip: Snapshot, tree: str, base: str, rewritten: Rewritten) -> Snapshot | None:
+    """Return the snapshot from before an operation of Git's that has just ended, where `tree` goes on from it."""
+    settled = settled_before(store.objects, tip)
+    return settled if settled is not None and _goes_on(store, settled, tree, base, rewritten) else None
+
+
+def without_given_up(
+    store: Store,
+    before: Snapshot | None,
+    tree: str,
+    base: str,
+    *,
+    also: Snapshot | None = None,
+    contains: Collection[str] = (),
+) -> Ancestry:
+    """Return the ancestry of `tree` that continues `before`, without the claims that the tree has given up since.
+
+    A claim is given up where a path that it had changed is again as HEAD has it: stashed, reset, checked out, removed.
+    Then the history goes on from before that claim, and the others are named once more. `contains`: new claims.
+    """
+    newer = tuple(oid for oid in contains if oid != base)
+    claims = claims_of(store, before, base)
+    gone: set[str] = set()
+    while before is not None:
+        found = _given_up(store, before, tree, base, newer)
+        if not found:
+            break
+        gone |= found
+        before = _before_claims(store.objects, before, found)
+    if also is not None:
+        more = _given_up(store, also, tree, base, newer)
+        claims += claims_of(store, also, base) if not more else []
+        also = also if not more else None
+    kept = [oid for oid in [*claims, *claims_of(store, before, base), *newer] if oid not in gone]
+    return Ancestry(before, also, tuple(dict.fromkeys(kept)))
+
+
+def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
+    """Return what the history of a snapshot claims beyond the commit `base`: merges, and bases that were rewritten."""
+    if snapshot is None:
+        return []
+    if snapshot.base == base:
+        return [oid for oid in snapshot.brought if oid != base]
+    return [oid for oid in (*snapshot.brought, snapshot.base) if not store.is_ancestor(oid, base)]
+
+
+def settled_before(objects: Objects, tip: Snapshot) -> Snapshot | None:
+    """Return the newest snapshot of a timeline that was not taken in the middle of an operation of Git's."""
+    return next((snapshot for snapshot in timeline(objects, tip.oid) if not snapshot.operation), None)
+
+
+def contained(store: Store, tree: str, base: str, commit: str, paths: Collection[str] | None = None) -> Contained:
+    """Return whether `tree`, made on the commit `base`, has what `commit` brought since the two parted.
+
+    It does where merging the commit into it once more changes nothing. `paths`: look at these alone.
+    """
+    fork = store.merge_base(base, commit)
+    if fork is None:
+        return Contained.PARTLY
+    objects = store.objects
+    verdict = Contained.WHOLE
+    for path, before, after in objects.difference(objects.commit(fork).tree, objects.commit(commit).tree):
+        if paths is not None and path not in paths:
+            continue
+        found = _contains_change(store, before, after, objects.entry(tree, path))
+        if found is Contained.PARTLY:
+            return found
+        if found is Contained.DISPUTED:
+            verdict = found
+    return verdict
+
+
+def _contains_change(store: Store, before: Entry | None, after: Entry | None, now: Entry | None) -> Contained:
+    if now == after:
+        return Contained.WHOLE
+    if now == before:
+        return Contained.PARTLY
+    if before is None or after is None or now is None:
+        return Contained.DISPUTED
+    sides = [_text(store.objects, entry) for entry in (before, now, after)]
+    if any(side is None for side in sides):
+        return Contained.DISPUTED
+    base, ours, theirs = (side for side in sides if side is not None)
+    parts = merge_lines(base, ours, theirs)
+    clean = [part for part in parts if isinstance(part, bytes)]
+    if len(clean) < len(parts):
+        return Contained.DISPUTED
+    return Contained.WHOLE if b"".join(clean) == ours else Contained.PARTLY
+
+
+def _text(objects: Objects, entry: Entry) -> bytes | None:
+    """Return the content of a file, or None where it is no text, or too large to be compared line by line."""
+    if entry.mode & FILE != FILE or objects.size(entry.oid) > COMPARED_LIMIT_BYTES:
+        return None
+    content = objects.blob(entry.oid)
+    return None if is_binary(content) else content
+
+
+def _goes_on(store: Store, old: Snapshot, tree: str, base: str, rewritten: Rewritten | None) -> bool:
+    """Return whether `tree` on the commit `base` goes on from where an old snapshot was taken."""
+    if store.is_ancestor(old.base, base):
+        return True
+    verdict = contained(store, tree, base, old.base)
+    if verdict is Contained.DISPUTED and rewritten is not None:
+        return rewritten(old.base)
+    return verdict is Contained.WHOLE
+
+
+def _earlier_chain(store: Store, tip: Snapshot, tree: str, base: str) -> Snapshot | None:
+    """Return the end of an earlier chain of this branch that `tree` has all of: HEAD is back where it was."""
+    ends = (end for end in _chain_ends(store.objects, tip) if not end.operation)
+    for end in islice(ends, MOST_CHAINS):
+        claims = [end.oid, *claims_of(store, end, base)]
+        if all(contained(store, tree, base, oid) is Contained.WHOLE for oid in claims):
+            return end
+    return None
+
+
+def _chain_ends(objects: Objects, tip: Snapshot) -> Iterator[Snapshot]:
+    """Yield the newest snapshot of each chain before the one that ends with `tip`."""
+    newer = tip
+    for snapshot in islice(timeline(objects, tip.oid), 1, REMEMBERED):
+        if newer.parents[:1] != (snapshot.oid,):
+            yield snapshot
+        newer = snapshot
+
+
+def _given_up(store: Store, before: Snapshot, tree: str, base: str, newer: Collection[str]) -> frozenset[str]:
+    """Return the claims of a snapshot with a path that is as HEAD has it now, and was not there."""
+    claims = claims_of(store, before, base) if before.tree != tree else []
+    if not claims:
+        return frozenset()
+    objects = store.objects
+    at_head = objects.commit(base).tree
+    reverted = {path for path, _, now in objects.difference(before.tree, tree) if now == objects.entry(at_head, path)}
+    if not reverted:
+        return frozenset()
+    return frozenset(
+        oid
+        for oid in claims
+        if not any(store.is_ancestor(oid, new) for new in newer)
+        and contained(store, tree, base, oid, reverted) is Contained.PARTLY
+    )
+
+
+def _before_claims(objects: Objects, snapshot: Snapshot, claims: Collection[str]) -> Snapshot | None:
+    """Return the newest snapshot of a chain that claims none of `claims`; None where it begins with one."""
+    at: Snapshot | None = snapshot
+    while at is not None and not at.claims.isdisjoint(claims):
+        first = at.parents[0] if at.parents else None
+        reachable = first is not None and first not in claims and objects.exists(first)
+        at = read_snapshot(objects, first) if first is not None and reachable else None
+    return at

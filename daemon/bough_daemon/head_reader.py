@@ -1,0 +1,78 @@
+"""Read HEAD before every snapshot: at the cost of a few system calls while it has not moved."""
+
+from __future__ import annotations
+
+import os
+
+from bough_daemon.worktree import Head, Worktree
+
+LOG_TAIL_BYTES = 256 * 1024  # of HEAD's log, in which the way from one commit to another is looked for
+# What Git writes there of commands that make a commit anew from an old one, or add to it; others went elsewhere.
+REWRITING = (b"commit", b"rebase", b"pull", b"merge", b"cherry-pick", b"revert", b"am")
+
+Signature = tuple[bytes, bytes | None, tuple[int, int, int] | None]
+
+
+class HeadReader:
+    """HEAD of one working tree. On the store's thread only."""
+
+    def __init__(self, worktree: Worktree) -> None:
+        self._worktree = worktree
+        self._known: tuple[Signature, Head] | None = None
+
+    def read(self) -> Head:
+        """Return where HEAD is; raise NoCommitYet on a branch without a commit."""
+        signature = self._signature()
+        if self._known is not None and signature is not None and self._known[0] == signature:
+            return self._known[1]
+        self._known = None
+        head = self._worktree.head()
+        if signature is not None and signature == self._signature():
+            self._known = signature, head
+        return head
+
+    def branch(self) -> str | None:
+        """Return the branch that HEAD is on, whether or not it has a commit; None where HEAD is detached."""
+        return self._worktree.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or None
+
+    def left_by_rewriting(self, commit: str) -> bool:
+        """Return whether everything that moved HEAD since it was at `commit` made that commit anew, or added to it."""
+        for old, message in reversed(self._log()):
+            if not message.startswith(REWRITING) or b"(abort)" in message:
+                return False
+            if old == commit.encode():
+                return True
+        return False
+
+    def _signature(self) -> Signature | None:
+        """Return what decides where HEAD is; None where only Git can tell."""
+        head = _content(os.path.join(self._worktree.git_dir, "HEAD"))
+        if head is None or not head.startswith(b"ref: refs/heads/"):
+            return (head, None, None) if head is not None and not head.startswith(b"ref:") else None
+        name = os.fsdecode(head[5:].rstrip(b"\n"))
+        loose = _content(os.path.join(self._worktree.common_dir, name))
+        if loose is not None:
+            return (head, loose, None) if not loose.startswith(b"ref:") else None
+        try:
+            packed = os.stat(os.path.join(self._worktree.common_dir, "packed-refs"))
+        except FileNotFoundError:
+            return None
+        return head, None, (packed.st_ino, packed.st_size, packed.st_mtime_ns)
+
+    def _log(self) -> list[tuple[bytes, bytes]]:
+        """Return (commit that HEAD left, message) of the newest moves, oldest first."""
+        try:
+            with open(os.path.join(self._worktree.git_dir, "logs", "HEAD"), "rb") as source:
+                source.seek(max(0, source.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                lines = source.read().splitlines()
+        except OSError:
+            return []
+        return [(line[:40], line.partition(b"\t")[2]) for line in lines]
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as source:
+            return source.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
