@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from typing import Any
 
 import typer
@@ -55,16 +54,6 @@ def bold(text: str) -> str:
 def dim(text: str) -> str:
     """Return text that stands back on a terminal."""
     return typer.style(text, dim=True)
-
-
-def ago(at: float) -> str:
-    """Return how long ago a moment was, in words."""
-    seconds = max(0, int(time.time() - at))
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now" if seconds < 2 else f"{seconds} seconds ago"
 
 
 def count(number: int, noun: str) -> str:

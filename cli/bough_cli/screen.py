@@ -8,7 +8,7 @@ from collections import deque
 
 from bough_daemon.client import Client
 from bough_daemon.errors import BoughError
-from bough_daemon.report import Event, Status, printable
+from bough_daemon.report import Event, Status, ago, printable
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
@@ -59,9 +59,7 @@ def _drawn(status: Status, recent: deque[Event]) -> Group:
         team.add_row(dot, Text(one.branch, "bold"), *_where(one.tip, one.changed_at, one.files))
     events = Table.grid(padding=(0, 2))
     for event in recent:
-        events.add_row(
-            Text(output.ago(event.at), "dim"), Text(event.member, "bold"), event.event, output.short(event.tip)
-        )
+        events.add_row(Text(ago(event.at), "dim"), Text(event.member, "bold"), event.event, output.short(event.tip))
     notes = [Text(status.state, "yellow")] if status.state != "live" else []
     notes += [Text(f"withheld: {printable(one.path)} ({one.reason})", "dim") for one in status.withheld[:5]]
     return Group(
@@ -70,4 +68,4 @@ def _drawn(status: Status, recent: deque[Event]) -> Group:
 
 
 def _where(tip: str, at: float, files: list[str]) -> tuple[str, str, str]:
-    return output.short(tip), output.ago(at) if tip else "", output.few(files, 6) or "no changes"
+    return output.short(tip), ago(at) if tip else "", output.few(files, 6) or "no changes"

@@ -13,7 +13,7 @@ from bough_daemon.errors import BadUsage
 from bough_daemon.heads import words
 from bough_daemon.hop import Moved
 from bough_daemon.live import Live
-from bough_daemon.report import Act, Done, printable
+from bough_daemon.report import Act, Done, ago, printable
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Head, whole
@@ -121,9 +121,14 @@ async def _restore(act: Act, hands: Hands) -> Done:
     if not paths and "all" not in act.options:
         raise BadUsage("name the files to bring back, or say --all")
     made = await restore.restore(hands.live, paths, since=act.options.get("from"), name=act.options.get("name"))
-    came = [f"  {printable(path)} from {snapshot[:SHORT]}" for path, snapshot in sorted(made.paths.items())]
-    head = f"Brought back {len(came)} path{'' if len(came) == 1 else 's'}; `bough undo` takes it back"
-    return Done("\n".join([head, *came]), json.dumps({"paths": made.paths, "tip": made.snapshot.oid}))
+    came = [
+        f"{printable(path) or '.'} as of {ago(made.times[path])} ({made.paths[path][:SHORT]})" for path in made.paths
+    ]
+    head = f"Brought back {came[0] if len(came) == 1 else f'{len(came)} paths'}; `bough undo` reverses it"
+    lines = [f"  {one}" for one in came] if len(came) > 1 else []
+    lines += [f"  no other version of {printable(path)} is on record" for path in made.unchanged]
+    report = {"paths": made.paths, "times": made.times, "unchanged": made.unchanged, "tip": made.snapshot.oid}
+    return Done("\n".join([head, *lines]), json.dumps(report))
 
 
 async def _undo(act: Act, hands: Hands) -> Done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -50,7 +50,7 @@ class Change:
     `place`: the place whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths to leave
     alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now. `hop`:
     whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
-    number of a deed.
+    number of a deed. `origins`: the snapshots that paths are restored from.
     """
 
     kind: str
@@ -66,6 +66,7 @@ class Change:
     hop: Hop | None = None
     keeps_hop: bool = True
     undoes: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def journal_of(live: Live) -> Journal:
@@ -148,7 +149,7 @@ def carry_out(live: Live, change: Change, snapshot: Snapshot, record: Callable[[
                 reversal()
             journal.drop(deed)
             raise
-        journal.finish(deed)
+        journal.finish(deed, recorded.oid)
     return recorded
 
 
@@ -200,4 +201,5 @@ def _deed(change: Change, before: Place) -> Deed:
         hop=replace(change.hop, home=change.hop.home or before.oid) if change.hop is not None else None,
         keeps_hop=change.keeps_hop,
         undoes=change.undoes,
+        origins=change.origins,
     )

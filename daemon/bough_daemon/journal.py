@@ -36,7 +36,8 @@ class Deed:
 
     `refs`: what it moves, each from one commit to another (None: there is none). `moves_head`, `moves_index`: whether
     it is to change those. `hop`: where I am after it, None for at home; `keeps_hop` when it does not change that.
-    `undoes`: the deed that it takes back.
+    `undoes`: the deed that it takes back. `origins`: of what `restore` brought, the snapshot by path. `made`: the
+    snapshot that it ended with.
     """
 
     number: int
@@ -50,6 +51,8 @@ class Deed:
     hop: Hop | None = None
     keeps_hop: bool = True
     undoes: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    made: str = ""
     state: State = "begun"
 
 
@@ -68,7 +71,7 @@ class Journal:
         found: dict[int, Deed] = {}
         for line in self._lines():
             number = line["number"]
-            found[number] = replace(found[number], state=line["state"]) if number in found else _deed(line)
+            found[number] = replace(found[number], **line) if number in found else _deed(line)
         for deed in list(found.values()):
             if deed.undoes is not None and deed.state == "done":
                 found[deed.undoes] = replace(found[deed.undoes], state="undone")
@@ -81,9 +84,9 @@ class Journal:
         self._append(asdict(numbered))
         return numbered
 
-    def finish(self, deed: Deed) -> None:
-        """Write down that it is done."""
-        self._append({"number": deed.number, "state": "done"})
+    def finish(self, deed: Deed, made: str = "") -> None:
+        """Write down that it is done, and which snapshot it ended with."""
+        self._append({"number": deed.number, "state": "done", "made": made})
 
     def drop(self, deed: Deed) -> None:
         """Write down that it came to nothing, and all is as before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
@@ -10,6 +11,16 @@ ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
 def printable(text: str) -> str:
     """Return a name as a terminal may show it: control characters and bytes that are no UTF-8 are written out."""
     return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
+
+
+def ago(at: float) -> str:
+    """Return how long ago a moment was, in words."""
+    seconds = max(0, int(time.time() - at))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now" if seconds < 2 else f"{seconds} seconds ago"
 
 
 def _written_out(letter: str) -> str:

@@ -8,14 +8,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bough_daemon.change import Change, carry_out, check_ready, steadily
+from bough_daemon.change import Change, carry_out, check_ready, journal_of, steadily
 from bough_daemon.errors import NotPossibleNow, UnknownPath, UnknownSnapshot
 from bough_daemon.index import hidden_paths
-from bough_daemon.live import Live
-from bough_daemon.objects import FILE, FOLDER, Entry
+from bough_daemon.live import Live, Teammate
+from bough_daemon.objects import FILE, FOLDER, Entry, Objects
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Picture
 from bough_daemon.timeline import Snapshot, timeline
+from bough_daemon.versions import Versions
 
 AGO = re.compile(r"(\d+)\s*(s|m|h|d)[a-z]*(\s+ago)?", re.IGNORECASE)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -24,17 +25,32 @@ OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back. `paths`: each with the snapshot that it came from. `snapshot`: the newest on my branch."""
+    """What came back. `paths`: each with the snapshot that it came from. `times`: when those were made.
+
+    `unchanged`: paths of which nothing else is on record. `snapshot`: the newest on my branch.
+    """
 
     paths: dict[str, str]
+    times: dict[str, int]
+    unchanged: list[str]
     snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a path is to be: `entry` (None: not there), as it was in the snapshot `oid`, made at `time`."""
+
+    entry: Entry | None
+    oid: str
+    time: int
 
 
 async def restore(live: Live, paths: Sequence[str], *, since: str | None = None, name: str | None = None) -> Restored:
     """Make `paths` (from the top folder, which is ``, with slashes; none: everything) what they were in a snapshot.
 
     `since`: an abbreviated snapshot, or a time (`10m`, `14:05`, `2026-01-31 14:05`): the newest that was there then.
-    Without it each path comes from the newest snapshot that has it. `name`: a teammate whose branch they come from.
+    Without it each path becomes the newest that it was and is not now; done again, what it was before that. `name`: a
+    teammate whose branch they come from.
     """
     for path in paths:
         check_path(path or ".top", FILE)
@@ -42,35 +58,65 @@ async def restore(live: Live, paths: Sequence[str], *, since: str | None = None,
 
     async def attempt() -> Restored:
         snapshot = await live.save()
-        tip = live.known(name).tip if name is not None and name != live.branch.name else snapshot.oid
-        return await live.owner.run(_restore, live, snapshot, paths, tip, since)
+        theirs = live.known(name) if name is not None and name != live.branch.name else None
+        return await live.owner.run(_restore, live, snapshot, paths, theirs, since)
 
     return await steadily(attempt)
 
 
-def _restore(live: Live, snapshot: Snapshot, paths: Sequence[str], tip: str, since: str | None) -> Restored:
+def _restore(
+    live: Live, snapshot: Snapshot, paths: Sequence[str], theirs: Teammate | None, since: str | None
+) -> Restored:
     objects = live.store.objects
-    source = chosen(live, tip, since) if since is not None else None
-    if source is None and not paths:
-        raise NotPossibleNow("say which snapshot everything is to come from")
-    found: dict[str, tuple[str, Entry | None]] = {}
-    for path in paths:
-        found[path] = (
-            _newest_with(live, tip, path) if source is None else (source.oid, objects.entry(source.tree, path))
-        )
-        if found[path][1] is None:
-            raise UnknownPath(f"{path} is not in snapshot {found[path][0][:7]}", path=path)
-    if source is not None and not paths:
-        tree, found = source.tree, {".": (source.oid, None)}
+    tip, kind = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
+    if since is not None:
+        sources = _at(objects, chosen(live, tip, since), paths)
+    elif paths:
+        sources = _newest(live, snapshot, paths, tip, kind)
     else:
-        tree = _spliced(live, snapshot.tree, {path: entry for path, (_, entry) in found.items()})
+        raise NotPossibleNow("`--all` needs `--from SNAPSHOT`")
+    tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
     if tree == snapshot.tree:
         raise NotPossibleNow("nothing to restore: the files are as they were there")
-    change = Change(kind="restore", picture=Picture(tree), said="bough: restore", spared=hidden_paths(live.worktree))
-    recorded = carry_out(
-        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, "restore", since=snapshot.tree)
+    origins = {path: source.oid for path, source in sources.items()}
+    change = Change(
+        kind=kind,
+        picture=Picture(tree),
+        said=f"bough: {kind}",
+        spared=hidden_paths(live.worktree),
+        origins=origins,
     )
-    return Restored({path: oid for path, (oid, _) in found.items()}, recorded)
+    recorded = carry_out(
+        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, kind, since=snapshot.tree)
+    )
+    times = {path: source.time for path, source in sources.items()}
+    return Restored(origins, times, [path for path in paths if path not in sources], recorded)
+
+
+def _at(objects: Objects, source: Snapshot, paths: Sequence[str]) -> dict[str, _Source]:
+    """Return what paths (none: the top folder) were in one snapshot, or raise UnknownPath."""
+    found = {path: _Source(objects.entry(source.tree, path), source.oid, source.time) for path in paths or [""]}
+    missing = next((path for path in paths if found[path].entry is None), None)
+    if missing is not None:
+        raise UnknownPath(f"{missing} is not in snapshot {source.oid[:7]}", path=missing)
+    return found
+
+
+def _newest(live: Live, snapshot: Snapshot, paths: Sequence[str], tip: str, kind: str) -> dict[str, _Source]:
+    """Return the newest that each path was and is not now; those of which nothing else is on record are left out."""
+    objects = live.store.objects
+    versions = Versions(objects, journal_of(live), snapshot.oid, tip, kind)
+    found: dict[str, _Source] = {}
+    for path in paths:
+        now = objects.entry(snapshot.tree, path)
+        version = versions.before(path, now)
+        if version is not None:
+            found[path] = _Source(version.entry, version.oid, version.time)
+        elif now is None:
+            raise UnknownPath(f"no snapshot has {path}", path=path)
+    if not found:
+        raise NotPossibleNow(f"no other version of {paths[0]} is on record, or none that is older", path=paths[0])
+    return found
 
 
 def chosen(live: Live, tip: str, since: str) -> Snapshot:
@@ -85,7 +131,7 @@ def chosen(live: Live, tip: str, since: str) -> Snapshot:
             and since in (snapshot.oid[: len(since)], snapshot.shared[: len(since)])
         ):
             return snapshot
-    raise UnknownSnapshot(f"no snapshot here is named {since} or was there then", since=since)
+    raise UnknownSnapshot(f"no snapshot matches {since}", since=since)
 
 
 def moment_of(words: str, now: float) -> float | None:
@@ -100,14 +146,6 @@ def moment_of(words: str, now: float) -> float | None:
         except ValueError:
             continue
     return None
-
-
-def _newest_with(live: Live, tip: str, path: str) -> tuple[str, Entry | None]:
-    for snapshot in timeline(live.store.objects, tip):
-        entry = live.store.objects.entry(snapshot.tree, path)
-        if entry is not None:
-            return snapshot.oid, entry
-    raise UnknownPath(f"no snapshot has {path}", path=path)
 
 
 def _spliced(live: Live, tree: str, entries: dict[str, Entry | None]) -> str:

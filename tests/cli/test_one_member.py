@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -204,3 +205,20 @@ def test_commands_work_from_a_folder_below_and_through_a_link(alice: Member, tmp
     assert (alice.tree / "src/b.py").read_bytes() == b"lost\n"
     typed = alice.types("status", "--json", where=tmp_path / "link" / "src")
     assert json.loads(typed.out)["repository"] == str(alice.tree)
+
+
+def test_restore_goes_back_one_edit_after_the_other_and_says_from_when(alice: Member) -> None:
+    alice.bough("up")
+    for content in (b"1", b"2", b"3"):
+        write_files(alice.tree, {"f": content})
+        alice.bough("save")
+    said = alice.bough("restore", "f")
+    assert (alice.tree / "f").read_bytes() == b"2"
+    assert re.fullmatch(r"Brought back f as of .* \([0-9a-f]{10}\); `bough undo` reverses it", said), said
+    told = alice.told("restore", "f", "a.txt")
+    assert (alice.tree / "f").read_bytes() == b"1"
+    assert list(told["paths"]) == ["f"] == list(told["times"]) and told["unchanged"] == ["a.txt"]
+    assert alice.types("restore", "f").code == 1
+    alice.bough("undo")
+    alice.bough("undo")
+    assert (alice.tree / "f").read_bytes() == b"3"

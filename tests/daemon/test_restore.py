@@ -8,10 +8,22 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import HostilePath, NotPossibleNow, UnknownMember, UnknownPath, UnknownSnapshot
+from bough_daemon.hop import back, hop
 from bough_daemon.restore import Restored, moment_of, restore
+from bough_daemon.timeline import timeline
 from bough_daemon.undo import undo
 
-from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, tree_on_disk
+from tests.daemon.moves_support import (
+    FILES,
+    Desk,
+    check_whole,
+    desk,
+    everything,
+    files_of,
+    git,
+    merge_both,
+    tree_on_disk,
+)
 from tests.daemon.support import write_files
 
 
@@ -98,6 +110,123 @@ def test_a_file_comes_from_a_teammate(here: Desk) -> None:
     assert (here.root / "hers.txt").read_bytes() == b"hers\n"
     with pytest.raises(UnknownMember):
         bring_back(here, "hers.txt", name="nobody")
+
+
+def contents(here: Desk, path: str, *all_of: bytes) -> None:
+    """Save each of these contents of a file as a snapshot."""
+    for content in all_of:
+        write_files(here.root, {path: content})
+        here.snapshot()
+
+
+def test_restore_goes_one_further_back_each_time_and_undo_forward(here: Desk) -> None:
+    contents(here, "f", b"1", b"2", b"3")
+    write_files(here.root, {"f": b"4"})
+    seen = [everything(here.root)]
+    for expected in (b"3", b"2", b"1"):
+        bring_back(here, "f")
+        assert (here.root / "f").read_bytes() == expected
+        seen.append(everything(here.root))
+        contents(here, "beside", b"saved meanwhile")
+        (here.root / "beside").unlink()
+    with pytest.raises(NotPossibleNow, match="no other version of f"):
+        bring_back(here, "f")
+    for before in reversed(seen[:-1]):
+        here.do(undo(here.live))
+        assert everything(here.root) == before
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"3"
+
+
+def test_what_was_undone_is_passed_over(here: Desk) -> None:
+    contents(here, "f", b"1", b"2", b"3")
+    bring_back(here, "f")
+    bring_back(here, "f")
+    here.do(undo(here.live))
+    assert (here.root / "f").read_bytes() == b"2"
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"1"
+
+
+def test_an_edit_after_a_restore_is_the_newest_again(here: Desk) -> None:
+    contents(here, "f", b"1", b"2", b"3")
+    bring_back(here, "f")
+    contents(here, "f", b"edited", b"2")
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"edited"
+
+
+def test_a_removed_file_comes_back_as_it_was_last(here: Desk) -> None:
+    contents(here, "f", b"1", b"2")
+    (here.root / "f").unlink()
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"2"
+    (here.root / "f").unlink()
+    here.snapshot()
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"2"
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"1"
+
+
+def test_what_was_committed_before_the_first_snapshot_comes_back(here: Desk) -> None:
+    write_files(here.root, {"a.txt": b"edited before\n"})
+    first = here.snapshot()
+    restored = bring_back(here, "a.txt")
+    assert (here.root / "a.txt").read_bytes() == FILES["a.txt"]
+    assert restored.paths == {"a.txt": first.base}
+    with pytest.raises(NotPossibleNow):
+        bring_back(here, "a.txt")
+
+
+def test_folders_and_several_paths_each_go_back_by_themselves(here: Desk) -> None:
+    here.snapshot()
+    contents(here, "d/b.txt", b"b2\n", b"b3\n")
+    contents(here, "f", b"1", b"2")
+    restored = bring_back(here, "d", "f", "d/e/c.txt")
+    assert restored.unchanged == ["d/e/c.txt"]
+    assert ((here.root / "d/b.txt").read_bytes(), (here.root / "f").read_bytes()) == (b"b2\n", b"1")
+    bring_back(here, "d")
+    assert (here.root / "d/b.txt").read_bytes() == b"b\n"
+    assert all(moment <= time.time() for moment in restored.times.values())
+
+
+def test_it_goes_on_from_a_snapshot_that_was_named(here: Desk) -> None:
+    contents(here, "f", b"1", b"2", b"3", b"4")
+    snapshots = [one.oid for one in timeline(here.store.objects, here.snapshot().oid)]
+    bring_back(here, "f", since=snapshots[2])
+    assert (here.root / "f").read_bytes() == b"2"
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"1"
+
+
+def test_what_a_hop_showed_is_no_version_of_mine_and_what_i_did_there_is(here: Desk) -> None:
+    contents(here, "f", b"1", b"2")
+    here.teammate_at("alice", {"f": b"hers", "g": b"hers"})
+    here.do(hop(here.live, here.terminal, "alice", merge_both))
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"2"
+    here.do(undo(here.live))
+    contents(here, "g", b"as a guest", b"as a guest, again")
+    bring_back(here, "g")
+    assert (here.root / "g").read_bytes() == b"as a guest"
+    here.do(back(here.live, here.terminal))
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"1"
+    bring_back(here, "g")
+    assert (here.root / "g").read_bytes() == b"as a guest"
+
+
+def test_a_teammates_versions_come_one_by_one(here: Desk) -> None:
+    for content in (b"h1", b"h2", b"h3"):
+        here.teammate_at("alice", {"f": content})
+    contents(here, "f", b"mine")
+    for expected in (b"h3", b"h2", b"h1"):
+        restored = bring_back(here, "f", name="alice")
+        assert (here.root / "f").read_bytes() == expected
+        assert restored.snapshot.event == "restore alice"
+    bring_back(here, "f")
+    assert (here.root / "f").read_bytes() == b"h2"
 
 
 def test_an_ignored_file_in_the_way_can_be_had_back(here: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.report import printable
+from bough_daemon.report import ago, printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -25,4 +25,4 @@ def log(
         else:
             event = "" if entry.event == "save" else f"{output.bold(entry.event)} "
             title = "" if entry.title == entry.event else printable(entry.title)
-            output.data(f"{output.short(entry.tip)} {output.dim(f'{output.ago(entry.at):>16}')}  {event}{title}")
+            output.data(f"{output.short(entry.tip)} {output.dim(f'{ago(entry.at):>16}')}  {event}{title}")

@@ -12,12 +12,19 @@ from bough_cli.acting import act
 
 def restore(
     paths: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="Files or folders.")] = None,
-    snapshot: Annotated[str, typer.Option("--from", metavar="SNAPSHOT", help="Which snapshot (see `bough log`).")] = "",
+    snapshot: Annotated[
+        str, typer.Option("--from", metavar="SNAPSHOT", help="Which snapshot, or a time: 10m, 14:05 (see `bough log`).")
+    ] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="A teammate whose branch they come from.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Bring back all files.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Bring files back from the timeline; without --from, from the newest snapshot in which they differ."""
+    """Bring files back from the timeline.
+
+    Without --from, each path becomes the newest version that differs from what is on disk; repeat the command to go
+    one version further back.
+    """
     if bool(paths) == everything:
         raise BadUsage("name the files to bring back, or say --all")
-    options = {"from": snapshot} if snapshot else {}
-    act("restore", options | ({"all": "yes"} if everything else {}), paths or [], json=json)
+    options = {"from": snapshot, "name": name, "all": "yes" if everything else ""}
+    act("restore", {key: value for key, value in options.items() if value}, paths or [], json=json)

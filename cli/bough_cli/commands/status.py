@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.report import Status, TeammateStatus, printable
+from bough_daemon.report import Status, TeammateStatus, ago, printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -25,7 +25,7 @@ def _show(told: Status) -> None:
     where = f"on {told.head}" if told.head else "with HEAD detached"
     if told.hopped_to:
         where = f"in {told.hopped_to}'s branch"
-    output.data(f"{output.bold(told.member)} {where}, at {output.short(told.tip)} ({output.ago(told.changed_at)})")
+    output.data(f"{output.bold(told.member)} {where}, at {output.short(told.tip)} ({ago(told.changed_at)})")
     output.data(f"  {told.repository}")
     if told.state != "live":
         output.data(f"  {output.bold(told.state)}")
@@ -36,9 +36,7 @@ def _show(told: Status) -> None:
     for path in told.withheld:
         output.data(f"  withheld: {printable(path.path)} ({path.reason})")
     for landed in told.landed:
-        output.data(
-            f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {output.ago(landed.at)}"
-        )
+        output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
     output.data()
     if not told.teammates:
         output.data("No teammates yet: `bough invite` makes a ticket for one.")
@@ -62,7 +60,7 @@ def _show_teammate(teammate: TeammateStatus) -> None:
     changed = (
         f"{output.count(len(teammate.files), 'file')}: {output.few(teammate.files)}" if teammate.files else "no changes"
     )
-    when = output.ago(teammate.changed_at)
+    when = ago(teammate.changed_at)
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
     )
