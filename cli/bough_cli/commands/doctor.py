@@ -14,6 +14,7 @@ from bough_daemon.errors import BoughError
 from bough_daemon.git import FLOOR, Git, git_version
 from bough_daemon.launch import is_running
 from bough_daemon.remembered import LiveTrees
+from bough_daemon.report import ago
 from bough_daemon.settings import path_of, read_settings
 from bough_daemon.worktree import Worktree
 
@@ -151,7 +152,7 @@ def _live() -> Iterator[Check]:
     found = f"{told.member}, {count}" if told.state == "live" else told.state
     yield Check("live", told.state == "live", found, f"{home().log} may say more.")
     for one in told.failing:
-        times = f"failed {output.count(one.failures, 'time')}, last {output.ago(one.failed_at)}: {one.reason}"
+        times = f"failed {output.count(one.failures, 'time')}, last {ago(one.failed_at)}: {one.reason}"
         yield Check(one.work, one.recovered, times, f"It is tried again by itself; {home().log} says more.")
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:
