@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from bough_completion.model.kv import common
 from bough_completion.model.runtime import Stop
-from bough_completion.model.session import Logits, Session
+from bough_completion.model.session import Session
 
 Draft = Callable[[Sequence[int]], Sequence[int]]
 """From the tokens of an answer so far to those that may come next; empty where nothing suggests any."""
@@ -99,29 +97,23 @@ def _advance_alone(session: Session, answer: Generation) -> None:
     chunk = session.settings.chunk_tokens
     fed, rest = answer.pending[:chunk], answer.pending[chunk:]
     if rest:
-        session.run(answer.row, fed, [len(fed) - 1], answer.stop)
+        session.pick(answer.row, fed, [len(fed) - 1], answer.stop)
         answer.pending = rest
         return
     tokens = session.cache.slots[answer.row].tokens
     held = len(tokens) + len(fed)
     room = min(session.settings.draft_tokens, answer.limit - len(answer.tokens) - 1, session.window - held)
     drafted = list(answer.draft(answer.tokens))[: max(0, room)]
-    logits = session.run(answer.row, [*fed, *drafted], range(len(fed) - 1, len(fed) + len(drafted)), answer.stop)
-    best = logits.argmax(axis=1).tolist()
-    agreed = common(drafted, best)
+    picks = session.pick(answer.row, [*fed, *drafted], range(len(fed) - 1, len(fed) + len(drafted)), answer.stop)
+    agreed = common(drafted, picks.tokens)
     del tokens[held + agreed :]
     for position in range(agreed + 1):
         if not answer.done:
-            answer.add(best[position], chance_of_best(logits[position]))
+            answer.add(picks.tokens[position], picks.chances[position])
 
 
 def _advance_together(session: Session, answers: Sequence[Generation]) -> None:
-    logits = session.run_batch({each.row: each.pending[0] for each in answers})
-    for answer, scores in zip(answers, logits, strict=True):
+    picks = session.pick_batch({each.row: each.pending[0] for each in answers})
+    for answer, token, chance in zip(answers, picks.tokens, picks.chances, strict=True):
         answer.runs += 1
-        answer.add(int(scores.argmax()), chance_of_best(scores))
-
-
-def chance_of_best(scores: Logits) -> float:
-    """Return the softmax of the largest of `scores: float32[vocabulary]`."""
-    return float(1 / np.exp(scores - scores.max()).sum())
+        answer.add(token, chance)

@@ -64,6 +64,7 @@ def export(
         told = json.loads((made / "genai_config.json").read_text(encoding="utf-8"))["model"]
         layout = _layout(made / manifest.GRAPH, told["decoder"])
         graph.ask_for_rows(made / manifest.GRAPH)
+        graph.pick_best(made / manifest.GRAPH)
         graph.write_copier(made / manifest.COPIER, layout)
         _keep_only_what_is_served(checkpoint, made)
         vocabulary = Vocabulary(made / manifest.TOKENIZER)

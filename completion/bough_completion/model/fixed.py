@@ -1,7 +1,7 @@
 """Runs of few shapes at fixed addresses: what a GPU captures once and then starts with a single launch.
 
 A run of a 3B model is some five hundred kernels; launching them one by one takes longer than running them. ONNX Runtime
-captures a run as a CUDA graph where every shape and address stays: so the tokens, the mask and the logits have buffers
+captures a run as a CUDA graph where every shape and address stays: so the tokens, the mask and the outputs have buffers
 of their own, the mask is as wide as the window (what counts is its sum), and a few tokens are padded to a fixed number.
 What padding computes lands behind the slot's own tokens, where nothing reads it.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bough_completion.model.graph import ROWS
+from bough_completion.model.head import Output
 from bough_completion.model.kv import Cache
 from bough_completion.model.runtime import Runtime
 
@@ -28,7 +29,7 @@ class _Shape:
     tokens: Any
     mask: Any
     wanted: Any
-    logits: Any
+    found: dict[str, Any]
     binding: Any
 
 
@@ -36,14 +37,13 @@ class FixedRuns:
     """The runs of one session that have a fixed shape; `widths` are how many tokens they may be padded to."""
 
     def __init__(
-        self, runtime: Runtime, session: Any, cache: Cache, vocabulary: int, kind: Any, widths: Sequence[int]
+        self, runtime: Runtime, session: Any, cache: Cache, outputs: Sequence[Output], widths: Sequence[int]
     ) -> None:
         """Bind nothing yet: each shape is made, and captured, when it is first run."""
         self._runtime = runtime
         self._session = session
         self._cache = cache
-        self._vocabulary = vocabulary
-        self._kind = kind
+        self._outputs = outputs
         self._widths = sorted(widths)
         self._shapes: dict[tuple[int, int, int], _Shape] = {}
 
@@ -52,8 +52,13 @@ class FixedRuns:
         fitting = (width for width in self._widths if width >= tokens and held + width <= self._cache.window)
         return next(fitting, None)
 
-    def run(self, first: int, fed: NDArray[np.int64], held: Sequence[int], width: int) -> NDArray[Any]:
-        """Run `fed: int64[rows, tokens]` padded to `width` and return `logits[rows, tokens, vocabulary]`."""
+    def run(
+        self, first: int, fed: NDArray[np.int64], held: Sequence[int], width: int, wanted: Sequence[Output]
+    ) -> list[NDArray[Any]]:
+        """Run `fed: int64[rows, tokens]` padded to `width`; return of each output `kind[rows, tokens, output.width]`.
+
+        All outputs are computed, and only those `wanted` leave the device.
+        """
         rows, tokens = fed.shape
         shape = self._shape(first, rows, width)
         padded = np.zeros((rows, width), np.int64)
@@ -62,8 +67,7 @@ class FixedRuns:
         shape.tokens.update_inplace(padded)
         shape.mask.update_inplace((np.arange(self._cache.window) < ends).astype(np.int64))
         self._runtime.replay(self._session, shape.binding, shape.number)
-        logits: NDArray[Any] = shape.logits.numpy()
-        return logits.reshape(rows, width, self._vocabulary)[:, :tokens]
+        return [shape.found[each.name].numpy().reshape(rows, width, each.width)[:, :tokens] for each in wanted]
 
     def _shape(self, first: int, rows: int, width: int) -> _Shape:
         key = (first, rows, width)
@@ -73,11 +77,12 @@ class FixedRuns:
             tokens, mask = allocate([rows, width], integers), allocate([rows, window], integers)
             wanted = allocate([rows * width], integers)
             wanted.update_inplace(np.arange(rows * width))
-            logits = allocate([rows * width, self._vocabulary], self._kind)
+            found = {each.name: allocate([rows * width, each.width], each.kind) for each in self._outputs}
             binding = self._session.io_binding()
             self._cache.bind(binding, first, rows)
             for name, value in (("input_ids", tokens), ("attention_mask", mask), (ROWS, wanted)):
                 binding.bind_ortvalue_input(name, value)
-            binding.bind_ortvalue_output("logits", logits)
-            self._shapes[key] = _Shape(len(self._shapes) + 1, tokens, mask, wanted, logits, binding)
+            for name, value in found.items():
+                binding.bind_ortvalue_output(name, value)
+            self._shapes[key] = _Shape(len(self._shapes) + 1, tokens, mask, wanted, found, binding)
         return self._shapes[key]

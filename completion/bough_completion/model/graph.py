@@ -10,8 +10,11 @@ from bough_completion.model.libraries import library
 from bough_completion.model.manifest import CacheLayout
 
 ROWS = "logit_rows"
+LOGITS = "logits"
+BEST, CHANCE = "best", "chance"
 FED = ("input_ids", "attention_mask")
 SHAPE = "/lm_head/rows/shape"
+ONE = "/pick/one"
 PAST = "past_key_values."
 PRESENT = "present."
 
@@ -42,6 +45,28 @@ def ask_for_rows(path: Path) -> None:
     graph.initializer.append(onnx.helper.make_tensor(SHAPE, onnx.TensorProto.INT64, [2], [-1, width]))
     graph.input.append(onnx.helper.make_tensor_value_info(ROWS, onnx.TensorProto.INT64, ["rows"]))
     _flatten_logits(graph)
+    onnx.save(model, str(path))
+
+
+def pick_best(path: Path) -> None:
+    """Add the most likely token of each row and its probability to the graph's outputs.
+
+    `best: int64[rows, 1]` and `chance: float32[rows, 1]` are a few bytes a row, where `logits` are a row of the whole
+    vocabulary that would have to come from the device and be searched by NumPy. Softmax is taken in fp32: halves would
+    round away the differences between tokens that are nearly as likely.
+    """
+    onnx = library("onnx")
+    model = onnx.load(str(path), load_external_data=False)
+    kinds, node, value = onnx.TensorProto, onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    model.graph.initializer.append(onnx.helper.make_tensor(ONE, kinds.INT64, [1], [1]))
+    model.graph.node.extend(
+        (
+            node("Cast", [LOGITS], ["/pick/float"], name="/pick/Cast", to=kinds.FLOAT),
+            node("Softmax", ["/pick/float"], ["/pick/chances"], name="/pick/Softmax", axis=-1),
+            node("TopK", ["/pick/chances", ONE], [CHANCE, BEST], name="/pick/TopK", axis=-1),
+        )
+    )
+    model.graph.output.extend((value(CHANCE, kinds.FLOAT, ["rows", 1]), value(BEST, kinds.INT64, ["rows", 1])))
     onnx.save(model, str(path))
 
 
@@ -96,7 +121,7 @@ def _flatten_logits(graph: Any) -> None:
     """Take the batch out of every shape that the head states."""
     for value in [each for each in graph.value_info if each.name.startswith("/lm_head/")]:
         graph.value_info.remove(value)
-    shape = next(each for each in graph.output if each.name == "logits").type.tensor_type.shape
+    shape = next(each for each in graph.output if each.name == LOGITS).type.tensor_type.shape
     del shape.dim[0]
     shape.dim[0].dim_param = "rows"
 

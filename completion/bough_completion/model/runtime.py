@@ -17,6 +17,7 @@ QUIET = 4  # ORT logs what it also raises; its fatal level alone stays
 # https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html, "Using CUDA Graphs"
 GRAPH_ID = "gpu_graph_id"
 UNCAPTURED = (GRAPH_ID, "-1")
+RUNS_BEFORE_CAPTURE = 2
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,14 @@ class Runtime:
             raise
 
     def replay(self, session: Any, binding: Any, number: int) -> None:
-        """Run `session` as the captured graph `number`; the first time, ONNX Runtime runs it twice to capture it."""
+        """Run `session` as the captured graph `number`; the first time, ONNX Runtime runs it twice to capture it.
+
+        Before that it is run plainly: what its kernels allocate must be in the arena by then, for memory that is
+        allocated while a graph is captured ends the capture (CUDA's error 901).
+        """
         if number not in self._captured:
+            for _ in range(RUNS_BEFORE_CAPTURE):
+                session.run_with_iobinding(binding, self._plain)
             self._captured[number] = self._run_options((GRAPH_ID, str(number)))
         session.run_with_iobinding(binding, self._captured[number])
 
@@ -117,9 +124,9 @@ class Runtime:
         return options
 
     def _providers(self, captures: bool) -> list[Any]:
-        # Growing by what is asked, not by powers of two, keeps the arena near the model's own size; TF32 would cost
+        # Growing by powers of two leaves the arena room for what a run allocates while it is captured; TF32 would cost
         # fp32 its exactness, and the others do not use it.
-        told = {"arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
+        told = {"arena_extend_strategy": "kNextPowerOfTwo", "use_tf32": "0"}
         if captures:
             told["enable_cuda_graph"] = "1"
         if self._settings.memory_mib is not None:

@@ -13,11 +13,10 @@ from bough_completion.model import manifest
 from bough_completion.model.errors import BadModel, ContextFull, ModelError, Stopped
 from bough_completion.model.fixed import FixedRuns
 from bough_completion.model.graph import ROWS
+from bough_completion.model.head import Head, Logits, Output, Picks, picks_of
 from bough_completion.model.kv import Cache
 from bough_completion.model.manifest import Manifest
 from bough_completion.model.runtime import Runtime, Settings, Stop
-
-Logits = NDArray[np.float32]
 
 
 class Session:
@@ -35,21 +34,13 @@ class Session:
         self._session = self._open(folder / manifest.GRAPH, is_fixed, say)
         self.window = min(settings.window_tokens, self.manifest.context_tokens)
         self.cache = Cache(self._runtime, self.manifest.cache, folder, settings.slots, self.window)
-        self._bindings: dict[tuple[int, int], Any] = {}
-        self._kind = np.dtype("float16" if "float16" in self._session.get_outputs()[0].type else "float32")
+        self._bindings: dict[tuple[int, int, Sequence[Output]], Any] = {}
+        self.head = Head(self._session, self.manifest.vocabulary)
         self._fixed: FixedRuns | None = None
         if is_fixed and (settings.fixed_shapes or self._captures):
-            self._fixed = self._checked(
-                FixedRuns(
-                    self._runtime,
-                    self._session,
-                    self.cache,
-                    self.manifest.vocabulary,
-                    self._kind,
-                    [1, 1 + settings.draft_tokens],
-                ),
-                say,
-            )
+            widths = [1, 1 + settings.draft_tokens]
+            fixed = FixedRuns(self._runtime, self._session, self.cache, self.head.outputs, widths)
+            self._fixed = self._checked(fixed, say)
 
     @property
     def is_captured(self) -> bool:
@@ -68,21 +59,14 @@ class Session:
 
         Raise `Stopped` or `ContextFull`; then the slot holds what it held.
         """
-        slot = self.cache.slots[row]
-        held = len(slot.tokens)
-        end = held + len(tokens)
-        if end > self.window:
-            raise ContextFull(f"{end} tokens are more than the window of {self.window}")
-        if stop is not None and stop.asked:
-            raise Stopped("the run was stopped")
-        fed = np.array([tokens], np.int64)
-        width = self._fixed.width_for(len(tokens), held) if self._fixed else None
-        if self._fixed is not None and width is not None:
-            logits = self._fixed.run(row, fed, [held], width)[0, list(wanted)].astype(np.float32, copy=False)
-        else:
-            logits = self._forward(row, fed, np.ones((1, end), np.int64), wanted, stop)
-        slot.tokens.extend(tokens)
-        return logits
+        (logits,) = self._run(row, tokens, wanted, stop, (self.head.logits,))
+        return logits.astype(np.float32, copy=False)
+
+    def pick(self, row: int, tokens: Sequence[int], wanted: Sequence[int], stop: Stop | None = None) -> Picks:
+        """Append `tokens` to the slot `row` as `run` does, and return what follows each of those `wanted`."""
+        if not self.head.picks:
+            return picks_of(self.run(row, tokens, wanted, stop))
+        return _picks(self._run(row, tokens, wanted, stop, self.head.picks))
 
     def run_batch(self, tokens: dict[int, int]) -> Logits:
         """Append one token to each slot of `tokens` in one run and return `logits: float32[len(tokens), vocabulary]`.
@@ -93,6 +77,35 @@ class Session:
 
         Raise `ContextFull` when a slot that is named is full; then nothing was run.
         """
+        (logits,) = self._run_batch(tokens, (self.head.logits,))
+        return logits.astype(np.float32, copy=False)
+
+    def pick_batch(self, tokens: dict[int, int]) -> Picks:
+        """Append one token to each slot of `tokens` as `run_batch` does, and return what follows each."""
+        if not self.head.picks:
+            return picks_of(self.run_batch(tokens))
+        return _picks(self._run_batch(tokens, self.head.picks))
+
+    def _run(
+        self, row: int, tokens: Sequence[int], wanted: Sequence[int], stop: Stop | None, outputs: Sequence[Output]
+    ) -> list[NDArray[Any]]:
+        slot = self.cache.slots[row]
+        held = len(slot.tokens)
+        end = held + len(tokens)
+        if end > self.window:
+            raise ContextFull(f"{end} tokens are more than the window of {self.window}")
+        if stop is not None and stop.asked:
+            raise Stopped("the run was stopped")
+        fed = np.array([tokens], np.int64)
+        width = self._fixed.width_for(len(tokens), held) if self._fixed else None
+        if self._fixed is not None and width is not None:
+            found = [each[0, list(wanted)] for each in self._fixed.run(row, fed, [held], width, outputs)]
+        else:
+            found = self._forward(row, fed, np.ones((1, end), np.int64), wanted, stop, outputs)
+        slot.tokens.extend(tokens)
+        return found
+
+    def _run_batch(self, tokens: dict[int, int], outputs: Sequence[Output]) -> list[NDArray[Any]]:
         first, last = min(tokens), max(tokens)
         if self._fixed is not None:
             first, last = 0, len(self.cache.slots) - 1  # one shape for every batch: a GPU runs all rows at once
@@ -104,13 +117,13 @@ class Session:
         fed = np.array([[tokens.get(row, 0)] for row in range(first, last + 1)], np.int64)
         wanted = [row - first for row in tokens]
         if self._fixed is not None:
-            logits = self._fixed.run(first, fed, held, 1)[wanted, 0].astype(np.float32, copy=False)
+            found = [each[wanted, 0] for each in self._fixed.run(first, fed, held, 1, outputs)]
         else:
             mask = (np.arange(max(held) + 1) <= np.array(held)[:, None]).astype(np.int64)
-            logits = self._forward(first, fed, mask, wanted, None)
+            found = self._forward(first, fed, mask, wanted, None, outputs)
         for row, token in tokens.items():
             self.cache.slots[row].tokens.append(token)
-        return logits
+        return found
 
     def _open(self, graph: Path, captures: bool, say: Callable[[str], None]) -> Any:
         """Open the graph; where it cannot be captured, open it all the same."""
@@ -127,14 +140,13 @@ class Session:
         """Return `fixed` if its runs give what others give, captured and replayed; else say so and return None."""
         tokens = [each % self.manifest.vocabulary for each in (1, 2, 3, 5, 8)]
         mask = np.ones((1, len(tokens)), np.int64)
-        plain = self._forward(0, np.array([tokens], np.int64), mask, range(len(tokens)), None)
+        outputs = self.head.outputs
+        plain = self._forward(0, np.array([tokens], np.int64), mask, [4], None, outputs)
         try:
             for width in (fixed.width_for(1, 4), fixed.width_for(2, 4)):
                 for _ in range(2 if width else 0):
-                    found = fixed.run(0, np.array([tokens[4:]], np.int64), [4], width or 1)[0, 0]
-                    if int(found.argmax()) != int(plain[4].argmax()) or not np.allclose(
-                        found, plain[4], atol=0.05, rtol=0.05
-                    ):
+                    found = fixed.run(0, np.array([tokens[4:]], np.int64), [4], width or 1, outputs)
+                    if not _agree([each[0, :1] for each in found], plain):
                         raise ModelError("a captured run gives something else")
         except Exception as failure:  # ORT's exceptions have no base of their own
             say(f"CUDA graphs cannot be used, which makes answers slower: {failure}.")
@@ -142,19 +154,43 @@ class Session:
         return fixed
 
     def _forward(
-        self, first: int, fed: NDArray[np.int64], mask: NDArray[np.int64], wanted: Sequence[int], stop: Stop | None
-    ) -> Logits:
+        self,
+        first: int,
+        fed: NDArray[np.int64],
+        mask: NDArray[np.int64],
+        wanted: Sequence[int],
+        stop: Stop | None,
+        outputs: Sequence[Output],
+    ) -> list[NDArray[Any]]:
         rows = np.array(wanted, np.int64)
-        logits = np.empty((len(wanted), self.manifest.vocabulary), self._kind)
-        binding = self._binding(first, len(fed))
+        found = [np.empty((len(wanted), each.width), each.kind) for each in outputs]
+        binding = self._binding(first, len(fed), outputs)
         for name, value in (("input_ids", fed), ("attention_mask", mask), (ROWS, rows)):
             binding.bind_cpu_input(name, value)
-        binding.bind_output("logits", "cpu", 0, self._kind, list(logits.shape), logits.ctypes.data)
+        for output, memory in zip(outputs, found, strict=True):
+            binding.bind_output(output.name, "cpu", 0, output.kind, list(memory.shape), memory.ctypes.data)
         self._runtime.run(self._session, binding, stop)
-        return logits.astype(np.float32, copy=False)
+        return found
 
-    def _binding(self, first: int, count: int) -> Any:
-        if (first, count) not in self._bindings:
-            made = self._bindings[first, count] = self._session.io_binding()
+    def _binding(self, first: int, count: int, outputs: Sequence[Output]) -> Any:
+        """Return a binding of the cache's rows; an output that was ever bound to it would be computed for nothing."""
+        key = (first, count, outputs)
+        if key not in self._bindings:
+            made = self._bindings[key] = self._session.io_binding()
             self.cache.bind(made, first, count)
-        return self._bindings[first, count]
+        return self._bindings[key]
+
+
+def _picks(found: Sequence[NDArray[Any]]) -> Picks:
+    best, chances = found
+    return Picks(best[:, 0].tolist(), chances[:, 0].tolist())
+
+
+def _agree(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]]) -> bool:
+    """Return whether two runs give the same: the same tokens, and what is rounded in two ways nearly so."""
+    if int(found[0].argmax()) != int(expected[0].argmax()):
+        return False
+    return all(
+        np.array_equal(one, other) if one.dtype.kind == "i" else np.allclose(one, other, atol=0.05, rtol=0.05)
+        for one, other in zip(found, expected, strict=True)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,21 @@ def expected(reference: Callable[[str, list[int]], Any]) -> Callable[[str, list[
     return written
 
 
+@pytest.fixture(params=[True, False], ids=["picked in the graph", "picked here"])
+def picks(request: pytest.FixtureRequest) -> bool:
+    """Whether the graph picks the best token, or is one of those that were exported before it could."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def session(made: Made, request: pytest.FixtureRequest) -> Iterator[Session]:
+def session(made: Made, request: pytest.FixtureRequest, picks: bool, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A loaded session of the family that the test's parameter names (Qwen2 where it names none)."""
     _, model = made(getattr(request, "param", "Qwen2"))
-    yield Session(model, Settings(device="cpu", slots=4, window_tokens=256, chunk_tokens=16))
+    opened = Session(model, Settings(device="cpu", slots=4, window_tokens=256, chunk_tokens=16))
+    assert opened.head.picks
+    if not picks:
+        monkeypatch.setattr(opened.head, "picks", ())
+    return opened
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import bough_completion
 import numpy as np
@@ -18,11 +19,12 @@ from bough_completion.model import manifest
 from bough_completion.model.decode import Draft, advance, begin, following, no_draft
 from bough_completion.model.engine import ModelEngine
 from bough_completion.model.errors import Stopped
-from bough_completion.model.runtime import Settings, Stop
+from bough_completion.model.head import Logits, Picks
+from bough_completion.model.runtime import Runtime, Settings, Stop
 from bough_completion.model.session import Session
 from bough_completion.model.template import Prompt
 
-from tests.completion.model.tiny import EXPECTED, FOLDER, ROWS
+from tests.completion.model.tiny import EXPECTED, FOLDER, OLDER, ROWS
 
 WHY = "needs {}, of the extra that `pip install 'bough[cpu]'` brings"
 pytest.importorskip("onnxruntime", reason=WHY.format("onnxruntime"))
@@ -34,12 +36,28 @@ WRITTEN: list[int] = TOLD["written"]
 SETTINGS = Settings(device="cpu", slots=3, window_tokens=128, chunk_tokens=16)
 
 
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model as it was exported before graphs picked the best token themselves."""
+    folder = tmp_path_factory.mktemp("models") / "older"
+    shutil.copytree(FOLDER, folder)
+    shutil.copyfile(OLDER, folder / manifest.GRAPH)
+    return folder
+
+
+@pytest.fixture(params=[FOLDER, OLDER], ids=["picked in the graph", "picked here"])
+def folder(request: pytest.FixtureRequest, older: Path) -> Path:
+    """The model, once as it is exported now and once as it was."""
+    return FOLDER if request.param == FOLDER else older
+
+
 @pytest.fixture(params=[False, True], ids=["any shape", "fixed shapes"])
-def session(request: pytest.FixtureRequest) -> Session:
+def session(request: pytest.FixtureRequest, folder: Path) -> Session:
     """A session, once as a CPU runs it and once with the runs that a GPU captures."""
     said: list[str] = []
-    opened = Session(FOLDER, replace(SETTINGS, fixed_shapes=request.param), said.append)
+    opened = Session(folder, replace(SETTINGS, fixed_shapes=request.param), said.append)
     assert said == []
+    assert bool(opened.head.picks) == (folder == FOLDER)
     return opened
 
 
@@ -92,9 +110,57 @@ def test_a_full_slot_between_two_does_not_stop_them(session: Session) -> None:
     assert session.cache.slots[1].tokens == full[:127]
 
 
+def test_what_is_picked_is_the_best_of_the_logits_with_its_softmax(session: Session) -> None:
+    """Of a prompt, of a few tokens, of a batch: the shapes that are run in three ways."""
+    pieces = (PROMPT[:30], PROMPT[30:32], PROMPT[32:33])
+    for piece in pieces:
+        held = len(session.cache.slots[0].tokens)
+        logits = session.run(0, piece, range(len(piece)))
+        del session.cache.slots[0].tokens[held:]
+        same_picks(session.pick(0, piece, range(len(piece))), logits)
+        session.pick(2, piece, [0])
+    logits = session.run_batch({0: 5, 2: 7})
+    for row in (0, 2):
+        session.cache.slots[row].tokens.pop()
+    same_picks(session.pick_batch({0: 5, 2: 7}), logits)
+
+
+def same_picks(picks: Picks, logits: Logits) -> None:
+    assert picks.tokens == logits.argmax(axis=1).tolist()
+    weights = np.exp(logits.astype(np.float64))
+    assert picks.chances == pytest.approx((weights.max(axis=1) / weights.sum(axis=1)).tolist(), abs=1e-6)
+
+
+def test_both_ways_are_as_sure_of_what_they_write(older: Path) -> None:
+    told = []
+    for folder in (FOLDER, older):
+        opened = ModelEngine(folder, SETTINGS)
+        told.append(opened.complete(Prompt("def f():\n", "\n", "    re"), limit=12, max_lines=99))
+        opened.close()
+    assert told[0].text == told[1].text
+    assert told[0].confidence == pytest.approx(told[1].confidence, rel=1e-4)
+
+
+class Recorded:
+    """A session of ONNX Runtime's shape that remembers how it was run."""
+
+    def __init__(self) -> None:
+        self.graphs: list[str] = []
+
+    def run_with_iobinding(self, binding: object, options: Any) -> None:
+        self.graphs.append(options.get_run_config_entry("gpu_graph_id"))
+
+
+def test_a_shape_is_run_plainly_before_it_is_captured_and_never_again() -> None:
+    runtime, recorded = Runtime(SETTINGS, print), Recorded()
+    for number in (1, 1, 2, 1):
+        runtime.replay(recorded, None, number)
+    assert recorded.graphs == ["-1", "-1", "1", "1", "-1", "-1", "2", "1"]
+
+
 @pytest.fixture
-def engine() -> Iterator[ModelEngine]:
-    opened = ModelEngine(FOLDER, SETTINGS)
+def engine(folder: Path) -> Iterator[ModelEngine]:
+    opened = ModelEngine(folder, SETTINGS)
     yield opened
     opened.close()
 
