@@ -33,6 +33,8 @@ KNOWN_GAPS = {
 # fp32 is the reference that tests compare with. ORT's CPU kernels read fp16, but a graph exported for the CPU in fp16
 # needs another attention form than the one served here, and is slower than int8 at the same memory. ORT's CUDA kernels
 # of that form take no fp32, for which the exporter writes the other one.
+_BLOCK = 32
+"""Weights that share a scale."""
 PRECISIONS = {"cpu": ("fp32", "int8", "int4"), "cuda": ("fp16", "int8", "int4")}
 
 
@@ -68,6 +70,22 @@ def check_precision(precision: str, device: str) -> None:
         raise UnsupportedPrecision(f"{device} is not a device; they are {' and '.join(PRECISIONS)}")
     if precision not in PRECISIONS[device]:
         raise UnsupportedPrecision(f"{precision} is not for {device}; choose from {', '.join(PRECISIONS[device])}")
+
+
+def is_mixable(config: dict[str, Any]) -> bool:
+    """Return whether the exporter can choose 4 and 8 bits by what each matrix needs, as far as its shape goes.
+
+    ONNX Runtime's k-quant packs the zero points of a row's blocks in pairs (its `weight_only.py`, 1.32), so that every
+    matrix must have an even number of blocks in a row. Real models have; one that is a few dozen numbers wide may not.
+    """
+    hidden = int(config.get("hidden_size") or 0)
+    heads = int(config.get("num_attention_heads") or 1)
+    widths = (
+        hidden,
+        heads * int(config.get("head_dim") or hidden // heads),
+        *(int(config[name]) for name in ("intermediate_size", "shared_intermediate_size") if config.get(name)),
+    )
+    return all(-(-width // _BLOCK) % 2 == 0 for width in widths)
 
 
 def _families() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bough_completion.model import manifest
-from bough_completion.model.architectures import architecture_of, check_precision
+from bough_completion.model.architectures import architecture_of, check_precision, is_mixable
 from bough_completion.model.errors import (
     AlreadyThere,
     BadCheckpoint,
@@ -23,7 +23,7 @@ from bough_completion.model.export import export, licence_of
 from bough_completion.model.libraries import library
 
 from tests.completion.model import checkpoints
-from tests.completion.model.conftest import Made
+from tests.completion.model.conftest import Made, needs
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,46 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, text: str) -> None
     (tmp_path / manifest.FILE).write_text(text)
     with pytest.raises(BadModel):
         manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mixed"),
+    [
+        ({}, True),
+        ({"hidden_size": 896, "num_attention_heads": 14, "intermediate_size": 4864}, True),  # Qwen2.5-Coder-0.5B
+        ({"hidden_size": 32, "num_attention_heads": 2}, False),
+        ({"intermediate_size": 96}, False),
+        ({"head_dim": 24}, False),
+        ({"shared_intermediate_size": 160}, False),
+    ],
+)
+def test_bits_are_chosen_by_matrix_where_every_row_has_an_even_number_of_blocks(
+    changes: dict[str, int], mixed: bool
+) -> None:
+    assert is_mixable({**checkpoints.SHAPE, **changes}) == mixed
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("changes", [{}, {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}])
+def test_int4_keeps_8_bits_where_they_matter_or_says_that_the_model_is_too_small(
+    tmp_path: Path, device: str, changes: dict[str, int]
+) -> None:
+    needs("torch", "transformers", "onnx", "onnxruntime_genai", "onnxruntime", "tokenizers")
+    import onnx
+
+    checkpoint, said = checkpoints.make(tmp_path / "tiny", "Qwen2", **changes), list[str]()
+    export(checkpoint, tmp_path / "model", "int4", device, say=said.append)
+    graph = onnx.load(str(tmp_path / "model" / manifest.GRAPH), load_external_data=False).graph
+    bits = {
+        node.name: attribute.i
+        for node in graph.node
+        if node.op_type == "MatMulNBits"
+        for attribute in node.attribute
+        if attribute.name == "bits"
+    }
+    assert set(bits.values()) == ({4} if changes else {4, 8})
+    assert changes or {each for name, each in bits.items() if "lm_head" in name} == {8}
+    assert any("too small" in line for line in said) == bool(changes)
 
 
 def test_a_target_that_exists_and_a_template_that_does_not_are_refused(made: Made) -> None:
