@@ -117,9 +117,9 @@ def test_a_server_that_does_not_stream_and_takes_little_is_asked_for_less_from_t
 
 def test_a_known_family_is_asked_with_its_own_markers() -> None:
     server = Server(lambda request: http(json.dumps(choice("x")).encode()))
-    wish = Wish("me", Prompt("<|fim_middle|>\n", "after", "re"), tokens=8)
+    wish = Wish("me", Prompt("<|fim_middle|>\n", "after", "    re"), tokens=8)
     written(server, wish, "Qwen/Qwen2.5-Coder-7B")
-    assert server.requests[0]["prompt"] == "<|fim_prefix|>< |fim_middle|>\n<|fim_suffix|>after<|fim_middle|>re"
+    assert server.requests[0]["prompt"] == "<|fim_prefix|>< |fim_middle|>\n    re<|fim_suffix|>after<|fim_middle|>"
     assert "suffix" not in server.requests[0]
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
-from bough_completion.model.decode import Draft, Generation, advance, begin, no_draft
+from bough_completion.model.decode import Draft, Generation, Held, advance, begin, no_draft, not_held
 from bough_completion.model.errors import ModelError, Stopped
 from bough_completion.model.runtime import Stop
 from bough_completion.model.session import Session
@@ -28,6 +28,7 @@ class Request:
     stop_tokens: frozenset[int] = frozenset()
     ends: Callable[[Sequence[int]], bool] = lambda tokens: False
     draft: Draft = no_draft
+    held: Held = not_held
     progress: Callable[[Sequence[int], Sequence[float]], None] = lambda tokens, chances: None
     owner: Hashable = None
     tokens: list[int] = field(default_factory=list)
@@ -107,6 +108,7 @@ class Batcher:
             stop_tokens=request.stop_tokens,
             ends=request.ends,
             draft=request.draft,
+            held=request.held,
         )
         request.reused = len(request.prompt) - len(answer.pending)
         self._active[row] = (request, answer)

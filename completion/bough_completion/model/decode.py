@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bough_completion.model.head import picks_of
 from bough_completion.model.kv import common
 from bough_completion.model.runtime import Stop
 from bough_completion.model.session import Session
 
 Draft = Callable[[Sequence[int]], Sequence[int]]
 """From the tokens of an answer so far to those that may come next; empty where nothing suggests any."""
+
+
+Held = Callable[[Sequence[int]], Sequence[int] | None]
+"""From the tokens of an answer so far to those that alone may come next; None where any may."""
+
+
+def not_held(tokens: Sequence[int]) -> None:
+    """Hold an answer to nothing."""
 
 
 def no_draft(tokens: Sequence[int]) -> Sequence[int]:
@@ -42,9 +51,10 @@ class Generation:
     stop_tokens: frozenset[int] = frozenset()
     ends: Callable[[Sequence[int]], bool] = lambda tokens: False
     draft: Draft = no_draft
+    held: Held = not_held
     tokens: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
-    """The model's own probability of each token."""
+    """The model's own probability of each token, among those that it was held to."""
     runs: int = 0
     done: bool = False
 
@@ -69,10 +79,11 @@ def begin(
     stop_tokens: frozenset[int] = frozenset(),
     ends: Callable[[Sequence[int]], bool] = lambda tokens: False,
     draft: Draft = no_draft,
+    held: Held = not_held,
 ) -> Generation:
     """Rewind slot `row` to what it shares with `prompt` and return an answer of at most `limit` tokens to advance."""
     kept = session.cache.slots[row].rewind(prompt)
-    return Generation(row, list(prompt[kept:]), limit, stop, stop_tokens, ends, draft)
+    return Generation(row, list(prompt[kept:]), limit, stop, stop_tokens, ends, draft, held)
 
 
 def advance(session: Session, answers: Sequence[Generation]) -> None:
@@ -104,7 +115,12 @@ def _advance_alone(session: Session, answer: Generation) -> None:
     held = len(tokens) + len(fed)
     room = min(session.settings.draft_tokens, answer.limit - len(answer.tokens) - 1, session.window - held)
     drafted = list(answer.draft(answer.tokens))[: max(0, room)]
-    picks = session.pick(answer.row, [*fed, *drafted], range(len(fed) - 1, len(fed) + len(drafted)), answer.stop)
+    run = answer.row, [*fed, *drafted], range(len(fed) - 1, len(fed) + len(drafted)), answer.stop
+    if answer.held(answer.tokens) is None:
+        picks = session.pick(*run)
+    else:
+        allowed = [answer.held([*answer.tokens, *drafted[:size]]) for size in range(len(drafted) + 1)]
+        picks = picks_of(session.run(*run), allowed)
     agreed = common(drafted, picks.tokens)
     del tokens[held + agreed :]
     for position in range(agreed + 1):
@@ -113,7 +129,10 @@ def _advance_alone(session: Session, answer: Generation) -> None:
 
 
 def _advance_together(session: Session, answers: Sequence[Generation]) -> None:
-    picks = session.pick_batch({each.row: each.pending[0] for each in answers})
+    fed = {each.row: each.pending[0] for each in answers}
+    allowed = [each.held(each.tokens) for each in answers]
+    is_held = any(each is not None for each in allowed)
+    picks = picks_of(session.run_batch(fed), allowed) if is_held else session.pick_batch(fed)
     for answer, token, chance in zip(answers, picks.tokens, picks.chances, strict=True):
         answer.runs += 1
         answer.add(token, chance)

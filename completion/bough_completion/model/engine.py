@@ -9,10 +9,11 @@ from pathlib import Path
 
 from bough_completion.model import manifest
 from bough_completion.model.batch import Batcher, Request, answer_of
-from bough_completion.model.decode import following, no_draft
+from bough_completion.model.decode import following
 from bough_completion.model.runtime import Settings, Stop
 from bough_completion.model.session import Session
 from bough_completion.model.template import Prompt, template_named
+from bough_completion.model.typed import Typed
 from bough_completion.model.vocabulary import Vocabulary
 from bough_completion.model.window import fit
 
@@ -96,57 +97,69 @@ class ModelEngine:
 
         Raise `ContextFull` when the line that was begun fills the window alone.
         """
-        tokens = self._tokens(fit(prompt, self.window - limit, lambda cut: len(self._tokens(cut))))
+        typed = Typed(prompt.begun, self.vocabulary)
+        spelled = len(typed.spelled)
+        cut = fit(prompt, self.window - limit, lambda cut: len(self._tokens(cut, typed)) + spelled)
+
+        def text_of(written: Sequence[int]) -> str:
+            return typed.without(self.vocabulary.decode(written))
+
+        def ends(written: Sequence[int]) -> bool:
+            text = text_of(written)
+            return text.count("\n") >= max_lines or is_over(text)
+
+        def answer(written: Sequence[int], chances: Sequence[float]) -> Answer:
+            """Return an answer as far as it came."""
+            first = next((size for size in range(1, len(written)) if "\n" in text_of(written[:size])), len(written))
+            return Answer(
+                "\n".join(text_of(written).split("\n")[:max_lines]),
+                math.prod(chances),
+                math.prod(chances[:first]),
+                complete=False,
+                ended=False,
+                tokens=len(written),
+                prompt_tokens=len(request.prompt),
+                reused=request.reused,
+                runs=request.runs,
+            )
+
         request = Request(
-            tokens,
-            limit,
+            self._tokens(cut, typed),
+            limit + spelled,
             stop or Stop(),
             self._stop_tokens,
-            lambda written: self._is_over(written, max_lines, is_over),
-            following(self.vocabulary.encode(draft)) if draft else no_draft,
+            ends,
+            following(self._draft(typed, draft)),
+            typed.allowed,
             owner=owner,
         )
         if progress is not None:
-            request.progress = lambda written, chances: progress(self._answer(request, written, chances, max_lines))
+            request.progress = lambda written, chances: progress(answer(written, chances))
         self._batcher.submit(request)
         complete = answer_of(request, patience)
-        told = self._answer(request, request.tokens, request.chances, max_lines)
-        ended = len(request.tokens) < limit or self._is_over(request.tokens, max_lines, is_over)
-        return replace(told, complete=complete, ended=complete and ended)
+        ended = complete and (len(request.tokens) < request.limit or ends(request.tokens))
+        return replace(answer(request.tokens, request.chances), complete=complete, ended=ended)
 
     def warm(self) -> None:
         """Run once, so that the first question does not wait for what is made at the first run."""
-        self.complete(Prompt("warm"), limit=2)
+        self.complete(Prompt("warm", begun="warm"), limit=2)
 
     def close(self) -> None:
         """End the serving thread; answers in the making come back as they are."""
         self._batcher.close()
 
-    def _tokens(self, prompt: Prompt) -> list[int]:
+    def _tokens(self, prompt: Prompt, typed: Typed) -> list[int]:
+        prompt = replace(prompt, begun=typed.stable)
         if self._template is None:
-            # Where there is no text at all, the end of another one goes before.
-            return list(self.vocabulary.encode(prompt.before + prompt.begun)) or [self.manifest.stop[0]]
-        return self._template.tokens(prompt, self.vocabulary)
+            found = list(self.vocabulary.encode(prompt.before + prompt.begun))
+        else:
+            found = self._template.tokens(prompt, self.vocabulary)
+        # Where there is no text at all, the end of another one goes before.
+        return [*found, *typed.forced] or [self.manifest.stop[0]]
 
-    def _answer(self, request: Request, written: Sequence[int], chances: Sequence[float], max_lines: int) -> Answer:
-        """Return an answer as far as it came."""
-        return Answer(
-            "\n".join(self.vocabulary.decode(written).split("\n")[:max_lines]),
-            math.prod(chances),
-            math.prod(chances[: self._first_line(written)]),
-            complete=False,
-            ended=False,
-            tokens=len(written),
-            prompt_tokens=len(request.prompt),
-            reused=request.reused,
-            runs=request.runs,
-        )
+    def _draft(self, typed: Typed, draft: str) -> Sequence[int]:
+        """Return the tokens that are likely: the draft's with the typed word before it, or those of that word alone.
 
-    def _is_over(self, tokens: Sequence[int], max_lines: int, is_over: Callable[[str], bool]) -> bool:
-        text = self.vocabulary.decode(tokens)
-        return text.count("\n") >= max_lines or is_over(text)
-
-    def _first_line(self, tokens: Sequence[int]) -> int:
-        """Return how many tokens the first line takes, its break included."""
-        decode = self.vocabulary.decode
-        return next((size for size in range(1, len(tokens)) if "\n" in decode(tokens[:size])), len(tokens))
+        The last token of half a word is seldom the one that the whole word has there.
+        """
+        return self.vocabulary.encode(typed.rest + draft) if draft else typed.spelled[:-1]

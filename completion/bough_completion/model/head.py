@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +47,17 @@ class Head:
         return (self.logits, *self.picks)
 
 
-def picks_of(logits: Logits) -> Picks:
-    """Pick from `logits: float32[rows, vocabulary]` on the host."""
-    best = logits.argmax(axis=1)
-    return Picks(best.tolist(), [chance_of(scores, token) for scores, token in zip(logits, best, strict=True)])
+def picks_of(logits: Logits, allowed: Sequence[Sequence[int] | None] | None = None) -> Picks:
+    """Pick from `logits: float32[rows, vocabulary]` on the host, of each row among those `allowed`; None: among all.
+
+    A probability is one among what was allowed: given that what comes is one of these.
+    """
+    found = [_best(scores, among) for scores, among in zip(logits, allowed or [None] * len(logits), strict=True)]
+    return Picks([token for token, _ in found], [chance for _, chance in found])
 
 
-def chance_of(scores: Logits, token: int | np.intp) -> float:
-    """Return the softmax of one of `scores: float32[vocabulary]`."""
-    return float(np.exp(scores[token] - scores.max()) / np.exp(scores - scores.max()).sum())
+def _best(scores: NDArray[np.float32], among: Sequence[int] | None) -> tuple[int, float]:
+    if among is not None:
+        scores = scores[list(among)]
+    place = int(scores.argmax())
+    return among[place] if among is not None else place, float(1 / np.exp(scores - scores[place]).sum())

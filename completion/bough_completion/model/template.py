@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bough_completion.model.errors import UnknownTemplate
 from bough_completion.model.vocabulary import Vocabulary
@@ -15,7 +15,8 @@ class Prompt:
     """Ask what belongs between `before` and `after`.
 
     `begun` is what is already typed of the answer's first line. Placed after the middle marker, it is the only part
-    that a keystroke changes, so that everything before it stays decoded. `files` are other files as (path, text),
+    that changes while one types, so that everything before it stays decoded; the word at its end, which may be half
+    typed, is not in a model's prompt at all (see `Typed`). `files` are other files as (path, text),
     the most stable first; `repository` is its name.
     """
 
@@ -59,7 +60,12 @@ class Template:
         ]
 
     def text(self, prompt: Prompt) -> str:
-        """Return the prompt as text for a server that reads markers in it; those in the user's text are broken up."""
+        """Return the prompt as text for a server that reads markers in it; those in the user's text are broken up.
+
+        What is typed of the line ends the text before the cursor: half a word after the middle marker is nothing that a
+        model has seen in training, and a server's answer cannot be held to it.
+        """
+        prompt = replace(prompt, before=prompt.before + prompt.begun, begun="")
         marks = re.compile("|".join(map(re.escape, sorted({*self.markers, *self.stop}, key=len, reverse=True))))
         return "".join(
             part if is_marker else marks.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}", part)

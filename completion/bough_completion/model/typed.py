@@ -1,0 +1,69 @@
+"""The word that is being typed: the answer begins with it, spelled in the tokens that the model would have chosen.
+
+A prompt that ends in half a word ends in tokens that the model never saw there: `.pri` is a token of its own, and what
+was always written is `.prices`, one token too. So the half-typed word is not in the prompt. The first tokens of the
+answer are held to it instead: of those that begin with it, or that it begins with, the model takes the likeliest.
+("Token healing"; https://github.com/guidance-ai/guidance has the idea.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bough_completion.model.vocabulary import Vocabulary
+
+_LAST = re.compile(r"(?:\s+| ?[^\w\s]+|[^\w\r\n]?\w+)\Z")
+"""What tokenizers never cut at its start: a word with the one character before it, signs with a blank, or blanks."""
+_LONGEST = 64
+"""Characters of the longest word that is held to; a longer one is no word."""
+
+
+class Typed:
+    """A line of which `text` is typed: `stable` goes into the prompt, the answer begins with `rest`.
+
+    The tokens of `forced` go into the prompt after `stable`: they are the only way to spell what follows it.
+    """
+
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        found = _LAST.search(text, max(0, len(text) - _LONGEST))
+        cut = found.start() if found and len(text) - found.start() < _LONGEST else len(text)
+        self.stable, self.word = text[:cut], text[cut:]
+        self.forced: list[int] = []
+        self.rest = self.word
+        self._force()
+
+    @property
+    def spelled(self) -> Sequence[int]:
+        """The tokens of `rest` as they would be without what follows it."""
+        return self._vocabulary.encode(self.rest)
+
+    def allowed(self, written: Sequence[int]) -> Sequence[int] | None:
+        """Return the tokens that may follow those `written` of the answer; None once `rest` is written."""
+        text = self._vocabulary.decode(written)
+        left = self.rest[len(text) :]
+        if not left:
+            return None
+        if found := self._vocabulary.beginnings(left):
+            return found
+        # A character that takes several tokens: they are the only ones, one after another.
+        spelled = self._vocabulary.encode(left)
+        done = next(size for size in range(len(written) + 1) if self._vocabulary.decode(written[:size]) == text)
+        return spelled[len(written) - done :][:1]
+
+    def without(self, text: str) -> str:
+        """Return what of an answer's text comes after the cursor."""
+        return text[len(self.rest) :]
+
+    def _force(self) -> None:
+        while self.rest:
+            found = self._vocabulary.beginnings(self.rest)
+            if not found:
+                self.forced += self._vocabulary.encode(self.rest)
+                self.rest = ""
+            elif len(found) == 1 and self.rest.startswith(text := self._vocabulary.decode(found)):
+                self.forced += found
+                self.rest = self.rest[len(text) :]
+            else:
+                return
