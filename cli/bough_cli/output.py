@@ -7,9 +7,7 @@ import json
 from typing import Any
 
 import typer
-from bough_daemon.report import printable
-
-SHORT = 10  # characters of an id that people see
+from bough_daemon.report import SHORT, printable
 
 
 def data(text: str = "") -> None:

@@ -9,16 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from bough_daemon import hop, landing, merging, restore, undo
+from bough_daemon.edits import Edits
 from bough_daemon.errors import BadUsage
 from bough_daemon.heads import words
 from bough_daemon.hop import Moved
 from bough_daemon.live import Live
-from bough_daemon.report import Act, Done, ago, printable
+from bough_daemon.report import SHORT, Act, Done, ago, printable
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Head, whole
 
-SHORT = 10  # characters of an id in a sentence
+NAMED = 3  # files of many that a sentence names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,27 +46,28 @@ async def perform(act: Act, hands: Hands) -> Done:
 
 async def _hop(act: Act, hands: Hands) -> Done:
     moved = await hop.hop(hands.live, hands.terminal, act.options["name"], hands.both)
-    return _moved(moved, f"You are in {moved.name}'s branch, at {moved.snapshot.oid[:SHORT]}; `bough back` leads home")
+    sentence = f"Now in {moved.name}'s branch, at {moved.snapshot.oid[:SHORT]}; run `bough back` to return"
+    return _moved(hands.live, moved, sentence, f"in {moved.edited_in}'s branch")
 
 
 async def _back(act: Act, hands: Hands) -> Done:
     moved = await hop.back(hands.live, hands.terminal)
     sentence = f"You are back from {moved.name}'s branch, on {_place(moved.head)}"
     if moved.left:
-        sentence += f": {moved.left} has moved on meanwhile, or is gone; `git switch {moved.left}` brings you onto it"
-    return _moved(moved, sentence)
+        sentence += f": {moved.left} has moved or was deleted; run `git switch {moved.left}` to check it out"
+    return _moved(hands.live, moved, sentence, f"in {moved.edited_in}'s branch")
 
 
 async def _off(act: Act, hands: Hands) -> Done:
     moved = await hop.off(hands.live, hands.terminal, act.options["branch"])
-    return _moved(moved, f"You are on {_place(moved.head)}, a branch of your own")
+    return _moved(hands.live, moved, f"You are on {_place(moved.head)}, a branch of your own", "before the hop")
 
 
 def _place(head: Head) -> str:
     return words(head) if head.branch is not None else head.commit[:SHORT]
 
 
-def _moved(moved: Moved, sentence: str) -> Done:
+def _moved(live: Live, moved: Moved, sentence: str, where: str) -> Done:
     kept = f"; the commits you made there are on {moved.commits}" if moved.commits else ""
     report = {
         "name": moved.name,
@@ -75,8 +77,31 @@ def _moved(moved: Moved, sentence: str) -> Done:
         "tree": moved.snapshot.tree,
         "commits": moved.commits,
         "left": moved.left,
+        "edits": _edits(live, moved.edits),
     }
-    return Done(sentence + kept, json.dumps(report))
+    return Done("\n".join([sentence + kept, *_on_record(live, moved.edits, where)]), json.dumps(report))
+
+
+def _on_record(live: Live, edits: Edits | None, where: str) -> list[str]:
+    """Return what a person is told of edits that are not in the files now: where they are, and the way to get them."""
+    if edits is None or not edits.paths:
+        return []
+    more = len(edits.paths) - NAMED
+    named = ", ".join(map(printable, edits.paths[:NAMED])) + (f" and {more} more" if more > 0 else "")
+    stayed = f"{_count(edits.paths)} that you edited {where} stayed on record: {named}"
+    return [f"{stayed}; `{_bring_back(live, edits)}` brings {'them' if len(edits.paths) > 1 else 'it'} here"]
+
+
+def _edits(live: Live, edits: Edits | None) -> dict[str, Any]:
+    """Return the same for `--json`."""
+    if edits is None or not edits.paths:
+        return {"paths": [], "snapshot": None, "command": None}
+    return {"paths": edits.paths, "snapshot": edits.snapshot, "command": _bring_back(live, edits)}
+
+
+def _bring_back(live: Live, edits: Edits) -> str:
+    root = live.worktree.root
+    return edits.command(root, os.path.realpath(live.cwd or root))
 
 
 async def _merge(act: Act, hands: Hands) -> Done:
@@ -136,7 +161,8 @@ async def _undo(act: Act, hands: Hands) -> Done:
     kept = f"; what was saved while it was cut short is kept as {undone.kept[:SHORT]}" if undone.kept else ""
     report = {"undone": undone.kind, "tip": undone.snapshot.oid, "tree": undone.snapshot.tree, "kept": undone.kept}
     published = "; what was published stays published" if undone.kind.startswith("land") else ""
-    return Done(f"Took back `{undone.kind}`{published}{kept}", json.dumps(report))
+    lines = [f"Took back `{undone.kind}`{published}{kept}", *_on_record(hands.live, undone.edits, "after it")]
+    return Done("\n".join(lines), json.dumps(report | {"edits": _edits(hands.live, undone.edits)}))
 
 
 def _lines(files: Sequence[merging.File]) -> list[str]:
@@ -156,7 +182,7 @@ def _told(file: merging.File) -> dict[str, Any]:
     return said | ({"conflicts": disputes} if disputes else {})
 
 
-def _count(files: Sequence[merging.File]) -> str:
+def _count(files: Sequence[object]) -> str:
     return f"{len(files)} file{'' if len(files) == 1 else 's'}"
 
 

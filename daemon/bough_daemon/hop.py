@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bough_daemon import index, place
 from bough_daemon.change import Change, carry_out, check_ready, journal_of, overlooked, steadily
+from bough_daemon.edits import Edits, edits_left
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
@@ -16,7 +18,7 @@ from bough_daemon.merging import merge_commits
 from bough_daemon.picture import Picture, differences
 from bough_daemon.sides import Both
 from bough_daemon.terminal import Terminal
-from bough_daemon.timeline import Snapshot
+from bough_daemon.timeline import Snapshot, read_snapshot
 from bough_daemon.worktree import Head
 
 
@@ -24,9 +26,10 @@ from bough_daemon.worktree import Head
 class Moved:
     """Where a hop, a way back or a branching off has led.
 
-    `name`: whose branch it was. `head`: where HEAD stands now. `commits`: the branch that keeps what was committed
-    there, None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before
-    the hop and that has moved on, or is gone, so that HEAD is detached where it stood; None where HEAD is back on it.
+    `name`: whose branch it was. `head`: where HEAD is now. `commits`: the branch that keeps what was committed there,
+    None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop
+    and that has moved on, or is gone, so that HEAD is detached where it was; None where HEAD is back on it. `edits`: of
+    mine that are not in the files now, made in the branch `edited_in`, or at home.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Moved:
     snapshot: Snapshot
     commits: str | None = None
     left: str | None = None
+    edits: Edits | None = None
+    edited_in: str = ""
 
 
 def hop_now(live: Live) -> Hop | None:
@@ -90,7 +95,9 @@ async def back(live: Live, terminal: Terminal) -> Moved:
 
     async def attempt() -> tuple[Moved, str]:
         snapshot = await live.save()
-        return await live.owner.run(_leave, live, snapshot)
+        there = await live.owner.run(lambda: journal_of(live).hop())
+        host = live.teammate(there.name) if there is not None else None
+        return await live.owner.run(_leave, live, snapshot, host)
 
     moved, old = await steadily(attempt)
     await _after_checkout(live, terminal, old, moved)
@@ -184,10 +191,12 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
             tree, theirs.base, change.kind, since=snapshot.tree, contains=[theirs.tip], onto=theirs.tip
         ),
     )
-    return Moved(theirs.name, head, entered, short(commits) if commits is not None else None), old.commit
+    edits = _edits_there(live, there, snapshot, [tree]) if there is not None else None
+    kept = short(commits) if commits is not None else None
+    return Moved(theirs.name, head, entered, kept, edits=edits, edited_in=there.name if there else ""), old.commit
 
 
-def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
+def _leave(live: Live, snapshot: Snapshot, host: Teammate | None) -> tuple[Moved, str]:
     hop = hop_now(live)
     if hop is None:
         raise NotPossibleNow("you are in your own branch: there is no hop to come back from")
@@ -196,6 +205,7 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         check_free(live.worktree, home.head.branch)
     head = _as_it_is_now(live, home.head)
     commits = _commits_made(live, hop, old)
+    ignored = was_ignored(live, snapshot, hop, home.picture)
     change = Change(
         kind="back",
         picture=home.picture,
@@ -203,7 +213,7 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
         head=head,
         refs={commits: (None, old.commit)} if commits is not None else {},
         place=home,
-        spared=index.hidden_paths(live.worktree) | home.hidden | was_ignored(live, snapshot, hop, home.picture),
+        spared=index.hidden_paths(live.worktree) | home.hidden | ignored,
         placed=placed_by(live, hop),
         keeps_hop=False,
     )
@@ -215,7 +225,10 @@ def _leave(live: Live, snapshot: Snapshot) -> tuple[Moved, str]:
     )
     left = short(home.head.branch) if home.head.branch is not None and head.branch is None else None
     kept = short(commits) if commits is not None else None
-    return Moved(hop.name, head, returned, kept, left), old.commit
+    objects = live.store.objects
+    present = [home.picture.tree, *(objects.commit(one).tree for one in ([host.tip] if host is not None else []))]
+    edits = _edits_there(live, hop, snapshot, present, ignored)
+    return Moved(hop.name, head, returned, kept, left, edits, hop.name), old.commit
 
 
 def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str]:
@@ -238,7 +251,25 @@ def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str
         keeps_hop=False,
     )
     carry_out(live, change, snapshot, lambda: snapshot)
-    return Moved(hop.name, head, snapshot), old.commit
+    return Moved(hop.name, head, snapshot, edits=_edits_at_home(live, hop, snapshot)), old.commit
+
+
+def _edits_there(
+    live: Live, hop: Hop, snapshot: Snapshot, present: Sequence[str], besides: Collection[str] = ()
+) -> Edits:
+    """Return what I edited in her branch and neither committed nor have in one of the trees `present`."""
+    objects, commit = live.store.objects, snapshot.base
+    committed = [objects.commit(commit).tree] if commit != hop.base else []
+    return edits_left(objects, objects.commit(hop.tip).tree, snapshot, [*present, *committed], besides)
+
+
+def _edits_at_home(live: Live, hop: Hop, snapshot: Snapshot) -> Edits:
+    """Return what I had edited and not committed before the hop, and that is not in the files now."""
+    objects = live.store.objects
+    home = place.read(objects, hop.home)
+    before = read_snapshot(objects, home.snapshot)
+    assert before is not None
+    return edits_left(objects, objects.commit(home.head.commit).tree, before, [snapshot.tree])
 
 
 def placed_by(live: Live, hop: Hop) -> list[str]:

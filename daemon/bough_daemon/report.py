@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass, field
 
+SHORT = 10  # characters of an id that people see
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
 
 
 def printable(text: str) -> str:
     """Return a name as a terminal may show it: control characters and bytes that are no UTF-8 are written out."""
     return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
+
+
+def shell_word(text: str) -> str:
+    """Return a name as a shell takes it, in printable characters (`$'…'` where there are others)."""
+    if text.isprintable():
+        return shlex.quote(text)
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(quoted)}'"
 
 
 def ago(at: float) -> str:

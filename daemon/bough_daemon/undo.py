@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from bough_daemon import index, place
 from bough_daemon.change import Change, carry_out, journal_of, recover, steadily
+from bough_daemon.edits import Edits, edits_left
 from bough_daemon.errors import NothingToUndo
 from bough_daemon.heads import backward, check_free, check_idle, commit_of
 from bough_daemon.hop import was_ignored
@@ -22,10 +23,12 @@ class Undone:
     """What was taken back. `kind`: the command. `snapshot`: the newest on my branch. `kept`: a commit in the store.
 
     It holds the saves that came in the very moment in which the command was killed; None where there were none.
+    `edits`: of the user's, made since the command, that are not in the files now.
     """
 
     kind: str
     snapshot: Snapshot
+    edits: Edits
     kept: str | None = None
 
 
@@ -51,6 +54,7 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         raise NothingToUndo("no command is left that could be taken back")
     before = place.read(live.store.objects, deed.before)
     head = _head_before(live, deed, before)
+    ignored = was_ignored(live, snapshot, deed.hop, before.picture) if deed.hop is not None else frozenset()
     change = Change(
         kind=f"undo {deed.kind}",
         picture=_picture(live, deed, before, snapshot),
@@ -59,7 +63,7 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         refs=backward(live.worktree, deed.refs),
         place=before if deed.moves_index else None,
         given=[before.head.commit],
-        spared=index.hidden_paths(live.worktree) | before.hidden | _spared(live, deed, before, snapshot),
+        spared=index.hidden_paths(live.worktree) | before.hidden | ignored,
         placed=[step.path for step in _steps(live, deed, before) if step.before is None and step.arrives],
         undoes=deed.number,
     )
@@ -69,7 +73,8 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         base = live.worktree.head().commit
         return live.branch.record(tree, base, "undo", since=snapshot.tree, onto=before.snapshot)
 
-    return Undone(deed.kind, carry_out(live, change, snapshot, record))
+    edits = edits_left(live.store.objects, deed.toward, snapshot, [change.picture.tree], ignored)
+    return Undone(deed.kind, carry_out(live, change, snapshot, record), edits)
 
 
 def _head_before(live: Live, deed: Deed, before: Place) -> Head | None:
@@ -98,7 +103,3 @@ def _picture(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> Pictu
 def _steps(live: Live, deed: Deed, before: Place) -> list[Step]:
     """Return what the deed changed, or was to change."""
     return differences(live.store.objects, before.picture, Picture(deed.toward))
-
-
-def _spared(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> frozenset[str]:
-    return was_ignored(live, snapshot, deed.hop, before.picture) if deed.hop is not None else frozenset()

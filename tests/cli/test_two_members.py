@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -397,3 +398,34 @@ def test_watch_tells_of_saves_here_and_there(pair: Pair) -> None:
         child.terminate()
         child.wait()
         child.stdout.close()
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_command_that_back_names_brings_the_edits(pair: Pair, count: int) -> None:
+    alice, bob = pair
+    write_files(alice.tree, {"a.txt": b"hers\n"})
+    alice.bough("save", "--wait", "bob")
+    bob.bough("hop", "alice")
+    odd = ["a.txt", "it's here", "-x", "ünder/n\new", os.fsdecode(b"\xff\\'$`x"), "src/b.py"]
+    edited = {name: b"edited as a guest, %d" % number for number, name in enumerate(odd)}
+    edited |= {f"many/{number}": b"%d" % number for number in range(count)}
+    write_files(bob.tree, edited)
+    said = bob.types("back", where=bob.tree / "src")
+    assert said.code == 0 and f"{len(edited)} files that you edited in alice's branch stayed on record" in said.out
+    command = re.search(r"; `(.*)` brings them here$", said.out)
+    assert command is not None and said.out.replace("\n", "").isprintable(), said
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command[1]],
+        cwd=bob.tree / "src",
+        env=os.environ | {"BOUGH_HOME": str(bob.home), "PATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    assert {name: (bob.tree / name).read_bytes() for name in edited} == edited
+    bob.bough("undo")
+    bob.bough("hop", "alice")
+    (bob.tree / "-x").write_bytes(b"x")
+    told = bob.told("undo")["edits"]
+    assert told["paths"] == ["-x"] and told["command"].endswith(" ./-x")

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from bough_daemon import change
 from bough_daemon.errors import BadUsage, CheckedOutElsewhere, HostilePath, NotPossibleNow, UnknownMember
-from bough_daemon.hop import back, hop, hop_now, off
+from bough_daemon.hop import Moved, back, hop, hop_now, off
 from bough_daemon.merging import merge
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, SUBMODULE, Entry
+from bough_daemon.restore import restore
 from bough_daemon.undo import undo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -712,3 +713,69 @@ def test_hop_and_back_is_the_identity(
             leave(here)
             assert everything(here.root) == before
             check_whole(here.root)
+
+
+def edits_of(moved: Moved) -> tuple[str, ...]:
+    return moved.edits.paths if moved.edits is not None else ()
+
+
+def test_back_names_what_i_edited_there_and_have_nowhere_else(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n", "gone.txt": b"hers\n", "same.txt": b"hers\n"})
+    write_files(here.root, {"same.txt": b"mine\n"})
+    enter(here)
+    write_files(here.root, {"a.txt": b"as a guest\n", "n ew.txt": b"new\n", "same.txt": b"mine\n", "hers.txt": b"1"})
+    (here.root / "gone.txt").unlink()
+    here.teammate_at("alice", {"hers.txt": b"1"})
+    there = here.snapshot()
+    moved = here.do(back(here.live, here.terminal))
+    assert edits_of(moved) == ("a.txt", "n ew.txt")
+    assert moved.edits is not None and moved.edits.snapshot == there.oid
+    assert moved.edits.command(str(here.root), str(here.root / "d")) == (
+        f"bough restore --from {there.oid[:10]} ../a.txt '../n ew.txt'"
+    )
+    enter(here)
+    assert edits_of(here.do(back(here.live, here.terminal))) == ()
+
+
+def test_what_is_committed_there_is_on_the_branch_that_keeps_it(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    write_files(here.root, {"a.txt": b"committed\n"})
+    git(here.root, "commit", "-q", "-a", "-m", "there")
+    write_files(here.root, {"d/b.txt": b"not committed\n"})
+    moved = here.do(back(here.live, here.terminal))
+    assert (moved.commits, edits_of(moved)) == ("hop/alice", ("d/b.txt",))
+
+
+def test_a_hop_on_to_somebody_else_names_what_stays_behind(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    here.teammate_at("carol", {"d/b.txt": b"carol's\n"})
+    enter(here)
+    write_files(here.root, {"d/e/c.txt": b"in alice's\n"})
+    here.teammate_at("alice", {"a.txt": b"newer\n"})
+    assert edits_of(here.do(hop(here.live, here.terminal, "alice", merge_both))) == ()
+    moved = here.do(hop(here.live, here.terminal, "carol", merge_both))
+    assert (edits_of(moved), moved.edited_in) == (("d/e/c.txt",), "alice")
+
+
+def test_off_names_what_was_edited_before_the_hop(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n", "both.txt": b"the same\n"})
+    write_files(here.root, {"d/b.txt": b"mine\n", "both.txt": b"the same\n"})
+    mine = here.snapshot()
+    enter(here)
+    moved = here.do(off(here.live, here.terminal, "topic"))
+    assert edits_of(moved) == ("d/b.txt",)
+    here.do(restore(here.live, edits_of(moved), since=mine.oid[:10]))
+    assert (here.root / "d/b.txt").read_bytes() == b"mine\n"
+
+
+def test_undo_names_what_was_edited_since(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    enter(here)
+    write_files(here.root, {"a.txt": b"as a guest\n", "new.txt": b"new\n"})
+    assert here.do(undo(here.live)).edits.paths == ("a.txt", "new.txt")
+    here.do(merge(here.live, "alice", merge_both))
+    assert (here.root / "a.txt").read_bytes() == b"hers\n"
+    write_files(here.root, {"a.txt": b"on top\n", "new.txt": b"stays\n"})
+    assert here.do(undo(here.live)).edits.paths == ("a.txt",)
+    assert (here.root / "new.txt").read_bytes() == b"stays\n"

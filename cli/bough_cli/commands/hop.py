@@ -26,5 +26,5 @@ def back(json: Json = False) -> None:
 def off(
     branch: Annotated[str, typer.Argument(metavar="BRANCH", help="The name of the new Git branch.")], json: Json = False
 ) -> None:
-    """Make what you stand on a Git branch of your own."""
+    """Create a Git branch from the current state."""
     act("off", {"branch": branch}, json=json)
