@@ -28,6 +28,10 @@ class BareRepository(BoughError):
     """The repository has no working tree that could be live."""
 
 
+class ForeignRepository(BoughError):
+    """The repository belongs to another user, and Git refuses it for that."""
+
+
 class NoCommitYet(BoughError):
     """The repository has no commit, so a live branch would have nothing to stand on."""
 
@@ -69,6 +73,29 @@ class BranchMoved(BoughError):
 
 class DiskFull(BoughError):
     """There was no room to write; the last snapshot stands, and the next save tries again."""
+
+
+# The machine. None of these is Bough's doing; what was recorded is kept, and the next save tries again.
+
+
+class NotPermitted(BoughError):
+    """The user who runs the daemon may not read or write something."""
+
+
+class ReadOnlyDisk(BoughError):
+    """Something has to be written on a file system that can only be read."""
+
+
+class PathTooLong(BoughError):
+    """A path is longer than the system takes."""
+
+
+class LimitReached(BoughError):
+    """The system gives no more open files, memory, processes or watched folders."""
+
+
+class SystemFailed(BoughError):
+    """The system failed at reading or writing: a damaged disk, a network drive that is away."""
 
 
 # Names and the team.

@@ -56,7 +56,7 @@ class Checkout:
         )
         apart = os.path.join(folder, "empty")
         os.mkdir(apart)
-        self._apart = Git(self._git.git_dir, apart, self._git.environment)
+        self._apart = self._git.with_work_tree(apart)
         nothing = objects.write_blob(b"")  # stands for rules that are on disk and not in the tree
         lines = []
         for above in sorted({"", *(above for path in paths for above in folders_above(path))}):
@@ -107,7 +107,7 @@ def ignored_under(
                 os.makedirs(os.path.join(folder, above), exist_ok=True)
                 with open(os.path.join(folder, above, ".gitignore"), "wb") as out:
                     out.write(objects.blob(entry.oid))
-        git = Git(worktree.git_dir, folder, {"GIT_INDEX_FILE": os.path.join(folder, ".no-index")})
+        git = worktree.git.with_work_tree(folder).with_environment(GIT_INDEX_FILE=os.path.join(folder, ".no-index"))
         out_lines = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, allowed=(0, 1))
     return frozenset(os.fsdecode(name) for name in out_lines.split(b"\0") if name)
 
@@ -155,7 +155,9 @@ def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
     config = {name: worktree.config(name) for name in ("core.autocrlf", "core.attributesFile")}
     if config["core.autocrlf"] in ("true", "input") or config["core.attributesFile"]:
         return True
-    default = os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "git", "attributes")
+    environment = worktree.git.child_environment()
+    config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
+    default = os.path.join(config_home, "git", "attributes")
     if os.path.exists(os.path.join(worktree.common_dir, "info", "attributes")) or os.path.exists(default):
         return True
     pending = [tree]

@@ -1,7 +1,7 @@
 """Run git: short children, and the long-running ones that answer a question per line.
 
 Every child that the daemon starts on its own runs without the user's hooks, without optional locks, and without any
-`GIT_*` variable of the environment that it did not set itself.
+`GIT_*` variable of the environment that it did not set itself, but for those that name the user's configuration.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import IO
 
+from bough_daemon.environment import UserEnvironment, in_plain_words
 from bough_daemon.errors import BoughError, DiskFull, GitFailed, GitTooOld
 
 FLOOR = (2, 39)
+WORDS_BYTES = 16 * 1024  # of what a child said that are kept for its error
+LINE_LIMIT = 400  # characters of a reason
 QUIET_CONFIG = (
     "-c",
     "core.hooksPath=/dev/null",
@@ -47,18 +52,23 @@ def unbound(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in BINDING}
 
 
-def quiet_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for a background child: the process's own, without any `GIT_*`, plus `extra`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_PAGER": "cat"}
+def quiet_environment(extra: Mapping[str, str] | None = None, user: UserEnvironment | None = None) -> dict[str, str]:
+    """Return the environment for a background child: the process's own, without any `GIT_*`, plus `extra`.
+
+    `user`: what the user's terminal has in place of it.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = in_plain_words(user.over(own) if user is not None else own)
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat"}
     return environment | dict(extra or {})
 
 
-def git_version() -> tuple[int, int]:
-    """Return the version of the git on the PATH, or raise GitTooOld when it is missing or below the floor."""
-    if shutil.which("git") is None:
+def git_version(path: str | None = None) -> tuple[int, int]:
+    """Return the version of the git on `path` (default: PATH); raise GitTooOld when it is missing or too old."""
+    found_at = shutil.which("git", path=path)
+    if found_at is None:
         raise GitTooOld("git is not on the PATH; Bough needs git 2.39 or newer")
-    words = subprocess.run(["git", "--version"], capture_output=True, check=False).stdout.decode(errors="replace")
+    words = subprocess.run([found_at, "--version"], capture_output=True, check=False).stdout.decode(errors="replace")
     found = re.search(r"(\d+)\.(\d+)", words)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < FLOOR:
@@ -78,12 +88,13 @@ def quoted(path: str, special: str = "") -> bytes:
 class Git:
     """Git for one repository: where its git directory and working tree are, and what its children see.
 
-    `environment` is added to the quiet environment of every child.
+    `environment` is added to the quiet environment of every child. `user`: what the user's terminal has.
     """
 
     git_dir: str
     work_tree: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    user: UserEnvironment | None = None
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line for `arguments`."""
@@ -92,11 +103,15 @@ class Git:
 
     def child_environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment that a child of this repository gets."""
-        return quiet_environment(dict(self.environment) | dict(extra or {}))
+        return quiet_environment(dict(self.environment) | dict(extra or {}), self.user)
 
     def with_environment(self, **extra: str) -> Git:
         """Return the same repository with more variables for its children."""
-        return Git(self.git_dir, self.work_tree, dict(self.environment) | extra)
+        return replace(self, environment=dict(self.environment) | extra)
+
+    def with_work_tree(self, folder: str) -> Git:
+        """Return the same repository with another working tree."""
+        return replace(self, work_tree=folder)
 
     def run(
         self,
@@ -141,6 +156,13 @@ def failure_of(command: str, words: str) -> BoughError:
     return GitFailed(f"git {command} failed: {words}", output=words)
 
 
+def in_one_line(words: str) -> str:
+    """Return what git said as one line for a person: its advice and the words in front of each line are left out."""
+    lines = (line.strip() for line in words.splitlines() if not line.startswith("hint: "))
+    plain = (re.sub(r"^(fatal|error|warning): ", "", line) for line in lines)
+    return "; ".join(dict.fromkeys(line for line in plain if line))[-LINE_LIMIT:]
+
+
 def _command_in(arguments: Sequence[str]) -> str:
     """Return git's own command in a command line: the first word that is no option and no setting."""
     return next((word for word in arguments if word[:1] != "-" and "=" not in word), arguments[0])
@@ -150,13 +172,17 @@ class Dialogue:
     """A long-running git child that answers questions, one at a time, from any thread.
 
     It is started at the first question and again after `restart`, so that what it read once (attributes, ignores) is
-    read anew. A child that died is started again for the next question.
+    read anew. A child that died is started again for the next question. `git_now` is asked at each start.
+
+    What the child says on stderr goes into a file of its own, which cannot fill up as a pipe would, and which holds
+    what was said since the latest question.
     """
 
-    def __init__(self, git: Git, *arguments: str) -> None:
-        self._git = git
+    def __init__(self, git_now: Callable[[], Git], *arguments: str) -> None:
+        self._git_now = git_now
         self._arguments = arguments
         self._child: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None
         self._lock = threading.Lock()
 
     def ask(self, question: bytes, fields: int, terminator: bytes) -> list[bytes]:
@@ -164,13 +190,12 @@ class Dialogue:
         return self.ask_many([question], fields, terminator)[0]
 
     def ask_many(self, questions: Iterable[bytes], fields: int, terminator: bytes) -> list[list[bytes]]:
-        """Ask each question in turn; return one list of answers per question, in order."""
+        """Ask each question in turn; return one list of answers per question, in order.
+
+        Raise GitFailed, with what the child said, when it ends instead of answering.
+        """
         with self._lock:
-            try:
-                return [self._exchange(question, fields, terminator) for question in questions]
-            except (OSError, EOFError, ValueError) as failure:
-                words = self._end()
-                raise GitFailed(f"git {_command_in(self._arguments)} stopped: {words or failure}") from failure
+            return [self._exchange(question, fields, terminator) for question in questions]
 
     def restart(self) -> None:
         """End the child; the next question starts a new one."""
@@ -181,10 +206,17 @@ class Dialogue:
 
     def _exchange(self, question: bytes, fields: int, terminator: bytes) -> list[bytes]:
         child = self._child or self._start()
-        assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(question)
-        child.stdin.flush()
-        return [self._field(child.stdout.fileno(), terminator) for _ in range(fields)]
+        assert child.stdin is not None and child.stdout is not None and self._said is not None
+        if os.fstat(self._said.fileno()).st_size:
+            os.ftruncate(self._said.fileno(), 0)
+        try:
+            child.stdin.write(question)
+            child.stdin.flush()
+            return [self._field(child.stdout.fileno(), terminator) for _ in range(fields)]
+        except (OSError, EOFError, ValueError) as failure:
+            words = self._end()
+            command = _command_in(self._arguments)
+            raise GitFailed(f"git {command} stopped: {words or failure}", output=words) from failure
 
     def _field(self, source: int, terminator: bytes) -> bytes:
         while True:
@@ -199,23 +231,30 @@ class Dialogue:
             self._buffer += more
 
     def _start(self) -> subprocess.Popen[bytes]:
+        git = self._git_now()
         self._buffer = bytearray()
-        self._child = subprocess.Popen(
-            self._git.command(*self._arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=self._git.child_environment(),
-            cwd=self._git.work_tree or self._git.git_dir,
-            bufsize=0,
-        )
+        self._said = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115  (appending: see `_exchange`)
+        try:
+            self._child = subprocess.Popen(
+                git.command(*self._arguments),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                env=git.child_environment(),
+                cwd=git.work_tree or git.git_dir,
+                bufsize=0,
+            )
+        except BaseException:
+            self._said.close()
+            raise
         return self._child
 
     def _end(self) -> str:
+        """End the child and return what it said last, or its exit code where that says more."""
         child, self._child = self._child, None
         if child is None:
             return ""
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None and child.stdout is not None and self._said is not None
         try:
             child.stdin.close()
         except OSError:
@@ -226,4 +265,6 @@ class Dialogue:
         except subprocess.TimeoutExpired:
             child.kill()
             code = child.wait()
-        return f"exit code {code}" if code else ""
+        with self._said as said:
+            words = os.pread(said.fileno(), WORDS_BYTES, max(0, os.fstat(said.fileno()).st_size - WORDS_BYTES))
+        return words.decode(errors="replace").strip() or (f"exit code {code}" if code else "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
 from contextlib import suppress
 
 from bough_daemon.errors import DiskFull, GitFailed
-from bough_daemon.git import Dialogue, Git, quoted
+from bough_daemon.git import Dialogue, Git, in_one_line, quoted
 from bough_daemon.objects import EXECUTABLE, FILE, IN_MEMORY_BYTES, LINK, SUBMODULE, Entry, Objects
 from bough_daemon.rules import Attributes, IndexReader
 from bough_daemon.worktree import Worktree
@@ -17,8 +19,25 @@ PRINTABLE = bytes([*b"\b\t\033\014", *range(32, 127), *range(128, 256)])
 ODD = bytes(set(range(128)) - set(PRINTABLE) - set(b"\r\n"))
 
 
+# For both ways of hashing: line ends that would change are no reason to refuse a file, and what cannot be checked out
+# on every system is.
+SETTINGS = (
+    *("-c", "core.safecrlf=false", "-c", "core.protectNTFS=true", "-c", "core.protectHFS=true"),
+    *("-c", "advice.addEmbeddedRepo=false"),
+)
+OF_THE_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # numbers that say nothing about the file itself
+NO_COMMIT = "a repository without a commit"
+
+
 class Unreadable(Exception):
-    """The file cannot be read or converted; what the branch has for it stays."""
+    """The file cannot be read or converted; what the branch has for it stays. Its text is the reason, in Git's words.
+
+    `path`: where it is a folder that the file lies in which cannot be read, that folder.
+    """
+
+    def __init__(self, reason: str, path: str | None = None) -> None:
+        super().__init__(reason)
+        self.path = path
 
 
 class Hasher:
@@ -29,15 +48,14 @@ class Hasher:
     """
 
     def __init__(self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str) -> None:
-        self.attributes = Attributes(worktree)
+        self.attributes = Attributes(worktree, index)
         self._worktree = worktree
         self._objects = objects
         self._index = index
         self._spool = spool
         os.makedirs(spool, mode=0o700, exist_ok=True)
-        git = worktree.git.with_environment(GIT_OBJECT_DIRECTORY=spool)
-        self._git = Git(git.git_dir, git.work_tree, git.environment)
-        self._child = Dialogue(self._git, "-c", "core.bigFileThreshold=1000g", "hash-object", "-w", "--stdin-paths")
+        options = (*SETTINGS, "-c", "core.bigFileThreshold=1000g")
+        self._child = Dialogue(self._spooling, *options, "hash-object", "-w", "--stdin-paths")
         self._modes_count: bool | None = None
 
     def forget(self) -> None:
@@ -48,17 +66,34 @@ class Hasher:
 
     close = forget
 
+    def _spooling(self) -> Git:
+        return self._worktree.git.with_environment(GIT_OBJECT_DIRECTORY=self._spool)
+
     def entry(self, path: str, status: os.stat_result, before: Entry | None) -> Entry:
-        """Return the entry of a regular file or symlink with this `lstat`; `before`: what the branch has there."""
+        """Return the entry of a regular file or symlink with this `lstat`; `before`: what the branch has there.
+
+        Raise FileNotFoundError where it has gone meanwhile, Unreadable where it cannot be taken as it is.
+        """
         full = os.path.join(self._worktree.root, path)
         try:
             if stat.S_ISLNK(status.st_mode):
                 return Entry(LINK, self._objects.write_blob(os.fsencode(os.readlink(full))))
             return Entry(self._mode(status, before), self._blob(path, full, status.st_size))
-        except (PermissionError, FileNotFoundError, IsADirectoryError, GitFailed) as failure:
-            if isinstance(failure, GitFailed) and _room(self._spool) < status.st_size:
-                raise DiskFull("the disk is full; the last snapshot stands") from failure
-            raise Unreadable(str(failure)) from failure
+        except GitFailed as failure:
+            self._check_spool(status.st_size, failure)
+            os.lstat(full)
+            raise Unreadable(in_one_line(failure.facts.get("output", "")) or failure.message) from failure
+        except OSError as failure:
+            if failure.filename != full or failure.errno in OF_THE_PROCESS or isinstance(failure, FileNotFoundError):
+                raise
+            raise Unreadable(failure.strerror or str(failure)) from failure
+
+    def _check_spool(self, size: int, failure: GitFailed) -> None:
+        """Raise what keeps everything from being written, where it was that and not the file."""
+        with tempfile.TemporaryFile(dir=self._spool):
+            pass
+        if _room(self._spool) < size:
+            raise DiskFull("the disk is full; the last snapshot stands") from failure
 
     def _mode(self, status: os.stat_result, before: Entry | None) -> int:
         if self._modes_count is None:
@@ -113,16 +148,19 @@ def is_text_with_crlf(data: bytes) -> bool:
     return odd <= (len(data) - len(data.translate(None, PRINTABLE))) >> 7
 
 
-def submodule_entry(worktree: Worktree, path: str) -> Entry | None:
-    """Return the entry of a repository inside this one: its HEAD, or None while it has no commit."""
+def submodule_entry(worktree: Worktree, path: str) -> Entry:
+    """Return the entry of a repository inside this one: its HEAD. Raise Unreadable where it has none to be read."""
     full = os.path.join(worktree.root, path)
-    head = Git(os.path.join(full, ".git"), full) if os.path.isdir(os.path.join(full, ".git")) else None
+    link = os.path.join(full, ".git")
     try:
-        git = head or Git(_linked_git_dir(full), full)
-        oid = git.line("rev-parse", "-q", "--verify", "HEAD", allowed=(0, 1, 128))
-    except (OSError, GitFailed):
-        return None
-    return Entry(SUBMODULE, oid) if len(oid) == 40 else None
+        git = Git(link if os.path.isdir(link) else _linked_git_dir(full), full, user=worktree.user)
+        _, said, words = git.result("rev-parse", "--verify", "HEAD", allowed=(0, 1, 128))
+    except OSError as failure:
+        raise Unreadable(failure.strerror or str(failure)) from failure
+    oid = said.decode().strip()
+    if len(oid) == 40:
+        return Entry(SUBMODULE, oid)
+    raise Unreadable(NO_COMMIT if "Needed a single revision" in words else in_one_line(words))
 
 
 def _linked_git_dir(folder: str) -> str:

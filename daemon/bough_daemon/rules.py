@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bough_daemon.git import Dialogue
+from bough_daemon.errors import GitFailed
+from bough_daemon.git import Dialogue, Git, in_one_line
+from bough_daemon.objects import Entry
 from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("filter", "ident", "working-tree-encoding", "text", "eol", "crlf")
 UNSET = {"unspecified", "unset"}
+NAMED_LIMIT = 100  # paths that are named to git, which holds each against the whole index
 TRUE = {"true", "1", "yes", "on"}
 FLAGGED = re.compile(rb"(?:\A|\0)[Sa-z] \d+ \w+ 0\t([^\0]+)")  # lines of `ls-files -v -s -z`
+STAGED = re.compile(rb"(\d+) (\w+) 0\t([^\0]+)\0")  # lines of `ls-files -s -z`
 LINKS = re.compile(rb"(?:\A|\0)\w 160000 (\w+) 0\t([^\0]+)")
 
 
@@ -26,7 +30,7 @@ class Ignores:
 
     def __init__(self, worktree: Worktree) -> None:
         self._child = Dialogue(
-            worktree.git, "check-ignore", "--stdin", "-z", "--verbose", "--non-matching", "--no-index"
+            lambda: worktree.git, "check-ignore", "--stdin", "-z", "--verbose", "--non-matching", "--no-index"
         )
 
     def ignored(self, paths: Sequence[str]) -> list[bool]:
@@ -56,9 +60,9 @@ class Conversion:
 class Attributes:
     """Ask what converts a file on its way into a blob. Not for two threads at once."""
 
-    def __init__(self, worktree: Worktree) -> None:
+    def __init__(self, worktree: Worktree, index: IndexReader) -> None:
         self._worktree = worktree
-        self._child = Dialogue(worktree.git, "check-attr", "--stdin", "-z", *ATTRIBUTES)
+        self._child = Dialogue(index.git, "check-attr", "--stdin", "-z", *ATTRIBUTES)
         self._autocrlf: bool | None = None
 
     def conversion(self, path: str) -> Conversion:
@@ -115,10 +119,16 @@ class Changed:
 
 @dataclass
 class IndexReader:
-    """Read the user's index when it has changed, without ever taking its lock."""
+    """Read the user's index when it has changed, without ever taking its lock.
+
+    `last_good`: a copy of the last index that Git could read; it counts while Git cannot read the user's. `failure`:
+    what Git says of that, empty while it can.
+    """
 
     worktree: Worktree
+    last_good: str
     facts: IndexFacts = field(default_factory=IndexFacts)
+    failure: str = ""
     _seen: tuple[int, ...] | None = None
 
     @property
@@ -145,8 +155,22 @@ class IndexReader:
         paths |= {path for path, _ in before.links.items() ^ now.links.items()}
         return Changed(paths - hidden, hidden)
 
+    def git(self) -> Git:
+        """Return git with the index that counts."""
+        if not self.failure:
+            return self.worktree.git
+        return self.worktree.git.with_environment(GIT_INDEX_FILE=self.last_good)
+
     def _read(self) -> IndexFacts:
-        git = self.worktree.git
+        """Return what the index says; Git's own is tried first, and what it said is kept where it cannot be read."""
+        self.failure = ""
+        try:
+            return self._facts(self.worktree.git)
+        except GitFailed as failure:
+            self.failure = in_one_line(failure.facts.get("output", ""))
+            return self._facts(self.git())
+
+    def _facts(self, git: Git) -> IndexFacts:
         listed = git.run("ls-files", "-z", "-v", "-s")
         ignored = git.run("ls-files", "-z", "-i", "-c", "--exclude-standard").split(b"\0")
         return IndexFacts(
@@ -158,13 +182,45 @@ class IndexReader:
 
     def entry(self, path: str) -> tuple[int, str] | None:
         """Return (mode, object id) of what the index has for a path, or None."""
-        line = self.worktree.git.run("--literal-pathspecs", "ls-files", "-s", "-z", "--", path).split(b"\0")[0]
+        line = self.git().run("--literal-pathspecs", "ls-files", "-s", "-z", "--", path).split(b"\0")[0]
         words = line.split(b" ")
         return (int(words[0], 8), words[1].decode()) if line else None
 
+    def entries(self, paths: Collection[str]) -> dict[str, Entry]:
+        """Return what the index has for those of `paths` that it has."""
+        listed = STAGED.findall(self._of(self.git(), ["ls-files", "-s", "-z"], paths))
+        found = {os.fsdecode(path): Entry(int(mode, 8), oid.decode()) for mode, oid, path in listed}
+        return {path: found[path] for path in found.keys() & set(paths)}
+
+    def clean(self, paths: Collection[str]) -> set[str]:
+        """Return those of `paths`, all of them in the index, whose files are as it last saw them, by their status."""
+        changed = self._of(unfiltered(self.git()), ["ls-files", "-m", "-d", "-z"], paths).split(b"\0")
+        return set(paths) - {os.fsdecode(path) for path in changed}
+
+    def _of(self, git: Git, words: Sequence[str], paths: Collection[str]) -> bytes:
+        """Ask git about some paths: by name where they are few, else about all."""
+        if not paths:
+            return b""
+        named = ["--", *paths] if len(paths) <= NAMED_LIMIT else []
+        return git.run("--literal-pathspecs", *words, *named)
+
     def tracks_below(self, folder: str) -> bool:
         """Return whether the index has files below a folder."""
-        return bool(self.worktree.git.run("--literal-pathspecs", "ls-files", "-z", "--", folder + "/"))
+        return bool(self.git().run("--literal-pathspecs", "ls-files", "-z", "--", folder + "/"))
+
+
+def unfiltered(git: Git) -> Git:
+    """Return git that runs none of the user's filters.
+
+    To tell whether a file that is as young as the index differs from it, git would convert it, and stop where a filter
+    fails. Such a file then counts as differing.
+    """
+    names = git.run("config", "-z", "--name-only", "--get-regexp", r"^filter\.", allowed=(0, 1)).split(b"\0")
+    settings = {}
+    for number, name in enumerate(filter(None, names)):
+        settings[f"GIT_CONFIG_KEY_{number}"] = os.fsdecode(name)
+        settings[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(b".required") else ""
+    return git.with_environment(GIT_CONFIG_COUNT=str(len(settings) // 2), **settings)
 
 
 def is_sparse(worktree: Worktree) -> bool:

@@ -289,10 +289,11 @@ class Session:
         tree = None
         if tip is not None and not changes.lost and not changes.rules:
             # Asked here: the look before this one may just have found such a repository.
-            paths = changes.paths | self.snapshots.linked() if exact else changes.paths
-            tree = self.snapshots.after(tip.tree, paths)
+            more = self.snapshots.linked() | self.snapshots.to_retry() if exact else set()
+            tree = self.snapshots.after(tip.tree, changes.paths | more)
         if tree is None:
-            tree = self.snapshots.everything(self.store.objects.commit(self.head.commit).tree)
+            base_tree = self.store.objects.commit(self.head.commit).tree
+            tree = self.snapshots.everything(base_tree, tip.tree if tip is not None else None)
         return tree
 
     async def _arrive(self, commit: str) -> None:

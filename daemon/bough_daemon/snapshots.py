@@ -9,42 +9,45 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from bough_daemon.durable import sync_filesystem
-from bough_daemon.git import Git, failure_of
-from bough_daemon.hashing import Hasher, Unreadable, submodule_entry
-from bough_daemon.objects import FOLDER, SUBMODULE, Entry
+from bough_daemon.errors import HostilePath
+from bough_daemon.hashing import NO_COMMIT, OF_THE_PROCESS, Hasher, Unreadable, submodule_entry
+from bough_daemon.objects import FILE, FOLDER, LINK, SUBMODULE, Entry
+from bough_daemon.paths import check_path
 from bough_daemon.rules import Ignores, IndexReader
+from bough_daemon.shadow import Shadow
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
 
-FAILING_LIMIT = 50  # files whose filters fail, before that is an error
 FLOOD = 500  # files; for more of them one run of git is cheaper than a question for each
+RETRIED = 100  # paths that could not be read, looked at again by each exact save
 
 
 class Snapshots:
     """Make trees of one working tree. On the store's thread only.
 
-    `unreadable`: paths that could not be read, with the reason; what the branch had for them stays.
+    `unreadable`: paths that could not be taken, with the reason in Git's or the system's words; what the branch had for
+    them stays.
     """
 
     def __init__(self, worktree: Worktree, store: Store) -> None:
         self.worktree = worktree
         self.store = store
-        self.index = IndexReader(worktree)
         self.ignores = Ignores(worktree)
         self.unreadable: dict[str, str] = {}
         key = hashlib.sha256(os.fsencode(worktree.git_dir)).hexdigest()[:16]
-        self._shadow = os.path.join(store.folder, "index", key)
+        shadow = os.path.join(store.folder, "index", key)
+        self.index = IndexReader(worktree, shadow)
+        self._shadow = Shadow(worktree, store.objects.folder, shadow)
         self._hasher = Hasher(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
         self._links: set[str] = set()
         self._ours: set[str] = set()  # folders that are repositories, and that have files which the index tracks
-        self._not_enough, self._looked_at = False, 0
+        self._not_enough, self._looked_at, self._most = False, 0, FLOOD
 
     def close(self) -> None:
         """End the git children."""
@@ -57,36 +60,79 @@ class Snapshots:
         self._hasher.forget()
         self.index.forget()
 
-    def everything(self, base_tree: str) -> str:
-        """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied."""
+    def everything(self, base_tree: str, before: str | None = None) -> str:
+        """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied.
+
+        `before`: the last tree, which has what stays where a file cannot be taken. One run of git takes all; only what
+        it stops or stumbles at is looked at path by path.
+        """
         self.index.changed()
-        with suppress(FileExistsError):
-            os.mkdir(os.path.dirname(self._shadow), mode=0o700)
-        for stale in (self._shadow, self._shadow + ".lock"):
-            if os.path.exists(stale):
-                os.unlink(stale)
-        if os.path.exists(self.index.path):
-            shutil.copy2(self.index.path, self._shadow)
-        git = self.worktree.git.with_environment(
-            GIT_INDEX_FILE=self._shadow, GIT_OBJECT_DIRECTORY=self.store.objects.folder
-        )
-        settings = (
-            "core.splitIndex=false",
-            "core.untrackedCache=false",
-            "core.safecrlf=false",
-            "advice.addEmbeddedRepo=false",
-        )
-        options = [word for setting in settings for word in ("-c", setting)]
-        self.unreadable = _add_all(git, options)
-        tree = git.line(*options, "write-tree")
+        if self.index.failure and not os.path.exists(self.index.last_good):
+            self._shadow.begin_with(base_tree)
+            self.index.forget()
+            self.index.changed()
+        self._shadow.copy(self.index)
+        self.unreadable = {}
+        whole, closed = self._shadow.add_all()
+        tree, dropped = self._shadow.tree()
+        if not whole or dropped:
+            tree = self._one_by_one(tree, before, dropped)
+        elif closed:
+            for _ in self._files_below(""):  # it names the folders that cannot be read
+                pass
+            tree = self._with_kept(tree, {}, before)
+        self._shadow.keep()
         if tree != base_tree:
             sync_filesystem(self.store.path)
         self.store.objects.own_tree_difference(base_tree, tree)
-        listed = git.run(*options, "ls-files", "-z", "-s")
         known = {path for path in self._links.copy() if self._has_git(path)} - self._other_owners()
-        self._links = known | {os.fsdecode(path) for path in re.findall(rb"(?:^|\0)160000 \w+ 0\t([^\0]+)", listed)}
-        self._links |= {path for path, why in self.unreadable.items() if why.startswith("a repository")}
+        self._links = known | self._shadow.links()
+        self._links |= {path for path, why in self.unreadable.items() if why == NO_COMMIT}
         return tree
+
+    def _one_by_one(self, tree: str, before: str | None, more: set[str]) -> str:
+        """Return `tree`, which the index has, with every file that differs from the index, each looked at by itself."""
+        differing, untracked = self._shadow.differing()
+        paths = differing | untracked | more | self.index.facts.links.keys()
+        found = self._found(tree, paths, most=None)
+        if self.index.facts.sparse:
+            refused = untracked - self._shadow.would_add(untracked)
+            found = {path: entry for path, entry in found.items() if path not in refused}
+        return self._with_kept(tree, found, before)
+
+    def _with_kept(self, tree: str, found: dict[str, Entry | None], before: str | None) -> str:
+        """Return `tree` with what was found, and with what stays for the paths that cannot be taken."""
+        if before is not None:
+            found |= dict(self._kept(before, set(self.unreadable), found))
+        return self.store.objects.splice(tree, found) if found else tree
+
+    def _kept(self, before: str, paths: set[str], found: dict[str, Entry | None]) -> Iterator[tuple[str, Entry]]:
+        """Yield what stays for paths that cannot be taken.
+
+        That is what the last tree has, but where the file is as the index has it: a pull may have brought it, and there
+        is nothing to be taken.
+        """
+        staged = self.index.entries(paths)
+        clean = self.index.clean({path for path, entry in staged.items() if entry.mode != SUBMODULE})
+        for path in paths:
+            was = self.store.objects.entry(before, path)
+            if path in clean:
+                self.unreadable.pop(path, None)
+                self.store.objects.own([staged[path].oid])
+                yield path, staged[path]
+            elif was is not None and was.mode == FOLDER:
+                for below, entry in self.store.objects.walk(was.oid, path):
+                    if below not in found and self._is_closed(below):
+                        yield below, entry
+            elif was is not None or path in staged:
+                yield path, was or staged[path]
+
+    def _is_closed(self, path: str) -> bool:
+        try:
+            self._status(path)
+        except Unreadable:
+            return True
+        return False
 
     def after(self, tree: str, paths: Iterable[str]) -> str | None:
         """Return `tree` with what stands at each of `paths` now; a folder counts with everything below it.
@@ -95,16 +141,31 @@ class Snapshots:
         """
         changed = self.index.changed()
         wanted = set(paths) | (changed.paths | self._other_owners() if changed is not None else set())
-        self._not_enough, self._looked_at = False, 0
-        found: dict[str, Entry | None] = {}
-        folders: dict[str, bool] = {"": True}
-        for path in sorted(wanted):
-            found.update(self._look(tree, path, folders))
+        withheld = self.unreadable.copy()
+        found = self._found(tree, wanted, most=FLOOD)
         if self._not_enough or (found and self.index.facts.sparse):
             return None  # outside of a sparse checkout Git takes neither edits nor removals
         for path in changed.hidden if changed is not None else ():
             found.update(self._as_in_index(path))
+        anew = {path for path, why in self.unreadable.items() if withheld.get(path) != why or path in wanted}
+        found |= {path: entry for path, entry in self._kept(tree, anew, found) if self._differs(tree, path, entry)}
         return self.store.objects.splice(tree, found) if found else tree
+
+    def _differs(self, tree: str, path: str, entry: Entry) -> bool:
+        return self.store.objects.entry(tree, path) != entry
+
+    def _found(self, tree: str, paths: Iterable[str], most: int | None) -> dict[str, Entry | None]:
+        """Return what is at each path now; after `most` files it is left at that, and `_not_enough` says so."""
+        self._not_enough, self._looked_at, self._most = False, 0, most if most is not None else sys.maxsize
+        found: dict[str, Entry | None] = {}
+        folders: dict[str, bool] = {"": True}
+        for path in sorted(paths):
+            found.update(self._look(tree, path, folders))
+        return found
+
+    def to_retry(self) -> set[str]:
+        """Return paths that could not be taken and may be taken now, though no event tells of it."""
+        return set(islice(self.unreadable, RETRIED))
 
     def _as_in_index(self, path: str) -> Iterator[tuple[str, Entry | None]]:
         kept = self.index.entry(path)
@@ -119,7 +180,11 @@ class Snapshots:
     def _look(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, Entry | None]]:
         if not _is_plain(path) or path in self.index.facts.flagged:
             return
-        status = _lstat(os.path.join(self.worktree.root, path)) if self._in_folder(path, folders) else None
+        try:
+            status = self._status(path) if self._in_folder(path, folders) else None
+        except Unreadable as failure:
+            self._withhold(path, failure)
+            return
         if status is not None and stat.S_ISDIR(status.st_mode):
             yield from self._look_below(tree, path, folders)
         elif status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
@@ -127,21 +192,32 @@ class Snapshots:
         else:
             yield from self._gone(tree, path)
 
+    def _withhold(self, path: str, failure: Unreadable) -> None:
+        self.unreadable[failure.path or path] = str(failure)
+
     def _look_at_file(self, tree: str, path: str, status: os.stat_result) -> Iterator[tuple[str, Entry | None]]:
         if path not in self.index.facts.tracked_ignored and self.ignores.ignored([path])[0]:
+            self.unreadable.pop(path, None)
             yield path, None
             return
         before = self.store.objects.entry(tree, path)
         self._looked_at += 1
-        if self._looked_at > FLOOD:
+        if self._looked_at > self._most:
             self._not_enough = True
             return
         self._not_enough |= status.st_nlink > 1  # another name of the same file changed without an event
         try:
+            check_path(path, LINK if stat.S_ISLNK(status.st_mode) else FILE)
             yield path, self._hasher.entry(path, status, before)
             self.unreadable.pop(path, None)
+        except FileNotFoundError:
+            if self._status(path) is not None:
+                raise  # it was not this file
+            yield from self._gone(tree, path)
+        except HostilePath:
+            self.unreadable[path] = f"invalid path '{path}'"
         except Unreadable as failure:
-            self.unreadable[path] = str(failure)
+            self._withhold(path, failure)
 
     def _look_below(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, Entry | None]]:
         """Yield everything below a folder, and None for what the tree has there and the disk has not."""
@@ -150,6 +226,7 @@ class Snapshots:
             yield from self._look_at_link(path, was)
             return
         self._links.discard(path)
+        self.unreadable.pop(path, None)
         if path in self.index.facts.links:  # a submodule that is not checked out
             yield path, Entry(SUBMODULE, self.index.facts.links[path])
             return
@@ -192,45 +269,89 @@ class Snapshots:
         return ours | theirs
 
     def _look_at_link(self, path: str, was: Entry | None) -> Iterator[tuple[str, Entry | None]]:
-        entry = submodule_entry(self.worktree, path)
         if was is None and self.ignores.ignored([path])[0]:
             self._links.discard(path)
-            return
-        if entry is not None:
             self.unreadable.pop(path, None)
-            yield path, entry
-        elif was is None or was.mode != SUBMODULE:
-            self.unreadable[path] = "a repository without a commit"
+            return
+        try:
+            yield path, submodule_entry(self.worktree, path)
+            self.unreadable.pop(path, None)
+        except Unreadable as failure:
+            self._withhold(path, failure)
 
     def _files_below(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield (path, lstat) of every file, symlink and inner repository below a folder that may count."""
         pending = [path]
         while pending:
             at = pending.pop()
-            try:
-                with os.scandir(os.path.join(self.worktree.root, at)) as entries:
-                    found = [entry for entry in entries if entry.name.lower() != ".git"]
-            except (FileNotFoundError, NotADirectoryError, PermissionError):
-                continue  # an event of its own tells of what became of it
-            inner = [f"{at}/{entry.name}" for entry in found if entry.is_dir(follow_symlinks=False)]
+            found = self._entries_in(at)
+            inner = [_join(at, entry.name) for entry in found if entry.is_dir(follow_symlinks=False)]
             hidden = self.ignores.ignored(inner)
             for folder, ignored in zip(inner, hidden, strict=True):
-                status = _lstat(os.path.join(self.worktree.root, folder))
+                status = self._status_or_withheld(folder)
                 if status is not None and self.is_link(folder):
                     yield folder, status
                 elif not ignored or self.index.facts.tracked_below(folder):
                     pending.append(folder)
             for entry in found:
-                status = _lstat(entry.path)
+                below = _join(at, entry.name)
+                status = self._status_or_withheld(below)
                 if status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
-                    yield f"{at}/{entry.name}", status
+                    yield below, status
+
+    def _entries_in(self, folder: str) -> list[os.DirEntry[str]]:
+        """Return what is in a folder; one that cannot be read is withheld."""
+        try:
+            with os.scandir(os.path.join(self.worktree.root, folder)) as entries:
+                found = [entry for entry in entries if entry.name.lower() != ".git"]
+            self.unreadable.pop(folder, None)
+            return found
+        except (FileNotFoundError, NotADirectoryError):
+            return []  # an event of its own tells of what became of it
+        except OSError as failure:
+            if failure.errno in OF_THE_PROCESS or not folder:
+                raise
+            self.unreadable[folder] = failure.strerror or str(failure)
+            return []
+
+    def _status_or_withheld(self, path: str) -> os.stat_result | None:
+        try:
+            return self._status(path)
+        except Unreadable as failure:
+            self._withhold(path, failure)
+            return None
+
+    def _status(self, path: str) -> os.stat_result | None:
+        """Return what `lstat` says, None where nothing is there; raise Unreadable where the system will not say."""
+        try:
+            return os.lstat(os.path.join(self.worktree.root, path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as failure:
+            if failure.errno in OF_THE_PROCESS:
+                raise
+            raise Unreadable(failure.strerror or str(failure), self._closed_at(path)) from failure
+
+    def _closed_at(self, path: str) -> str:
+        """Return the topmost part of a path that cannot be reached: a folder that may not be entered, or too long."""
+        at = ""
+        for part in path.split("/"):
+            below = _join(at, part)
+            try:
+                os.lstat(os.path.join(self.worktree.root, below))
+            except PermissionError:
+                return at or below
+            except OSError:
+                return below
+            at = below
+        return path
 
     def _in_folder(self, path: str, folders: dict[str, bool]) -> bool:
         """Return whether all above `path` are folders of this repository, no symlinks; `folders` remembers answers."""
         parent = path.rpartition("/")[0]
         known = folders.get(parent)
         if known is None:
-            status = _lstat(os.path.join(self.worktree.root, parent)) if self._in_folder(parent, folders) else None
+            status = self._status(parent) if self._in_folder(parent, folders) else None
             is_folder = status is not None and stat.S_ISDIR(status.st_mode)
             known = folders[parent] = is_folder and not self.is_link(parent)
         return known
@@ -248,34 +369,8 @@ class Snapshots:
                 yield below, None
 
 
-def _add_all(git: Git, options: Sequence[str]) -> dict[str, str]:
-    """Add everything to the index; return the paths that cannot be, with the reason. What the index had for them stays.
-
-    A required filter that fails (an absent git-lfs) would stop git altogether, so its file is left out.
-    """
-    failing: dict[str, str] = {}
-    while True:
-        pathspecs = [".", *(f":(top,exclude,literal){path}" for path in failing)]
-        code, _, words = git.result(*options, "add", "-A", "--ignore-errors", "--", *pathspecs, allowed=(0, 1, 128))
-        refused = re.search(r"^fatal: (.+): clean filter '(.+)' failed$", words, re.M)
-        if code < 128:
-            return failing | (_unreadable(words) if code else {})
-        if refused is None or refused[1] in failing or len(failing) >= FAILING_LIMIT:
-            raise failure_of("add", words)
-        failing[refused[1]] = f"its filter {refused[2]} fails"
-
-
-def _unreadable(words: str) -> dict[str, str]:
-    """Return the paths that `git add` could not take, and why, from what it said."""
-    found = dict.fromkeys(re.findall(r"^error: '(.+)/' does not have a", words, re.M), "a repository without a commit")
-    return found | {path: why.lower() for path, why in re.findall(r'^error: open\("(.+)"\): (.+)$', words, re.M)}
-
-
-def _lstat(path: str) -> os.stat_result | None:
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _is_plain(path: str) -> bool:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bough_daemon.errors import BareRepository, GitFailed, NoCommitYet, NotARepository, UnsupportedRepository
-from bough_daemon.git import Git, quiet_environment
+from bough_daemon.environment import UserEnvironment
+from bough_daemon.errors import (
+    BareRepository,
+    BoughError,
+    ForeignRepository,
+    GitFailed,
+    NoCommitYet,
+    NotARepository,
+    UnsupportedRepository,
+)
+from bough_daemon.git import Git, in_one_line, quiet_environment
 
 
 @dataclass(frozen=True)
@@ -23,41 +33,44 @@ class Worktree:
     """One working tree of a repository.
 
     `root`: its top folder. `git_dir`: its own git directory. `common_dir`: the one that all worktrees share. All three
-    are absolute and free of symlinks.
+    are absolute and free of symlinks. `user`: what the user's terminal has that decides what git does here.
     """
 
     root: str
     git_dir: str
     common_dir: str
+    user: UserEnvironment = field(default_factory=UserEnvironment, compare=False, repr=False)
 
     @classmethod
-    def find(cls, path: str) -> Worktree:
-        """Find the working tree around `path`; raise NotARepository, BareRepository or UnsupportedRepository."""
+    def find(cls, path: str, user: UserEnvironment | None = None) -> Worktree:
+        """Find the working tree around `path`.
+
+        Raise NotARepository, BareRepository, ForeignRepository or UnsupportedRepository.
+        """
         if not os.path.isdir(path):
             raise NotARepository(f"{path} is not a folder", path=path)
+        user = user or UserEnvironment()
         try:
             words = _ask(
-                path, "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
+                path, user, "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
             )
         except GitFailed as failure:
-            if "dubious ownership" in failure.message:
-                raise
-            raise NotARepository(f"{path} is not in a Git repository", path=path) from failure
+            raise _no_repository(path, failure) from failure
         bare, inside, git_dir, common = words
         if bare == "true":
-            raise BareRepository(f"{git_dir} is a bare repository: it has no files that could be live", path=path)
+            raise _bare(path, user, git_dir)
         if inside != "true":
-            raise NotARepository(f"{path} is inside a git directory, not in a working tree", path=path)
+            raise _elsewhere(path, user, git_dir)
         common = os.path.realpath(os.path.join(path, common))
-        (root,) = _ask(path, "--show-toplevel")
-        found = cls(os.path.realpath(root), os.path.realpath(git_dir), common)
+        (root,) = _ask(path, user, "--show-toplevel")
+        found = cls(os.path.realpath(root), os.path.realpath(git_dir), common, user)
         found.check_supported()
         return found
 
     @property
     def git(self) -> Git:
         """Git for this working tree."""
-        return Git(self.git_dir, self.root)
+        return Git(self.git_dir, self.root, user=self.user)
 
     def check_supported(self) -> None:
         """Raise UnsupportedRepository where a feature of the repository is beyond Bough."""
@@ -109,10 +122,50 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in text if letter not in "<>\n\r\0").strip() or "unknown"
 
 
-def _ask(path: str, *questions: str) -> list[str]:
+def _ask(path: str, user: UserEnvironment, *questions: str) -> list[str]:
     done = subprocess.run(
-        ["git", "-C", path, "rev-parse", *questions], capture_output=True, env=quiet_environment(), check=False
+        ["git", "-C", path, "rev-parse", *questions],
+        capture_output=True,
+        env=quiet_environment(user=user),
+        check=False,
     )
     if done.returncode != 0:
-        raise GitFailed(os.fsdecode(done.stderr).strip())
+        raise GitFailed(in_one_line(os.fsdecode(done.stderr)), output=done.stderr.decode(errors="replace"))
     return os.fsdecode(done.stdout).rstrip("\n").split("\n")
+
+
+def _no_repository(path: str, failure: GitFailed) -> BoughError:
+    """Return why Git finds no repository around a folder."""
+    if "dubious ownership" in failure.message:
+        root = live_root(path) or path
+        hint = f"If you trust it: `git config --global --add safe.directory {shlex.quote(root)}`."
+        return ForeignRepository(f"Git refuses {root}: it belongs to another user", path=root, hint=hint)
+    if live_root(path) is not None and "not a git repository" not in failure.message:
+        return NotARepository(f"Git cannot read the repository: {failure.message}", path=path, hint="")
+    return NotARepository(f"{path} is not in a Git repository", path=path)
+
+
+def _bare(path: str, user: UserEnvironment, git_dir: str) -> BareRepository:
+    """Return that a repository is bare, naming its working trees where it has any."""
+    listed = Git(git_dir, user=user).run("worktree", "list", "--porcelain", "-z").split(b"\0\0")
+    trees = [os.fsdecode(lines.split(b"\0")[0][9:]) for lines in listed if lines and b"\0bare" not in lines]
+    there = [tree for tree in trees if os.path.isdir(tree)]
+    message = f"{git_dir} is a bare repository: it has no files that could be live"
+    if not there:
+        return BareRepository(message, path=path)
+    return BareRepository(message, path=path, hint=f"Run the command in one of its working trees: {', '.join(there)}.")
+
+
+def _elsewhere(path: str, user: UserEnvironment, git_dir: str) -> NotARepository:
+    """Return that the files of a repository are not where the user is."""
+    config = Git(git_dir, user=user).line("config", "--get", "core.worktree", allowed=(0, 1))
+    if not config:
+        return NotARepository(f"{path} is inside a git directory, not in a working tree", path=path)
+    tree = os.path.realpath(os.path.join(git_dir, config))
+    if live_root(tree) == tree:
+        return NotARepository(f"the files of this repository are in {tree}", path=path, hint="Run the command there.")
+    link = shlex.quote(f"gitdir: {git_dir}")
+    hint = f"Make one: `echo {link} > {shlex.quote(os.path.join(tree, '.git'))}`; then run the command there."
+    return NotARepository(
+        f"the files of this repository are in {tree} (core.worktree), which has no `.git`", path=path, hint=hint
+    )

@@ -1,0 +1,55 @@
+"""The environment of the user's terminal, as far as git and the filters that it runs depend on it.
+
+A daemon outlives the terminal that started it, so the environment that it began with says little about where the user
+works now. Each command brings what decides which programs are found, which settings they read, and how they reach a
+key. The rest stays behind: it differs between any two terminals, and every difference restarts the git children.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+TAKEN = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ"
+    r"|XDG_\w+_(HOME|DIRS)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)"  # where git's configuration lies
+    r"|LD_LIBRARY_PATH|VIRTUAL_ENV|CONDA_PREFIX|PYTHONPATH|NODE_PATH|GEM_(HOME|PATH)|JAVA_HOME"  # what a filter runs on
+    r"|GNUPGHOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR"  # keys of a filter that encrypts
+    r"|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy"  # a filter that downloads
+)
+PASSING = re.compile(r"SSH_AUTH_SOCK|XDG_RUNTIME_DIR|\w+_(PROXY|proxy)")  # ends with the login, or may hold a password
+
+
+def taken(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a command takes along to the daemon."""
+    return {name: value for name, value in environment.items() if TAKEN.fullmatch(name)}
+
+
+def lasting(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what may be remembered until the daemon runs again."""
+    return {name: value for name, value in variables.items() if not PASSING.fullmatch(name)}
+
+
+class UserEnvironment:
+    """What the user's latest command in one working tree brought; empty until one did. Any thread may read it."""
+
+    def __init__(self) -> None:
+        self.variables: Mapping[str, str] = {}
+
+    def over(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return a process's own environment with what the user has in place of what it has."""
+        variables = self.variables
+        if not variables:
+            return dict(own)
+        return {name: value for name, value in own.items() if not TAKEN.fullmatch(name)} | dict(variables)
+
+
+def in_plain_words(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which programs speak English and otherwise follow the user's locale.
+
+    `LC_ALL`, which would decide the language as well, is spelled out as the default of every other category.
+    """
+    every = environment.get("LC_ALL")
+    kept = {name: value for name, value in environment.items() if not (every and name.startswith("LC_"))}
+    kept.pop("LC_ALL", None)
+    return kept | ({"LANG": every} if every else {}) | {"LC_MESSAGES": "C"}
