@@ -1,6 +1,6 @@
 """Build a model of 3 billion random weights on a GPU machine, check it, time it, and write what was measured.
 
-usage: python tests/bench/completion_gpu.py [--precision fp16] [--device cuda] [--tiny] [--rounds 40] [--json FILE]
+usage: python tests/bench/completion_gpu.py [--precision fp16] [--device cuda] [--tiny] [--rounds 40] [--out FILE]
 
 Runs whole in one call and needs no network: torch, transformers, onnx, onnxruntime-genai (the `export` extra),
 tokenizers and onnxruntime-gpu. The shape is Qwen2.5-Coder-3B's; random weights cost the time of trained ones. First a
@@ -9,27 +9,35 @@ then the large one must agree with torch on what comes next. Only then anything 
 graphs and without, and through the whole completion process. `--tiny --device cpu` tries the script out
 where there is no GPU; its times mean nothing.
 
-The JSON says where it ran, what was checked, and per load the milliseconds beside the bars. `floor_ms` is what reading
-the weights once per token would take at the bandwidth that a copy on the same device reached.
+Each stage prints a line when it begins and what it found when it ends, and appends that to FILE as a line of JSON at
+once: so a run may be killed, or end at a time limit, and keeps what it had measured. A line has the `run` (its start),
+the `stage`, the seconds that it took, and what it found: the machine, what was checked, per load the milliseconds
+beside the bars. The stage `floor` says what reading the weights once per token would take at the bandwidth that a copy
+on the same device reached.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import importlib.metadata
 import json
+import os
 import platform
+import signal
 import sys
 import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bough_completion.model.bench import Load, Times, aborts, check, editors, keystrokes, text
+from bough_completion.model.bench import Load, aborts, check, editors, keystrokes, text
 from bough_completion.model.engine import ModelEngine
 from bough_completion.model.export import export
 from bough_completion.model.runtime import Settings
@@ -60,7 +68,33 @@ CORRELATION = {"fp16": 0.999, "int8": 0.99, "int4": 0.4}
 """What tells wrong wiring from rounding, which random weights suffer from more than trained ones."""
 EDITORS = 8
 LETTERS = 3
-JSON = Path(__file__).parents[2] / "docs" / "benchmarks" / "completion_gpu.json"
+OUT = Path(__file__).parents[2] / "docs" / "benchmarks" / "completion_gpu.jsonl"
+
+
+class Record:
+    """What was found so far: on the screen, and in a file that a kill leaves whole."""
+
+    def __init__(self, out: Path | None) -> None:
+        """Append to `out`; None: show everything and keep nothing."""
+        self._run = datetime.now(UTC).isoformat(timespec="seconds")
+        self._out = out
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+
+    def stage(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do the work of a stage, keep what it found and return it."""
+        print(f"{name} …", file=sys.stderr, flush=True)
+        begun = time.perf_counter()
+        found = work()
+        spent = round(time.perf_counter() - begun, 1)
+        line = json.dumps({"run": self._run, "stage": name, "seconds": spent, "found": found})
+        print(line, flush=True)
+        if self._out is not None:
+            with self._out.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        return found
 
 
 def settings(device: str) -> Settings:
@@ -68,18 +102,25 @@ def settings(device: str) -> Settings:
     return Settings(device=device, threads=8, slots=EDITORS, window_tokens=2048, chunk_tokens=512, draft_tokens=16)
 
 
+def place() -> str:
+    """Return where torch makes and runs weights best."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def reference(checkpoint: Path, tokens: list[int]) -> Any:
     """Return torch's logits of every token as `float32[tokens, vocabulary]`, run in fp32 where torch runs best."""
     import torch
     import transformers
 
-    place = "cuda" if torch.cuda.is_available() else "cpu"
+    where = place()
     torch.backends.cuda.matmul.allow_tf32 = False
-    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).to(place)
+    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).to(where)
     with torch.no_grad():
-        logits = model(torch.tensor([tokens], device=place)).logits[0].float().cpu().numpy()
+        logits = model(torch.tensor([tokens], device=where)).logits[0].float().cpu().numpy()
     del model
-    if place == "cuda":
+    if where == "cuda":
         torch.cuda.empty_cache()
     return logits
 
@@ -144,7 +185,7 @@ def bandwidth() -> float | None:
     """Return bytes per second that a copy on the GPU reads and writes; None where there is no GPU."""
     import torch
 
-    if not torch.cuda.is_available():
+    if place() == "cpu":
         return None
     source = torch.empty(2**31, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
@@ -158,31 +199,27 @@ def bandwidth() -> float | None:
     return 10 * 2 * source.numel() / (time.perf_counter() - begun)
 
 
-def measured(engine: ModelEngine, rounds: int) -> dict[str, Any]:
-    """Time every load of the issue's table."""
-    loads = {
-        "12_tokens": Load(1500, 12, rounds, LETTERS),
+def loads(rounds: int) -> dict[str, Callable[[ModelEngine], Any]]:
+    """Return how each load is timed, the most telling first."""
+    typed = {
         "24_tokens": Load(1500, 24, rounds, LETTERS),
+        "12_tokens": Load(1500, 12, rounds, LETTERS),
         "12_tokens_right_draft": Load(1500, 12, rounds, LETTERS, drafted=True),
         "24_tokens_right_draft": Load(1500, 24, rounds, LETTERS, drafted=True),
     }
-    found: dict[str, Times] = {name: keystrokes(engine, load) for name, load in loads.items()}
-    found["8_editors_12_tokens"] = editors(engine, Load(1500, 12, rounds), EDITORS)
-    found["prefill_abort"] = aborts(engine)
-    return {name: asdict(each) for name, each in found.items()}
+    return {
+        **{name: functools.partial(keystrokes, load=load) for name, load in typed.items()},
+        "8_editors_12_tokens": lambda engine: editors(engine, Load(1500, 12, rounds), EDITORS),
+        "prefill_abort": aborts,
+    }
 
 
-async def through_the_process(model: Path, told: argparse.Namespace) -> dict[str, Any]:
-    """Time the issue's loads over the completion process's socket, as editors see them."""
-    found = {}
-    for name, tokens, count in (("12_tokens", 12, 1), ("24_tokens", 24, 1), ("8_editors_12_tokens", 12, EDITORS)):
-        asked = {"rounds": told.rounds, "context": 1500, "tokens": tokens, "letters": LETTERS, "editors": count}
-        load = Namespace(device=told.device, threads=8, **asked)
-        found[name] = await whole(model, load)
-        if found[name]["tokens_per_answer"] < 0.9 * tokens and not told.tiny:
-            sys.exit(
-                f"the process wrote {found[name]['tokens_per_answer']} tokens an answer where {tokens} were asked for"
-            )
+def through_the_process(model: Path, told: Namespace, tokens: int, count: int) -> dict[str, Any]:
+    """Time a load over the completion process's socket, as editors see it."""
+    asked = {"rounds": told.rounds, "context": 1500, "tokens": tokens, "letters": LETTERS, "editors": count}
+    found = asyncio.run(whole(model, Namespace(device=told.device, threads=8, **asked)))
+    if found["tokens_per_answer"] < 0.9 * tokens and not told.tiny:
+        sys.exit(f"the process wrote {found['tokens_per_answer']} tokens an answer where {tokens} were asked for")
     return found
 
 
@@ -208,50 +245,73 @@ BARS = {
 }
 
 
+def build(work: Path, told: Namespace) -> dict[str, Any]:
+    """Write random weights, made on the GPU where there is one, and export them."""
+    shape, kind = (TINY, "float32") if told.tiny else (LARGE, "float16")
+    begun = time.perf_counter()
+    weights = write_checkpoint(work / "checkpoint", shape, kind, place())
+    written = time.perf_counter()
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    manifest = export(work / "checkpoint", work / "model", told.precision, told.device, say=say)
+    return {
+        "weights": weights,
+        "weight_bytes": manifest.files["model.onnx.data"].bytes,
+        "checkpoint_seconds": round(written - begun, 1),
+        "export_seconds": round(time.perf_counter() - written, 1),
+    }
+
+
+def time_engine(record: Record, model: Path, told: Namespace) -> None:
+    """Time every load in this process, and one of them without CUDA graphs."""
+    with opened(model, settings(told.device)) as engine:
+        if told.device not in engine.name:
+            sys.exit(f"{engine.name}: not where it was to be timed")
+        served = {
+            "context_tokens": len(engine.vocabulary.encode(text(engine, 1500))),
+            "cuda_graphs": engine.is_captured,
+        }
+        record.stage("loaded", lambda: served)
+        for name, timed in loads(told.rounds).items():
+            bars = {"bars": BARS.get(name)}
+            record.stage(name, lambda timed=timed, bars=bars: asdict(timed(engine)) | bars)
+    if told.device == "cuda":
+        with opened(model, replace(settings(told.device), fixed_shapes=False)) as engine:
+            load = Load(1500, 24, told.rounds, LETTERS)
+            record.stage("24_tokens_without_cuda_graphs", lambda: asdict(keystrokes(engine, load)))
+
+
+def floor(weight_bytes: int) -> dict[str, Any] | None:
+    """Return the least that a token can take where every weight is read once; None where there is no GPU."""
+    speed = bandwidth()
+    if speed is None:
+        return None
+    return {"bandwidth_bytes_per_second": round(speed), "ms_per_token": round(1000 * weight_bytes / speed, 3)}
+
+
 def main() -> None:
-    """Build, check, time, write."""
+    """Build, check, time; write each as it comes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--precision", default="fp16", choices=list(CORRELATION))
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="a small model, to try the script out")
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--json", type=Path, default=JSON, help="where the result is kept")
+    parser.add_argument("--out", type=Path, help="where results are appended; a tiny run keeps none without it")
     told = parser.parse_args()
-    result: dict[str, Any] = {"machine": machine(), "device": told.device, "precision": told.precision}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("it was ended; what was measured is kept"))
+    record = Record(told.out or (None if told.tiny else OUT))
+    record.stage("machine", lambda: machine() | {"device": told.device, "precision": told.precision})
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         said: list[str] = []
-        result["tiny_off_by"] = check_tiny(work, told.device, said)
-        result["notes"] = said
-        begun = time.perf_counter()
-        shape, kind = (TINY, "float32") if told.tiny else (LARGE, "float16")
-        result["weights"] = write_checkpoint(work / "checkpoint", shape, kind)
-        manifest = export(work / "checkpoint", work / "model", told.precision, told.device)
-        result["build_seconds"] = round(time.perf_counter() - begun, 1)
-        result["correlation"] = check_large(work / "checkpoint", work / "model", told.device, told.precision)
-        result["weight_bytes"] = manifest.files["model.onnx.data"].bytes
-        speed = bandwidth()
-        with opened(work / "model", settings(told.device)) as engine:
-            if told.device not in engine.name:
-                sys.exit(f"{engine.name}: not where it was to be timed")
-            result["context_tokens"] = len(engine.vocabulary.encode(text(engine, 1500)))
-            result["cuda_graphs"] = engine.is_captured
-            result["ms"] = measured(engine, told.rounds)
-        if told.device == "cuda":
-            with opened(work / "model", replace(settings(told.device), fixed_shapes=False)) as engine:
-                load = Load(1500, 24, told.rounds, LETTERS)
-                result["ms"]["24_tokens_without_cuda_graphs"] = asdict(keystrokes(engine, load))
-        result["ms"]["whole_process"] = asyncio.run(through_the_process(work / "model", told))
-    result["bars_ms"] = BARS
-    if speed:
-        floor = 1000 * result["weight_bytes"] / speed
-        result["bandwidth_bytes_per_second"] = round(speed)
-        result["floor_ms_per_token"] = round(floor, 3)
-        result["share_of_floor_24_tokens"] = round(24 * floor / result["ms"]["24_tokens"]["p50"], 3)
-    print(json.dumps(result, indent=2))
-    if not told.tiny:
-        told.json.parent.mkdir(exist_ok=True)
-        told.json.write_text(json.dumps(result, indent=2) + "\n")
+        record.stage("tiny_off_by", lambda: check_tiny(work, told.device, said) | {"notes": said})
+        built = record.stage("build", lambda: build(work, told))
+        large = (work / "checkpoint", work / "model", told.device, told.precision)
+        record.stage("correlation", lambda: check_large(*large))
+        record.stage("floor", lambda: floor(built["weight_bytes"]))
+        time_engine(record, work / "model", told)
+        for tokens, count in ((12, 1), (24, 1), (12, EDITORS)):
+            stage = f"whole_process_{tokens}_tokens_{count}_editors"
+            record.stage(stage, functools.partial(through_the_process, work / "model", told, tokens, count))
 
 
 if __name__ == "__main__":

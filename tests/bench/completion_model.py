@@ -48,17 +48,23 @@ WIDE: dict[str, Any] = {
 """Four layers of Qwen2.5-Coder-3B's width. A run stops between two nodes, so the widest node decides how fast."""
 
 
-def write_checkpoint(folder: Path, shape: dict[str, Any], kind: str = "float32") -> int:
-    """Write a Qwen2 with random weights and a tokenizer of single bytes; return how many weights it has."""
+def write_checkpoint(folder: Path, shape: dict[str, Any], kind: str = "float32", place: str = "cpu") -> int:
+    """Write a Qwen2 with random weights, made on `place`, and a tokenizer of single bytes; return how many it has."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(1)
     torch.set_default_dtype(getattr(torch, kind))
-    model = Qwen2ForCausalLM(Qwen2Config(max_position_embeddings=4096, eos_token_id=256, bos_token_id=256, **shape))
+    config = Qwen2Config(max_position_embeddings=4096, eos_token_id=256, bos_token_id=256, **shape)
+    with torch.device(place):
+        model = Qwen2ForCausalLM(config)
     torch.set_default_dtype(torch.float32)
     model.save_pretrained(folder)
+    weights = int(model.num_parameters())
+    del model
+    if place == "cuda":
+        torch.cuda.empty_cache()
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -67,7 +73,7 @@ def write_checkpoint(folder: Path, shape: dict[str, Any], kind: str = "float32")
     # Random weights write any token; each must have a text of its own that reads back as that token, to be drafted.
     tokenizer.add_tokens([f"‹{number}›" for number in range(tokenizer.get_vocab_size(), shape["vocab_size"])])
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
-    return int(model.num_parameters())
+    return weights
 
 
 @contextmanager
