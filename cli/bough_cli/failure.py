@@ -57,8 +57,8 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
 }
 
 
-def show(error: BaseException) -> int:
-    """Say on stderr what went wrong and return the exit code."""
+def show(error: BaseException, advice: str | None = None) -> int:
+    """Say on stderr what went wrong and return the exit code; `advice`: what to do about a wrong command line."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else NOT_NOW
     if isinstance(error, typer.Exit):
@@ -74,7 +74,7 @@ def show(error: BaseException) -> int:
     if isinstance(error, typer.TyperException) or hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "bough"
-        return _report(error.format_message().rstrip("."), "", f"Run `{where} --help`.", USAGE)
+        return _report(error.format_message().rstrip("."), "", advice or f"Run `{where} --help`.", USAGE)
     if isinstance(error, OSError) and error.errno is not None:
         # What names no file was written to the terminal or the pipe, or is a limit of the system.
         where = error.filename or ("the output" if error.errno in OUTPUT_FAILS else "")

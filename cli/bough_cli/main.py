@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bough_cli import failure
+from bough_cli.habits import advice_for, check_known
 
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -91,8 +92,12 @@ def _nothing(
 def main() -> None:
     """Run the command line and exit with its code."""
     typed = sys.argv[1:] or ["--help"]
+    if typed[0] == "help":
+        typed = [*typed[1:2], "--help"]
     try:
+        if typed[0] not in COMMANDS and typed[0] not in GROUPS and not typed[0].startswith("-"):
+            check_known(typed)
         code = application(typed[0])(args=typed, standalone_mode=False)
     except BaseException as error:
-        code = failure.show(error)
+        code = failure.show(error, advice_for(typed))
     sys.exit(code or 0)

@@ -50,5 +50,7 @@ class Live:
         """Return the teammate of this name, or raise UnknownMember."""
         found = self.teammate(name)
         if found is None:
-            raise UnknownMember(f"{name} has no live branch here", name=name)
+            near = self.teammate(name.lower())
+            hint = {"hint": f"Did you mean {near.name}?"} if near is not None else {}
+            raise UnknownMember(f"{name} has no live branch here", name=name, **hint)
         return found

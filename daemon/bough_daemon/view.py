@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from bough_daemon.errors import BadUsage, NotLive
 from bough_daemon.git import Git, quoted, unbound
+from bough_daemon.report import shell_word
 from bough_daemon.worktree import Worktree
 
 READING = frozenset(
@@ -31,19 +32,48 @@ LISTING_OPTIONS = frozenset(
     --show-current --sort --format --verbose --column --no-column --color --no-color --ignore-case
     """.split()
 )
+# What does the job of a word that is no command of ours, or that a view of Git cannot do.
 INSTEAD = {
+    "add": "`git add`; Bough records every save without it",
     "am": "`git am`",
     "checkout": "`bough hop NAME`, or `git switch` for a Git branch",
-    "switch": "`bough hop NAME`, or `git switch` for a Git branch",
+    "cherry-pick": "`bough merge NAME`, or `git cherry-pick`",
+    "clone": "`git clone`, and in the clone `bough join TICKET` or `bough up`",
     "commit": "`git commit` for a commit of your own, `bough land` for the shared branch",
+    "fetch": "`git fetch`; what teammates save comes by itself",
+    "init": "`git init`, and then `bough up`",
     "merge": "`bough merge NAME`",
+    "mv": "`git mv`",
     "pull": "`bough merge NAME`, or `git pull`",
     "push": "`bough land`, or `git push`",
     "rebase": "`git rebase`",
     "reset": "`bough restore`, or `git reset`",
     "restore": "`bough restore`",
     "revert": "`bough restore`, or `git revert`",
-    "cherry-pick": "`bough merge NAME`, or `git cherry-pick`",
+    "rm": "`git rm`",
+    "stash": "`bough hop` and `bough back`, which need no stash, or `git stash`",
+    "switch": "`bough hop NAME`, or `git switch` for a Git branch",
+    "tag": "`git tag`",
+    "worktree": "`git worktree`; in the new worktree `bough up` makes it live",
+}
+# Words that are no commands of Git's either, and `branch`, of which a view of Git only lists.
+ABBREVIATED = {"ci": "commit", "co": "checkout", "br": "branch", "di": "diff", "sw": "switch", "cp": "cherry-pick"}
+ELSEWHERE_CALLED = {
+    "branch": "`bough status` to see every live branch, `bough off BRANCH` or `git branch` to make a Git branch",
+    "leave": "`bough down`, or `bough down --forget` to leave the team as well",
+    "list": "`bough status`",
+    "ls": "`bough status`, or `bough git ls-tree -r NAME` for the files of a branch",
+    "publish": "`bough land`",
+    "redo": "`bough log` to see what `bough undo` reversed, and `bough restore --from SNAPSHOT`",
+    "remove": "`git rm` for a file; a member cannot be removed from a team yet",
+    "share": "`bough invite`",
+    "st": "`bough status`",
+    "start": "`bough up`",
+    "stop": "`bough down`",
+    "sync": "`bough save --wait`; what teammates save comes by itself",
+    "team": "`bough status`",
+    "version": "`bough --version`",
+    "who": "`bough status`",
 }
 WITH_VALUE = frozenset({"-c", "-C"})
 ELSEWHERE = ("--git-dir", "--work-tree", "--namespace", "--bare", "--exec-path=")
@@ -100,6 +130,14 @@ def check_reads(arguments: Sequence[str]) -> None:
         raise BadUsage("which git command? For example `bough git log main..alice`")
     instead = INSTEAD.get(command, f"`git {command}`")
     raise BadUsage(f"`bough git` only reads, and git {command} may write", hint=f"Use {instead}.")
+
+
+def instead_of(command: str, arguments: Sequence[str]) -> str | None:
+    """Return what does the job of a word that was typed as a command of ours, or None for a word that means nothing."""
+    command = ABBREVIATED.get(command, command)
+    if command in READING - ELSEWHERE_CALLED.keys():
+        return f"`{' '.join(map(shell_word, ['bough', 'git', command, *arguments]))}`"
+    return ELSEWHERE_CALLED.get(command) or INSTEAD.get(command)
 
 
 def make_view(worktree: Worktree, store: str, folder: str) -> None:

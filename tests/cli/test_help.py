@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bough_cli.main import COMMANDS, GROUPS, application
+import pytest
+from bough_cli.habits import WITH
+from bough_cli.main import COMMANDS, GROUPS, application, main
+from bough_daemon import view
 from typer.testing import CliRunner
 
 GOLDEN = Path(__file__).with_name("help.txt")
@@ -21,6 +26,65 @@ def test_the_help_of_every_command_is_as_written_down() -> None:
     if os.environ.get("BOUGH_WRITE_GOLDEN"):
         GOLDEN.write_text(told)
     assert told == GOLDEN.read_text()
+
+
+def answer(typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Return the exit code of a command line and what it says, on either channel."""
+    monkeypatch.setattr(sys, "argv", ["bough", *typed])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "advice"),
+    [
+        ("st", "`bough status`"),
+        ("diff alice", "`bough git diff alice`"),
+        ("blame it's.py", """`bough git blame 'it'"'"'s.py'`"""),
+        ("commit -m x", "`bough land`"),
+        ("push origin main", "`bough land`"),
+        ("pull", "`bough merge NAME`"),
+        ("checkout alice", "`bough hop NAME`"),
+        ("co alice", "`bough hop NAME`"),
+        ("switch -", "`bough hop NAME`"),
+        ("branch new", "`bough off BRANCH`"),
+        ("team", "`bough status`"),
+        ("leave", "`bough down --forget`"),
+        ("version", "`bough --version`"),
+        ("redo", "`bough restore --from SNAPSHOT`"),
+        ("merge --abort", "`bough undo`"),
+        ("log -3", "`-n NUMBER`"),
+        ("log --format=%h --oneline", "`bough git log --oneline NAME`"),
+        ("land x", "`bough land -m MESSAGE`"),
+        ("invite bob", "`bough join TICKET --as NAME`"),
+        ("hop -", "`bough back`"),
+    ],
+)
+def test_what_other_tools_call_otherwise_is_told(
+    typed: str, advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = typed.split(" ") if "'" not in typed else typed.split(" ", 1)
+    code, said = answer(words, monkeypatch, capsys)
+    assert code == 2 and advice in said.splitlines()[-1], said
+
+
+def test_help_is_a_command_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(["help"], monkeypatch, capsys) == answer(["--help"], monkeypatch, capsys)
+    assert answer(["help", "hop"], monkeypatch, capsys) == answer(["hop", "--help"], monkeypatch, capsys)
+
+
+def test_advice_names_commands_that_there_are() -> None:
+    advice = [
+        *view.INSTEAD.values(),
+        *view.ELSEWHERE_CALLED.values(),
+        *(v for of in WITH.values() for v in of.values()),
+    ]
+    named = {command for text in advice for command in re.findall(r"`bough ([a-z][a-z-]*)", text)}
+    assert named <= COMMANDS.keys() | GROUPS.keys()
+    assert not view.ELSEWHERE_CALLED.keys() & (COMMANDS.keys() | GROUPS.keys()) and WITH.keys() <= COMMANDS.keys()
 
 
 def test_the_version_is_that_of_the_package() -> None:

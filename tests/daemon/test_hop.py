@@ -715,6 +715,13 @@ def test_hop_and_back_is_the_identity(
             check_whole(here.root)
 
 
+def test_a_name_in_other_letters_is_guessed(here: Desk) -> None:
+    here.teammate_at("alice", {"a.txt": b"hers\n"})
+    with pytest.raises(UnknownMember) as refused:
+        enter(here, "Alice")
+    assert refused.value.facts["hint"] == "Did you mean alice?"
+
+
 def edits_of(moved: Moved) -> tuple[str, ...]:
     return moved.edits.paths if moved.edits is not None else ()
 

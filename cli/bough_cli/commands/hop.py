@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from bough_daemon.errors import BadUsage
 
 from bough_cli.acting import act
 
@@ -15,6 +16,8 @@ def hop(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose branch to be in.")], json: Json = False
 ) -> None:
     """Be in a teammate's branch: your files become theirs, and `bough back` brings yours back."""
+    if name == "-":
+        raise BadUsage("`-` is nobody's branch", hint="Use `bough back` to return to your own.")
     act("hop", {"name": name}, json=json)
 
 

@@ -1,0 +1,55 @@
+"""What fingers type that know other tools, and what to type here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bough_daemon.errors import BadUsage
+
+NUMBER = re.compile(r"-\d+")
+# By command: what else was typed with it (`-1`: any number; empty: whatever it was), and the advice.
+WITH = {
+    "merge": {
+        "--abort": "`bough undo` reverses a merge, with its conflicts.",
+        "--continue": "Resolve the conflict markers and `git add` the files; that is all.",
+        "--quit": "`bough undo` reverses a merge, with its conflicts.",
+        "--no-ff": "A merge into your files is no commit; `bough land` makes one.",
+        "--squash": "A merge into your files is no commit; `bough land` makes one.",
+        "-m": "A merge into your files is no commit; `bough land -m MESSAGE` makes one.",
+    },
+    "log": {
+        "-1": "Use `-n NUMBER`.",
+        "--oneline": "A snapshot is one line as it is; `bough git log --oneline NAME` shows what Git says.",
+        "-p": "Use `bough git log -p NAME`.",
+        "--stat": "Use `bough git log --stat NAME`.",
+        "--graph": "Use `bough git log --graph NAME`.",
+        "--": "Use `bough git log NAME -- FILE`.",
+    },
+    "land": {"": "Use `bough land -m MESSAGE`."},
+    "invite": {"": "A ticket is for one person, who chooses the name in `bough join TICKET --as NAME`."},
+    "hop": {"-c": "Use `bough off BRANCH` there, for a Git branch of your own.", "-b": "Use `bough off BRANCH` there."},
+    "save": {"-m": "A snapshot needs no message; `git commit` and `bough land -m MESSAGE` take one."},
+    "restore": {"--source": "Use `--from SNAPSHOT`.", "-s": "Use `--from SNAPSHOT`.", "--staged": "Use `git restore`."},
+    "up": {"": "Run it in the repository; the name is given by `--as NAME`."},
+    "back": {"": "It goes back to your own branch; `bough hop NAME` goes to somebody else's."},
+    "undo": {
+        "": "It reverses the last command, and run again the one before; `bough restore` brings single files back."
+    },
+}
+
+
+def check_known(typed: Sequence[str]) -> None:
+    """Raise BadUsage, with the command that does it, for a command that is none of ours but has a meaning elsewhere."""
+    from bough_daemon.view import instead_of  # rarely needed, and it takes a while to import
+
+    advice = instead_of(typed[0], typed[1:])
+    if advice is not None:
+        raise BadUsage(f"there is no command `bough {typed[0]}`", hint=f"Use {advice}.")
+
+
+def advice_for(typed: Sequence[str]) -> str | None:
+    """Return what to type in place of a command line that was refused, or None."""
+    known = WITH.get(typed[0], {}) if typed else {}
+    words = ("-1" if NUMBER.fullmatch(word) else word.partition("=")[0] for word in typed[1:])
+    return next((known[word] for word in words if word in known), known.get(""))
