@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .entities import group_of, kind_in_words, name_of
+from .entities import group_of, kind_in_words, name_of, unwrapped
 from .languages import Language
 from .matching import match
 from .shape import is_hostile
@@ -15,7 +15,7 @@ from .syntax import Node, is_too_deep, parse
 from .text import is_binary
 
 _GROUPS = frozenset({"members", "declarations"})
-_HOLDERS = re.compile("class|interface|trait|struct|impl|object|protocol|module|decorated")
+_HOLDERS = re.compile("class|interface|trait|struct|impl|object|protocol|module")
 # What gives a name to a value at the top of a file, where its place means something.
 _VALUES = re.compile(
     r"^(assignment|expression_statement|(lexical|variable)_declaration|(const|static|var)_(item|declaration))$"
@@ -90,9 +90,10 @@ def times_defined(source: bytes, name: bytes, lang: Language | None) -> int:
 
 def _members(node: Node) -> list[Node]:
     """Return the definitions in the body of one: the methods of a class."""
-    if not _HOLDERS.search(node.core.kind):
+    holder = unwrapped(node)
+    if not _HOLDERS.search(holder.kind):
         return []
-    bodies = [part for part in node.core.parts if part.parts]
+    bodies = [part for part in holder.parts if part.parts]
     return [inner for body in bodies for inner in body.core.parts if group_of(body, inner) == "members"]
 
 
@@ -134,7 +135,8 @@ def _definition(node: Node, within: bytes = b"") -> Definition | None:
     name = name_of(node)
     if name is None or not WORD.fullmatch(name):
         return None
-    head = node.core.text.split(b"\n\n", 1)[0]
+    inner = unwrapped(node)
+    head = inner.text.split(b"\n\n", 1)[0]
     parameters = _PARAMETERS.match(head, head.find(name) + len(name))
-    words, is_value = kind_in_words(node.core.kind), _VALUES.search(node.core.kind) is not None
+    words, is_value = kind_in_words(inner.kind), _VALUES.search(node.core.kind) is not None
     return Definition(name, words, node.text, parameters[1] if parameters else b"", within, is_value)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import tree_sitter
 
+from .languages import Language
 from .syntax import Node
 
 _DEFINITIONS = re.compile(
@@ -14,8 +15,11 @@ _DEFINITIONS = re.compile(
     r"|[Aa]ttribute|setting|property|field|variant|constant|entry|rpc|message|service"
 )
 _IDENTIFIERS = re.compile(r"identifier|^name$|_name$|^constant$|^word$|^Name$|^key$|_key$|key_symbol")
+_WRAPPED = re.compile(r"(definition|declaration|signature|specifier)$")
 _DEPTH = 4
 _CALLS = re.compile(r"call|invocation|^command$")
+_SECTIONS = re.compile(r"section")
+_TITLES = re.compile(r"title|heading")
 _NUMBERED = frozenset({"enum", "numbered"})
 _NUMBER = re.compile(rb"=\s*(-?\w+)\s*(?:\[[^\]]*\])?\s*[,;]?\s*$")
 # Where statements stand one after the other.
@@ -37,10 +41,16 @@ def name_of(node: Node) -> bytes | None:
 
 
 def key_of(node: Node) -> bytes | None:
-    """Return the name, with the parameters where the language tells entities of one name apart by them."""
+    """Return the name, with the parameters or the head where the language tells entities of one name apart by them."""
     name = name_of(node)
     raw = node.core.raw
-    if name is None or raw is None or raw.type not in node.lang.overloads:
+    if name is None or raw is None:
+        return name
+    if node.lang.is_told_by_head(raw.type, node.core.text):
+        body = definition_in(raw, node.lang).child_by_field_name("body")
+        end = body.start_byte if body is not None else raw.end_byte
+        return name + b"".join(node.source[raw.start_byte : end].split())
+    if raw.type not in node.lang.overloads:
         return name
     found = [raw]
     while found:
@@ -50,6 +60,33 @@ def key_of(node: Node) -> bytes | None:
         if "declarator" in inner.type or inner is raw:
             found.extend(inner.children)
     return name
+
+
+def definition_in(raw: tree_sitter.Node, lang: Language) -> tree_sitter.Node:
+    """Return the definition inside of what wraps it (decorators, a template, an export), or the node itself."""
+    while raw.type in lang.wrappers:
+        inner = raw.child_by_field_name("definition") or raw.child_by_field_name("declaration")
+        if inner is None and raw.named_children:
+            inner = raw.named_children[-1]
+        if inner is None or not _WRAPPED.search(inner.type):
+            break
+        raw = inner
+    return raw
+
+
+def unwrapped(node: Node) -> Node:
+    """Return the node of the definition inside of what wraps it, or the node without its comments."""
+    core = node.core
+    while core.raw is not None and (inner := definition_in(core.raw, core.lang)) is not core.raw:
+        found = next((part.core for part in core.parts if part.core.raw is not None and _holds(part, inner)), None)
+        if found is None:
+            break
+        core = found
+    return core
+
+
+def _holds(node: Node, inner: tree_sitter.Node) -> bool:
+    return node.core.start <= inner.start_byte and inner.end_byte <= node.core.end
 
 
 def group_of(parent: Node, child: Node) -> str | None:
@@ -85,6 +122,7 @@ def number_of(parent: Node, child: Node) -> bytes | None:
 def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
     if not depth:
         return None
+    raw = definition_in(raw, node.lang)
     by = node.lang.named_by.get(raw.type)
     if by == "#0":
         return _text(raw.named_children[0], node) if raw.named_children else None
@@ -116,6 +154,14 @@ def is_call(node: Node) -> bool:
     while raw is not None and raw.type.endswith("expression_statement") and raw.named_child_count == 1:
         raw = raw.named_children[0]
     return raw is not None and bool(_CALLS.search(raw.type)) and node.core.container in _BLOCKS
+
+
+def title_of(node: Node) -> Node | None:
+    """Return the title that a node is or begins with, or None."""
+    core = node.core
+    if _SECTIONS.search(core.kind) and core.parts:
+        core = core.parts[0].core
+    return core if _TITLES.search(core.kind) else None
 
 
 def _descendants(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:

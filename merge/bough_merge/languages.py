@@ -29,15 +29,17 @@ class Language:
 
     `grammar` is its name in tree-sitter-language-pack, empty for a file of records. `paths` are extensions and whole
     names. `free` lists what commutes. `names` are the fields that name a child, in order of preference; `named_by` says
-    for single node types which fields or child types do (joined by `+`, a path of them by `>`). `overloads` are types
-    that their parameters tell apart too. `atoms` are types that are never looked into. `leading` are types that belong
-    to the child after them. `flat` are lists, left-recursive ones among them, with the token that separates their
-    children. `runs` are types whose children only mean something between two separators. `joins` gives, per container,
-    what stands between two children where no example does. `told` gives groups of children that commute by their text,
-    where the type alone does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by
-    their text, for what means more than its type says; it stands where the type would. `embedded` names the language
-    inside a node type, where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is made
-    anew; such a file is never merged by guess.
+    for single node types which fields or child types do (joined by `+`, a path of them by `>`). `wrappers` are types
+    around a definition that go by its name (a decorated function, a template, an export). `overloads` are types that
+    their parameters tell apart too; `heads` are types that everything before their body tells apart, where their text
+    matches. `atoms` are types that are never looked into. `leading` are types that belong to the child after them.
+    `flat` are lists, left-recursive ones among them, with the token that separates their children. `runs` are types
+    whose children only mean something between two separators. `joins` gives, per container, what stands between two
+    children where no example does. `told` gives groups of children that commute by their text, where the type alone
+    does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by their text, for what
+    means more than its type says; it stands where the type would. `embedded` names the language inside a node type,
+    where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is generated again; such
+    a file is never merged by guess.
 
     For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose
     place means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
@@ -50,7 +52,9 @@ class Language:
     free: tuple[Free, ...] = ()
     names: tuple[str, ...] = ("name", "key", "path", "declarator", "left")
     named_by: Mapping[str, str] = field(default_factory=dict)
+    wrappers: frozenset[str] = frozenset()
     overloads: frozenset[str] = frozenset()
+    heads: Mapping[str, bytes] = field(default_factory=dict)
     atoms: frozenset[str] = frozenset()
     leading: frozenset[str] = frozenset()
     flat: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +82,11 @@ class Language:
     def is_told(self, text: bytes) -> bool:
         """Tell whether a text stands for itself, whatever its type: a comment that is an import to a type checker."""
         return any(_pattern(pattern).match(text) for _, pattern in self.told)
+
+    def is_told_by_head(self, kind: str, text: bytes) -> bool:
+        """Tell whether a node goes by its whole head, since its name alone may be that of its neighbours, too."""
+        pattern = self.heads.get(kind)
+        return pattern is not None and _pattern(pattern).match(text) is not None
 
     def mark_of(self, kind: str, text: bytes) -> str:
         """Return the mark of a node by its text, or else its type."""

@@ -117,6 +117,8 @@ _JS = (
     *COMMON,
     Free("members", r"export_statement", "program"),
 )
+# Several of one name are several things: variants, accessors, and what is registered under a name that nobody uses.
+_PYTHON_HEADS = rb"(?s)@.*?(?:\b(?:overload|setter|getter|deleter|register|dispatch)\b|def\s+_\s*\()"
 # `cfg->a = 1` and `self.b = 2` are to an object what its keys are to a literal.
 _FIELDS = rb"\w+(?:\.|->)\w+\s*(?::[^=\n]+)?=(?!=)"
 _JS_TOLD = (
@@ -166,6 +168,7 @@ def _js(name: str, grammar: str, *paths: str) -> Language:
         paths,
         free=_JS,
         named_by={"import_statement": "source", "shorthand_property_identifier": ""},
+        wrappers=frozenset({"export_statement"}),
         flat={"union_type": "|"},
         joins={
             "object": b", ",
@@ -191,6 +194,8 @@ def _c(name: str, grammar: str, *paths: str) -> Language:
         overloads=frozenset({"function_definition", "declaration", "field_declaration"})
         if grammar == "cpp"
         else frozenset(),
+        wrappers=frozenset({"template_declaration"}),
+        heads={"template_declaration": b""},
         atoms=frozenset({"string_literal", "system_lib_string", "char_literal", "concatenated_string_part"}),
         joins={"initializer_list": b", ", "parameter_list": b", ", "argument_list": b", ", "enumerator_list": b", "},
     )
@@ -292,8 +297,9 @@ LANGUAGES: tuple[Language, ...] = (
         named_by={
             "import_from_statement": "module_name",
             "import_statement": "name",
-            "decorated_definition": "definition",
         },
+        wrappers=frozenset({"decorated_definition"}),
+        heads={"decorated_definition": _PYTHON_HEADS},
         atoms=frozenset({"string", "integer", "float"}),
         joins={"argument_list": b", ", "dictionary": b", ", "list": b", ", "set": b", ", "parameters": b", "},
     ),

@@ -1,0 +1,9 @@
+int one()
+{
+    return 1;
+}
+
+int two()
+{
+    return 2;
+}

@@ -1,0 +1,21 @@
+int one()
+{
+    return 1;
+}
+
+template <class T>
+T big(T x)
+{
+    return x;
+}
+
+template <class T>
+T small(T x)
+{
+    return -x;
+}
+
+int two()
+{
+    return 2;
+}
