@@ -10,13 +10,15 @@ from itertools import chain, islice
 
 import tree_sitter
 
-from .entities import group_of, identity_of, key_of, kind_in_words, name_of, number_of
+from .entities import group_of, identity_of, is_call, key_of, kind_in_words, name_of, number_of, title_of
 from .names import Use, lost_members, lost_names, names_bound
 from .syntax import Node, parse
 
 # More containers than this are not compared one by one; a file that changed in so many places is over every limit.
 _LIMIT_CONTAINERS = 2000
 _LIMIT_FAILURES = 100
+# Shorter code may well stand in one function twice (`if err != nil { return nil, err }`).
+_TELLING_WORDS = 20
 _WORD = re.compile(rb"\w")
 
 
@@ -182,6 +184,7 @@ def _broken(
     yield from _same_number(merged, mine, other, names)
     if mine is None or other is None:
         return
+    yield from _added_twice(merged, old, mine, other, names)
     for key in now:
         if before[key] and bool(ours[key]) != bool(theirs[key]) and key[0] not in ("imports", "names"):
             yield Failure("dropped", merged.start, f"`{_shown(key[1])}` was dropped by one side", names)
@@ -204,6 +207,32 @@ def _same_number(merged: Node, mine: Node | None, other: Node | None, names: tup
         if count > max(ours[number], theirs[number], 1):
             at = next(part.start for part in reversed(merged.parts) if number_of(merged, part) == number)
             yield Failure("duplicate", at, f"the number {_shown(number)} is given twice", names)
+
+
+def _added_twice(
+    merged: Node, old: Node | None, mine: Node, other: Node, names: tuple[bytes, ...]
+) -> Iterator[Failure]:
+    """Find what both sides added word for word, each in its own place: a call, a title, a block of some size."""
+    ours, theirs = (Counter(_said(part) for part in side.parts) for side in (mine, other))
+    both = ours.keys() & theirs.keys() - {_said(part) for part in (old.parts if old is not None else [])}
+    if not both:
+        return
+    now = Counter(_said(part) for part in merged.parts)
+    for part in merged.parts:
+        said = _said(part)
+        if said in both and now[said] > max(ours[said], theirs[said]) and _is_telling(part):
+            yield Failure("duplicate", part.start, f"`{_shown(said)}` was added by both sides", names)
+
+
+def _said(node: Node) -> bytes:
+    """Return the title of a node that begins with one, or all of its text."""
+    title = title_of(node)
+    return node.core.text if title is None else title.text
+
+
+def _is_telling(node: Node) -> bool:
+    """Tell whether two of a node by chance are unlikely."""
+    return is_call(node) or title_of(node) is not None or len(node.core.words) >= _TELLING_WORDS
 
 
 def _failure(merged: Node, key: tuple[str, bytes], names: tuple[bytes, ...]) -> Failure:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .conflicts import Dispute
-from .sequences import Kind, changes, three_way
+from .sequences import Change, Kind, changes, three_way
 from .text import lines_of
 
 
@@ -28,6 +29,12 @@ def merge_lines(base: bytes, ours: bytes, theirs: bytes, *, in_place: bool = Fal
         else:
             parts.append(b"".join(mine[region.ours]))
     return parts
+
+
+@lru_cache(maxsize=8)
+def line_changes(old: bytes, new: bytes) -> tuple[Change, ...]:
+    """Return which lines changed from one text to another; several gates ask it of the same two."""
+    return tuple(changes(lines_of(old), lines_of(new)))
 
 
 def merge_two(ours: bytes, theirs: bytes) -> list[bytes | Dispute]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from itertools import pairwise
 
 from .entities import group_of, identity_of, key_of, name_of
 from .sequences import changes
@@ -33,7 +35,29 @@ def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int 
         columns = [column for column in columns if not _is_its_text(side[column], parent)]
         if rows and columns:
             _pair_similar(base, side, rows, columns, pair)
+    _lower(side, found)
     return found
+
+
+def _lower(side: Sequence[Node], found: list[int | None]) -> None:
+    """Move each run of new children as far down as it can stand, as a diff of lines does.
+
+    Where it is `a, b` that is new in `a, b, a`, it could be `b, a` as well; two sides must not decide it differently.
+    """
+    behind = len(found)
+    while behind > 0:
+        start = behind
+        while start > 0 and found[start - 1] is None:
+            start -= 1
+        first, last = start, behind
+        while first < last < len(found) and found[last] is not None and _is_same(side[first], side[last]):
+            found[first], found[last] = found[last], None
+            first, last = first + 1, last + 1
+        behind = start - 1
+
+
+def _is_same(one: Node, other: Node) -> bool:
+    return one.kind == other.kind and one.text == other.text
 
 
 def _is_its_text(node: Node, parent: Node) -> bool:
@@ -61,14 +85,59 @@ def match_new(
 
 
 def _pair_equal(base: Sequence[Node], side: Sequence[Node], pair: Callable[[int, int], None]) -> None:
-    at = at_side = 0
     old, new = [(n.kind, n.text) for n in base], [(n.kind, n.text) for n in side]
+    at = at_side = 0
+    for i, j in [*_anchors(old, new), (len(old), len(new))]:
+        _pair_between(old[at:i], new[at_side:j], lambda k, m, i=at, j=at_side: pair(i + k, j + m))  # type: ignore[misc]
+        if i < len(old):
+            pair(i, j)
+        at, at_side = i + 1, j + 1
+
+
+def _pair_between(old: Sequence[Hashable], new: Sequence[Hashable], pair: Callable[[int, int], None]) -> None:
+    at = at_side = 0
     for change in [*changes(old, new), None]:
-        end = len(base) if change is None else change.old_start
+        end = len(old) if change is None else change.old_start
         for step in range(end - at):
             pair(at + step, at_side + step)
         if change is not None:
             at, at_side = change.old_end, change.new_end
+
+
+def _anchors(old: Sequence[tuple[str, bytes]], new: Sequence[tuple[str, bytes]]) -> list[tuple[int, int]]:
+    """Return what stays in its place where children that both have once changed places; most of the text does.
+
+    A diff keeps as many children as it can, and where that leaves a choice takes any: of a title and the word under it
+    that stands under another title now, the word. Two sides must not choose differently. Empty where nothing moved.
+    """
+    counted, counted_new = Counter(old), Counter(new)
+    places = {item: j for j, item in enumerate(new) if counted_new[item] == 1}
+    pairs = [(i, places[item]) for i, item in enumerate(old) if counted[item] == 1 and item in places]
+    if all(one[1] < other[1] for one, other in pairwise(pairs)):
+        return []
+    return _heaviest_in_order(pairs, [len(old[i][1]) for i, _ in pairs])
+
+
+def _heaviest_in_order(pairs: Sequence[tuple[int, int]], weights: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the pairs, whose first numbers rise, of which the second rise too and which weigh most together."""
+    ends: list[int] = []  # the second numbers at which a chain ends that is heavier than all that end before
+    chains: list[tuple[int, int]] = []  # its weight, and its last pair
+    before: list[int] = []
+    for index, (_, j) in enumerate(pairs):
+        at = bisect_left(ends, j)
+        weight, last = chains[at - 1] if at else (0, -1)
+        before.append(last)
+        weight += weights[index]
+        stop = at
+        while stop < len(ends) and chains[stop][0] <= weight:
+            stop += 1
+        ends[at:stop], chains[at:stop] = [j], [(weight, index)]
+    found: list[tuple[int, int]] = []
+    index = chains[-1][1] if chains else -1
+    while index >= 0:
+        found.append(pairs[index])
+        index = before[index]
+    return found[::-1]
 
 
 def _pair_named(

@@ -14,8 +14,8 @@ import tree_sitter
 
 from .binding_rules import rules_of
 from .bindings import Rules
+from .lines import line_changes
 from .scopes import binding_scope, is_scope, mixed_words, scope_name
-from .sequences import changes
 from .syntax import Node
 from .text import lines_of
 
@@ -80,10 +80,9 @@ def names_bound(root: Node, node: Node) -> set[bytes]:
 
 def _cut(side: Node, merged: Node, rules: Rules) -> set[bytes]:
     """Return the names that lines of a side bind which the merged text has not."""
-    old, new = lines_of(side.source), lines_of(merged.source)
-    starts = [0, *accumulate(map(len, old))]
+    starts = [0, *accumulate(map(len, lines_of(side.source)))]
     names: set[bytes] = set()
-    for change in changes(old, new):
+    for change in line_changes(side.source, merged.source):
         gone = _WORD.finditer(side.source, starts[change.old_start], starts[change.old_end])
         names.update(word[0] for word in gone if word[0] not in names and _binds(side, word, rules))
     return names

@@ -11,7 +11,7 @@ from itertools import accumulate
 import tree_sitter
 
 from .bindings import field_of
-from .sequences import changes
+from .lines import line_changes
 from .syntax import Node
 from .text import lines_of
 
@@ -93,9 +93,8 @@ def mixed_words(merged: Node, ours: Node, theirs: Node) -> set[bytes]:
 
 
 def _new_spans(side: Node, merged: Node) -> Iterator[Span]:
-    lines = lines_of(merged.source)
-    starts = [0, *accumulate(map(len, lines))]
-    for change in changes(lines_of(side.source), lines):
+    starts = [0, *accumulate(map(len, lines_of(merged.source)))]
+    for change in line_changes(side.source, merged.source):
         if change.new_end > change.new_start:
             yield starts[change.new_start], starts[change.new_end]
 
