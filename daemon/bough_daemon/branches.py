@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
+from bough_daemon.fsck import Fsck
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
     BASE,
@@ -36,6 +37,7 @@ class Branch:
         self.name = name
         self.author = author
         self.withheld: dict[str, str] = {}
+        self._fsck = Fsck(store)
         tip = store.ref(LIVE + name)
         self.tip = read_snapshot(store.objects, tip) if tip else None
         if self.tip is not None:
@@ -138,7 +140,9 @@ class Branch:
         return snapshot
 
     def _withheld(self, base: str, tree: str) -> dict[str, str]:
-        return withheld_paths(self.store.objects, self.store.objects.commit(base).tree, tree)
+        objects, base_tree = self.store.objects, self.store.objects.commit(base).tree
+        withheld = withheld_paths(objects, base_tree, tree)
+        return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
 
     def _title(self, old: str | None, tree: str, base: str, event: str) -> str:
         if event != "save":

@@ -18,20 +18,13 @@ from bough_daemon.errors import PeerRefused
 from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
-from bough_daemon.report import printable
+from bough_daemon.report import bounded
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import MOST_BRANCHES, Key, State, check_state
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
 MOST_UNTAKEN = 1000  # branches of which is known why their newest state is not here
-LONGEST_REASON = 300  # characters of a refusal
-
-
-def bounded(reason: str) -> str:
-    """Return a reason as it may be sent, kept and shown: one line, of no more than LONGEST_REASON characters."""
-    line = printable(" ".join(reason.split()))
-    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 def _sequence(states: dict[Key, State], key: Key) -> int:

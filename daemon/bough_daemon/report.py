@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 SHORT = 10  # characters of an id that people see
+LONGEST_REASON = 300  # characters
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
 
 
@@ -31,6 +32,12 @@ def ago(at: float) -> str:
             count = seconds // size
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now" if seconds < 2 else f"{seconds} seconds ago"
+
+
+def bounded(reason: str) -> str:
+    """Return somebody else's words as they may be kept, sent and shown: one line, at most LONGEST_REASON characters."""
+    line = printable(" ".join(reason.split()))
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 def _written_out(letter: str) -> str:

@@ -13,7 +13,8 @@ from dataclasses import replace
 import pytest
 from bough_daemon.jobs import Behind, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.packs import Limits, Spool
-from bough_daemon.peer import LONGEST_REASON, Exchange
+from bough_daemon.peer import Exchange
+from bough_daemon.report import LONGEST_REASON
 from bough_daemon.roster import Roster
 from bough_daemon.states import MOST_BRANCHES, Key, Kind, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
