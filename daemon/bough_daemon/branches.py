@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.fsck import Fsck
+from bough_daemon.shared_chain import SharedChain
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
     BASE,
@@ -38,6 +39,8 @@ class Branch:
         self.author = author
         self.withheld: dict[str, str] = {}
         self._fsck = Fsck(store)
+        self._chain = SharedChain(store)
+        self._begins_again = False
         tip = store.ref(LIVE + name)
         self.tip = read_snapshot(store.objects, tip) if tip else None
         if self.tip is not None:
@@ -50,7 +53,8 @@ class Branch:
         `rewritten`: whether HEAD left a commit by rewriting it. What the snapshot contains is decided from these.
         """
         tip = self.tip
-        if tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation):
+        unchanged = tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation)
+        if tip is not None and unchanged and not self._begins_again:
             return tip
         found = Ancestry()
         if tip is not None:
@@ -87,6 +91,15 @@ class Branch:
         claims = [*claims_of(self.store, before, base), *contains]
         return self._append(tree, base, event, Ancestry(before, brought=tuple(dict.fromkeys(claims))))
 
+    def refused(self, shared: str, held: str | None) -> bool:
+        """Let the next snapshot be shared without a shared tip that a teammate, who holds `held`, refused.
+
+        Return whether that may help, so that a snapshot is due though nothing has changed.
+        """
+        helps = self.tip is not None and self._chain.refuse(shared, held, self.tip.shared)
+        self._begins_again |= helps
+        return helps
+
     def rename(self, name: str) -> None:
         """Call the branch `name` from now on; what stood under that name is kept."""
         if name == self.name or self.tip is None:
@@ -110,6 +123,7 @@ class Branch:
         self.store.set_ref(SHARED + self.name, snapshot.shared, self.store.ref(SHARED + self.name))
         self.store.set_ref(LIVE + self.name, snapshot.oid, tip.oid if tip is not None else None)
         self.tip = snapshot
+        self._begins_again = False
         return snapshot
 
     def _write(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str) -> Snapshot:
@@ -125,11 +139,12 @@ class Branch:
             PREVIOUS: tip.oid if tip is not None and not continues else "",
             BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
         }
-        if visible != tree or any(one.shared != one.oid for one in earlier):
+        beginning = self._chain.beginning([one.shared for one in earlier], [base, *ancestry.brought])
+        if visible != tree or beginning or any(one.shared != one.oid for one in earlier):
             seen = objects.commit(before.shared).tree if before is not None else None
             outward = said | {PREVIOUS: tip.shared if tip is not None and not continues else ""}
             message = _message(self._title(seen, visible, base, event), outward)
-            parents = [*(one.shared for one in earlier), *beyond]
+            parents = beginning or [*(one.shared for one in earlier), *beyond]
             trailers[SHARED_AS] = objects.write_commit(visible, parents, self.author, when, message)
         title = self._title(tip.tree if tip is not None else None, tree, base, event)
         parents = [*(one.oid for one in earlier), *beyond]
@@ -137,6 +152,7 @@ class Branch:
         self.withheld = withheld
         snapshot = read_snapshot(objects, oid)
         assert snapshot is not None
+        self._chain.note(snapshot.shared, is_beginning=bool(beginning))
         return snapshot
 
     def _withheld(self, base: str, tree: str) -> dict[str, str]:

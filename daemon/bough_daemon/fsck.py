@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bough_daemon.errors import GitFailed
 from bough_daemon.objects import FOLDER, LINK, Entry, Objects, format_tree
-from bough_daemon.packs import STRICT, pack_of_trees
+from bough_daemon.packs import FINDING, STRICT, pack_of_trees
 from bough_daemon.report import bounded
 from bough_daemon.store import Store
 from bough_daemon.withheld import shared_tree
@@ -30,7 +30,6 @@ IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 # end in many ways; NTFS makes short names with `~` and reads `\` as a slash (`is_ntfs_dot_generic` in Git's path.c).
 SPECIAL = re.compile(r"\.(git|gitmodules|gitattributes)([^a-z0-9_-].*)?|.{0,7}~[0-9].*|.*[\\/].*|\.{0,2}", re.DOTALL)
 SPECIAL_LINK = re.compile(r"\.(gitignore|mailmap)([^a-z0-9_-].*)?", re.DOTALL)
-FINDING = re.compile(r"error: object [0-9a-f]+: (\w+: .+)$", re.MULTILINE)
 
 Named = tuple[str, Entry]
 
@@ -119,7 +118,7 @@ class Fsck:
             finding = FINDING.search(str(failure))
             if finding is None:
                 return {entries[0]: f"Git could not check it: {bounded(str(failure))}"}
-            self._verdicts[entries[0]] = f"Git's fsck says {bounded(finding[1])}"
+            self._verdicts[entries[0]] = f"Git's fsck says {bounded(finding[2])}"
             return {}
         self._verdicts |= dict.fromkeys(entries)
         return {}

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import struct
 import sys
@@ -29,6 +30,7 @@ from bough_daemon.whole import arrived_objects, is_surely_whole
 
 CHILD_MEMORY_BYTES = 3 << 30
 MANY_PACKS = 50
+FINDING = re.compile(r"error: object ([0-9a-f]+): (\w+: .+)$", re.MULTILINE)
 TREE_IN_PACK = 2  # the type of a tree
 SMALL_PACK_BYTES = 4 << 20
 # With --strict every finding of fsck is an error, `.git` in all its spellings, `..` and a slash in a name among them.
@@ -156,6 +158,12 @@ def pack_of_trees(trees: Sequence[bytes]) -> bytes:
     return made + hashlib.sha1(made).digest()
 
 
+def finding_in(failure: Exception) -> str:
+    """Return what fsck found in the object that made `index-pack` fail; empty where it failed for another reason."""
+    found = FINDING.search(str(failure))
+    return f"{found[2]} (object {found[1][:10]})" if found is not None else ""
+
+
 async def take_pack(
     store: Store, owner: Owner, spool: Spool, commits: Sequence[str], whole: Sequence[str], ref: str
 ) -> None:
@@ -175,7 +183,7 @@ async def take_pack(
                 lines = "\n".join([*commits, *(f"^{oid}" for oid in whole)]).encode() + b"\n"
                 await run_child(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
         except GitFailed as refused:
-            raise HostilePack(f"a pack was refused: {refused.facts['output'] or refused}") from refused
+            raise HostilePack(f"a pack was refused: {finding_in(refused) or refused.facts['output']}") from refused
         await to_the_end(owner.run(_adopt, store, arrived, commits, ref))
 
 

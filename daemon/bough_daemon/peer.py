@@ -354,6 +354,12 @@ class Exchange:
         if len(self._untaken) > MOST_UNTAKEN:
             del self._untaken[next(iter(self._untaken))]
 
+    def held_by(self, peer: str, key: Key) -> str | None:
+        """Return the newest tip of a branch that a peer has said to hold."""
+        link = self.links.get(peer)
+        held = link.holds.get(key) if link is not None else self.confirmed.get(peer, {}).get(key)
+        return held.tip if held is not None else None
+
     def why_not_taken(self, member: str) -> str:
         """Return why the newest state of one of a member's branches is not here; empty where nothing is in the way."""
         reasons = (

@@ -343,6 +343,15 @@ class Repository:
             self._tell_soon.set()
         elif event.kind != "held":
             self.tell(event.kind, event.member)
+        if event.kind == "refused":
+            self._background.begin("sharing without what was refused", partial(self._share_again, event))
+
+    async def _share_again(self, event: sync.Event) -> None:
+        """Share what a teammate refused without the snapshots that led to it, unless these are gone already."""
+        held = self.sync.held_by(event.member, event.branch)
+        for session in self.sessions.values():
+            if session.branch.name == event.branch and await self.owner.run(session.branch.refused, event.tip, held):
+                await session.save()
 
     async def _tell_of_tips(self) -> None:
         """Tell subscribers of teammates' newest states, each branch's once."""

@@ -75,9 +75,9 @@ class Invite:
 class Event:
     """Something that happened in the team.
 
-    `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `refused` (a teammate did
-    not take it), `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own
-    branch than I do).
+    `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `refused` (a teammate
+    will not take it), `postponed` (cannot take it now), `connected`, `disconnected`, `member` (someone joined),
+    `behind` (peers know a newer state of my own branch than I do).
     """
 
     kind: str
@@ -245,6 +245,10 @@ class TeamSync:
             if key == live or key.kind is Kind.LANDED
         }
 
+    def held_by(self, peer: str, branch: str) -> str | None:
+        """Return the newest tip of my branch that a teammate has said to hold."""
+        return self._exchange.held_by(peer, Key(self.member, Kind.LIVE, branch.encode()))
+
     def failing(self) -> list[Failing]:
         """Return what of this team's background work has failed."""
         return self._background.failing()
@@ -362,7 +366,8 @@ class TeamSync:
     def _declined(self, declined: Declined) -> None:
         branch = os.fsdecode(declined.state.key.branch)
         log.warning("%s did not take %s at %s: %s", declined.peer, branch, declined.state.tip, declined.reason)
-        self._on_event(Event("refused", declined.peer, branch, declined.state.tip))
+        will_not = declined.state.key.kind is Kind.LIVE and not declined.for_now
+        self._on_event(Event("refused" if will_not else "postponed", declined.peer, branch, declined.state.tip))
 
     def _learned(self, news: Learned) -> None:
         self._team.save_roster()

@@ -108,7 +108,7 @@ def commit_what_fsck_refuses(member: Member) -> str:
 
 def test_a_refusal_is_told_at_once_and_shown_until_it_is_over(pair: Pair) -> None:
     alice, bob = pair
-    commit_what_fsck_refuses(alice)
+    before = commit_what_fsck_refuses(alice)
     began = time.monotonic()
     typed = alice.types("save", "--wait", "bob")
     assert time.monotonic() - began < 20, "not at the end of the patience"
@@ -118,6 +118,25 @@ def test_a_refusal_is_told_at_once_and_shown_until_it_is_over(pair: Pair) -> Non
     assert "bob did not take your last snapshot: " in alice.bough("status")
     checks = {check["name"]: check for check in map(json.loads, alice.types("doctor", "--json").out.splitlines())}
     assert not checks["bob"]["well"] and "hasDotgit" in checks["bob"]["found"] and checks["bob"]["remedy"]
+    alice.git("reset", "-q", "--soft", before)
+    alice.bough("save", "--wait", "bob")
+    assert teammate(alice, "bob")["refused"] == teammate(bob, "alice")["not_taken"] == ""
+
+
+def test_what_no_git_takes_is_withheld_and_everything_else_goes_on(pair: Pair) -> None:
+    alice, bob = pair
+    hostile = b'[submodule "x"]\n\tpath = x\n\turl = --upload-pack=touch\n'
+    write_files(alice.tree, {"git~1": b"x\n", ".gitmodules": hostile, "a.txt": b"with them\n"})
+    alice.bough("save", "--wait", "bob")
+    assert bob.bough("git", "show", "alice:a.txt") == "with them"
+    assert bob.bough("git", "ls-tree", "-r", "--name-only", "alice").splitlines() == ["a.txt", "src/b.py"]
+    reasons = {one["path"]: one["reason"] for one in alice.told("status")["withheld"]}
+    assert reasons.keys() == {"git~1", ".gitmodules"} and "gitmodulesUrl" in reasons[".gitmodules"], reasons
+    for name in reasons:
+        (alice.tree / name).unlink()
+    (alice.tree / "a.txt").write_bytes(b"without them\n")
+    alice.bough("save", "--wait", "bob")
+    assert bob.bough("git", "show", "alice:a.txt") == "without them" and alice.told("status")["withheld"] == []
 
 
 def test_one_who_was_away_catches_up(pair: Pair) -> None:

@@ -13,15 +13,20 @@ import pytest
 from bough_daemon.conversations import Conversations
 from bough_daemon.daemon import Daemon
 from bough_daemon.feeding import Feeder
+from bough_daemon.fsck import Fsck
 from bough_daemon.home import Home
 from bough_daemon.peer import Exchange
 from bough_daemon.repository import Repository
+from bough_daemon.shared_chain import SharedChain
 from bough_daemon.sync import TeamSync
+from bough_daemon.timeline import timeline
 from bough_daemon.usage import UseLog
 
 from tests.daemon.support import git, make_repository
 from tests.daemon.team_support import eventually
 from tests.daemon.test_sync import LOOPBACK, machines, run
+
+HOSTILE_MODULES = b'[submodule "x"]\n\tpath = x\n\turl = --upload-pack=touch\n'
 
 
 class Trap:
@@ -280,5 +285,61 @@ def test_a_failure_in_the_talk_with_one_leaves_the_others_alone(folder: Path, mo
             await eventually(lambda: trap.sprung > 1)
             assert alice.sync._conversations._sessions["carol"] is with_carol
             assert "talking with bob" in {one.work for one in alice.sync.failing()}
+
+    run(test())
+
+
+def test_a_chain_with_a_snapshot_that_nobody_takes_begins_again_by_itself(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with two(folder) as (alice, at_alice, bob, at_bob):
+            repository, session = await alice.session(str(at_alice))
+
+            def shared() -> str | None:
+                return session.branch.tip and session.branch.tip.shared
+
+            await sees(bob, at_bob, "alice", shared)
+            held = shared()
+            with monkeypatch.context() as older:
+                older.setattr(Fsck, "refused", lambda *_: {})
+                older.setattr(SharedChain, "refuse", lambda *_: False)
+                (at_alice / ".gitmodules").write_bytes(HOSTILE_MODULES)
+                await session.save()
+                refused = session.branch.tip
+                assert refused is not None
+                await eventually(lambda: repository.sync.refusals_of("alice"))
+            assert "gitmodulesUrl" in repository.sync.refusals_of("alice")["bob"]
+            (at_alice / "a.txt").write_bytes(b"after\n")
+            await session.save()
+            await sees(bob, at_bob, "alice", shared)
+            await eventually(lambda: repository.sync.refusals_of("alice") == {})
+            there, _ = await bob.session(str(at_bob))
+            history = git(Path(there.store.path), "rev-list", "refs/heads/alice").split()
+            assert held in history and refused.shared not in history
+            status = await alice.status(str(at_alice))
+            assert [(one.path, "gitmodulesUrl" in one.reason) for one in status.withheld] == [(".gitmodules", True)]
+            assert [one.oid for one in timeline(repository.store.objects, status.tip)].count(refused.oid) == 1
+
+    run(test())
+
+
+def test_what_was_refused_is_shared_without_it_before_the_next_save(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with two(folder) as (alice, at_alice, bob, at_bob):
+            repository, session = await alice.session(str(at_alice))
+            real = Fsck.refused
+
+            def from_the_second_on(self: Fsck, base: str, tree: str) -> dict[str, str]:
+                return real(self, base, tree) if repository.sync.refusals_of("alice") else {}
+
+            monkeypatch.setattr(Fsck, "refused", from_the_second_on)
+            (at_alice / ".gitmodules").write_bytes(HOSTILE_MODULES)
+            await session.save()
+            await eventually(lambda: ".gitmodules" in session.branch.withheld)
+            await sees(bob, at_bob, "alice", lambda: session.branch.tip and session.branch.tip.shared)
+            await eventually(lambda: repository.sync.refusals_of("alice") == {})
 
     run(test())
