@@ -13,7 +13,7 @@ from bough_daemon.errors import NotPossibleNow
 from bough_daemon.files import apply, rescue
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import Moves, check_idle, move_head, move_refs
-from bough_daemon.journal import Deed, Hop, Journal
+from bough_daemon.journal import Deed, Hop, Journal, State
 from bough_daemon.live import Live
 from bough_daemon.objects import Entry
 from bough_daemon.picture import Disturbed, Picture, differences, is_file
@@ -50,7 +50,8 @@ class Change:
     `place`: the place whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths to leave
     alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now. `hop`:
     whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
-    number of a deed. `origins`: the snapshots that paths are restored from.
+    number of a deed. `origins`: the snapshots that paths are restored from. `continues`: the deed that this is a part
+    of. `ends`: how the deed is left: `begun` for a further part to come, `dropped` where all is as it was before.
     """
 
     kind: str
@@ -67,6 +68,8 @@ class Change:
     keeps_hop: bool = True
     undoes: int | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
+    continues: Deed | None = None
+    ends: State = "done"
 
 
 def journal_of(live: Live) -> Journal:
@@ -136,7 +139,10 @@ def carry_out(live: Live, change: Change, snapshot: Snapshot, record: Callable[[
         live.store.give(list(change.given))
         if change.place is not None:
             place.give(live, change.place)
-        deed = journal.begin(_deed(change, before))
+        if change.continues is None:
+            deed = journal.begin(_deed(change, before))
+        else:
+            deed = journal.go_on(_further(live, change.continues, change, snapshot))
         reversals: list[Step] = []
         try:
             for step, reversal in _steps(live, change, before, lock):
@@ -147,10 +153,29 @@ def carry_out(live: Live, change: Change, snapshot: Snapshot, record: Callable[[
         except BaseException:
             for reversal in reversed(reversals):
                 reversal()
-            journal.drop(deed)
+            if change.continues is None:
+                journal.drop(deed)
             raise
-        journal.finish(deed, recorded.oid)
+        if change.ends != "begun":
+            journal.close(deed, change.ends, recorded.oid)
     return recorded
+
+
+def _further(live: Live, deed: Deed, change: Change, snapshot: Snapshot) -> Deed:
+    """Return a deed with what a further part of it does; what was saved since it began is not its own doing."""
+    objects, ways = live.store.objects, dict(deed.refs)
+    steps = differences(objects, Picture(snapshot.tree), change.picture)
+    for ref, (now, then) in change.refs.items():
+        way = ways.get(ref, (now,))
+        ways[ref] = (*way, *(() if way[-1] == now else (now,)), then)
+    return replace(
+        deed,
+        by_way_of=(*deed.by_way_of, deed.toward),
+        toward=objects.splice(deed.toward, {step.path: step.after for step in steps}),
+        refs=ways,
+        moves_head=deed.moves_head or change.head is not None,
+        moves_index=deed.moves_index or change.index is not None or change.place is not None,
+    )
 
 
 async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:

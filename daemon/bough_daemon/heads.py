@@ -23,6 +23,7 @@ SEQUENCED = {b"pick": "cherry-pick", b"p": "cherry-pick", b"revert": "revert"}  
 NAMES = {"rebase": "a rebase", "merge": "a merge", "cherry-pick": "a cherry-pick", "revert": "a revert"}
 
 Moves = Mapping[str, tuple[str | None, str | None]]
+Ways = Mapping[str, tuple[str | None, ...]]
 
 
 def operation(worktree: Worktree) -> str | None:
@@ -97,15 +98,15 @@ def move_refs(worktree: Worktree, moves: Moves, message: str) -> None:
         worktree.git.run("update-ref", "-m", message, "-z", "--stdin", stdin=os.fsencode("".join(lines)))
 
 
-def backward(worktree: Worktree, moves: Moves) -> Moves:
-    """Return the moves that take `moves` back, as far as they were made; raise NotPossibleNow where one went on."""
+def backward(worktree: Worktree, ways: Ways) -> Moves:
+    """Return the moves that bring references back to where their ways began; NotPossibleNow where one left its way."""
     back: dict[str, tuple[str | None, str | None]] = {}
-    for ref, (old, new) in moves.items():
+    for ref, way in ways.items():
         now = commit_of(worktree, ref)
-        if now not in (old, new):
+        if now not in way:
             raise NotPossibleNow(f"{short(ref)} has moved since", branch=short(ref))
-        if now != old:
-            back[ref] = (now, old)
+        if now != way[0]:
+            back[ref] = (now, way[0])
     return back
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from bough_daemon.errors import StoreDamaged
+from bough_daemon.heads import Ways
 from bough_daemon.worktree import Worktree
 
 State = Literal["begun", "done", "undone", "dropped"]
@@ -34,10 +35,10 @@ class Hop:
 class Deed:
     """One command. `before`: the place it began at. `toward`: the tree that it was to bring.
 
-    `refs`: what it moves, each from one commit to another (None: there is none). `moves_head`, `moves_index`: whether
-    it is to change those. `hop`: where I am after it, None for at home; `keeps_hop` when it does not change that.
-    `undoes`: the deed that it takes back. `origins`: of what `restore` brought, the snapshot by path. `made`: the
-    snapshot that it ended with.
+    `by_way_of`: the trees that earlier parts of it brought. `refs`: what it moves, each from one commit to another, or
+    through several (None: there is none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am
+    after it, None for at home; `keeps_hop` when it does not change that. `undoes`: the deed that it takes back.
+    `origins`: of what `restore` brought, the snapshot by path. `made`: the snapshot that it ended with.
     """
 
     number: int
@@ -45,7 +46,8 @@ class Deed:
     before: str
     toward: str
     at: float
-    refs: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    by_way_of: tuple[str, ...] = ()
+    refs: Ways = field(default_factory=dict)
     moves_head: bool = False
     moves_index: bool = False
     hop: Hop | None = None
@@ -71,7 +73,7 @@ class Journal:
         found: dict[int, Deed] = {}
         for line in self._lines():
             number = line["number"]
-            found[number] = replace(found[number], **line) if number in found else _deed(line)
+            found[number] = _deed(line) if "kind" in line else replace(found[number], **line)
         for deed in list(found.values()):
             if deed.undoes is not None and deed.state == "done":
                 found[deed.undoes] = replace(found[deed.undoes], state="undone")
@@ -84,13 +86,22 @@ class Journal:
         self._append(asdict(numbered))
         return numbered
 
+    def go_on(self, deed: Deed) -> Deed:
+        """Write down what a deed that was begun is about to do further."""
+        self._append(asdict(deed))
+        return deed
+
     def finish(self, deed: Deed, made: str = "") -> None:
         """Write down that it is done, and which snapshot it ended with."""
-        self._append({"number": deed.number, "state": "done", "made": made})
+        self.close(deed, "done", made)
 
     def drop(self, deed: Deed) -> None:
         """Write down that it came to nothing, and all is as before."""
-        self._append({"number": deed.number, "state": "dropped"})
+        self.close(deed, "dropped")
+
+    def close(self, deed: Deed, state: State, made: str = "") -> None:
+        """Write down how it ended, and with which snapshot."""
+        self._append({"number": deed.number, "state": state, "made": made})
 
     def interrupted(self) -> Deed | None:
         """Return the deed that a kill cut short, None when the newest is whole."""
@@ -135,6 +146,7 @@ class Journal:
 
 
 def _deed(line: dict[str, Any]) -> Deed:
-    refs = {name: (moved[0], moved[1]) for name, moved in line.pop("refs").items()}
+    refs = {name: tuple(way) for name, way in line.pop("refs").items()}
+    by_way_of = tuple(line.pop("by_way_of", ()))
     hop = line.pop("hop")
-    return Deed(**line, refs=refs, hop=Hop(**hop) if hop else None)
+    return Deed(**line, refs=refs, by_way_of=by_way_of, hop=Hop(**hop) if hop else None)

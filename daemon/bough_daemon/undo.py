@@ -102,4 +102,7 @@ def _picture(live: Live, deed: Deed, before: Place, snapshot: Snapshot) -> Pictu
 
 def _steps(live: Live, deed: Deed, before: Place) -> list[Step]:
     """Return what the deed changed, or was to change."""
-    return differences(live.store.objects, before.picture, Picture(deed.toward))
+    found: dict[str, Step] = {}
+    for tree in (*deed.by_way_of, deed.toward):
+        found |= {step.path: step for step in differences(live.store.objects, before.picture, Picture(tree))}
+    return list(found.values())
