@@ -2,51 +2,74 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from bough_daemon.errors import GitFailed, HookRefused
+from bough_daemon.hooks import Hooks, name_in_git_dir, run_hook
 from bough_daemon.landed import TRAILER, knowing, learn, learn_from
 from bough_daemon.live import Live
 from bough_daemon.store import Store
-from bough_daemon.terminal import Terminal
+from bough_daemon.terminal import NOTHING, Terminal
 from bough_daemon.worktree import Worktree
+
+MESSAGE = "COMMIT_EDITMSG"
+MESSAGE_HOOKS = frozenset({"prepare-commit-msg", "commit-msg"})
+NO_HOOKS: Hooks = frozenset()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A commit to be made. `trailers`: `NAME: VALUE`, for the end of the message."""
+
+    tree: str
+    parents: Sequence[str]
+    message: str
+    trailers: Sequence[str]
+
+
+async def run_pre_commit(terminal: Terminal, worktree: Worktree, environment: Mapping[str, str]) -> str:
+    """Run the pre-commit hook and return the tree that it leaves in the index; raise HookRefused or GitFailed."""
+    await run_hook(terminal, worktree, "pre-commit", [], environment)
+    return (await _git(terminal, worktree, ["write-tree"], environment)).decode().strip()
 
 
 async def commit(
-    live: Live, terminal: Terminal, tree: str, parents: Sequence[str], message: str, trailers: Sequence[str]
+    live: Live, terminal: Terminal, draft: Draft, *, hooks: Hooks = NO_HOOKS, environment: Mapping[str, str] = NOTHING
 ) -> str:
-    """Commit a tree, which is in the user's database, and return the commit; no branch moves.
+    """Commit a draft, whose tree is in the user's database, and return the commit; no branch moves.
 
-    The hooks see it as an index of its own and may change it, as those of `git commit` may. Raise HookRefused or
-    GitFailed where a hook or git says no.
+    `hooks`: those that there are; the ones for the message get it in Git's own file, as from `git commit -m`, and
+    `environment`. Raise HookRefused or GitFailed where a hook or git says no.
     """
-    root = live.worktree.root
-    with tempfile.TemporaryDirectory(prefix="commit-", dir=live.scratch) as folder:
-        environment = {"GIT_INDEX_FILE": os.path.join(folder, "index"), "GIT_EDITOR": ":"}
-        words = os.path.join(folder, "COMMIT_EDITMSG")
-        await _git(terminal, root, ["read-tree", tree], environment)
-        await run_hook(terminal, root, "pre-commit", [], environment)
-        tree = (await _git(terminal, root, ["write-tree"], environment)).decode().strip()
-        await live.owner.run(_write_message, live.worktree, words, message, trailers)
-        await run_hook(terminal, root, "prepare-commit-msg", [words, "message"], environment)
-        await run_hook(terminal, root, "commit-msg", [words], environment)
-        signed = await live.owner.run(_signs, live.worktree)
-        arguments = ["commit-tree", *(["-S"] if signed else []), "-F", words]
-        arguments += [word for parent in parents for word in ("-p", parent)]
-        return (await _git(terminal, root, [*arguments, tree], {})).decode().strip()
+    cleaned = await live.owner.run(_stripped, live.worktree, draft.message.encode(errors="surrogateescape"))
+    message = await live.owner.run(_with_trailers, live.worktree, cleaned, draft.trailers)
+    if hooks & MESSAGE_HOOKS:
+        left = await _with_hooks(live, terminal, message, hooks, environment)
+        message = await live.owner.run(_with_trailers, live.worktree, left, draft.trailers)
+    signed = await live.owner.run(_signs, live.worktree)
+    arguments = ["commit-tree", *(["-S"] if signed else []), "-F", "-"]
+    arguments += [word for parent in draft.parents for word in ("-p", parent)]
+    made = await _git(terminal, live.worktree, [*arguments, draft.tree], environment, message)
+    return made.decode().strip()
 
 
-async def run_hook(
-    terminal: Terminal, root: str, name: str, arguments: Sequence[str], environment: dict[str, str]
-) -> None:
-    """Run one of the user's hooks where there is one, or raise HookRefused."""
-    command = ["git", "hook", "run", "--ignore-missing", name, "--", *arguments]
-    finished = await terminal.run(command, root, environment)
-    if finished.code != 0:
-        said = finished.errors.strip() or finished.output.decode(errors="replace").strip()
-        raise HookRefused(f"the {name} hook refused{f': {said}' if said else ''}", hook=name, output=said)
+async def _with_hooks(
+    live: Live, terminal: Terminal, message: bytes, hooks: Hooks, environment: Mapping[str, str]
+) -> bytes:
+    """Return what the hooks make of a message."""
+    path, named = os.path.join(live.worktree.git_dir, MESSAGE), name_in_git_dir(live.worktree, MESSAGE)
+    await asyncio.to_thread(Path(path).write_bytes, message)
+    for hook, arguments in (("prepare-commit-msg", [named, "message"]), ("commit-msg", [named])):
+        if hook in hooks:
+            await run_hook(terminal, live.worktree, hook, arguments, environment)
+    left = await live.owner.run(_stripped, live.worktree, await asyncio.to_thread(Path(path).read_bytes))
+    if not left:
+        raise HookRefused("a hook left the commit message empty", hook="commit-msg", output="")
+    return left
 
 
 def authors_of(store: Store, tip: str, without: Sequence[str], myself: str) -> list[str]:
@@ -80,20 +103,29 @@ def _email(author: str) -> str:
     return author.rpartition("<")[2].rstrip(">").lower()
 
 
-def _write_message(worktree: Worktree, path: str, message: str, trailers: Sequence[str]) -> None:
-    cleaned = worktree.git.run("stripspace", stdin=message.encode(errors="surrogateescape"))
+def _stripped(worktree: Worktree, message: bytes) -> bytes:
+    return worktree.git.run("stripspace", stdin=message)
+
+
+def _with_trailers(worktree: Worktree, message: bytes, trailers: Sequence[str]) -> bytes:
+    """Return a message with those of the trailers that it lacks."""
     options = [word for trailer in trailers for word in ("--trailer", trailer)]
     arguments = ["interpret-trailers", "--no-divider", "--if-exists", "addIfDifferent", *options]
-    with open(path, "wb") as out:
-        out.write(worktree.git.run(*arguments, stdin=cleaned))
+    return worktree.git.run(*arguments, stdin=message)
 
 
 def _signs(worktree: Worktree) -> bool:
     return worktree.git.line("config", "--type=bool", "--get", "commit.gpgSign", allowed=(0, 1)) == "true"
 
 
-async def _git(terminal: Terminal, root: str, arguments: Sequence[str], environment: dict[str, str]) -> bytes:
-    finished = await terminal.run(["git", *arguments], root, environment)
+async def _git(
+    terminal: Terminal,
+    worktree: Worktree,
+    arguments: Sequence[str],
+    environment: Mapping[str, str] = NOTHING,
+    stdin: bytes = b"",
+) -> bytes:
+    finished = await terminal.run(["git", *arguments], worktree.root, environment, stdin)
     if finished.code != 0:
         said = finished.errors.strip()
         raise GitFailed(f"git {arguments[0]} failed: {said}", output=said)

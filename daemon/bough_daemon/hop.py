@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from bough_daemon.edits import Edits, edits_left
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
+from bough_daemon.hooks import after_checkout, changed_hooks
 from bough_daemon.journal import Hop
 from bough_daemon.live import Live, Teammate
 from bough_daemon.merging import merge_commits
@@ -82,10 +82,10 @@ async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
         return *await live.owner.run(_enter, live, snapshot, theirs, there, tree), snapshot.tree
 
     moved, old, tree = await steadily(attempt)
-    if await _brings_hooks(live, terminal, tree, moved.snapshot.tree):
+    if await changed_hooks(live, terminal, tree, moved.snapshot.tree) is not None:
         await terminal.say(f"no post-checkout hook ran: {name}'s branch changes the hooks themselves")
     else:
-        await _after_checkout(live, terminal, old, moved)
+        await after_checkout(live, terminal, old, moved.head.commit)
     return moved
 
 
@@ -100,7 +100,7 @@ async def back(live: Live, terminal: Terminal) -> Moved:
         return await live.owner.run(_leave, live, snapshot, host)
 
     moved, old = await steadily(attempt)
-    await _after_checkout(live, terminal, old, moved)
+    await after_checkout(live, terminal, old, moved.head.commit)
     return moved
 
 
@@ -113,7 +113,7 @@ async def off(live: Live, terminal: Terminal, branch: str) -> Moved:
         return await live.owner.run(_branch_off, live, snapshot, branch)
 
     moved, old = await steadily(attempt)
-    await _after_checkout(live, terminal, old, moved)
+    await after_checkout(live, terminal, old, moved.head.commit)
     return moved
 
 
@@ -124,25 +124,6 @@ async def _begin(live: Live, terminal: Terminal) -> None:
         await terminal.say(
             f"`git switch` has ended the hop to {ended}; `bough undo` brings back where you were before it"
         )
-
-
-async def _after_checkout(live: Live, terminal: Terminal, old: str, moved: Moved) -> None:
-    """Run the user's post-checkout hook, as `git switch` does: it comes too late to stop anything."""
-    arguments = ["git", "hook", "run", "--ignore-missing", "post-checkout", "--", old, moved.head.commit, "1"]
-    finished = await terminal.run(arguments, live.worktree.root)
-    if finished.code != 0:
-        await terminal.say(f"the post-checkout hook failed: {finished.errors.strip() or f'exit code {finished.code}'}")
-
-
-async def _brings_hooks(live: Live, terminal: Terminal, old: str, new: str) -> bool:
-    """Return whether two trees differ in the hooks that Git would run: nothing that a teammate sent runs by itself."""
-    asked = await terminal.run(["git", "rev-parse", "--git-path", "hooks"], live.worktree.root)
-    folder = os.path.realpath(os.path.join(live.worktree.root, os.fsdecode(asked.output.rstrip(b"\n"))))
-    inside = os.path.relpath(folder, live.worktree.root)
-    if inside.startswith(".."):
-        return False
-    objects = live.store.objects
-    return await live.owner.run(lambda: objects.entry(old, inside) != objects.entry(new, inside))
 
 
 async def _with_my_edits(live: Live, snapshot: Snapshot, there: Hop, theirs: Teammate, both: Both) -> str:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from bough_daemon import index
 from bough_daemon.change import TRIES, Change, carry_out, check_ready
-from bough_daemon.commits import authors_of, commit, run_hook, trailers_for
+from bough_daemon.commits import NO_HOOKS, Draft, authors_of, commit, run_pre_commit, trailers_for
 from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow
-from bough_daemon.heads import check_free, commit_of, free_branch, short
+from bough_daemon.heads import Moves, check_free, commit_of, free_branch, short
+from bough_daemon.hooks import Hooks, changed_hooks, commit_environment, hooks_of, name_in_git_dir, run_hook
 from bough_daemon.live import Live
 from bough_daemon.merging import File, Merged, merge_commits
-from bough_daemon.objects import Entry, Objects
+from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.report import printable
+from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
 from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
+from bough_daemon.withheld import withheld_paths
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
 SHOWN = 20  # untracked files that are named before they are published
 RACES = 3  # pushes that may be lost to somebody else's before giving up
+COMMIT_HOOKS = frozenset({"pre-commit", "prepare-commit-msg", "commit-msg"})
+UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # that `--no-verify` leaves out
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Landed:
 
     `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
     `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
-    whether there was anything to land; else the branch had all of it, and only what is here followed.
+    whether there was anything to land; else the branch had all of it, and only what is here followed. `still_on`: the
+    branch or commit that HEAD is on where that is not the shared branch, else None.
     """
 
     commit: str
@@ -45,73 +53,259 @@ class Landed:
     files: tuple[File, ...] = ()
     conflicts: tuple[str, ...] = ()
     new: bool = True
+    still_on: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would land. `onto`: the parents of the commit, `tree`: its files, `others`: its co-authors.
+
+    `fresh`: files that nobody has committed yet. `files`: how what both sides changed was merged, and `conflicts` those
+    that need a human: then there is nothing else. `commit`: where there is nothing to commit, the one that the local
+    branch goes to; `published`: the shared branch has it already.
+    """
+
+    onto: tuple[str, ...]
+    tree: str = ""
+    others: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    commit: str | None = None
+    published: bool = False
 
 
 @dataclass(frozen=True)
 class _Made:
-    """A commit to let the local branch go to. `published`: the shared branch has it already. `new`: made just now."""
+    """A published commit to let the local branch go to. `scene`: what is set for its hooks, still."""
 
     commit: str
-    published: bool
-    others: tuple[str, ...]
-    files: tuple[File, ...]
-    new: bool = True
+    plan: Plan
+    hooks: Hooks = NO_HOOKS
+    scene: Scene | None = None
 
 
-async def land(live: Live, terminal: Terminal, message: str, both: Both, *, landed: Sequence[str] = ()) -> Landed:
+@dataclass(frozen=True)
+class _Landing:
+    """One `bough land`: whose it is, where it goes, and what it starts from."""
+
+    live: Live
+    terminal: Terminal
+    target: Target
+    mine: Snapshot
+    both: Both
+    verify: bool = True
+
+
+async def land(
+    live: Live, terminal: Terminal, message: str, both: Both, *, landed: Sequence[str] = (), verify: bool = True
+) -> Landed:
     """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
 
-    `landed`: what teammates landed without a remote; it is built upon. Raise LandConflict, HookRefused, PushRefused,
-    CheckedOutElsewhere or NotPossibleNow.
+    `landed`: what teammates landed without a remote; it is built upon. `verify`: run the hooks that may refuse. Raise
+    LandConflict, HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
     """
     if not message.strip():
         raise BadUsage("a landed commit needs a message")
-    await live.owner.run(check_ready, live)
-    target = await Target.of(live, terminal)
-    await live.owner.run(check_free, live.worktree, target.ref)
-    mine = await live.save()
+    landing = await _begin(live, terminal, both, verify)
     for race in range(RACES):
-        made = await _make(live, terminal, target, mine, message, both, landed)
+        plan = await _plan(landing, landed)
         try:
-            if not made.published:
-                await target.push(live, terminal, made.commit)
+            made = await _publish(landing, plan, message)
             break
         except RemoteMoved:
             if race == RACES - 1:
                 raise
-    return await _arrive(live, terminal, target, mine, made, both)
+    return await _arrive(landing, made)
 
 
-async def _make(
-    live: Live,
-    terminal: Terminal,
-    target: Target,
-    mine: Snapshot,
-    message: str,
-    both: Both,
-    landed: Sequence[str],
-) -> _Made:
-    """Make the commit to publish: mine merged onto what is on the shared branch now."""
-    remote_tip = await target.fetched(live, terminal)
+async def preview(live: Live, terminal: Terminal, both: Both, *, landed: Sequence[str] = ()) -> tuple[Target, Plan]:
+    """Return what would land, and where; nothing of the user's changes."""
+    landing = await _begin(live, terminal, both)
+    return landing.target, await _plan(landing, landed, tracked=False)
+
+
+async def _begin(live: Live, terminal: Terminal, both: Both, verify: bool = True) -> _Landing:
+    await live.owner.run(check_ready, live)
+    target = await Target.of(live, terminal)
+    await live.owner.run(check_free, live.worktree, target.ref)
+    return _Landing(live, terminal, target, await live.save(), both, verify)
+
+
+async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = True) -> Plan:
+    """Return what would land now: mine merged onto what is on the shared branch; NotPossibleNow where it has all."""
+    live, target, mine = landing.live, landing.target, landing.mine
+    remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
     local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
     onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, landed)
-    tip, merged = onto[0], None
-    for other in onto[1:]:
-        tip, _ = await _merged(live, target, tip, other, both)
-    final, merged = await _merged(live, target, tip, mine.shared, both)
-    files = merged.files
+    tip = onto[0]
+    for other in [*onto[1:], mine.shared]:
+        merged = await merge_commits(live, tip, other, landing.both)
+        if merged.conflicts:
+            return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
+        tip = await live.owner.run(_merge_commit, live, merged.tree, tip, other)
     if merged.result == "same" and len(onto) == 1:
         published = target.remote is None or remote_tip is not None
         if published and local_tip in (None, onto[0]):
             raise NotPossibleNow(f"nothing to land: {target.name} has all of it")
-        return _Made(onto[0], published, (), files, new=False)
-    tree = await live.owner.run(lambda: live.store.objects.commit(final).tree)
-    await live.owner.run(_check_resolved, live, onto[0], tree)
-    await _show_new_files(live, terminal, target, onto[0], tree)
+        return Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published)
+    await live.owner.run(_check_resolved, live, onto[0], merged.tree)
+    fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
     others = await live.owner.run(authors_of, live.store, mine.shared, onto, live.branch.author)
-    await live.owner.run(live.store.give, [tree, *onto])
-    made = await commit(live, terminal, tree, onto, message, trailers_for(mine.shared, others))
-    return _Made(made, False, tuple(others), files)
+    return Plan(tuple(onto), merged.tree, tuple(others), tuple(fresh), merged.files)
+
+
+def _merge_commit(live: Live, tree: str, onto: str, theirs: str) -> str:
+    return live.store.objects.write_commit(tree, [onto, theirs], live.branch.author, 0, "merge\n")
+
+
+async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
+    """Make the commit of a plan and publish it; whatever fails, all is as it was before."""
+    live, terminal, target = landing.live, landing.terminal, landing.target
+    if plan.conflicts:
+        listed = ", ".join(plan.conflicts[:3]) + (" …" if len(plan.conflicts) > 3 else "")
+        raise LandConflict(
+            f"your work conflicts with {target.name} in {listed}; nothing was landed",
+            branch=target.name,
+            paths="\n".join(plan.conflicts),
+        )
+    if plan.commit is not None:
+        if not plan.published:
+            await target.push(live, terminal, plan.commit, verify=landing.verify)
+        return _Made(plan.commit, plan)
+    await _ask_to_publish(landing, plan.fresh)
+    await live.owner.run(live.store.give, [plan.tree, *plan.onto])
+    hooks = await hooks_of(terminal, live.worktree, _hooks_in_question(landing))
+    if hooks:
+        return await _publish_with_hooks(landing, plan, message, hooks)
+    made = await commit(live, terminal, _draft(landing, plan, message))
+    await target.push(live, terminal, made, verify=landing.verify)
+    return _Made(made, plan)
+
+
+def _draft(landing: _Landing, plan: Plan, message: str) -> Draft:
+    return Draft(plan.tree, plan.onto, message, trailers_for(landing.mine.shared, plan.others))
+
+
+def _hooks_in_question(landing: _Landing) -> frozenset[str]:
+    """Return the names of the hooks that would run."""
+    published = {"pre-push"} if landing.target.remote is not None else set()
+    return (COMMIT_HOOKS | {"post-commit"} | published) - (frozenset() if landing.verify else UNVERIFIED)
+
+
+async def _publish_with_hooks(landing: _Landing, plan: Plan, message: str, hooks: Hooks) -> _Made:
+    """Publish a plan; while the user's hooks run, files, index and HEAD are as the commit has them."""
+    if hooks & COMMIT_HOOKS:
+        await _ask_to_run_changed_hooks(landing, plan)
+    if not await _needs_scene(landing, plan, hooks):
+        with tempfile.TemporaryDirectory(prefix="commit-", dir=landing.live.scratch) as folder:
+            path = os.path.join(folder, "index")
+            await landing.live.owner.run(_write_index, landing.live, plan.tree, path)
+            made, plan = await _committed(landing, plan, message, hooks, path)
+        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
+        return _Made(made, plan, hooks)
+    scene = await set_scene(landing.live, landing.mine, plan.tree, plan.onto, landing.both)
+    try:
+        path = name_in_git_dir(landing.live.worktree, "index")
+        made, final = await _committed(landing, plan, message, hooks, path)
+        scene = await move_on(landing.live, scene, made, clean=final.tree == plan.tree)
+        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
+    except BaseException:
+        await _tell_put_back(landing, await put_back(landing.live, scene, landing.both))
+        raise
+    return _Made(made, final, hooks, scene)
+
+
+async def _needs_scene(landing: _Landing, plan: Plan, hooks: Hooks) -> bool:
+    """Return whether hooks would see other files, or another HEAD, than the commit has."""
+    head = await landing.live.owner.run(landing.live.worktree.head)
+    files = await landing.live.owner.run(landing.live.store.objects.commit, landing.mine.shared)
+    matches = files.tree == plan.tree and (head.commit,) == plan.onto
+    from_elsewhere = "post-commit" in hooks and head.branch != landing.target.ref
+    return "pre-push" in hooks or from_elsewhere or (not matches and bool(hooks & COMMIT_HOOKS))
+
+
+def _write_index(live: Live, tree: str, path: str) -> None:
+    """Write an index at a tree, as `git commit --all` gives it to hooks, to a file beside the user's own."""
+    data = index.at_commit(live.worktree, tree, hidden=index.hidden_paths(live.worktree))
+    with open(path, "xb") as out:
+        out.write(data)
+
+
+async def _committed(landing: _Landing, plan: Plan, message: str, hooks: Hooks, index_file: str) -> tuple[str, Plan]:
+    """Return the commit that a plan and the hooks make, and the plan with what they changed."""
+    live, terminal = landing.live, landing.terminal
+    environment = await commit_environment(terminal, live.worktree, index_file)
+    if "pre-commit" in hooks:
+        tree = await run_pre_commit(terminal, live.worktree, environment)
+        plan = await _checked(landing, plan, tree)
+    return await commit(live, terminal, _draft(landing, plan, message), hooks=hooks, environment=environment), plan
+
+
+async def _checked(landing: _Landing, plan: Plan, tree: str) -> Plan:
+    """Return the plan with the tree that the pre-commit hook made, without what must not leave this machine."""
+    live = landing.live
+    if tree == plan.tree:
+        return plan
+    stays = await live.owner.run(_stays_here, live, plan.tree, tree, landing.mine)
+    if stays:
+        listed = ", ".join(f"{printable(path)} ({reason})" for path, reason in sorted(stays.items()))
+        await landing.terminal.say(f"left out of the commit, though the pre-commit hook added it: {listed}")
+        tree = await live.owner.run(_without, live, plan.tree, tree, stays)
+        await live.owner.run(live.store.give, [tree])
+    await live.owner.run(_check_resolved, live, plan.onto[0], tree)
+    await _ask_to_publish(landing, await live.owner.run(_added, live, plan, tree))
+    return replace(plan, tree=tree)
+
+
+def _stays_here(live: Live, planned: str, tree: str, mine: Snapshot) -> dict[str, str]:
+    """Return what a hook added that was withheld or would be, by path with the reason."""
+    objects = live.store.objects
+    reasons = withheld_paths(objects, planned, tree)
+    for path, before, after in objects.difference(planned, tree):
+        if after is None or path in reasons:
+            continue
+        if after.mode == SUBMODULE and before is None:
+            reasons[path] = "a repository of its own"
+        elif objects.entry(mine.tree, path) != objects.entry(objects.commit(mine.shared).tree, path):
+            reasons[path] = "withheld"
+    return reasons
+
+
+def _added(live: Live, plan: Plan, tree: str) -> list[str]:
+    """Return the files that a hook's tree has and neither the plan nor the shared branch: new ones, staged by it."""
+    objects = live.store.objects
+    shared = objects.commit(plan.onto[0]).tree
+    added = [
+        path for path, before, after in objects.difference(plan.tree, tree) if before is None and after is not None
+    ]
+    return sorted(path for path in added if objects.entry(shared, path) is None)
+
+
+def _without(live: Live, planned: str, tree: str, paths: Collection[str]) -> str:
+    objects = live.store.objects
+    return objects.splice(tree, {path: objects.entry(planned, path) for path in paths})
+
+
+async def _ask_to_run_changed_hooks(landing: _Landing, plan: Plan) -> None:
+    """Ask before hooks run that came with other people's commits: as with `git pull`, they are code that runs here."""
+    folder = await changed_hooks(landing.live, landing.terminal, landing.mine.tree, plan.tree)
+    if folder is None:
+        return
+    name = landing.target.name
+    await landing.terminal.say(f"{name} changes the hooks in {printable(folder)}")
+    if not await landing.terminal.confirm("Run them as they are there?"):
+        raise NotPossibleNow(f"nothing was landed: you did not want to run the hooks of {name}")
+
+
+async def _tell_put_back(landing: _Landing, back: PutBack) -> None:
+    if back.edits.paths:
+        root = landing.live.worktree.root
+        command = back.edits.command(root, os.path.realpath(landing.live.cwd or root))
+        listed = ", ".join(map(printable, back.edits.paths))
+        await landing.terminal.say(
+            f"edits made while it landed do not fit your files in {listed}; `{command}` brings them here"
+        )
 
 
 def _check_resolved(live: Live, onto: str, tree: str) -> None:
@@ -119,7 +313,7 @@ def _check_resolved(live: Live, onto: str, tree: str) -> None:
     objects = live.store.objects
     for path, before, after in objects.difference(objects.commit(onto).tree, tree):
         if _is_marked(objects, after) and not _is_marked(objects, before):
-            raise NotPossibleNow(f"{path} still has conflict markers; mend them before it lands", path=path)
+            raise NotPossibleNow(f"{path} still has conflict markers; resolve them before it lands", path=path)
 
 
 def _is_marked(objects: Objects, entry: Entry | None) -> bool:
@@ -131,45 +325,25 @@ def _is_marked(objects: Objects, entry: Entry | None) -> bool:
 def _onto(
     live: Live, target: Target, remote_tip: str | None, local_tip: str | None, landed: Sequence[str]
 ) -> list[str]:
-    """Return what the landed commit stands on: the remote's tip, or without a remote the newest that anybody landed."""
+    """Return the parents of the landed commit: the remote's tip, or without a remote the newest that anybody landed."""
     if target.remote is not None and remote_tip is not None:
         return [remote_tip]
     shared = [] if target.remote is not None else list(landed)
     onto = newest(live.store, [*([local_tip] if local_tip else []), *shared])
     if not onto:
-        raise NotPossibleNow(
-            f"there is no branch {target.name} to land on",
-            branch=target.name,
-            hint=NAME_IT,
-        )
+        raise NotPossibleNow(f"there is no branch {target.name} to land on", branch=target.name, hint=NAME_IT)
     return onto
 
 
-async def _merged(live: Live, target: Target, onto: str, theirs: str, both: Both) -> tuple[str, Merged]:
-    """Return a commit of the store with both, and how it was merged; LandConflict where that takes a human."""
-    merged = await merge_commits(live, onto, theirs, both)
-    if merged.conflicts:
-        listed = ", ".join(merged.conflicts[:3]) + (" …" if len(merged.conflicts) > 3 else "")
-        raise LandConflict(
-            f"your work conflicts with {target.name} in {listed}; nothing was landed",
-            branch=target.name,
-            paths="\n".join(merged.conflicts),
-        )
-    author = live.branch.author
-    made = await live.owner.run(live.store.objects.write_commit, merged.tree, [onto, theirs], author, 0, "merge\n")
-    return made, merged
-
-
-async def _show_new_files(live: Live, terminal: Terminal, target: Target, onto: str, tree: str) -> None:
+async def _ask_to_publish(landing: _Landing, fresh: Sequence[str]) -> None:
     """Show the untracked files that would be published for the first time, and go on only when that is wanted."""
-    new = await live.owner.run(_new_files, live, onto, tree)
-    if not new:
+    if not fresh:
         return
-    count = f"{len(new)} untracked file{'s' if len(new) > 1 else ''}"
-    shown = [f"  {printable(path)}" for path in new[:SHOWN]]
-    shown += [f"  and {len(new) - SHOWN} more"] if len(new) > SHOWN else []
-    await terminal.say("\n".join([f"{count} would be published for the first time:", *shown]))
-    if not await terminal.confirm(f"Publish {'them' if len(new) > 1 else 'it'} on {target.name}?"):
+    count = f"{len(fresh)} untracked file{'s' if len(fresh) > 1 else ''}"
+    shown = [f"  {printable(path)}" for path in fresh[:SHOWN]]
+    shown += [f"  and {len(fresh) - SHOWN} more"] if len(fresh) > SHOWN else []
+    await landing.terminal.say("\n".join([f"{count} would be published for the first time:", *shown]))
+    if not await landing.terminal.confirm(f"Publish {'them' if len(fresh) > 1 else 'it'} on {landing.target.name}?"):
         raise NotPossibleNow("nothing was landed: you did not want to publish untracked files")
 
 
@@ -182,78 +356,116 @@ def _new_files(live: Live, onto: str, tree: str) -> list[str]:
     return sorted(path for path in new - tracked if objects.entry(head, path) is None)
 
 
-async def _arrive(live: Live, terminal: Terminal, target: Target, mine: Snapshot, made: _Made, both: Both) -> Landed:
+async def _arrive(landing: _Landing, made: _Made) -> Landed:
     """Let the local branch, and where it is checked out here HEAD, index and files, follow what was published."""
-    for _ in range(TRIES):
-        now = await live.save()
-        placed = await _files_then(live, mine, now, made, both)
-        try:
-            kept = await live.owner.run(_follow, live, target, made, now, placed)
-            break
-        except Disturbed:
-            continue
-    else:
-        raise NotPossibleNow(f"{made.commit[:7]} is on {target.name}; here files keep changing: run `bough land` again")
+    live, target = landing.live, landing.target
+    head = await live.owner.run(live.worktree.head)
+    here = head.branch == target.ref
+    if not here:
+        await _after_commit(landing, made)
     try:
-        await run_hook(terminal, live.worktree.root, "post-commit", [], {})
-    except HookRefused as refused:
-        await terminal.say(f"landed; but {refused.message}")
+        kept, conflicts = await _follow_steadily(landing, made)
+    except BaseException:
+        if made.scene is not None:
+            await put_back(live, made.scene, landing.both)
+        raise
+    if here:
+        await _after_commit(landing, made)
     return Landed(
         commit=made.commit,
         branch=target.name,
         remote=target.remote,
-        others=made.others,
+        others=made.plan.others,
         kept=short(kept) if kept is not None else None,
-        files=made.files,
-        conflicts=tuple(placed.conflicts),
-        new=made.new,
+        files=made.plan.files,
+        conflicts=conflicts,
+        new=made.plan.commit is None,
+        still_on=None if here else short(head.branch) if head.branch is not None else head.commit,
     )
 
 
-async def _files_then(live: Live, mine: Snapshot, now: Snapshot, made: _Made, both: Both) -> Merged:
-    """Return how my files look on the landed commit: what is withheld stays, and what I saved meanwhile comes along."""
-
-    def beside() -> str:
-        objects = live.store.objects
-        withheld = objects.difference(objects.commit(mine.shared).tree, mine.tree)
-        own: dict[str, Entry | None] = {path: entry for path, _, entry in withheld}
-        tree = objects.splice(objects.commit(made.commit).tree, own)
-        return objects.write_commit(tree, [mine.oid], live.branch.author, 0, "landed\n")
-
-    return await merge_commits(live, now.oid, await live.owner.run(beside), both)
+async def _after_commit(landing: _Landing, made: _Made) -> None:
+    if "post-commit" in made.hooks:
+        worktree = landing.live.worktree
+        environment = await commit_environment(landing.terminal, worktree, name_in_git_dir(worktree, "index"))
+        try:
+            await run_hook(landing.terminal, worktree, "post-commit", [], environment)
+        except HookRefused as refused:
+            await landing.terminal.say(f"landed; but {refused.message}")
 
 
-def _follow(live: Live, target: Target, made: _Made, now: Snapshot, placed: Merged) -> str | None:
-    """Move the local branch, and all that stands on it; return the branch that keeps what did not land."""
+async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
+    for _ in range(TRIES):
+        with suppress(Disturbed):
+            return await _follow(landing, made)
+    raise NotPossibleNow(
+        f"{made.commit[:7]} is on {landing.target.name}; here files keep changing: run `bough land` again"
+    )
+
+
+async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
+    """Move the local branch, and all that stands on it.
+
+    Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
+    """
+    live, scene = landing.live, made.scene
+    moves, kept = await live.owner.run(_moves, live, landing.target, made)
+    here = (await live.owner.run(live.worktree.head)).branch == landing.target.ref
+    if scene is not None and not here:
+        await _tell_put_back(landing, await put_back(live, scene, landing.both, landed=moves))
+        return kept, ()
+    now = await live.save()
+    if not here:
+        change = Change(kind=KIND, picture=Picture(now.tree), said=_said(landing), refs=moves, given=[made.commit])
+        await live.owner.run(carry_out, live, change, now, lambda: now)
+        return kept, ()
+    tree = await live.owner.run(lambda: live.store.objects.commit(made.commit).tree)
+    placed = await files_on(live, landing.mine, now, tree, landing.both, scene.base if scene is not None else None)
+    await live.owner.run(_follow_here, landing, made, now, placed, moves)
+    return kept, tuple(placed.conflicts)
+
+
+def _moves(live: Live, target: Target, made: _Made) -> tuple[Moves, str | None]:
+    """Return how the local branch moves, and the new branch that keeps what of it did not land."""
     old = commit_of(live.worktree, target.ref)
-    here = live.worktree.head().branch == target.ref
+    if old is None:
+        return {}, None
+    moves: dict[str, tuple[str | None, str | None]] = {target.ref: (old, made.commit)}
+    way = made.scene.deed.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
+    own = way[0] if old in way else old
+    if own is None or live.store.is_ancestor(own, made.commit):
+        return moves, None
+    kept = free_branch(live.worktree, "landed", target.name)
+    return moves | {kept: (None, own)}, kept
+
+
+def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, moves: Moves) -> None:
+    """Let files and index follow the branch that HEAD is on."""
+    live = landing.live
     hidden = index.hidden_paths(live.worktree)
-    refs: dict[str, tuple[str | None, str | None]] = {target.ref: (old, made.commit)} if old is not None else {}
-    kept = None
-    if old is not None and not live.store.is_ancestor(old, made.commit):
-        kept = free_branch(live.worktree, "landed", target.name)
-        refs[kept] = (None, old)
 
     def index_there() -> bytes:
         data = index.at_commit(live.worktree, made.commit, hidden=hidden)
         return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
 
     change = Change(
-        kind="land",
-        picture=Picture(placed.tree if here else now.tree),
-        said=f"bough: land on {target.name}",
-        refs=refs,
-        index=index_there if here else None,
+        kind=KIND,
+        picture=Picture(placed.tree),
+        said=_said(landing),
+        refs=moves,
+        index=index_there,
         given=[made.commit, *(stage.entry.oid for stage in placed.stages)],
         spared=hidden,
+        continues=made.scene.deed if made.scene is not None else None,
     )
+    event = f"{KIND} {landing.target.name}"
 
     def record() -> Snapshot:
-        event = f"land {target.name}"
-        if not here:
-            return now
         return live.branch.record(placed.tree, made.commit, event, since=now.tree, contains=[made.commit])
 
     live.store.arrive(made.commit)
     carry_out(live, change, now, record)
-    return kept
+
+
+def _said(landing: _Landing) -> str:
+    return f"bough: {KIND} on {landing.target.name}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import tempfile
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bough_daemon.errors import BadUsage, GitFailed, NotPossibleNow, PushRefused
 from bough_daemon.heads import BRANCHES, commit_of, short
+from bough_daemon.hooks import refusal
 from bough_daemon.live import Live
 from bough_daemon.store import Store
 from bough_daemon.terminal import Terminal
@@ -17,6 +22,10 @@ from bough_daemon.worktree import Worktree
 SETTINGS = ".bough.toml"
 DEFAULT_BRANCH, DEFAULT_REMOTE = "main", "origin"
 NAME_IT = 'Name the shared branch in .bough.toml: `[land]`, `branch = "…"`.'
+PROTECTED = re.compile(
+    r"protected|GH006|GH013|rule violation|not allowed to push|TF40\d{4}|pull request|merge request|code review",
+    re.IGNORECASE,
+)
 RETRY = (
     "fetch first",
     "non-fast-forward",
@@ -90,23 +99,40 @@ class Target:
             raise GitFailed(f"fetching from {self.remote} failed: {fetched.errors.strip()}", output=fetched.errors)
         return tip
 
-    async def push(self, live: Live, terminal: Terminal, commit: str) -> None:
-        """Publish a commit on the remote's branch; raise PushRefused, or RemoteMoved where another push came first."""
+    async def push(self, live: Live, terminal: Terminal, commit: str, *, verify: bool = True) -> None:
+        """Publish a commit on the remote's branch; `verify`: run the pre-push hook.
+
+        Raise PushRefused, RemoteMoved where another push came first, or HookRefused.
+        """
         if self.remote is None:
             return
-        command = ["git", "push", "--porcelain", self.remote, f"{commit}:{self.theirs}"]
-        pushed = await terminal.run(command, live.worktree.root)
-        if pushed.code == 0:
-            return
-        lines = pushed.output.decode(errors="replace").splitlines()
-        refused = next((line.split("\t")[-1] for line in lines if line.startswith("!")), "")
+        command = ["git", "push", "--porcelain", *([] if verify else ["--no-verify"])]
+        command += [self.remote, f"{commit}:{self.theirs}"]
+        with tempfile.TemporaryDirectory(prefix="push-", dir=live.scratch) as folder:
+            trace = os.path.join(folder, "trace")
+            pushed = await terminal.run(command, live.worktree.root, {"GIT_TRACE2_EVENT": trace})
+            if pushed.code == 0:
+                return
+            refused_here = _pre_push_failed(trace)
+        told = [line.strip() for line in pushed.errors.splitlines()]
+        told = [line for line in told if line and not line.startswith("error: failed to push")]
+        output = pushed.output.decode(errors="replace").splitlines()
+        if refused_here:
+            raise refusal("pre-push", "\n".join([*output, *told]))
+        refused = next((line.split("\t")[-1] for line in output if line.startswith("!")), "")
         if await self._arrived(live, terminal, commit):
             return  # the answer was lost on the way back
         kind = RemoteMoved if any(word in refused for word in RETRY) else PushRefused
         # What the remote says is padded to wipe a line of progress; that the push failed is known by now.
-        told = [line.strip() for line in pushed.errors.splitlines()]
-        said = "\n".join(line for line in (refused, *told) if line and not line.startswith("error: failed to push"))
-        raise kind(f"{self.remote} refused the push to {self.name}: {said}", remote=self.remote, output=said)
+        said = "\n".join(line for line in (refused, *told) if line)
+        hint = {"hint": self._way_round(commit)} if kind is PushRefused and PROTECTED.search(said) else {}
+        raise kind(f"{self.remote} refused the push to {self.name}: {said}", remote=self.remote, output=said, **hint)
+
+    def _way_round(self, commit: str) -> str:
+        return (
+            f"{self.name} takes no direct push. Push the same commit to a branch of your own and open a request: "
+            f"`git push {self.remote} {commit[:10]}:{BRANCHES}NAME`."
+        )
 
     async def _arrived(self, live: Live, terminal: Terminal, commit: str) -> bool:
         asked = await terminal.run(["git", "ls-remote", "--heads", str(self.remote), self.theirs], live.worktree.root)
@@ -235,6 +261,16 @@ async def _heads(live: Live, terminal: Terminal, remote: str) -> tuple[list[str]
 
 def _no_answer(remote: str, said: str) -> GitFailed:
     return GitFailed(f"{remote} does not answer: {said.strip()}", output=said)
+
+
+def _pre_push_failed(trace: str) -> bool:
+    """Return whether git's own record of a push (trace2, by line) says that it ended with the pre-push hook."""
+    with suppress(FileNotFoundError), open(trace, "rb") as source:
+        events = [json.loads(line) for line in source]
+        hooks = {(one["sid"], one["child_id"]) for one in events if one.get("hook_name") == "pre-push"}
+        ends = [one for one in events if one["event"] == "child_exit" and (one["sid"], one["child_id"]) in hooks]
+        return any(one["code"] != 0 for one in ends)
+    return False
 
 
 def newest(store: Store, commits: Sequence[str]) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bough_daemon.errors import (
@@ -18,6 +20,7 @@ from bough_daemon.errors import (
 )
 from bough_daemon.landing import Landed, land
 from bough_daemon.merging import merge
+from bough_daemon.terminal import Finished
 from bough_daemon.undo import undo
 
 from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both
@@ -64,6 +67,18 @@ def hook(here: Desk, name: str, script: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text("#!/bin/sh\n" + script)
     path.chmod(0o755)
+
+
+def before_push(here: Desk, happens: Callable[[], object]) -> None:
+    """Let something happen while each push is on its way."""
+    real = here.terminal.run
+
+    async def run(arguments: Sequence[str], *rest: Any, **named: Any) -> Finished:
+        if arguments[:2] == ["git", "push"]:
+            happens()
+        return await real(arguments, *rest, **named)
+
+    here.terminal.run = run  # type: ignore[method-assign]
 
 
 def state(here: Desk) -> dict[str, object]:
@@ -135,7 +150,7 @@ def test_a_failing_hook_changes_nothing(here: Desk, name: str) -> None:
     hook(here, name, "echo no luck >&2\nexit 1\n")
     write_files(here.root, {"a.txt": b"mine\n"})
     before, there = state(here), remote_main(here)
-    with pytest.raises(PushRefused if name == "pre-push" else HookRefused, match="no luck"):
+    with pytest.raises(HookRefused, match=f"the {name} hook refused: no luck"):
         do_land(here)
     assert (state(here), remote_main(here)) == (before, there)
 
@@ -252,18 +267,10 @@ def test_a_shared_branch_that_is_checked_out_elsewhere_is_left_alone(here: Desk,
 
 def test_the_loser_of_a_race_fetches_merges_and_tries_again(here: Desk) -> None:
     write_files(here.root, {"a.txt": b"one\ntwo\nthree\nfour\nMINE\n"})
-    real, races = here.terminal.run, 0
-
-    async def run(arguments: list[str], *rest: object, **named: object) -> object:
-        nonlocal races
-        if arguments[:2] == ["git", "push"] and races < 2:
-            races += 1
-            push_from_colleague(here, {f"race{races}.txt": b"r\n"})
-        return await real(arguments, *rest, **named)  # type: ignore[arg-type]
-
-    here.terminal.run = run  # type: ignore[method-assign, assignment]
+    races = iter(["1", "2"])
+    before_push(here, lambda: [push_from_colleague(here, {f"race{race}.txt": b"r\n"}) for race in islice(races, 1)])
     landed = do_land(here)
-    assert races == 2
+    assert not list(races)
     assert remote_main(here) == landed.commit
     assert git(here.root, "rev-list", "--count", "main") == "4"
     assert git(here.root, "status", "--porcelain") == ""
@@ -289,27 +296,19 @@ def test_two_who_land_at_once_both_land(here: Desk) -> None:
 
 def test_a_race_that_is_always_lost_is_told(here: Desk) -> None:
     write_files(here.root, {"a.txt": b"mine\n"})
-    real, races = here.terminal.run, 0
-
-    async def run(arguments: list[str], *rest: object, **named: object) -> object:
-        nonlocal races
-        if arguments[:2] == ["git", "push"]:
-            races += 1
-            push_from_colleague(here, {f"race{races}.txt": b"r\n"})
-        return await real(arguments, *rest, **named)  # type: ignore[arg-type]
-
-    here.terminal.run = run  # type: ignore[method-assign, assignment]
+    races = iter(range(10))
+    before_push(here, lambda: push_from_colleague(here, {f"race{next(races)}.txt": b"r\n"}))
     before = everything(here.root)
     with pytest.raises(PushRefused):
         do_land(here)
-    assert races == 3
+    assert next(races) == 3
     assert everything(here.root) == before
 
 
 def test_what_is_saved_while_it_lands_is_merged_in(here: Desk) -> None:
     push_from_colleague(here, {"a.txt": b"THEIRS\ntwo\nthree\nfour\nfive\n"})
     write_files(here.root, {"d/b.txt": b"mine\n"})
-    hook(here, "pre-push", 'printf "one\\ntwo\\nthree\\nfour\\nLATE\\n" > a.txt\n')
+    before_push(here, lambda: write_files(here.root, {"a.txt": b"one\ntwo\nthree\nfour\nLATE\n"}))
     do_land(here)
     assert (here.root / "a.txt").read_bytes() == b"THEIRS\ntwo\nthree\nfour\nLATE\n"
     assert git(here.root, "status", "--porcelain") == " M a.txt".strip()
@@ -319,7 +318,7 @@ def test_what_is_saved_while_it_lands_is_merged_in(here: Desk) -> None:
 def test_what_is_saved_while_it_lands_and_clashes_is_a_conflict(here: Desk) -> None:
     push_from_colleague(here, {"a.txt": b"THEIRS\n"})
     write_files(here.root, {"d/b.txt": b"mine\n"})
-    hook(here, "pre-push", "echo LATE > a.txt\n")
+    before_push(here, lambda: write_files(here.root, {"a.txt": b"LATE\n"}))
     assert do_land(here).conflicts == ("a.txt",)
     assert git(here.root, "status", "--porcelain") == "UU a.txt"
     check_whole(here.root)
