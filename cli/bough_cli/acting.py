@@ -9,16 +9,23 @@ from collections.abc import Mapping
 from json import loads
 
 import typer
+from bough_daemon.errors import NotPossibleNow
 from bough_daemon.git import unbound
 from bough_daemon.report import Act
+from bough_daemon.worktree import live_root
 
 from bough_cli import output
 from bough_cli.connection import connect, here
 from bough_cli.failure import CONFLICTS
 
+INSIDE = "BOUGH_INSIDE"  # set for what a command runs: its name, and the top folder that it works on
+
 
 class Terminal:
     """The terminal that the command was typed in. Programs run as if the user had started them here."""
+
+    def __init__(self, command: str) -> None:
+        self._inside = f"{command} {live_root(here())}"
 
     def say(self, text: str) -> None:
         """Show a line."""
@@ -35,7 +42,7 @@ class Terminal:
         done = subprocess.run(
             arguments,
             cwd=directory,
-            env=unbound(os.environ) | dict(environment),
+            env=unbound(os.environ) | dict(environment) | {INSIDE: self._inside},
             input=stdin,
             capture_output=True,
             check=False,
@@ -43,10 +50,21 @@ class Terminal:
         return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 
+def check_outside(command: str) -> None:
+    """Raise NotPossibleNow in a hook of a command that is at work on this working tree: both would wait for ever."""
+    running, _, root = os.environ.get(INSIDE, "").partition(" ")
+    if running and root == live_root(here()):
+        raise NotPossibleNow(
+            f"this is run by a hook of `bough {running}`, which is still at work here",
+            hint=f"A hook cannot run `bough {command}`; `bough status`, `save`, `log`, `git` and their like it can.",
+        )
+
+
 def act(command: str, options: dict[str, str] | None = None, paths: list[str] | None = None, *, json: bool) -> None:
     """Run a command in the daemon and show how it ended; exit with 3 where it left conflicts."""
+    check_outside(command)
     with connect() as daemon:
-        done = daemon.act(Act(here(), command, options or {}, paths or []), Terminal())
+        done = daemon.act(Act(here(), command, options or {}, paths or []), Terminal(command))
     if json:
         output.as_json(loads(done.report))
     else:

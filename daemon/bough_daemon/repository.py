@@ -164,8 +164,8 @@ class Repository:
 
     async def status(self, session: Session) -> Status:
         """Return where a working tree stands, and its teammates."""
-        ended = await notice_switch(self.live(session))
-        if ended is not None:
+        # A command that waits for a hook of the user's has moved HEAD for it, and has not come to its end.
+        if not session.is_acting and await notice_switch(self.live(session)) is not None:
             session.announce()
         told = await self.owner.run(self._status, session, self.sync.teammates())
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
@@ -180,7 +180,7 @@ class Repository:
         assert tip is not None
         withheld = session.branch.withheld | session.snapshots.unreadable
         live = self.live(session)
-        broken, hop = journal_of(live).interrupted(), hop_now(live)
+        broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
         return Status(
             repository=session.worktree.root,
             member=self.member,

@@ -45,7 +45,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class PutBack:
-    """All is as before. `snapshot`: the newest on my branch. `edits`: those that fit only what was placed, on record."""
+    """All is as before. `snapshot`: the newest on my branch. `edits`: those that only fit what was placed; recorded."""
 
     snapshot: Snapshot
     edits: Edits

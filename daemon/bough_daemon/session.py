@@ -131,6 +131,11 @@ class Session:
             finally:
                 self.announce()
 
+    @property
+    def is_acting(self) -> bool:
+        """Whether a command is changing the files right now."""
+        return self._commands.locked()
+
     def announce(self) -> None:
         """Tell of the branch's tip where it has not been told yet."""
         tip = self.branch.tip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,28 @@ def test_what_a_surrounding_hook_says_of_its_repository_is_not_taken_for_this_on
     assert bob.bough("git", "log", "-1", "--format=%H") == commit
     assert bob.bough("git", "status", "--porcelain") == ""
     assert git(tmp_path / "other", "for-each-ref") == before
+
+
+def test_a_hook_may_call_bough_but_no_command_that_waits_for_it(bob: Member, tmp_path: Path) -> None:
+    bough = f"'{sys.executable}' -P -m bough_cli"
+    hook = bob.tree / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f"#!/bin/sh\nexec > '{tmp_path}/seen'\n"
+        f"{bough} status --json && {bough} save --json && {bough} log --json && {bough} git log -1 --format=%s main\n"
+        f"{bough} merge bob 2>&1; echo $?\n{bough} land -m x 2>&1; echo $?\n{bough} undo 2>&1; echo $?\n"
+    )
+    hook.chmod(0o755)
+    git(tmp_path, "clone", "-q", "remote.git", "other")
+    write_files(tmp_path / "other", {"theirs.txt": b"t\n"})
+    git(tmp_path / "other", "add", "--all")
+    git(tmp_path / "other", "commit", "-qm", "theirs")
+    git(tmp_path / "other", "push", "-q")
+    write_files(bob.tree, {"a.txt": b"mine\n"})
+    bob.bough("land", "-m", "mine")
+    seen = (tmp_path / "seen").read_text()
+    assert json.loads(seen.splitlines()[0])["state"] == "live"
+    assert seen.count("this is run by a hook of `bough land`") == 3
+    assert [line for line in seen.splitlines() if line in ("0", "1", "theirs")] == ["theirs", "1", "1", "1"]
+    assert bob.told("status")["state"] == "live"
+    assert bob.git("status", "--porcelain") == ""
