@@ -222,3 +222,12 @@ def test_restore_goes_back_one_edit_after_the_other_and_says_from_when(alice: Me
     alice.bough("undo")
     alice.bough("undo")
     assert (alice.tree / "f").read_bytes() == b"3"
+
+
+def test_forgetting_uninstalls_the_merge_tool_here(alice: Member) -> None:
+    config = (alice.tree / ".git/config").read_bytes()
+    alice.bough("up")
+    alice.bough("merge-tool", "install")
+    alice.bough("down", "--forget", "--yes")
+    assert (alice.tree / ".git/config").read_bytes() == config
+    assert not (alice.tree / ".git/info/attributes").exists()

@@ -13,6 +13,8 @@ from bough_daemon.launch import ensure_running, is_running, wait_until_ended
 from bough_cli import output
 from bough_cli.connection import connect, here, home
 
+from .merge_tool import uninstalled
+
 
 def down(
     everything: Annotated[bool, typer.Option("--all", help="End the daemon with all it serves.")] = False,
@@ -29,6 +31,8 @@ def down(
         ensure_running(home())
     with connect() as daemon:
         daemon.down(here(), forget)
+    if forget:
+        uninstalled("--local")
     output.talk(
         "Every trace of Bough here is gone." if forget else "No longer live here; `bough up` goes on from here."
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from bough_daemon.errors import BoughError
+from bough_daemon.report import printable
 from bough_merge import merge_file as merge
 
 from bough_cli.failure import show
@@ -25,6 +26,9 @@ def merge_driver(
     theirs: Annotated[Path, typer.Argument(help="%B, their version.")],
     marker_size: Annotated[int, typer.Argument(help="%L, the length of conflict markers.")] = 7,
     path: Annotated[str, typer.Argument(help="%P, the path in the repository.")] = "",
+    conflict_code: Annotated[
+        int, typer.Option("--conflict-code", min=1, max=127, help="What to exit with where conflicts are left.")
+    ] = CONFLICTS_LEFT,
 ) -> None:
     """Merge one file for Git."""
     try:
@@ -35,8 +39,10 @@ def merge_driver(
         raise typer.Exit(FAILED) from refused
     name = path or ours.name
     result = merge(contents[0], contents[1], contents[2], name, marker_size=max(marker_size, 1), settings=settings)
-    ours.write_bytes(result.content)
     for line in spoken(name, result):
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
+    merged = ours.with_name(f"{ours.name}.merged")
+    merged.write_bytes(result.content)
+    merged.replace(ours)  # last and at once, so that a driver that failed has changed nothing
     if not result.clean:
-        raise typer.Exit(CONFLICTS_LEFT)
+        raise typer.Exit(conflict_code)
