@@ -47,10 +47,11 @@ class Typed:
             return None
         if found := self._vocabulary.beginnings(left):
             return found
-        # A character that takes several tokens: they are the only ones, one after another.
+        # A character that takes several tokens: they are the only ones, one after another. One character, that of a
+        # broken encoding, does not show in a text that it ends: it is written when they all are.
         spelled = self._vocabulary.encode(left)
         done = next(size for size in range(len(written) + 1) if self._vocabulary.decode(written[:size]) == text)
-        return spelled[len(written) - done :][:1]
+        return spelled[len(written) - done :][:1] or None
 
     def without(self, text: str) -> str:
         """Return what of an answer's text comes after the cursor."""

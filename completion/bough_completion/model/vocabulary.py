@@ -54,10 +54,18 @@ class Vocabulary:
 
     @cached_property
     def _sorted(self) -> tuple[list[str], list[int]]:
-        """Every token by its text, but those that are markers or a part of a character."""
+        """Every token by its text, but those that are markers or a part of a character.
+
+        Not all markers are called special: Qwen's for filling in are not. What else is added to a vocabulary is blanks.
+        """
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)
         texts = self._tokenizer.decode_batch([[number] for number in range(size)], skip_special_tokens=True)
-        known = sorted((text, number) for number, text in enumerate(texts) if text and REPLACEMENT not in text)
+        added = self._tokenizer.get_added_tokens_decoder()
+        known = sorted(
+            (text, number)
+            for number, text in enumerate(texts)
+            if text and REPLACEMENT not in text and (number not in added or text.isspace())
+        )
         return [text for text, _ in known], [number for _, number in known]
 
     def id_of(self, marker: str) -> int:

@@ -18,7 +18,7 @@ from bough_completion.model.runtime import Settings, Stop
 from bough_completion.model.session import Session
 from bough_completion.model.template import TEMPLATES, Prompt
 from bough_completion.model.typed import Typed
-from bough_completion.model.vocabulary import Vocabulary
+from bough_completion.model.vocabulary import REPLACEMENT, Vocabulary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +37,9 @@ def with_words(source: Path, target: Path) -> None:
     told = json.loads(source.read_text())
     alphabet = bytes_to_letters()
     known, merges = told["model"]["vocab"], list[list[str]]()
-    number = 1 + max([*known.values(), *(each["id"] for each in told["added_tokens"])])
+    # A marker that the model's own vocabulary lacks would get the next free number instead of its own.
+    known |= {each["content"]: each["id"] for each in told["added_tokens"]}
+    number = 1 + max(known.values())
     for word in WORDS:
         letters = [alphabet[byte] for byte in word.encode()]
         for size in range(2, len(letters) + 1):
@@ -114,7 +116,7 @@ def test_what_tokenizers_do_not_cut_is_left_to_the_answer(
     assert (found.stable, found.rest) == (stable, rest) or (found.stable + forced, found.rest) == (typed, "")
 
 
-@given(st.text(st.sampled_from("self.pricn t(=x_1grüö語\t"), max_size=30), st.data())
+@given(st.text(st.sampled_from("self.pricn t(=x_1grüö語\t<|\ufffd"), max_size=30), st.data())
 def test_whatever_is_chosen_of_what_is_allowed_spells_what_was_typed(
     words: Vocabulary, typed: str, data: st.DataObject
 ) -> None:
@@ -122,9 +124,14 @@ def test_whatever_is_chosen_of_what_is_allowed_spells_what_was_typed(
     while (allowed := found.allowed(written)) is not None:
         assert allowed
         written.append(data.draw(st.sampled_from(list(allowed))))
-    spelled = found.stable + words.decode(found.forced) + words.decode(written)
-    assert spelled.startswith(typed)
+    spelled = found.stable + words.decode([*found.forced, *written])
+    assert spelled.startswith(typed.rstrip(REPLACEMENT))
     assert found.without(words.decode(written)) == spelled[len(typed) :]
+
+
+def test_a_marker_is_never_how_a_word_goes_on(words: Vocabulary) -> None:
+    for typed in ("<", "<|", "<|fim_"):
+        assert not {words.id_of(each) for each in TEMPLATES["qwen"].markers} & set(words.beginnings(typed))
 
 
 def expected(model: Path, prompt: Prompt, template: str | None, words: Vocabulary, limit: int) -> str:
