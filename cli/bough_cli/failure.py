@@ -48,6 +48,14 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.HookRefused: (NOT_NOW, "Mend what the hook complains about, then try again."),
     errors.PushRefused: (NOT_NOW, "Nothing was changed here. See what the remote says, then try again."),
     errors.LandConflict: (NOT_NOW, "Run `git pull` or `bough merge`, mend the conflict, then land again."),
+    errors.WouldRemove: (
+        NOT_NOW,
+        "Look at it with `bough merge --preview` or `bough git diff`; `--yes` does it all the same.",
+    ),
+    errors.WouldBringBack: (
+        NOT_NOW,
+        "`bough merge main` in the branch that still has them takes them out; `--yes` brings them back.",
+    ),
     errors.CheckedOutElsewhere: (NOT_NOW, "Land from that worktree, or switch it to another branch first."),
     errors.HomeUnusable: (NOT_NOW, "Set BOUGH_HOME to a folder that you can write."),
     errors.BadSetting: (USAGE, "Mend the file; `bough config list` says what there is."),

@@ -20,6 +20,7 @@ from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Head, whole
 
 NAMED = 3  # files of many that a sentence names
+SHOWN = 40  # files that only one side changed, in a preview
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,19 +106,37 @@ def _bring_back(live: Live, edits: Edits) -> str:
 
 
 async def _merge(act: Act, hands: Hands) -> Done:
-    name, preview = act.options["name"], "preview" in act.options
-    merged = await merging.merge(hands.live, name, hands.both, preview=preview)
+    name, preview, yes = act.options["name"], "preview" in act.options, "yes" in act.options
+    merged = await merging.merge(hands.live, hands.terminal, name, hands.both, preview=preview, yes=yes)
     if merged.result == "same":
-        head = f"You have all of {name}'s branch already"
+        head = f"Already up to date with {merged.source}"
     elif merged.conflicts:
-        head = f"{'Would conflict' if preview else 'Conflicts'} in {', '.join(map(printable, merged.conflicts))}"
-        head += "" if preview else "; mend the markers and `git add` them, or `bough undo`"
+        head = f"{'Would conflict' if preview else 'Conflicts'} in {merging.listed(merged.conflicts)}"
+        head += "" if preview else ": resolve the markers and `git add` the files, or run `bough undo`"
     else:
-        both = f"{_count(merged.files)} that both changed, all clean" if merged.files else "no file that both changed"
-        head = f"{name}'s branch {'would be in yours' if preview else 'is in yours now'} ({both})"
-    result = "conflict" if merged.conflicts else "clean"
-    report = {"result": result, "tree": merged.tree, "files": list(map(_told, merged.files))}
-    return Done("\n".join([head, *_lines(merged.files)]), json.dumps(report), bool(merged.conflicts) and not preview)
+        parts = [f"{_count(merged.files)} changed on both sides, no conflicts"] if merged.files else []
+        parts += [str(merged.brought)] if str(merged.brought) else []
+        head = f"{'Would merge' if preview else 'Merged'} {merged.source}: {'; '.join(parts) or 'no file differs'}"
+    notes = [f"  note: {printable(merged.note)}"] if merged.note else []
+    if merged.untouched:
+        notes.append(f"  removes what {merged.source} never touched, in {merging.listed(merged.untouched)}")
+    report = {
+        "result": "conflict" if merged.conflicts else "clean",
+        "tree": merged.tree,
+        "files": list(map(_told, merged.files)),
+        "brought": dataclasses.asdict(merged.brought),
+        "untouched": merged.untouched,
+        "note": merged.note,
+    }
+    lines = [head, *notes, *_lines(merged.files), *(_one_sided(merged.brought) if preview else [])]
+    return Done("\n".join(lines), json.dumps(report), bool(merged.conflicts) and not preview)
+
+
+def _one_sided(brought: merging.Brought) -> list[str]:
+    """Return what only the other side changed, a line for each file, as far as a person wants to read."""
+    marks = (("added", brought.added), ("changed", brought.changed), ("removed", brought.removed))
+    lines = [f"  {printable(path)}: {mark}" for mark, paths in marks for path in paths]
+    return lines[:SHOWN] + ([f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
 
 
 async def _land(act: Act, hands: Hands) -> Done:

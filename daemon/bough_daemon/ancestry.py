@@ -200,7 +200,13 @@ def _given_up(store: Store, before: Snapshot, tree: str, base: str, newer: Colle
         return frozenset()
     objects = store.objects
     at_head = objects.commit(base).tree
-    reverted = {path for path, _, now in objects.difference(before.tree, tree) if now == objects.entry(at_head, path)}
+    steps = list(objects.difference(before.tree, tree))
+    moved = {now.oid for _, was, now in steps if was is None and now is not None}
+    reverted = {
+        path
+        for path, was, now in steps
+        if now == objects.entry(at_head, path) and (was is None or was.oid not in moved)
+    }
     if not reverted:
         return frozenset()
     return frozenset(

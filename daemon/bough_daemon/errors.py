@@ -172,6 +172,14 @@ class LandConflict(BoughError):
     """What would land conflicts with what is on the shared branch; nothing was changed."""
 
 
+class WouldRemove(BoughError):
+    """A merge would take away lines or files that its author never touched; nothing was changed."""
+
+
+class WouldBringBack(BoughError):
+    """A merge would bring back commits that a forced push took out of the shared branch; nothing was changed."""
+
+
 class CheckedOutElsewhere(BoughError):
     """The shared branch is checked out in another worktree."""
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from typing import Any, Literal
 
 import pygit2
 
 from bough_daemon.change import Change, carry_out, check_ready, overlooked, steadily
-from bough_daemon.errors import UnrelatedHistory
+from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git import Git
 from bough_daemon.index import Stage, changed, hidden_paths
 from bough_daemon.landed import knowing, learn
-from bough_daemon.live import Live, Teammate
+from bough_daemon.live import Live
+from bough_daemon.merge_source import MergeSource, source_of
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
+from bough_daemon.removals import untouched_removals
+from bough_daemon.report import printable
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
+from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
 
 FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
+SHOWN = 5  # paths that a sentence names
 WHO = "bough <bough@localhost> 0 +0000"
 
 
@@ -39,13 +45,37 @@ class File:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """The files that only the other side changed, by what becomes of them."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        counts = (("adds", self.added), ("changes", self.changed), ("removes", self.removed))
+        told = [f"{verb} {len(paths)} file{'' if len(paths) == 1 else 's'}" for verb, paths in counts if paths]
+        return ", ".join(told)
+
+
+@dataclass(frozen=True)
 class Merged:
-    """The result of a merge. `tree`: with diff3 markers where there are conflicts. `stages`: those, for the index."""
+    """The result of a merge.
+
+    `tree`: with diff3 markers where there are conflicts. `files`: what both sides changed. `stages`: the conflicts, for
+    the index. `base`: the tree that both sides began with. `brought`: what only the other side changed. `untouched`:
+    paths that lose what their author never touched. `source`: what was merged; `note`: what to know of that.
+    """
 
     result: Literal["clean", "conflict", "same"]
     tree: str
     files: tuple[File, ...]
     stages: tuple[Stage, ...] = ()
+    base: str = ""
+    brought: Brought = Brought()
+    untouched: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""
 
     @property
     def conflicts(self) -> list[str]:
@@ -171,17 +201,27 @@ def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided
         three = outcome.sides.entries.get(path)
         if three is None or not _matters(objects, outcome, path, three, made):
             continue
-        result: Literal["clean", "conflict"] = "conflict" if made.conflicts else "clean"
-        files[path] = File(path, result, made.method, tuple(made.findings), tuple(made.conflicts))
+        one: Literal["clean", "conflict"] = "conflict" if made.conflicts else "clean"
+        files[path] = File(path, one, made.method, tuple(made.findings), tuple(made.conflicts))
         changes[path] = Entry(_mode(three), objects.write_blob(made.content))
         stages[path] = tuple(Stage(path, entry, number) for number, entry in enumerate(three, 1) if entry is not None)
     tree = objects.splice(outcome.tree, changes) if changes else outcome.tree
-    listed = tuple(files[path] for path in sorted(files))
-    open_paths = {file.path for file in listed if file.result == "conflict"}
+    told = tuple(files[path] for path in sorted(files))
+    open_paths = {file.path for file in told if file.result == "conflict"}
     left = tuple(stage for path, of in sorted(stages.items()) if path in open_paths for stage in of)
-    if open_paths:
-        return Merged("conflict", tree, listed, left)
-    return Merged("same" if tree == outcome.trees[1] else "clean", tree, listed, left)
+    result: Literal["clean", "conflict", "same"] = (
+        "conflict" if open_paths else "same" if tree == outcome.trees[1] else "clean"
+    )
+    return Merged(result, tree, told, left, outcome.trees[0], _brought(objects, outcome.trees[1], tree, files))
+
+
+def _brought(objects: Objects, ours: str, tree: str, both: Collection[str]) -> Brought:
+    changed = [step for step in sorted(objects.difference(ours, tree), key=itemgetter(0)) if step[0] not in both]
+    return Brought(
+        added=tuple(path for path, before, _ in changed if before is None),
+        changed=tuple(path for path, before, after in changed if before is not None and after is not None),
+        removed=tuple(path for path, _, after in changed if after is None),
+    )
 
 
 def _matters(objects: Objects, outcome: _Outcome, path: str, three: Three, made: Decided) -> bool:
@@ -200,34 +240,61 @@ def _mode(three: Three) -> int:
     return ours.mode
 
 
-async def merge(live: Live, name: str, both: Both, *, preview: bool = False) -> Merged:
-    """Bring a teammate's branch into my files; conflicts stay there as markers, and unmerged in the index.
+async def merge(
+    live: Live, terminal: Terminal, name: str, both: Both, *, preview: bool = False, yes: bool = False
+) -> Merged:
+    """Bring a branch into my files; conflicts stay there as markers, and unmerged in the index.
 
     Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added, and
     that submodules which are not checked out here, and so are in no file, move to the commits they are at now.
 
-    `preview`: only say what would come of it.
+    `name`: a live branch or a Git branch. `preview`: only say what would come of it. `yes`: also where that takes away
+    what its author never touched (else WouldRemove), or brings back what a forced push took out (else WouldBringBack).
     """
     await live.owner.run(check_ready, live)
 
     async def attempt() -> Merged:
-        mine, theirs = await live.save(), live.known(name)
-        merged = await merge_commits(live, mine.oid, theirs.tip, both, also=[mine.shared])
+        mine = await live.save()
+        source = await source_of(live, terminal, name, mine)
+        merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared])
+        merged = replace(merged, source=source.name, note=source.note)
+        if source.author is not None:
+            author, parts = source.author, (merged.base, merged.tree)
+            lost = await live.owner.run(untouched_removals, live.store, mine.tree, mine.base, author, *parts)
+            merged = replace(merged, untouched=tuple(lost))
         if not preview:
-            await live.owner.run(_bring, live, mine, theirs, merged)
+            if not yes:
+                _check_asked(source, merged)
+            await live.owner.run(_bring, live, mine, name, source.brought, merged)
         return merged
 
     return await steadily(attempt)
 
 
-def _bring(live: Live, mine: Snapshot, theirs: Teammate, merged: Merged) -> None:
-    """Place a merge and record that my branch contains theirs from now on."""
-    if live.store.is_ancestor(theirs.tip, mine.oid):
+def _check_asked(source: MergeSource, merged: Merged) -> None:
+    """Raise where a merge does what its user cannot have meant."""
+    if merged.untouched:
+        raise WouldRemove(
+            f"merging {source.name} would remove what {source.name} never touched, in {listed(merged.untouched)}",
+            paths="\n".join(merged.untouched),
+        )
+    if source.taken_out is not None:
+        raise WouldBringBack(f"merging {source.name} would bring back {source.taken_out}")
+
+
+def listed(paths: Sequence[str]) -> str:
+    """Return the first few paths, as a sentence names them."""
+    return ", ".join(map(printable, paths[:SHOWN])) + (f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else "")
+
+
+def _bring(live: Live, mine: Snapshot, name: str, brought: str, merged: Merged) -> None:
+    """Place a merge and record that my branch contains the commit `brought` from now on."""
+    if live.store.is_ancestor(brought, mine.oid):
         return
-    event = f"merge {theirs.name}"
+    event = f"merge {name}"
 
     def record() -> Snapshot:
-        return live.branch.record(merged.tree, mine.base, event, since=mine.tree, contains=[theirs.tip])
+        return live.branch.record(merged.tree, mine.base, event, since=mine.tree, contains=[brought])
 
     if merged.result == "same":
         record()

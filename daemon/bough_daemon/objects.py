@@ -19,6 +19,7 @@ from bough_daemon.errors import DiskFull, StoreDamaged
 
 FILE, EXECUTABLE, LINK, SUBMODULE, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
 SYNCED_ONE_BY_ONE = 32  # objects; from then on one sync of the file system is cheaper
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without having it
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
@@ -116,6 +117,8 @@ class Objects:
         try:
             kind, data = self._readable.read(oid)
         except KeyError:
+            if oid == EMPTY_TREE:
+                return "tree", b""
             raise StoreDamaged(f"object {oid} is missing from the store", oid=oid) from None
         return TYPES[ObjectType(kind)], data
 

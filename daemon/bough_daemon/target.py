@@ -68,6 +68,14 @@ class Target:
         heads, default = await _heads(live, terminal, remote)
         return branches.at_remote(remote, heads, default)
 
+    @classmethod
+    def known(cls, live: Live) -> Target | None:
+        """Return the shared branch as far as it can be told without asking a remote. On the store's thread."""
+        try:
+            return _Branches.of(live.worktree).target()
+        except BadUsage:
+            return None
+
     @property
     def name(self) -> str:
         """The branch as people call it."""

@@ -26,7 +26,7 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
     "hop": lambda here: here.do(hop(here.live, here.terminal, "alice", merge_both)),
     "back": lambda here: here.do(back(here.live, here.terminal)),
     "off": lambda here: here.do(off(here.live, here.terminal, "fresh")),
-    "merge": lambda here: here.do(merge(here.live, "alice", merge_both)),
+    "merge": lambda here: here.do(merge(here.live, here.terminal, "alice", merge_both)),
     "land": lambda here: here.do(land(here.live, here.terminal, "mine", merge_both)),
     "restore": lambda here: here.do(restore(here.live, ["a.txt", "gone.txt"], since=here.since)),
     "undo": lambda here: here.do(undo(here.live)),

@@ -155,7 +155,7 @@ GIVING_UP: list[tuple[str, ...]] = [
 def test_a_merge_that_was_given_up_is_no_longer_claimed(here: Desk, words: tuple[str, ...]) -> None:
     tip = here.teammate_at("alice", {"a.txt": b"ALICE\ntwo\nthree\nfour\nthird\n", "new.txt": b"n\n"})
     before = here.snapshot()
-    here.do(merge(here.live, "alice", merge_both))
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
     merged = here.snapshot()
     assert here.store.is_ancestor(tip, merged.oid)
     git(here.root, *words)
@@ -163,7 +163,7 @@ def test_a_merge_that_was_given_up_is_no_longer_claimed(here: Desk, words: tuple
     assert not here.store.is_ancestor(tip, after.oid)
     assert here.store.is_ancestor(before.oid, after.oid)
     assert previous(here, after) == merged
-    again = here.do(merge(here.live, "alice", merge_both))
+    again = here.do(merge(here.live, here.terminal, "alice", merge_both))
     assert again.result == "clean"
     assert (here.root / "new.txt").read_bytes() == b"n\n"
     assert (here.root / "a.txt").read_bytes() == b"ALICE\ntwo\nthree\nfour\nthird\n"
@@ -174,7 +174,7 @@ def test_giving_one_merge_up_keeps_the_others(here: Desk) -> None:
     gone = here.teammate_at("alice", {"new.txt": b"n\n"})
     last = here.teammate_at("dave", {"d.txt": b"d\n"})
     for name in ("carol", "alice", "dave"):
-        here.do(merge(here.live, name, merge_both))
+        here.do(merge(here.live, here.terminal, name, merge_both))
     (here.root / "new.txt").unlink()
     after = here.snapshot()
     claimed = [here.store.is_ancestor(tip, after.oid) for tip in (kept, gone, last)]
@@ -184,7 +184,7 @@ def test_giving_one_merge_up_keeps_the_others(here: Desk) -> None:
 
 def test_edits_of_merged_lines_keep_the_claim(here: Desk) -> None:
     tip = here.teammate_at("alice", {"new.txt": b"one\ntwo\n"})
-    here.do(merge(here.live, "alice", merge_both))
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
     write_files(here.root, {"new.txt": b"two\n"})
     assert here.store.is_ancestor(tip, here.snapshot().oid)
     git(here.root, "add", "--all")

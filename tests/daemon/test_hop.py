@@ -618,7 +618,7 @@ def test_an_edit_within_the_second_of_the_index_is_seen_afterwards(here: Desk, w
     assert git(here.root, "diff-files", "--name-only") == "d/b.txt"
     here.teammate_at("alice", {"a.txt": b"hers\n", "d/b.txt": b"B\n", "n.o": b"ignored here\n"})
     if way == "merge":
-        here.do(merge(here.live, "alice", merge_both))
+        here.do(merge(here.live, here.terminal, "alice", merge_both))
     else:
         enter(here)
         leave(here) if way == "back" else here.do(undo(here.live))

@@ -86,7 +86,7 @@ def test_undo_without_a_deed_says_so(folder: Path) -> None:
 def test_later_edits_of_other_files_stay_when_a_merge_is_taken_back(folder: Path) -> None:
     with desk(folder) as here:
         here.teammate_at("alice", {"a.txt": b"hers\n", "n.txt": b"n\n"})
-        here.do(merge(here.live, "alice", merge_both))
+        here.do(merge(here.live, here.terminal, "alice", merge_both))
         write_files(here.root, {"later.txt": b"l\n", "n.txt": b"edited\n"})
         here.do(undo(here.live))
         assert (here.root / "later.txt").read_bytes() == b"l\n"

@@ -187,9 +187,9 @@ def test_the_commit_is_signed_where_git_commit_would_sign(here: Desk) -> None:
 
 def test_everyone_who_worked_on_it_is_a_co_author_and_nobody_twice(here: Desk) -> None:
     here.teammate_at("bob", {"b.txt": b"b\n"})
-    here.do(merge(here.live, "bob", merge_both))
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
     here.teammate_at("bob", {"b.txt": b"bb\n"})
-    here.do(merge(here.live, "bob", merge_both))
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
     git(here.root, "add", "--all")
     git(here.root, "-c", "user.name=Carol", "-c", "user.email=carol@example.org", "commit", "-qm", "pair work")
     landed = do_land(here)

@@ -23,7 +23,7 @@ def here(folder: Path) -> Iterator[Desk]:
 
 
 def bring(here: Desk, name: str = "alice", preview: bool = False) -> Merged:
-    return here.do(merge(here.live, name, merge_both, preview=preview))
+    return here.do(merge(here.live, here.terminal, name, merge_both, preview=preview))
 
 
 def test_a_clean_merge_changes_files_only(here: Desk) -> None:

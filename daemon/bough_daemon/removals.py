@@ -1,0 +1,137 @@
+"""A second net under every merge: what it would take away although its author never touched that.
+
+What a live branch contains decides what a merge takes for removed. Should that ever be wrong, lines and files that
+others wrote would vanish without a conflict. So they are looked for here by another way: what Git would keep if the
+author's files were one commit on their HEAD, less what the author's own saves took away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from bough_merge.lines import merge_lines
+from bough_merge.text import is_binary
+
+from bough_daemon.objects import FILE, Entry, Objects
+from bough_daemon.store import Store
+from bough_daemon.timeline import Snapshot, read_snapshot
+
+LIMIT_BYTES = 4_000_000  # of a file that is compared line by line; a larger one counts as one line
+REMEMBERED = 2000  # snapshots of the author's in which an act of their own is looked for
+OWN = frozenset({"save", "restore"})  # events after which a difference is the author's own doing
+
+Lines = Counter[bytes]
+
+
+@dataclass(frozen=True)
+class Author:
+    """Whose work a merge brings in: a snapshot of theirs, and the commit that their HEAD was at."""
+
+    tip: str
+    base: str
+
+
+def untouched_removals(store: Store, ours: str, head: str, author: Author, base_tree: str, result: str) -> list[str]:
+    """Return the paths in which a merge takes lines from `ours` that its author never touched, sorted.
+
+    `ours`, `head`: the tree that the work is brought into, and the commit that it is made on. `base_tree`: the tree
+    that the merge took for what both began with. `result`: the tree that it made.
+    """
+    objects = store.objects
+    fork = store.merge_base(head, author.base)
+    began = objects.commit(fork).tree if fork is not None else objects.write_tree({})
+    if began == base_tree:
+        return []
+    claimed = {path for path, _, _ in objects.difference(began, base_tree)}
+    theirs = objects.commit(author.tip).tree
+    changed = list(objects.difference(ours, result))
+    moved = sum((_lines(_content(objects, after)) for _, before, after in changed if before is None), Lines())
+    lost: dict[str, Lines] = {}
+    for path, before, after in changed:
+        if path in claimed and before is not None:
+            gone = _lost(objects, (objects.entry(began, path), before, objects.entry(theirs, path)), after) - moved
+            if gone:
+                lost[path] = gone
+    return sorted(_without_own_acts(objects, author, lost)) if lost else []
+
+
+def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], after: Entry | None) -> Lines:
+    """Return the lines of ours that Git would have kept and the result lacks; `sides`: base, ours, theirs."""
+    base, ours, theirs = (_content(objects, side) for side in sides)
+    kept = _lines(ours)
+    if sides[0] == sides[1]:
+        return Lines()  # only they changed it
+    if sides[0] is not None and sides[2] is not None and sides[0] != sides[2]:
+        parts = merge_lines(base, ours, theirs)
+        clean = [part for part in parts if isinstance(part, bytes)]
+        if len(clean) == len(parts):
+            kept &= _lines(b"".join(clean))
+    return kept - _lines(_content(objects, after))
+
+
+def _without_own_acts(objects: Objects, author: Author, lost: dict[str, Lines]) -> list[str]:
+    """Return the paths of which the author's own saves did not take the lost lines away."""
+    left = dict(lost)
+    for older, newer, base in _own_steps(objects, author.tip):
+        for path in [path for path in left if objects.entry(older, path) != objects.entry(newer, path)]:
+            now = objects.entry(newer, path)
+            if now == objects.entry(base, path) and not _is_own(objects, author.tip, path, objects.entry(older, path)):
+                continue  # as HEAD has it again: given up, not removed
+            left[path] -= _lines(_content(objects, objects.entry(older, path))) - _lines(_content(objects, now))
+            if not left[path]:
+                del left[path]
+    return list(left)
+
+
+def _is_own(objects: Objects, tip: str, path: str, entry: Entry | None) -> bool:
+    """Return whether the author's own save brought an entry to a path."""
+    return any(
+        objects.entry(newer, path) == entry != objects.entry(older, path)
+        for older, newer, _ in _own_steps(objects, tip)
+    )
+
+
+def _own_steps(objects: Objects, tip: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (tree before, tree after, tree of HEAD's commit) of the author's own saves, newest first."""
+    for newer in islice(_chain(objects, tip), REMEMBERED):
+        if newer.event not in OWN:
+            continue
+        base = objects.commit(newer.base).tree
+        first = newer.parents[0] if newer.parents else None
+        older = read_snapshot(objects, first) if first is not None and objects.exists(first) else None
+        if older is None:
+            yield base, newer.tree, base
+        elif older.base == newer.base:
+            yield older.tree, newer.tree, base
+
+
+def _chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
+    at: str | None = tip
+    while at is not None and objects.exists(at):
+        snapshot = read_snapshot(objects, at)
+        if snapshot is None:
+            return
+        yield snapshot
+        at = snapshot.parents[0] if snapshot.parents else None
+
+
+def _content(objects: Objects, entry: Entry | None) -> bytes:
+    """Return a file's text; of what is no text, or too large, a line that names it."""
+    if entry is None:
+        return b""
+    if entry.mode & FILE != FILE or objects.size(entry.oid) > LIMIT_BYTES:
+        return entry.oid.encode()
+    content = objects.blob(entry.oid)
+    return entry.oid.encode() if is_binary(content) else content
+
+
+def _lines(content: bytes) -> Lines:
+    """Return how often a text has each line that says something: blank lines and lone brackets do not count."""
+    stripped = (line.strip() for line in content.splitlines())
+    return Lines(line for line in stripped if any(letter in WORD for letter in line))
+
+
+WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") | frozenset(range(128, 256))

@@ -1,0 +1,74 @@
+"""Commits that a forced push took out of the shared branch: what was taken out does not come back unasked.
+
+As `git merge-base --fork-point` does it: the log of the remote-tracking branch tells where that branch has been.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from bough_daemon.heads import commit_of
+from bough_daemon.live import Live
+from bough_daemon.target import Target
+from bough_daemon.worktree import Worktree
+
+OBJECT_ID = re.compile(rb"[0-9a-f]{40}")
+LOG_TAIL_BYTES = 256 * 1024
+SHOWN = 3  # commits that are named
+
+
+@dataclass(frozen=True)
+class TakenOut:
+    """What a shared branch no longer has. `newest`: the commit it was once at. `commits`: `id title` of each."""
+
+    branch: str
+    newest: str
+    commits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = f" and {len(self.commits) - SHOWN} more" if len(self.commits) > SHOWN else ""
+        count = f"{len(self.commits)} commit{'' if len(self.commits) == 1 else 's'}"
+        return f"{count} that {self.branch} no longer has: {', '.join(self.commits[:SHOWN])}{more}"
+
+
+def taken_out(live: Live, target: Target, tip: str, work: str) -> TakenOut | None:
+    """Return what `work` contains that was once on the shared branch and is not in its `tip`; None without any.
+
+    None too where `work` contains that tip: whoever merged it has decided. On the store's thread.
+    """
+    store = live.store
+    if target.remote is None or not store.objects.exists(tip) or store.is_ancestor(tip, work):
+        return None
+    once = (oid for oid in _once_at(live.worktree, target) if oid != tip and store.objects.exists(oid))
+    newest = next((oid for oid in once if store.is_ancestor(oid, work) and not store.is_ancestor(oid, tip)), None)
+    if newest is None:
+        return None
+    commits = os.fsdecode(store.git.run("log", "--format=%h %s", newest, f"^{tip}")).splitlines()
+    return TakenOut(target.place, newest, tuple(commits))
+
+
+def tracked_tip(live: Live, target: Target) -> str | None:
+    """Return where the remote's branch was when it was last heard of. On the store's thread."""
+    return commit_of(live.worktree, _tracking(target)) if target.remote is not None else None
+
+
+def _tracking(target: Target) -> str:
+    return f"refs/remotes/{target.remote}/{target.theirs.removeprefix('refs/heads/')}"
+
+
+def _once_at(worktree: Worktree, target: Target) -> list[str]:
+    """Return the commits that the remote's branch is known to have been at, newest first."""
+    now = commit_of(worktree, _tracking(target))
+    found = [now] if now is not None else []
+    try:
+        with open(os.path.join(worktree.common_dir, "logs", _tracking(target)), "rb") as source:
+            source.seek(max(0, source.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            lines = source.read().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        lines = []
+    for line in reversed(lines):
+        ids = [word.decode() for word in line.split(b" ", 2)[:2] if OBJECT_ID.fullmatch(word)]
+        found += reversed(ids)
+    return list(dict.fromkeys(oid for oid in found if oid.strip("0")))

@@ -1,0 +1,179 @@
+"""What `bough merge NAME` brings in: a live branch as it was last settled, or any Git branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.errors import LandConflict, NotPossibleNow, UnknownMember, WouldBringBack
+from bough_daemon.merging import merge
+from bough_daemon.undo import undo
+
+from tests.daemon.crew import Mate, found_crew
+from tests.daemon.moves_support import check_whole, everything, git, merge_both
+from tests.daemon.support import write_files
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Iterator[dict[str, Mate]]:
+    made = found_crew(tmp_path, ("alice", "bob"))
+    yield made
+    for mate in made.values():
+        mate.close()
+
+
+def push(mate: Mate, files: dict[str, bytes], message: str = "more") -> str:
+    """Commit files and push them to the remote's main."""
+    write_files(mate.root, files)
+    git(mate.root, "add", "--all")
+    git(mate.root, "commit", "-qm", message)
+    git(mate.root, "push", "-q", "origin", "HEAD:main")
+    return git(mate.root, "rev-parse", "HEAD")
+
+
+def test_main_comes_into_files_with_uncommitted_work(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    pushed = push(alice, {"b.txt": b"alice1\n", "n.txt": b"alice2\n"})
+    write_files(bob.root, {"a.txt": b"bob1\n", "staged.txt": b"s\n"})
+    git(bob.root, "add", "staged.txt")
+    before = everything(bob.root)
+    merged = bob.merge("main")
+    assert merged.result == "clean" and merged.source == "main of origin"
+    assert (merged.brought.added, merged.brought.changed) == (("n.txt",), ("b.txt",))
+    assert (bob.root / "a.txt").read_bytes() == b"bob1\n"
+    assert (bob.root / "n.txt").read_bytes() == b"alice2\n"
+    after = everything(bob.root)
+    assert (after["index"], after["commit"]) == (before["index"], before["commit"])
+    assert bob.store.is_ancestor(pushed, bob.snapshot().oid)
+    assert bob.merge("main").result == "same"
+    check_whole(bob.root)
+    bob.do(undo(bob.live))
+    assert everything(bob.root) == before
+    assert not bob.store.is_ancestor(pushed, bob.snapshot().oid)
+
+
+def test_a_conflict_of_a_landing_with_a_plain_push_has_a_way_out(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    pushed = push(alice, {"b.txt": b"alice1\n"})
+    write_files(bob.root, {"b.txt": b"bob1\n", "mine.txt": b"bob2\n"})
+    bob.snapshot()
+    with pytest.raises(LandConflict):
+        bob.land()
+    assert bob.merge("main").conflicts == ["b.txt"]
+    write_files(bob.root, {"b.txt": b"alice1\nbob1\n"})
+    git(bob.root, "add", "b.txt")
+    landed = bob.land()
+    assert git(bob.root, "rev-parse", f"{landed.commit}^") == pushed
+    assert git(bob.root, "show", f"{landed.commit}:b.txt") == "alice1\nbob1"
+
+
+@pytest.mark.parametrize("name", ["old", "origin/old", "refs/heads/old", "v1"])
+def test_any_branch_of_git_can_be_merged(crew: dict[str, Mate], name: str) -> None:
+    alice, bob = crew.values()
+    git(alice.root, "switch", "-q", "old")
+    write_files(alice.root, {"old.txt": b"alice1\n"})
+    git(alice.root, "add", "--all")
+    git(alice.root, "commit", "-qm", "on old")
+    git(alice.root, "push", "-q", "origin", "old")
+    git(bob.root, "fetch", "-q")
+    git(bob.root, "branch", "-q", "old", "origin/old")
+    git(bob.root, "tag", "v1", "origin/old")
+    assert bob.merge(name).brought.added == ("old.txt",)
+
+
+@pytest.mark.parametrize("name", ["nobody", "-x", "", "a..b", "refs/heads/none"])
+def test_a_name_of_nothing_is_an_error(crew: dict[str, Mate], name: str) -> None:
+    with pytest.raises(UnknownMember):
+        crew["bob"].merge(name)
+
+
+def test_without_the_remote_what_was_fetched_last_is_merged_and_said(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    push(alice, {"n.txt": b"alice1\n"})
+    git(bob.root, "fetch", "-q")
+    git(bob.root, "remote", "set-url", "origin", "/nowhere")
+    merged = bob.merge("main")
+    assert merged.brought.added == ("n.txt",)
+    assert "cannot be reached" in merged.note
+
+
+def test_a_branch_in_the_middle_of_a_rebase_is_merged_as_it_was_before(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    write_files(alice.root, {"b.txt": b"alice1\n", "n.txt": b"alice2\n"})
+    git(alice.root, "add", "--all")
+    git(alice.root, "commit", "-qm", "work")
+    alice.snapshot()
+    bob.merge("alice")
+    push(bob, {"b.txt": b"bob1\n"}, "upstream")
+    git(alice.root, "fetch", "-q")
+    assert not alice.git("rebase", "-q", "origin/main")
+    assert alice.snapshot().operation == "rebase"
+    merged = bob.merge("alice")
+    assert (merged.result, "in the middle of a rebase" in merged.note) == ("same", True)
+    assert (bob.root / "n.txt").read_bytes() == b"alice2\n"
+
+
+def test_a_branch_that_is_only_known_from_a_rebase_is_refused(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    push(bob, {"b.txt": b"bob1\n"}, "upstream")
+    write_files(alice.root, {"b.txt": b"alice1\n"})
+    git(alice.root, "commit", "-qam", "work")
+    git(alice.root, "fetch", "-q")
+    alice.git("rebase", "-q", "origin/main")
+    alice.store.delete_ref("refs/heads/alice")
+    alice.branch.tip = None
+    assert alice.snapshot().operation == "rebase"
+    with pytest.raises(NotPossibleNow, match="in the middle of a rebase"):
+        bob.merge("alice")
+
+
+def force(mate: Mate, secret: str) -> str:
+    """Take the newest commit out of the remote's main, and put another in its place."""
+    git(mate.root, "reset", "-q", "--hard", f"{secret}~1")
+    write_files(mate.root, {"other.txt": b"alice9\n"})
+    git(mate.root, "add", "--all")
+    git(mate.root, "commit", "-qm", "instead")
+    git(mate.root, "push", "-qf", "origin", "HEAD:main")
+    return git(mate.root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def forced(crew: dict[str, Mate]) -> tuple[Mate, Mate, str]:
+    """Alice, bob at a commit with a secret, and the commit that alice forced into its place."""
+    alice, bob = crew.values()
+    secret = push(alice, {"secret.txt": b"alice1\n"}, "with a secret")
+    git(bob.root, "pull", "-q")
+    bob.snapshot()
+    forced = force(alice, secret)
+    write_files(bob.root, {"work.txt": b"bob1\n"})
+    alice.snapshot()
+    bob.snapshot()
+    return alice, bob, forced
+
+
+def test_what_a_forced_push_took_out_is_left_out_by_a_merge(forced: tuple[Mate, Mate, str]) -> None:
+    _, bob, tip = forced
+    merged = bob.merge("main")
+    assert "left out 1 commit" in merged.note and "with a secret" in merged.note
+    assert not (bob.root / "secret.txt").exists()
+    assert (bob.root / "work.txt").read_bytes() == b"bob1\n"
+    landed = bob.land()
+    assert git(bob.root, "ls-tree", "-r", "--name-only", landed.commit, "secret.txt", "other.txt") == "other.txt"
+    assert git(bob.root, "rev-parse", f"{landed.commit}^") == tip
+
+
+def test_what_a_forced_push_took_out_comes_back_through_a_teammate_only_when_asked_for(
+    forced: tuple[Mate, Mate, str],
+) -> None:
+    alice, bob, _ = forced
+    before = everything(alice.root)
+    with pytest.raises(WouldBringBack, match="with a secret"):
+        alice.merge("bob")
+    assert everything(alice.root) == before
+    alice.do(merge(alice.live, alice.terminal, "bob", merge_both, yes=True))
+    assert (alice.root / "secret.txt").exists()
+    alice.do(undo(alice.live))
+    bob.merge("main")
+    assert alice.merge("bob").result == "clean"
+    assert (alice.root / "work.txt").exists() and not (alice.root / "secret.txt").exists()

@@ -1,0 +1,93 @@
+"""The second net: what a merge would take away although its author never touched it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.branches import Branch
+from bough_daemon.errors import WouldRemove
+from bough_daemon.merging import Merged, merge
+from bough_daemon.objects import FILE, Entry
+from bough_daemon.store import LIVE, SHARED
+
+from tests.daemon.moves_support import Desk, desk, everything, git, merge_both
+from tests.daemon.support import write_files
+
+
+@pytest.fixture
+def here(folder: Path) -> Iterator[Desk]:
+    with desk(folder) as opened:
+        yield opened
+
+
+def bring(here: Desk, *, preview: bool = False, yes: bool = False) -> Merged:
+    return here.do(merge(here.live, here.terminal, "alice", merge_both, preview=preview, yes=yes))
+
+
+def false_claim(here: Desk, files: dict[str, bytes]) -> None:
+    """Let alice's branch claim all that main has, though her tree is the first commit's, with `files` changed."""
+    objects = here.store.objects
+    first, last = git(here.root, "rev-parse", "HEAD~1"), git(here.root, "rev-parse", "HEAD")
+    here.store.arrive(last)
+    alice = Branch(here.store, "alice", "Alice <alice@example.org>")
+    start = objects.commit(first).tree
+    before = alice.save(start, first)
+    entries = {
+        path: Entry(FILE, objects.write_blob(data)) if data is not None else None for path, data in files.items()
+    }
+    lie = f"claim\n\nBough-Base: {first}\nBough-Event: save\n"
+    claim = objects.write_commit(objects.splice(start, entries), [before.oid, last], "Alice <a@e>", 1, lie)
+    for name in (LIVE, SHARED):
+        here.store.set_ref(f"{name}alice", claim, before.oid)
+
+
+def more(here: Desk) -> None:
+    write_files(
+        here.root, {"newer.txt": b"newer\n", "a.txt": b"one\ntwo\nthree\nfour\nfive, newer\n", "d/b.txt": b"2\n"}
+    )
+    git(here.root, "add", "--all")
+    git(here.root, "commit", "-qm", "newer")
+
+
+def test_a_merge_that_takes_away_what_nobody_took_away_asks(here: Desk) -> None:
+    more(here)
+    false_claim(here, {"a.txt": b"one, alice\ntwo\nthree\nfour\nfive\n"})
+    before = everything(here.root)
+    with pytest.raises(WouldRemove) as asked:
+        bring(here)
+    assert asked.value.facts["paths"].split("\n") == ["a.txt", "d/b.txt", "newer.txt"]
+    assert everything(here.root) == before
+    assert bring(here, preview=True).untouched == ("a.txt", "d/b.txt", "newer.txt")
+    merged = bring(here, yes=True)
+    assert merged.brought.removed == ("newer.txt",)
+    assert not (here.root / "newer.txt").exists()
+
+
+def test_what_a_teammate_wrote_and_took_away_goes_without_a_question(here: Desk) -> None:
+    here.teammate_at("alice", {"n.txt": b"one\ntwo\n", "gone.txt": b"g\n", "a.txt": b"ALICE\ntwo\nthree\nfour\nfive\n"})
+    bring(here)
+    here.teammate_at("alice", {"n.txt": b"two\n", "gone.txt": None, "a.txt": b"one\ntwo\nthree\nfour\nfive\n"})
+    merged = bring(here)
+    assert (merged.result, merged.untouched, merged.brought.removed) == ("clean", (), ("gone.txt",))
+    assert (here.root / "n.txt").read_bytes() == b"two\n"
+    assert (here.root / "a.txt").read_bytes() == b"one\ntwo\nthree\nfour\nfive\n"
+
+
+def test_a_removal_of_what_a_teammate_merged_goes_without_a_question(here: Desk) -> None:
+    write_files(here.root, {"mine.txt": b"one\ntwo\n"})
+    mine = here.snapshot()
+    here.teammate_at("alice", {"mine.txt": b"one\ntwo\n"}, contains=[mine.shared])
+    here.teammate_at("alice", {"mine.txt": b"two\n"})
+    assert bring(here).untouched == ()
+    assert (here.root / "mine.txt").read_bytes() == b"two\n"
+
+
+def test_moving_a_file_is_no_removal(here: Desk) -> None:
+    write_files(here.root, {"mine.txt": b"one\ntwo\nthree\nfour\n"})
+    mine = here.snapshot()
+    here.teammate_at("alice", {"mine.txt": b"one\ntwo\nthree\nfour\n"}, contains=[mine.shared])
+    bring(here)
+    here.teammate_at("alice", {"mine.txt": None, "moved.txt": b"one\ntwo\nthree\nfour\n"})
+    assert bring(here).brought.removed == ("mine.txt",)
