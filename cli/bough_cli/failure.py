@@ -47,7 +47,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.NothingToUndo: (NOT_NOW, ""),
     errors.HookRefused: (NOT_NOW, "Mend what the hook complains about, then try again."),
     errors.PushRefused: (NOT_NOW, "Nothing was changed here. See what the remote says, then try again."),
-    errors.LandConflict: (NOT_NOW, "Run `git pull` or `bough merge`, mend the conflict, then land again."),
+    errors.LandConflict: (NOT_NOW, "Run `bough merge {branch}`, resolve the conflicts, then land again."),
     errors.WouldRemove: (
         NOT_NOW,
         "Look at it with `bough merge --preview` or `bough git diff`; `--yes` does it all the same.",

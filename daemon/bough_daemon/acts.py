@@ -111,7 +111,7 @@ async def _merge(act: Act, hands: Hands) -> Done:
     if merged.result == "same":
         head = f"Already up to date with {merged.source}"
     elif merged.conflicts:
-        head = f"{'Would conflict' if preview else 'Conflicts'} in {merging.listed(merged.conflicts)}"
+        head = f"{'Would conflict' if preview else 'Conflicts'} in {merging.first_few(merged.conflicts)}"
         head += "" if preview else ": resolve the markers and `git add` the files, or run `bough undo`"
     else:
         parts = [f"{_count(merged.files)} changed on both sides, no conflicts"] if merged.files else []
@@ -119,7 +119,7 @@ async def _merge(act: Act, hands: Hands) -> Done:
         head = f"{'Would merge' if preview else 'Merged'} {merged.source}: {'; '.join(parts) or 'no file differs'}"
     notes = [f"  note: {printable(merged.note)}"] if merged.note else []
     if merged.untouched:
-        notes.append(f"  removes what {merged.source} never touched, in {merging.listed(merged.untouched)}")
+        notes.append(f"  removes what {merged.source} never touched, in {merging.first_few(merged.untouched)}")
     report = {
         "result": "conflict" if merged.conflicts else "clean",
         "tree": merged.tree,
@@ -140,7 +140,8 @@ def _one_sided(brought: merging.Brought) -> list[str]:
 
 
 async def _land(act: Act, hands: Hands) -> Done:
-    made = await landing.land(hands.live, hands.terminal, act.options["message"], hands.both, landed=hands.landed())
+    landed, yes = hands.landed(), "yes" in act.options
+    made = await landing.land(hands.live, hands.terminal, act.options["message"], hands.both, landed=landed, yes=yes)
     if made.remote is None:
         await hands.publish_landed(made.branch, made.commit)
     where = f"{made.remote}'s {made.branch}" if made.remote else f"{made.branch}, for the team"
@@ -150,6 +151,8 @@ async def _land(act: Act, hands: Hands) -> Done:
         parts = [f"{made.branch} had all of it already; what is here follows it to {made.commit[:SHORT]}"]
     if made.others:
         parts[0] += f", with {', '.join(other.partition(' <')[0] for other in made.others)}"
+    if str(made.brought):
+        parts.append(str(made.brought))
     if made.kept:
         parts.append(f"the commits that did not land as they were are on {made.kept}")
     if made.conflicts:

@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from bough_daemon import index
 from bough_daemon.change import TRIES, Change, carry_out, check_ready
 from bough_daemon.commits import NO_HOOKS, Draft, authors_of, commit, run_pre_commit, trailers_for
-from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow
+from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow, WouldBringBack, WouldRemove
 from bough_daemon.heads import Moves, check_free, commit_of, free_branch, short
 from bough_daemon.hooks import Hooks, changed_hooks, commit_environment, hooks_of, name_in_git_dir, run_hook
 from bough_daemon.live import Live
-from bough_daemon.merging import File, Merged, merge_commits
+from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, first_few, merge_commits
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
+from bough_daemon.removals import Author, untouched_removals
 from bough_daemon.report import printable
+from bough_daemon.rewritten import TakenOut, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
 from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
@@ -42,7 +44,7 @@ class Landed:
     `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
     `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
     whether there was anything to land; else the branch had all of it, and only what is here followed. `still_on`: the
-    branch or commit that HEAD is on where that is not the shared branch, else None.
+    branch or commit that HEAD is on where that is not the shared branch, else None. `brought`: what only I changed.
     """
 
     commit: str
@@ -54,6 +56,7 @@ class Landed:
     conflicts: tuple[str, ...] = ()
     new: bool = True
     still_on: str | None = None
+    brought: Brought = NOTHING_BROUGHT
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ class Plan:
     """What would land. `onto`: the parents of the commit, `tree`: its files, `others`: its co-authors.
 
     `fresh`: files that nobody has committed yet. `files`: how what both sides changed was merged, and `conflicts` those
-    that need a human: then there is nothing else. `commit`: where there is nothing to commit, the one that the local
-    branch goes to; `published`: the shared branch has it already.
+    that need a human: then there is nothing else. `brought`: what only my side changed; `untouched`: paths of the
+    shared branch that lose what I never touched; `taken_out`: what a forced push took out of it, and I have. `commit`:
+    where there is nothing to commit, the one that the local branch goes to; `published`: the shared branch has it.
     """
 
     onto: tuple[str, ...]
@@ -71,6 +75,9 @@ class Plan:
     fresh: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     conflicts: tuple[str, ...] = ()
+    brought: Brought = NOTHING_BROUGHT
+    untouched: tuple[str, ...] = ()
+    taken_out: TakenOut | None = None
     commit: str | None = None
     published: bool = False
 
@@ -98,18 +105,28 @@ class _Landing:
 
 
 async def land(
-    live: Live, terminal: Terminal, message: str, both: Both, *, landed: Sequence[str] = (), verify: bool = True
+    live: Live,
+    terminal: Terminal,
+    message: str,
+    both: Both,
+    *,
+    landed: Sequence[str] = (),
+    verify: bool = True,
+    yes: bool = False,
 ) -> Landed:
     """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
 
-    `landed`: what teammates landed without a remote; it is built upon. `verify`: run the hooks that may refuse. Raise
-    LandConflict, HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
+    `landed`: what teammates landed without a remote; it is built upon. `verify`: run the hooks that may refuse. `yes`:
+    also where that takes away what I never touched (else WouldRemove), or brings back what a forced push took out
+    (else WouldBringBack). Raise LandConflict, HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
     """
     if not message.strip():
         raise BadUsage("a landed commit needs a message")
     landing = await _begin(live, terminal, both, verify)
     for race in range(RACES):
         plan = await _plan(landing, landed)
+        if not yes:
+            _check_asked(landing, plan)
         try:
             made = await _publish(landing, plan, message)
             break
@@ -138,9 +155,9 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
     remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
     local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
     onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, landed)
-    tip = onto[0]
+    head = tip = onto[0]
     for other in [*onto[1:], mine.shared]:
-        merged = await merge_commits(live, tip, other, landing.both)
+        head, merged = tip, await merge_commits(live, tip, other, landing.both)
         if merged.conflicts:
             return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
         tip = await live.owner.run(_merge_commit, live, merged.tree, tip, other)
@@ -152,7 +169,42 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
     await live.owner.run(_check_resolved, live, onto[0], merged.tree)
     fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
     others = await live.owner.run(authors_of, live.store, mine.shared, onto, live.branch.author)
-    return Plan(tuple(onto), merged.tree, tuple(others), tuple(fresh), merged.files)
+    untouched, gone = await live.owner.run(_unasked, landing, head, merged, remote_tip)
+    return Plan(
+        tuple(onto),
+        merged.tree,
+        tuple(others),
+        tuple(fresh),
+        merged.files,
+        brought=merged.brought,
+        untouched=tuple(untouched),
+        taken_out=gone,
+    )
+
+
+def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:
+    """Return what a landing on `head` would take away and bring back that I cannot have meant."""
+    store, mine = landing.live.store, landing.mine
+    author, ours = Author(mine.shared, mine.base), store.objects.commit(head).tree
+    untouched = untouched_removals(store, ours, head, author, merged.base, merged.tree)
+    gone = taken_out(landing.live, landing.target, remote_tip, mine.oid) if remote_tip is not None else None
+    return untouched, gone
+
+
+def _check_asked(landing: _Landing, plan: Plan) -> None:
+    """Raise where a plan does what its user cannot have meant; a conflict comes first."""
+    place = landing.target.place
+    if plan.untouched:
+        raise WouldRemove(
+            f"landing would remove from {place} what you never touched, in {first_few(plan.untouched)}",
+            paths="\n".join(plan.untouched),
+            hint="`bough land --dry-run` shows it all; `--yes` lands it all the same.",
+        )
+    if plan.taken_out is not None:
+        raise WouldBringBack(
+            f"landing would bring back {plan.taken_out}",
+            hint=f"`bough merge {landing.target.name}` takes them out of your files, too; `--yes` lands them again.",
+        )
 
 
 def _merge_commit(live: Live, tree: str, onto: str, theirs: str) -> str:
@@ -163,9 +215,8 @@ async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
     """Make the commit of a plan and publish it; whatever fails, all is as it was before."""
     live, terminal, target = landing.live, landing.terminal, landing.target
     if plan.conflicts:
-        listed = ", ".join(plan.conflicts[:3]) + (" …" if len(plan.conflicts) > 3 else "")
         raise LandConflict(
-            f"your work conflicts with {target.name} in {listed}; nothing was landed",
+            f"your work conflicts with {target.name} in {first_few(plan.conflicts)}; nothing was landed",
             branch=target.name,
             paths="\n".join(plan.conflicts),
         )
@@ -381,6 +432,7 @@ async def _arrive(landing: _Landing, made: _Made) -> Landed:
         conflicts=conflicts,
         new=made.plan.commit is None,
         still_on=None if here else short(head.branch) if head.branch is not None else head.commit,
+        brought=made.plan.brought,
     )
 
 

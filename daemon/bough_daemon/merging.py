@@ -58,6 +58,9 @@ class Brought:
         return ", ".join(told)
 
 
+NOTHING_BROUGHT = Brought()
+
+
 @dataclass(frozen=True)
 class Merged:
     """The result of a merge.
@@ -72,7 +75,7 @@ class Merged:
     files: tuple[File, ...]
     stages: tuple[Stage, ...] = ()
     base: str = ""
-    brought: Brought = Brought()
+    brought: Brought = NOTHING_BROUGHT
     untouched: tuple[str, ...] = ()
     source: str = ""
     note: str = ""
@@ -275,14 +278,14 @@ def _check_asked(source: MergeSource, merged: Merged) -> None:
     """Raise where a merge does what its user cannot have meant."""
     if merged.untouched:
         raise WouldRemove(
-            f"merging {source.name} would remove what {source.name} never touched, in {listed(merged.untouched)}",
+            f"merging {source.name} would remove what {source.name} never touched, in {first_few(merged.untouched)}",
             paths="\n".join(merged.untouched),
         )
     if source.taken_out is not None:
         raise WouldBringBack(f"merging {source.name} would bring back {source.taken_out}")
 
 
-def listed(paths: Sequence[str]) -> str:
+def first_few(paths: Sequence[str]) -> str:
     """Return the first few paths, as a sentence names them."""
     return ", ".join(map(printable, paths[:SHOWN])) + (f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else "")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import LandConflict, NotPossibleNow, UnknownMember, WouldBringBack
+from bough_daemon.landing import land
 from bough_daemon.merging import merge
 from bough_daemon.undo import undo
 
@@ -177,3 +178,14 @@ def test_what_a_forced_push_took_out_comes_back_through_a_teammate_only_when_ask
     bob.merge("main")
     assert alice.merge("bob").result == "clean"
     assert (alice.root / "work.txt").exists() and not (alice.root / "secret.txt").exists()
+
+
+def test_what_a_forced_push_took_out_lands_only_when_asked_for(forced: tuple[Mate, Mate, str]) -> None:
+    _, bob, tip = forced
+    before = everything(bob.root)
+    with pytest.raises(WouldBringBack, match="with a secret"):
+        bob.land()
+    assert everything(bob.root) == before
+    assert git(bob.root, "ls-remote", "origin", "main").split()[0] == tip
+    bob.do(land(bob.live, bob.terminal, "all of it", merge_both, yes=True))
+    assert git(bob.root, "show", "origin/main:secret.txt") == "alice1"

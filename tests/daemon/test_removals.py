@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from bough_daemon.branches import Branch
 from bough_daemon.errors import WouldRemove
+from bough_daemon.landing import land
 from bough_daemon.merging import Merged, merge
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.store import LIVE, SHARED
+from bough_daemon.timeline import read_snapshot
 
 from tests.daemon.moves_support import Desk, desk, everything, git, merge_both
 from tests.daemon.support import write_files
@@ -91,3 +93,25 @@ def test_moving_a_file_is_no_removal(here: Desk) -> None:
     bring(here)
     here.teammate_at("alice", {"mine.txt": None, "moved.txt": b"one\ntwo\nthree\nfour\n"})
     assert bring(here).brought.removed == ("mine.txt",)
+
+
+def test_a_landing_that_takes_away_what_nobody_took_away_asks(here: Desk) -> None:
+    """As above, the other way round: the false claim is mine, and main is what would lose."""
+    write_files(here.root, {"work.txt": b"w\n"})
+    first = here.snapshot()
+    git(here.root, "stash", "-qu")
+    more(here)
+    main = git(here.root, "rev-parse", "HEAD")
+    git(here.root, "switch", "-q", "--detach", first.base)
+    git(here.root, "stash", "pop", "-q")
+    lie = f"claim\n\nBough-Base: {first.base}\nBough-Event: save\n"
+    here.store.arrive(main)
+    claim = here.store.objects.write_commit(first.tree, [first.oid, main], "Me <me@e>", 1, lie)
+    for name in (LIVE, SHARED):
+        here.store.set_ref(f"{name}me", claim, first.oid)
+    here.branch.tip = read_snapshot(here.store.objects, claim)
+    with pytest.raises(WouldRemove) as asked:
+        here.do(land(here.live, here.terminal, "work", merge_both))
+    assert asked.value.facts["paths"].split("\n") == ["a.txt", "d/b.txt", "newer.txt"]
+    assert git(here.root, "rev-parse", "main") == main
+    assert here.do(land(here.live, here.terminal, "work", merge_both, yes=True)).brought.removed == ("newer.txt",)
