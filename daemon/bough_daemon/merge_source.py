@@ -46,7 +46,7 @@ def _live_branch(live: Live, teammate: Teammate, mine: Snapshot) -> MergeSource:
     note = ""
     if tip is not None and tip.operation:
         settled = settled_before(live.store.objects, tip)
-        if settled is None:
+        if settled is None or not live.store.objects.exists(settled.base):
             raise NotPossibleNow(
                 f"{teammate.name} is in the middle of a {tip.operation}, and no earlier state is here",
                 name=teammate.name,

@@ -82,7 +82,8 @@ class Failing:
 class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
-    `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here.
+    `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here. `operation`: the
+    operation of Git's that they are in the middle of.
     """
 
     name: str
@@ -94,6 +95,7 @@ class TeammateStatus:
     files: list[str] = field(default_factory=list)
     refused: str = ""
     not_taken: str = ""
+    operation: str = ""
 
 
 @dataclass

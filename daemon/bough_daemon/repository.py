@@ -204,6 +204,8 @@ class Repository:
         if one.tip is not None and one.base is not None:
             told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
             told.files = self._files(one.base, told.tree)
+            snapshot = read_snapshot(self.store.objects, one.tip)
+            told.operation = snapshot.operation if snapshot is not None else ""
         return told
 
     def _files(self, base: str, tree: str) -> list[str]:

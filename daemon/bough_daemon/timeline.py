@@ -5,13 +5,17 @@ A snapshot is a commit. What a reader cannot tell from its tree and its parents 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bough_daemon.objects import Objects
+from bough_daemon.objects import Commit, Objects
 
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
+COMMIT = re.compile(r"[0-9a-f]{40}")
+OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
+UNKNOWN_OPERATION = "git operation"
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Snapshot:
     at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the
     snapshot before it in time. `shared`: the commit that the team sees in its place. `time`: seconds since the epoch.
     `operation`: the operation of Git's that was in progress (`rebase`, `bisect`, …), empty for none. `brought`: commits
-    that its history claims beyond its base; known for one's own branch only.
+    that its history claims beyond its base, as far as the snapshot says so.
     """
 
     oid: str
@@ -45,11 +49,15 @@ class Snapshot:
 
 
 def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
-    """Return the snapshot that a commit is, or None for a commit that Bough did not make."""
+    """Return the snapshot that a commit is, or None for a commit that Bough did not make.
+
+    It may be a teammate's: a trailer that does not say what it should counts as absent.
+    """
     commit = objects.commit(oid)
-    base = commit.trailer(BASE)
+    base = _commit_in(commit, BASE)
     if base is None:
         return None
+    operation = commit.trailer(OPERATION) or ""
     return Snapshot(
         oid=oid,
         tree=commit.tree,
@@ -59,11 +67,16 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         title=commit.message.split("\n", 1)[0],
         time=commit.time,
         author=f"{commit.author} <{commit.email}>",
-        previous=commit.trailer(PREVIOUS) or (commit.parents[0] if commit.parents else None),
-        shared=commit.trailer(SHARED_AS) or oid,
-        operation=commit.trailer(OPERATION) or "",
-        brought=tuple((commit.trailer(BROUGHT) or "").split()),
+        previous=_commit_in(commit, PREVIOUS) or (commit.parents[0] if commit.parents else None),
+        shared=_commit_in(commit, SHARED_AS) or oid,
+        operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
+        brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if COMMIT.fullmatch(word)),
     )
+
+
+def _commit_in(commit: Commit, trailer: str) -> str | None:
+    value = commit.trailer(trailer)
+    return value if value is not None and COMMIT.fullmatch(value) else None
 
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:

@@ -9,7 +9,7 @@ import pytest
 from bough_daemon.branches import Branch
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.store import KEPT, LIVE, SHARED, Store
-from bough_daemon.timeline import timeline
+from bough_daemon.timeline import read_snapshot, timeline
 
 from tests.daemon.support import git, make_repository
 
@@ -113,3 +113,21 @@ def test_packing_keeps_what_only_the_user_has_packed_too(grove: Grove, monkeypat
     git(grove.root, "gc", "-q", "--prune=now")
     grove.store.objects.refresh()
     assert grove.store.objects.owns(blob) and grove.store.objects.owns(tip.oid)
+
+
+def test_what_a_teammates_trailers_say_is_not_believed_as_it_stands(grove: Grove) -> None:
+    trailers = {
+        "Bough-Base": grove.base,
+        "Bough-Operation": "\x1b[31m" * 9,
+        "Bough-Previous": "--all",
+        "Bough-Shared": "../../x",
+        "Bough-Brought": f"{'1' * 40} --output=x",
+    }
+    said = "t\n\n" + "".join(f"{name}: {value}\n" for name, value in trailers.items())
+    oid = grove.store.objects.write_commit(grove.tree(a="1"), [grove.base], "M <m@e>", 1, said)
+    read = read_snapshot(grove.store.objects, oid)
+    assert read is not None
+    assert (read.operation, read.previous, read.shared) == ("git operation", grove.base, oid)
+    assert read.brought == ("1" * 40,)
+    other = grove.store.objects.write_commit(read.tree, [], "M <m@e>", 1, "t\n\nBough-Base: --all\n")
+    assert read_snapshot(grove.store.objects, other) is None

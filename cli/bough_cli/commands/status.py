@@ -60,6 +60,8 @@ def _show_teammate(teammate: TeammateStatus) -> None:
     changed = (
         f"{output.count(len(teammate.files), 'file')}: {output.few(teammate.files)}" if teammate.files else "no changes"
     )
+    if teammate.operation:
+        changed = f"in the middle of a {teammate.operation}; {changed}"
     when = ago(teammate.changed_at)
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"

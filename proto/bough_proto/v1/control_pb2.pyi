@@ -195,6 +195,7 @@ class Teammate(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     NOT_TAKEN_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -206,6 +207,8 @@ class Teammate(_message.Message):
     """Why they did not take my newest snapshot; empty: they did, or have not been asked."""
     not_taken: _builtins.str
     """Why their newest snapshot is not here; empty: it is, or is on its way."""
+    operation: _builtins.str
+    """The operation of Git's that they are in the middle of (`rebase`, `bisect`, …); empty: none."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch stands on."""
@@ -222,10 +225,11 @@ class Teammate(_message.Message):
         files: _abc.Iterable[_builtins.bytes] | None = ...,
         refused: _builtins.str = ...,
         not_taken: _builtins.str = ...,
+        operation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "name", b"name", "not_taken", b"not_taken", "refused", b"refused", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "name", b"name", "not_taken", b"not_taken", "operation", b"operation", "refused", b"refused", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
