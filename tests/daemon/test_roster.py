@@ -26,10 +26,10 @@ def someone(who: str) -> Identity:
         return load_identity(Home(str(Path(folder) / who), folder))
 
 
-def admit(roster: Roster, by: str, who: str, name: str | None = None, now: int = NOW) -> Admission:
-    """Let someone in."""
-    new = someone(who)
-    return roster.admit(someone(by), name or who, new.key, new.certificate, new.vouch, now)
+def admit(roster: Roster, by: str, who: str, name: str | None = None, now: int | None = None) -> Admission:
+    """Let someone in, later than all who are in: of two admissions at one time, random keys decide which is first."""
+    new, later = someone(who), max(entry.time for entry in roster.admissions.values()) + 1
+    return roster.admit(someone(by), name or who, new.key, new.certificate, new.vouch, later if now is None else now)
 
 
 def copy_of(roster: Roster, now: int = NOW) -> Roster:
