@@ -32,6 +32,8 @@ KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
 COMMON_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", ANSWER_MS),
+    # What ends a connection whose ping nobody answers; a minute where it is not given, whatever keepalive says.
+    ("grpc.http2.ping_timeout_ms", ANSWER_MS),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
 ]

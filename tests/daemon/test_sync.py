@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_daemon import dial, listener
 from bough_daemon import team as team_module
 from bough_daemon.dial import call_member, present_ticket
 from bough_daemon.durable import write_whole
@@ -717,6 +718,31 @@ def test_a_member_killed_in_the_middle_catches_up(folder: Path) -> None:
             assert await asyncio.to_thread(bob.ask, "knows alice") == newest
             tip = await asyncio.to_thread(bob.ask, "save after")
             await eventually(lambda: alice.tip_of("bob") == tip)
+            await asyncio.to_thread(bob.kill)
+
+    run(test())
+
+
+def test_a_member_whose_machine_hangs_is_soon_shown_as_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {"grpc.keepalive_time_ms": 1000, "grpc.keepalive_timeout_ms": 500, "grpc.http2.ping_timeout_ms": 500}
+    for module, name in ((listener, "SERVER_OPTIONS"), (dial, "COMMON_OPTIONS")):
+        options = getattr(module, name)
+        assert quick.keys() <= dict(options).keys()
+        monkeypatch.setattr(module, name, [(key, quick.get(key, value)) for key, value in options])
+
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            git(folder, "clone", "-q", str(all_of.origin), "bob")
+            bob = await asyncio.to_thread(Process, folder / "bob", folder / "home-bob", "bob")
+            await alice.sync.join(await asyncio.to_thread(bob.ask, "ticket"), "alice")
+            await eventually(lambda: alice.is_connected("bob"))
+            bob.child.send_signal(signal.SIGSTOP)
+            try:
+                await eventually(lambda: not alice.is_connected("bob"), "the end of the presence")
+            finally:
+                bob.child.send_signal(signal.SIGCONT)
+            await eventually(lambda: alice.is_connected("bob"))
             await asyncio.to_thread(bob.kill)
 
     run(test())
