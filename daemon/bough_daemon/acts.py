@@ -13,9 +13,13 @@ from bough_daemon.edits import Edits
 from bough_daemon.errors import BadUsage
 from bough_daemon.heads import words
 from bough_daemon.hop import Moved
+from bough_daemon.landed import OBJECT_NAME
+from bough_daemon.landing import Landed
 from bough_daemon.live import Live
+from bough_daemon.objects import Objects
 from bough_daemon.report import SHORT, Act, Done, ago, printable
 from bough_daemon.sides import Both
+from bough_daemon.switch import switch
 from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Head, whole
 
@@ -140,15 +144,35 @@ def _one_sided(brought: merging.Brought) -> list[str]:
 
 
 async def _land(act: Act, hands: Hands) -> Done:
-    landed, yes = hands.landed(), "yes" in act.options
-    made = await landing.land(hands.live, hands.terminal, act.options["message"], hands.both, landed=landed, yes=yes)
+    if "dry-run" in act.options:
+        return await _preview_landing(hands)
+    wanted = act.options.get("switch", "")
+    made = await landing.land(
+        hands.live,
+        hands.terminal,
+        act.options.get("message", ""),
+        hands.both,
+        landed=hands.landed(),
+        verify="no-verify" not in act.options,
+        yes="yes" in act.options,
+        needed=wanted != "yes",
+    )
     if made.remote is None:
         await hands.publish_landed(made.branch, made.commit)
+    head = _landed_words(made)
+    there, switched = await _where_after(made, head, wanted, hands)
+    report = dataclasses.asdict(dataclasses.replace(made, files=())) | {"files": list(map(_told, made.files))}
+    report["switched"] = switched
+    sentence = "; ".join(part for part in (head, there) if part)
+    return Done("\n".join([sentence, *_lines(made.files)]), json.dumps(report), bool(made.conflicts))
+
+
+def _landed_words(made: Landed) -> str:
     where = f"{made.remote}'s {made.branch}" if made.remote else f"{made.branch}, for the team"
     if made.new:
         parts = [f"Landed {made.commit[:SHORT]} on {where}"]
     else:
-        parts = [f"{made.branch} had all of it already; what is here follows it to {made.commit[:SHORT]}"]
+        parts = [f"{made.branch} has all of it already, at {made.commit[:SHORT]}"]
     if made.others:
         parts[0] += f", with {', '.join(other.partition(' <')[0] for other in made.others)}"
     if str(made.brought):
@@ -157,8 +181,63 @@ async def _land(act: Act, hands: Hands) -> Done:
         parts.append(f"the commits that did not land as they were are on {made.kept}")
     if made.conflicts:
         parts.append(f"edits made meanwhile conflict in {', '.join(map(printable, made.conflicts))}")
-    report = dataclasses.asdict(dataclasses.replace(made, files=())) | {"files": list(map(_told, made.files))}
-    return Done("\n".join(["; ".join(parts), *_lines(made.files)]), json.dumps(report), bool(made.conflicts))
+    return "; ".join(parts)
+
+
+async def _where_after(made: Landed, said: str, wanted: str, hands: Hands) -> tuple[str, bool]:
+    """Switch to the shared branch where that is wanted; return where HEAD is, in words, and whether it switched."""
+    if made.still_on is None:
+        return "", False
+    there = await hands.live.owner.run(hop.hop_now, hands.live)
+    if there is not None:
+        return f"you are still in {there.name}'s branch; run `bough back` to return", False
+    here = made.still_on[:SHORT] if OBJECT_NAME.fullmatch(made.still_on) else made.still_on
+    question = f"{said}. You are still on {here}. Switch to {made.local}?"
+    if wanted == "yes" or (wanted == "ask" and await hands.terminal.confirm(question)):
+        await switch(hands.live, hands.terminal, made, hands.both)
+        return f"you are now on {made.local}; `bough undo` returns to {here}", True
+    return f"you are still on {here}; `bough land --switch` takes you to {made.local}", False
+
+
+async def _preview_landing(hands: Hands) -> Done:
+    target, plan = await landing.preview(hands.live, hands.terminal, hands.both, landed=hands.landed())
+    objects = hands.live.store.objects
+    changed = await hands.live.owner.run(lambda: [] if plan.conflicts else _changes(objects, plan))
+    where = f"{target.remote}'s {target.name}" if target.remote else f"{target.name}, for the team"
+    if plan.conflicts:
+        head = f"Would conflict with {where} in {', '.join(map(printable, plan.conflicts))}"
+    elif plan.commit is not None:
+        head = f"Nothing to land: {where} has all of it"
+    else:
+        head = f"Would land on {where}, on top of {', '.join(oid[:SHORT] for oid in plan.onto)}: {_count(changed)}"
+        head += f", with {', '.join(other.partition(' <')[0] for other in plan.others)}" if plan.others else ""
+    notes = dict.fromkeys(plan.fresh, "  (untracked; published for the first time)")
+    lines = [f"  {status} {printable(path)}{notes.get(path, '')}" for status, path in changed]
+    if plan.untouched:
+        lines.append(f"  needs --yes: removes what you never touched, in {merging.first_few(plan.untouched)}")
+    if plan.taken_out is not None:
+        lines.append(f"  needs --yes: brings back {plan.taken_out}")
+    report = {
+        "branch": target.name,
+        "remote": target.remote,
+        "onto": plan.onto,
+        "new": plan.commit is None and not plan.conflicts,
+        "changes": [{"status": status, "path": path} for status, path in changed],
+        "untracked": plan.fresh,
+        "others": plan.others,
+        "conflicts": plan.conflicts,
+        "untouched": plan.untouched,
+        "taken_out": plan.taken_out.commits if plan.taken_out is not None else [],
+        "files": list(map(_told, plan.files)),
+    }
+    return Done("\n".join([head, *lines, *_lines(plan.files)]), json.dumps(report))
+
+
+def _changes(objects: Objects, plan: landing.Plan) -> list[tuple[str, str]]:
+    """Return (A, M or D; path) for each file in which a plan differs from the shared branch."""
+    difference = objects.difference(objects.commit(plan.onto[0]).tree, plan.tree)
+    kinds = ((path, "A" if before is None else "D" if after is None else "M") for path, before, after in difference)
+    return [(kind, path) for path, kind in sorted(kinds)]
 
 
 async def _restore(act: Act, hands: Hands) -> Done:

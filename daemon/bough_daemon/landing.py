@@ -13,7 +13,7 @@ from bough_daemon import index
 from bough_daemon.change import TRIES, Change, carry_out, check_ready
 from bough_daemon.commits import NO_HOOKS, Draft, authors_of, commit, run_pre_commit, trailers_for
 from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow, WouldBringBack, WouldRemove
-from bough_daemon.heads import Moves, check_free, commit_of, free_branch, short
+from bough_daemon.heads import Moves, check_free, commit_of, free_branch, short, words
 from bough_daemon.hooks import Hooks, changed_hooks, commit_environment, hooks_of, name_in_git_dir, run_hook
 from bough_daemon.live import Live
 from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, first_few, merge_commits
@@ -44,11 +44,13 @@ class Landed:
     `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
     `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
     whether there was anything to land; else the branch had all of it, and only what is here followed. `still_on`: the
-    branch or commit that HEAD is on where that is not the shared branch, else None. `brought`: what only I changed.
+    branch or commit that HEAD is on where that is not the shared branch, else None; `local`: what that is called here.
+    `brought`: what only I changed.
     """
 
     commit: str
     branch: str
+    local: str
     remote: str | None
     others: tuple[str, ...]
     kept: str | None
@@ -66,7 +68,8 @@ class Plan:
     `fresh`: files that nobody has committed yet. `files`: how what both sides changed was merged, and `conflicts` those
     that need a human: then there is nothing else. `brought`: what only my side changed; `untouched`: paths of the
     shared branch that lose what I never touched; `taken_out`: what a forced push took out of it, and I have. `commit`:
-    where there is nothing to commit, the one that the local branch goes to; `published`: the shared branch has it.
+    where there is nothing to commit, the one that the local branch goes to; `published`: the shared branch has it;
+    `nothing`: the local branch too.
     """
 
     onto: tuple[str, ...]
@@ -80,6 +83,7 @@ class Plan:
     taken_out: TakenOut | None = None
     commit: str | None = None
     published: bool = False
+    nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,18 +117,26 @@ async def land(
     landed: Sequence[str] = (),
     verify: bool = True,
     yes: bool = False,
+    needed: bool = True,
 ) -> Landed:
     """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
 
     `landed`: what teammates landed without a remote; it is built upon. `verify`: run the hooks that may refuse. `yes`:
     also where that takes away what I never touched (else WouldRemove), or brings back what a forced push took out
-    (else WouldBringBack). Raise LandConflict, HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
+    (else WouldBringBack). `needed`: raise NotPossibleNow where there is nothing to land. Raise LandConflict,
+    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
     """
-    if not message.strip():
+    if needed and not message.strip():
         raise BadUsage("a landed commit needs a message")
     landing = await _begin(live, terminal, both, verify)
     for race in range(RACES):
         plan = await _plan(landing, landed)
+        if plan.nothing:
+            if needed:
+                raise NotPossibleNow(f"nothing to land: {landing.target.name} has all of it")
+            return await live.owner.run(_landed, landing, _Made(plan.onto[0], plan))
+        if plan.commit is None and not message.strip():
+            raise NotPossibleNow("there is work here that has not landed", hint="Land it with `bough land -m MESSAGE`.")
         if not yes:
             _check_asked(landing, plan)
         try:
@@ -150,7 +162,7 @@ async def _begin(live: Live, terminal: Terminal, both: Both, verify: bool = True
 
 
 async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = True) -> Plan:
-    """Return what would land now: mine merged onto what is on the shared branch; NotPossibleNow where it has all."""
+    """Return what would land now: mine merged onto what is on the shared branch."""
     live, target, mine = landing.live, landing.target, landing.mine
     remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
     local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
@@ -163,9 +175,8 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
         tip = await live.owner.run(_merge_commit, live, merged.tree, tip, other)
     if merged.result == "same" and len(onto) == 1:
         published = target.remote is None or remote_tip is not None
-        if published and local_tip in (None, onto[0]):
-            raise NotPossibleNow(f"nothing to land: {target.name} has all of it")
-        return Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published)
+        nothing = published and local_tip in (None, onto[0])
+        return Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published, nothing=nothing)
     await live.owner.run(_check_resolved, live, onto[0], merged.tree)
     fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
     others = await live.owner.run(authors_of, live.store, mine.shared, onto, live.branch.author)
@@ -422,16 +433,22 @@ async def _arrive(landing: _Landing, made: _Made) -> Landed:
         raise
     if here:
         await _after_commit(landing, made)
+    return await live.owner.run(_landed, landing, made, kept, conflicts)
+
+
+def _landed(landing: _Landing, made: _Made, kept: str | None = None, conflicts: tuple[str, ...] = ()) -> Landed:
+    head, target = landing.live.worktree.head(), landing.target
     return Landed(
         commit=made.commit,
         branch=target.name,
+        local=short(target.ref),
         remote=target.remote,
         others=made.plan.others,
         kept=short(kept) if kept is not None else None,
         files=made.plan.files,
         conflicts=conflicts,
         new=made.plan.commit is None,
-        still_on=None if here else short(head.branch) if head.branch is not None else head.commit,
+        still_on=words(head) if head.branch != target.ref else None,
         brought=made.plan.brought,
     )
 

@@ -1,0 +1,66 @@
+"""Go to the shared branch with files that have landed there.
+
+`git switch` refuses: to it they are edits in the way, whatever the branch has.
+"""
+
+from __future__ import annotations
+
+from bough_daemon import index
+from bough_daemon.change import Change, carry_out, overlooked, steadily
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.heads import BRANCHES, Moves, check_free, commit_of, words
+from bough_daemon.hooks import after_checkout
+from bough_daemon.landing import Landed
+from bough_daemon.live import Live
+from bough_daemon.merging import merge_commits
+from bough_daemon.picture import Picture
+from bough_daemon.sides import Both
+from bough_daemon.terminal import Terminal
+from bough_daemon.timeline import Snapshot
+from bough_daemon.worktree import Head
+
+
+async def switch(live: Live, terminal: Terminal, landed: Landed, both: Both) -> None:
+    """Put HEAD on the local branch that work landed on, with index and files as it has them; edits come along.
+
+    Raise NotPossibleNow where edits conflict with what the branch has.
+    """
+    ref = BRANCHES + landed.local
+    await live.owner.run(check_free, live.worktree, ref)
+    old = await live.owner.run(live.worktree.head)
+
+    async def attempt() -> tuple[str, bool]:
+        now = await live.save()
+        tip = await live.owner.run(commit_of, live.worktree, ref)
+        there = tip or landed.commit
+        merged = await merge_commits(live, now.oid, there, both, also=[now.shared])
+        if merged.conflicts:
+            raise NotPossibleNow(f"your edits conflict with {landed.local} in {', '.join(merged.conflicts[:3])}")
+        refs: Moves = {ref: (None, there)} if tip is None else {}
+        await live.owner.run(_switch, live, Head(ref, there), refs, now, merged.tree)
+        return there, tip is None
+
+    new, created = await steadily(attempt)
+    if created and landed.remote is not None:
+        upstream = f"--set-upstream-to={landed.remote}/{landed.branch}"
+        await terminal.run(["git", "branch", "--quiet", upstream, landed.local], live.worktree.root)
+    await after_checkout(live, terminal, old.commit, new)
+
+
+def _switch(live: Live, head: Head, refs: Moves, now: Snapshot, tree: str) -> None:
+    worktree, hidden = live.worktree, index.hidden_paths(live.worktree)
+    wanted = overlooked(live, live.store.objects.commit(head.commit).tree, tree)
+    kind = f"switch {words(head)}"
+    change = Change(
+        kind=kind,
+        picture=Picture(tree),
+        said=f"checkout: moving from {words(worktree.head())} to {words(head)}",
+        head=head,
+        refs=refs,
+        index=lambda: index.at_commit(worktree, head.commit, hidden=hidden, wanted=wanted),
+        given=[head.commit],
+        spared=hidden,
+    )
+    live.store.arrive(head.commit)
+    contains = [head.commit]
+    carry_out(live, change, now, lambda: live.branch.record(tree, head.commit, kind, since=now.tree, contains=contains))
