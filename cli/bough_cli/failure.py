@@ -10,7 +10,9 @@ import traceback
 
 import typer
 from bough_daemon import errors
-from bough_daemon.report import printable
+from bough_daemon.faults import fault_of
+from bough_daemon.home import Home
+from bough_daemon.report import Status, printable
 
 OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF}
 NOT_NOW, USAGE, CONFLICTS, NO_DAEMON, OUR_FAULT = 1, 2, 3, 4, 70
@@ -25,6 +27,16 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.StoreOwned: (NOT_NOW, "End the other daemon with `BOUGH_HOME={owner} bough down --all`, or use that home."),
     errors.StoreGone: (NOT_NOW, "Put it back, or run `bough down` and then `bough up` to start with an empty one."),
     errors.StoreDamaged: (NOT_NOW, "Run `bough doctor`."),
+    errors.ForeignRepository: (NOT_NOW, ""),
+    errors.NotPermitted: (NOT_NOW, "See whose it is and who may write there: `ls -ld {path}`."),
+    errors.ReadOnlyDisk: (NOT_NOW, "Mount it for writing, or work in a clone on a disk that can be written."),
+    errors.PathTooLong: (NOT_NOW, "Move it to a folder that is not as deep, or shorten the names on its way."),
+    errors.LimitReached: (
+        NOT_NOW,
+        "Raise the limit (`ulimit -n 8192`), then start the daemon again: `bough down --all` and `bough up`.",
+    ),
+    errors.SystemFailed: (NOT_NOW, "The system says this of a disk or a mount: see that it is there and whole."),
+    errors.GitFailed: (NOT_NOW, ""),
     errors.BranchMoved: (NOT_NOW, "Run `bough status` to see who moved it, then try again."),
     errors.DiskFull: (NOT_NOW, "Make room, then save again; your files are as you left them."),
     errors.BadName: (
@@ -60,7 +72,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.HomeUnusable: (NOT_NOW, "Set BOUGH_HOME to a folder that you can write."),
     errors.BadSetting: (USAGE, "Mend the file; `bough config list` says what there is."),
     errors.DaemonNotRunning: (NO_DAEMON, "Run `bough up` in a repository to start it."),
-    errors.DaemonFailed: (OUR_FAULT, "This is Bough's fault. What was recorded is safe; the log says more."),
+    errors.DaemonFailed: (OUR_FAULT, "This is a bug in Bough. Your snapshots are safe; see the log at {log}."),
     errors.BadUsage: (USAGE, ""),
 }
 
@@ -83,6 +95,8 @@ def show(error: BaseException, advice: str | None = None) -> int:
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "bough"
         return _report(error.format_message().rstrip("."), "", advice or f"Run `{where} --help`.", USAGE)
+    if isinstance(error, OSError) and error.filename and not isinstance(fault_of(error), errors.DaemonFailed):
+        return _show_ours(fault_of(error))
     if isinstance(error, OSError) and error.errno is not None:
         # What names no file was written to the terminal or the pipe, or is a limit of the system.
         where = error.filename or ("the output" if error.errno in OUTPUT_FAILS else "")
@@ -91,15 +105,30 @@ def show(error: BaseException, advice: str | None = None) -> int:
     told = "".join(traceback.format_exception(error)) if os.environ.get("BOUGH_TRACEBACK") else ""
     _say("", told.rstrip())
     return _report(
-        f"{type(error).__name__}: {error}", "", "This is Bough's fault; BOUGH_TRACEBACK=1 shows where.", OUR_FAULT
+        f"{type(error).__name__}: {error}", "", "This is a bug in Bough; BOUGH_TRACEBACK=1 shows where.", OUR_FAULT
     )
 
 
 def _show_ours(error: errors.BoughError) -> int:
-    code, hint = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), (NOT_NOW, ""))
+    code, _ = _row_of(error)
     cause = str(error.__cause__) if error.__cause__ is not None and str(error.__cause__) != error.message else ""
-    hint = error.facts.get("hint") or hint.format_map(_Facts(error.facts))
-    return _report(error.message, cause, hint, code)
+    return _report(error.message, cause, hint_of(error), code)
+
+
+def trouble_of(told: Status) -> errors.BoughError:
+    """Return the error that a status tells of."""
+    kind: type[errors.BoughError] = getattr(errors, told.failure, errors.BoughError)
+    return kind(told.state, **told.facts)
+
+
+def hint_of(error: errors.BoughError) -> str:
+    """Return what to do about an error."""
+    log = Home.from_environment(os.environ).log
+    return error.facts.get("hint") or _row_of(error)[1].format_map(_Facts({"log": log} | error.facts))
+
+
+def _row_of(error: errors.BoughError) -> tuple[int, str]:
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), (NOT_NOW, ""))
 
 
 class _Facts(dict[str, str]):

@@ -44,6 +44,11 @@ def short(oid: str) -> str:
     return oid[:SHORT]
 
 
+def shortened(text: str, most: int = 160) -> str:
+    """Return a long text without its middle."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
+
+
 def bold(text: str) -> str:
     """Return text that stands out on a terminal."""
     return typer.style(text, bold=True)

@@ -11,6 +11,7 @@ import sys
 
 from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
 from bough_daemon.errors import BoughError
+from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
 from bough_daemon.launch import READY, REFUSED, TAKEN
 from bough_daemon.service import serve
@@ -23,8 +24,8 @@ async def _live(home: Home, ready_fd: int | None) -> None:
     try:
         daemon = Daemon(home)
         server = await serve(daemon)
-    except BoughError as refused:
-        _tell(ready_fd, REFUSED + packed(refused))
+    except Exception as failure:
+        _tell(ready_fd, REFUSED + packed(fault_of(failure)))
         raise
     _tell(ready_fd, READY)
     try:
@@ -48,10 +49,14 @@ def main() -> int:
     home = Home.from_environment(os.environ)
     try:
         take_home(home)  # held until this process is gone
+        with home.used():
+            handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=5_000_000, backupCount=2)
     except AlreadyRunning:
         _tell(chosen.ready_fd, TAKEN)
         return 0
-    handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=5_000_000, backupCount=2)
+    except BoughError as refused:
+        _tell(chosen.ready_fd, REFUSED + packed(refused))
+        return 1
     logging.basicConfig(
         level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -17,12 +17,19 @@ TAKEN = re.compile(
     r"|GNUPGHOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR"  # keys of a filter that encrypts
     r"|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy"  # a filter that downloads
 )
+NOTHING: Mapping[str, str] = {}
+CONFIGURES = re.compile(r"HOME|XDG_CONFIG_HOME|GIT_CONFIG_\w+")
 PASSING = re.compile(r"SSH_AUTH_SOCK|XDG_RUNTIME_DIR|\w+_(PROXY|proxy)")  # ends with the login, or may hold a password
 
 
 def taken(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a command takes along to the daemon."""
     return {name: value for name, value in environment.items() if TAKEN.fullmatch(name)}
+
+
+def configures(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what decides which configuration git reads."""
+    return {name: value for name, value in variables.items() if CONFIGURES.fullmatch(name)}
 
 
 def lasting(variables: Mapping[str, str]) -> dict[str, str]:
@@ -33,8 +40,8 @@ def lasting(variables: Mapping[str, str]) -> dict[str, str]:
 class UserEnvironment:
     """What the user's latest command in one working tree brought; empty until one did. Any thread may read it."""
 
-    def __init__(self) -> None:
-        self.variables: Mapping[str, str] = {}
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.variables: Mapping[str, str] = dict(variables or {})
 
     def over(self, own: Mapping[str, str]) -> dict[str, str]:
         """Return a process's own environment with what the user has in place of what it has."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bough_daemon.errors import HomeUnusable
+from bough_daemon.faults import fault_of
 
 SOCKET_LIMIT_BYTES = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
 
@@ -41,13 +43,22 @@ class Home:
 
         Its own `.gitignore` keeps the keys out of every snapshot where it lies inside a working tree.
         """
-        try:
+        with self.used():
             os.makedirs(self.root, mode=0o700, exist_ok=True)
             os.chmod(self.root, 0o700)
             with open(self.path(".gitignore"), "w", opener=_private) as ignores:
                 ignores.write("*\n")
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Raise HomeUnusable for a failure of the system in the block."""
+        try:
+            yield
         except OSError as failure:
-            raise HomeUnusable(f"{self.root} cannot be used as a home: {failure.strerror}", home=self.root) from failure
+            fault = fault_of(failure)
+            hint = {"hint": fault.facts["hint"]} if "hint" in fault.facts else {}
+            words = fault.message if hint else failure.strerror
+            raise HomeUnusable(f"{self.root} cannot be used as a home: {words}", home=self.root, **hint) from failure
 
     @property
     def socket(self) -> str:

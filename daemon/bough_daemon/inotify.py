@@ -10,13 +10,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from errno import ELOOP, EMFILE, ENOENT, ENOSPC, ENOTDIR
+from errno import EMFILE, ENFILE, ENOMEM, ENOSPC
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from bough_daemon.changes import Gathered
 from bough_daemon.worktree import Worktree
 
+LIMITS = {ENOSPC, EMFILE, ENFILE, ENOMEM}  # of the kernel; with any other number the folder itself cannot be watched
 log = logging.getLogger(__name__)
 
 MASK = Mask(
@@ -49,7 +50,8 @@ class FolderWatch(Gathered):
     ) -> None:
         super().__init__(worktree, markers, notify)
         self._ask = left_out
-        self.limited = False
+        self.limited = self._warned = False
+        self._closed: set[bytes] = set()
         self._paths: dict[WatchDescriptor, bytes] = {}
         self._folders: dict[bytes, WatchDescriptor] = {}
         self._watching = threading.RLock()
@@ -70,6 +72,7 @@ class FolderWatch(Gathered):
 
     def rescan(self) -> None:
         """Watch every folder that is to be watched and is not yet; no change after this is missed."""
+        self.limited = False  # the limit may have been raised
         self._watch_below("")
 
     # Called from the source's thread.
@@ -104,8 +107,21 @@ class FolderWatch(Gathered):
             self._watch_below(path)
         elif event.is_directory and (event.is_moved_from or event.is_delete):
             self._forget_below(path)
-        if not (event.is_directory and event.is_attrib):
+        if not (event.is_directory and event.is_attrib) or self._access_changed(path):
             self._add_path(path)
+
+    def _access_changed(self, path: str) -> bool:
+        """Return whether a folder can be read now and could not be before, or the other way round."""
+        full = os.path.join(self._root, os.fsencode(path))
+        closed = not os.access(full, os.R_OK | os.X_OK)
+        if closed == (full in self._closed):
+            return False
+        if closed:
+            self._closed.add(full)
+        else:
+            self._closed.discard(full)
+            self._watch_below(path)
+        return True
 
     def on_queue_overflow(self) -> None:
         """Note that the kernel lost events."""
@@ -128,21 +144,21 @@ class FolderWatch(Gathered):
             try:
                 wd = self._source.add_callback(path, MASK, self, CallbackId(id(self)))
             except OSError as failure:
-                if failure.errno in (ENOSPC, EMFILE):
+                if failure.errno in LIMITS:
                     self._limit_reached(failure)
-                elif failure.errno not in (ENOENT, ENOTDIR, ELOOP):  # gone, or no folder any more
-                    raise
+                return False  # else it is gone, no folder any more, or nobody can get there
+            if wd < 0:  # it may not be read
+                self._closed.add(path)
                 return False
-            if wd < 0:
-                return False
+            self._closed.discard(path)
             self._paths[wd] = path
             self._folders[path] = wd
             return True
 
     def _limit_reached(self, failure: OSError) -> None:
-        if not self.limited:
+        if not self._warned:
             log.warning("not every folder can be watched: %s", failure)
-        self.limited = True
+        self.limited = self._warned = True
 
     def _watch_below(self, top: str) -> None:
         """Watch a folder and the folders below it that are not left out."""
@@ -177,5 +193,7 @@ def _folders_in(path: bytes) -> list[str]:
                 for entry in entries
                 if entry.name.lower() != b".git" and entry.is_dir(follow_symlinks=False)
             ]
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+    except OSError as failure:
+        if failure.errno in LIMITS:
+            raise
+        return []  # gone, or nobody can get there: the snapshot says which

@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 from bough_daemon.errors import DaemonFailed, DiskFull
+from bough_daemon.faults import not_permitted
 from bough_daemon.home import Home
 
 START_PATIENCE = 30.0  # seconds until a daemon that does not get ready counts as failed
@@ -19,11 +19,15 @@ READY, TAKEN, REFUSED = b"ready", b"taken", b"refused "
 
 
 def is_running(home: Home) -> bool:
-    """Return whether a daemon answers on the control socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, suppress(OSError):
-        probe.connect(home.socket)
-        return True
-    return False
+    """Return whether a daemon answers on the control socket; raise NotPermitted where it is another user's."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(home.socket)
+        except PermissionError as failure:
+            raise not_permitted(home.socket, failure) from None
+        except OSError:
+            return False
+    return True
 
 
 def ensure_running(home: Home) -> bool:
@@ -32,7 +36,9 @@ def ensure_running(home: Home) -> bool:
         return False
     home.make()
     read, write = os.pipe()
-    with open(home.log, "ab") as log:
+    with home.used():
+        log = open(home.log, "ab")  # noqa: SIM115  (closed below)
+    with log:
         child = subprocess.Popen(
             # -P: the folder that the user stands in must not provide modules.
             [sys.executable, "-P", "-m", "bough_daemon", "--ready-fd", str(write)],

@@ -110,7 +110,10 @@ class LandedStatus:
 
 @dataclass
 class Status:
-    """Where one working tree stands. `head`: the branch of the user's, empty when detached."""
+    """Where one working tree stands. `head`: the branch of the user's, empty when detached.
+
+    `failure`: the kind of error that keeps it from being recorded as it should, empty: none; `facts`: its facts.
+    """
 
     repository: str
     member: str
@@ -129,6 +132,8 @@ class Status:
     landed: list[LandedStatus] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     failing: list[Failing] = field(default_factory=list)
+    failure: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

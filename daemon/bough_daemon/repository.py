@@ -169,7 +169,7 @@ class Repository:
             session.announce()
         told = await self.owner.run(self._status, session, self.sync.teammates())
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
-        told.failing = [*self._background.failing(), *self.sync.failing()]
+        told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
             teammate.refused = refusals.get(teammate.name, "")
@@ -178,9 +178,10 @@ class Repository:
     def _status(self, session: Session, teammates: list[Teammate]) -> Status:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
-        withheld = session.branch.withheld | session.snapshots.unreadable
+        withheld = session.branch.withheld | session.snapshots.withheld()
         live = self.live(session)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
+        trouble = session.trouble()
         return Status(
             repository=session.worktree.root,
             member=self.member,
@@ -197,6 +198,8 @@ class Repository:
             withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
             teammates=[self._teammate_status(one) for one in teammates],
             files=[path for path in self._files(tip.base, tip.tree) if path not in session.branch.withheld],
+            failure=type(trouble).__name__ if trouble is not None else "",
+            facts=trouble.facts if trouble is not None else {},
         )
 
     def _teammate_status(self, one: Teammate) -> TeammateStatus:

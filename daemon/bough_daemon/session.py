@@ -7,18 +7,23 @@ import logging
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from bough_daemon import heads
 from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
-from bough_daemon.errors import BoughError, NoCommitYet
+from bough_daemon.environment import configures
+from bough_daemon.errors import BoughError, DaemonFailed, GitFailed, GitTooOld, NoCommitYet
+from bough_daemon.faults import fault_of, obstacle_to, watch_limit
+from bough_daemon.git import git_version
 from bough_daemon.head_reader import HeadReader
 from bough_daemon.owner import Owner
+from bough_daemon.report import Failing
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
+from bough_daemon.supervise import Pause, Supervisor
 from bough_daemon.timeline import Snapshot
 from bough_daemon.watch import FolderWatch
 from bough_daemon.worktree import Head, Worktree
@@ -69,8 +74,11 @@ class Session:
         self._pending = Changes(lost=True)
         self._announced: Snapshot | None = None
         self._arrived: str | None = None
+        self._arrivals: asyncio.Queue[str] = asyncio.Queue()
+        self._retry: asyncio.TimerHandle | None = None
+        self._retry_pause = retry_pause()
         self._untidied = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Supervisor()
 
     async def start(self) -> Snapshot:
         """Watch, then take the first snapshot; return it."""
@@ -88,15 +96,15 @@ class Session:
         except BaseException:
             await asyncio.to_thread(self._watch.stop)
             raise
-        self._spawn(self._run())
-        self._spawn(self._reconcile())
+        self._background.keep("recording", self._run)
+        self._background.keep("looking for changes without an event", self._reconcile)
+        self._background.keep("copying the objects of commits", self._arrive)
         return first
 
     async def stop(self) -> None:
         """Stop watching and end the children; what was being recorded is finished first."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
+        self._call_off_retry()
         async with self._turn:
             await asyncio.to_thread(self._watch.stop)
             await self.owner.run(self.snapshots.close)
@@ -104,23 +112,30 @@ class Session:
     async def save(self) -> Snapshot:
         """Return a snapshot that holds whatever was on disk when this was called."""
         self.store.check_there()
+        if self._watch.limited or not await self._events_are_gathered():
+            self._pending.lost = True
+        while await self._wait_for_git():
+            pass
+        return await self._snapshot(exact=True)
+
+    async def _events_are_gathered(self) -> bool:
+        """Wait for what happened up to now; return False where no marker can be sent through the queue of events."""
         loop = asyncio.get_running_loop()
         passed: asyncio.Future[None] = loop.create_future()
-        mark = self._watch.mark()
+        try:
+            mark = self._watch.mark()
+        except OSError:
+            return False
         self._marks[mark] = passed
         self._on_events()
         try:
             async with asyncio.timeout(MARKER_PATIENCE):
                 await passed
         except TimeoutError:
-            self._pending.lost = True
+            return False
         finally:
             self._marks.pop(mark, None)
-        if self._watch.limited:
-            self._pending.lost = True
-        while await self._wait_for_git():
-            pass
-        return await self._snapshot(exact=True)
+        return True
 
     @asynccontextmanager
     async def acting(self) -> AsyncIterator[None]:
@@ -143,18 +158,45 @@ class Session:
             self._announced = tip
             self._on_snapshot(tip)
 
-    def state(self) -> str:
-        """Return `live`, or what keeps the recording from being all that it should be."""
-        if self.failure is not None:
-            return self.failure.message
-        if self._watch.limited:
-            return "live, but looking every few seconds only: the kernel's limit of watched folders is reached"
-        return "live"
+    def trouble(self) -> BoughError | None:
+        """Return what keeps the recording from being all that it should be."""
+        if self.failure is None and self._watch.limited:
+            return watch_limit("not every folder can be watched")
+        return self.failure or obstacle_to(self.store.folder)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def state(self) -> str:
+        """Return `live`, or what is the trouble."""
+        trouble = self.trouble()
+        if trouble is None:
+            return "live"
+        if self.failure is None and self._watch.limited:
+            return f"live, but looking every few seconds only: {trouble.message}"
+        return f"not recording: {trouble.message}"
+
+    def failing(self) -> list[Failing]:
+        """Return the background work here that has failed so far, the latest first."""
+        return self._background.failing()
+
+    async def take_along(self, environment: Mapping[str, str]) -> bool:
+        """Run git and its filters here with what the user's terminal has; return whether that is new.
+
+        What could not be taken before may be taken now. An environment without a git that will do is left alone.
+        """
+        before = self.worktree.user.variables
+        if environment == before:
+            return False
+        try:
+            await asyncio.to_thread(git_version, environment.get("PATH"))
+        except (GitTooOld, OSError) as failure:
+            log.info("the environment of a command in %s is not taken: %s", self.worktree.root, failure)
+            return False
+        self.worktree.user.variables = dict(environment)
+        self._pending.rules |= configures(before) != configures(environment)
+        await self.owner.run(self.snapshots.restart)
+        if self.snapshots.unreadable:
+            with suppress(BoughError):
+                await self._snapshot(exact=True)
+        return True
 
     def _left_out(self, folders: list[str]) -> list[bool]:
         """Return for each folder whether nothing in it is ours: Git ignores it all, or it is a repository of its own.
@@ -176,13 +218,24 @@ class Session:
         self._wake.set()
 
     async def _run(self) -> None:
-        """Take a snapshot whenever a flurry of events is over."""
+        """Take a snapshot whenever a flurry of events is over, and when one that failed is to be tried again."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            await self._settle()
-            with suppress(Exception):  # noted and logged; the next event tries again
-                await self._snapshot()
+            try:
+                await self._settle()
+                await self._snapshot_or_note()
+            except BaseException:
+                self._wake.set()  # for the next start
+                raise
+
+    async def _snapshot_or_note(self) -> None:
+        """Take a snapshot; a failure that was noted, and will be tried again, ends nothing."""
+        try:
+            await self._snapshot()
+        except BoughError as failure:
+            if failure is not self.failure and not self.is_gone():
+                raise
 
     async def _settle(self) -> None:
         first = time.monotonic()
@@ -216,8 +269,7 @@ class Session:
         while True:
             await asyncio.sleep(LIMITED_EVERY if self._watch.limited else RECONCILE_EVERY)
             self._pending.lost = True
-            with suppress(Exception):  # noted and logged
-                await self._snapshot()
+            await self._snapshot_or_note()
 
     async def _snapshot(self, exact: bool = False) -> Snapshot:
         """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything.
@@ -226,28 +278,37 @@ class Session:
         """
         async with self._turn:
             changes = self._merge_pending(self._watch.take())
-            links = self.snapshots.linked()
             try:
-                if changes.rules:
-                    await self.owner.run(self.snapshots.forget_rules)
-                if changes.rules or changes.lost:
-                    await asyncio.to_thread(self._watch.rescan)
-                tip = await self.owner.run(self._take, changes, exact)
+                tip = await self._look(changes, exact)
             except BaseException as failure:
-                self._pending = Changes(lost=True)
-                self._note(failure)
-                raise
+                self._pending = Changes(lost=True, rules=changes.rules)
+                noted = self._note(failure)
+                if noted is failure:
+                    raise
+                raise noted from None  # its words say it all
             self.failure = None
-            if links - self.snapshots.linked():
-                await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
+            self._call_off_retry()
+            self._retry_pause = retry_pause()
         self.announce()
         if tip.base != self._arrived:
             self._arrived = tip.base
-            self._spawn(self._arrive(tip.base))
+            self._arrivals.put_nowait(tip.base)
+        return tip
+
+    async def _look(self, changes: Changes, exact: bool) -> Snapshot:
+        links = self.snapshots.linked()
+        if changes.rules:
+            await self.owner.run(self.snapshots.forget_rules)
+        if changes.rules or changes.lost:
+            await asyncio.to_thread(self._watch.rescan)
+        tip = await self.owner.run(self._take, changes, exact)
+        if links - self.snapshots.linked():
+            await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
         return tip
 
     def _merge_pending(self, taken: Changes) -> Changes:
         taken.lost |= self._pending.lost
+        taken.rules |= self._pending.rules
         self._pending = Changes()
         return taken
 
@@ -255,16 +316,27 @@ class Session:
         """Return whether somebody has removed or moved the working tree."""
         return not os.path.isdir(self.worktree.git_dir) or not os.path.isdir(self.worktree.root)
 
-    def _note(self, failure: BaseException) -> None:
+    def _note(self, failure: BaseException) -> BaseException:
+        """Note a failure, have it tried again, and return it in words; what was only cancelled is no failure."""
+        if not isinstance(failure, Exception):
+            return failure
         if self.is_gone():
             log.info("%s is gone", self.worktree.root)
             self._on_gone()
-            return
-        if isinstance(failure, BoughError):
-            self.failure = failure
-            log.warning("no snapshot of %s: %s", self.worktree.root, failure.message)
-        elif isinstance(failure, Exception):
-            log.exception("no snapshot of %s", self.worktree.root)
+            return fault_of(failure)
+        noted = fault_of(failure)
+        if self.failure is None or self.failure.message != noted.message:
+            told = failure if isinstance(noted, DaemonFailed) else None
+            log.error("no snapshot of %s: %s", self.worktree.root, noted.message, exc_info=told)
+        self.failure = noted
+        self._call_off_retry()
+        self._retry = asyncio.get_running_loop().call_later(self._retry_pause.after(0.0), self._wake.set)
+        return noted
+
+    def _call_off_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
     def _take(self, changes: Changes, exact: bool) -> Snapshot:
         """Make the tree and record it with the HEAD that was there before it and after it. On the store's thread."""
@@ -301,11 +373,22 @@ class Session:
             tree = self.snapshots.everything(base_tree, tip.tree if tip is not None else None)
         return tree
 
-    async def _arrive(self, commit: str) -> None:
-        try:
-            await asyncio.to_thread(self.store.arrive, commit)
-        except BoughError as failure:
-            log.warning("the objects of %s stay borrowed: %s", commit, failure.message)
+    async def _arrive(self) -> None:
+        """Own what each commit that HEAD arrives at brought; one whose objects Git cannot read stays borrowed."""
+        while True:
+            commit = await self._arrivals.get()
+            try:
+                await asyncio.to_thread(self.store.arrive, commit)
+            except GitFailed:
+                raise
+            except BaseException:
+                self._arrivals.put_nowait(commit)  # for the next start
+                raise
+
+
+def retry_pause() -> Pause:
+    """Return the pause before a snapshot that failed is tried again: its cause may go without an event."""
+    return Pause(shortest=1.0, longest=60.0)
 
 
 def _age(path: str) -> float:

@@ -49,16 +49,23 @@ class Snapshots:
         self._ours: set[str] = set()  # folders that are repositories, and that have files which the index tracks
         self._not_enough, self._looked_at, self._most = False, 0, FLOOD
 
-    def close(self) -> None:
-        """End the git children."""
-        self.ignores.forget()
-        self._hasher.close()
-
-    def forget_rules(self) -> None:
-        """Read ignore rules, attributes and configuration anew."""
+    def restart(self) -> None:
+        """End the git children; the next ones start in the environment as it is then."""
         self.ignores.forget()
         self._hasher.forget()
+
+    close = restart
+
+    def forget_rules(self) -> None:
+        """Read ignore rules, attributes, configuration and index again."""
+        self.restart()
         self.index.forget()
+
+    def withheld(self) -> dict[str, str]:
+        """Return what is left out, with the reason, Git's index among it where Git cannot read that."""
+        broken = self.index.failure
+        said = {".git/index": f"{broken}; the last one that Git could read counts"} if broken else {}
+        return self.unreadable | said
 
     def everything(self, base_tree: str, before: str | None = None) -> str:
         """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied.

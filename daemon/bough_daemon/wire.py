@@ -47,11 +47,14 @@ def _fill(message: Message, record: Any) -> None:
         described = message.DESCRIPTOR.fields_by_name[field.name]
         is_bytes = described.type == described.TYPE_BYTES
         if isinstance(value, dict):
-            getattr(message, field.name).update(value)
+            assert described.message_type is not None
+            values = described.message_type.fields_by_name["value"]
+            of_bytes = values.type == values.TYPE_BYTES
+            getattr(message, field.name).update({name: _plain(item, of_bytes) for name, item in value.items()})
         elif isinstance(value, list):
             _fill_list(getattr(message, field.name), value, is_bytes)
         else:
-            setattr(message, field.name, os.fsencode(value) if is_bytes else value)
+            setattr(message, field.name, _plain(value, is_bytes))
 
 
 def _fill_list(target: Any, values: list[Any], is_bytes: bool) -> None:
@@ -59,7 +62,16 @@ def _fill_list(target: Any, values: list[Any], is_bytes: bool) -> None:
         if dataclasses.is_dataclass(value):
             _fill(target.add(), value)
         else:
-            target.append(os.fsencode(value) if is_bytes else value)
+            target.append(_plain(value, is_bytes))
+
+
+def _plain(value: Any, is_bytes: bool) -> Any:
+    """Return a value as a field takes it; a text that names a path which is no UTF-8 loses only those bytes."""
+    if is_bytes:
+        return os.fsencode(value)
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return value
 
 
 def from_message(message: Message, kind: type[R]) -> R:
@@ -75,7 +87,7 @@ def _taken(value: Any, hint: Any) -> Any:
         (inner,) = get_args(hint)
         return [_taken(item, inner) for item in value]
     if origin is dict:
-        return dict(value)
+        return {name: _taken(item, str) for name, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return from_message(value, hint)  # type: ignore[arg-type]
     return os.fsdecode(value) if hint is str and isinstance(value, bytes) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Annotated
 
 import typer
 from bough_daemon.client import Client
-from bough_daemon.errors import BoughError
+from bough_daemon.errors import BoughError, DaemonFailed
+from bough_daemon.faults import fault_of, obstacle_to
 from bough_daemon.git import FLOOR, Git, git_version
 from bough_daemon.launch import is_running
 from bough_daemon.remembered import LiveTrees
@@ -20,9 +22,12 @@ from bough_daemon.worktree import Worktree
 
 from bough_cli import output
 from bough_cli.connection import here, home
+from bough_cli.failure import hint_of, trouble_of
 
 WATCHES = "/proc/sys/fs/inotify/max_user_watches"
 FEW_WATCHES = 65536
+FEW_FILES = 256
+FEW_BYTES = 1024 * 1024
 
 
 @dataclass
@@ -56,15 +61,17 @@ def _checks() -> Iterator[Check]:
     yield _trial("git", _git, f"Install git {FLOOR[0]}.{FLOOR[1]} or newer, first on the PATH.")
     yield _home()
     yield _watches()
+    yield _files()
     yield _daemon()
     yield _trial("settings", _settings, "Mend the file; `bough config list` says what there is.")
     yield _completion()
     try:
         worktree = Worktree.find(here())
     except BoughError as failure:
-        yield Check("repository", False, failure.message, "Go to a folder of a Git repository.")
+        yield Check("repository", False, failure.message, hint_of(failure))
         return
     yield Check("repository", True, worktree.root)
+    yield from _writable(worktree)
     store = os.path.join(worktree.common_dir, "bough", "store.git")
     if os.path.isdir(store):
         yield _trial(
@@ -77,8 +84,11 @@ def _checks() -> Iterator[Check]:
 def _trial(name: str, look: Callable[[], str], remedy: str) -> Check:
     try:
         return Check(name, True, look())
-    except (BoughError, OSError) as failure:
-        return Check(name, False, str(failure), remedy)
+    except BoughError as failure:
+        return Check(name, False, failure.message, hint_of(failure) or remedy)
+    except OSError as failure:
+        fault = fault_of(failure)
+        return Check(name, False, fault.message, remedy if isinstance(fault, DaemonFailed) else hint_of(fault))
 
 
 def _python() -> Check:
@@ -105,6 +115,30 @@ def _watches() -> Check:
         allowed = int(limit.read())
     remedy = f"sudo sysctl fs.inotify.max_user_watches={FEW_WATCHES * 8}"
     return Check("watches", allowed >= FEW_WATCHES, f"{allowed} folders can be watched", remedy)
+
+
+def _files() -> Check:
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    well = allowed == resource.RLIM_INFINITY or allowed >= FEW_FILES
+    said = "any number of files" if allowed == resource.RLIM_INFINITY else f"{allowed} files"
+    return Check("files", well, f"{said} can be open at once", "Raise the limit: `ulimit -n 8192`.")
+
+
+def _writable(worktree: Worktree) -> Iterator[Check]:
+    """Say whether Bough may write where it keeps what it records, and whether there is room."""
+    top = os.path.join(worktree.common_dir, "bough")
+    folders = [worktree.common_dir, *(folder for folder, _, _ in os.walk(top))]
+    obstacle = next(filter(None, map(obstacle_to, folders)), None)
+    if obstacle is not None:
+        yield Check("writable", False, obstacle.message, hint_of(obstacle))
+        return
+    for place in (worktree.common_dir, home().root):
+        if os.path.isdir(place):
+            room = os.statvfs(place)
+            if room.f_bavail * room.f_frsize < FEW_BYTES:
+                yield Check("writable", False, f"the disk that {place} is on is full", "Make room there.")
+                return
+    yield Check("writable", True, top)
 
 
 def _daemon() -> Check:
@@ -146,11 +180,13 @@ def _live() -> Iterator[Check]:
         with Client(home()) as daemon:
             told = daemon.status(here())
     except (BoughError, OSError) as failure:
-        yield Check("live", False, str(failure), "Run `bough up`.")
+        fault = fault_of(failure)
+        yield Check("live", False, fault.message, hint_of(fault) or "Run `bough up`.")
         return
     count = output.count(len(told.teammates), "teammate")
     found = f"{told.member}, {count}" if told.state == "live" else told.state
-    yield Check("live", told.state == "live", found, f"{home().log} may say more.")
+    remedy = hint_of(trouble_of(told)) if told.failure else f"{home().log} may say more."
+    yield Check("live", told.state == "live", found, remedy)
     for one in told.failing:
         times = f"failed {output.count(one.failures, 'time')}, last {ago(one.failed_at)}: {one.reason}"
         yield Check(one.work, one.recovered, times, f"It is tried again by itself; {home().log} says more.")

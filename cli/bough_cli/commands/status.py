@@ -9,6 +9,7 @@ from bough_daemon.report import Status, TeammateStatus, ago, printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
+from bough_cli.failure import hint_of, trouble_of
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
@@ -29,12 +30,14 @@ def _show(told: Status) -> None:
     output.data(f"  {told.repository}")
     if told.state != "live":
         output.data(f"  {output.bold(told.state)}")
+        if told.failure:
+            output.data(f"  {hint_of(trouble_of(told))}")
     if told.files:
         output.data(
             f"  {output.count(len(told.files), 'file')} changed since the last commit: {output.few(told.files)}"
         )
     for path in told.withheld:
-        output.data(f"  withheld: {printable(path.path)} ({path.reason})")
+        output.data(f"  withheld: {output.shortened(printable(path.path))} ({printable(path.reason)})")
     for landed in told.landed:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
     output.data()
