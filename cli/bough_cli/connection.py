@@ -6,7 +6,8 @@ import os
 import shlex
 
 from bough_daemon.client import Client
-from bough_daemon.errors import DaemonNotRunning, NotPossibleNow
+from bough_daemon.environment import UserEnvironment, taken
+from bough_daemon.errors import DaemonNotRunning, NotARepository, NotPossibleNow
 from bough_daemon.home import Home
 from bough_daemon.launch import ensure_running, is_running
 from bough_daemon.remembered import LiveTrees
@@ -41,9 +42,21 @@ def connect(*, start: bool = False) -> Client:
     """
     place = home()
     if start and live_root(here()) is None:
-        Worktree.find(here())  # says what is wrong before anything is started
+        _find_here()
     if start or (not is_running(place) and live_root(here()) in LiveTrees(place)):
         ensure_running(place)
     elif not is_running(place):
         raise DaemonNotRunning("the daemon is not running, and this working tree is not live")
-    return Client(place)
+    return Client(place, taken(os.environ))
+
+
+def _find_here() -> None:
+    """Say what is wrong where there is no repository around the user's folder, before anything is started."""
+    try:
+        Worktree.find(here(), UserEnvironment(taken(os.environ)))
+    except NotARepository as nothing:
+        bound = [name for name in ("GIT_DIR", "GIT_WORK_TREE") if name in os.environ]
+        if bound:
+            hint = "Bough finds a repository by its folder, as Git does without these: there has to be a `.git` in it."
+            raise NotARepository(f"{nothing.message}, and Bough does not follow {bound[0]}", hint=hint) from None
+        raise

@@ -12,11 +12,13 @@ from bough_proto.v1 import control_pb2_grpc
 from google.protobuf.message import Message
 
 from bough_daemon import report
+from bough_daemon.environment import NOTHING
 from bough_daemon.errors import BadUsage
 from bough_daemon.home import Home
 from bough_daemon.wire import error_of, from_message, to_message
 
 R = TypeVar("R")
+FS = ("utf-8", "surrogateescape")
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "localhost")]
 
 
@@ -36,9 +38,13 @@ class Hands(Protocol):
 
 
 class Client:
-    """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning."""
+    """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning.
 
-    def __init__(self, home: Home) -> None:
+    `environment`: what the commands of a terminal take along, for the working trees that they are about.
+    """
+
+    def __init__(self, home: Home, environment: Mapping[str, str] = NOTHING) -> None:
+        self._environment = {name: value.encode(*FS) for name, value in environment.items()}
         self._channel = grpc.insecure_channel(f"unix:{home.socket}", options=OPTIONS)
         self._stub = control_pb2_grpc.ControlServiceStub(self._channel)
 
@@ -50,7 +56,8 @@ class Client:
 
     def up(self, path: str, name: str) -> report.Up:
         """Make a working tree live."""
-        return self._call(self._stub.Up, pb.UpRequest(path=path.encode(*FS), name=name), report.Up)
+        request = pb.UpRequest(path=path.encode(*FS), name=name, environment=self._environment)
+        return self._call(self._stub.Up, request, report.Up)
 
     def down(self, path: str, forget: bool) -> None:
         """Stop recording a working tree."""
@@ -62,12 +69,17 @@ class Client:
 
     def status(self, path: str) -> report.Status:
         """Tell what stands."""
-        return self._call(self._stub.Status, pb.StatusRequest(path=path.encode(*FS)), report.Status)
+        request = pb.StatusRequest(path=path.encode(*FS), environment=self._environment)
+        return self._call(self._stub.Status, request, report.Status)
 
     def save(self, path: str, wait_for: list[str], wait_for_all: bool, patience: float) -> report.Saved:
         """Take an exact snapshot; wait at most `patience` seconds until the named teammates hold it."""
         request = pb.SaveRequest(
-            path=path.encode(*FS), wait_for=wait_for, wait_for_all=wait_for_all, patience_seconds=patience
+            path=path.encode(*FS),
+            wait_for=wait_for,
+            wait_for_all=wait_for_all,
+            patience_seconds=patience,
+            environment=self._environment,
         )
         return self._call(self._stub.Save, request, report.Saved)
 
@@ -89,7 +101,7 @@ class Client:
 
     def join(self, path: str, ticket: str, name: str) -> report.Joined:
         """Join a team."""
-        request = pb.JoinTeamRequest(path=path.encode(*FS), ticket=ticket, name=name)
+        request = pb.JoinTeamRequest(path=path.encode(*FS), ticket=ticket, name=name, environment=self._environment)
         return self._call(self._stub.JoinTeam, request, report.Joined)
 
     def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> report.Continuations:
@@ -129,7 +141,9 @@ class Client:
             if not _is_text(value):
                 raise BadUsage(f"the {name} is not UTF-8 text")
         answers: queue.SimpleQueue[pb.ActRequest | None] = queue.SimpleQueue()
-        answers.put(pb.ActRequest(begin=to_message(act, pb.ActRequest.Begin)))
+        begin = to_message(act, pb.ActRequest.Begin)
+        begin.environment.update(self._environment)
+        answers.put(pb.ActRequest(begin=begin))
         try:
             for response in self._stub.Act(iter(answers.get, None)):
                 kind = response.WhichOneof("kind")
@@ -159,9 +173,6 @@ class Client:
 
 def _is_text(value: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-FS = ("utf-8", "surrogateescape")
 
 
 def _run(hands: Hands, run: pb.ActResponse.Run) -> pb.ActRequest.Finished:

@@ -8,9 +8,11 @@ import logging
 import os
 import shutil
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 
 from bough_daemon.completing import Completing
+from bough_daemon.environment import NOTHING, UserEnvironment, lasting
 from bough_daemon.errors import BoughError, NotLive, NotPossibleNow
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
@@ -71,33 +73,35 @@ class Daemon:
         await self._listener.stop()
         await asyncio.to_thread(self._workers.close)
 
-    async def up_as(self, path: str, name: str) -> Up:
+    async def up_as(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
         """Make the working tree around `path` live; raise NotPossibleNow where its member has another name already."""
-        made = await self.up(path, name)
+        made = await self.up(path, name, environment)
         if name and made.member != name:
             if not made.already:
                 await self.down(path, False)
             raise NotPossibleNow(f"you are {made.member} in this repository already; a name is chosen once")
         return made
 
-    async def up(self, path: str, name: str) -> Up:
-        """Make the working tree around `path` live."""
-        git_version()
-        worktree = await asyncio.to_thread(Worktree.find, path)
+    async def up(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
+        """Make the working tree around `path` live; `environment`: of the terminal that asks for it."""
+        git_version(environment.get("PATH"))
+        worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
         async with self._changing:
             await self._drop_gone()
             already = self._find(worktree.root)
             session = already or await self._start(worktree, name)
             member = self._repository_of(session).member
-            self._live.add(worktree.root, name and member)
+            self._live.add(worktree.root, name and member, lasting(session.worktree.user.variables))
+        if already is not None:
+            await self._take_along(session, environment)
         tip = session.branch.tip
         assert tip is not None
         return Up(worktree.root, member, session.branch.name, tip.oid, already is not None)
 
-    async def join(self, path: str, ticket: str, name: str) -> Joined:
+    async def join(self, path: str, ticket: str, name: str, environment: Mapping[str, str] = NOTHING) -> Joined:
         """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
         was_live = live_root(path) in self._live
-        await self.up(path, name)
+        await self.up(path, name, environment)
         repository, _ = await self.session(path)
         try:
             joined = await repository.join(ticket, name)
@@ -131,29 +135,40 @@ class Daemon:
             if forget:
                 await asyncio.to_thread(_forget, self.home, os.path.join(worktree.common_dir, "bough"))
 
-    async def session(self, path: str) -> tuple[Repository, Session]:
-        """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive."""
+    async def session(self, path: str, environment: Mapping[str, str] = NOTHING) -> tuple[Repository, Session]:
+        """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive.
+
+        `environment`: of the terminal that a command was typed in.
+        """
         root = live_root(path)
         found = self._find(root) if root else None
         if found is not None and found.store.is_replaced():
             found = None  # the repository was put back, or made anew: what stands there now is brought up
         if found is None:
-            worktree = await asyncio.to_thread(Worktree.find, path)
-            if worktree.root not in self._live:
+            worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
+            remembered = next((tree for tree in self._live if tree.root == worktree.root), None)
+            if remembered is None:
                 raise NotLive(f"{worktree.root} is not live", path=worktree.root)
-            name = next(tree.name for tree in self._live if tree.root == worktree.root)
-            await self.up(path, name)
+            await self.up(path, remembered.name, environment or remembered.environment)
             found = self._find(worktree.root)
             assert found is not None
         if found.is_gone():
             await self._let_go(found.worktree.root)
             raise NotLive(f"{found.worktree.root} is gone")
         found.store.check_there()
+        await self._take_along(found, environment)
         return self._repository_of(found), found
 
-    async def status(self, path: str) -> Status:
+    async def _take_along(self, session: Session, environment: Mapping[str, str]) -> None:
+        """Let a working tree have the environment of a command that came from its user's terminal."""
+        if environment and await session.take_along(environment):
+            name = next((tree.name for tree in self._live if tree.root == session.worktree.root), "")
+            with suppress(OSError):  # it is only remembered
+                self._live.add(session.worktree.root, name, lasting(environment))
+
+    async def status(self, path: str, environment: Mapping[str, str] = NOTHING) -> Status:
         """Return how a live working tree is, and what has failed in the background of it."""
-        repository, session = await self.session(path)
+        repository, session = await self.session(path, environment)
         told = await repository.status(session)
         told.failing += [*self._background.failing(), *self.completing.failing()]
         told.state = state_with(told.state, told.failing)
@@ -227,7 +242,7 @@ class Daemon:
                 self._live.remove(tree.root)
                 continue
             try:
-                await self.up(tree.root, tree.name)
+                await self.up(tree.root, tree.name, tree.environment)
             except Exception as failure:  # the others are brought back nevertheless
                 self._background.note(f"bringing {tree.root} back", failure)
 
@@ -268,7 +283,8 @@ def _forget(home: Home, folder: str) -> None:
 def take_home(home: Home) -> int:
     """Lock a home for this process, or raise AlreadyRunning. The lock goes with the process."""
     home.make()
-    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with home.used():
+        descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as taken:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from bough_daemon.durable import write_whole
 from bough_daemon.home import Home
@@ -13,10 +13,14 @@ from bough_daemon.home import Home
 
 @dataclass(frozen=True)
 class Remembered:
-    """A live working tree: its top folder, and the name its member chose (empty: from the Git user)."""
+    """A live working tree: its top folder, and the name its member chose (empty: from the Git user).
+
+    `environment`: what the terminal of the latest command in it had, as far as that lasts.
+    """
 
     root: str
     name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class LiveTrees:
@@ -27,7 +31,7 @@ class LiveTrees:
         self._trees: dict[str, Remembered] = {}
         with suppress(FileNotFoundError), open(self._path, encoding="utf-8", errors="surrogateescape") as source:
             for item in json.load(source):
-                self._trees[item["root"]] = Remembered(item["root"], item["name"])
+                self._trees[item["root"]] = Remembered(item["root"], item["name"], item.get("environment", {}))
 
     def __iter__(self) -> Iterator[Remembered]:
         return iter(list(self._trees.values()))
@@ -35,9 +39,11 @@ class LiveTrees:
     def __contains__(self, root: object) -> bool:
         return root in self._trees
 
-    def add(self, root: str, name: str) -> None:
-        """Remember a working tree."""
-        self._trees[root] = Remembered(root, name)
+    def add(self, root: str, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Remember a working tree; without an `environment` with the one that it had."""
+        known = self._trees.get(root)
+        kept = environment if environment is not None else known.environment if known is not None else {}
+        self._trees[root] = Remembered(root, name, kept)
         self._write()
 
     def remove(self, root: str) -> None:

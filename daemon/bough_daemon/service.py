@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import functools
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -17,7 +16,9 @@ from bough_proto.v1 import control_pb2_grpc
 
 from bough_daemon import report
 from bough_daemon.daemon import Daemon
-from bough_daemon.errors import BoughError, DaemonFailed, DiskFull
+from bough_daemon.environment import taken
+from bough_daemon.errors import BoughError, DaemonFailed
+from bough_daemon.faults import fault_of
 from bough_daemon.lent import LentTerminal
 from bough_daemon.wire import from_message, status_of, to_message
 
@@ -36,24 +37,26 @@ def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
             return await method(self, request, context)
         except BoughError as error:
             await abort(context, error)
-        except OSError as failure:
-            await abort(context, _named(failure, method.__name__))
         except (grpc.RpcError, grpc.aio.AbortError):
             raise
-        except Exception:
-            log.exception("%s failed", method.__name__)
-            raise
+        except Exception as failure:
+            await abort(context, _named(failure, method.__name__))
         raise AssertionError("abort returned")
 
     return answered
 
 
-def _named(failure: OSError, command: str) -> BoughError:
-    """Return what a failure of the system means; one that is none of the user's doing is logged."""
-    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("the disk is full")
-    log.error("%s failed", command, exc_info=failure)
-    return DaemonFailed(f"the daemon failed: {failure}")
+def _named(failure: Exception, command: str) -> BoughError:
+    """Return what a failure means; a bug is logged."""
+    named = fault_of(failure)
+    if isinstance(named, DaemonFailed):
+        log.error("%s failed", command, exc_info=failure)
+    return named
+
+
+def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
+    """Return what a command brought of its terminal's environment."""
+    return taken({name: os.fsdecode(value) for name, value in sent.items()})
 
 
 async def abort(context: Context, error: BoughError) -> None:
@@ -72,7 +75,9 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
         """Make a working tree live."""
-        return to_message(await self._daemon.up_as(os.fsdecode(request.path), request.name), pb.UpResponse)
+        environment = _environment(request.environment)
+        made = await self._daemon.up_as(os.fsdecode(request.path), request.name, environment)
+        return to_message(made, pb.UpResponse)
 
     @answers
     async def Down(self, request: pb.DownRequest, context: Context) -> pb.DownResponse:
@@ -89,12 +94,14 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
         """Tell what stands."""
-        return to_message(await self._daemon.status(os.fsdecode(request.path)), pb.StatusResponse)
+        told = await self._daemon.status(os.fsdecode(request.path), _environment(request.environment))
+        return to_message(told, pb.StatusResponse)
 
     @answers
     async def Save(self, request: pb.SaveRequest, context: Context) -> pb.SaveResponse:
         """Take an exact snapshot."""
-        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        environment = _environment(request.environment)
+        repository, session = await self._daemon.session(os.fsdecode(request.path), environment)
         names = None if request.wait_for_all else list(request.wait_for)
         saved = await repository.save(session, names, request.patience_seconds)
         return to_message(saved, pb.SaveResponse)
@@ -114,15 +121,18 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:
         """Join a team."""
-        joined = await self._daemon.join(os.fsdecode(request.path), request.ticket, request.name)
+        joined = await self._daemon.join(
+            os.fsdecode(request.path), request.ticket, request.name, _environment(request.environment)
+        )
         return to_message(joined, pb.JoinTeamResponse)
 
     async def Act(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.ActResponse]:
         """Run a command that changes the user's files."""
         requests = aiter(request_iterator)
-        act = from_message((await anext(requests)).begin, report.Act)
+        begin = (await anext(requests)).begin
+        act = from_message(begin, report.Act)
         terminal = LentTerminal(requests)
-        work = asyncio.create_task(self._act(act, terminal))
+        work = asyncio.create_task(self._act(act, _environment(begin.environment), terminal))
         work.add_done_callback(lambda _: terminal.responses.put_nowait(None))
         self._working.add(work)
         work.add_done_callback(self._working.discard)
@@ -132,15 +142,12 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
             done = work.result()
         except BoughError as error:
             await abort(context, error)
-        except OSError as failure:
+        except Exception as failure:
             await abort(context, _named(failure, act.command))
-        except Exception:
-            log.exception("%s failed", act.command)
-            raise
         yield pb.ActResponse(done=to_message(done, pb.ActResponse.Done))
 
-    async def _act(self, act: report.Act, terminal: LentTerminal) -> report.Done:
-        repository, session = await self._daemon.session(act.path)
+    async def _act(self, act: report.Act, environment: dict[str, str], terminal: LentTerminal) -> report.Done:
+        repository, session = await self._daemon.session(act.path, environment)
         return await repository.act(session, act, terminal)
 
     @answers
