@@ -121,6 +121,13 @@ def trouble_of(told: Status) -> errors.BoughError:
     return kind(told.state, **told.facts)
 
 
+def remedy_of(told: Status) -> str:
+    """Return what to do about the trouble that a status tells of."""
+    trouble = trouble_of(told)
+    git_fails = isinstance(trouble, errors.GitFailed)
+    return hint_of(trouble) or ("Git fails here as well: see what `git status` says." if git_fails else "")
+
+
 def hint_of(error: errors.BoughError) -> str:
     """Return what to do about an error."""
     log = Home.from_environment(os.environ).log

@@ -24,7 +24,7 @@ from bough_daemon.report import Joined, Place, Status, Up
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
-from bough_daemon.supervise import Supervisor, state_with
+from bough_daemon.supervise import Pause, Supervisor, state_with
 from bough_daemon.waiting import to_the_end
 from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree, live_root
@@ -92,6 +92,7 @@ class Daemon:
             session = already or await self._start(worktree, name)
             member = self._repository_of(session).member
             self._live.add(worktree.root, name and member, lasting(session.worktree.user.variables))
+            self._background.recovered(_revival_of(worktree.root))
         if already is not None:
             await self._take_along(session, environment)
         tip = session.branch.tip
@@ -235,8 +236,19 @@ class Daemon:
         return session
 
     async def _revive(self) -> None:
-        """Bring back what was live when the daemon last ran."""
+        """Bring back what was live when the daemon last ran; what cannot be is tried again, until it is or is gone."""
+        pause = Pause(shortest=0.5, longest=60.0)
+        while True:
+            if await self._bring_back():
+                return
+            await asyncio.sleep(pause.after(0.0))
+
+    async def _bring_back(self) -> bool:
+        """Bring back what is remembered as live and is not; return whether all of it is."""
+        whole = True
         for tree in self._live:
+            if self._find(tree.root) is not None:
+                continue
             if not os.path.isdir(tree.root):
                 log.info("%s is gone and no longer live", tree.root)
                 self._live.remove(tree.root)
@@ -244,7 +256,9 @@ class Daemon:
             try:
                 await self.up(tree.root, tree.name, tree.environment)
             except Exception as failure:  # the others are brought back nevertheless
-                self._background.note(f"bringing {tree.root} back", failure)
+                self._background.note(_revival_of(tree.root), failure)
+                whole = False
+        return whole
 
     async def _end_when_idle(self) -> None:
         quiet = 0.0
@@ -253,6 +267,10 @@ class Daemon:
             await asyncio.sleep(step)
             quiet = 0.0 if self.repositories or self.completing.is_wanted else quiet + step
         self.stopping.set()
+
+
+def _revival_of(root: str) -> str:
+    return f"bringing {root} back"
 
 
 def check_at_home(worktree: Worktree) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
@@ -93,6 +94,12 @@ class Supervisor:
             del self._counts[next(iter(self._counts))]
         failures = before.failures + 1 if before is not None else 1
         self._counts[work] = _Count(failures, reason_of(failure), time.monotonic(), time.time())
+
+    def recovered(self, work: str) -> None:
+        """Note that work which may have failed before has gone well."""
+        count = self._counts.get(work)
+        if count is not None:
+            count.at = -math.inf
 
     async def close(self) -> None:
         """End all work; what is begun from now on does nothing."""

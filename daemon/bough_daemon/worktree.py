@@ -141,7 +141,8 @@ def _no_repository(path: str, failure: GitFailed) -> BoughError:
         hint = f"If you trust it: `git config --global --add safe.directory {shlex.quote(root)}`."
         return ForeignRepository(f"Git refuses {root}: it belongs to another user", path=root, hint=hint)
     if live_root(path) is not None and "not a git repository" not in failure.message:
-        return NotARepository(f"Git cannot read the repository: {failure.message}", path=path, hint="")
+        hint = "Fix what Git names; `git status` says the same."
+        return NotARepository(f"Git cannot read the repository: {failure.message}", path=path, hint=hint)
     return NotARepository(f"{path} is not in a Git repository", path=path)
 
 

@@ -183,7 +183,7 @@ def test_the_use_of_suggestions_is_written_down_after_a_full_disk(
     run(test())
 
 
-def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it(
+def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it_and_is_tried_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def test() -> None:
@@ -195,10 +195,14 @@ def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it(
         trap = Trap(monkeypatch, Repository, "open")
         trap.set = True
         try:
-            await again._revive()
+            assert not await again._bring_back()
             assert [list(one.sessions) for one in again.repositories.values()] == [[str(folder / "other")]]
-            assert [one.work for one in again._background.failing()] == [f"bringing {at_alice} back"]
-            assert (await again.status(str(at_alice))).state.startswith("live")
+            (failing,) = again._background.failing()
+            assert (failing.work, failing.recovered) == (f"bringing {at_alice} back", False)
+            trap.sprung = 0
+            await again._revive()
+            assert again._find(str(at_alice)) is not None and trap.sprung == 1
+            assert (await again.status(str(at_alice))).state == "live"
         finally:
             await again.close()
 

@@ -22,7 +22,7 @@ from bough_daemon.worktree import Worktree
 
 from bough_cli import output
 from bough_cli.connection import here, home
-from bough_cli.failure import hint_of, trouble_of
+from bough_cli.failure import hint_of, remedy_of
 
 WATCHES = "/proc/sys/fs/inotify/max_user_watches"
 FEW_WATCHES = 65536
@@ -185,7 +185,7 @@ def _live() -> Iterator[Check]:
         return
     count = output.count(len(told.teammates), "teammate")
     found = f"{told.member}, {count}" if told.state == "live" else told.state
-    remedy = hint_of(trouble_of(told)) if told.failure else f"{home().log} may say more."
+    remedy = remedy_of(told) if told.failure else f"{home().log} may say more."
     yield Check("live", told.state == "live", found, remedy)
     for one in told.failing:
         times = f"failed {output.count(one.failures, 'time')}, last {ago(one.failed_at)}: {one.reason}"

@@ -9,7 +9,7 @@ from bough_daemon.report import Status, TeammateStatus, ago, printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
-from bough_cli.failure import hint_of, trouble_of
+from bough_cli.failure import remedy_of
 
 
 def status(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
@@ -31,7 +31,7 @@ def _show(told: Status) -> None:
     if told.state != "live":
         output.data(f"  {output.bold(told.state)}")
         if told.failure:
-            output.data(f"  {hint_of(trouble_of(told))}")
+            output.data(f"  {remedy_of(told)}".rstrip())
     if told.files:
         output.data(
             f"  {output.count(len(told.files), 'file')} changed since the last commit: {output.few(told.files)}"
