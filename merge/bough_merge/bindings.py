@@ -54,7 +54,7 @@ class Rules:
         kind = node.type
         if kind == "shorthand_property_identifier":
             return True
-        if kind not in self.identifiers or imports(node, name) is not None:
+        if kind not in self.identifiers or imports(node, name) is not None or is_label(node, parent):
             return False
         if _matches(self.neither, parent.type):
             return field_of(node, parent) in self.looked_up
@@ -144,3 +144,19 @@ def field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
 @cache
 def _matches(expression: re.Pattern[str], kind: str) -> bool:
     return expression.fullmatch(kind) is not None
+
+
+def is_label(node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
+    """Tell whether a name is that of an argument or a key, whatever is defined under it."""
+    kind, around = parent.type, parent.parent
+    if kind == "argument" or kind.endswith("_argument"):
+        return field_of(node, parent) == "name"
+    if kind == "anonymous_object_creation_expression":
+        return node.next_sibling is not None and node.next_sibling.type == "="
+    if around is None:
+        return False
+    if kind == "literal_element":
+        return field_of(parent, around) == "key"
+    if kind == "assignment_expression":
+        return around.type == "arguments" and field_of(node, parent) == "left"
+    return kind == "element_value_pair" and field_of(node, parent) == "key"

@@ -24,6 +24,10 @@ _PARAMETERS = re.compile(rb"[^()={:\n]*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 # What was read lately, by (language, content). The language is held, so that its id stays its own.
 _KNOWN: dict[tuple[int, bytes], tuple[Language | None, list[Node]]] = {}
 _KNOWN_LIMIT = 512
+_TOKENS = re.compile(rb"\w+|[^\w\s]")
+# From so many words on, so large a part of them says that it is the same function under another name.
+_MANY_WORDS = 40
+_NEARLY = 0.9
 WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 
 
@@ -117,12 +121,28 @@ def _nodes(source: bytes, lang: Language | None) -> list[Node]:
 
 
 def _read(source: bytes, lang: Language | None) -> list[Node]:
-    if lang is None or not lang.grammar or lang.remedy or is_binary(source) or is_hostile(source, lang.grammar):
-        return []
-    root = parse(source, lang)
-    if is_too_deep(root):
+    root = root_of(source, lang) if lang is not None else None
+    if root is None:
         return []
     return [part for part in root.parts if group_of(root, part) in _GROUPS or _VALUES.search(part.core.kind)]
+
+
+def root_of(source: bytes, lang: Language) -> Node | None:
+    """Return the tree of a file, or None where there is none or it is no work for a parser."""
+    if not lang.grammar or lang.remedy or is_binary(source) or is_hostile(source, lang.grammar):
+        return None
+    root = parse(source, lang)
+    return None if is_too_deep(root) else root
+
+
+def is_nearly_same(was: Definition, now: Definition) -> bool:
+    """Tell whether two definitions differ in their names only, or in little else where there is much of them."""
+    old = [now.name if word == was.name else word for word in _TOKENS.findall(was.text)]
+    new = _TOKENS.findall(now.text)
+    if old == new:
+        return True
+    shared = sum((Counter(old) & Counter(new)).values())
+    return len(old) >= _MANY_WORDS and 2 * shared >= _NEARLY * (len(old) + len(new))
 
 
 def _definitions(nodes: list[Node]) -> list[Definition]:

@@ -10,6 +10,7 @@ from .decide import Decider
 from .gates import Failure, enclosing, failures
 from .languages import Language
 from .lines import merge_lines, merge_two
+from .references import renamed_at
 from .renames import new_name
 from .result import Conflict, Finding, MergeResult, Method
 from .sequences import changes
@@ -133,6 +134,7 @@ def _with_renames(
 ) -> tuple[bytes, tuple[tuple[str, str], ...]] | None:
     """Carry renames into the uses that a merge cut loose; None where one is no rename, or another gate fails then."""
     notes: dict[tuple[str, str], None] = {}
+    root = parse(content, ours.lang)
     for failure in sorted(found, key=lambda failure: -failure.at):
         scope = failure.names[0] if failure.names else b""
         names = [
@@ -142,7 +144,8 @@ def _with_renames(
         ]
         if not failure.word or len(names) != 1:
             return None
-        content = content[: failure.at] + names[0] + content[failure.at + len(failure.word) :]
+        new = renamed_at(root, failure.at, failure.word, names[0])
+        content = content[: failure.at] + new + content[failure.at + len(failure.word) :]
         message = f"`{failure.word.decode()}` was renamed to `{names[0].decode()}`; a new use was renamed with it"
         notes["renamed", message] = None
     return (content, tuple(notes)) if not failures(content, base, ours, theirs) else None

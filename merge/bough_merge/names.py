@@ -23,7 +23,13 @@ _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _WORD_BYTES = frozenset(bytes([byte]) for byte in b"_$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 # A member of one's own object, and where one is made: an assignment to it, a field or method in a class.
 _OWN = re.compile(rb"(?:\b(?:self|this)(?:\.|->)|(?<![\w@])@)([A-Za-z_]\w*)\b")
-_MEMBER = rb"(?:\b(?:self|this)(?:\.|->)|@)%b\s*(?::[^=\n]*)?=(?!=)|^[ \t]+(?:[\w<>\[\],]+[ \t]+)*%b\s*[=(:;]"
+_MEMBER = rb"(?:\b(?:self|this)(?:\.|->)|@)%b\s*(?::[^=\n]*)?=(?!=)|^[ \t]+(?:[\w<>\[\],]+[ \t]+)*\$?%b\s*[=(:;]"
+_SAID = re.compile(r"comment|string|char_|_content|fragment|regex|heredoc|doc")
+_CLASS = re.compile(r"^(class|struct|interface|trait|impl|object_(declaration|definition)|extension|module|contract)")
+_CLASS_BODY = re.compile(
+    r"body|call|access|heritage|parameter|type$|literal|pattern|block|statement|modifier|member|clause|implements|implicit"
+    r"|expression"
+)
 _LIMIT_NAMES = 5000
 _LIMIT_USES = 4000
 
@@ -56,17 +62,57 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[Use]:
 
 
 def lost_members(merged: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Use]:
-    """Yield the uses of a member of one's own object (`self.size`) that a side renamed or dropped throughout."""
+    """Yield the uses of a member of one's own object (`self.size`) that a side renamed or dropped throughout.
+
+    The member of another class that has the same name is another one.
+    """
     for side, other in ((ours, theirs), (theirs, ours)):
-        known: dict[bytes, bool] = {}
+        owners: dict[bytes, set[bytes]] = {}
         for use in _OWN.finditer(merged.source):
             name = use[1]
-            if name not in known:
-                known[name] = next(_places(side.source, name), None) is not None
-            if known[name] or name not in other.source:
-                continue
-            if re.search(_MEMBER % (name, name), base.source, re.MULTILINE):
+            if name not in owners:
+                gone = name in other.source and next(places_of(side.source, name), None) is None
+                owners[name] = set(_owners(base, name)) if gone else set()
+            if owners[name] and _means_own(merged, use.start(1), name, owners[name]):
                 yield Use(name, b"", use.start(1))
+
+
+def _owners(root: Node, name: bytes) -> Iterator[bytes]:
+    """Yield the classes (empty: none) that make a member of a name."""
+    for found in re.finditer(_MEMBER % (name, name), root.source, re.MULTILINE):
+        owner = _class_around(root, found.end() - 1)
+        yield root.source[slice(*_name_span(owner))] if owner is not None else b""
+
+
+def _means_own(root: Node, at: int, name: bytes, owners: set[bytes]) -> bool:
+    """Tell whether a use is code, in one of some classes or in one that inherits from it and has no such member."""
+    node = root.raw.descendant_for_byte_range(at, at + len(name)) if root.raw is not None else None
+    if node is None or _SAID.search(node.type):
+        return False
+    owner = _class_around(root, at)
+    if owner is None:
+        return b"" in owners
+    start, end = _name_span(owner)
+    if root.source[start:end] in owners:
+        return True
+    body = owner.child_by_field_name("body")
+    head = root.source[owner.start_byte : body.start_byte if body is not None else end]
+    inherits = not owners.isdisjoint(_WORD.findall(head))
+    return inherits and not re.search(_MEMBER % (name, name), owner.text or b"", re.MULTILINE)
+
+
+def _class_around(root: Node, at: int) -> tree_sitter.Node | None:
+    node = root.raw.descendant_for_byte_range(at, at) if root.raw is not None else None
+    while node is not None and not (_CLASS.search(node.type) and _CLASS_BODY.search(node.type) is None):
+        node = node.parent
+    return node
+
+
+def _name_span(owner: tree_sitter.Node) -> tuple[int, int]:
+    """Return where the name of a class is."""
+    name = owner.child_by_field_name("name") or owner.child_by_field_name("type")
+    name = name or next((child for child in owner.named_children if "identifier" in child.type), None)
+    return (name.start_byte, name.end_byte) if name is not None else (owner.start_byte, owner.start_byte)
 
 
 def names_bound(root: Node, node: Node) -> set[bytes]:
@@ -99,7 +145,7 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[Use], bool]:
         return [], False
     bound: set[int] = set()
     found: list[tuple[tree_sitter.Node, tree_sitter.Node, int]] = []
-    for at in _places(root.source, name):
+    for at in places_of(root.source, name):
         node = root.raw.descendant_for_byte_range(at, at + len(name))
         parent = node.parent if node is not None else None
         if node is None or parent is None:
@@ -115,7 +161,7 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[Use], bool]:
     return left, bool(bound)
 
 
-def _places(source: bytes, name: bytes) -> Iterator[int]:
+def places_of(source: bytes, name: bytes) -> Iterator[int]:
     """Yield where a name stands as a word of its own."""
     at = source.find(name)
     for _ in range(_LIMIT_USES):

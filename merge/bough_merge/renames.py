@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .entities import name_of
+from .binding_rules import rules_of
+from .entities import name_of, unwrapped
+from .references import identifiers
 from .sequences import changes
 from .syntax import Node
 from .text import lines_of
@@ -35,7 +37,44 @@ def new_name(base: Node, side: Node, name: bytes, scope: bytes) -> bytes | None:
             found |= replaced
     words = set(_WORDS.findall(old))
     fresh = found - words
-    return next(iter(fresh)) if len(found) == len(fresh) == 1 and name not in _WORDS.findall(new) else None
+    if len(found) != 1 or len(fresh) != 1 or name in _WORDS.findall(new):
+        return None
+    now = next(iter(fresh))
+    return now if _is_the_same(base, side, name, now) else None
+
+
+def _is_the_same(base: Node, side: Node, name: bytes, now: bytes) -> bool:
+    """Tell whether a name means what the new one does, where it is that of a function or a type: not what replaced it.
+
+    Its text is the same but for the name, or code outside of it used the name, and uses the new one now.
+    """
+    entity = _definition(base, name)
+    if entity is None:
+        return True
+    other = _definition(side, now)
+    if other is not None and [now if word == name else word for word in entity.words] == other.words:
+        return True
+    rules = rules_of(base.lang.name)
+    return rules is not None and any(
+        rules.uses(node, parent, name) and not entity.start <= node.start_byte < entity.end
+        for node, parent, _ in identifiers(base, name)
+    )
+
+
+def _definition(root: Node, name: bytes) -> Node | None:
+    """Return the first function or type of a name, anywhere in a file."""
+    stack = [root]
+    for _ in range(_LIMIT_NODES):
+        if not stack:
+            return None
+        node = stack.pop()
+        if node is not root and name_of(node) == name and unwrapped(node).raw is not None:
+            raw = unwrapped(node).raw
+            if raw is not None and raw.child_by_field_name("body") is not None:
+                return node
+        if name in node.text:
+            stack.extend(reversed(node.parts))
+    return None
 
 
 def _replaced(gone: Sequence[list[bytes]], come: Sequence[list[bytes]], name: bytes) -> set[bytes] | None:

@@ -13,7 +13,7 @@ from .moves import Move, follow, moved_definitions
 from .paths import Renames, renames_of
 from .result import Conflict, Finding, MergeResult, Method
 from .settings import Settings
-from .uses import Change, carried, changes_of, reported
+from .uses import Carrier, Change, changes_of, reported
 
 _DEFAULTS = Settings()
 Tree = Mapping[str, bytes]
@@ -38,9 +38,10 @@ class TreeResult:
 
 @dataclass
 class _Merge:
-    """Hold one file on its three sides under the path where it ends up."""
+    """Hold one file on its three sides under the path where it ends up; `origin` is where it was before."""
 
     path: str
+    origin: str
     base: bytes | None
     ours: bytes | None
     theirs: bytes | None
@@ -65,8 +66,9 @@ def merge_tree(
     mine, other = renames_of(base, ours), renames_of(base, theirs)
     merges = _paired(base, ours, theirs, mine, other)
     changed = changes_of(base, ours, mine, "ours", settings), changes_of(base, theirs, other, "theirs", settings)
+    carriers = [Carrier(base, [one for one in side if one.is_certain], settings) for side in changed]
     for merge in merges:
-        _carry(merge, changed)
+        _carry(merge, carriers)
     moves = moved_definitions({merge.path: (merge.base, merge.ours, merge.theirs) for merge in merges}, settings)
     files: dict[str, MergeResult] = {}
     findings: list[Finding] = []
@@ -81,14 +83,15 @@ def merge_tree(
     return TreeResult(dict(sorted(files.items())), tuple(findings))
 
 
-def _carry(merge: _Merge, changed: tuple[list[Change], list[Change]]) -> None:
+def _carry(merge: _Merge, carriers: list[Carrier]) -> None:
     """Carry each side's renames into what the other side adds."""
-    renames = [[change for change in side if change.is_certain] for side in changed]
+    mine, other = carriers
+    before = merge.ours, merge.theirs
     if merge.theirs is not None and merge.theirs != merge.base:
-        merge.theirs, found = carried(merge.theirs, merge.base or b"", merge.path, renames[0])
+        merge.theirs, found = mine.carry(merge.theirs, merge.base or b"", merge.origin, before[0])
         merge.findings += found
     if merge.ours is not None and merge.ours != merge.base:
-        merge.ours, found = carried(merge.ours, merge.base or b"", merge.path, renames[1])
+        merge.ours, found = other.carry(merge.ours, merge.base or b"", merge.origin, before[1])
         merge.findings += found
 
 
@@ -112,7 +115,7 @@ def _paired(base: Tree, ours: Tree, theirs: Tree, mine: Renames, other: Renames)
     for path in sorted(base):
         at_ours, at_theirs = mine.now(path), other.now(path)
         final = at_ours if at_ours != path else at_theirs
-        merge = _Merge(final, base[path], ours.get(at_ours), theirs.get(at_theirs))
+        merge = _Merge(final, path, base[path], ours.get(at_ours), theirs.get(at_theirs))
         if at_ours != path and at_theirs != path and at_ours != at_theirs:
             merge.findings.append(
                 Finding("renamed", at_ours, 0, f"ours renamed {path} to {at_ours}, theirs to {at_theirs}")
@@ -128,7 +131,7 @@ def _paired(base: Tree, ours: Tree, theirs: Tree, mine: Renames, other: Renames)
             if path not in ours
             else path
         )
-        merge = merges.setdefault(final, _Merge(final, None, None, None))
+        merge = merges.setdefault(final, _Merge(final, path, None, None, None))
         merge.ours = ours.get(path, merge.ours)
         merge.theirs = theirs.get(path, merge.theirs)
         if final != path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from .definitions import WORD, Fate, fates, times_defined
+from .definitions import WORD, Fate, fates, is_nearly_same, root_of, times_defined
+from .modules import Home
 from .paths import Renames
+from .references import References, are_related, binds_globally, is_bound, references, renamed_at
 from .result import Finding
 from .sequences import changes
 from .settings import Settings
@@ -21,11 +24,15 @@ _PACKAGES = frozenset("java kt scala go cs swift dart".split())
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Hold what one side did to a definition that the base has once in the whole tree, and in which file."""
+    """Hold what one side did to a definition that the base has once in the whole tree, and in which file.
+
+    `paths` are all files that define or declare it.
+    """
 
     fate: Fate
     path: str
     side: str
+    paths: tuple[str, ...] = ()
 
     @property
     def name(self) -> bytes:
@@ -64,7 +71,7 @@ def changes_of(base: Tree, tree: Tree, renames: Renames, side: str, settings: Se
                 if fate.what != "kept":
                     found.setdefault(fate.was.name, []).append(Change(fate, path, side))
     return [
-        changed[0]
+        _believed(changed, base, tree, renames, settings)
         for name, changed in found.items()
         if len({(change.fate.what, change.fate.now and change.fate.now.name) for change in changed}) == 1
         and _times_defined(base, name, settings) == len(changed)
@@ -72,28 +79,105 @@ def changes_of(base: Tree, tree: Tree, renames: Renames, side: str, settings: Se
     ]
 
 
+def _believed(changed: list[Change], base: Tree, tree: Tree, renames: Renames, settings: Settings) -> Change:
+    """Return what happened to one name; what is alike and took its place is its new self only on evidence.
+
+    That is (nearly) the same text under another name, or uses of the base that all say the new name now.
+    """
+    first = replace(changed[0], paths=tuple(change.path for change in changed))
+    was, now = first.fate.was, first.fate.now
+    if first.fate.what != "renamed" or now is None or was.within or was.is_value:
+        return first
+    home = _home(first, base, settings)
+    new = replace(first, fate=Fate("renamed", now, None), paths=tuple(renames.now(path) for path in first.paths))
+    followed = 0
+    for path, text in base.items():
+        after = tree.get(renames.now(path), b"")
+        if was.name in text and text != after:
+            before = len(_references(text, was.name, path, home, settings).sure) - (path in home.paths)
+            if before > 0:
+                there = _references(after, now.name, renames.now(path), _home(new, tree, settings), settings)
+                left = _references(after, was.name, renames.now(path), home, settings)
+                followed += 1 if there.sure and not left.sure else -len(base)
+    taken = _times_defined(base, now.name, settings)
+    is_same = all(
+        change.fate.now is not None and is_nearly_same(change.fate.was, change.fate.now) for change in changed
+    )
+    if not taken and (followed > 0 or (is_same and followed == 0)):
+        return first
+    return replace(first, fate=Fate("deleted", was, None))
+
+
+def _home(change: Change, tree: Tree, settings: Settings) -> Home:
+    lang = settings.language_of(change.paths[0])
+    return Home(change.paths, lang.name if lang is not None else "", tree.get(change.paths[0], b""))
+
+
+def _references(text: bytes, name: bytes, path: str, home: Home, settings: Settings) -> References:
+    lang = settings.language_of(path)
+    if name not in text or lang is None or not are_related(lang.name, home.language):
+        return References()
+    root = root_of(text, lang)
+    return references(root, name, path, home) if root is not None else References()
+
+
 def _times_defined(tree: Tree, name: bytes, settings: Settings) -> int:
     """Count the definitions of a name; only files that mention it are read."""
     return sum(times_defined(text, name, settings.language_of(path)) for path, text in tree.items() if name in text)
 
 
-def carried(text: bytes, base: bytes, path: str, renames: list[Change]) -> tuple[bytes, list[Finding]]:
-    """Return one side's text with the other side's renames carried into the uses that it adds to the base's text."""
-    findings: list[Finding] = []
-    for change in renames:
-        now = change.fate.now
-        lines = list(new_uses(text, base, change.name)) if change.is_certain and is_linked(change, path, text) else []
-        if now is None or not lines:
-            continue
-        split = lines_of(text)
-        pattern = re.compile(rb"(?<![\w$])" + re.escape(change.name) + rb"(?![\w$])")
-        for at in lines:
-            split[at] = pattern.sub(now.name, split[at])
-        text = b"".join(split)
-        findings.append(
-            Finding("renamed", path, lines[0] + 1, f"{change.told()}; the new use here was renamed with it")
-        )
-    return text, findings
+@dataclass(frozen=True)
+class Carrier:
+    """Carry one side's renames into what the other side adds to the tree `base`."""
+
+    base: Tree
+    renames: list[Change]
+    settings: Settings
+
+    def carry(self, text: bytes, base: bytes, path: str, there: bytes | None) -> tuple[bytes, list[Finding]]:
+        """Return one file's text with the renames in the uses that it adds, and what was found on the way.
+
+        `there` is the file on the side that renamed, if it has it.
+        Only what surely means the definition is renamed; what may mean it is reported and left as it is.
+        """
+        findings: list[Finding] = []
+        for change in self.renames:
+            lines = set(new_uses(text, base, change.name)) if change.fate.now is not None else set()
+            if not lines:
+                continue
+            found = _references(text, change.name, path, _home(change, self.base, self.settings), self.settings)
+            starts = [0, *accumulate(map(len, lines_of(text)))]
+            sure, unsure = (
+                [at for at in places if bisect_right(starts, at) - 1 in lines] for places in (found.sure, found.unsure)
+            )
+            if sure and self._is_safe(change, text, path, there):
+                text = self._renamed(change, text, path, sure)
+                message = f"{change.told()}; the new use here was renamed with it"
+                findings.append(Finding("renamed", path, bisect_right(starts, sure[0]), message))
+            elif sure or (unsure and is_linked(change, path, text)):
+                message = f"{change.told()}; the new use here may mean it, and was left as it is"
+                findings.append(Finding("renamed", path, bisect_right(starts, min(sure + unsure)), message))
+        return text, findings
+
+    def _is_safe(self, change: Change, text: bytes, path: str, there: bytes | None) -> bool:
+        """Tell whether the new name means in a file what the old one did: it is free there, and known."""
+        now, lang = change.fate.now, self.settings.language_of(path)
+        assert now is not None
+        root = root_of(text, lang) if lang is not None else None
+        if root is None or is_bound(root, now.name):
+            return False
+        root = root_of(there, lang) if there is not None and lang is not None else None
+        return root is None or not binds_globally(root, change.name)
+
+    def _renamed(self, change: Change, text: bytes, path: str, places: list[int]) -> bytes:
+        now, lang = change.fate.now, self.settings.language_of(path)
+        assert now is not None and lang is not None
+        root = root_of(text, lang)
+        assert root is not None
+        for at in sorted(places, reverse=True):
+            new = renamed_at(root, at, change.name, now.name)
+            text = text[:at] + new + text[at + len(change.name) :]
+        return text
 
 
 def is_linked(change: Change, path: str, text: bytes) -> bool:
