@@ -10,13 +10,14 @@ that holds it stays as the base has it, with what changed in it, until the entry
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bough_daemon.errors import GitFailed
 from bough_daemon.objects import FOLDER, LINK, Entry, Objects, format_tree
 from bough_daemon.packs import FINDING, STRICT, pack_of_trees
-from bough_daemon.report import bounded
+from bough_daemon.report import SHORT, bounded, printable
 from bough_daemon.store import Store
 from bough_daemon.withheld import shared_tree
 
@@ -30,6 +31,10 @@ IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 # end in many ways; NTFS makes short names with `~` and reads `\` as a slash (`is_ntfs_dot_generic` in Git's path.c).
 SPECIAL = re.compile(r"\.(git|gitmodules|gitattributes)([^a-z0-9_-].*)?|.{0,7}~[0-9].*|.*[\\/].*|\.{0,2}", re.DOTALL)
 SPECIAL_LINK = re.compile(r"\.(gitignore|mailmap)([^a-z0-9_-].*)?", re.DOTALL)
+
+OBJECT = re.compile(r"\bobject ([0-9a-f]{10,64})\b")
+CHANGE = re.compile(r"\x01(\w+)\0\n?([^\0]*)\0")
+SEARCHED_COMMITS = 500
 
 Named = tuple[str, Entry]
 
@@ -122,6 +127,23 @@ class Fsck:
             return {}
         self._verdicts |= dict.fromkeys(entries)
         return {}
+
+
+def named_object(refusal: str) -> str | None:
+    """Return the id, perhaps cut short, of the object that a teammate's words are about."""
+    found = OBJECT.search(refusal)
+    return found[1] if found is not None else None
+
+
+def where_committed(store: Store, base: str, oid: str) -> str | None:
+    """Say where an object came into a history, among its newest commits; None where it is in none of them.
+
+    May be called from any thread: it works through git children alone.
+    """
+    newest = store.git.run("rev-list", f"--max-count={SEARCHED_COMMITS}", base)
+    options = ("--stdin", "--root", "-m", "-r", "-t", "--format=%x01%H", "--name-only", "-z", f"--find-object={oid}")
+    found = CHANGE.findall(os.fsdecode(store.git.run("diff-tree", *options, stdin=newest, allowed=(0, 128))))
+    return f"{printable(found[-1][1])} of your commit {found[-1][0][:SHORT]}" if found else None
 
 
 def _new_folders(objects: Objects, base_tree: str, taken: str, tree: str) -> Iterator[tuple[str, Mapping[str, Entry]]]:

@@ -19,6 +19,7 @@ from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import UnknownMember
+from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
 from bough_daemon.listener import PeerListener
@@ -47,6 +48,7 @@ from bough_daemon.supervise import Supervisor
 from bough_daemon.sync import Teammate, TeamSync
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
+from bough_daemon.waiting import to_the_end
 from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree
 
@@ -88,6 +90,7 @@ class Repository:
         self._untold: dict[tuple[str, str], sync.Event] = {}
         self._tell_soon = asyncio.Event()
         self._answered = asyncio.Event()
+        self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
         self._background = Supervisor()
 
     @classmethod
@@ -172,7 +175,7 @@ class Repository:
         told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
-            teammate.refused = refusals.get(teammate.name, "")
+            teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
         return told
 
     def _status(self, session: Session, teammates: list[Teammate]) -> Status:
@@ -352,11 +355,25 @@ class Repository:
             self._background.begin("sharing without what was refused", partial(self._share_again, event))
 
     async def _share_again(self, event: sync.Event) -> None:
-        """Share what a teammate refused without the snapshots that led to it, unless these are gone already."""
+        """Share what a teammate refused without the snapshots that led to it, or find what in the history it is."""
         held = self.sync.held_by(event.member, event.branch)
         for session in self.sessions.values():
-            if session.branch.name == event.branch and await self.owner.run(session.branch.refused, event.tip, held):
+            if session.branch.name != event.branch:
+                continue
+            if await self.owner.run(session.branch.refused, event.tip, held):
                 await session.save()
+            elif session.branch.tip is not None:
+                oid = named_object(self.sync.refusals_of(event.branch).get(event.member, ""))
+                if oid is not None and oid not in self._committed:
+                    base = session.branch.tip.base
+                    self._committed[oid] = await to_the_end(asyncio.to_thread(where_committed, self.store, base, oid))
+
+    def _explained(self, refusal: str, name: str) -> str:
+        """Return why a teammate refused a snapshot, with what can be done about an object of the user's own commits."""
+        where = self._committed.get(named_object(refusal) or "")
+        if where is None:
+            return refusal
+        return f"{refusal}; it is in {where}: take it out of your history, or have {name} fetch that commit with Git"
 
     async def _tell_of_tips(self) -> None:
         """Tell subscribers of teammates' newest states, each branch's once."""

@@ -25,14 +25,15 @@ class SharedChain:
     def refuse(self, tip: str, held: str | None, newest: str) -> bool:
         """Remember that a teammate who holds `held` refused a shared tip; return whether beginning again may help.
 
-        It does not where `newest` has left the refused tip behind, nor where that was a beginning itself.
+        It does not where `newest` has left the refused tip behind, nor where that was itself a beginning.
         """
         self._refused.pop(tip, None)
         self._refused[tip] = held
         if len(self._refused) > MOST_REFUSED:
             del self._refused[next(iter(self._refused))]
         self._sound.clear()
-        return tip not in self._beginnings and self._store.is_ancestor(tip, newest)
+        is_beginning = tip in self._beginnings or held in self._store.objects.commit(tip).parents
+        return not is_beginning and self._store.is_ancestor(tip, newest)
 
     def beginning(self, earlier: Sequence[str], claims: Sequence[str]) -> list[str]:
         """Return the parents of a shared commit that cannot go on from the `earlier` ones; empty where it can.

@@ -100,7 +100,8 @@ def commit_what_fsck_refuses(member: Member) -> str:
     """Put a commit on the branch that has a file named `git~1`, and return the commit before it."""
     before = member.git("rev-parse", "HEAD")
     blob = member.git("hash-object", "-w", "a.txt")
-    listed = member.git("ls-tree", "HEAD") + f"\n100644 blob {blob}\tgit~1\n"
+    inner = git(member.tree, "mktree", stdin=f"100644 blob {blob}\tgit~1\n".encode())
+    listed = f"100644 blob {blob}\ta.txt\n040000 tree {inner}\tsrc\n"
     tree = git(member.tree, "mktree", stdin=listed.encode())
     member.git("update-ref", "HEAD", member.git("commit-tree", tree, "-p", "HEAD", "-m", "imported long ago"))
     return before
@@ -114,6 +115,7 @@ def test_a_refusal_is_told_at_once_and_shown_until_it_is_over(pair: Pair) -> Non
     assert time.monotonic() - began < 20, "not at the end of the patience"
     assert typed.code == 1 and "Error: bob refused it: " in typed.err and "hasDotgit" in typed.err, typed
     assert "hasDotgit" in teammate(alice, "bob")["refused"]
+    until(lambda: "it is in src of your commit " in teammate(alice, "bob")["refused"])
     assert "hasDotgit" in teammate(bob, "alice")["not_taken"]
     assert "bob did not take your last snapshot: " in alice.bough("status")
     checks = {check["name"]: check for check in map(json.loads, alice.types("doctor", "--json").out.splitlines())}

@@ -37,16 +37,18 @@ def test_where_nothing_was_refused_a_chain_goes_on_without_asking_git(
     assert SharedChain(store).beginning([chain[4]], [chain[0]]) == []
 
 
-@pytest.mark.parametrize(("held", "goes_on_from"), [(None, None), (1, 1), (2, None), (3, None)])
+@pytest.mark.parametrize(("held", "goes_on_from"), [(None, None), (0, 0), (2, None), (3, None)])
 def test_a_chain_goes_on_from_what_the_teammate_holds(
     store: Store, chain: list[str], held: int | None, goes_on_from: int | None
 ) -> None:
-    refusals = SharedChain(store)
+    refusals, beside = SharedChain(store), "b" * 40
+    assert refusals.refuse(chain[2], chain[held] if held is not None else None, chain[4])
+    assert not refusals.refuse(chain[2], chain[1], chain[4]), "nothing came between the two"
     assert refusals.refuse(chain[2], chain[held] if held is not None else None, chain[4])
     for later in chain[2:]:
-        expected = [chain[goes_on_from], chain[0]] if goes_on_from is not None else [chain[0]]
-        assert refusals.beginning([later], [chain[0]]) == expected
-    assert refusals.beginning([chain[1]], [chain[0]]) == []
+        expected = [chain[goes_on_from], beside] if goes_on_from is not None else [beside]
+        assert refusals.beginning([later], [beside]) == expected
+    assert refusals.beginning([chain[1]], [beside]) == []
 
 
 def test_a_chain_does_not_go_on_from_a_commit_beside_it(store: Store, chain: list[str]) -> None:
@@ -68,9 +70,9 @@ def test_a_beginning_that_is_refused_as_well_makes_no_other_by_itself(store: Sto
 
 
 def test_few_refusals_are_remembered(store: Store, chain: list[str]) -> None:
-    refusals = SharedChain(store)
+    refusals, tree = SharedChain(store), store.objects.write_tree({})
     for number in range(3 * MOST_REFUSED):
-        refusals.refuse(f"{number:040x}", None, chain[0])
+        refusals.refuse(store.objects.write_commit(tree, [], "A <a@b>", number, ""), None, chain[0])
     assert len(refusals._refused) == MOST_REFUSED
 
 
@@ -87,7 +89,7 @@ def test_a_branch_begins_again_once_and_keeps_its_merges_and_its_timeline(
     held = branch.save(tree(b"2"), base)
     bad = branch.record(tree(b"3"), base, "merge bob", contains=[chain[4]])
     worse = branch.save(tree(b"4"), base)
-    assert branch.refused(bad.shared, held.shared if is_held else None)
+    assert branch.refused(worse.shared, held.shared if is_held else None)
     again = branch.save(tree(b"4"), base)
     assert again.oid != worse.oid and again.tree == worse.tree
     history = set(git(Path(store.path), "rev-list", again.shared).split())
