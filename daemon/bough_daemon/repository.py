@@ -360,13 +360,17 @@ class Repository:
         for session in self.sessions.values():
             if session.branch.name != event.branch:
                 continue
+            tip = session.branch.tip
             if await self.owner.run(session.branch.refused, event.tip, held):
-                await session.save()
-            elif session.branch.tip is not None:
-                oid = named_object(self.sync.refusals_of(event.branch).get(event.member, ""))
-                if oid is not None and oid not in self._committed:
-                    base = session.branch.tip.base
-                    self._committed[oid] = await to_the_end(asyncio.to_thread(where_committed, self.store, base, oid))
+                tip = await session.save()
+            if tip is not None and tip.shared == event.tip:  # nothing can be left out of it
+                await self._find_in_history(tip.base, self.sync.refusals_of(event.branch).get(event.member, ""))
+
+    async def _find_in_history(self, base: str, refusal: str) -> None:
+        """Find where the object that a refusal is about came into the user's own history."""
+        oid = named_object(refusal)
+        if oid is not None and oid not in self._committed:
+            self._committed[oid] = await to_the_end(asyncio.to_thread(where_committed, self.store, base, oid))
 
     def _explained(self, refusal: str, name: str) -> str:
         """Return why a teammate refused a snapshot, with what can be done about an object of the user's own commits."""

@@ -32,8 +32,7 @@ class SharedChain:
         if len(self._refused) > MOST_REFUSED:
             del self._refused[next(iter(self._refused))]
         self._sound.clear()
-        is_beginning = tip in self._beginnings or held in self._store.objects.commit(tip).parents
-        return not is_beginning and self._store.is_ancestor(tip, newest)
+        return tip not in self._beginnings and self._store.is_ancestor(tip, newest)
 
     def beginning(self, earlier: Sequence[str], claims: Sequence[str]) -> list[str]:
         """Return the parents of a shared commit that cannot go on from the `earlier` ones; empty where it can.
