@@ -11,14 +11,13 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 
+from bough_daemon.clones import Listeners
 from bough_daemon.completing import Completing
 from bough_daemon.environment import NOTHING, UserEnvironment, lasting
 from bough_daemon.errors import BoughError, NotLive, NotPossibleNow
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
 from bough_daemon.journal import Journal
-from bough_daemon.keys import load_identity
-from bough_daemon.listener import PeerListener
 from bough_daemon.remembered import LiveTrees
 from bough_daemon.report import Joined, Place, Status, Up
 from bough_daemon.repository import Repository
@@ -48,12 +47,12 @@ class Daemon:
         self._background = Supervisor()
         self.completing = Completing(home)
         self._workers = MergeWorkers()
-        self._listener = PeerListener(home, load_identity(home))
+        self._listeners = Listeners(home)
 
     async def run(self) -> None:
         """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
         prepare_libgit2()
-        await self._listener.start()
+        await self._listeners.main.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
@@ -70,7 +69,7 @@ class Daemon:
             for repository in self.repositories.values():
                 await repository.close()
             self.repositories.clear()
-        await self._listener.stop()
+        await self._listeners.stop()
         await asyncio.to_thread(self._workers.close)
 
     async def up_as(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
@@ -134,7 +133,9 @@ class Daemon:
                 await repository.close()
                 del self.repositories[worktree.common_dir]
             if forget:
-                await asyncio.to_thread(_forget, self.home, os.path.join(worktree.common_dir, "bough"))
+                folder = os.path.join(worktree.common_dir, "bough")
+                await self._listeners.forget(folder)
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def session(self, path: str, environment: Mapping[str, str] = NOTHING) -> tuple[Repository, Session]:
         """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive.
@@ -222,7 +223,7 @@ class Daemon:
         repository = self.repositories.get(worktree.common_dir)
         if repository is None:
             repository = await Repository.open(
-                self.home, self._listener, self._workers, self._let_go_soon, worktree, name
+                self.home, self._listeners, self._workers, self._let_go_soon, worktree, name
             )
             self.repositories[worktree.common_dir] = repository
         try:
@@ -287,15 +288,6 @@ def check_at_home(worktree: Worktree) -> None:
             hop = journal.hop()
             if hop is not None:
                 raise NotPossibleNow(f"{one.root} is in {hop.name}'s branch; go home first with `bough back`")
-
-
-def _forget(home: Home, folder: str) -> None:
-    """Remove a repository's store, and the team that it was in from the home."""
-    with suppress(FileNotFoundError), open(os.path.join(folder, "team")) as note:
-        team = note.read().strip()
-        if team and "/" not in team:
-            shutil.rmtree(home.path("teams", team), ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def take_home(home: Home) -> int:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bough_daemon.errors import HomeUnusable
 from bough_daemon.faults import fault_of
@@ -19,12 +19,14 @@ SOCKET_LIMIT_BYTES = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
 class Home:
     """One user's folder (0700), made when it is first needed.
 
-    `root`: the folder, an absolute path. `idle_seconds`: how long the daemon stays when nothing is live.
+    `root`: the folder, an absolute path. `idle_seconds`: how long the daemon stays when nothing is live. `clone_name`:
+    which of the user's clones the folder is for, empty for the user's own.
     """
 
     root: str
     runtime: str
     idle_seconds: float = 600.0
+    clone_name: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Home:
@@ -37,6 +39,10 @@ class Home:
     def path(self, *parts: str) -> str:
         """Return a path below the folder."""
         return os.path.join(self.root, *parts)
+
+    def clone(self, name: str) -> Home:
+        """Return the folder, inside this one, of a clone that is a member of its own."""
+        return replace(self, root=self.path("clones", name), clone_name=name)
 
     def make(self) -> None:
         """Make the folder, readable by its user alone, or raise HomeUnusable.

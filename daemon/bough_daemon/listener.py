@@ -90,6 +90,7 @@ class PeerListener:
     """The listeners of one daemon. `rooms`: the teams that it serves, by id."""
 
     def __init__(self, home: Home, identity: Identity) -> None:
+        self.home = home
         self.identity = identity
         self.rooms: dict[str, Room] = {}
         home.make()

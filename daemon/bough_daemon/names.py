@@ -12,6 +12,7 @@ import unicodedata
 from bough_daemon.errors import BadName
 
 LONGEST = 64
+MOST_NAMES = 100  # that are tried for a further clone or worktree
 FORM = re.compile(r"[a-z0-9][a-z0-9._-]*(\+[a-z0-9-]+)?")
 OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # On a file system that folds case these would be read as Git's own pseudo references.
@@ -61,5 +62,26 @@ def check_branch(name: bytes) -> bytes:
 
 
 def owner_of(branch: str) -> str:
-    """Return the name before the `+`: whose further worktree a branch is, unless a member has the whole name."""
-    return branch.partition("+")[0]
+    """Return the name before the last `+`: whose further worktree a branch is, unless a member has the whole name."""
+    return branch.rpartition("+")[0] or branch
+
+
+def check_live_branch(name: str) -> str:
+    """Return `name` if a live branch may have it, a member's or `MEMBER+FOLDER`, or raise BadName."""
+    if name.count("+") > 1:
+        member, _, folder = name.rpartition("+")
+        check_member_name(f"{check_member_name(member).partition('+')[0]}+{folder}")
+        if len(name) <= LONGEST:
+            return name
+    return check_member_name(name)
+
+
+def further_names(name: str, folder: str, *, branch: bool = False) -> list[str]:
+    """Return what a further clone of a member (`branch`: a further worktree) may be called, the best first.
+
+    That is `NAME+FOLDER` in letters that a name may have, or numbered. A member's own name has one `+` at most.
+    """
+    join = "-" if "+" in name and not branch else "+"
+    room = LONGEST - len(name) - len(f"+-{MOST_NAMES}")
+    plain = (re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-") or "worktree")[: max(room, 1)].strip("-")
+    return [f"{name}{join}{word}" for word in (plain, *(f"{plain}-{number}" for number in range(2, MOST_NAMES)))]

@@ -196,10 +196,14 @@ class Invited:
 
 @dataclass
 class Joined:
-    """The name that the team knows this member by, and who else is in it."""
+    """The name that the team knows this member by, and who else is in it.
+
+    `other`: a clone of the same user that is in the team already, as a member of its own; empty for none.
+    """
 
     member: str
     teammates: list[str] = field(default_factory=list)
+    other: str = ""
 
 
 @dataclass

@@ -6,9 +6,8 @@ import asyncio
 import json
 import logging
 import os
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -17,15 +16,15 @@ from bough_daemon import sync
 from bough_daemon.acts import Hands, perform
 from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
+from bough_daemon.clones import Listeners, Seat
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import UnknownMember
+from bough_daemon.errors import NameTaken, UnknownMember
 from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
-from bough_daemon.listener import PeerListener
 from bough_daemon.live import Live
 from bough_daemon.live import Teammate as LiveBranch
-from bough_daemon.names import check_member_name, member_name_from
+from bough_daemon.names import check_member_name, further_names, member_name_from
 from bough_daemon.owner import Owner
 from bough_daemon.report import (
     Act,
@@ -47,6 +46,7 @@ from bough_daemon.store import LIVE, Store
 from bough_daemon.supervise import Supervisor
 from bough_daemon.sync import Teammate, TeamSync
 from bough_daemon.terminal import Terminal
+from bough_daemon.tickets import Ticket
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.waiting import to_the_end
 from bough_daemon.workers import MergeWorkers
@@ -77,11 +77,19 @@ class Repository:
     `sessions`: by the top folder of the working tree. `sync`: the team.
     """
 
-    def __init__(self, store: Store, owner: Owner, workers: MergeWorkers, on_gone: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        owner: Owner,
+        listeners: Listeners,
+        workers: MergeWorkers,
+        on_gone: Callable[[str], None],
+    ) -> None:
         self.store = store
         self.owner = owner
         self.sessions: dict[str, Session] = {}
         self.sync: TeamSync
+        self._listeners = listeners
         self._workers = workers
         self._on_gone = on_gone
         self._subscribers: set[asyncio.Queue[Event]] = set()
@@ -97,7 +105,7 @@ class Repository:
     async def open(
         cls,
         home: Home,
-        listener: PeerListener,
+        listeners: Listeners,
         workers: MergeWorkers,
         on_gone: Callable[[str], None],
         worktree: Worktree,
@@ -115,9 +123,10 @@ class Repository:
         except BaseException:
             owner.close()
             raise
-        repository = cls(store, owner, workers, on_gone)
-        repository.sync = TeamSync(home, store, owner, listener, wished, repository._on_team_event)
+        repository = cls(store, owner, listeners, workers, on_gone)
         try:
+            listener = await listeners.of(store)
+            repository.sync = TeamSync(listener.home, store, owner, listener, wished, repository._on_team_event)
             await repository.sync.start()
         except BaseException:
             await owner.run(store.close)
@@ -133,8 +142,8 @@ class Repository:
 
     async def add(self, worktree: Worktree) -> Session:
         """Make a working tree live and return its session, started."""
-        suffix = await self.owner.run(self._suffix, worktree)
-        branch = await self.owner.run(Branch, self.store, _named(self.member, suffix), worktree.author())
+        name = await self.owner.run(self._branch_name, worktree, self.member, set(self.sync.roster.members))
+        branch = await self.owner.run(Branch, self.store, name, worktree.author())
         session = Session(
             worktree,
             self.store,
@@ -260,18 +269,32 @@ class Repository:
 
     async def join(self, ticket: str, name: str) -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on."""
-        await self.sync.join(ticket, name or self.member, self._rename)
+        team, folder = Ticket.parse(ticket).team, os.path.basename(next(iter(self.sessions)))
+        seat = await self._listeners.seat(self.store, team, folder, self.member, name)
+        try:
+            await self._join_as(ticket, seat)
+        except BaseException:
+            await self._listeners.leave(seat)
+            raise
         for session in self.sessions.values():
             if session.branch.tip is not None:
                 self._on_snapshot(session, session.branch.tip)
-        return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}))
+        return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other)
+
+    async def _join_as(self, ticket: str, seat: Seat) -> None:
+        for name in seat.names[:-1]:
+            with suppress(NameTaken):
+                await self.sync.join(ticket, name, self._rename, seat.listener)
+                return
+        await self.sync.join(ticket, seat.names[-1], self._rename, seat.listener)
 
     async def _rename(self) -> None:
         """Call the live branches here as the member is called now."""
+        members = set(self.sync.roster.members)
         for session in self.sessions.values():
             self._stop_publishing(session.branch.name)
-            suffix = await self.owner.run(self._suffix, session.worktree)
-            await self.owner.run(session.branch.rename, _named(self.member, suffix))
+            name = await self.owner.run(self._branch_name, session.worktree, self.member, members)
+            await self.owner.run(session.branch.rename, name)
 
     async def act(self, session: Session, act: Act, terminal: Terminal) -> Done:
         """Run a command that changes the user's files; commands on one working tree take turns."""
@@ -393,33 +416,26 @@ class Repository:
         snapshot = read_snapshot(self.store.objects, tip)
         return self.store.objects.commit(tip).tree, _word(snapshot.event) if snapshot is not None else "tip"
 
-    def _suffix(self, worktree: Worktree) -> str:
-        """Return what a working tree's live branch is called behind the member's name: nothing for the first."""
+    def _branch_name(self, worktree: Worktree, member: str, members: Collection[str]) -> str:
+        """Return what a working tree's live branch is called: as the member for the first, else `MEMBER+FOLDER`."""
         path = os.path.join(self.store.folder, "worktrees.json")
         known: dict[str, str] = {}
         with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="surrogateescape") as source:
             known = json.load(source)
         # Not the path: the repository may be moved.
         key = os.path.relpath(worktree.git_dir, worktree.common_dir)
-        suffix = known.get(key)
-        if suffix is None:
-            suffix = _free_suffix(os.path.basename(worktree.root), set(known.values())) if known else ""
-            known[key] = suffix
-            write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
-        return suffix
-
-
-def _named(member: str, suffix: str) -> str:
-    return f"{member}+{suffix}" if suffix else member
+        names = {key: f"{member}+{suffix}" if suffix else member for key, suffix in known.items()}
+        if not names:
+            names[key] = member
+        elif key not in names or (names[key] != member and names[key] in members):
+            taken = {*names.values(), *members}
+            further = further_names(member, os.path.basename(worktree.root), branch=True)
+            names[key] = next(name for name in further if name not in taken)
+        known[key] = names[key].removeprefix(member).removeprefix("+")
+        write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
+        return names[key]
 
 
 def _word(event: str) -> str:
     """Return the first word of what a snapshot was taken for: `hop alice` is a `hop`."""
     return event.partition(" ")[0]
-
-
-def _free_suffix(folder: str, taken: set[str]) -> str:
-    """Return what stands behind the `+`: the folder's name in letters that a branch may have, numbered when taken."""
-    plain = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-") or "worktree"
-    numbered = (f"{plain}-{number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (plain, *numbered) if name not in taken)

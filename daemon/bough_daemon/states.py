@@ -12,7 +12,7 @@ from enum import Enum
 
 from bough_daemon.errors import BadName, PeerRefused
 from bough_daemon.keys import Identity, statement, verify
-from bough_daemon.names import check_branch, check_member_name, owner_of
+from bough_daemon.names import check_branch, check_live_branch, owner_of
 from bough_daemon.roster import Roster
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -86,7 +86,7 @@ def check_state(state: State, roster: Roster) -> State:
 def _is_well_formed(state: State) -> bool:
     try:
         if state.key.kind is Kind.LIVE:
-            check_member_name(state.key.branch.decode())
+            check_live_branch(state.key.branch.decode())
         else:
             check_branch(state.key.branch)
     except (BadName, UnicodeDecodeError):

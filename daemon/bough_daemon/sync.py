@@ -19,7 +19,7 @@ from bough_daemon.jobs import Declined, Learned
 from bough_daemon.joining import present, take_ticket, unrelated, welcome
 from bough_daemon.keys import fingerprint
 from bough_daemon.listener import PeerListener, Pipe
-from bough_daemon.names import check_branch, check_member_name
+from bough_daemon.names import check_branch, check_live_branch, check_member_name
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, gather, sweep
 from bough_daemon.peer import Exchange
@@ -196,7 +196,7 @@ class TeamSync:
 
         `branch`: named as the member, or `member+FOLDER`; raises NameTaken where that is another member.
         """
-        if branch_owner(self.roster, check_member_name(branch)) != self.member:
+        if branch_owner(self.roster, check_live_branch(branch)) != self.member:
             raise NameTaken(f"the branch {branch} belongs to another member", name=branch)
         await self._publish(Key(self.member, Kind.LIVE, branch.encode()), tip, base)
 
@@ -314,11 +314,18 @@ class TeamSync:
             self._on_event(Event("member", entry.name))
         return welcome(self.roster)
 
-    async def join(self, ticket: str, name: str, rename: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def join(
+        self,
+        ticket: str,
+        name: str,
+        rename: Callable[[], Awaitable[None]] | None = None,
+        listener: PeerListener | None = None,
+    ) -> None:
         """Leave the team of my own for the one that the ticket is for, and be called `name` there.
 
-        `rename` is called once `member` is the new name and before anyone is talked with: it gives the live branches
-        here their new names. What is left of mine under a name that is not mine in that team is kept, and makes room.
+        `listener`: that of another member, who this repository is from then on. `rename` is called once `member` is the
+        new name and before anyone is talked with: it gives the live branches here their new names. What is left of mine
+        under a name that is not mine in that team is kept, and makes room.
 
         Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
         this repository is in a team with others; then everything is as it was.
@@ -329,11 +336,13 @@ class TeamSync:
             raise NotPossibleNow("this repository is in a team with others already", team=self.team_id)
         if parsed.team == self.team_id:
             raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
-        roster = await present(parsed, name, self._identity, self._store, self._owner)
+        become = listener or self._listener
+        roster = await present(parsed, name, become.identity, self._store, self._owner)
         left = self._team.folder
-        team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
+        team = await asyncio.to_thread(Team.new, become.home, roster, self._store)
         await self.stop()
         await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        self._home, self._listener, self._identity = become.home, become, become.identity
         self._tips.clear()
         await self._enter(team, rename)
 

@@ -25,6 +25,16 @@ from bough_daemon.store import Store
 from bough_daemon.tickets import Invite, Invites
 
 TEAM = re.compile(r"[0-9a-f]{32}")
+CLONE = re.compile(r"[0-9a-f]{16}")
+NOTE = "team"  # a file in a store's folder
+
+
+@dataclass(frozen=True)
+class Note:
+    """The team that a repository is in, and as which clone of its home, where it is a member of its own; or empty."""
+
+    team: str = ""
+    clone: str = ""
 
 
 def now_ms() -> int:
@@ -52,28 +62,37 @@ class Team:
 
         A copy of a repository that is still there is not in its team: one member cannot be in two places.
         """
-        team = _noted(store.folder)
-        if TEAM.fullmatch(team) and os.path.exists(os.path.join(home.path("teams", team), "roster.json")):
-            found = cls.load(home.path("teams", team))
-            if not found._is_of_another(store):
-                found.repository = store.common_dir
-                return found
+        found = cls.known(home, note_of(store.folder).team)
+        if found is not None and not found.is_elsewhere(store.common_dir):
+            found.repository = store.common_dir
+            return found
         return cls.new(home, Roster.found(identity, name, now_ms()), store)
+
+    @classmethod
+    def known(cls, home: Home, team: str) -> Team | None:
+        """Return what a home has of a team, or None for nothing."""
+        folder = home.path("teams", team)
+        if not TEAM.fullmatch(team) or not os.path.exists(os.path.join(folder, "roster.json")):
+            return None
+        return cls.load(folder)
 
     @classmethod
     def new(cls, home: Home, roster: Roster, store: Store) -> Team:
         """Write down a team that a repository has just come into; the last step is the note in its store."""
+        before = cls.known(home, roster.team)
         team = cls(home.path("teams", roster.team), roster, store.common_dir)
+        team.sequences = before.sequences if before is not None else {}
         os.makedirs(team.folder, mode=0o700, exist_ok=True)
         team.save_roster()
-        write_whole(_note(store.folder), roster.team.encode() + b"\n")
+        note = f"{roster.team}\n{home.clone_name}\n" if home.clone_name else f"{roster.team}\n"
+        write_whole(os.path.join(store.folder, NOTE), note.encode())
         return team
 
-    def _is_of_another(self, store: Store) -> bool:
-        """Return whether the store is a copy: the repository that came into the team is still where it was."""
-        if self.repository == store.common_dir:
+    def is_elsewhere(self, common_dir: str) -> bool:
+        """Return whether another repository, which is still where it was, is the one that is in the team."""
+        if self.repository == common_dir:
             return False
-        return _noted(os.path.join(self.repository, "bough")) == self.roster.team
+        return note_of(os.path.join(self.repository, "bough")).team == self.roster.team
 
     @classmethod
     def load(cls, folder: str) -> Team:
@@ -117,17 +136,14 @@ class Team:
         write_whole(os.path.join(self.folder, "states.json"), json.dumps(kept).encode())
 
 
-def _note(folder: str) -> str:
-    return os.path.join(folder, "team")
-
-
-def _noted(folder: str) -> str:
-    """Return the team that a store's folder names, or an empty text."""
+def note_of(folder: str) -> Note:
+    """Return what a store's folder says of the team that its repository is in."""
     try:
-        with open(_note(folder)) as note:
-            return note.read().strip()
+        with open(os.path.join(folder, NOTE)) as note:
+            team, _, clone = note.read().partition("\n")
     except FileNotFoundError:
-        return ""
+        return Note()
+    return Note(team.strip(), clone.strip() if CLONE.fullmatch(clone.strip()) else "")
 
 
 def _read(path: str) -> Any:

@@ -61,7 +61,7 @@ async def daemon_of(folder: Path, name: str, origin: Path | None = None) -> Asyn
     home = Home(str(folder / f"home-{name}"), str(folder))
     home.make()
     daemon = Daemon(home)
-    await daemon._listener.start()
+    await daemon._listeners.main.start()
     daemon.completing.start()
     try:
         await daemon.up(str(root), name)
@@ -191,7 +191,7 @@ def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it_and_is_tried_
         async with daemon_of(folder, "alice") as (alice, at_alice):
             await alice.up(str(folder / "other"), "alice")
         again = Daemon(alice.home)
-        await again._listener.start()
+        await again._listeners.main.start()
         trap = Trap(monkeypatch, Repository, "open")
         trap.set = True
         try:

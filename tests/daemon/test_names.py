@@ -6,7 +6,15 @@ import subprocess
 
 import pytest
 from bough_daemon.errors import BadName
-from bough_daemon.names import check_branch, check_member_name, member_name_from, owner_of
+from bough_daemon.names import (
+    LONGEST,
+    check_branch,
+    check_live_branch,
+    check_member_name,
+    further_names,
+    member_name_from,
+    owner_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +113,19 @@ def test_a_shared_branch_is_what_git_takes_as_one(name: bytes) -> None:
 def test_a_further_worktree_belongs_to_the_member_before_the_plus() -> None:
     assert owner_of("alice+docs") == "alice"
     assert owner_of("alice") == "alice"
+    assert owner_of("alice+desktop+docs") == "alice+desktop"
+
+
+def test_a_worktree_of_a_member_with_a_plus_has_a_branch() -> None:
+    assert check_live_branch("alice+desktop+docs") == "alice+desktop+docs"
+    for name in ("alice+a+b+c", "alice++b", "+a+b", "alice+a+", "Alice+a+b", "alice+a+b/c", "a" * 60 + "+bc+de"):
+        with pytest.raises(BadName):
+            check_live_branch(name)
+
+
+@given(st.sampled_from(["alice", "alice+desk", "a" * 50, "a" * 58]), st.text(max_size=80))
+def test_every_further_name_may_be_had(name: str, folder: str) -> None:
+    clones, worktrees = further_names(name, folder), further_names(name, folder, branch=True)
+    assert len(set(clones)) == len(clones) > 50 and len(set(worktrees)) == len(worktrees)
+    assert all(check_member_name(one).startswith(name) and len(one) <= LONGEST for one in clones)
+    assert all(owner_of(check_live_branch(one)) == name for one in worktrees)

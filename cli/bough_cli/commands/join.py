@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from bough_daemon.report import printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -26,3 +27,5 @@ def join(
         output.as_json(joined)
         return
     output.data(f"You are {output.bold(joined.member)}, live with {', '.join(joined.teammates)}")
+    if joined.other:
+        output.talk(f"Your clone {printable(joined.other)} is in the team already; this one is a member of its own.")

@@ -806,7 +806,10 @@ class JoinTeamResponse(_message.Message):
 
     MEMBER_FIELD_NUMBER: _builtins.int
     TEAMMATES_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
     member: _builtins.str
+    other: _builtins.bytes
+    """A clone of the same user that is in the team already, as another member; empty: none."""
     @_builtins.property
     def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -814,10 +817,11 @@ class JoinTeamResponse(_message.Message):
         *,
         member: _builtins.str = ...,
         teammates: _abc.Iterable[_builtins.str] | None = ...,
+        other: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "teammates", b"teammates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "other", b"other", "teammates", b"teammates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

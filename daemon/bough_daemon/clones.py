@@ -1,0 +1,96 @@
+"""Several clones of one project under one home: each is a member of its own in a team.
+
+Two stores that write one branch would take it from each other. So a clone that joins a team which another clone of the
+same home is in gets a key, a listener and a name of its own, kept below `clones/` in the home.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+
+from bough_daemon.home import Home
+from bough_daemon.keys import load_identity
+from bough_daemon.listener import PeerListener
+from bough_daemon.names import further_names
+from bough_daemon.store import Store
+from bough_daemon.team import Team, note_of
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What a repository is to be in a team. `names`: what it may be called there, the best first.
+
+    `listener`: that of the member that it is. `other`: the clone of the same home that is in the team as another
+    member, empty for none.
+    """
+
+    listener: PeerListener
+    names: list[str]
+    other: str = ""
+
+
+class Listeners:
+    """The listeners of one daemon: `main`, that of its home, and one for each clone that is a member of its own."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.main = PeerListener(home, load_identity(home))
+        self._others: dict[str, PeerListener] = {}
+
+    async def of(self, store: Store) -> PeerListener:
+        """Return the listener of the member that a repository is, started."""
+        clone = note_of(store.folder).clone
+        if not clone or not os.path.exists(self._home.clone(clone).path("identity.json")):
+            return self.main
+        return self._others.get(clone) or await self._open(clone)
+
+    async def seat(self, store: Store, team: str, folder: str, member: str, wished: str) -> Seat:
+        """Return what a repository is to be in a team that it joins; `leave` it where that fails.
+
+        `folder`: what the working tree is called. `member`: what the repository is called now, in a team of its own.
+        """
+        listener = await self.of(store)
+        known = Team.known(listener.home, team)
+        if known is None:
+            return Seat(listener, [wished or member])
+        me = known.roster.by_key(listener.identity.key)
+        name = me.name if me is not None else member
+        if not known.is_elsewhere(store.common_dir):
+            return Seat(listener, [wished or name])
+        names = [wished] if wished else further_names(name, folder)
+        return Seat(await self._open(secrets.token_hex(8)), names, os.path.dirname(known.repository))
+
+    async def leave(self, seat: Seat) -> None:
+        """Give up the member that was made for a seat, if one was."""
+        if seat.other:
+            await self._drop(seat.listener)
+
+    async def forget(self, store_folder: str) -> None:
+        """Remove the team that a repository is in from the home, and its member where that was its own."""
+        note = note_of(store_folder)
+        home = self._home.clone(note.clone) if note.clone else self._home
+        known = Team.known(home, note.team)
+        if known is not None and not known.is_elsewhere(os.path.dirname(store_folder)):
+            shutil.rmtree(known.folder, ignore_errors=True)
+        if note.clone and os.path.isdir(home.path("teams")) and not os.listdir(home.path("teams")):
+            await self._drop(self._others.get(note.clone) or PeerListener(home, load_identity(home)))
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        for listener in (self.main, *self._others.values()):
+            await listener.stop()
+
+    async def _open(self, clone: str) -> PeerListener:
+        home = self._home.clone(clone)
+        listener = PeerListener(home, load_identity(home))
+        await listener.start()
+        self._others[clone] = listener
+        return listener
+
+    async def _drop(self, listener: PeerListener) -> None:
+        self._others.pop(listener.home.clone_name, None)
+        await listener.stop()
+        shutil.rmtree(listener.home.root, ignore_errors=True)
