@@ -30,6 +30,8 @@ from bough_daemon.worktree import Worktree, live_root
 
 log = logging.getLogger(__name__)
 
+WAIT_FOR_IT = "Wait for it, or stop it with Ctrl-C where it was typed."
+
 
 class AlreadyRunning(Exception):
     """Another daemon serves this home."""
@@ -119,8 +121,11 @@ class Daemon:
         async with self._changing:
             if forget:
                 await asyncio.to_thread(check_at_home, worktree)
-            self._live.remove(worktree.root)
             repository = self.repositories.get(worktree.common_dir)
+            for root, session in repository.sessions.items() if repository is not None else ():
+                if session.is_acting and (forget or root == worktree.root):
+                    raise NotPossibleNow(f"a command is at work in {root}", hint=WAIT_FOR_IT)
+            self._live.remove(worktree.root)
             if repository is not None and worktree.root in repository.sessions:
                 await self.completing.unfollow(worktree.root)
                 await repository.remove(worktree.root)

@@ -61,6 +61,7 @@ def test_a_hook_may_call_bough_but_no_command_that_waits_for_it(bob: Member, tmp
         f"#!/bin/sh\nexec > '{tmp_path}/seen'\n"
         f"{bough} status --json && {bough} save --json && {bough} log --json && {bough} git log -1 --format=%s main\n"
         f"{bough} merge bob 2>&1; echo $?\n{bough} land -m x 2>&1; echo $?\n{bough} undo 2>&1; echo $?\n"
+        f"{bough} down 2>&1; echo $?\n"
     )
     hook.chmod(0o755)
     git(tmp_path, "clone", "-q", "remote.git", "other")
@@ -73,6 +74,7 @@ def test_a_hook_may_call_bough_but_no_command_that_waits_for_it(bob: Member, tmp
     seen = (tmp_path / "seen").read_text()
     assert json.loads(seen.splitlines()[0])["state"] == "live"
     assert seen.count("this is run by a hook of `bough land`") == 3
-    assert [line for line in seen.splitlines() if line in ("0", "1", "theirs")] == ["theirs", "1", "1", "1"]
+    assert seen.count("a command is at work") == 1
+    assert [line for line in seen.splitlines() if line in ("0", "1", "theirs")] == ["theirs", "1", "1", "1", "1"]
     assert bob.told("status")["state"] == "live"
     assert bob.git("status", "--porcelain") == ""
