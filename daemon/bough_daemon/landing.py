@@ -21,7 +21,7 @@ from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.removals import Author, untouched_removals
 from bough_daemon.report import printable
-from bough_daemon.rewritten import TakenOut, taken_out
+from bough_daemon.rewritten import TakenOut, no_longer_in, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
 from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
@@ -179,7 +179,7 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
         return Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published, nothing=nothing)
     await live.owner.run(_check_resolved, live, onto[0], merged.tree)
     fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
-    others = await live.owner.run(authors_of, live.store, mine.shared, onto, live.branch.author)
+    others = await live.owner.run(_co_authors, landing, onto, remote_tip)
     untouched, gone = await live.owner.run(_unasked, landing, head, merged, remote_tip)
     return Plan(
         tuple(onto),
@@ -191,6 +191,13 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
         untouched=tuple(untouched),
         taken_out=gone,
     )
+
+
+def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) -> list[str]:
+    """Return everyone else whose work lands; not those whose work a forced push took out of the shared branch."""
+    live = landing.live
+    gone = no_longer_in(live, landing.target, remote_tip) if remote_tip is not None else []
+    return authors_of(live.store, landing.mine.shared, [*onto, *gone[:1]], live.branch.author)
 
 
 def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:

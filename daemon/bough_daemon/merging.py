@@ -115,7 +115,10 @@ async def merge_commits(live: Live, ours: str, theirs: str, both: Both, *, also:
 
 def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outcome:
     if store.merge_base(ours, theirs) is None:
-        raise UnrelatedHistory("the two branches share no commit")
+        raise UnrelatedHistory(
+            "the two branches share no commit",
+            hint="A branch that was begun with `git switch --orphan` can only be merged by `git merge` itself.",
+        )
     learn(store, ours, theirs)
     objects = store.objects
     mine, hers = objects.commit(ours).tree, objects.commit(theirs).tree

@@ -41,8 +41,7 @@ def taken_out(live: Live, target: Target, tip: str, work: str) -> TakenOut | Non
     store = live.store
     if target.remote is None or not store.objects.exists(tip) or store.is_ancestor(tip, work):
         return None
-    once = (oid for oid in _once_at(live.worktree, target) if oid != tip and store.objects.exists(oid))
-    newest = next((oid for oid in once if store.is_ancestor(oid, work) and not store.is_ancestor(oid, tip)), None)
+    newest = next((oid for oid in no_longer_in(live, target, tip) if store.is_ancestor(oid, work)), None)
     if newest is None:
         return None
     commits = os.fsdecode(store.git.run("log", "--format=%h %s", newest, f"^{tip}")).splitlines()
@@ -56,6 +55,20 @@ def tracked_tip(live: Live, target: Target) -> str | None:
 
 def _tracking(target: Target) -> str:
     return f"refs/remotes/{target.remote}/{target.theirs.removeprefix('refs/heads/')}"
+
+
+def no_longer_in(live: Live, target: Target, tip: str) -> list[str]:
+    """Return the commits that the remote's branch was at and `tip` does not contain, newest first.
+
+    On the store's thread.
+    """
+    store = live.store
+    once = [oid for oid in _once_at(live.worktree, target) if store.objects.exists(oid)]
+    if not once:
+        return []
+    asked = "\n".join([*once, f"^{tip}"]).encode() + b"\n"
+    beyond = set(store.git.run("rev-list", "--stdin", stdin=asked).decode().split())
+    return [oid for oid in once if oid in beyond]
 
 
 def _once_at(worktree: Worktree, target: Target) -> list[str]:

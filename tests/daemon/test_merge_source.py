@@ -162,6 +162,7 @@ def test_what_a_forced_push_took_out_is_left_out_by_a_merge(forced: tuple[Mate, 
     landed = bob.land()
     assert git(bob.root, "ls-tree", "-r", "--name-only", landed.commit, "secret.txt", "other.txt") == "other.txt"
     assert git(bob.root, "rev-parse", f"{landed.commit}^") == tip
+    assert landed.others == ()
 
 
 def test_what_a_forced_push_took_out_comes_back_through_a_teammate_only_when_asked_for(
