@@ -188,19 +188,21 @@ class IndexReader:
 
     def entries(self, paths: Collection[str]) -> dict[str, Entry]:
         """Return what the index has for those of `paths` that it has."""
+        if not paths:
+            return {}
         listed = STAGED.findall(self._of(self.git(), ["ls-files", "-s", "-z"], paths))
         found = {os.fsdecode(path): Entry(int(mode, 8), oid.decode()) for mode, oid, path in listed}
         return {path: found[path] for path in found.keys() & set(paths)}
 
     def clean(self, paths: Collection[str]) -> set[str]:
         """Return those of `paths`, all of them in the index, whose files are as it last saw them, by their status."""
+        if not paths:
+            return set()
         changed = self._of(unfiltered(self.git()), ["ls-files", "-m", "-d", "-z"], paths).split(b"\0")
         return set(paths) - {os.fsdecode(path) for path in changed}
 
     def _of(self, git: Git, words: Sequence[str], paths: Collection[str]) -> bytes:
         """Ask git about some paths: by name where they are few, else about all."""
-        if not paths:
-            return b""
         named = ["--", *paths] if len(paths) <= NAMED_LIMIT else []
         return git.run("--literal-pathspecs", *words, *named)
 

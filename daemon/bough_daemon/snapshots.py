@@ -119,6 +119,8 @@ class Snapshots:
         That is what the last tree has, but where the file is as the index has it: a pull may have brought it, and there
         is nothing to be taken.
         """
+        if not paths:
+            return  # as nearly always: no git is asked
         staged = self.index.entries(paths)
         clean = self.index.clean({path for path, entry in staged.items() if entry.mode != SUBMODULE})
         for path in paths:

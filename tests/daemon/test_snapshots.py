@@ -198,6 +198,16 @@ def test_a_repository_inside_is_its_commit(bench: Bench) -> None:
     assert bench.look("inner") == bench.by_git()
 
 
+def test_a_plain_save_starts_no_git(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.look("a.txt")
+    monkeypatch.setattr(subprocess, "Popen", lambda *command, **_: pytest.fail(f"started {command}"))
+    (bench.root / "a.txt").write_bytes(b"edit\n")
+    before = bench.tree
+    assert bench.look("a.txt") != before
+    monkeypatch.undo()
+    assert bench.tree == bench.by_git()
+
+
 def test_a_file_in_a_repository_inside_is_not_ours(bench: Bench) -> None:
     make_repository(bench.root / "inner", {"x": b"1", "d/y": b"2"})
     assert bench.look("inner", "inner/x", "inner/d", "inner/d/y") == bench.by_git()
