@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from json import loads
 
 import typer
+from bough_daemon.at_work import PATIENCE
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.git import unbound
-from bough_daemon.report import Act
+from bough_daemon.report import Act, shown
 from bough_daemon.worktree import live_root
 
 from bough_cli import output
@@ -39,15 +40,28 @@ class Terminal:
         self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes
     ) -> tuple[int, bytes, str]:
         """Run a program for the user; its errors are kept for the message that may follow."""
-        done = subprocess.run(
+        with subprocess.Popen(
             arguments,
             cwd=directory,
             env=unbound(os.environ) | dict(environment) | {INSIDE: self._inside},
-            input=stdin,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as child:
+            try:
+                out, said = self._outcome(child, arguments, stdin)
+            except BaseException:
+                child.kill()
+                raise
+        return child.returncode, out, said.decode(errors="replace")
+
+    def _outcome(self, child: subprocess.Popen[bytes], arguments: list[str], stdin: bytes) -> tuple[bytes, bytes]:
+        """Return what a program prints; say which one it is where it takes longer than a user waits without a word."""
+        try:
+            return child.communicate(stdin, PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.say(f"running `{shown(arguments)}`; press Ctrl-C to stop it")
+        return child.communicate()
 
 
 def check_outside(command: str) -> None:
@@ -64,7 +78,7 @@ def act(command: str, options: dict[str, str] | None = None, paths: list[str] | 
     """Run a command in the daemon and show how it ended; exit with 3 where it left conflicts."""
     check_outside(command)
     with connect() as daemon:
-        done = daemon.act(Act(here(), command, options or {}, paths or []), Terminal(command))
+        done = daemon.act(Act(here(), command, options or {}, paths or [], os.getpid()), Terminal(command))
     if json:
         output.as_json(loads(done.report))
     else:

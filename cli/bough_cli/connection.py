@@ -13,6 +13,8 @@ from bough_daemon.launch import ensure_running, is_running
 from bough_daemon.remembered import LiveTrees
 from bough_daemon.worktree import Worktree, live_root
 
+from bough_cli.output import talk
+
 
 def here() -> str:
     """Return the folder that the user is in; raise NotPossibleNow where it was removed meanwhile."""
@@ -44,10 +46,10 @@ def connect(*, start: bool = False) -> Client:
     if start and live_root(here()) is None:
         _find_here()
     if start or (not is_running(place) and live_root(here()) in LiveTrees(place)):
-        ensure_running(place)
+        ensure_running(place, talk)
     elif not is_running(place):
         raise DaemonNotRunning("the daemon is not running, and this working tree is not live")
-    return Client(place, taken(os.environ))
+    return Client(place, taken(os.environ), talk)
 
 
 def _find_here() -> None:

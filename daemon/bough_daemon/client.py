@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from bough_proto.v1 import control_pb2 as pb
@@ -12,6 +13,7 @@ from bough_proto.v1 import control_pb2_grpc
 from google.protobuf.message import Message
 
 from bough_daemon import report
+from bough_daemon.at_work import PATIENCE, STOP
 from bough_daemon.environment import NOTHING
 from bough_daemon.errors import BadUsage
 from bough_daemon.home import Home
@@ -40,10 +42,14 @@ class Hands(Protocol):
 class Client:
     """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning.
 
-    `environment`: what the commands of a terminal take along, for the working trees that they are about.
+    `environment`: what the commands of a terminal take along, for the working trees that they are about. `say`: tells
+    the user what a call waits for, where it takes longer than a second.
     """
 
-    def __init__(self, home: Home, environment: Mapping[str, str] = NOTHING) -> None:
+    def __init__(
+        self, home: Home, environment: Mapping[str, str] = NOTHING, say: Callable[[str], None] | None = None
+    ) -> None:
+        self._say = say
         self._environment = {name: value.encode(*FS) for name, value in environment.items()}
         self._channel = grpc.insecure_channel(f"unix:{home.socket}", options=OPTIONS)
         self._stub = control_pb2_grpc.ControlServiceStub(self._channel)
@@ -164,11 +170,24 @@ class Client:
     def _call(self, method: Callable[..., Message], request: Message, kind: type[R]) -> R:
         return from_message(self._ask(method, request), kind)
 
-    def _ask(self, method: Callable[..., Message], request: Message) -> Message:
+    def _ask(self, method: Any, request: Message) -> Message:
         try:
-            return method(request)
+            call: grpc.Future[Message] = method.future(request)
+            try:
+                return call.result(PATIENCE if self._say else None)
+            except grpc.FutureTimeoutError:
+                self._tell_what_is_waited_for(request)
+            return call.result()
         except grpc.RpcError as failure:
             raise error_of(failure) from failure.__cause__  # type: ignore[arg-type]
+
+    def _tell_what_is_waited_for(self, request: Message) -> None:
+        told = ""
+        with suppress(grpc.RpcError):
+            asked = pb.TellWorkRequest(path=getattr(request, "path", b""))
+            told = self._stub.TellWork(asked, timeout=PATIENCE).sentence
+        if self._say is not None:
+            self._say(told or f"still waiting for the daemon; {STOP}")
 
 
 def _is_text(value: str) -> bool:

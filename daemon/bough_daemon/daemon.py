@@ -8,9 +8,11 @@ import logging
 import os
 import shutil
 import signal
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from bough_daemon.at_work import STOP, seconds_since
 from bough_daemon.clones import Listeners
 from bough_daemon.completing import Completing
 from bough_daemon.environment import NOTHING, UserEnvironment, lasting
@@ -19,7 +21,7 @@ from bough_daemon.git import git_version
 from bough_daemon.home import Home
 from bough_daemon.journal import Journal
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.report import Joined, Place, Status, Up
+from bough_daemon.report import Joined, Place, Status, Up, printable
 from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
@@ -46,6 +48,7 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._live = LiveTrees(home)
         self._changing = asyncio.Lock()
+        self._making: tuple[str, float] | None = None  # the working tree that is being made live, and since when
         self._background = Supervisor()
         self.completing = Completing(home)
         self._workers = MergeWorkers()
@@ -90,7 +93,11 @@ class Daemon:
         async with self._changing:
             await self._drop_gone()
             already = self._find(worktree.root)
-            session = already or await self._start(worktree, name)
+            self._making = (worktree.root, time.time())
+            try:
+                session = already or await self._start(worktree, name)
+            finally:
+                self._making = None
             member = self._repository_of(session).member
             self._live.add(worktree.root, name and member, lasting(session.worktree.user.variables))
             self._background.recovered(_revival_of(worktree.root))
@@ -180,6 +187,20 @@ class Daemon:
         told.failing += [*self._background.failing(), *self.completing.failing()]
         told.state = state_with(told.state, told.failing)
         return told
+
+    def waits_for(self, path: str) -> str:
+        """Return what a command about `path` has to wait for, as its user is told; empty: for nothing known."""
+        root = live_root(path)
+        session = self._find(root) if root else None
+        if session is not None and session.at_work is not None:
+            return session.at_work.waited_for()
+        if session is not None and session.owner.busy_since is not None:
+            since = seconds_since(session.owner.busy_since)
+            return f"waiting while {printable(session.worktree.root)} is being recorded, for {since} s now; {STOP}"
+        if self._making is not None:
+            what, moment = self._making
+            return f"waiting while {printable(what)} is being made live, for {seconds_since(moment)} s now; {STOP}"
+        return ""
 
     async def place(self, file: str) -> Place:
         """Say where a file lies, and let what is near it be learned first."""

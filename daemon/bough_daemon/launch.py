@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
+from bough_daemon.at_work import PATIENCE
 from bough_daemon.errors import DaemonFailed, DiskFull
 from bough_daemon.faults import not_permitted
 from bough_daemon.home import Home
@@ -30,8 +33,11 @@ def is_running(home: Home) -> bool:
     return True
 
 
-def ensure_running(home: Home) -> bool:
-    """Start the daemon unless it runs; return whether it had to be started, or raise DaemonFailed."""
+def ensure_running(home: Home, say: Callable[[str], None] = lambda _: None) -> bool:
+    """Start the daemon unless it runs; return whether it had to be started, or raise DaemonFailed.
+
+    `say`: tells the user what is waited for, where it takes longer than a second.
+    """
     if is_running(home):
         return False
     home.make()
@@ -52,10 +58,12 @@ def ensure_running(home: Home) -> bool:
         )
     os.close(write)
     with os.fdopen(read, "rb") as ready:
+        if not select.select([ready], [], [], PATIENCE)[0]:
+            say(f"waiting for the daemon (process {child.pid}), which is starting; its log is {home.log}")
         said = ready.read()
     if said == TAKEN:
         child.wait()
-        _wait_for_other(home)
+        _wait_for_other(home, say)
     elif said.startswith(REFUSED):
         from bough_daemon.wire import unpacked  # rarely needed, and it takes a while to import
 
@@ -75,24 +83,30 @@ def _environment(home: Home) -> dict[str, str]:
     return kept | {"BOUGH_HOME": home.root}
 
 
-def _wait_for_other(home: Home) -> None:
+def _wait_for_other(home: Home, say: Callable[[str], None]) -> None:
     """Wait for a daemon that somebody else is starting in the same moment."""
-    deadline = time.monotonic() + START_PATIENCE
+    began, told = time.monotonic(), False
     while not is_running(home):
-        if time.monotonic() > deadline:
+        if not told and time.monotonic() > began + PATIENCE:
+            told = True
+            say(f"waiting for another daemon, which holds {home.lock} and does not answer yet; its log is {home.log}")
+        if time.monotonic() > began + START_PATIENCE:
             raise DaemonFailed(f"another daemon holds {home.lock} and does not answer", log=home.log)
         time.sleep(0.02)
 
 
-def wait_until_ended(home: Home) -> None:
-    """Wait until the daemon has let go of its home; raise DaemonFailed when it does not."""
+def wait_until_ended(home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+    """Wait until the daemon has let go of its home; raise DaemonFailed when it does not. `say`: as above."""
     with open(home.lock, "rb") as lock:
-        deadline = time.monotonic() + START_PATIENCE
+        began, told = time.monotonic(), False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except OSError:
-                if time.monotonic() > deadline:
+                if not told and time.monotonic() > began + PATIENCE:
+                    told = True
+                    say(f"waiting for the daemon to finish what it is doing; its log is {home.log}")
+                if time.monotonic() > began + START_PATIENCE:
                     raise DaemonFailed(f"the daemon does not end; its log is {home.log}", log=home.log) from None
             time.sleep(0.02)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from bough_proto.v1 import control_pb2 as pb
 
 from bough_daemon.errors import NotPossibleNow
+from bough_daemon.report import shown
 from bough_daemon.terminal import NOTHING, Finished
 
 
@@ -21,15 +22,20 @@ class LentTerminal:
     def __init__(self, requests: AsyncIterator[pb.ActRequest]) -> None:
         self._requests = requests
         self._turn = asyncio.Lock()
+        self.doing = ""  # what the caller runs or asks just now, in words
         self.responses: asyncio.Queue[pb.ActResponse | None] = asyncio.Queue()
 
     async def say(self, text: str) -> None:
         """Show a line."""
+        self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """Show a line, from where nothing may wait."""
         self.responses.put_nowait(pb.ActResponse(say=_text(text)))
 
     async def confirm(self, question: str) -> bool:
         """Ask a question; True when nobody is there to answer it."""
-        return (await self._exchange(pb.ActResponse(ask=_text(question)))).agreed
+        return (await self._exchange(pb.ActResponse(ask=_text(question)), "waiting for an answer there")).agreed
 
     async def run(
         self,
@@ -45,16 +51,19 @@ class LentTerminal:
             environment=environment,
             stdin=stdin,
         )
-        finished = (await self._exchange(pb.ActResponse(run=run))).finished
+        finished = (await self._exchange(pb.ActResponse(run=run), f"running `{shown(arguments)}`")).finished
         return Finished(finished.code, finished.output, finished.errors)
 
-    async def _exchange(self, response: pb.ActResponse) -> pb.ActRequest:
+    async def _exchange(self, response: pb.ActResponse, doing: str) -> pb.ActRequest:
         async with self._turn:
             self.responses.put_nowait(response)
+            self.doing = doing
             try:
                 return await anext(self._requests)
             except StopAsyncIteration:
                 raise NotPossibleNow("the terminal that the command was typed in went away") from None
+            finally:
+                self.doing = ""
 
 
 def _text(words: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -15,6 +16,7 @@ class Owner:
     """A single thread that coroutines hand work to."""
 
     def __init__(self, name: str) -> None:
+        self.busy_since: float | None = None  # seconds since the epoch
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def run(self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
@@ -22,8 +24,15 @@ class Owner:
 
         Work that has begun is finished even when the waiting coroutine is cancelled.
         """
-        loop = asyncio.get_running_loop()
-        return await asyncio.shield(loop.run_in_executor(self._pool, lambda: work(*arguments, **named)))
+
+        def noted() -> T:
+            self.busy_since = time.time()
+            try:
+                return work(*arguments, **named)
+            finally:
+                self.busy_since = None
+
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, noted))
 
     def close(self) -> None:
         """Finish what was handed over, then end the thread."""

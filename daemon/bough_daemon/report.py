@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+LONGEST_SHOWN = 60  # characters of a command line in a sentence
 SHORT = 10  # characters of an id that people see
 LONGEST_REASON = 300  # characters
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
@@ -22,6 +24,12 @@ def shell_word(text: str) -> str:
         return shlex.quote(text)
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"$'{printable(quoted)}'"
+
+
+def shown(arguments: Sequence[str]) -> str:
+    """Return a command line as a sentence may have it."""
+    text = " ".join(map(shell_word, arguments))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def ago(at: float) -> str:
@@ -272,12 +280,13 @@ class Use:
 
 @dataclass
 class Act:
-    """A command that changes the user's files, with its words."""
+    """A command that changes the user's files, with its words. `process`: of the caller, 0 for unknown."""
 
     path: str
     command: str
     options: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
+    process: int = 0
 
 
 @dataclass

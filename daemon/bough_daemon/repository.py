@@ -14,6 +14,7 @@ from itertools import islice
 
 from bough_daemon import sync
 from bough_daemon.acts import Hands, perform
+from bough_daemon.at_work import Work
 from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.clones import Listeners, Seat
@@ -296,14 +297,14 @@ class Repository:
             name = await self.owner.run(self._branch_name, session.worktree, self.member, members)
             await self.owner.run(session.branch.rename, name)
 
-    async def act(self, session: Session, act: Act, terminal: Terminal) -> Done:
-        """Run a command that changes the user's files; commands on one working tree take turns."""
+    async def act(self, session: Session, act: Act, terminal: Terminal, work: Work) -> Done:
+        """Run a command that changes the user's files; commands on one working tree take turns. `work` says which."""
         hands = Hands(
             self.live(session, act.path), terminal, self._workers.merge, self._landed, self.sync.publish_landed
         )
         if act.command in MERGING:
             self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
-        async with session.acting():
+        async with session.acting(work):
             return await perform(act, hands)
 
     def live(self, session: Session, cwd: str = "") -> Live:

@@ -15,6 +15,7 @@ from bough_proto.v1 import control_pb2 as pb
 from bough_proto.v1 import control_pb2_grpc
 
 from bough_daemon import report
+from bough_daemon.at_work import STOP, Work, speaking_up
 from bough_daemon.daemon import Daemon
 from bough_daemon.environment import taken
 from bough_daemon.errors import BoughError, DaemonFailed
@@ -132,23 +133,40 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         begin = (await anext(requests)).begin
         act = from_message(begin, report.Act)
         terminal = LentTerminal(requests)
-        work = asyncio.create_task(self._act(act, _environment(begin.environment), terminal))
-        work.add_done_callback(lambda _: terminal.responses.put_nowait(None))
-        self._working.add(work)
-        work.add_done_callback(self._working.discard)
-        while (response := await terminal.responses.get()) is not None:
-            yield response
+        work = Work(f"{act.command} {act.options.get('name', '')}".strip(), act.process, lambda: terminal.doing)
+        acting = asyncio.create_task(self._act(act, _environment(begin.environment), terminal, work))
+        acting.add_done_callback(lambda _: terminal.responses.put_nowait(None))
+        self._working.add(acting)
+        acting.add_done_callback(self._working.discard)
         try:
-            done = work.result()
+            while (response := await terminal.responses.get()) is not None:
+                yield response
+        finally:
+            if not work.began:
+                acting.cancel()  # the user gave it up while it waited
+        try:
+            done = acting.result()
         except BoughError as error:
             await abort(context, error)
         except Exception as failure:
             await abort(context, _named(failure, act.command))
         yield pb.ActResponse(done=to_message(done, pb.ActResponse.Done))
 
-    async def _act(self, act: report.Act, environment: dict[str, str], terminal: LentTerminal) -> report.Done:
-        repository, session = await self._daemon.session(act.path, environment)
-        return await repository.act(session, act, terminal)
+    async def _act(
+        self, act: report.Act, environment: dict[str, str], terminal: LentTerminal, work: Work
+    ) -> report.Done:
+        def tell() -> None:
+            if not work.began:
+                terminal.tell(self._daemon.waits_for(act.path) or f"still waiting for the daemon; {STOP}")
+
+        with speaking_up(tell):
+            repository, session = await self._daemon.session(act.path, environment)
+            return await repository.act(session, act, terminal, work)
+
+    @answers
+    async def TellWork(self, request: pb.TellWorkRequest, context: Context) -> pb.TellWorkResponse:
+        """Say what a call has to wait for."""
+        return pb.TellWorkResponse(sentence=self._daemon.waits_for(os.fsdecode(request.path)))
 
     @answers
     async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:

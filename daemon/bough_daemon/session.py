@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from bough_daemon import heads
+from bough_daemon.at_work import Work
 from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
@@ -70,6 +71,7 @@ class Session:
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._commands = asyncio.Lock()
+        self.at_work: Work | None = None
         self._marks: dict[str, asyncio.Future[None]] = {}
         self._pending = Changes(lost=True)
         self._announced: Snapshot | None = None
@@ -138,12 +140,15 @@ class Session:
         return True
 
     @asynccontextmanager
-    async def acting(self) -> AsyncIterator[None]:
+    async def acting(self, work: Work) -> AsyncIterator[None]:
         """Let one command at a time change the files."""
         async with self._commands:
+            work.began = True
+            self.at_work = work
             try:
                 yield
             finally:
+                self.at_work = None
                 self.announce()
 
     @property

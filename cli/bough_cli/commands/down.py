@@ -28,7 +28,7 @@ def down(
     if forget and not yes:
         _ask()
     if forget:
-        ensure_running(home())
+        ensure_running(home(), output.talk)
     with connect() as daemon:
         daemon.down(here(), forget)
     if forget:
@@ -45,7 +45,7 @@ def _end_daemon() -> None:
         return
     with Client(place) as daemon:
         daemon.shutdown()
-    wait_until_ended(place)
+    wait_until_ended(place, output.talk)
     output.talk("The daemon has ended; what was live comes back with the next command there.")
 
 

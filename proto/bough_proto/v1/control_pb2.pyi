@@ -880,8 +880,11 @@ class ActRequest(_message.Message):
         OPTIONS_FIELD_NUMBER: _builtins.int
         PATHS_FIELD_NUMBER: _builtins.int
         ENVIRONMENT_FIELD_NUMBER: _builtins.int
+        PROCESS_FIELD_NUMBER: _builtins.int
         path: _builtins.bytes
         command: _builtins.str
+        process: _builtins.int
+        """The process of the caller, for those who have to wait for the command."""
         @_builtins.property
         def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
         @_builtins.property
@@ -896,10 +899,11 @@ class ActRequest(_message.Message):
             options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
             paths: _abc.Iterable[_builtins.bytes] | None = ...,
             environment: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+            process: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "environment", b"environment", "options", b"options", "path", b"path", "paths", b"paths"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "environment", b"environment", "options", b"options", "path", b"path", "paths", b"paths", "process", b"process"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1056,6 +1060,44 @@ class ActResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___ActResponse: _TypeAlias = ActResponse  # noqa: Y015
+
+@_typing.final
+class TellWorkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TellWorkRequest: _TypeAlias = TellWorkRequest  # noqa: Y015
+
+@_typing.final
+class TellWorkResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    sentence: _builtins.str
+    def __init__(
+        self,
+        *,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sentence", b"sentence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TellWorkResponse: _TypeAlias = TellWorkResponse  # noqa: Y015
 
 @_typing.final
 class CompleteFileRequest(_message.Message):

@@ -86,6 +86,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ActRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.ActResponse.FromString,
                 _registered_method=True)
+        self.TellWork = channel.unary_unary(
+                '/bough_proto.v1.ControlService/TellWork',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.TellWorkRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.TellWorkResponse.FromString,
+                _registered_method=True)
         self.CompleteFile = channel.unary_unary(
                 '/bough_proto.v1.ControlService/CompleteFile',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.CompleteFileRequest.SerializeToString,
@@ -189,6 +194,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TellWork(self, request, context):
+        """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CompleteFile(self, request, context):
         """Continue code at a place in a file.
         """
@@ -276,6 +288,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Act,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.ActRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.ActResponse.SerializeToString,
+            ),
+            'TellWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.TellWork,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.TellWorkRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.TellWorkResponse.SerializeToString,
             ),
             'CompleteFile': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteFile,
@@ -575,6 +592,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/Act',
             bough__proto_dot_v1_dot_control__pb2.ActRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.ActResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TellWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/TellWork',
+            bough__proto_dot_v1_dot_control__pb2.TellWorkRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.TellWorkResponse.FromString,
             options,
             channel_credentials,
             insecure,

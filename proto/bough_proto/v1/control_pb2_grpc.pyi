@@ -57,6 +57,8 @@ class ControlServiceStub:
     """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
     terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
     """
+    TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
+    """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
     CompleteFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]
     """Continue code at a place in a file."""
     WatchDoors: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]
@@ -97,6 +99,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
     terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
     """
+    TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
+    """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
     CompleteFile: _aio.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]  # type: ignore[assignment]
     """Continue code at a place in a file."""
     WatchDoors: _aio.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]  # type: ignore[assignment]
@@ -194,6 +198,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
         terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
         """
+
+    @_abc_1.abstractmethod
+    def TellWork(
+        self,
+        request: _control_pb2.TellWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.TellWorkResponse, _abc.Awaitable[_control_pb2.TellWorkResponse]]:
+        """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
 
     @_abc_1.abstractmethod
     def CompleteFile(
