@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.fsck import Fsck
+from bough_daemon.settling import NEW, WRITTEN
 from bough_daemon.shared_chain import SharedChain
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
@@ -30,7 +31,8 @@ from bough_daemon.withheld import shared_tree, withheld_paths
 class Branch:
     """The live branch of one worktree. On the store's thread only.
 
-    `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`.
+    `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: paths that the team must not get
+    yet, with the reason.
     """
 
     def __init__(self, store: Store, name: str, author: str) -> None:
@@ -41,10 +43,14 @@ class Branch:
         self._fsck = Fsck(store)
         self._chain = SharedChain(store)
         self._begins_again = False
+        self.unshared: Mapping[str, str] = {}
+        self._shares_less = False
         tip = store.ref(LIVE + name)
         self.tip = read_snapshot(store.objects, tip) if tip else None
         if self.tip is not None:
             self.withheld = self._withheld(self.tip.base, self.tip.tree)
+            seen = self._visible(self.tip.base, self.tip.tree, self.withheld)
+            self._shares_less = seen != store.objects.commit(self.tip.shared).tree
 
     def save(self, tree: str, base: str, operation: str = "", rewritten: Rewritten = lambda _: False) -> Snapshot:
         """Put a snapshot of the files on the branch and return it; the tip itself where nothing changed.
@@ -54,7 +60,7 @@ class Branch:
         """
         tip = self.tip
         unchanged = tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation)
-        if tip is not None and unchanged and not self._begins_again:
+        if tip is not None and unchanged and not self._begins_again and not self._may_share_more():
             return tip
         found = Ancestry()
         if tip is not None:
@@ -129,7 +135,7 @@ class Branch:
     def _write(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str) -> Snapshot:
         objects, tip, before = self.store.objects, self.tip, ancestry.before
         withheld = self._withheld(base, tree)
-        visible = shared_tree(objects, objects.commit(base).tree, tree, withheld)
+        visible = self._visible(base, tree, withheld)
         earlier = [one for one in (before, ancestry.also) if one is not None]
         beyond = _beyond(earlier, base, ancestry.brought)
         when = int(time.time())
@@ -149,7 +155,7 @@ class Branch:
         title = self._title(tip.tree if tip is not None else None, tree, base, event)
         parents = [*(one.oid for one in earlier), *beyond]
         oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))
-        self.withheld = withheld
+        self.withheld, self._shares_less = withheld, False
         snapshot = read_snapshot(objects, oid)
         assert snapshot is not None
         self._chain.note(snapshot.shared, is_beginning=bool(beginning))
@@ -157,8 +163,17 @@ class Branch:
 
     def _withheld(self, base: str, tree: str) -> dict[str, str]:
         objects, base_tree = self.store.objects, self.store.objects.commit(base).tree
-        withheld = withheld_paths(objects, base_tree, tree)
+        withheld = withheld_paths(objects, base_tree, tree, self.unshared)
         return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
+
+    def _visible(self, base: str, tree: str, withheld: Mapping[str, str]) -> str:
+        """Return what the team sees of a tree."""
+        return shared_tree(self.store.objects, self.store.objects.commit(base).tree, tree, withheld)
+
+    def _may_share_more(self) -> bool:
+        """Return whether a path that was not shared with the tip may be shared by now."""
+        waited = {path for path, reason in self.withheld.items() if reason in (NEW, WRITTEN)}
+        return self._shares_less or not waited <= self.unshared.keys()
 
     def _title(self, old: str | None, tree: str, base: str, event: str) -> str:
         if event != "save":

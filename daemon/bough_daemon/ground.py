@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterator
@@ -46,12 +47,14 @@ def read_at(folder: int, name: str) -> tuple[int, bytes]:
 def is_being_written(folder: int, name: str) -> bool:
     """Return whether a program has a file open for writing; where the system cannot tell, that nobody has.
 
-    The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE).
+    The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE). Who opens
+    it in these microseconds waits for their end, and we get a signal: one that is ignored, not SIGIO, which would kill.
     """
     if sys.platform != "linux":
         return False
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as refused:

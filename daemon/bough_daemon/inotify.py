@@ -15,6 +15,8 @@ from errno import EMFILE, ENFILE, ENOMEM, ENOSPC
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
 from bough_daemon.changes import Gathered
+from bough_daemon.ground import is_being_written
+from bough_daemon.settling import Patience
 from bough_daemon.worktree import Worktree
 
 LIMITS = {ENOSPC, EMFILE, ENFILE, ENOMEM}  # of the kernel; with any other number the folder itself cannot be watched
@@ -47,9 +49,11 @@ class FolderWatch(Gathered):
         markers: str,
         left_out: Callable[[list[str]], list[bool]],
         notify: Callable[[], None],
+        patience: Patience,
     ) -> None:
-        super().__init__(worktree, markers, notify)
+        super().__init__(worktree, markers, notify, patience)
         self._ask = left_out
+        self._leaving: tuple[int, str] | None = None  # what a rename took away: the cookie of its events, the path
         self.limited = self._warned = False
         self._closed: set[bytes] = set()
         self._paths: dict[WatchDescriptor, bytes] = {}
@@ -102,12 +106,43 @@ class FolderWatch(Gathered):
             elif name and below:
                 self._add_path(below)  # a folder became a repository of its own, or is one no longer
 
+    def has_writer(self, path: str, age: float) -> bool:
+        """Return whether a program has a file open for writing, changed `age` seconds ago. From any thread."""
+        folder, _, name = path.rpartition("/")
+        try:
+            opened = os.open(os.path.join(os.fsdecode(self._root), folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return is_being_written(opened, name)
+        except OSError:
+            return False  # gone, or not ours to read: then it is not taken either
+        finally:
+            os.close(opened)
+
     def _sort_file(self, path: str, event: InotifyEvent) -> None:
         if event.is_directory and (event.is_create or event.is_moved_to):
             self._watch_below(path)
         elif event.is_directory and (event.is_moved_from or event.is_delete):
             self._forget_below(path)
-        if not (event.is_directory and event.is_attrib) or self._access_changed(path):
+        if event.is_moved_from or event.is_moved_to:
+            self._sort_move(path, event)
+        elif event.is_modify:
+            self._add_written(path)
+        elif event.is_close_write or event.is_delete:
+            self._add_closed(path)
+        elif not (event.is_directory and event.is_attrib) or self._access_changed(path):
+            self._add_path(path)
+
+    def _sort_move(self, path: str, event: InotifyEvent) -> None:
+        """Pair the two halves of a rename; the kernel puts them one after the other, where both are watched."""
+        leaving, self._leaving = self._leaving, None
+        if event.is_moved_from:
+            self._leaving = (event.cookie, path)
+            self._add_path(path)
+        elif leaving is not None and leaving[0] == event.cookie:
+            self._add_moved(leaving[1], path)
+        else:
             self._add_path(path)
 
     def _access_changed(self, path: str) -> bool:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import EVENT_TYPE_MODIFIED, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from bough_daemon.changes import Gathered
+from bough_daemon.settling import Patience
 from bough_daemon.worktree import Worktree
+
+QUIET = 0.1  # seconds after the last write in which a file counts as being written: no event tells that it was closed
+QUIET_NEW = 2.0  # the same for a file that nobody had: it is not to leave in pieces
 
 
 class FolderWatch(Gathered, FileSystemEventHandler):
@@ -21,8 +26,9 @@ class FolderWatch(Gathered, FileSystemEventHandler):
         markers: str,
         left_out: Callable[[list[str]], list[bool]],
         notify: Callable[[], None],
+        patience: Patience,
     ) -> None:
-        super().__init__(worktree, markers, notify)
+        super().__init__(worktree, markers, notify, replace(patience, quiet=QUIET))
         self.limited = False
 
     def start(self) -> None:
@@ -44,16 +50,27 @@ class FolderWatch(Gathered, FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Sort one event into the changes."""
-        for path in (event.src_path, event.dest_path):
-            if path:
-                self._sort(os.fsencode(path))
+        paths = [os.fsencode(path) for path in (event.src_path, event.dest_path) if path]
+        inside = [os.fsdecode(path[len(self._root) + 1 :]) for path in paths if self._sort(path)]
+        if len(inside) == 2:
+            self._add_moved(*inside)
+        elif inside and event.event_type == EVENT_TYPE_MODIFIED and not event.is_directory:
+            self._add_written(inside[0])
+        elif inside:
+            self._add_path(inside[0])
 
-    def _sort(self, path: bytes) -> None:
+    def has_writer(self, path: str, age: float) -> bool:
+        """Return whether a program may have a file open for writing, changed `age` seconds ago."""
+        return age < QUIET_NEW
+
+    def _sort(self, path: bytes) -> bool:
+        """Sort what is not in the working tree; return whether a path is."""
         folder, _, name = path.rpartition(b"/")
         if folder == os.fsencode(self._markers):
             self._pass(os.fsdecode(name))
         elif any(path.startswith(git + b"/") for git in self._git_dirs):
             if not path.startswith(os.path.dirname(os.fsencode(self._markers)) + b"/"):
                 self._add_git_path(folder, os.fsdecode(name))
-        elif path.startswith(self._root + b"/"):
-            self._add_path(os.fsdecode(path[len(self._root) + 1 :]))
+        else:
+            return path.startswith(self._root + b"/")
+        return False

@@ -22,6 +22,8 @@ from bough_daemon.git import git_version
 from bough_daemon.head_reader import HeadReader
 from bough_daemon.owner import Owner
 from bough_daemon.report import Failing
+from bough_daemon.settled_tree import SettledTree
+from bough_daemon.settling import PATIENCE, Patience, Unsettled
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
 from bough_daemon.supervise import Pause, Supervisor
@@ -39,6 +41,7 @@ HEAD_TRIES = 5  # of a snapshot while HEAD moves under it
 RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
 TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
 LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
+NAMES_MARGIN = 0.1  # seconds beyond the patience with one name that an exact snapshot waits for names at most
 
 
 class Session:
@@ -56,12 +59,15 @@ class Session:
         branch: Branch,
         on_snapshot: Callable[[Snapshot], None],
         on_gone: Callable[[], None],
+        patience: Patience = PATIENCE,
     ) -> None:
         self.worktree = worktree
         self.store = store
         self.owner = owner
         self.branch = branch
-        self.snapshots = Snapshots(worktree, store)
+        self.unsettled = Unsettled(patience)
+        self.snapshots = Snapshots(worktree, store, self.unsettled.holds)
+        self._settled_tree = SettledTree(self.snapshots, self.unsettled, branch)
         self.failure: BoughError | None = None
         self._head_reader = HeadReader(worktree)
         self.head: Head = self._read_head()
@@ -90,7 +96,7 @@ class Session:
         def notify() -> None:
             loop.call_soon_threadsafe(self._on_events)
 
-        self._watch = FolderWatch(self.worktree, markers, self._left_out, notify)
+        self._watch = FolderWatch(self.worktree, markers, self._left_out, notify, self.unsettled.patience)
         await self.owner.run(self.snapshots.index.changed)
         await asyncio.to_thread(self._watch.start)
         try:
@@ -112,13 +118,23 @@ class Session:
             await self.owner.run(self.snapshots.close)
 
     async def save(self) -> Snapshot:
-        """Return a snapshot that holds whatever was on disk when this was called."""
+        """Return a snapshot that holds whatever was on disk when this was called.
+
+        It waits a moment for the names of new files to last. What a program is still writing, it has as it is, but the
+        team does not get that.
+        """
         self.store.check_there()
         if self._watch.limited or not await self._events_are_gathered():
             self._pending.lost = True
         while await self._wait_for_git():
             pass
-        return await self._snapshot(exact=True)
+        until = time.monotonic() + self.unsettled.patience.name + NAMES_MARGIN
+        while True:
+            tip = await self._snapshot(until)
+            due = self.unsettled.names_due(until)
+            if due is None:
+                return tip
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _events_are_gathered(self) -> bool:
         """Wait for what happened up to now; return False where no marker can be sent through the queue of events."""
@@ -200,7 +216,7 @@ class Session:
         await self.owner.run(self.snapshots.restart)
         if self.snapshots.unreadable:
             with suppress(BoughError):
-                await self._snapshot(exact=True)
+                await self._snapshot(until=time.monotonic())
         return True
 
     def _left_out(self, folders: list[str]) -> list[bool]:
@@ -223,16 +239,25 @@ class Session:
         self._wake.set()
 
     async def _run(self) -> None:
-        """Take a snapshot whenever a flurry of events is over, and when one that failed is to be tried again."""
+        """Take a snapshot whenever a flurry of events is over or a path has waited long enough.
+
+        Also when one that failed is to be tried again.
+        """
         while True:
-            await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._due() - time.monotonic()):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self._settle()
-                await self._snapshot_or_note()
+                if self._pending or self._due() <= time.monotonic():
+                    await self._snapshot_or_note()
             except BaseException:
                 self._wake.set()  # for the next start
                 raise
+
+    def _due(self) -> float:
+        return min(self._watch.due(), self.unsettled.due)
 
     async def _snapshot_or_note(self) -> None:
         """Take a snapshot; a failure that was noted, and will be tried again, ends nothing."""
@@ -276,17 +301,19 @@ class Session:
             self._pending.lost = True
             await self._snapshot_or_note()
 
-    async def _snapshot(self, exact: bool = False) -> Snapshot:
+    async def _snapshot(self, until: float | None = None) -> Snapshot:
         """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything.
 
-        `exact`: look also at what sends no events, the repositories inside this one.
+        `until`: make it exact. Then it has also what sends no events, the repositories inside this one, and what is not
+        settled, but for names that will have lasted until then.
         """
         async with self._turn:
             changes = self._merge_pending(self._watch.take())
             try:
-                tip = await self._look(changes, exact)
+                tip = await self._look(changes, until)
             except BaseException as failure:
                 self._pending = Changes(lost=True, rules=changes.rules)
+                self.unsettled.forget()
                 noted = self._note(failure)
                 if noted is failure:
                     raise
@@ -294,19 +321,20 @@ class Session:
             self.failure = None
             self._call_off_retry()
             self._retry_pause = retry_pause()
+            self._wake.set()  # to wait for what is not settled
         self.announce()
         if tip.base != self._arrived:
             self._arrived = tip.base
             self._arrivals.put_nowait(tip.base)
         return tip
 
-    async def _look(self, changes: Changes, exact: bool) -> Snapshot:
+    async def _look(self, changes: Changes, until: float | None) -> Snapshot:
         links = self.snapshots.linked()
         if changes.rules:
             await self.owner.run(self.snapshots.forget_rules)
         if changes.rules or changes.lost:
             await asyncio.to_thread(self._watch.rescan)
-        tip = await self.owner.run(self._take, changes, exact)
+        tip = await self.owner.run(self._take, changes, until)
         if links - self.snapshots.linked():
             await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
         return tip
@@ -343,12 +371,12 @@ class Session:
             self._retry.cancel()
             self._retry = None
 
-    def _take(self, changes: Changes, exact: bool) -> Snapshot:
+    def _take(self, changes: Changes, until: float | None) -> Snapshot:
         """Make the tree and record it with the HEAD that was there before it and after it. On the store's thread."""
         self.store.check_there()
         for _ in range(HEAD_TRIES):
             self.head, operation = self._read_head(), heads.operation(self.worktree) or ""
-            tree = self._tree(changes, exact)
+            tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
             if (self._read_head(), heads.operation(self.worktree) or "") == (self.head, operation):
                 break
         snapshot = self.branch.save(tree, self.head.commit, operation, self._head_reader.left_by_rewriting)
@@ -365,18 +393,6 @@ class Session:
             if self.branch.tip is None:
                 raise
             return Head(self._head_reader.branch(), self.store.no_commit())
-
-    def _tree(self, changes: Changes, exact: bool) -> str:
-        tip = self.branch.tip
-        tree = None
-        if tip is not None and not changes.lost and not changes.rules:
-            # Asked here: the look before this one may just have found such a repository.
-            more = self.snapshots.linked() | self.snapshots.to_retry() if exact else set()
-            tree = self.snapshots.after(tip.tree, changes.paths | more)
-        if tree is None:
-            base_tree = self.store.objects.commit(self.head.commit).tree
-            tree = self.snapshots.everything(base_tree, tip.tree if tip is not None else None)
-        return tree
 
     async def _arrive(self) -> None:
         """Own what each commit that HEAD arrives at brought; one whose objects Git cannot read stays borrowed."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from bough_daemon.durable import sync_filesystem
@@ -28,16 +28,21 @@ FLOOD = 500  # files; for more of them one run of git is cheaper than a question
 RETRIED = 100  # paths that could not be read, looked at again by each exact save
 
 
+Holds = Callable[[str, os.stat_result], bool]
+
+
 class Snapshots:
     """Make trees of one working tree. On the store's thread only.
 
+    `holds`: whether what the last tree has for a file with this `lstat` is to stay, though it is another one by now.
     `unreadable`: paths that could not be taken, with the reason in Git's or the system's words; what the branch had for
     them stays.
     """
 
-    def __init__(self, worktree: Worktree, store: Store) -> None:
+    def __init__(self, worktree: Worktree, store: Store, holds: Holds = lambda path, status: False) -> None:
         self.worktree = worktree
         self.store = store
+        self._holds = holds
         self.ignores = Ignores(worktree)
         self.unreadable: dict[str, str] = {}
         key = hashlib.sha256(os.fsencode(worktree.git_dir)).hexdigest()[:16]
@@ -208,6 +213,8 @@ class Snapshots:
         if path not in self.index.facts.tracked_ignored and self.ignores.ignored([path])[0]:
             self.unreadable.pop(path, None)
             yield path, None
+            return
+        if self._holds(path, status):
             return
         before = self.store.objects.entry(tree, path)
         self._looked_at += 1

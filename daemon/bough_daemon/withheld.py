@@ -22,11 +22,18 @@ QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"|((?:\\.|[^"\\])+)')
 ESCAPED = {b"n": b"\n", b"t": b"\t", b"b": b"\b"}
 
 
-def withheld_paths(objects: Objects, base_tree: str, tree: str) -> dict[str, str]:
-    """Return the reason for each path of `tree` that must not leave; what the base has already may."""
+def withheld_paths(
+    objects: Objects, base_tree: str, tree: str, unshared: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the reason for each path of `tree` that must not leave; what the base has already may.
+
+    `unshared`: reasons for paths that must not leave yet.
+    """
     reasons: dict[str, str] = {}
     for path, before, now in objects.difference(base_tree, tree):
         reason = _why_withheld(objects, tree, path, before, now) if now is not None else None
+        if now is not None and reason is None and unshared is not None:
+            reason = unshared.get(path)
         if reason is not None:
             reasons[path] = reason
     return reasons

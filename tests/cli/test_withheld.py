@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cli.conftest import Member
+from tests.cli.test_two_members import join, teammate, until
 from tests.daemon.support import git, make_repository, write_files
 
 
@@ -40,3 +46,38 @@ def test_a_submodule_lands(alice: Member, tmp_path: Path) -> None:
     assert withheld(alice) == {}
     alice.bough("land", "-m", "a library")
     assert landed(alice) == {"a.txt", "src/b.py", "third/lib", ".gitmodules"}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Write a file piece by piece, without a pause in which it could count as done."""
+    done = threading.Event()
+
+    def write() -> None:
+        with path.open("wb", 0) as slow:
+            while not done.wait(0.05):
+                slow.write(b"piece\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
+
+
+def test_a_file_reaches_a_teammate_whole_whatever_happens_while_it_is_written(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    with writing(alice.tree / "new file"):
+        alice.bough("save", "--wait", "bob")
+        assert withheld(alice) == {"new file": "a program is still writing it"}
+        os.kill(alice.daemon_pid(), signal.SIGKILL)
+        alice.bough("save", "--wait", "bob")
+        assert teammate(bob, "alice")["files"] == []
+    until(lambda: teammate(bob, "alice")["files"] == ["new file"])
+    assert bob.bough("git", "rev-parse", "alice:new file") == alice.git("hash-object", "new file")
+    assert bob.bough("git", "log", "--format=", "--name-only", "main..alice") == "new file"
+    assert alice.told("status")["withheld"] == []

@@ -15,22 +15,25 @@ from bough_daemon.branches import Branch
 from bough_daemon.errors import StoreGone
 from bough_daemon.owner import Owner
 from bough_daemon.session import Session
+from bough_daemon.settling import Patience
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot, timeline
 from bough_daemon.worktree import Worktree
 
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
 
+AT_ONCE = Patience(name=0.02, temporary=0.02)
+
 
 @asynccontextmanager
-async def live(root: Path) -> AsyncIterator[tuple[Session, list[Snapshot]]]:
+async def live(root: Path, patience: Patience = AT_ONCE) -> AsyncIterator[tuple[Session, list[Snapshot]]]:
     """A session on a repository, and the snapshots that it told of."""
     worktree = Worktree.find(str(root))
     owner = Owner("test")
     store = await owner.run(Store, worktree.common_dir, "test")
     branch = await owner.run(Branch, store, "alice", "Alice <a@example.org>")
     told: list[Snapshot] = []
-    session = Session(worktree, store, owner, branch, told.append, lambda: None)
+    session = Session(worktree, store, owner, branch, told.append, lambda: None, patience)
     await session.start()
     try:
         yield session, told

@@ -1,0 +1,95 @@
+"""The tree of a working tree's files, with what the branch has for those that are not settled."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import replace
+
+from bough_daemon.branches import Branch
+from bough_daemon.changes import Changes
+from bough_daemon.objects import Objects
+from bough_daemon.private_names import why_private
+from bough_daemon.settling import Look, Unsettled
+from bough_daemon.snapshots import Snapshots
+from bough_daemon.watch import FolderWatch
+
+
+class SettledTree:
+    """Make the tree of one working tree. On the store's thread only."""
+
+    def __init__(self, snapshots: Snapshots, unsettled: Unsettled, branch: Branch) -> None:
+        self._snapshots = snapshots
+        self._unsettled = unsettled
+        self._branch = branch
+        self._objects: Objects = branch.store.objects
+
+    def take(self, base: str, changes: Changes, watch: FolderWatch, until: float | None) -> str:
+        """Return the tree after some changes, and tell the branch what of it the team must not get yet.
+
+        `base`: the commit that HEAD is at. `until`: for an exact tree, until when names may be waited for.
+        """
+        look = self._look(base, changes, watch, until)
+        tree = self._after(changes, look) or self._all(base, replace(look, touched=None))
+        self._unsettled.end()
+        self._branch.unshared = self._unsettled.unshared()
+        return tree
+
+    def _after(self, changes: Changes, look: Look) -> str | None:
+        tip = self._branch.tip
+        if tip is None or changes.lost or changes.rules:
+            return None
+        waiting = look.written | self._unsettled.paths()
+        paths = changes.paths | self._unsettled.ready(look.now) | set(filter(look.committed, waiting))
+        if look.until is not None:
+            # Asked here: the look before this one may just have found a repository inside.
+            paths |= self._snapshots.linked() | self._snapshots.to_retry() | waiting
+        self._unsettled.begin(look, paths)
+        return self._snapshots.after(tip.tree, paths)
+
+    def _all(self, base: str, look: Look) -> str:
+        objects, tip = self._objects, self._branch.tip
+        base_tree = objects.commit(base).tree
+        before, seen = (tip.tree, objects.commit(tip.shared).tree) if tip is not None else (None, base_tree)
+        self._unsettled.begin(look, ())
+        tree = self._snapshots.everything(base_tree, before)
+        # Not what differs from the tip: that may have a half-written file, recorded by an exact save, which nobody got.
+        paths = {path for path, _, now in objects.difference(seen, tree) if now is not None}
+        paths |= self._unsettled.paths() | look.written
+        self._unsettled.begin(look, paths)
+        held = {path: objects.entry(before or base_tree, path) for path in paths if self._holds(path)}
+        return objects.splice(tree, held) if held else tree
+
+    def _holds(self, path: str) -> bool:
+        try:
+            status = os.lstat(os.path.join(self._snapshots.worktree.root, path))
+        except OSError:
+            return False
+        return not stat.S_ISDIR(status.st_mode) and self._unsettled.holds(path, status)
+
+    def _look(self, base: str, changes: Changes, watch: FolderWatch, until: float | None) -> Look:
+        objects, tip = self._objects, self._branch.tip
+        now = objects.commit(base).tree
+        before = objects.commit(tip.base).tree if tip is not None else now
+        had = [now, objects.commit(tip.shared).tree] if tip is not None else [now]
+
+        def known(path: str) -> bool:
+            if why_private(path) is not None:
+                return True  # it never leaves
+            names = (path, *changes.former_names(path))
+            return any(objects.entry(tree, name) is not None for tree in had for name in names)
+
+        def committed(path: str) -> bool:
+            return before != now and objects.entry(now, path) not in (None, objects.entry(before, path))
+
+        return Look(
+            now=time.monotonic(),
+            clock=time.time(),
+            touched=changes.paths,
+            written=watch.written(),
+            known=known,
+            committed=committed,
+            has_writer=watch.has_writer,
+            until=until,
+        )

@@ -1,0 +1,218 @@
+"""When a path is settled: its writer has closed it, and its name has lasted.
+
+Until then an automatic snapshot keeps what it had for the path, and an exact one does not share it. So nobody gets a
+file in pieces, and nothing that becomes `.env` in the end leaves under the name that it was written under.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, field
+
+NEW = "new, and shared in a moment, once its name has lasted"
+WRITTEN = "a program is still writing it"
+TEMPORARY = re.compile(
+    r"""
+      te?mp[._-]?\w* | .*[._-]te?mp([._-].*)? | ~.*         # tmpab12cd, a.tmp, a.tmp.1234
+    | .*\.(part|partial|crdownload|download|filepart|new)
+    | .*\.(?-i:(?=\w*[A-Z\d])\w{6}) | .*\.\d{4,}            # rsync, mkstemp; write-file-atomic
+    | \.?[0-9a-f-]{16,}
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    `name`: after the last event of a new path; those who write a file aside and rename it do so within 50 ms, but for
+    the slowest disks. `temporary`: the same, for a name that looks as if it were to be renamed. `names`: at the latest
+    after a path was first seen. `quiet`: after the last write, where the writer does not close the file: downloads
+    stall for a second or two, logs are quiet for longer. `writer`: at the latest after the first write.
+    """
+
+    name: float = 0.3
+    temporary: float = 3.0
+    names: float = 5.0
+    quiet: float = 10.0
+    writer: float = 60.0
+
+    def name_lasts(self, path: str, first: float, last: float) -> float:
+        """Return the moment at which the name of a path, first and last seen then, has lasted."""
+        temporary = TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
+        return min(last + (self.temporary if temporary else self.name), first + self.names)
+
+
+PATIENCE = Patience()
+
+
+@dataclass
+class Span:
+    """When something happened first and last (seconds, monotonic)."""
+
+    first: float
+    last: float
+
+
+class Writers:
+    """Paths that programs have changed and not closed. Not for use by two threads at once."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._spans: dict[str, Span] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._spans)
+
+    def paths(self) -> set[str]:
+        """Return the paths."""
+        return set(self._spans)
+
+    def wrote(self, path: str, now: float) -> None:
+        """Note a write."""
+        span = self._spans.get(path)
+        if span is None:
+            self._spans[path] = Span(now, now)
+        else:
+            span.last = now
+
+    def closed(self, path: str) -> None:
+        """Note that a writer closed a path, or that it is gone."""
+        self._spans.pop(path, None)
+
+    def moved(self, old: str, new: str) -> None:
+        """Note that a path, with all below it, has another name now, in place of what had it."""
+        self._spans.pop(new, None)
+        for path in [path for path in self._spans if path == old or path.startswith(old + "/")]:
+            self._spans[new + path[len(old) :]] = self._spans.pop(path)
+
+    def due(self) -> float:
+        """Return the moment at which the first of them has waited long enough; infinite where there is none."""
+        return min(map(self._due, self._spans.values()), default=math.inf)
+
+    def overdue(self, now: float) -> set[str]:
+        """Return the paths that have waited long enough, and forget them."""
+        over = {path for path, span in self._spans.items() if self._due(span) <= now}
+        for path in over:
+            del self._spans[path]
+        return over
+
+    def _due(self, span: Span) -> float:
+        return min(span.last + self._patience.quiet, span.first + self._patience.writer)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the files goes by.
+
+    `now`: seconds, monotonic. `clock`: the same moment, in seconds since the epoch. `touched`: paths that had events;
+    None where the look goes by no events. `written`: paths that a program has changed and not closed. `known`: whether
+    the team has a path already, or never will. `committed`: whether Git has committed something at a path since the
+    last look: to keep what was there before would read as its removal. `has_writer`: whether a program has a file open,
+    changed that many seconds ago. `until`: for an exact look, until when names may be waited for; else None.
+    """
+
+    now: float
+    clock: float
+    touched: Set[str] | None
+    written: Set[str]
+    known: Callable[[str], bool]
+    committed: Callable[[str], bool]
+    has_writer: Callable[[str, float], bool]
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Why a path waits, and until when. `new`: the team does not have it. `seen`: its events."""
+
+    reason: str
+    due: float
+    new: bool
+    seen: Span
+
+
+@dataclass
+class Unsettled:
+    """The paths of one working tree that are not settled. For one thread, but for `due`."""
+
+    patience: Patience = PATIENCE
+    due: float = math.inf
+    _waits: dict[str, Wait] = field(default_factory=dict)
+    _before: dict[str, Wait] = field(default_factory=dict)
+
+    def paths(self) -> set[str]:
+        """Return the paths that wait."""
+        return set(self._waits)
+
+    def ready(self, now: float) -> set[str]:
+        """Return the paths that have waited long enough to be looked at again."""
+        return {path for path, wait in self._waits.items() if wait.due <= now}
+
+    def names_due(self, until: float) -> float | None:
+        """Return when the last of the names that an exact look waits for has lasted; None where it waits for none."""
+        return max(
+            (wait.due for wait in self._waits.values() if wait.reason == NEW and wait.due <= until), default=None
+        )
+
+    def unshared(self) -> dict[str, str]:
+        """Return the paths that the team must not get yet, with the reason."""
+        return {path: wait.reason for path, wait in self._waits.items() if wait.new}
+
+    def written(self) -> dict[str, str]:
+        """Return the paths whose writers are at work, with the reason."""
+        return {path: wait.reason for path, wait in self._waits.items() if wait.reason == WRITTEN}
+
+    def forget(self) -> None:
+        """Forget all that wait: the next look is at everything."""
+        self._waits, self._before, self.due = {}, {}, math.inf
+
+    def begin(self, look: Look, paths: Iterable[str]) -> None:
+        """Begin a look at `paths`, and whatever is below them: of these, who is not found to wait again does not."""
+        self._look = look
+        self._before = {path: self._waits.pop(path) for path in paths if path in self._waits}
+
+    def end(self) -> None:
+        """End the look."""
+        self._before = {}
+        self.due = min((wait.due for wait in self._waits.values()), default=math.inf)
+
+    def holds(self, path: str, status: os.stat_result) -> bool:
+        """Return whether the look is to keep what it had for a file or symlink with this `lstat`."""
+        was = self._waits.pop(path, None) or self._before.get(path)
+        wait = self._wait(path, status, was) if not self._look.committed(path) else None
+        if wait is None:
+            return False
+        self._waits[path] = wait
+        until = self._look.until
+        return until is None or (wait.reason == NEW and wait.due <= until)
+
+    def _wait(self, path: str, status: os.stat_result, was: Wait | None) -> Wait | None:
+        look = self._look
+        new = not look.known(path)
+        seen = self._seen(path, status, was)
+        if path in look.written:
+            return Wait(WRITTEN, math.inf, new, seen)
+        if not new and look.touched is not None:
+            return None
+        lasts = self.patience.name_lasts(path, seen.first, seen.last)
+        if new and lasts > look.now:
+            return Wait(NEW, lasts, new, seen)
+        age = max(0.0, look.clock - status.st_ctime)
+        if age < self.patience.quiet and stat.S_ISREG(status.st_mode) and look.has_writer(path, age):
+            return Wait(WRITTEN, look.now - age + self.patience.quiet, new, seen)
+        return None
+
+    def _seen(self, path: str, status: os.stat_result, was: Wait | None) -> Span:
+        look = self._look
+        if look.touched is not None and (was is None or path in look.touched):
+            return Span(was.seen.first if was is not None else look.now, look.now)
+        if was is not None:
+            return was.seen
+        changed = look.now - max(0.0, look.clock - status.st_ctime)
+        return Span(changed, changed)
