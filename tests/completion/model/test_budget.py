@@ -43,6 +43,10 @@ def test_slots_go_first_then_the_window_and_then_it_is_refused() -> None:
         fitting(SETTINGS, LARGE, 3000)
 
 
+def test_a_large_vocabulary_needs_memory_for_its_texts() -> None:
+    assert needed(replace(LARGE, vocabulary=152_000), SETTINGS) - needed(LARGE, SETTINGS) > 40 * MIB
+
+
 @given(st.integers(4_300, 9_000))
 def test_what_fits_needs_no_more_than_it_may_use(memory: int) -> None:
     assert needed(LARGE, fitting(SETTINGS, LARGE, memory)) <= memory * MIB
