@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from bough_completion.query import SAVED, Kind, Origin
 from bough_completion.wire import Blob
 
 from bough_daemon.completion_process import Running
-from bough_daemon.errors import BoughError, StoreDamaged
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.held import Held
 from bough_daemon.objects import Entry
 from bough_daemon.owner import Owner
@@ -23,8 +22,6 @@ from bough_daemon.repository import Repository
 from bough_daemon.session import Session
 from bough_daemon.timeline import Snapshot
 from bough_daemon.usage import UseLog
-
-log = logging.getLogger(__name__)
 
 TREE_LIMIT = 8_000_000  # characters of one working tree that the engine learns; the nearest to where one works
 TEAMMATE_LIMIT = 1_000_000  # the same of one teammate's live branch
@@ -127,10 +124,9 @@ class Feeder:
                 await self._catch_up()
             except Gone:
                 pass  # the process has died; what comes in its place is fed anew
-            except (BoughError, OSError) as failure:
-                log.warning("%s is not learned: %s", self.name, failure)
-            except Exception:
-                log.exception("%s is not learned", self.name)
+            except BaseException:
+                self._wake.set()  # what is not learned yet is there for the next start
+                raise
             finally:
                 for one in waiting:
                     if not one.done():

@@ -23,7 +23,7 @@ from bough_daemon.withheld import shared_tree
 
 MOST_NAMES = 200_000  # harmless names that are remembered
 MOST_VERDICTS = 20_000
-NO_OBJECT = re.compile("0+")
+NO_OBJECT = ("0" * 40, "0" * 64)
 
 # What HFS+ leaves out of a name when it compares it: `next_hfs_char` in Git's utf8.c.
 IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
@@ -98,7 +98,7 @@ class Fsck:
                 yield name, entries[name]
             elif not SPECIAL_LINK.fullmatch(folded):
                 self._harmless.add(name)
-        yield from (named for named in entries.items() if NO_OBJECT.fullmatch(named[1].oid))
+        yield from (named for named in entries.items() if named[1].oid in NO_OBJECT)
 
     def _judged(self, entries: set[Named]) -> dict[Named, str | None]:
         """Return why git refuses each entry, or None for one that it takes."""

@@ -134,10 +134,11 @@ def test_watchers_hear_of_teammates_again_after_the_loop_that_tells_them_was_kil
     run(test())
 
 
+@pytest.mark.parametrize("killed", ["wake", "_settle"])
 def test_a_working_tree_is_learned_again_after_the_loop_was_killed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, killed: str
 ) -> None:
-    trap, caught_up = Trap(monkeypatch, Feeder, "wake"), list[int]()
+    trap, caught_up = Trap(monkeypatch, Feeder, killed), list[int]()
     real = Feeder._catch_up
 
     async def catch_up(self: Feeder) -> None:
