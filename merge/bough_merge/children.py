@@ -28,7 +28,7 @@ class Children:
         self.theirs = [first + k if i is None else i for k, i in enumerate(other)]
         new_ours = [j for j, i in enumerate(mine) if i is None]
         new_theirs = [k for k, i in enumerate(other) if i is None]
-        self._parent = parent
+        self._parent, self._lang = parent, parent.lang
         for j, k in match_new(sides.ours, sides.theirs, new_ours, new_theirs, parent):
             self.theirs[k] = self.ours[j]
         self.at_ours = {number: j for j, number in enumerate(self.ours)}
@@ -117,9 +117,17 @@ class Children:
         staying = {groups[number] for number in numbers - gone}
         if all(self._adds(region)) and len(staying) > 1 and not staying <= _MIXED:
             return False
+        if all(self._adds(region)) and self._is_at_head(region, staying):
+            return False
         if "pairs" in staying and all(self._adds(region)) and any(self._is_replaced(number) for number in gone):
             return False
         return "assignments" not in staying or self._independent(region)
+
+    def _is_at_head(self, region: Region, staying: set[str | None]) -> bool:
+        """Tell whether a region begins a group of which the first child means something by its place."""
+        headed = staying & self._lang.headed
+        before = self._sides.base[: region.base.start]
+        return bool(headed) and not any(group_of(self._parent, node) in headed for node in before)
 
     def _is_replaced(self, number: int) -> bool:
         """Tell whether both sides dropped a child; where each put another one, both may stand for it."""
@@ -141,7 +149,7 @@ class Children:
         mine = [self.node(number) for number in self.ours[region.ours] if number >= count]
         other = [self.node(number) for number in self.theirs[region.theirs] if number >= count]
         return not any(
-            (name_of(node) or node.text) in stranger.text
+            ((name_of(node) or node.text) in stranger.text or self._lang.are_related(*map(_named, (node, stranger))))
             for nodes, strangers in ((mine, other), (other, mine))
             for node in nodes
             for stranger in strangers
@@ -166,3 +174,7 @@ class Children:
             if (number not in gone or number in kept) and number not in left
         ]
         return sorted(united, key=self.rank) if all(adds) else united
+
+
+def _named(node: Node) -> bytes:
+    return name_of(node) or b""

@@ -17,6 +17,8 @@ from .syntax import Node, parse
 # More containers than this are not compared one by one; a file that changed in so many places is over every limit.
 _LIMIT_CONTAINERS = 2000
 _LIMIT_FAILURES = 100
+# Separators of cells, outside of quotes.
+_CELL_ENDS = re.compile(rb"[,;\t](?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
 # Shorter code may well stand in one function twice (`if err != nil { return nil, err }`).
 _TELLING_WORDS = 20
 _WORD = re.compile(rb"\w")
@@ -44,6 +46,7 @@ def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failur
         return broken
     found = list(islice(_broken_containers(root, base, ours, theirs), _LIMIT_FAILURES))
     found = found or list(_twice_imported(root, ours, theirs))
+    found = found or list(_ragged(root, base, ours, theirs))
     found = found or list(_lost_lines(root, base, ours, theirs))
     lost = chain(lost_names(root, ours, theirs), lost_members(root, base, ours, theirs))
     return found or [_unresolved(use) for use in islice(lost, _LIMIT_FAILURES)]
@@ -138,6 +141,21 @@ def _lost_lines(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Fa
             yield Failure("missing", 0, f"`{_shown(line)}` is missing", enclosing(ours.parts, at))
 
 
+def _ragged(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
+    """Find a row that has not as many cells as the others, where each version had as many in all of its rows."""
+    if not root.lang.cells or any(len(set(_widths(side))) != 1 for side in (base, ours, theirs)):
+        return
+    widths = _widths(root)
+    at = next((at for at, width in enumerate(widths) if width != widths[0]), None)
+    if at is not None:
+        rows = [part for part in root.parts if part.parts]
+        yield Failure("missing", rows[at].start, f"this row has {widths[at]} cells, others have {widths[0]}")
+
+
+def _widths(root: Node) -> list[int]:
+    return [len(_CELL_ENDS.findall(part.core.text)) for part in root.parts if part.parts]
+
+
 def _counted_lines(source: bytes) -> Counter[bytes]:
     return Counter(line.strip() for line in source.split(b"\n"))
 
@@ -212,15 +230,19 @@ def _same_number(merged: Node, mine: Node | None, other: Node | None, names: tup
 def _added_twice(
     merged: Node, old: Node | None, mine: Node, other: Node, names: tuple[bytes, ...]
 ) -> Iterator[Failure]:
-    """Find what both sides added word for word, each in its own place: a call, a title, a block of some size."""
+    """Find what both sides added word for word, each in its own place: a call, a title, a block of some size.
+
+    In a list on one line it is anything: there git has a conflict.
+    """
     ours, theirs = (Counter(_said(part) for part in side.parts) for side in (mine, other))
     both = ours.keys() & theirs.keys() - {_said(part) for part in (old.parts if old is not None else [])}
     if not both:
         return
     now = Counter(_said(part) for part in merged.parts)
+    in_one_line = b"\n" not in merged.text
     for part in merged.parts:
         said = _said(part)
-        if said in both and now[said] > max(ours[said], theirs[said]) and _is_telling(part):
+        if said in both and now[said] > max(ours[said], theirs[said]) and (in_one_line or _is_telling(part)):
             yield Failure("duplicate", part.start, f"`{_shown(said)}` was added by both sides", names)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
+_DATA = re.compile("pair|table|object")
+
 
 @dataclass(frozen=True, slots=True)
 class Free:
@@ -15,6 +17,7 @@ class Free:
     `group` names what they are: children of different groups do not mix. `container` and `kind` are regular
     expressions that must match whole node types; a container is also known as `parent/type`, to tell a class body from
     a function's. With `text` the child's text must match from its start as well.
+    An empty group states that order matters after all; the first rule that holds decides.
     """
 
     group: str
@@ -35,11 +38,12 @@ class Language:
     matches. `atoms` are types that are never looked into. `leading` are types that belong to the child after them.
     `flat` are lists, left-recursive ones among them, with the token that separates their children. `runs` are types
     whose children only mean something between two separators. `joins` gives, per container, what stands between two
-    children where no example does. `told` gives groups of children that commute by their text, where the type alone
-    does not tell; its pattern's group `name` names the child. `marks` gives a name to nodes by their text, for what
-    means more than its type says; it stands where the type would. `embedded` names the language inside a node type,
-    where `@` means that its neighbour names it. `remedy` says how a file that a tool writes is generated again; such
-    a file is never merged by guess.
+    children where no example does. `headed` are groups of which the first child means something by its place. `related`
+    finds two names, joined by a space, of which the later one overrides the other one. `told` gives groups of children
+    that commute by their text, where the type alone does not tell; its pattern's group `name` names the child. `marks`
+    gives a name to nodes by their text, for what means more than its type says; it stands where the type would.
+    `embedded` names the language inside a node type, where `@` means that its neighbour names it. `remedy` says how a
+    file that a tool writes is generated again; such a file is never merged by guess.
 
     For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose
     place means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
@@ -62,6 +66,8 @@ class Language:
     joins: Mapping[str, bytes] = field(default_factory=dict)
     separators: frozenset[str] = frozenset({",", "comma"})
     terminators: frozenset[str] = frozenset({";"})
+    headed: frozenset[str] = frozenset()
+    related: bytes = b""
     told: tuple[tuple[str, bytes], ...] = ()
     marks: Mapping[str, bytes] = field(default_factory=dict)
     embedded: Mapping[str, str] = field(default_factory=dict)
@@ -88,9 +94,10 @@ class Language:
         pattern = self.heads.get(kind)
         return pattern is not None and _pattern(pattern).match(text) is not None
 
-    def mark_of(self, kind: str, text: bytes) -> str:
-        """Return the mark of a node by its text, or else its type."""
-        return next((mark for mark, pattern in self.marks.items() if _pattern(pattern).match(text)), kind)
+    def mark_of(self, kind: str, text: bytes, around: str) -> str:
+        """Return the mark of a node by its text, within data that of the node around it, or else its type."""
+        marks = (mark for mark, pattern in self.marks.items() if _pattern(pattern).match(text))
+        return next(marks, around if around in self.marks and _DATA.search(kind) else kind)
 
     def group_of(self, parent: str, container: str, kind: str, text: bytes) -> str | None:
         """Return the name of the group within which a child commutes here, or None where order matters."""
@@ -103,8 +110,15 @@ class Language:
             known[key] = _rules(self.free, parent, container, kind)
         for rule in known[key]:
             if not rule.text or _pattern(rule.text).match(text):
-                return rule.group
+                return rule.group or None
         return None
+
+    def are_related(self, name: bytes, other: bytes) -> bool:
+        """Tell whether of two assignments one overrides the other, in part at least."""
+        pattern = _pattern(self.related) if self.related else None
+        return pattern is not None and bool(
+            pattern.fullmatch(name + b" " + other) or pattern.fullmatch(other + b" " + name)
+        )
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str, str], list[Free]]:

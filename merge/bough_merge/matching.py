@@ -63,7 +63,8 @@ def _is_same(one: Node, other: Node) -> bool:
 def _is_its_text(node: Node, parent: Node) -> bool:
     """Tell whether a child of a set is nothing but its text, so that another text is another child."""
     return (
-        group_of(parent, node) in ("types", "modifiers", "items", "requirements", "records") and name_of(node) is None
+        group_of(parent, node) in ("types", "bases", "modifiers", "items", "requirements", "records")
+        and name_of(node) is None
     )
 
 

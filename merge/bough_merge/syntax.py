@@ -159,7 +159,7 @@ def _flattened(parent: Node) -> list[Node]:
     """
     assert parent.raw is not None
     found: list[Node] = []
-    mark = parent.lang.mark_of(parent.kind, parent.text) if parent.lang.marks else parent.kind
+    mark = parent.lang.mark_of(parent.kind, parent.text, parent.container) if parent.lang.marks else parent.kind
     flat = parent.kind in parent.lang.flat
     chain: str | None = None
     stack: list[tuple[tree_sitter.Node, str | None]] = [(parent.raw, None)]

@@ -114,6 +114,8 @@ COMMON = (
 
 _IMPORTS = tuple(rule for rule in COMMON if rule.group in ("future", "imports"))
 _JS = (
+    # What binds nothing is imported for what it does, in this order.
+    Free("", "import_statement", text=rb"import\s*[\"']"),
     *COMMON,
     Free("members", r"export_statement", "program"),
 )
@@ -124,10 +126,10 @@ _FIELDS = rb"\w+(?:\.|->)\w+\s*(?::[^=\n]+)?=(?!=)"
 _JS_TOLD = (
     ("imports", rb"(?:const|let|var)\s+(?:[\w$]+|\{[\w$\s,:]*\})\s*=\s*require\([^()]*\)[\w$.]*\s*;?\s*$"),
     ("imports", rb"/\*\*\s*@typedef \{import\("),
-    # A call with a title and a function registers it: tests, suites, tasks.
+    # A call with a title and a function registers it: tests, suites, tasks; of routes the first that fits answers.
     (
         "registrations",
-        rb"""[\w.]+\(\s*(["'`])(?P<name>(?:(?!\1).)*)\1\s*,\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)""",
+        rb"""(?:\w+\.)?(?:[fx]?(?:it|test|describe|context|suite|specify|module|bench|benchmark)|task|registerTask)(?:\.\w+)*\(\s*(["'`])(?P<name>(?:(?!\1).)*)\1\s*,\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)""",
     ),
     ("assignments", _FIELDS),
 )
@@ -222,8 +224,25 @@ _LOCKS = (
     ("packages.lock.json", "json", "dotnet restore --force-evaluate"),
 )
 
-# A property overrides another where one is a part of the other (`margin`, `margin-left`), as an assignment would.
+# A property overrides another where one is a part of the other (`margin`, `margin-left`), as an assignment would; and
+# where a shorthand sets what has another name (CSS Cascading and Inheritance Level 4, "Shorthand Properties").
 _CSS = (Free("assignments", "declaration", "block"),)
+_CSS_RELATED = rb"|".join(
+    (
+        rb"all .*",
+        rb"font line-height",
+        rb"columns column-(count|width)",
+        rb"border(-\w+)+ border(-\w+)+",
+        rb"grid(-\w+)+ grid(-\w+)+",
+        rb"flex-flow flex-(direction|wrap)",
+        rb"(?P<box>margin|padding)-(inline|block)(-\w+)? (?P=box)-(top|right|bottom|left)",
+        rb"inset(-\w+)* (top|right|bottom|left)",
+        rb"place-(?P<what>content|items|self) (align|justify)-(?P=what)",
+        rb"(min-|max-)?(inline|block)-size (min-|max-)?(width|height)",
+        rb"white-space text-wrap(-\w+)?",
+        rb"(-\w+-)?text-decoration(-\w+)* (-\w+-)?text-decoration(-\w+)*",
+    )
+)
 
 # Grammars without a row of their own: what all languages agree on holds for them too.
 _OTHERS = {
@@ -332,7 +351,8 @@ LANGUAGES: tuple[Language, ...] = (
         "csharp",
         "csharp",
         (".cs",),
-        free=COMMON,
+        free=(Free("bases", ".*", "base_list"), *COMMON),
+        headed=frozenset({"bases"}),
         named_by={"field_declaration": "variable_declaration>variable_declarator>name"},
         overloads=frozenset({"method_declaration", "constructor_declaration"}),
         atoms=frozenset({"string_literal"}),
@@ -376,7 +396,14 @@ LANGUAGES: tuple[Language, ...] = (
         named_by={"array_element_initializer": "#0"},
         joins={"array_creation_expression": b", "},
     ),
-    Language("swift", "swift", (".swift",), free=COMMON, overloads=frozenset({"function_declaration"})),
+    Language(
+        "swift",
+        "swift",
+        (".swift",),
+        free=(Free("bases", "inheritance_specifier"), *COMMON),
+        headed=frozenset({"bases"}),
+        overloads=frozenset({"function_declaration"}),
+    ),
     Language(
         "scala",
         "scala",
@@ -444,8 +471,22 @@ LANGUAGES: tuple[Language, ...] = (
         embedded={"script_element/raw_text": "javascript", "style_element/raw_text": "css"},
         named_by={"attribute": "attribute_name", "element": "start_tag>tag_name+self_closing_tag>tag_name"},
     ),
-    Language("css", "css", (".css",), free=_CSS, named_by={"declaration": "property_name", "rule_set": "selectors"}),
-    Language("scss", "scss", (".scss",), free=_CSS, named_by={"declaration": "property_name", "rule_set": "selectors"}),
+    Language(
+        "css",
+        "css",
+        (".css",),
+        free=_CSS,
+        related=_CSS_RELATED,
+        named_by={"declaration": "property_name", "rule_set": "selectors"},
+    ),
+    Language(
+        "scss",
+        "scss",
+        (".scss",),
+        free=_CSS,
+        related=_CSS_RELATED,
+        named_by={"declaration": "property_name", "rule_set": "selectors"},
+    ),
     Language(
         "vue",
         "vue",
@@ -465,6 +506,25 @@ LANGUAGES: tuple[Language, ...] = (
         "json",
         (".json", ".jsonc", ".webmanifest", ".ipynb"),
         free=COMMON,
+        atoms=frozenset({"string"}),
+        joins={"object": b", ", "array": b", "},
+    ),
+    Language(
+        "package.json",
+        "json",
+        ("package.json", "jest.config.json"),
+        # Of the conditions of an export, and of the patterns of a mapper, the first that holds decides.
+        free=(
+            Free(
+                "",
+                "pair",
+                text=rb'"(import|require|node|node-addons|browser|default|types|development|production|worker|deno|bun'
+                rb'|module|module-sync|react-native|react-server|workerd|edge-light|electron|style|svelte|script)"\s*:',
+            ),
+            Free("", "pair", "ordered/object"),
+            *COMMON,
+        ),
+        marks={"ordered": rb'"(moduleNameMapper|transform|typesVersions|overrides)"\s*:'},
         atoms=frozenset({"string"}),
         joins={"object": b", ", "array": b", "},
     ),
@@ -493,7 +553,14 @@ LANGUAGES: tuple[Language, ...] = (
         "pyproject",
         "toml",
         ("pyproject.toml",),
-        free=(*COMMON, Free("requirements", "string", "array")),
+        free=(*COMMON, Free("requirements", "string", "requirements/array")),
+        # By the key, or by an item that names a version; an array of words may be a command.
+        marks={
+            "requirements": rb"\[(?:project\.optional-dependencies|dependency-groups)\]"
+            rb"|(?:[\w-]+\.)*(?:(?:dev-|build-|optional-)?dependencies|requires|classifiers|keywords"
+            rb"|(?:extend-)?(?:select|ignore))\s*="
+            rb"|[\w\"-]+\s*=\s*\[[^\]]*?[\"'][A-Za-z][\w.-]*\s*(?:\[[^\]]*\]\s*)?(?:[<>=!~]=|[<>]|;|@ )"
+        },
         atoms=frozenset({"string"}),
         joins={"array": b", ", "inline_table": b", "},
         named_by={
@@ -510,7 +577,9 @@ LANGUAGES: tuple[Language, ...] = (
         atoms=frozenset({"AttValue"}),
         named_by={"element": "STag>Name+EmptyElemTag>Name"},
     ),
-    Language("ini", "ini", (".ini", ".cfg", ".conf", ".editorconfig"), free=COMMON),
+    Language("ini", "ini", (".ini", ".cfg", ".conf"), free=COMMON),
+    # Of the sections that match a file the last one decides.
+    Language("editorconfig", "ini", (".editorconfig",), free=(Free("", "section"), *COMMON)),
     Language("properties", "properties", (".properties",), free=COMMON),
     Language(
         "changelog",
@@ -539,6 +608,7 @@ LANGUAGES: tuple[Language, ...] = (
         ("Makefile", "GNUmakefile", "makefile", ".mk"),
         free=(Free("prerequisites", ".*", "prerequisites"), Free("rules", "rule")),
         named_by={"rule": "targets"},
+        headed=frozenset({"rules", "prerequisites"}),  # the goal of a bare `make`, and `$<`
     ),
     Language("cmake", "cmake", ("CMakeLists.txt", ".cmake")),
     Language(
@@ -590,7 +660,15 @@ LANGUAGES: tuple[Language, ...] = (
         free=(Free("records", "record"),),
         ordered_records=rb"!",
     ),
-    Language("codeowners", "", ("CODEOWNERS",), free=(Free("records", "record"),), record_key=rb"(\S+)"),
+    Language(
+        "codeowners",
+        "",
+        ("CODEOWNERS",),
+        # The last line that matches a file decides: paths that are apart may change places, and two endings.
+        free=(Free("assignments", "record"),),
+        related=rb"(?!/[\w./-]+ |\*\.\w+ ).*|\*\.\w+ /.*",
+        record_key=rb"(\S+)",
+    ),
     Language("people", "", ("AUTHORS", "CONTRIBUTORS", "MAINTAINERS"), free=(Free("records", "record"),)),
     Language("csv", "", (".csv", ".tsv"), free=(Free("records", "record"),), cells=True),
     *(Language("lock", grammar, (path,), remedy=remedy) for path, grammar, remedy in _LOCKS),
