@@ -123,13 +123,22 @@ def found_crew(folder: Path, names: Sequence[str]) -> dict[str, Mate]:
     shutil.rmtree(seed)
     crew: dict[str, Mate] = {}
     for name in names:
-        git(folder, "clone", "-q", "origin.git", name)
-        root = folder / name
-        git(root, "config", "user.name", name.title())
-        git(root, "config", "user.email", f"{name}@example.org")
-        crew[name] = Mate(root, name, crew)
+        crew[name] = _clone(folder, name, crew)
         crew[name].snapshot()
     return crew
+
+
+def found_outsider(folder: Path) -> Mate:
+    """Make one more clone, of somebody who is in no team; their words begin with `z`."""
+    return _clone(folder, "z", {})
+
+
+def _clone(folder: Path, name: str, crew: dict[str, Mate]) -> Mate:
+    git(folder, "clone", "-q", "origin.git", name)
+    root = folder / name
+    git(root, "config", "user.name", name.title())
+    git(root, "config", "user.email", f"{name}@example.org")
+    return Mate(root, name, crew)
 
 
 def words_of(content: bytes | None) -> list[bytes]:

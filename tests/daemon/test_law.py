@@ -22,7 +22,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.daemon.crew import NAMES, Mate, found_crew, oracle, words_of
+from tests.daemon.crew import NAMES, Mate, found_crew, found_outsider, oracle, words_of
 from tests.daemon.moves_support import git, merge_both
 
 LONG = settings.get_current_profile_name() == "long"
@@ -46,6 +46,16 @@ TYPED = [
     *(["push", "-q", "origin", "HEAD:main"], ["checkout", "-q", "HEAD", "--", "."], ["checkout", "-q", "--", "a.txt"]),
     *(["checkout", "-q", "old", "--", "b.txt"], ["checkout", "-q", "-B", "main", "origin/main"]),
 ]
+LEAVING = [
+    *(
+        ["switch", "-qf", "old"],
+        ["switch", "-q", "--detach", "HEAD~1"],
+        ["switch", "-qf", "main"],
+        ["switch", "-qf", "-"],
+    ),
+    *(["reset", "-q", "--hard", "HEAD~1"], ["reset", "-q", "--hard"], ["stash", "-qu"], ["pull", "-q", "--rebase"]),
+    *(["rebase", "-q", "origin/main"], ["revert", "--no-edit", "HEAD"], ["reset", "-q", "--soft", "HEAD~1"]),
+]
 
 
 class NothingIsTakenAway(RuleBasedStateMachine):
@@ -60,9 +70,10 @@ class NothingIsTakenAway(RuleBasedStateMachine):
     @initialize(size=st.integers(2, 3))
     def found(self, size: int) -> None:
         self.crew = found_crew(self.folder, NAMES[:size])
+        self.outsider = found_outsider(self.folder)
 
     def teardown(self) -> None:
-        for mate in self.crew.values():
+        for mate in [*self.crew.values(), self.outsider]:
             mate.close()
         shutil.rmtree(self.folder)
 
@@ -93,6 +104,28 @@ class NothingIsTakenAway(RuleBasedStateMachine):
             if saved:
                 mate.snapshot()
         mate.snapshot()
+
+    @rule(path=paths, line=st.integers(0, 12))
+    def upstream(self, path: str, line: int) -> None:
+        """Somebody who does not use Bough pushes to main."""
+        self.outsider.git("pull", "-q")
+        self.outsider.edit(path, line, insert=False)
+        self.outsider.git("add", "-A")
+        self.outsider.git("commit", "-qm", "upstream")
+        self.outsider.git("push", "-q")
+
+    @rule(number=who, words=st.sampled_from(LEAVING), path=paths, line=st.integers(0, 12), lands=st.booleans())
+    def visit(self, number: int, words: list[str], path: str, line: int, lands: bool) -> None:
+        """Go somewhere with what was recorded, work there, and bring it to the others."""
+        mate = self._mate(number)
+        mate.snapshot()
+        mate.git(*words)
+        mate.edit(path, line, insert=True)
+        mate.snapshot()
+        if lands:
+            self.land(number)
+        else:
+            self.merge(number + 1, number)
 
     @rule(number=who, orphan=st.booleans())
     def new_branch(self, number: int, orphan: bool) -> None:
