@@ -16,6 +16,7 @@ from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossible
 from bough_daemon.heads import Moves, check_free, commit_of, free_branch, short, words
 from bough_daemon.hooks import Hooks, changed_hooks, commit_environment, hooks_of, name_in_git_dir, run_hook
 from bough_daemon.live import Live
+from bough_daemon.merge_base import Heads
 from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, first_few, merge_commits
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
@@ -169,7 +170,8 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
     onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, landed)
     head = tip = onto[0]
     for other in [*onto[1:], mine.shared]:
-        head, merged = tip, await merge_commits(live, tip, other, landing.both)
+        heads = Heads(tip, mine.base if other == mine.shared else other)
+        head, merged = tip, await merge_commits(live, tip, other, landing.both, heads=heads)
         if merged.conflicts:
             return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
         tip = await live.owner.run(_merge_commit, live, merged.tree, tip, other)

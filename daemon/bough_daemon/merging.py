@@ -18,6 +18,7 @@ from bough_daemon.git import Git
 from bough_daemon.index import Stage, changed, hidden_paths
 from bough_daemon.landed import knowing, learn
 from bough_daemon.live import Live
+from bough_daemon.merge_base import Heads, merge_base, without_given_up
 from bough_daemon.merge_source import MergeSource, source_of
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
@@ -103,17 +104,20 @@ class _Outcome:
     sides: Sides = field(default_factory=Sides)
 
 
-async def merge_commits(live: Live, ours: str, theirs: str, both: Both, *, also: Sequence[str] = ()) -> Merged:
+async def merge_commits(
+    live: Live, ours: str, theirs: str, both: Both, *, also: Sequence[str] = (), heads: Heads | None = None
+) -> Merged:
     """Merge two commits of the store; nothing of the user's is touched, and the result is in the store.
 
-    `also`: commits that `ours` contains, though its history does not say so (what the team sees of it).
+    `also`: commits that `ours` contains, though its history does not say so (what the team sees of it). `heads`: where
+    HEAD was on both sides, where the merge is of the work of two people.
     """
-    outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours])
+    outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours], heads)
     decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
     return await live.owner.run(_combined, live.store.objects, outcome, decided)
 
 
-def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outcome:
+def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: Heads | None) -> _Outcome:
     if store.merge_base(ours, theirs) is None:
         raise UnrelatedHistory(
             "the two branches share no commit",
@@ -123,8 +127,15 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
     objects = store.objects
     mine, hers = objects.commit(ours).tree, objects.commit(theirs).tree
     with store.quarantine() as git:
+        tips = ours, theirs
         if also:
             ours = _commit(git, mine, [ours, *also])
+        found = merge_base(knowing(git), ours, theirs)
+        _keep_new(objects, git)  # of several merge bases a tree was made just now
+        base = without_given_up(store, found, *tips, heads) if heads is not None else found.tree
+        if base != found.tree:
+            began = _commit(git, base, [])
+            ours, theirs = _commit(git, mine, [began]), _commit(git, hers, [began])
         # Git calls the sides in its messages, and in names that it makes up, as they are called here.
         named = f"create refs/ours {ours}\ncreate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
@@ -133,7 +144,6 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
             out = knowing(git).run(*FOLLOWING, "merge-tree", "--write-tree", *told, allowed=(0, 1))
         finally:
             git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
-        base = _base_tree(knowing(git), ours, theirs)
         _keep_new(objects, git)
     outcome = _parsed((base, mine, hers), out)
     objects.own_tree_difference(mine, outcome.tree)
@@ -141,14 +151,6 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str]) -> _Outco
         return outcome
     open_paths = {path for path, of in outcome.stages.items() if {stage.number for stage in of} >= {2, 3}}
     return replace(outcome, sides=sides_of(objects, store.git, outcome.trees, outcome.tree, open_paths))
-
-
-def _base_tree(git: Git, ours: str, theirs: str) -> str:
-    """Return the tree that both sides began with; where there are several, what Git makes of the first two."""
-    bases = git.run("merge-base", "--all", ours, theirs).decode().split()
-    if len(bases) == 1:
-        return git.line("rev-parse", f"{bases[0]}^{{tree}}")
-    return git.run("merge-tree", "--write-tree", *bases[:2], allowed=(0, 1)).decode().split("\n", 1)[0]
 
 
 def _commit(git: Git, tree: str, parents: Sequence[str]) -> str:
@@ -262,7 +264,8 @@ async def merge(
     async def attempt() -> Merged:
         mine = await live.save()
         source = await source_of(live, terminal, name, mine)
-        merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared])
+        heads = Heads(mine.base, source.author.base if source.author is not None else source.brought)
+        merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared], heads=heads)
         merged = replace(merged, source=source.name, note=source.note)
         if source.author is not None:
             author, parts = source.author, (merged.base, merged.tree)

@@ -17,7 +17,7 @@ from bough_merge.text import is_binary
 
 from bough_daemon.objects import FILE, Entry, Objects
 from bough_daemon.store import Store
-from bough_daemon.timeline import Snapshot, read_snapshot
+from bough_daemon.timeline import chain, read_snapshot
 
 LIMIT_BYTES = 4_000_000  # of a file that is compared line by line; a larger one counts as one line
 REMEMBERED = 2000  # snapshots of the author's in which an act of their own is looked for
@@ -96,7 +96,7 @@ def _is_own(objects: Objects, tip: str, path: str, entry: Entry | None) -> bool:
 
 def _own_steps(objects: Objects, tip: str) -> Iterator[tuple[str, str, str]]:
     """Yield (tree before, tree after, tree of HEAD's commit) of the author's own saves, newest first."""
-    for newer in islice(_chain(objects, tip), REMEMBERED):
+    for newer in islice(chain(objects, tip), REMEMBERED):
         if newer.event not in OWN:
             continue
         base = objects.commit(newer.base).tree
@@ -106,16 +106,6 @@ def _own_steps(objects: Objects, tip: str) -> Iterator[tuple[str, str, str]]:
             yield base, newer.tree, base
         elif older.base == newer.base:
             yield older.tree, newer.tree, base
-
-
-def _chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
-    at: str | None = tip
-    while at is not None and objects.exists(at):
-        snapshot = read_snapshot(objects, at)
-        if snapshot is None:
-            return
-        yield snapshot
-        at = snapshot.parents[0] if snapshot.parents else None
 
 
 def _content(objects: Objects, entry: Entry | None) -> bytes:

@@ -88,3 +88,14 @@ def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
             return
         yield snapshot
         at = snapshot.previous
+
+
+def chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
+    """Yield the snapshots that each continue the one after it, newest first: what HEAD left is not among them."""
+    at: str | None = tip
+    while at is not None and objects.exists(at):
+        snapshot = read_snapshot(objects, at)
+        if snapshot is None:
+            return
+        yield snapshot
+        at = snapshot.parents[0] if snapshot.parents else None

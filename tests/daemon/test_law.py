@@ -240,12 +240,14 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         here, there, got = mate.at_tree(ours[0]), mate.at_tree(tree), mate.at_tree(result)
         by_git, disputed = oracle(mate, ours, (tree, theirs[1]))
         writers = tuple(one.name.encode() for one in sides if one is not None)
+        heads = [mate.at_tree(objects.commit(head).tree) for head in (ours[1], theirs[1])]
         for path in by_git.keys() - disputed:
             found = set(words_of(got.get(path)))
-            on_both = set(words_of(here.get(path))) & set(words_of(there.get(path)))
+            kept = set(words_of(here.get(path))) & set(words_of(there.get(path)))
+            kept = kept.union(*(words_of(files.get(path)) for files in heads))
             lost = [word for word in words_of(by_git[path]) if word not in found]
-            # A word that somebody wrote, that the other merged, and that the writer took back, is no loss.
-            lost = [word for word in lost if not word.startswith(writers) or word in on_both]
+            # A word that its writer took back is no loss where the other merged it, unless it is committed.
+            lost = [word for word in lost if not word.startswith(writers) or word in kept]
             assert not lost, f"{path} lost {lost}: {here.get(path)!r} and {there.get(path)!r} gave {got.get(path)!r}"
 
     @invariant()

@@ -190,3 +190,47 @@ def test_what_a_forced_push_took_out_lands_only_when_asked_for(forced: tuple[Mat
     assert git(bob.root, "ls-remote", "origin", "main").split()[0] == tip
     bob.do(land(bob.live, bob.terminal, "all of it", merge_both, yes=True))
     assert git(bob.root, "show", "origin/main:secret.txt") == "alice1"
+
+
+def landed_from_a_branch(alice: Mate) -> None:
+    """Let alice land work from a branch of hers, and clean up there as one does after a landing."""
+    git(alice.root, "switch", "-qc", "topic")
+    write_files(alice.root, {"b.txt": b"alice1\n", "n.txt": b"alice2\n"})
+    alice.snapshot()
+    alice.land()
+    git(alice.root, "reset", "-q", "--hard")
+    git(alice.root, "clean", "-qfd")
+    alice.snapshot()
+
+
+def test_what_landed_stays_on_main_when_its_author_cleans_up_and_lands_more(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    landed_from_a_branch(alice)
+    write_files(alice.root, {"more.txt": b"alice3\n"})
+    more = alice.land()
+    assert git(alice.root, "show", f"{more.commit}:b.txt") == "alice1"
+    assert git(alice.root, "diff", "--name-only", f"{more.commit}^", more.commit) == "more.txt"
+    git(bob.root, "pull", "-q")
+    bob.snapshot()
+    assert bob.merge("alice").brought.removed == ()
+    assert (bob.root / "b.txt").read_bytes() == b"alice1\n"
+
+
+def test_what_landed_comes_back_with_main_to_an_author_who_cleaned_up(crew: dict[str, Mate]) -> None:
+    alice = crew["alice"]
+    landed_from_a_branch(alice)
+    assert alice.merge("main").brought.added == ("n.txt",)
+    assert (alice.root / "b.txt").read_bytes() == b"alice1\n"
+
+
+def test_what_a_teammate_landed_of_mine_stays_when_i_give_it_up(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    write_files(alice.root, {"b.txt": b"alice1\n"})
+    alice.snapshot()
+    bob.merge("alice")
+    bob.land()
+    git(alice.root, "stash", "-q")
+    write_files(alice.root, {"b.txt": b"alice2\n" + (alice.root / "b.txt").read_bytes()})
+    with pytest.raises(LandConflict):
+        alice.land()  # as git would: both put something at the top of b.txt
+    assert alice.merge("main").conflicts == ["b.txt"]

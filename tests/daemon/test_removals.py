@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bough_daemon.branches import Branch
 from bough_daemon.errors import WouldRemove
 from bough_daemon.landing import land
 from bough_daemon.merging import Merged, merge
@@ -33,16 +32,13 @@ def false_claim(here: Desk, files: dict[str, bytes]) -> None:
     objects = here.store.objects
     first, last = git(here.root, "rev-parse", "HEAD~1"), git(here.root, "rev-parse", "HEAD")
     here.store.arrive(last)
-    alice = Branch(here.store, "alice", "Alice <alice@example.org>")
     start = objects.commit(first).tree
-    before = alice.save(start, first)
     entries = {
         path: Entry(FILE, objects.write_blob(data)) if data is not None else None for path, data in files.items()
     }
     lie = f"claim\n\nBough-Base: {first}\nBough-Event: save\n"
-    claim = objects.write_commit(objects.splice(start, entries), [before.oid, last], "Alice <a@e>", 1, lie)
-    for name in (LIVE, SHARED):
-        here.store.set_ref(f"{name}alice", claim, before.oid)
+    claim = objects.write_commit(objects.splice(start, entries), [last], "Alice <a@e>", 1, lie)
+    here.store.set_ref(f"{LIVE}alice", claim, None)
 
 
 def more(here: Desk) -> None:
@@ -106,7 +102,7 @@ def test_a_landing_that_takes_away_what_nobody_took_away_asks(here: Desk) -> Non
     git(here.root, "stash", "pop", "-q")
     lie = f"claim\n\nBough-Base: {first.base}\nBough-Event: save\n"
     here.store.arrive(main)
-    claim = here.store.objects.write_commit(first.tree, [first.oid, main], "Me <me@e>", 1, lie)
+    claim = here.store.objects.write_commit(first.tree, [main], "Me <me@e>", 1, lie)
     for name in (LIVE, SHARED):
         here.store.set_ref(f"{name}me", claim, first.oid)
     here.branch.tip = read_snapshot(here.store.objects, claim)

@@ -1,0 +1,80 @@
+"""The tree that both sides of a merge began with.
+
+Git finds it by what the branches claim. One thing they cannot claim by path: work that a member saved, that then was
+committed or landed by somebody, and that the member gave up in their own files (stashed, reset, checked out) without
+moving HEAD. It is not removed from where it was committed: for such a path the merge begins where the HEADs parted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import islice
+
+from bough_daemon.git import Git
+from bough_daemon.objects import Objects
+from bough_daemon.store import Store
+from bough_daemon.timeline import chain
+
+REMEMBERED = 2000  # snapshots of a chain in which giving up is looked for
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The commits that HEAD was at on both sides of a merge; of a Git branch, the commit itself."""
+
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class MergeBase:
+    """Where both sides of a merge began. `commits`: the merge bases. `tree`: the one's, or a merge of the first two."""
+
+    commits: tuple[str, ...]
+    tree: str
+
+
+def merge_base(git: Git, ours: str, theirs: str) -> MergeBase:
+    """Return where two commits began, as Git finds it."""
+    bases = git.run("merge-base", "--all", ours, theirs).decode().split()
+    if len(bases) == 1:
+        return MergeBase(tuple(bases), git.line("rev-parse", f"{bases[0]}^{{tree}}"))
+    merged = git.run("merge-tree", "--write-tree", *bases[:2], allowed=(0, 1)).decode()
+    return MergeBase(tuple(bases), merged.split("\n", 1)[0])
+
+
+def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, heads: Heads) -> str:
+    """Return the tree of a merge base, with what a side gave up and the other has committed as before the HEADs parted.
+
+    `ours`, `theirs`: commits, whose chains tell what was given up where they are snapshots.
+    """
+    objects = store.objects
+    fork = store.merge_base(heads.ours, heads.theirs)
+    if fork is None:
+        return base.tree
+    began = objects.commit(fork).tree
+    paths = {path for path, _, _ in objects.difference(began, base.tree)}
+    gone: set[str] = set()
+    for tip, other in ((ours, heads.theirs), (theirs, heads.ours)):
+        committed = objects.commit(other).tree
+        doubtful = {path for path in paths if objects.entry(committed, path) != objects.entry(began, path)}
+        gone |= _given_up(objects, tip, base, doubtful)
+    return objects.splice(base.tree, {path: objects.entry(began, path) for path in gone}) if gone else base.tree
+
+
+def _given_up(objects: Objects, tip: str, base: MergeBase, paths: Collection[str]) -> set[str]:
+    """Return the paths that were as HEAD has them in a snapshot between a tip and the merge base.
+
+    None where the merge base is no snapshot of that chain: what others brought in is given up with their claim.
+    """
+    found = set[str]()
+    for snapshot in islice(chain(objects, tip), REMEMBERED if paths else 0):
+        if not {snapshot.oid, snapshot.shared}.isdisjoint(base.commits):
+            return found
+        at_head = objects.commit(snapshot.base).tree
+        for path in paths:
+            now = objects.entry(snapshot.tree, path)
+            if now == objects.entry(at_head, path) != objects.entry(base.tree, path):
+                found.add(path)
+    return set()
