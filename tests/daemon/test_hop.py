@@ -781,7 +781,7 @@ def test_undo_names_what_was_edited_since(here: Desk) -> None:
     enter(here)
     write_files(here.root, {"a.txt": b"as a guest\n", "new.txt": b"new\n"})
     assert here.do(undo(here.live)).edits.paths == ("a.txt", "new.txt")
-    here.do(merge(here.live, "alice", merge_both))
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
     assert (here.root / "a.txt").read_bytes() == b"hers\n"
     write_files(here.root, {"a.txt": b"on top\n", "new.txt": b"stays\n"})
     assert here.do(undo(here.live)).edits.paths == ("a.txt",)
