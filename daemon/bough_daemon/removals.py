@@ -21,6 +21,7 @@ from bough_daemon.timeline import chain, read_snapshot
 
 LIMIT_BYTES = 4_000_000  # of a file that is compared line by line; a larger one counts as one line
 REMEMBERED = 2000  # snapshots of the author's in which an act of their own is looked for
+MOST_AUTHORS = 16  # branches that were merged into one another
 OWN = frozenset({"save", "restore"})  # events after which a difference is the author's own doing
 
 Lines = Counter[bytes]
@@ -55,7 +56,44 @@ def untouched_removals(store: Store, ours: str, head: str, author: Author, base_
             gone = _lost(objects, (objects.entry(began, path), before, objects.entry(theirs, path)), after) - moved
             if gone:
                 lost[path] = gone
-    return sorted(_without_own_acts(objects, author, lost)) if lost else []
+    for one in _authors(objects, author) if lost else ():
+        _forgive_commits(store, head, one, lost)
+        _forgive_saves(objects, one, lost)
+    return sorted(lost)
+
+
+def _authors(objects: Objects, author: Author) -> Iterator[Author]:
+    """Yield whose work a live branch brings: its member's, and that of everyone who was merged into it."""
+    pending, seen = [author], set[str]()
+    while pending and len(seen) < MOST_AUTHORS:
+        one = pending.pop()
+        if one.tip in seen or not (objects.exists(one.tip) and objects.exists(one.base)):
+            continue
+        seen.add(one.tip)
+        yield one
+        for snapshot in islice(chain(objects, one.tip), REMEMBERED):
+            for parent in snapshot.parents[1:]:
+                merged = read_snapshot(objects, parent) if objects.exists(parent) else None
+                pending.append(Author(parent, merged.base if merged is not None else parent))
+
+
+def _forgive_commits(store: Store, head: str, author: Author, lost: dict[str, Lines]) -> None:
+    """Take out of `lost` what commits removed that the author's HEAD has."""
+    objects = store.objects
+    fork = store.merge_base(head, author.base)
+    if fork is None:
+        return
+    before, after = objects.commit(fork).tree, objects.commit(author.base).tree
+    for path in list(lost):
+        gone = _lines(_content(objects, objects.entry(before, path)))
+        gone -= _lines(_content(objects, objects.entry(after, path)))
+        _forgive(lost, path, gone)
+
+
+def _forgive(lost: dict[str, Lines], path: str, lines: Lines) -> None:
+    lost[path] -= lines
+    if not lost[path]:
+        del lost[path]
 
 
 def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], after: Entry | None) -> Lines:
@@ -72,18 +110,14 @@ def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], aft
     return kept - _lines(_content(objects, after))
 
 
-def _without_own_acts(objects: Objects, author: Author, lost: dict[str, Lines]) -> list[str]:
-    """Return the paths of which the author's own saves did not take the lost lines away."""
-    left = dict(lost)
+def _forgive_saves(objects: Objects, author: Author, lost: dict[str, Lines]) -> None:
+    """Take out of `lost` what the author's own saves removed."""
     for older, newer, base in _own_steps(objects, author.tip):
-        for path in [path for path in left if objects.entry(older, path) != objects.entry(newer, path)]:
-            now = objects.entry(newer, path)
-            if now == objects.entry(base, path) and not _is_own(objects, author.tip, path, objects.entry(older, path)):
+        for path in [path for path in lost if objects.entry(older, path) != objects.entry(newer, path)]:
+            was, now = objects.entry(older, path), objects.entry(newer, path)
+            if now == objects.entry(base, path) and not _is_own(objects, author.tip, path, was):
                 continue  # as HEAD has it again: given up, not removed
-            left[path] -= _lines(_content(objects, objects.entry(older, path))) - _lines(_content(objects, now))
-            if not left[path]:
-                del left[path]
-    return list(left)
+            _forgive(lost, path, _lines(_content(objects, was)) - _lines(_content(objects, now)))
 
 
 def _is_own(objects: Objects, tip: str, path: str, entry: Entry | None) -> bool:

@@ -159,3 +159,11 @@ def oracle(mate: Mate, ours: tuple[str, str], theirs: tuple[str, str]) -> tuple[
     fields = out.split(b"\0")
     disputed = {os.fsdecode(path) for path in fields[1 : fields.index(b"", 1)]} if code == 1 else set()
     return mate.at_tree(fields[0].decode()), disputed
+
+
+def removed_by_commit(mate: Mate, tip: str, head: str, path: str, word: bytes) -> bool:
+    """Return whether a commit of a user's, in `tip` and not in `head`, took a word out of a file."""
+    form = "--format=%H %(trailers:key=Bough-Base,valueonly,separator=%x20)"
+    asked = ["log", "-m", f"-S{word.decode()}", form, tip, f"^{head}", "--", path]
+    commits = [line.split(" ")[0] for line in mate.store.git.run(*asked).decode().splitlines() if line.endswith(" ")]
+    return any(word not in words_of(mate.at_tree(mate.store.objects.commit(oid).tree).get(path)) for oid in commits)
