@@ -8,7 +8,7 @@ long as the tree keeps what it brought.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -16,6 +16,7 @@ from itertools import islice
 from bough_merge.lines import merge_lines
 from bough_merge.text import is_binary
 
+from bough_daemon.lines import lines_at
 from bough_daemon.objects import FILE, Entry, Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
@@ -57,13 +58,14 @@ def ancestry_of_save(
     `operation`: the operation of Git's that is in progress, empty for none.
     """
     in_between = bool(tip.operation or operation)
+    wrote = base == tip.base or rewritten(tip.base)
     before = tip if _goes_on(store, tip, tree, base, None if in_between else rewritten) else None
     also = _settled(store, tip, tree, base, rewritten) if tip.operation and not operation else None
-    if also is None and base != tip.base and not (before is not None and rewritten(tip.base)):
+    if also is None and not (before is not None and wrote):
         also = _earlier_chain(store, tip, tree, base)
     if before is None:
         before, also = also, None
-    return without_given_up(store, before, tree, base, also=also)
+    return without_given_up(store, before, tree, base, also=also, wrote=wrote)
 
 
 def _settled(store: Store, tip: Snapshot, tree: str, base: str, rewritten: Rewritten) -> Snapshot | None:
@@ -80,23 +82,25 @@ def without_given_up(
     *,
     also: Snapshot | None = None,
     contains: Collection[str] = (),
+    wrote: bool = True,
 ) -> Ancestry:
     """Return the ancestry of `tree` that continues `before`, without the claims that the tree has given up since.
 
     A claim is given up where a path that it had changed is again as HEAD has it: stashed, reset, checked out, removed.
     Then the history goes on from before that claim, and the others are named once more. `contains`: new claims.
+    `wrote`: HEAD has moved, if at all, to a commit of what the files had.
     """
     newer = tuple(oid for oid in contains if oid != base)
     claims = claims_of(store, before, base)
     gone: set[str] = set()
     while before is not None:
-        found = _given_up(store, before, tree, base, newer)
+        found = _given_up(store, before, tree, base, newer, wrote)
         if not found:
             break
         gone |= found
         before = _before_claims(store.objects, before, found)
     if also is not None:
-        more = _given_up(store, also, tree, base, newer)
+        more = _given_up(store, also, tree, base, newer, wrote)
         claims += claims_of(store, also, base) if not more else []
         also = also if not more else None
     kept = [oid for oid in [*claims, *claims_of(store, before, base), *newer] if oid not in gone]
@@ -117,25 +121,29 @@ def settled_before(objects: Objects, tip: Snapshot) -> Snapshot | None:
     return next((snapshot for snapshot in timeline(objects, tip.oid) if not snapshot.operation), None)
 
 
-def contained(store: Store, tree: str, base: str, commit: str, paths: Collection[str] | None = None) -> Contained:
+def contained(store: Store, tree: str, base: str, commit: str) -> Contained:
     """Return whether `tree`, made on the commit `base`, has what `commit` brought since the two parted.
 
-    It does where merging the commit into it once more changes nothing. `paths`: look at these alone.
+    It does where merging the commit into it once more changes nothing.
     """
-    fork = store.merge_base(base, commit)
-    if fork is None:
+    changes = _brought_by(store, base, commit)
+    if changes is None:
         return Contained.PARTLY
-    objects = store.objects
     verdict = Contained.WHOLE
-    for path, before, after in objects.difference(objects.commit(fork).tree, objects.commit(commit).tree):
-        if paths is not None and path not in paths:
-            continue
-        found = _contains_change(store, before, after, objects.entry(tree, path))
+    for path, before, after in changes:
+        found = _contains_change(store, before, after, store.objects.entry(tree, path))
         if found is Contained.PARTLY:
             return found
         if found is Contained.DISPUTED:
             verdict = found
     return verdict
+
+
+def _brought_by(store: Store, base: str, commit: str) -> Iterable[tuple[str, Entry | None, Entry | None]] | None:
+    """Return the (path, entry before, entry after) of what a commit brought beyond another; None for strangers."""
+    fork = store.merge_base(base, commit)
+    objects = store.objects
+    return objects.difference(objects.commit(fork).tree, objects.commit(commit).tree) if fork is not None else None
 
 
 def _contains_change(store: Store, before: Entry | None, after: Entry | None, now: Entry | None) -> Contained:
@@ -193,7 +201,9 @@ def _chain_ends(objects: Objects, tip: Snapshot) -> Iterator[Snapshot]:
         newer = snapshot
 
 
-def _given_up(store: Store, before: Snapshot, tree: str, base: str, newer: Collection[str]) -> frozenset[str]:
+def _given_up(
+    store: Store, before: Snapshot, tree: str, base: str, newer: Collection[str], wrote: bool
+) -> frozenset[str]:
     """Return the claims of a snapshot with a path that is as HEAD has it now, and was not there."""
     claims = claims_of(store, before, base) if before.tree != tree else []
     if not claims:
@@ -203,18 +213,40 @@ def _given_up(store: Store, before: Snapshot, tree: str, base: str, newer: Colle
     steps = list(objects.difference(before.tree, tree))
     moved = {now.oid for _, was, now in steps if was is None and now is not None}
     reverted = {
-        path
+        path: was
         for path, was, now in steps
         if now == objects.entry(at_head, path) and (was is None or was.oid not in moved)
     }
-    if not reverted:
-        return frozenset()
+    old_head = objects.commit(before.base).tree if wrote else at_head
+    committed = {path for path in reverted if objects.entry(old_head, path) != objects.entry(at_head, path)}
     return frozenset(
         oid
-        for oid in claims
+        for oid in (claims if reverted else ())
         if not any(store.is_ancestor(oid, new) for new in newer)
-        and contained(store, tree, base, oid, reverted) is Contained.PARTLY
+        and _is_given_up(store, tree, base, oid, reverted, committed)
     )
+
+
+def _is_given_up(
+    store: Store, tree: str, base: str, claim: str, reverted: Mapping[str, Entry | None], committed: Collection[str]
+) -> bool:
+    """Return whether paths that went back to what HEAD has, from the given entries, lost what a claim had brought.
+
+    Lines that were edited on the way into a commit, the one that HEAD is at now, are not lost.
+    """
+    objects = store.objects
+    for path, before, after in _brought_by(store, base, claim) or ():
+        if path not in reverted:
+            continue
+        now = objects.entry(tree, path)
+        found = _contains_change(store, before, after, now)
+        if found is Contained.PARTLY:
+            return True
+        if found is Contained.DISPUTED and path not in committed:
+            added = lines_at(objects, after) - lines_at(objects, before)
+            if (lines_at(objects, reverted[path]) & added) - lines_at(objects, now):
+                return True
+    return False
 
 
 def _before_claims(objects: Objects, snapshot: Snapshot, claims: Collection[str]) -> Snapshot | None:

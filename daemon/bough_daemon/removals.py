@@ -7,24 +7,20 @@ author's files were one commit on their HEAD, less what the author's own saves t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from bough_merge.lines import merge_lines
-from bough_merge.text import is_binary
 
-from bough_daemon.objects import FILE, Entry, Objects
+from bough_daemon.lines import Lines, content_at, lines_at, lines_in
+from bough_daemon.objects import Entry, Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import chain, read_snapshot
 
-LIMIT_BYTES = 4_000_000  # of a file that is compared line by line; a larger one counts as one line
 REMEMBERED = 2000  # snapshots of the author's in which an act of their own is looked for
 MOST_AUTHORS = 16  # branches that were merged into one another
 OWN = frozenset({"save", "restore"})  # events after which a difference is the author's own doing
-
-Lines = Counter[bytes]
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ def untouched_removals(store: Store, ours: str, head: str, author: Author, base_
     claimed = {path for path, _, _ in objects.difference(began, base_tree)}
     theirs = objects.commit(author.tip).tree
     changed = list(objects.difference(ours, result))
-    moved = sum((_lines(_content(objects, after)) for _, before, after in changed if before is None), Lines())
+    moved = sum((lines_at(objects, after) for _, before, after in changed if before is None), Lines())
     lost: dict[str, Lines] = {}
     for path, before, after in changed:
         if path in claimed and before is not None:
@@ -85,8 +81,8 @@ def _forgive_commits(store: Store, head: str, author: Author, lost: dict[str, Li
         return
     before, after = objects.commit(fork).tree, objects.commit(author.base).tree
     for path in list(lost):
-        gone = _lines(_content(objects, objects.entry(before, path)))
-        gone -= _lines(_content(objects, objects.entry(after, path)))
+        gone = lines_at(objects, objects.entry(before, path))
+        gone -= lines_at(objects, objects.entry(after, path))
         _forgive(lost, path, gone)
 
 
@@ -98,16 +94,16 @@ def _forgive(lost: dict[str, Lines], path: str, lines: Lines) -> None:
 
 def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], after: Entry | None) -> Lines:
     """Return the lines of ours that Git would have kept and the result lacks; `sides`: base, ours, theirs."""
-    base, ours, theirs = (_content(objects, side) for side in sides)
-    kept = _lines(ours)
+    base, ours, theirs = (content_at(objects, side) for side in sides)
+    kept = lines_at(objects, sides[1])
     if sides[0] == sides[1]:
         return Lines()  # only they changed it
     if sides[0] is not None and sides[2] is not None and sides[0] != sides[2]:
         parts = merge_lines(base, ours, theirs)
         clean = [part for part in parts if isinstance(part, bytes)]
         if len(clean) == len(parts):
-            kept &= _lines(b"".join(clean))
-    return kept - _lines(_content(objects, after))
+            kept &= lines_in(b"".join(clean))
+    return kept - lines_at(objects, after)
 
 
 def _forgive_saves(objects: Objects, author: Author, lost: dict[str, Lines]) -> None:
@@ -117,7 +113,7 @@ def _forgive_saves(objects: Objects, author: Author, lost: dict[str, Lines]) -> 
             was, now = objects.entry(older, path), objects.entry(newer, path)
             if now == objects.entry(base, path) and not _is_own(objects, author.tip, path, was):
                 continue  # as HEAD has it again: given up, not removed
-            _forgive(lost, path, _lines(_content(objects, was)) - _lines(_content(objects, now)))
+            _forgive(lost, path, lines_at(objects, was) - lines_at(objects, now))
 
 
 def _is_own(objects: Objects, tip: str, path: str, entry: Entry | None) -> bool:
@@ -140,22 +136,3 @@ def _own_steps(objects: Objects, tip: str) -> Iterator[tuple[str, str, str]]:
             yield base, newer.tree, base
         elif older.base == newer.base:
             yield older.tree, newer.tree, base
-
-
-def _content(objects: Objects, entry: Entry | None) -> bytes:
-    """Return a file's text; of what is no text, or too large, a line that names it."""
-    if entry is None:
-        return b""
-    if entry.mode & FILE != FILE or objects.size(entry.oid) > LIMIT_BYTES:
-        return entry.oid.encode()
-    content = objects.blob(entry.oid)
-    return entry.oid.encode() if is_binary(content) else content
-
-
-def _lines(content: bytes) -> Lines:
-    """Return how often a text has each line that says something: blank lines and lone brackets do not count."""
-    stripped = (line.strip() for line in content.splitlines())
-    return Lines(line for line in stripped if any(letter in WORD for letter in line))
-
-
-WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") | frozenset(range(128, 256))

@@ -1,0 +1,35 @@
+"""The lines of files, counted: what was lost between two versions, wherever in the file it stood."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bough_merge.text import is_binary
+
+from bough_daemon.objects import FILE, Entry, Objects
+
+LIMIT_BYTES = 4_000_000  # of a file that is compared line by line; a larger one counts as one line
+WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") | frozenset(range(128, 256))
+
+Lines = Counter[bytes]
+
+
+def lines_at(objects: Objects, entry: Entry | None) -> Lines:
+    """Return the lines of a file."""
+    return lines_in(content_at(objects, entry))
+
+
+def lines_in(content: bytes) -> Lines:
+    """Return how often a text has each line that says something: blank lines and lone brackets do not count."""
+    stripped = (line.strip() for line in content.splitlines())
+    return Lines(line for line in stripped if any(letter in WORD for letter in line))
+
+
+def content_at(objects: Objects, entry: Entry | None) -> bytes:
+    """Return a file's text; of what is no text, or too large, a line that names it."""
+    if entry is None:
+        return b""
+    if entry.mode & FILE != FILE or objects.size(entry.oid) > LIMIT_BYTES:
+        return entry.oid.encode()
+    content = objects.blob(entry.oid)
+    return entry.oid.encode() if is_binary(content) else content
