@@ -253,7 +253,9 @@ class Session:
                 if self._pending or self._due() <= time.monotonic():
                     await self._snapshot_or_note()
             except BaseException:
-                self._wake.set()  # for the next start
+                # For the next start: whatever was recorded may not have been told of yet.
+                self._pending.lost = True
+                self._wake.set()
                 raise
 
     def _due(self) -> float:
