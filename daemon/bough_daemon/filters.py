@@ -11,6 +11,7 @@ from bough_daemon.ground import Ground
 from bough_daemon.index import WHOLE
 from bough_daemon.objects import FILE, FOLDER, Objects
 from bough_daemon.paths import check_path, folders_above
+from bough_daemon.rules import as_pathspec
 from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
@@ -98,7 +99,7 @@ def ignored_under(
     """Return those of `paths` that the `.gitignore` files of `tree` ignore, and the user's own rules."""
     if not paths:
         return frozenset()
-    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    names = b"".join(map(as_pathspec, paths))
     with tempfile.TemporaryDirectory(prefix="rules-", dir=scratch) as folder:
         for above in {"", *(above for path in paths for above in folders_above(path))}:
             entry = objects.entry(tree, f"{above}/.gitignore" if above else ".gitignore")
@@ -109,7 +110,7 @@ def ignored_under(
                     out.write(objects.blob(entry.oid))
         git = worktree.git.with_work_tree(folder).with_environment(GIT_INDEX_FILE=os.path.join(folder, ".no-index"))
         out_lines = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, allowed=(0, 1))
-    return frozenset(os.fsdecode(name) for name in out_lines.split(b"\0") if name)
+    return frozenset(os.fsdecode(name.removeprefix(b"./")) for name in out_lines.split(b"\0") if name)
 
 
 def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str) -> dict[str, str]:

@@ -197,6 +197,29 @@ class Dialogue:
         with self._lock:
             return [self._exchange(question, fields, terminator) for question in questions]
 
+    def ask_each(
+        self, questions: Iterable[bytes], fields: int, terminator: bytes, harmless: bytes
+    ) -> list[list[bytes] | GitFailed]:
+        """Ask each question in turn; one that git stops at twice has the failure as its answer.
+
+        `harmless`: a question that git always answers. Raise GitFailed where it stops at that as well.
+        """
+        answers: list[list[bytes] | GitFailed] = []
+        with self._lock:
+            for question in questions:
+                try:
+                    answers.append(self._exchange(question, fields, terminator))
+                except GitFailed:
+                    self._exchange(harmless, fields, terminator)
+                    answers.append(self._answer_or_failure(question, fields, terminator))
+        return answers
+
+    def _answer_or_failure(self, question: bytes, fields: int, terminator: bytes) -> list[bytes] | GitFailed:
+        try:
+            return self._exchange(question, fields, terminator)
+        except GitFailed as failure:
+            return failure
+
     def restart(self) -> None:
         """End the child; the next question starts a new one."""
         with self._lock:
@@ -205,9 +228,9 @@ class Dialogue:
     close = restart
 
     def _exchange(self, question: bytes, fields: int, terminator: bytes) -> list[bytes]:
-        child = self._child or self._start()
+        started, child = self._child is None, self._child or self._start()
         assert child.stdin is not None and child.stdout is not None and self._said is not None
-        if os.fstat(self._said.fileno()).st_size:
+        if not started and os.fstat(self._said.fileno()).st_size:  # one that ends at once may have said why by now
             os.ftruncate(self._said.fileno(), 0)
         try:
             child.stdin.write(question)

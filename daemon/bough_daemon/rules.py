@@ -34,14 +34,32 @@ class Ignores:
         )
 
     def ignored(self, paths: Sequence[str]) -> list[bool]:
-        """Return for each path (relative to the top) whether it is ignored."""
-        answers = self._child.ask_many((os.fsencode(path) + b"\0" for path in paths), 4, b"\0")
-        # A pattern that begins with `!` takes a path back.
-        return [bool(pattern) and not pattern.startswith(b"!") for _, _, pattern, _ in answers]
+        """Return for each path (relative to the top) whether it is ignored; not where Git cannot tell."""
+        return [answer is True for answer in self.answers(paths)]
+
+    def answers(self, paths: Sequence[str]) -> list[bool | str]:
+        """Return for each path (relative to the top) whether it is ignored, or Git's words where it cannot tell.
+
+        Raise GitFailed where Git can tell of no path at all.
+        """
+        said = self._child.ask_each((as_pathspec(path) for path in paths), 4, b"\0", as_pathspec(".gitignore"))
+        return [_is_ignored(answer) for answer in said]
 
     def forget(self) -> None:
         """Read the ignore files anew at the next question."""
         self._child.restart()
+
+
+def as_pathspec(path: str) -> bytes:
+    """Return a path for the input of `git check-ignore`, which takes a colon in front for pathspec magic."""
+    return b"./" + os.fsencode(path) + b"\0"
+
+
+def _is_ignored(answer: list[bytes] | GitFailed) -> bool | str:
+    if isinstance(answer, GitFailed):
+        return in_one_line(answer.facts.get("output", "")) or answer.message
+    pattern = answer[2]
+    return bool(pattern) and not pattern.startswith(b"!")  # such a pattern means that a path is not ignored after all
 
 
 @dataclass(frozen=True)

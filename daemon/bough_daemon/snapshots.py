@@ -210,7 +210,10 @@ class Snapshots:
         self.unreadable[failure.path or path] = str(failure)
 
     def _look_at_file(self, tree: str, path: str, status: os.stat_result) -> Iterator[tuple[str, Entry | None]]:
-        if path not in self.index.facts.tracked_ignored and self.ignores.ignored([path])[0]:
+        ignored = path not in self.index.facts.tracked_ignored and self._ignored([path])[0]
+        if ignored is None:
+            return
+        if ignored:
             self.unreadable.pop(path, None)
             yield path, None
             return
@@ -285,7 +288,10 @@ class Snapshots:
         return ours | theirs
 
     def _look_at_link(self, path: str, was: Entry | None) -> Iterator[tuple[str, Entry | None]]:
-        if was is None and self.ignores.ignored([path])[0]:
+        ignored = was is None and self._ignored([path])[0]
+        if ignored is None:
+            return
+        if ignored:
             self._links.discard(path)
             self.unreadable.pop(path, None)
             return
@@ -302,18 +308,24 @@ class Snapshots:
             at = pending.pop()
             found = self._entries_in(at)
             inner = [_join(at, entry.name) for entry in found if entry.is_dir(follow_symlinks=False)]
-            hidden = self.ignores.ignored(inner)
+            hidden = self._ignored(inner)
             for folder, ignored in zip(inner, hidden, strict=True):
                 status = self._status_or_withheld(folder)
                 if status is not None and self.is_link(folder):
                     yield folder, status
-                elif not ignored or self.index.facts.tracked_below(folder):
+                elif ignored is False or self.index.facts.tracked_below(folder):
                     pending.append(folder)
             for entry in found:
                 below = _join(at, entry.name)
                 status = self._status_or_withheld(below)
                 if status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     yield below, status
+
+    def _ignored(self, paths: list[str]) -> list[bool | None]:
+        """Return for each path whether Git ignores it; None for one that is withheld, because Git cannot tell."""
+        answers = self.ignores.answers(paths)
+        self.unreadable |= {path: why for path, why in zip(paths, answers, strict=True) if isinstance(why, str)}
+        return [None if isinstance(answer, str) else answer for answer in answers]
 
     def _entries_in(self, folder: str) -> list[os.DirEntry[str]]:
         """Return what is in a folder; one that cannot be read is withheld."""

@@ -91,6 +91,10 @@ CHANGES = {
         lambda root: write_files(root, {os.fsdecode(b"\xff\xfe"): b"x"}),
         [os.fsdecode(b"\xff\xfe")],
     ),
+    "names that could be pathspec magic": (
+        lambda root: write_files(root, {":!d/new": b"1", ":!d/x.log": b"2", ":(glob)x": b"3", ":": b"4", "*": b"5"}),
+        [":!d", ":(glob)x", "*", ":"],
+    ),
     "fifo": (lambda root: os.mkfifo(root / "pipe"), ["pipe"]),
 }
 

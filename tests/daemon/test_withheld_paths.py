@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from bough_daemon.errors import GitFailed
+from bough_daemon.filters import ignored_under
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
@@ -145,6 +147,53 @@ def test_what_git_refuses_is_left_out_in_its_words_and_the_rest_goes_on(bench: B
             assert (whole, bench.snapshots.unreadable) == (by_splice, reasons)
     start = bench.snapshots.everything(bench.base)
     assert bench.store.objects.entry(start, "new.md") is not None
+
+
+def test_one_path_that_git_cannot_tell_of_keeps_no_other_from_being_asked_about(bench: Bench) -> None:
+    (bench.root / "link").symlink_to("dir")
+    asked = ["plain.txt", "link/x", ":!d", "link/y", "dir/inner.txt"]
+    plain, link_x, magic, link_y, inner = bench.snapshots.ignores.answers(asked)
+    assert (plain, magic, inner) == (False, False, False)
+    assert all("is beyond a symbolic link" in str(words) for words in (link_x, link_y))
+    assert bench.snapshots.ignores.ignored(asked) == [False] * 5
+
+
+def test_a_path_whose_question_git_stops_at_is_withheld_and_the_rest_is_recorded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = bench.snapshots.ignores.answers
+
+    def stopping(paths: Sequence[str]) -> list[bool | str]:
+        return [said if path not in ("dir/inner.txt", "odd") else "it stopped" for path, said in said_of(paths)]
+
+    def said_of(paths: Sequence[str]) -> list[tuple[str, bool | str]]:
+        return list(zip(paths, answers(paths), strict=True))
+
+    before = bench.tree
+    write_files(bench.root, {"dir/inner.txt": b"changed", "dir/new": b"new", "odd/x": b"x"})
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.snapshots.ignores, "answers", stopping)
+        tree = bench.look("dir", "odd")
+        assert bench.snapshots.unreadable["dir/inner.txt"] == "it stopped"
+    assert bench.store.objects.entry(tree, "dir/new") is not None
+    assert bench.store.objects.entry(tree, "dir/inner.txt") == bench.store.objects.entry(before, "dir/inner.txt")
+    assert bench.look(*bench.snapshots.to_retry()) == bench.by_git()
+    assert bench.snapshots.unreadable == {}
+
+
+def test_a_git_that_can_tell_of_no_path_is_a_failure_of_the_whole(bench: Bench) -> None:
+    (bench.root / ".git/config").write_text("[core\n")
+    bench.snapshots.ignores.forget()
+    with pytest.raises(GitFailed, match="bad config"):
+        bench.snapshots.ignores.answers(["plain.txt"])
+
+
+def test_names_that_could_be_pathspec_magic_are_ignored_by_the_rules_of_a_tree(bench: Bench) -> None:
+    write_files(bench.root, {".gitignore": b"*.log\n", ":!d/.gitignore": b"own\n"})
+    tree = bench.look(".gitignore", ":!d")
+    asked = [":!d/x.log", ":!d/own", ":!d/new", ":(glob)x", "plain.log"]
+    ignored = ignored_under(bench.worktree, bench.store.objects, tree, asked, str(bench.root.parent))
+    assert ignored == {":!d/x.log", ":!d/own", "plain.log"}
 
 
 def test_a_part_that_lies_too_deep_is_left_out_and_the_rest_goes_on(bench: Bench) -> None:
