@@ -16,7 +16,7 @@ from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
 from bough_daemon.environment import configures
-from bough_daemon.errors import BoughError, DaemonFailed, GitFailed, GitTooOld, NoCommitYet
+from bough_daemon.errors import BoughError, DaemonFailed, DiskFull, GitFailed, GitTooOld, NoCommitYet
 from bough_daemon.faults import fault_of, obstacle_to, watch_limit
 from bough_daemon.git import git_version
 from bough_daemon.head_reader import HeadReader
@@ -39,6 +39,7 @@ GIT_STEP = 0.01  # seconds between looks whether it has ended
 GIT_SETTLE = 0.02  # seconds after the index was written in which Git may still move HEAD
 HEAD_TRIES = 5  # of a snapshot while HEAD moves under it
 RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
+FULL_PAUSE = 5.0  # seconds at most until a snapshot is tried again after a full disk: nothing tells that there is room
 TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
 LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
 NAMES_MARGIN = 0.1  # seconds beyond the patience with one name that an exact snapshot waits for names at most
@@ -192,7 +193,14 @@ class Session:
             return "live"
         if self.failure is None and self._watch.limited:
             return f"live, but looking every few seconds only: {trouble.message}"
-        return f"not recording: {trouble.message}"
+        return f"not recording: {trouble.message}{self._next_try()}"
+
+    def _next_try(self) -> str:
+        """Return when the next snapshot is tried, for a person; nothing where none is waited for."""
+        if self._retry is None or self._retry.cancelled():
+            return ""
+        left = self._retry.when() - asyncio.get_running_loop().time()
+        return f"; next try in {math.ceil(left)} s" if left > 0 else ""
 
     def failing(self) -> list[Failing]:
         """Return the background work here that has failed so far, the latest first."""
@@ -365,7 +373,10 @@ class Session:
             log.error("no snapshot of %s: %s", self.worktree.root, noted.message, exc_info=told)
         self.failure = noted
         self._call_off_retry()
-        self._retry = asyncio.get_running_loop().call_later(self._retry_pause.after(0.0), self._wake.set)
+        wait = self._retry_pause.after(0.0)
+        if isinstance(noted, DiskFull):
+            wait = min(wait, FULL_PAUSE)
+        self._retry = asyncio.get_running_loop().call_later(wait, self._wake.set)
         return noted
 
     def _call_off_retry(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.branches import Branch
-from bough_daemon.errors import StoreGone
+from bough_daemon.errors import DiskFull, StoreGone
 from bough_daemon.owner import Owner
 from bough_daemon.session import Session
 from bough_daemon.settling import Patience
@@ -245,5 +246,27 @@ def test_secrets_stay_out_of_the_shared_tip(folder: Path) -> None:
             again = await session.save()
             reached = session.store.git.run("rev-list", "--objects", again.shared).decode()
             assert ".env" not in reached and "b" in reached
+
+    asyncio.run(scene())
+
+
+def test_after_a_full_disk_the_next_try_is_never_far_and_is_told_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repository(folder, {"a": b"1"})
+
+    def full(*_: object) -> None:
+        raise DiskFull("the disk is full")
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            with monkeypatch.context() as broken:
+                broken.setattr(session.store, "check_there", full)
+                for _ in range(10):
+                    with pytest.raises(DiskFull):
+                        await session._snapshot()
+                said = re.fullmatch(r"not recording: the disk is full; next try in (\d+) s", session.state())
+                assert said is not None and 1 <= int(said[1]) <= 5, session.state()
+            await until(lambda: session.state() == "live")
 
     asyncio.run(scene())
