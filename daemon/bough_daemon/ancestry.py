@@ -16,7 +16,7 @@ from itertools import islice
 from bough_merge.lines import merge_lines
 from bough_merge.text import is_binary
 
-from bough_daemon.lines import lines_at
+from bough_daemon.lines import keeps_nothing, lines_at
 from bough_daemon.objects import FILE, Entry, Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
@@ -51,11 +51,12 @@ class Ancestry:
 
 
 def ancestry_of_save(
-    store: Store, tip: Snapshot, tree: str, base: str, operation: str, rewritten: Rewritten
+    store: Store, tip: Snapshot, tree: str, base: str, operation: str, rewritten: Rewritten, discarded: bool
 ) -> Ancestry:
     """Return the ancestry of a snapshot of `tree`, taken with HEAD at `base`, on a branch whose newest is `tip`.
 
-    `operation`: the operation of Git's that is in progress, empty for none.
+    `operation`: the operation of Git's that is in progress, empty for none. `discarded`: Git has thrown edits away
+    since the newest snapshot.
     """
     in_between = bool(tip.operation or operation)
     wrote = base == tip.base or rewritten(tip.base)
@@ -65,7 +66,7 @@ def ancestry_of_save(
         also = _earlier_chain(store, tip, tree, base)
     if before is None:
         before, also = also, None
-    return without_given_up(store, before, tree, base, also=also, wrote=wrote)
+    return without_given_up(store, before, tree, base, also=also, wrote=wrote, discarded=discarded)
 
 
 def _settled(store: Store, tip: Snapshot, tree: str, base: str, rewritten: Rewritten) -> Snapshot | None:
@@ -83,24 +84,27 @@ def without_given_up(
     also: Snapshot | None = None,
     contains: Collection[str] = (),
     wrote: bool = True,
+    discarded: bool = False,
 ) -> Ancestry:
     """Return the ancestry of `tree` that continues `before`, without the claims that the tree has given up since.
 
     A claim is given up where a path that it had changed is again as HEAD has it: stashed, reset, checked out, removed.
     Then the history goes on from before that claim, and the others are named once more. `contains`: new claims.
-    `wrote`: HEAD has moved, if at all, to a commit of what the files had.
+    `wrote`: HEAD has moved, if at all, to a commit of what the files had. `discarded`: Git has thrown edits away in
+    this step, so a path may have been edited again since.
     """
+    step = _Step(tree, base, wrote, discarded)
     newer = tuple(oid for oid in contains if oid != base)
     claims = claims_of(store, before, base)
     gone: set[str] = set()
     while before is not None:
-        found = _given_up(store, before, tree, base, newer, wrote)
+        found = _given_up(store, before, step, newer)
         if not found:
             break
         gone |= found
         before = _before_claims(store.objects, before, found)
     if also is not None:
-        more = _given_up(store, also, tree, base, newer, wrote)
+        more = _given_up(store, also, step, newer)
         claims += claims_of(store, also, base) if not more else []
         also = also if not more else None
     kept = [oid for oid in [*claims, *claims_of(store, before, base), *newer] if oid not in gone]
@@ -201,50 +205,69 @@ def _chain_ends(objects: Objects, tip: Snapshot) -> Iterator[Snapshot]:
         newer = snapshot
 
 
-def _given_up(
-    store: Store, before: Snapshot, tree: str, base: str, newer: Collection[str], wrote: bool
-) -> frozenset[str]:
-    """Return the claims of a snapshot with a path that is as HEAD has it now, and was not there."""
-    claims = claims_of(store, before, base) if before.tree != tree else []
+@dataclass(frozen=True)
+class _Step:
+    """From one snapshot to the next: the new tree, the commit that HEAD is at, and what Git did on the way."""
+
+    tree: str
+    base: str
+    wrote: bool
+    discarded: bool
+
+
+def _given_up(store: Store, before: Snapshot, step: _Step, newer: Collection[str]) -> frozenset[str]:
+    """Return the claims of a snapshot of which a path lost all that they had brought, as HEAD has it."""
+    claims = claims_of(store, before, step.base) if before.tree != step.tree else []
     if not claims:
         return frozenset()
     objects = store.objects
-    at_head = objects.commit(base).tree
-    steps = list(objects.difference(before.tree, tree))
-    moved = {now.oid for _, was, now in steps if was is None and now is not None}
-    reverted = {
-        path: was
-        for path, was, now in steps
-        if now == objects.entry(at_head, path) and (was is None or was.oid not in moved)
-    }
-    old_head = objects.commit(before.base).tree if wrote else at_head
-    committed = {path for path in reverted if objects.entry(old_head, path) != objects.entry(at_head, path)}
+    at_head = objects.commit(step.base).tree
+    old_head = objects.commit(before.base).tree if step.wrote else at_head
+    changed = list(objects.difference(before.tree, step.tree))
+    moved = {now.oid for _, was, now in changed if was is None and now is not None}
+    doubtful: dict[str, _Doubt] = {}
+    for path, was, now in changed:
+        head = objects.entry(at_head, path)
+        if (now == head or step.discarded) and (was is None or was.oid not in moved):
+            doubtful[path] = _Doubt(was, now, now == head, objects.entry(old_head, path) != head)
     return frozenset(
         oid
-        for oid in (claims if reverted else ())
-        if not any(store.is_ancestor(oid, new) for new in newer)
-        and _is_given_up(store, tree, base, oid, reverted, committed)
+        for oid in (claims if doubtful else ())
+        if not any(store.is_ancestor(oid, new) for new in newer) and _is_given_up(store, step.base, oid, doubtful)
     )
 
 
-def _is_given_up(
-    store: Store, tree: str, base: str, claim: str, reverted: Mapping[str, Entry | None], committed: Collection[str]
-) -> bool:
-    """Return whether paths that went back to what HEAD has, from the given entries, lost what a claim had brought.
+@dataclass(frozen=True)
+class _Doubt:
+    """A path that may have lost what was merged. `reverted`: it is as HEAD has it, which `committed` it just now."""
+
+    was: Entry | None
+    now: Entry | None
+    reverted: bool
+    committed: bool
+
+
+def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Doubt]) -> bool:
+    """Return whether one of the paths lost what a claim had brought.
 
     Lines that were edited on the way into a commit, the one that HEAD is at now, are not lost.
     """
     objects = store.objects
     for path, before, after in _brought_by(store, base, claim) or ():
-        if path not in reverted:
+        doubt = doubtful.get(path)
+        if doubt is None:
             continue
-        now = objects.entry(tree, path)
-        found = _contains_change(store, before, after, now)
+        if not doubt.reverted:
+            had = not keeps_nothing(objects, before, after, doubt.was)
+            if had and keeps_nothing(objects, before, after, doubt.now):
+                return True
+            continue
+        found = _contains_change(store, before, after, doubt.now)
         if found is Contained.PARTLY:
             return True
-        if found is Contained.DISPUTED and path not in committed:
+        if found is Contained.DISPUTED and not doubt.committed:
             added = lines_at(objects, after) - lines_at(objects, before)
-            if (lines_at(objects, reverted[path]) & added) - lines_at(objects, now):
+            if (lines_at(objects, doubt.was) & added) - lines_at(objects, doubt.now):
                 return True
     return False
 

@@ -52,11 +52,20 @@ class Branch:
             seen = self._visible(self.tip.base, self.tip.tree, self.withheld)
             self._shares_less = seen != store.objects.commit(self.tip.shared).tree
 
-    def save(self, tree: str, base: str, operation: str = "", rewritten: Rewritten = lambda _: False) -> Snapshot:
+    def save(
+        self,
+        tree: str,
+        base: str,
+        operation: str = "",
+        rewritten: Rewritten = lambda _: False,
+        *,
+        discarded: bool = False,
+    ) -> Snapshot:
         """Put a snapshot of the files on the branch and return it; the tip itself where nothing changed.
 
         `base`: the commit that HEAD is at. `operation`: the operation of Git's that is in progress, empty for none.
-        `rewritten`: whether HEAD left a commit by rewriting it. What the snapshot contains is decided from these.
+        `rewritten`: whether HEAD left a commit by rewriting it. `discarded`: whether Git has thrown edits away since
+        the newest snapshot. What the snapshot contains is decided from these.
         """
         tip = self.tip
         unchanged = tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation)
@@ -64,7 +73,7 @@ class Branch:
             return tip
         found = Ancestry()
         if tip is not None:
-            found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten)
+            found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
         return self._append(tree, base, "save", found, operation)
 
     def record(

@@ -9,6 +9,7 @@ from bough_daemon.worktree import Head, Worktree
 LOG_TAIL_BYTES = 256 * 1024  # of HEAD's log, in which the way from one commit to another is looked for
 # What Git writes there of commands that make a commit anew from an old one, or add to it; others went elsewhere.
 REWRITING = (b"commit", b"rebase", b"pull", b"merge", b"cherry-pick", b"revert", b"am")
+DISCARDING = (b"reset:", b"checkout:")
 
 Signature = tuple[bytes, bytes | None, tuple[int, int, int] | None]
 
@@ -19,6 +20,7 @@ class HeadReader:
     def __init__(self, worktree: Worktree) -> None:
         self._worktree = worktree
         self._known: tuple[Signature, Head] | None = None
+        self._logged = self._log_size()
 
     def read(self) -> Head:
         """Return where HEAD is; raise NoCommitYet on a branch without a commit."""
@@ -44,6 +46,23 @@ class HeadReader:
                 return True
         return False
 
+    def has_discarded(self) -> bool:
+        """Return whether Git has reset or checked out since this was asked last: edits may have been thrown away."""
+        size, before = self._log_size(), self._logged
+        self._logged = size
+        if size == before:
+            return False
+        if size < before:
+            return True  # somebody has cut it: anything may have happened
+        new = self._log(size - before)
+        return any(message.startswith(DISCARDING) for _, message in new)
+
+    def _log_size(self) -> int:
+        try:
+            return os.stat(os.path.join(self._worktree.git_dir, "logs", "HEAD")).st_size
+        except OSError:
+            return 0
+
     def _signature(self) -> Signature | None:
         """Return what decides where HEAD is; None where only Git can tell."""
         head = _content(os.path.join(self._worktree.git_dir, "HEAD"))
@@ -59,11 +78,11 @@ class HeadReader:
             return None
         return head, None, (packed.st_ino, packed.st_size, packed.st_mtime_ns)
 
-    def _log(self) -> list[tuple[bytes, bytes]]:
+    def _log(self, tail: int = LOG_TAIL_BYTES) -> list[tuple[bytes, bytes]]:
         """Return (commit that HEAD left, message) of the newest moves, oldest first."""
         try:
             with open(os.path.join(self._worktree.git_dir, "logs", "HEAD"), "rb") as source:
-                source.seek(max(0, source.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                source.seek(max(0, source.seek(0, os.SEEK_END) - min(tail, LOG_TAIL_BYTES)))
                 lines = source.read().splitlines()
         except OSError:
             return []

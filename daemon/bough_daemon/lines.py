@@ -33,3 +33,10 @@ def content_at(objects: Objects, entry: Entry | None) -> bytes:
         return entry.oid.encode()
     content = objects.blob(entry.oid)
     return entry.oid.encode() if is_binary(content) else content
+
+
+def keeps_nothing(objects: Objects, before: Entry | None, after: Entry | None, now: Entry | None) -> bool:
+    """Return whether a file has no line that came between two versions, and every line that went."""
+    old, new, lines = lines_at(objects, before), lines_at(objects, after), lines_at(objects, now)
+    added, removed = new - old, old - new
+    return bool(added or removed) and not (lines & added) and not (removed - lines)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bough_daemon.git import Git
+from bough_daemon.lines import keeps_nothing
 from bough_daemon.objects import Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import chain
@@ -59,19 +60,21 @@ def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, head
     for tip, other in ((ours, heads.theirs), (theirs, heads.ours)):
         committed = objects.commit(other).tree
         doubtful = {path for path in paths if objects.entry(committed, path) != objects.entry(began, path)}
-        gone |= _given_up(objects, tip, base, doubtful)
+        gone |= _given_up(objects, tip, base, began, doubtful)
     return objects.splice(base.tree, {path: objects.entry(began, path) for path in gone}) if gone else base.tree
 
 
-def _given_up(objects: Objects, tip: str, base: MergeBase, paths: Collection[str]) -> set[str]:
-    """Return the paths that were as HEAD has them in a snapshot between a tip and the merge base.
+def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Collection[str]) -> set[str]:
+    """Return the paths of which a chain gave up, between the merge base and its tip, what it had since `began`.
 
-    None where the merge base is no snapshot of that chain: what others brought in is given up with their claim.
+    They were as HEAD has them in a snapshot on the way, or have nothing left of it at the tip (given up and edited in
+    one moment). None where the merge base is no snapshot of that chain: what others brought in goes with their claim.
     """
     found = set[str]()
     for snapshot in islice(chain(objects, tip), REMEMBERED if paths else 0):
         if not {snapshot.oid, snapshot.shared}.isdisjoint(base.commits):
-            return found
+            trees = began, base.tree, objects.commit(tip).tree
+            return found | {p for p in paths if keeps_nothing(objects, *(objects.entry(tree, p) for tree in trees))}
         at_head = objects.commit(snapshot.base).tree
         for path in paths:
             now = objects.entry(snapshot.tree, path)

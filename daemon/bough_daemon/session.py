@@ -392,7 +392,10 @@ class Session:
             tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
             if (self._read_head(), heads.operation(self.worktree) or "") == (self.head, operation):
                 break
-        snapshot = self.branch.save(tree, self.head.commit, operation, self._head_reader.left_by_rewriting)
+        reader = self._head_reader
+        snapshot = self.branch.save(
+            tree, self.head.commit, operation, reader.left_by_rewriting, discarded=reader.has_discarded()
+        )
         self._untidied += 1
         if self._untidied % TIDY_EVERY == 0:
             self.store.tidy()

@@ -38,6 +38,7 @@ class Mate(Desk):
         self.name = name
         self.crew = crew
         self.count = 0
+        self.removed: set[bytes] = set()  # words that were overwritten or deleted by hand
 
     def snapshot(self) -> Snapshot:
         """Record the files; on a branch without a commit as well."""
@@ -87,8 +88,16 @@ class Mate(Desk):
             file.parent.mkdir(parents=True)
         lines = file.read_bytes().splitlines() if file.is_file() else []
         at = line % (len(lines) + 1)
+        self.removed |= set() if insert else set(words_of(b"\n".join(lines[at : at + 1])))
         lines[at : at if insert else at + 1] = [self.word()]
         file.write_bytes(b"\n".join(lines) + b"\n")
+
+    def remove(self, path: str) -> None:
+        """Delete a file, if it is there."""
+        file = self.root / path
+        if file.is_file():
+            self.removed |= set(words_of(file.read_bytes()))
+            file.unlink()
 
     def files(self) -> dict[str, bytes]:
         """Return every file of the working tree."""

@@ -76,6 +76,7 @@ class Desk:
         self.store = Store(self.worktree.common_dir, str(root))
         self.owner = Owner("store")
         self.branch = Branch(self.store, name, self.worktree.author())
+        self._head_reader = HeadReader(self.worktree)
         self.terminal = Typist()
         self.since = ""
         self._closed = False
@@ -100,8 +101,9 @@ class Desk:
         self.store.arrive(head.commit)
         tree = tree_on_disk(self.root)
         self.store.objects.own_tree_difference(self.store.objects.commit(head.commit).tree, tree)
-        rewritten = HeadReader(self.worktree).left_by_rewriting
-        return self.branch.save(tree, head.commit, operation(self.worktree) or "", rewritten)
+        reader = self._head_reader
+        at_work = operation(self.worktree) or ""
+        return self.branch.save(tree, head.commit, at_work, reader.left_by_rewriting, discarded=reader.has_discarded())
 
     def teammate(self, name: str) -> Teammate | None:
         tip = self.store.ref(LIVE + name)

@@ -194,6 +194,23 @@ def test_edits_of_merged_lines_keep_the_claim(here: Desk) -> None:
     assert here.store.is_ancestor(tip, here.snapshot().oid)
 
 
+def test_a_file_that_is_edited_in_the_moment_of_a_reset_claims_nothing_that_was_merged(here: Desk) -> None:
+    tip = here.teammate_at("alice", {"a.txt": b"ALICE\ntwo\nthree\nfour\nthird\n"})
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
+    here.snapshot()
+    git(here.root, "reset", "-q", "--hard")
+    write_files(here.root, {"a.txt": b"one\ntwo\nthree\nfour, mine\nthird\n"})
+    assert not here.store.is_ancestor(tip, here.snapshot().oid)
+
+
+def test_editing_away_what_was_merged_keeps_the_claim(here: Desk) -> None:
+    tip = here.teammate_at("alice", {"a.txt": b"ALICE\none\ntwo\nthree\nfour\nthird\n"})
+    here.do(merge(here.live, here.terminal, "alice", merge_both))
+    here.snapshot()
+    write_files(here.root, {"a.txt": b"one\ntwo\nthree\nfour, mine\nthird\n"})
+    assert here.store.is_ancestor(tip, here.snapshot().oid)
+
+
 def previous(here: Desk, snapshot: Snapshot) -> Snapshot:
     return list(timeline(here.store.objects, snapshot.oid))[1]
 

@@ -92,7 +92,7 @@ class NothingIsTakenAway(RuleBasedStateMachine):
     @rule(number=who, path=paths, saved=st.booleans())
     def remove(self, number: int, path: str, saved: bool) -> None:
         mate = self._mate(number)
-        (mate.root / path).unlink(missing_ok=True)
+        mate.remove(path)
         if saved:
             mate.snapshot()
 
@@ -114,12 +114,21 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         self.outsider.git("commit", "-qm", "upstream")
         self.outsider.git("push", "-q")
 
-    @rule(number=who, words=st.sampled_from(LEAVING), path=paths, line=st.integers(0, 12), lands=st.booleans())
-    def visit(self, number: int, words: list[str], path: str, line: int, lands: bool) -> None:
+    @rule(
+        number=who,
+        words=st.sampled_from(LEAVING),
+        recorded=st.booleans(),
+        path=paths,
+        line=st.integers(0, 12),
+        lands=st.booleans(),
+    )
+    def visit(self, number: int, words: list[str], recorded: bool, path: str, line: int, lands: bool) -> None:
         """Go somewhere with what was recorded, work there, and bring it to the others."""
         mate = self._mate(number)
         mate.snapshot()
         mate.git(*words)
+        if recorded:
+            mate.snapshot()
         mate.edit(path, line, insert=True)
         mate.snapshot()
         if lands:
@@ -239,15 +248,17 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         tree = objects.commit(theirs[0]).tree
         here, there, got = mate.at_tree(ours[0]), mate.at_tree(tree), mate.at_tree(result)
         by_git, disputed = oracle(mate, ours, (tree, theirs[1]))
-        writers = tuple(one.name.encode() for one in sides if one is not None)
         heads = [mate.at_tree(objects.commit(head).tree) for head in (ours[1], theirs[1])]
+        by_hand = set[bytes]().union(*(one.removed for one in self.crew.values()))
         for path in by_git.keys() - disputed:
             found = set(words_of(got.get(path)))
-            kept = set(words_of(here.get(path))) & set(words_of(there.get(path)))
-            kept = kept.union(*(words_of(files.get(path)) for files in heads))
-            lost = [word for word in words_of(by_git[path]) if word not in found]
+            committed = set[bytes]().union(*(words_of(files.get(path)) for files in heads))
+            lost = [word for word in words_of(by_git[path]) if word not in found and word not in by_hand]
             # A word that its writer took back is no loss where the other merged it, unless it is committed.
-            lost = [word for word in lost if not word.startswith(writers) or word in kept]
+            for one, files in zip(sides, (here, there), strict=True):
+                if one is not None:
+                    left, mine = words_of(files.get(path)), one.name.encode()
+                    lost = [word for word in lost if word in committed or word in left or not word.startswith(mine)]
             lost = [word for word in lost if not removed_by_commit(mate, theirs[0], ours[1], path, word)]
             assert not lost, f"{path} lost {lost}: {here.get(path)!r} and {there.get(path)!r} gave {got.get(path)!r}"
 
