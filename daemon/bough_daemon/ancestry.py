@@ -228,12 +228,13 @@ def _given_up(store: Store, before: Snapshot, step: _Step, newer: Collection[str
     doubtful: dict[str, _Doubt] = {}
     for path, was, now in changed:
         head = objects.entry(at_head, path)
-        if (now == head or step.discarded) and (was is None or was.oid not in moved):
+        if (now == head or step.discarded or newer) and (was is None or was.oid not in moved):
             doubtful[path] = _Doubt(was, now, now == head, objects.entry(old_head, path) != head)
     return frozenset(
         oid
         for oid in (claims if doubtful else ())
-        if not any(store.is_ancestor(oid, new) for new in newer) and _is_given_up(store, step.base, oid, doubtful)
+        if not any(store.is_ancestor(oid, new) for new in newer)
+        and _is_given_up(store, step.base, oid, doubtful, merged=bool(newer))
     )
 
 
@@ -247,16 +248,21 @@ class _Doubt:
     committed: bool
 
 
-def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Doubt]) -> bool:
+def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Doubt], *, merged: bool) -> bool:
     """Return whether one of the paths lost what a claim had brought.
 
-    Lines that were edited on the way into a commit, the one that HEAD is at now, are not lost.
+    Lines that were edited on the way into a commit, the one that HEAD is at now, are not lost. `merged`: the step was a
+    merge of something that does not contain the claim.
     """
     objects = store.objects
     for path, before, after in _brought_by(store, base, claim) or ():
         doubt = doubtful.get(path)
         if doubt is None:
             continue
+        if merged:
+            had = _contains_change(store, before, after, doubt.was) is not Contained.PARTLY
+            if had and _contains_change(store, before, after, doubt.now) is Contained.PARTLY:
+                return True
         if not doubt.reverted:
             had = not keeps_nothing(objects, before, after, doubt.was)
             if had and keeps_nothing(objects, before, after, doubt.now):

@@ -180,7 +180,14 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
 def _leave(live: Live, snapshot: Snapshot, host: Teammate | None) -> tuple[Moved, str]:
     hop = hop_now(live)
     if hop is None:
-        raise NotPossibleNow("you are in your own branch: there is no hop to come back from")
+        newest = journal_of(live).newest()
+        hopped = newest is not None and newest.kind.startswith("hop ")
+        raise NotPossibleNow(
+            "you are in your own branch: there is no hop to come back from",
+            hint="`git switch` has ended the last one; `bough undo` brings back where you were before it."
+            if hopped
+            else "",
+        )
     home, old = place.read(live.store.objects, hop.home), live.worktree.head()
     if home.head.branch is not None:
         check_free(live.worktree, home.head.branch)

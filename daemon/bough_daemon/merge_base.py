@@ -15,9 +15,9 @@ from bough_daemon.git import Git
 from bough_daemon.lines import keeps_nothing
 from bough_daemon.objects import Objects
 from bough_daemon.store import Store
-from bough_daemon.timeline import chain
+from bough_daemon.timeline import chain, merged_tips
 
-REMEMBERED = 2000  # snapshots of a chain in which giving up is looked for
+REMEMBERED = 2000  # snapshots of a chain in which the merge base is looked for
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,29 @@ def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, head
 
 
 def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Collection[str]) -> set[str]:
-    """Return the paths of which a chain gave up, between the merge base and its tip, what it had since `began`.
+    """Return the paths of which a side has nothing left that came since `began` and that the merge base has.
 
-    They were as HEAD has them in a snapshot on the way, or have nothing left of it at the tip (given up and edited in
-    one moment). None where the merge base is no snapshot of that chain: what others brought in goes with their claim.
+    Not where HEAD itself has had some of it: that was committed, and so it was taken away by a commit. None where the
+    merge base is no snapshot of that side, or of a branch that was merged into it.
     """
-    found = set[str]()
-    for snapshot in islice(chain(objects, tip), REMEMBERED if paths else 0):
+
+    def keeps(tree: str, path: str) -> bool:
+        return not keeps_nothing(objects, *(objects.entry(of, path) for of in (began, base.tree, tree)))
+
+    now = objects.commit(tip).tree
+    doubtful = {path for path in paths if not keeps(now, path)}
+    chains = (_heads_since(objects, one, base) for one in (merged_tips(objects, tip) if doubtful else ()))
+    heads = next(filter(None, chains), None)  # of several, the newest tells what became of it
+    if heads is None:
+        return set()
+    return {path for path in doubtful if not any(keeps(at_head, path) for at_head in heads)}
+
+
+def _heads_since(objects: Objects, tip: str, base: MergeBase) -> set[str]:
+    """Return the trees that HEAD had in a chain since a merge base; none where it is not in that chain."""
+    heads = set[str]()
+    for snapshot in islice(chain(objects, tip), REMEMBERED):
+        heads.add(objects.commit(snapshot.base).tree)
         if not {snapshot.oid, snapshot.shared}.isdisjoint(base.commits):
-            trees = began, base.tree, objects.commit(tip).tree
-            return found | {p for p in paths if keeps_nothing(objects, *(objects.entry(tree, p) for tree in trees))}
-        at_head = objects.commit(snapshot.base).tree
-        for path in paths:
-            now = objects.entry(snapshot.tree, path)
-            if now == objects.entry(at_head, path) != objects.entry(base.tree, path):
-                found.add(path)
+            return heads
     return set()

@@ -298,7 +298,7 @@ def first_few(paths: Sequence[str]) -> str:
 
 def _bring(live: Live, mine: Snapshot, name: str, brought: str, merged: Merged) -> None:
     """Place a merge and record that my branch contains the commit `brought` from now on."""
-    if live.store.is_ancestor(brought, mine.oid):
+    if merged.result == "same" and live.store.is_ancestor(brought, mine.oid):
         return
     event = f"merge {name}"
 

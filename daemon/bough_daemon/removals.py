@@ -16,10 +16,9 @@ from bough_merge.lines import merge_lines
 from bough_daemon.lines import Lines, content_at, lines_at, lines_in
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.store import Store
-from bough_daemon.timeline import chain, read_snapshot
+from bough_daemon.timeline import chain, merged_tips, read_snapshot
 
 REMEMBERED = 2000  # snapshots of the author's in which an act of their own is looked for
-MOST_AUTHORS = 16  # branches that were merged into one another
 OWN = frozenset({"save", "restore"})  # events after which a difference is the author's own doing
 
 
@@ -54,23 +53,17 @@ def untouched_removals(store: Store, ours: str, head: str, author: Author, base_
                 lost[path] = gone
     for one in _authors(objects, author) if lost else ():
         _forgive_commits(store, head, one, lost)
-        _forgive_saves(objects, one, lost)
+        _forgive_saves(store, one, lost)
     return sorted(lost)
 
 
 def _authors(objects: Objects, author: Author) -> Iterator[Author]:
     """Yield whose work a live branch brings: its member's, and that of everyone who was merged into it."""
-    pending, seen = [author], set[str]()
-    while pending and len(seen) < MOST_AUTHORS:
-        one = pending.pop()
-        if one.tip in seen or not (objects.exists(one.tip) and objects.exists(one.base)):
-            continue
-        seen.add(one.tip)
-        yield one
-        for snapshot in islice(chain(objects, one.tip), REMEMBERED):
-            for parent in snapshot.parents[1:]:
-                merged = read_snapshot(objects, parent) if objects.exists(parent) else None
-                pending.append(Author(parent, merged.base if merged is not None else parent))
+    for tip in merged_tips(objects, author.tip):
+        snapshot = read_snapshot(objects, tip)
+        base = author.base if tip == author.tip else snapshot.base if snapshot is not None else tip
+        if objects.exists(base):
+            yield Author(tip, base)
 
 
 def _forgive_commits(store: Store, head: str, author: Author, lost: dict[str, Lines]) -> None:
@@ -106,33 +99,55 @@ def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], aft
     return kept - lines_at(objects, after)
 
 
-def _forgive_saves(objects: Objects, author: Author, lost: dict[str, Lines]) -> None:
-    """Take out of `lost` what the author's own saves removed."""
-    for older, newer, base in _own_steps(objects, author.tip):
-        for path in [path for path in lost if objects.entry(older, path) != objects.entry(newer, path)]:
-            was, now = objects.entry(older, path), objects.entry(newer, path)
-            if now == objects.entry(base, path) and not _is_own(objects, author.tip, path, was):
+def _forgive_saves(store: Store, author: Author, lost: dict[str, Lines]) -> None:
+    """Take out of `lost` what the author's own saves removed, under whatever name the file had then."""
+    objects = store.objects
+    for step in _own_steps(store, author.tip):
+        for path, was, now in objects.difference(step.before, step.after):
+            at_head = objects.entry(step.head_after, path)
+            unmoved = now == at_head == objects.entry(step.head_before, path)
+            if unmoved and not _is_own(store, author.tip, path, was):
                 continue  # as HEAD has it again: given up, not removed
-            _forgive(lost, path, lines_at(objects, was) - lines_at(objects, now))
+            removed = lines_at(objects, was) - lines_at(objects, now)
+            for name in list(lost) if removed else ():
+                _forgive(lost, name, removed)
+        if not lost:
+            return
 
 
-def _is_own(objects: Objects, tip: str, path: str, entry: Entry | None) -> bool:
+def _is_own(store: Store, tip: str, path: str, entry: Entry | None) -> bool:
     """Return whether the author's own save brought an entry to a path."""
+    objects = store.objects
     return any(
-        objects.entry(newer, path) == entry != objects.entry(older, path)
-        for older, newer, _ in _own_steps(objects, tip)
+        objects.entry(step.after, path) == entry != objects.entry(step.before, path) for step in _own_steps(store, tip)
     )
 
 
-def _own_steps(objects: Objects, tip: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (tree before, tree after, tree of HEAD's commit) of the author's own saves, newest first."""
+@dataclass(frozen=True)
+class _OwnStep:
+    """What an author did between two snapshots: the trees before and after, and those of HEAD's commits."""
+
+    before: str
+    after: str
+    head_before: str
+    head_after: str
+
+
+def _own_steps(store: Store, tip: str) -> Iterator[_OwnStep]:
+    """Yield the author's own saves, newest first; with a commit or an amend, if there was one, but no other move."""
+    objects = store.objects
     for newer in islice(chain(objects, tip), REMEMBERED):
         if newer.event not in OWN:
             continue
-        base = objects.commit(newer.base).tree
+        head = objects.commit(newer.base).tree
         first = newer.parents[0] if newer.parents else None
         older = read_snapshot(objects, first) if first is not None and objects.exists(first) else None
         if older is None:
-            yield base, newer.tree, base
-        elif older.base == newer.base:
-            yield older.tree, newer.tree, base
+            yield _OwnStep(head, newer.tree, head, head)
+        elif older.base == newer.base or _is_written_on(store, older.base, newer.base):
+            yield _OwnStep(older.tree, newer.tree, objects.commit(older.base).tree, head)
+
+
+def _is_written_on(store: Store, old: str, new: str) -> bool:
+    """Return whether a commit was made on another, or in its place."""
+    return store.is_ancestor(old, new) or store.objects.commit(old).parents == store.objects.commit(new).parents

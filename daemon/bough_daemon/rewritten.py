@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 
 from bough_daemon.heads import commit_of
+from bough_daemon.lines import keeps_nothing
 from bough_daemon.live import Live
+from bough_daemon.store import Store
 from bough_daemon.target import Target
 from bough_daemon.worktree import Worktree
 
@@ -34,18 +36,34 @@ class TakenOut:
 
 
 def taken_out(live: Live, target: Target, tip: str, work: str) -> TakenOut | None:
-    """Return what `work` contains that was once on the shared branch and is not in its `tip`; None without any.
+    """Return what the files of `work` have that was once on the shared branch and is not in its `tip`, or None.
 
-    None too where `work` contains that tip: whoever merged it has decided. On the store's thread.
+    A commit that was only rewritten there, or that was left out by a merge since, is not among it. On the store's
+    thread.
     """
     store = live.store
-    if target.remote is None or not store.objects.exists(tip) or store.is_ancestor(tip, work):
+    if target.remote is None or not store.objects.exists(tip):
         return None
-    newest = next((oid for oid in no_longer_in(live, target, tip) if store.is_ancestor(oid, work)), None)
-    if newest is None:
-        return None
-    commits = os.fsdecode(store.git.run("log", "--format=%h %s", newest, f"^{tip}")).splitlines()
-    return TakenOut(target.place, newest, tuple(commits))
+    for newest in no_longer_in(live, target, tip):
+        if store.is_ancestor(newest, work):
+            if not _has_more(store, newest, work, tip):
+                return None
+            commits = os.fsdecode(store.git.run("log", "--format=%h %s", newest, f"^{tip}")).splitlines()
+            return TakenOut(target.place, newest, tuple(commits))
+    return None
+
+
+def _has_more(store: Store, gone: str, work: str, tip: str) -> bool:
+    """Return whether `work` still has some of what a commit brought, and `tip` nothing of that."""
+    objects = store.objects
+    fork = store.merge_base(gone, tip)
+    began = objects.commit(fork).tree if fork is not None else objects.write_tree({})
+    here, there = objects.commit(work).tree, objects.commit(tip).tree
+    return any(
+        keeps_nothing(objects, before, after, objects.entry(there, path))
+        and not keeps_nothing(objects, before, after, objects.entry(here, path))
+        for path, before, after in objects.difference(began, objects.commit(gone).tree)
+    )
 
 
 def tracked_tip(live: Live, target: Target) -> str | None:

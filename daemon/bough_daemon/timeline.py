@@ -6,8 +6,10 @@ A snapshot is a commit. What a reader cannot tell from its tree and its parents 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from bough_daemon.objects import Commit, Objects
 
@@ -15,6 +17,8 @@ BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
+MOST_MERGED = 16  # branches that were merged into one another
+REMEMBERED = 2000  # snapshots of a chain in which merges are looked for
 UNKNOWN_OPERATION = "git operation"
 
 
@@ -99,3 +103,16 @@ def chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
             return
         yield snapshot
         at = snapshot.parents[0] if snapshot.parents else None
+
+
+def merged_tips(objects: Objects, tip: str) -> Iterator[str]:
+    """Yield a commit, and what was merged into its chain, newest first, and so on for each of those."""
+    pending, seen = deque([tip]), set[str]()
+    while pending and len(seen) < MOST_MERGED:
+        one = pending.popleft()
+        if one in seen or not objects.exists(one):
+            continue
+        seen.add(one)
+        yield one
+        for snapshot in islice(chain(objects, one), REMEMBERED):
+            pending += snapshot.parents[1:]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Member, Typed
+from tests.cli.conftest import Member, Typed, until
 from tests.daemon.support import git, make_repository, write_files
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="taking rights away takes root")
@@ -47,7 +47,7 @@ def test_filters_run_with_the_environment_of_the_latest_command(alice: Member, t
     assert "upper: not found" in withheld["reason"] or "cannot run upper" in withheld["reason"]
     assert "clean filter 'up' failed" in withheld["reason"] and "exit code" not in withheld["reason"]
     alice.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
-    assert alice.told("status")["withheld"] == []
+    until(lambda: alice.told("status")["withheld"] == [])  # a new file waits until its name has lasted
     assert content(alice, "x.up") == "WORDS"
     # The daemon remembers it, also for a tree in which no command is typed after a restart.
     alice.types("down", "--all", where=tmp_path)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Member
+from tests.cli.conftest import Member, until
 from tests.daemon.support import git, make_repository, write_files
 
 Pair = tuple[Member, Member]
@@ -41,14 +41,6 @@ def pair(members: Callable[[str], Member]) -> Pair:
 def teammate(member: Member, name: str) -> dict[str, Any]:
     """Return what a member's status says of a teammate."""
     return next(one for one in member.told("status")["teammates"] if one["name"] == name)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for a condition, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about in time"
-        time.sleep(0.02)
 
 
 def state_of(member: Member) -> dict[str, Any]:

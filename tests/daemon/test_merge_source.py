@@ -234,3 +234,27 @@ def test_what_a_teammate_landed_of_mine_stays_when_i_give_it_up(crew: dict[str, 
     with pytest.raises(LandConflict):
         alice.land()  # as git would: both put something at the top of b.txt
     assert alice.merge("main").conflicts == ["b.txt"]
+
+
+def test_what_a_forced_push_took_out_is_asked_about_after_a_merge_of_who_pushed_it(
+    forced: tuple[Mate, Mate, str],
+) -> None:
+    _, bob, _ = forced
+    bob.merge("alice")
+    with pytest.raises(WouldBringBack, match="with a secret"):
+        bob.land()
+    assert "left out" in bob.merge("main").note
+    assert not (bob.root / "secret.txt").exists()
+    assert bob.land().brought.added == ("work.txt",)
+
+
+def test_a_commit_that_was_only_amended_and_forced_is_nothing_that_was_taken_out(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    push(alice, {"n.txt": b"alice1\n"})
+    git(bob.root, "pull", "-q")
+    bob.snapshot()
+    git(alice.root, "commit", "-q", "--amend", "-m", "better said")
+    git(alice.root, "push", "-qf", "origin", "HEAD:main")
+    write_files(bob.root, {"work.txt": b"bob1\n"})
+    bob.snapshot()
+    assert bob.land().brought.added == ("work.txt",)

@@ -13,8 +13,17 @@ from bough_daemon.objects import FILE, Entry
 from bough_daemon.store import LIVE, SHARED
 from bough_daemon.timeline import read_snapshot
 
+from tests.daemon.crew import Mate, found_crew
 from tests.daemon.moves_support import Desk, desk, everything, git, merge_both
 from tests.daemon.support import write_files
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Iterator[dict[str, Mate]]:
+    made = found_crew(tmp_path, ("alice", "bob"))
+    yield made
+    for mate in made.values():
+        mate.close()
 
 
 @pytest.fixture
@@ -111,3 +120,61 @@ def test_a_landing_that_takes_away_what_nobody_took_away_asks(here: Desk) -> Non
     assert asked.value.facts["paths"].split("\n") == ["a.txt", "d/b.txt", "newer.txt"]
     assert git(here.root, "rev-parse", "main") == main
     assert here.do(land(here.live, here.terminal, "work", merge_both, yes=True)).brought.removed == ("newer.txt",)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_what_its_author_committed_and_took_back_goes_without_a_question(crew: dict[str, Mate], saved: bool) -> None:
+    alice, bob = crew.values()
+    write_files(alice.root, {"b.txt": b"alice1\n", "n.txt": b"alice2\n"})
+    git(alice.root, "add", "--all")
+    git(alice.root, "commit", "-qm", "a1")
+    alice.snapshot()
+    bob.merge("alice")
+    git(alice.root, "rm", "-q", "n.txt")
+    write_files(alice.root, {"b.txt": b"alice3\n"})
+    if saved:
+        alice.snapshot()
+    git(alice.root, "commit", "-qam", "a2")
+    alice.snapshot()
+    merged = bob.merge("alice")
+    assert (merged.result, merged.brought.removed) == ("clean", ("n.txt",))
+    assert (bob.root / "b.txt").read_bytes() == b"alice3\n"
+
+
+@pytest.mark.parametrize("by", ["merge", "land"])
+def test_what_its_author_takes_back_by_a_commit_leaves_where_others_committed_it(
+    crew: dict[str, Mate], by: str
+) -> None:
+    alice, bob = crew.values()
+    write_files(alice.root, {"n.txt": b"alice1\n", "b.txt": b"alice2\n"})
+    git(alice.root, "add", "--all")
+    git(alice.root, "commit", "-qm", "a1")
+    alice.snapshot()
+    bob.merge("alice")
+    bob.land()
+    git(alice.root, "mv", "n.txt", "m.txt")
+    write_files(alice.root, {"b.txt": b"alice3\n"})
+    git(alice.root, "commit", "-qam", "a2")
+    alice.snapshot()
+    if by == "merge":
+        assert bob.merge("alice").brought.removed == ("n.txt",)
+        assert (bob.root / "b.txt").read_bytes() == b"alice3\n"
+    else:
+        alice.teammate("bob")  # the snapshot that the landed commit names
+        landed = alice.land()
+        assert git(alice.root, "ls-tree", "--name-only", landed.commit, "n.txt", "m.txt") == "m.txt"
+        assert git(alice.root, "show", f"{landed.commit}:b.txt") == "alice3"
+
+
+def test_an_edit_of_a_file_that_was_renamed_meanwhile_lands(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    git(alice.root, "mv", "a.txt", "s.txt")
+    write_files(alice.root, {"s.txt": (alice.root / "s.txt").read_bytes().replace(b"a0\n", b"alice1\n")})
+    alice.snapshot()
+    alice.land()
+    write_files(bob.root, {"a.txt": (bob.root / "a.txt").read_bytes().replace(b"a9\n", b"bob1\n")})
+    bob.snapshot()
+    assert bob.merge("main").result == "clean"
+    landed = bob.land()
+    text = git(bob.root, "show", f"{landed.commit}:s.txt")
+    assert "bob1" in text and "alice1" in text and "a9" not in text
