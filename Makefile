@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check

@@ -61,9 +61,11 @@ def _live_branch(live: Live, teammate: Teammate, mine: Snapshot) -> MergeSource:
 
 def _brought_back(live: Live, teammate: Teammate, mine: Snapshot) -> TakenOut | None:
     """Return what a teammate's branch has, and mine has not, of what a forced push took out of the shared branch."""
+    if live.store.is_ancestor(teammate.base, mine.oid):
+        return None
     target = Target.known(live)
     tip = tracked_tip(live, target) if target is not None else None
-    if target is None or tip is None or live.store.is_ancestor(teammate.base, mine.oid):
+    if target is None or tip is None:
         return None
     gone = taken_out(live, target, tip, teammate.tip)
     return gone if gone is not None and not live.store.is_ancestor(gone.newest, mine.oid) else None

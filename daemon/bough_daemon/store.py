@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pygit2
 from pygit2.enums import Option
@@ -31,6 +32,10 @@ LOOSE_LIMIT = 2000  # loose objects before they are packed
 LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of them go as a pack
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
+
+T = TypeVar("T")
+
+MOST_ANSWERS = 4096  # that are remembered of which commit contains which
 
 NOBODY = "bough <bough@localhost>"
 
@@ -69,6 +74,9 @@ class Store:
             self.git = Git(self.path)
             self.objects = Objects(os.path.join(self.path, "objects"))
             self._repository = pygit2.Repository(self.path)
+            # Commits never change, so these stay true.
+            self._ancestors: dict[tuple[str, str], bool] = {}
+            self._merge_bases: dict[tuple[str, str], str] = {}
             self._common_inode = os.stat(self.common_dir).st_ino
             self._inode = os.stat(self.path).st_ino
         except BaseException:
@@ -172,11 +180,16 @@ class Store:
     def _follow_shallow(self) -> None:
         """Know the borders of a shallow clone."""
         theirs, mine = os.path.join(self.common_dir, "shallow"), os.path.join(self.path, "shallow")
-        if os.path.exists(theirs):
-            with open(theirs, "rb") as source:
-                write_whole(mine, source.read())
-        elif os.path.exists(mine):
+        before, now = _read_or_none(mine), _read_or_none(theirs)
+        if before == now:
+            return
+        if now is not None:
+            write_whole(mine, now)
+        else:
             os.unlink(mine)
+        # Commits have got parents that they had not, or the other way round.
+        self._ancestors.clear()
+        self._merge_bases.clear()
 
     @staticmethod
     def _object_names(git: Git, prefix: str) -> list[str]:
@@ -202,11 +215,21 @@ class Store:
         """Return whether `newer` contains `older`."""
         if older == newer:
             return True
-        return self.git.result("merge-base", "--is-ancestor", older, newer, allowed=(0, 1, 128))[0] == 0
+        known = self._ancestors.get((older, newer))
+        if known is None:
+            code = self.git.result("merge-base", "--is-ancestor", older, newer, allowed=(0, 1, 128))[0]
+            if code == 128:
+                return False  # one of them is not here, yet
+            known = _remember(self._ancestors, (older, newer), code == 0)
+        return known
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated."""
-        return self.git.run("merge-base", one, other, allowed=(0, 1)).decode().strip() or None
+        known = self._merge_bases.get((one, other))
+        if known is None:
+            found = self.git.run("merge-base", one, other, allowed=(0, 1)).decode().strip()
+            known = _remember(self._merge_bases, (one, other), found)
+        return known or None
 
     # Packs.
 
@@ -257,3 +280,20 @@ class Store:
                 GIT_OBJECT_DIRECTORY=folder,
                 GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(quoted(self.objects.folder, ":")),
             )
+
+
+def _read_or_none(path: str) -> bytes | None:
+    """Return what a file has, or None where there is none."""
+    try:
+        with open(path, "rb") as source:
+            return source.read()
+    except FileNotFoundError:
+        return None
+
+
+def _remember(known: dict[tuple[str, str], T], key: tuple[str, str], value: T) -> T:
+    """Keep an answer; when there are too many, the oldest goes."""
+    if len(known) >= MOST_ANSWERS:
+        known.pop(next(iter(known)), None)
+    known[key] = value
+    return value
