@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.fsck import Fsck
-from bough_daemon.settling import NEW, WRITTEN
+from bough_daemon.settling import NEW, UNCOVERED, WRITTEN
 from bough_daemon.shared_chain import SharedChain
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
@@ -181,7 +181,7 @@ class Branch:
 
     def _may_share_more(self) -> bool:
         """Return whether a path that was not shared with the tip may be shared by now."""
-        waited = {path for path, reason in self.withheld.items() if reason in (NEW, WRITTEN)}
+        waited = {path for path, reason in self.withheld.items() if reason in (NEW, WRITTEN, UNCOVERED)}
         return self._shares_less or not waited <= self.unshared.keys()
 
     def _title(self, old: str | None, tree: str, base: str, event: str) -> str:

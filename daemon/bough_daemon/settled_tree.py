@@ -24,12 +24,15 @@ class SettledTree:
         self._unsettled = unsettled
         self._branch = branch
         self._objects: Objects = branch.store.objects
+        self._rules_at: float | None = None
 
     def take(self, base: str, changes: Changes, watch: FolderWatch, until: float | None) -> str:
         """Return the tree after some changes, and tell the branch what of it the team must not get yet.
 
         `base`: the commit that HEAD is at. `until`: for an exact tree, until when names may be waited for.
         """
+        if changes.rules and self._branch.tip is not None:
+            self._rules_at = time.monotonic()
         look = self._look(base, changes, watch, until)
         tree = self._after(changes, look) or self._all(base, replace(look, touched=None))
         self._unsettled.end()
@@ -92,4 +95,5 @@ class SettledTree:
             committed=committed,
             has_writer=watch.has_writer,
             until=until,
+            rules_at=self._rules_at,
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 NEW = "new, and shared in a moment, once its name has lasted"
 WRITTEN = "a program is still writing it"
+UNCOVERED = "ignored until a moment ago, and shared once the new ignore rules have lasted"
 TEMPORARY = re.compile(
     r"""
       te?mp[._-]?\w* | .*[._-]te?mp([._-].*)? | ~.*         # tmpab12cd, a.tmp, a.tmp.1234
@@ -33,7 +34,9 @@ class Patience:
     `name`: after the last event of a new path; those who write a file aside and rename it do so within 50 ms, but for
     the slowest disks. `temporary`: the same, for a name that looks as if it were to be renamed. `names`: at the latest
     after a path was first seen. `quiet`: after the last write, where the writer does not close the file: downloads
-    stall for a second or two, logs are quiet for longer. `writer`: at the latest after the first write.
+    stall for a second or two, logs are quiet for longer. `writer`: at the latest after the first write. `rules`: for a
+    file that only a change of ignore rules uncovered, which editors and rebases take away and put back; it has been
+    there for `aged`.
     """
 
     name: float = 0.3
@@ -41,6 +44,8 @@ class Patience:
     names: float = 5.0
     quiet: float = 10.0
     writer: float = 60.0
+    rules: float = 10.0
+    aged: float = 2.0
 
     def name_lasts(self, path: str, first: float, last: float) -> float:
         """Return the moment at which the name of a path, first and last seen then, has lasted."""
@@ -115,6 +120,7 @@ class Look:
     the team has a path already, or never will. `committed`: whether Git has committed something at a path since the
     last look: to keep what was there before would read as its removal. `has_writer`: whether a program has a file open,
     changed that many seconds ago. `until`: for an exact look, until when names may be waited for; else None.
+    `rules_at`: when ignore rules changed last, None where they have not.
     """
 
     now: float
@@ -125,6 +131,7 @@ class Look:
     committed: Callable[[str], bool]
     has_writer: Callable[[str, float], bool]
     until: float | None = None
+    rules_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +207,10 @@ class Unsettled:
             return Wait(WRITTEN, math.inf, new, seen)
         if not new and look.touched is not None:
             return None
+        if new and look.rules_at is not None and self._is_uncovered(seen, was, look.rules_at):
+            due = look.rules_at + self.patience.rules
+            if due > look.now:
+                return Wait(UNCOVERED, due, new, seen)
         lasts = self.patience.name_lasts(path, seen.first, seen.last)
         if new and lasts > look.now:
             return Wait(NEW, lasts, new, seen)
@@ -207,6 +218,12 @@ class Unsettled:
         if age < self.patience.quiet and stat.S_ISREG(status.st_mode) and look.has_writer(path, age):
             return Wait(WRITTEN, look.now - age + self.patience.quiet, new, seen)
         return None
+
+    def _is_uncovered(self, seen: Span, was: Wait | None, rules_at: float) -> bool:
+        """Return whether nothing but a change of rules brought a path to light: it is older than that."""
+        if was is not None:
+            return was.reason == UNCOVERED
+        return self._look.touched is None and seen.last < rules_at - self.patience.aged
 
     def _seen(self, path: str, status: os.stat_result, was: Wait | None) -> Span:
         look = self._look

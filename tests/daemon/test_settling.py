@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 
@@ -431,3 +432,39 @@ def test_the_race_of_a_rename_with_the_snapshot_never_shares_a_secret(folder: Pa
 
     asyncio.run(scene())
     assert ids
+
+
+UNCOVERING = Patience(name=0.02, temporary=0.02, rules=60.0, aged=0.0)
+
+
+def test_what_was_ignored_a_moment_ago_stays_home(folder: Path) -> None:
+    """An editor or a rebase takes the rules away and puts them back."""
+
+    async def scene() -> None:
+        (folder / ".gitignore").write_bytes(b"private.*\n")
+        (folder / "private.cfg").write_bytes(b"PRIVATE\n")
+        async with scenes(folder, UNCOVERING) as (session, _):
+            await session.save()
+            (folder / ".gitignore").rename(folder / "aside")
+            await session.save()
+            assert content(session, "private.cfg") == b"PRIVATE\n"
+            assert "ignored until a moment ago" in session.branch.withheld["private.cfg"]
+            (folder / "aside").rename(folder / ".gitignore")
+            await session.save()
+            assert content(session, "private.cfg") is None
+            await other_save(session)
+            assert "private.cfg" not in sent(session)
+
+    asyncio.run(scene())
+
+
+def test_what_is_no_longer_ignored_is_shared_once_the_rules_have_lasted(folder: Path) -> None:
+    async def scene() -> None:
+        (folder / ".gitignore").write_bytes(b"private.*\n")
+        (folder / "private.cfg").write_bytes(b"PRIVATE\n")
+        async with scenes(folder, replace(UNCOVERING, rules=0.3)) as (session, _):
+            await session.save()
+            (folder / ".gitignore").write_bytes(b"\n")
+            await until(lambda: content(session, "private.cfg", shared=True) == b"PRIVATE\n")
+
+    asyncio.run(scene())
