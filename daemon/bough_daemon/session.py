@@ -85,6 +85,7 @@ class Session:
         self._arrived: str | None = None
         self._arrivals: asyncio.Queue[str] = asyncio.Queue()
         self._retry: asyncio.TimerHandle | None = None
+        self._retry_at = 0.0  # monotonic
         self._retry_pause = retry_pause()
         self._untidied = 0
         self._background = Supervisor()
@@ -196,10 +197,8 @@ class Session:
         return f"not recording: {trouble.message}{self._next_try()}"
 
     def _next_try(self) -> str:
-        """Return when the next snapshot is tried, for a person; nothing where none is waited for."""
-        if self._retry is None or self._retry.cancelled():
-            return ""
-        left = self._retry.when() - asyncio.get_running_loop().time()
+        """Return when the next snapshot is tried, for a person; nothing where none is waited for. From any thread."""
+        left = self._retry_at - time.monotonic()
         return f"; next try in {math.ceil(left)} s" if left > 0 else ""
 
     def failing(self) -> list[Failing]:
@@ -376,6 +375,7 @@ class Session:
         wait = self._retry_pause.after(0.0)
         if isinstance(noted, DiskFull):
             wait = min(wait, FULL_PAUSE)
+        self._retry_at = time.monotonic() + wait
         self._retry = asyncio.get_running_loop().call_later(wait, self._wake.set)
         return noted
 
