@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -85,24 +85,22 @@ def _commit_in(commit: Commit, trailer: str) -> str | None:
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
     """Yield the snapshots of a branch, newest first, for as long as the store has them."""
-    at: str | None = tip
-    while at is not None and objects.exists(at):
-        snapshot = read_snapshot(objects, at)
-        if snapshot is None:
-            return
-        yield snapshot
-        at = snapshot.previous
+    return _walk(objects, tip, lambda snapshot: snapshot.previous)
 
 
 def chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
     """Yield the snapshots that each continue the one after it, newest first: what HEAD left is not among them."""
+    return _walk(objects, tip, lambda snapshot: snapshot.parents[0] if snapshot.parents else None)
+
+
+def _walk(objects: Objects, tip: str, older: Callable[[Snapshot], str | None]) -> Iterator[Snapshot]:
     at: str | None = tip
     while at is not None and objects.exists(at):
         snapshot = read_snapshot(objects, at)
         if snapshot is None:
             return
         yield snapshot
-        at = snapshot.parents[0] if snapshot.parents else None
+        at = older(snapshot)
 
 
 def merged_tips(objects: Objects, tip: str) -> Iterator[str]:
