@@ -144,9 +144,12 @@ def contained(store: Store, tree: str, base: str, commit: str) -> Contained:
 
 
 def _brought_by(store: Store, base: str, commit: str) -> Iterable[tuple[str, Entry | None, Entry | None]] | None:
-    """Return the (path, entry before, entry after) of what a commit brought beyond another; None for strangers."""
-    fork = store.merge_base(base, commit)
+    """Return the (path, entry before, entry after) of what a commit brought beyond another.
+
+    None where they share no history, or where the commit is not here.
+    """
     objects = store.objects
+    fork = store.merge_base(base, commit) if objects.exists(commit) else None
     return objects.difference(objects.commit(fork).tree, objects.commit(commit).tree) if fork is not None else None
 
 
@@ -169,8 +172,8 @@ def _contains_change(store: Store, before: Entry | None, after: Entry | None, no
 
 
 def _text(objects: Objects, entry: Entry) -> bytes | None:
-    """Return the content of a file, or None where it is no text, or too large to be compared line by line."""
-    if entry.mode & FILE != FILE or objects.size(entry.oid) > COMPARED_LIMIT_BYTES:
+    """Return the content of a file, or None where it is no text, not here, or too large to be compared by lines."""
+    if entry.mode & FILE != FILE or not objects.exists(entry.oid) or objects.size(entry.oid) > COMPARED_LIMIT_BYTES:
         return None
     content = objects.blob(entry.oid)
     return None if is_binary(content) else content

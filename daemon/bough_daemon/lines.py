@@ -26,10 +26,10 @@ def lines_in(content: bytes) -> Lines:
 
 
 def content_at(objects: Objects, entry: Entry | None) -> bytes:
-    """Return a file's text; of what is no text, or too large, a line that names it."""
+    """Return a file's text; of what is no text, too large or not here, a line that names it."""
     if entry is None:
         return b""
-    if entry.mode & FILE != FILE or objects.size(entry.oid) > LIMIT_BYTES:
+    if entry.mode & FILE != FILE or not objects.exists(entry.oid) or objects.size(entry.oid) > LIMIT_BYTES:
         return entry.oid.encode()
     content = objects.blob(entry.oid)
     return entry.oid.encode() if is_binary(content) else content

@@ -18,6 +18,11 @@ from tests.cli.test_two_members import until
 from tests.daemon.support import write_files
 
 
+def hear_interrupts() -> None:
+    """Let Ctrl-C reach a command also where the tests run in the background of a shell, which has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def typing(member: Member, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """Type a command that takes a while; yield it, and the file that holds what it says on stderr."""
@@ -30,6 +35,7 @@ def typing(member: Member, *words: str) -> Iterator[tuple[subprocess.Popen[bytes
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=err,
+            preexec_fn=hear_interrupts,
         )
     try:
         yield child, said

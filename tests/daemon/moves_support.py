@@ -18,7 +18,7 @@ from bough_daemon.branches import Branch
 from bough_daemon.head_reader import HeadReader
 from bough_daemon.heads import operation
 from bough_daemon.live import Live, Teammate
-from bough_daemon.objects import FILE, Entry
+from bough_daemon.objects import FILE, SUBMODULE, Entry
 from bough_daemon.owner import Owner
 from bough_daemon.sides import Decided, Sides, both_changed
 from bough_daemon.store import LIVE, Store
@@ -128,6 +128,7 @@ class Desk:
         self.store.arrive(commit)
         theirs = Branch(self.store, name, f"{name.title()} <{name}@example.org>")
         start = theirs.tip.tree if theirs.tip is not None else objects.commit(commit).tree
+        objects.own(entry.oid for entry in changes.values() if entry is not None and entry.mode != SUBMODULE)
         return theirs.record(objects.splice(start, changes), commit, "save", contains=contains).shared
 
 

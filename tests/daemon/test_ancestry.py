@@ -236,3 +236,8 @@ def test_a_tree_contains_a_commit_where_merging_it_again_changes_nothing(here: D
     assert verdict(**whole) is Contained.PARTLY
     assert verdict(**whole, a_txt=b"ONE\ntwo\nthree\nfour\nfive\n") is Contained.PARTLY
     assert verdict(second_txt=b"x\n", a_txt=b"one\ntwo\nthree\nfour\nthird\n") is Contained.PARTLY
+
+
+def test_a_commit_that_is_not_here_is_contained_in_nothing(here: Desk) -> None:
+    tip = here.snapshot()
+    assert contained(here.store, tip.tree, tip.base, "1" * 40) is Contained.PARTLY
