@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 
-from bough_merge.lines import merge_lines
-from bough_merge.text import is_binary
-
-from bough_daemon.lines import keeps_nothing, lines_at
-from bough_daemon.objects import FILE, Entry, Objects
+from bough_daemon.lines import keeps_nothing, lines_at, merged_cleanly, text_at
+from bough_daemon.objects import Entry, Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
 
-COMPARED_LIMIT_BYTES = 4_000_000  # of one file; a larger one that all three have changed is disputed
 REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is looked for
 MOST_CHAINS = 8  # of these, how many are compared
 
@@ -160,23 +156,14 @@ def _contains_change(store: Store, before: Entry | None, after: Entry | None, no
         return Contained.PARTLY
     if before is None or after is None or now is None:
         return Contained.DISPUTED
-    sides = [_text(store.objects, entry) for entry in (before, now, after)]
+    sides = [text_at(store.objects, entry) for entry in (before, now, after)]
     if any(side is None for side in sides):
         return Contained.DISPUTED
     base, ours, theirs = (side for side in sides if side is not None)
-    parts = merge_lines(base, ours, theirs)
-    clean = [part for part in parts if isinstance(part, bytes)]
-    if len(clean) < len(parts):
+    merged = merged_cleanly(base, ours, theirs)
+    if merged is None:
         return Contained.DISPUTED
-    return Contained.WHOLE if b"".join(clean) == ours else Contained.PARTLY
-
-
-def _text(objects: Objects, entry: Entry) -> bytes | None:
-    """Return the content of a file, or None where it is no text, not here, or too large to be compared by lines."""
-    if entry.mode & FILE != FILE or not objects.exists(entry.oid) or objects.size(entry.oid) > COMPARED_LIMIT_BYTES:
-        return None
-    content = objects.blob(entry.oid)
-    return None if is_binary(content) else content
+    return Contained.WHOLE if merged == ours else Contained.PARTLY
 
 
 def _goes_on(store: Store, old: Snapshot, tree: str, base: str, rewritten: Rewritten | None) -> bool:

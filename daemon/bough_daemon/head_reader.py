@@ -7,7 +7,7 @@ import os
 from bough_daemon.worktree import Head, Worktree
 
 LOG_TAIL_BYTES = 256 * 1024  # of HEAD's log, in which the way from one commit to another is looked for
-# What Git writes there of commands that make a commit anew from an old one, or add to it; others went elsewhere.
+# What Git writes there of commands that rewrite a commit, or add to it; others went elsewhere.
 REWRITING = (b"commit", b"rebase", b"pull", b"merge", b"cherry-pick", b"revert", b"am")
 DISCARDING = (b"reset:", b"checkout:")
 
@@ -38,7 +38,7 @@ class HeadReader:
         return self._worktree.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or None
 
     def left_by_rewriting(self, commit: str) -> bool:
-        """Return whether everything that moved HEAD since it was at `commit` made that commit anew, or added to it."""
+        """Return whether everything that moved HEAD since it was at `commit` rewrote that commit, or added to it."""
         for old, message in reversed(self._log()):
             if not message.startswith(REWRITING) or b"(abort)" in message:
                 return False

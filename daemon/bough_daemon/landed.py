@@ -6,15 +6,13 @@ base of a later merge is what both sides share, and nothing that landed comes ba
 
 from __future__ import annotations
 
-import re
-
 from bough_daemon.ancestry import Contained, contained
 from bough_daemon.git import Git
 from bough_daemon.store import Store
+from bough_daemon.timeline import COMMIT
 
 TRAILER = "Bough-Snapshot"
 CONTAINS = "refs/contains/"
-OBJECT_NAME = re.compile(r"[0-9a-f]{40}")
 
 
 def knowing(git: Git) -> Git:
@@ -49,7 +47,7 @@ def _named(store: Store, commits: tuple[str, ...]) -> list[tuple[str, str]]:
     form = f"--format=%H %(trailers:key={TRAILER},valueonly,separator=%x20)"
     lines = knowing(store.git).run("log", "--grep", TRAILER, form, *commits).decode(errors="replace")
     pairs = [line.split(" ") for line in lines.splitlines()]
-    return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and OBJECT_NAME.fullmatch(pair[1])]
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and COMMIT.fullmatch(pair[1])]
 
 
 def _contains(store: Store, landed: str, snapshot: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bough_merge.lines import merge_lines
 from bough_merge.text import is_binary
 
 from bough_daemon.objects import FILE, Entry, Objects
@@ -29,10 +30,23 @@ def content_at(objects: Objects, entry: Entry | None) -> bytes:
     """Return a file's text; of what is no text, too large or not here, a line that names it."""
     if entry is None:
         return b""
+    text = text_at(objects, entry)
+    return text if text is not None else entry.oid.encode()
+
+
+def text_at(objects: Objects, entry: Entry) -> bytes | None:
+    """Return the content of a file, or None where it is no text, not here, or too large to be compared by lines."""
     if entry.mode & FILE != FILE or not objects.exists(entry.oid) or objects.size(entry.oid) > LIMIT_BYTES:
-        return entry.oid.encode()
+        return None
     content = objects.blob(entry.oid)
-    return entry.oid.encode() if is_binary(content) else content
+    return None if is_binary(content) else content
+
+
+def merged_cleanly(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    """Return what a merge of three texts by lines gives, or None where it conflicts."""
+    parts = merge_lines(base, ours, theirs)
+    clean = [part for part in parts if isinstance(part, bytes)]
+    return b"".join(clean) if len(clean) == len(parts) else None
 
 
 def keeps_nothing(objects: Objects, before: Entry | None, after: Entry | None, now: Entry | None) -> bool:

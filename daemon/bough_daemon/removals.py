@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from bough_merge.lines import merge_lines
-
-from bough_daemon.lines import Lines, content_at, lines_at, lines_in
+from bough_daemon.lines import Lines, content_at, lines_at, lines_in, merged_cleanly
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import chain, merged_tips, read_snapshot
@@ -24,7 +22,7 @@ OWN = frozenset({"save", "restore"})  # events after which a difference is the a
 
 @dataclass(frozen=True)
 class Author:
-    """Whose work a merge brings in: a snapshot of theirs, and the commit that their HEAD was at."""
+    """The member whose work a merge brings in: their snapshot, and the commit that their HEAD was at."""
 
     tip: str
     base: str
@@ -92,10 +90,9 @@ def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], aft
     if sides[0] == sides[1]:
         return Lines()  # only they changed it
     if sides[0] is not None and sides[2] is not None and sides[0] != sides[2]:
-        parts = merge_lines(base, ours, theirs)
-        clean = [part for part in parts if isinstance(part, bytes)]
-        if len(clean) == len(parts):
-            kept &= lines_in(b"".join(clean))
+        merged = merged_cleanly(base, ours, theirs)
+        if merged is not None:
+            kept &= lines_in(merged)
     return kept - lines_at(objects, after)
 
 
