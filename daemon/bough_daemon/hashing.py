@@ -125,7 +125,8 @@ class Hasher:
     def _take_from_spool(self, oid: str) -> None:
         source = os.path.join(self._spool, oid[:2], oid[2:])
         target = os.path.join(self._objects.folder, oid[:2], oid[2:])
-        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):  # never the folders above: they may be gone with the whole repository
+            os.mkdir(os.path.dirname(target), mode=0o700)
         with open(source, "rb") as written:
             os.fsync(written.fileno())
         os.replace(source, target)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.cli.conftest import Member
 from tests.cli.test_two_members import join, until
-from tests.daemon.support import git, write_files
+from tests.daemon.support import git, remove_tree, write_files
 
 Members = Callable[[str], Member]
 
@@ -102,7 +102,7 @@ def test_a_clone_in_the_place_of_a_removed_one_goes_on_as_that_member(members: M
     join(alice, bob)
     second = clone_of(alice, "second")
     join(bob, second)
-    shutil.rmtree(alice.tree)
+    remove_tree(alice.tree)
     until(lambda: str(alice.tree) not in (alice.home / "live.json").read_text())
     assert second.told("status")["branch"] == "alice+second"
     again = clone_of(second, "again")

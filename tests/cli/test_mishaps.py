@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,12 +16,12 @@ import pytest
 
 from tests.cli.conftest import Member
 from tests.cli.test_two_members import join, remote_for, until
-from tests.daemon.support import git, tree_by_git, write_files
+from tests.daemon.support import copy_tree, git, remove_tree, tree_by_git, write_files
 
 
 def test_a_removed_repository_is_let_go_and_not_made_anew(alice: Member, tmp_path: Path) -> None:
     alice.bough("up")
-    shutil.rmtree(alice.tree)
+    remove_tree(alice.tree)
     until(lambda: str(alice.tree) not in (alice.home / "live.json").read_text())
     assert not alice.tree.exists()
 
@@ -142,12 +141,11 @@ def test_forgetting_is_refused_while_what_was_before_a_hop_lies_in_the_store(mem
 def test_a_repository_that_was_put_back_or_made_anew_goes_on(alice: Member, tmp_path: Path) -> None:
     alice.bough("up")
     alice.bough("save")
-    # The daemon is at work meanwhile: its scratch files come and go.
-    shutil.copytree(alice.tree, tmp_path / "backup", symlinks=True, ignore=shutil.ignore_patterns("tmp*", "markers"))
+    copy_tree(alice.tree, tmp_path / "backup")
     write_files(alice.tree, {"a.txt": b"after the backup\n"})
     alice.bough("save")
     alice.tree.rename(tmp_path / "gone")
-    shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+    remove_tree(tmp_path / "gone")
     (tmp_path / "backup").rename(alice.tree)
     alice.bough("up")
     write_files(alice.tree, {"a.txt": b"after it was put back\n"})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import time
 from pathlib import Path
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"", **environment: str) -> str:
     """Run stock git in a folder and return its output; fail the test when git fails."""
-    import os
-
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments],
         input=stdin,
@@ -39,10 +40,24 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
         path.write_bytes(data)
 
 
+def remove_tree(tree: Path, seconds: float = 20.0) -> None:
+    """Remove a tree as `rm -rf` would, again and again while a daemon is at work in it."""
+    deadline = time.monotonic() + seconds
+    while tree.exists():
+        assert time.monotonic() < deadline, f"{tree} does not go away"
+        shutil.rmtree(tree, ignore_errors=True)
+
+
+def copy_tree(tree: Path, copy: Path) -> None:
+    """Copy a tree as a backup would while a daemon is at work in it: without what vanishes meanwhile."""
+    try:
+        shutil.copytree(tree, copy, symlinks=True)
+    except shutil.Error as failed:
+        assert not [path for path, _, _ in failed.args[0] if os.path.lexists(path)], failed
+
+
 def tree_by_git(folder: Path, scratch: Path) -> str:
     """Return what `git add -A && git write-tree` gives with a scratch index and a scratch object folder."""
-    import shutil
-
     index, objects = scratch / "index", scratch / "objects"
     objects.mkdir(exist_ok=True)
     if (folder / ".git" / "index").exists():
