@@ -8,12 +8,13 @@ long as the tree keeps what it brought.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from itertools import islice
 
-from bough_daemon.lines import keeps_nothing, lines_at, merged_cleanly, text_at
+from bough_daemon.containment import Contained, brought_by, contained, contains_change
+from bough_daemon.landed import landed_snapshots
+from bough_daemon.lines import keeps_nothing, lines_at
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
@@ -23,14 +24,6 @@ MOST_CHAINS = 8  # of these, how many are compared
 
 Rewritten = Callable[[str], bool]
 """Tell whether HEAD left a commit by rewriting it (amend, rebase) and not by going elsewhere."""
-
-
-class Contained(Enum):
-    """Whether a tree has what a commit brought: all of it; all but lines changed in two ways; or not all."""
-
-    WHOLE = 1
-    DISPUTED = 2
-    PARTLY = 3
 
 
 @dataclass(frozen=True)
@@ -98,7 +91,8 @@ def without_given_up(
         if not found:
             break
         gone |= found
-        before = _before_claims(store.objects, before, found)
+        landed = landed_snapshots(store, *found, f"^{base}") if not newer else set()
+        before = _before_claims(store, before, found, landed)
     if also is not None:
         more = _given_up(store, also, step, newer)
         claims += claims_of(store, also, base) if not more else []
@@ -119,51 +113,6 @@ def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
 def settled_before(objects: Objects, tip: Snapshot) -> Snapshot | None:
     """Return the newest snapshot of a timeline that was not taken in the middle of an operation of Git's."""
     return next((snapshot for snapshot in timeline(objects, tip.oid) if not snapshot.operation), None)
-
-
-def contained(store: Store, tree: str, base: str, commit: str) -> Contained:
-    """Return whether `tree`, made on the commit `base`, has what `commit` brought since the two parted.
-
-    It does where merging the commit into it once more changes nothing.
-    """
-    changes = _brought_by(store, base, commit)
-    if changes is None:
-        return Contained.PARTLY
-    verdict = Contained.WHOLE
-    for path, before, after in changes:
-        found = _contains_change(store, before, after, store.objects.entry(tree, path))
-        if found is Contained.PARTLY:
-            return found
-        if found is Contained.DISPUTED:
-            verdict = found
-    return verdict
-
-
-def _brought_by(store: Store, base: str, commit: str) -> Iterable[tuple[str, Entry | None, Entry | None]] | None:
-    """Return the (path, entry before, entry after) of what a commit brought beyond another.
-
-    None where they share no history, or where the commit is not here.
-    """
-    objects = store.objects
-    fork = store.merge_base(base, commit) if objects.exists(commit) else None
-    return objects.difference(objects.commit(fork).tree, objects.commit(commit).tree) if fork is not None else None
-
-
-def _contains_change(store: Store, before: Entry | None, after: Entry | None, now: Entry | None) -> Contained:
-    if now == after:
-        return Contained.WHOLE
-    if now == before:
-        return Contained.PARTLY
-    if before is None or after is None or now is None:
-        return Contained.DISPUTED
-    sides = [text_at(store.objects, entry) for entry in (before, now, after)]
-    if any(side is None for side in sides):
-        return Contained.DISPUTED
-    base, ours, theirs = (side for side in sides if side is not None)
-    merged = merged_cleanly(base, ours, theirs)
-    if merged is None:
-        return Contained.DISPUTED
-    return Contained.WHOLE if merged == ours else Contained.PARTLY
 
 
 def _goes_on(store: Store, old: Snapshot, tree: str, base: str, rewritten: Rewritten | None) -> bool:
@@ -245,20 +194,20 @@ def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Do
     merge of something that does not contain the claim.
     """
     objects = store.objects
-    for path, before, after in _brought_by(store, base, claim) or ():
+    for path, before, after in brought_by(store, base, claim) or ():
         doubt = doubtful.get(path)
         if doubt is None:
             continue
         if merged:
-            had = _contains_change(store, before, after, doubt.was) is not Contained.PARTLY
-            if had and _contains_change(store, before, after, doubt.now) is Contained.PARTLY:
+            had = contains_change(store, before, after, doubt.was) is not Contained.PARTLY
+            if had and contains_change(store, before, after, doubt.now) is Contained.PARTLY:
                 return True
         if not doubt.reverted:
             had = not keeps_nothing(objects, before, after, doubt.was)
             if had and keeps_nothing(objects, before, after, doubt.now):
                 return True
             continue
-        found = _contains_change(store, before, after, doubt.now)
+        found = contains_change(store, before, after, doubt.now)
         if found is Contained.PARTLY:
             return True
         if found is Contained.DISPUTED and not doubt.committed:
@@ -268,11 +217,20 @@ def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Do
     return False
 
 
-def _before_claims(objects: Objects, snapshot: Snapshot, claims: Collection[str]) -> Snapshot | None:
-    """Return the newest snapshot of a chain that claims none of `claims`; None where it begins with one."""
+def _before_claims(
+    store: Store, snapshot: Snapshot, claims: Collection[str], landed: Collection[str]
+) -> Snapshot | None:
+    """Return the newest snapshot of a chain that claims none of `claims`; None where it begins with one.
+
+    `landed`: snapshots that those commits were made of; one that goes on from such a snapshot has its content, too.
+    """
+
+    def has(at: Snapshot) -> bool:
+        return not at.claims.isdisjoint(claims) or any(store.is_ancestor(oid, at.shared) for oid in landed)
+
     at: Snapshot | None = snapshot
-    while at is not None and not at.claims.isdisjoint(claims):
+    while at is not None and has(at):
         first = at.parents[0] if at.parents else None
-        reachable = first is not None and first not in claims and objects.exists(first)
-        at = read_snapshot(objects, first) if first is not None and reachable else None
+        reachable = first is not None and first not in claims and store.objects.exists(first)
+        at = read_snapshot(store.objects, first) if first is not None and reachable else None
     return at

@@ -6,7 +6,7 @@ base of a later merge is what both sides share, and nothing that landed comes ba
 
 from __future__ import annotations
 
-from bough_daemon.ancestry import Contained, contained
+from bough_daemon.containment import Contained, contained
 from bough_daemon.git import Git
 from bough_daemon.store import Store
 from bough_daemon.timeline import COMMIT
@@ -40,6 +40,11 @@ def learn_from(store: Store, *commits: str) -> None:
                 known.add(landed)
             else:
                 refused.add(landed)
+
+
+def landed_snapshots(store: Store, *commits: str) -> set[str]:
+    """Return the snapshots that were landed by the commits among `commits`, given as `git log` takes them."""
+    return {snapshot for _, snapshot in _named(store, commits)}
 
 
 def _named(store: Store, commits: tuple[str, ...]) -> list[tuple[str, str]]:

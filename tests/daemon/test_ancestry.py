@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bough_daemon.ancestry import Contained, contained
+from bough_daemon.containment import Contained, contained
+from bough_daemon.landed import TRAILER
 from bough_daemon.merging import merge
 from bough_daemon.timeline import Snapshot, timeline
 
@@ -180,6 +181,19 @@ def test_giving_one_merge_up_keeps_the_others(here: Desk) -> None:
     claimed = [here.store.is_ancestor(tip, after.oid) for tip in (kept, gone, last)]
     assert claimed == [True, False, True]
     assert after.tree == here.snapshot().tree
+
+
+def test_what_landed_and_was_given_up_is_no_longer_claimed_by_way_of_what_landed(here: Desk) -> None:
+    write_files(here.root, {"a.txt": b"one\nmine\ntwo\nthree\nfour\nthird\n"})
+    mine = here.snapshot()
+    landed = commit(here, {}, f"mine\n\n{TRAILER}: {mine.shared}")
+    here.snapshot()
+    git(here.root, "reset", "-q", "--soft", "HEAD~1")
+    assert here.store.is_ancestor(landed, here.snapshot().oid)
+    git(here.root, "stash", "-q")
+    after = here.snapshot()
+    assert [here.store.is_ancestor(oid, after.oid) for oid in (landed, mine.oid)] == [False, False]
+    assert here.store.is_ancestor(mine.base, after.oid)
 
 
 def test_edits_of_merged_lines_keep_the_claim(here: Desk) -> None:
