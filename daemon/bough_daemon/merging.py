@@ -137,7 +137,7 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: He
             began = _commit(git, base, [])
             ours, theirs = _commit(git, mine, [began]), _commit(git, hers, [began])
         # Git calls the sides in its messages, and in names that it makes up, as they are called here.
-        named = f"create refs/ours {ours}\ncreate refs/theirs {theirs}\n"
+        named = f"update refs/ours {ours}\nupdate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
         try:
             told = ["-z", "--messages", "ours", "theirs"]

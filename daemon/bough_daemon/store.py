@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import TypeVar
@@ -21,6 +21,7 @@ from pygit2.enums import Option
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git import Git, quoted
+from bough_daemon.leftovers import clear_abandoned, clear_leftovers
 from bough_daemon.objects import Objects
 
 LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
@@ -33,6 +34,7 @@ LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of 
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_ANSWERS = 4096  # that are remembered of which commit contains which
@@ -70,6 +72,8 @@ class Store:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         self._lock = self._take(home)
         try:
+            for left in clear_leftovers(self.folder, self.path):
+                log.warning("%s was left by a daemon that was killed; it is removed", left)
             self._make()
             self.git = Git(self.path)
             self.objects = Objects(os.path.join(self.path, "objects"))
@@ -98,18 +102,23 @@ class Store:
         return descriptor
 
     def _make(self) -> None:
-        if not os.path.exists(os.path.join(self.path, "HEAD")):
+        """Make the store where there is none; of one that lacks something (a copy, a restored backup) only that."""
+        if not os.path.lexists(self.path):
             new = tempfile.mkdtemp(prefix="new-", dir=self.folder)
-            for folder in ("objects/info", "objects/pack", "refs/heads"):
-                os.makedirs(os.path.join(new, folder), mode=0o700)
-            with open(os.path.join(new, "HEAD"), "w") as head:
-                head.write("ref: refs/heads/none\n")
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._complete(new)
             os.rename(new, self.path)
+        self._complete(self.path)
         write_whole(os.path.join(self.path, "config"), CONFIG.encode())
         # Written anew each time: the repository may have been moved.
         alternate = os.path.join(self.common_dir, "objects")
         write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
+
+    @staticmethod
+    def _complete(path: str) -> None:
+        for folder in ("objects/info", "objects/pack", "refs/heads"):
+            os.makedirs(os.path.join(path, folder), mode=0o700, exist_ok=True)
+        if not os.path.exists(os.path.join(path, "HEAD")):
+            write_whole(os.path.join(path, "HEAD"), b"ref: refs/heads/none\n")
 
     def check_there(self) -> None:
         """Raise StoreGone while somebody has moved or removed the store; it is never made anew under a live branch."""
@@ -248,6 +257,8 @@ class Store:
         if len(loose) < LOOSE_LIMIT:
             return False
         self._pack([], loose)
+        for left in clear_abandoned(self.folder, self.path):
+            log.warning("%s was never written to its end; it is removed", left)
         packed = pygit2.Odb()
         packed.add_backend(pygit2.OdbBackendPack(self.objects.folder), 1)
         for oid in loose:

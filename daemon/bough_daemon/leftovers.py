@@ -1,0 +1,66 @@
+"""What a killed daemon leaves behind in its store.
+
+A store has one owner, who holds its lock. So what is half made in it when it is opened is no longer being made by
+anyone: locks of references, objects and packs that were being written, scratch folders. Left where it is, a lock would
+refuse its reference for good.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+
+LOCK = re.compile(r".+\.lock")  # of a reference, of packed references, of the configuration: Git's and libgit2's
+WRITTEN = re.compile(r"\.?tmp[-_].+|pack_git2_.+|.+\.lock|\.new-.+")  # objects and packs, and what lists them
+SIDES = re.compile(r"ours|theirs")  # of a merge, for as long as Git makes it
+OWN = re.compile(r"(\.new|new|quarantine)-.+")  # files that replace others, stores and objects that are tried out
+ABANDONED_SECONDS = 3600  # no object is written for as long as this: an older one was given up, though the owner lives
+
+
+def clear_leftovers(folder: str, store: str) -> list[str]:
+    """Remove what is half made in a store that has just got its owner; return the paths, relative to `folder`.
+
+    `folder`: Bough's folder, which `store`, the bare repository, is in.
+    """
+    refs, objects = os.path.join(store, "refs"), os.path.join(store, "objects")
+    found = [*_named(folder, OWN), *_named(store, LOCK), *_named(store, OWN), *_named(refs, SIDES)]
+    found += [*_below(refs, LOCK), *_below(objects, WRITTEN)]
+    return [_removed(entry, folder) for entry in found]
+
+
+def clear_abandoned(folder: str, store: str) -> list[str]:
+    """Remove the objects whose writing failed long ago in a store that is in use; return the paths, relative."""
+    before = time.time() - ABANDONED_SECONDS
+    found = list(_below(os.path.join(store, "objects"), WRITTEN))
+    return [_removed(entry, folder) for entry in found if entry.stat(follow_symlinks=False).st_mtime < before]
+
+
+def _named(folder: str, pattern: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
+    return (entry for entry in _entries(folder) if pattern.fullmatch(entry.name))
+
+
+def _below(folder: str, pattern: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
+    pending = [folder]
+    while pending:
+        for entry in _entries(pending.pop()):
+            if pattern.fullmatch(entry.name):
+                yield entry
+            elif entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if entry.name != "owner.lock"]
+    except FileNotFoundError:
+        return []
+
+
+def _removed(entry: os.DirEntry[str], folder: str) -> str:
+    remove: Callable[[str], object] = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
+    remove(entry.path)
+    return os.path.relpath(entry.path, folder)
