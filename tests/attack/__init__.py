@@ -1,0 +1,1 @@
+"""What a hostile member of the team tries, over the real protocol."""
