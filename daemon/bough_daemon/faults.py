@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import re
 import shlex
 
 from bough_daemon.errors import (
@@ -47,7 +48,7 @@ def _of_the_system(failure: OSError) -> BoughError | None:
         return GitTooOld("git is not on the PATH; Bough needs git 2.39 or newer")
     if number not in KNOWN:
         return None
-    name = os.fsdecode(path) if isinstance(path, str | bytes) else ""
+    name = os.fsdecode(path) if isinstance(path, str | bytes) else _path_in(str(failure))
     if number in FULL | LIMITS and said.startswith("inotify"):
         return watch_limit(said)
     if number in FULL:
@@ -67,6 +68,12 @@ def _of_the_system(failure: OSError) -> BoughError | None:
 def _number_in(words: str) -> int | None:
     """Return the error number that a sentence of libgit2's ends with in words."""
     return next((number for number in KNOWN if os.strerror(number) in words), None)
+
+
+def _path_in(words: str) -> str:
+    """Return the path that a sentence of libgit2's names; empty for none."""
+    found = re.search(r"'(/[^']+)'", words)
+    return found[1] if found is not None else ""
 
 
 def watch_limit(words: str) -> LimitReached:

@@ -101,6 +101,29 @@ def test_a_store_of_another_user_is_named_with_its_owner_by_every_command(alice:
 
 
 @AS_ROOT
+def test_folders_of_the_store_that_another_user_owns_are_named_and_a_save_says_so(alice: Member) -> None:
+    assert types_without_rights(alice, "up").code == 0
+    objects = alice.tree / ".git/bough/store.git/objects"
+    for number in range(256):  # as `sudo git gc` or a container leaves them
+        (objects / f"{number:02x}").mkdir(exist_ok=True)
+    subprocess.run(["chown", "12345:12345", *objects.glob("??")], check=True)
+    tip = alice.told("status")["tip"]
+    for rules in (b"*.log\n", b"*.tmp\n"):  # one file, and a look at everything
+        write_files(alice.tree, {"a.txt": rules})
+        typed = types_without_rights(alice, "save")
+        assert typed.code == 1 and "belongs to 12345" in typed.err and "sudo chown" in typed.err, typed
+        write_files(alice.tree, {".gitignore": rules})
+    status = types_without_rights(alice, "status").out
+    assert "not recording" in status and "belongs to 12345" in status, status
+    doctor = types_without_rights(alice, "doctor")
+    assert doctor.code == 1 and "sudo chown" in doctor.out and "bug" not in doctor.out, doctor
+    assert alice.told("status")["tip"] == tip
+    subprocess.run(["chown", "-R", "0:0", str(objects)], check=True)
+    alice.bough("save")
+    assert content(alice, "a.txt") == "*.tmp" and alice.told("status")["failure"] == ""
+
+
+@AS_ROOT
 def test_a_read_only_disk_is_named_and_recording_goes_on_when_it_is_writable_again(
     alice: Member, tmp_path: Path
 ) -> None:

@@ -40,7 +40,7 @@ FAILURES: list[tuple[Exception, type[BoughError], str]] = [
     (of_the_system(errno.EDQUOT), errors.DiskFull, "the disk is full"),
     (OSError(errno.ENOSPC, "inotify watch limit reached"), errors.LimitReached, "inotify watch limit reached"),
     (OSError(errno.EMFILE, "inotify instance limit reached"), errors.LimitReached, "inotify instance limit reached"),
-    (OSError("failed to create temporary file '/x/y': Read-only file system"), errors.ReadOnlyDisk, "'/x/y'"),
+    (OSError("failed to create temporary file '/x/y': Read-only file system"), errors.ReadOnlyDisk, "/x/y is on"),
     (OSError("failed to mkdir: Permission denied"), errors.NotPermitted, "failed to mkdir: Permission denied"),
     (FileNotFoundError(errno.ENOENT, "No such file or directory", "git"), errors.GitTooOld, "git is not on the PATH"),
     (MemoryError(), errors.LimitReached, "out of memory"),
