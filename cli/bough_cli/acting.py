@@ -34,7 +34,9 @@ class Terminal:
 
     def ask(self, question: str) -> bool:
         """Ask on a terminal; elsewhere nobody is there to say no."""
-        return typer.confirm(question, err=True) if sys.stdin.isatty() and sys.stderr.isatty() else True
+        return (
+            typer.confirm(output.harmless(question), err=True) if sys.stdin.isatty() and sys.stderr.isatty() else True
+        )
 
     def run(
         self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import typer
 from bough_daemon.report import SHORT, printable
 
+KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles that Bough gives its own text, and its layout
+
 
 def data(text: str = "") -> None:
     """Print a line of data."""
-    typer.echo(text.encode(errors="surrogateescape").decode(errors="replace"))
+    typer.echo(harmless(text))
 
 
 def talk(text: str) -> None:
     """Print a line for the person, not for a pipe."""
-    typer.echo(text.encode(errors="surrogateescape").decode(errors="replace"), err=True)
+    typer.echo(harmless(text), err=True)
+
+
+def harmless(text: str) -> str:
+    """Return text that does nothing to a terminal but show: whatever a teammate or a file name put into it.
+
+    Every line that Bough prints comes through here, so no place that makes one can forget it.
+    """
+    parts = KEPT.split(text)
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(parts))
 
 
 def as_json(record: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from collections.abc import Iterable
 
 from bough_daemon.client import Client
 from bough_daemon.errors import BoughError
@@ -28,7 +29,7 @@ def show(daemon: Client, path: str) -> None:
     recent: deque[Event] = deque(maxlen=REMEMBERED)
     with Live(screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_drawn(daemon.status(path), recent), refresh=True)
+            live.update(drawn(daemon.status(path), recent), refresh=True)
             try:
                 event = happened.get(timeout=REFRESH)
             except queue.Empty:
@@ -46,26 +47,38 @@ def _listen(daemon: Client, path: str, happened: queue.SimpleQueue[Event | Bough
         happened.put(failure)
 
 
-def _drawn(status: Status, recent: deque[Event]) -> Group:
+def drawn(status: Status, recent: Iterable[Event]) -> Group:
+    """Return the screen for what stands and what happened lately, newest first."""
     team = Table(expand=True, box=None, header_style="bold")
     for column in ("", "who", "at", "changed", "on"):
         team.add_column(column, no_wrap=column != "on")
     mine = f"in {status.hopped_to}'s branch" if status.hopped_to else status.head or "detached"
     team.add_row(
-        "●", Text(f"{status.branch} (you, {mine})", "bold"), *_where(status.tip, status.changed_at, status.files)
+        "●", _plain(f"{status.branch} (you, {mine})", "bold"), *_where(status.tip, status.changed_at, status.files)
     )
     for one in status.teammates:
         dot = Text("●", "green") if one.connected else Text("○", "dim")
-        team.add_row(dot, Text(one.branch, "bold"), *_where(one.tip, one.changed_at, one.files))
+        team.add_row(dot, _plain(one.branch, "bold"), *_where(one.tip, one.changed_at, one.files))
     events = Table.grid(padding=(0, 2))
     for event in recent:
-        events.add_row(Text(ago(event.at), "dim"), Text(event.member, "bold"), event.event, output.short(event.tip))
-    notes = [Text(status.state, "yellow")] if status.state != "live" else []
-    notes += [Text(f"withheld: {printable(one.path)} ({one.reason})", "dim") for one in status.withheld[:5]]
+        told = _plain(event.member, "bold"), _plain(event.event), _plain(output.short(event.tip))
+        events.add_row(_plain(ago(event.at), "dim"), *told)
+    notes = [_plain(status.state, "yellow")] if status.state != "live" else []
+    notes += [_plain(f"withheld: {one.path} ({one.reason})", "dim") for one in status.withheld[:5]]
     return Group(
-        Panel(Group(team, *notes), title=status.repository), Panel(events, title="lately", subtitle="Ctrl-C leaves")
+        Panel(Group(team, *notes), title=_plain(status.repository)),
+        Panel(events, title="lately", subtitle="Ctrl-C leaves"),
     )
 
 
-def _where(tip: str, at: float, files: list[str]) -> tuple[str, str, str]:
-    return output.short(tip), ago(at) if tip else "", output.few(files, 6) or "no changes"
+def _where(tip: str, at: float, files: list[str]) -> tuple[Text, Text, Text]:
+    return (
+        _plain(output.short(tip)),
+        _plain(ago(at) if tip else ""),
+        _plain(output.few(files, 6) or "no changes"),
+    )
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Return text as it is: what looks like markup or an escape is only shown."""
+    return Text(printable(text), style)

@@ -8,16 +8,31 @@ import logging
 import logging.handlers
 import os
 import sys
+from typing import Any
 
 from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
 from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
 from bough_daemon.launch import READY, REFUSED, TAKEN
+from bough_daemon.report import printable
 from bough_daemon.service import serve
 from bough_daemon.wire import packed
 
 log = logging.getLogger("bough_daemon")
+
+
+class OneLine(logging.Formatter):
+    """A message is one line, whatever a teammate or a file name put into it; a traceback's lines are only shown."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:
+        """Return the lines of a traceback."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 async def _live(home: Home, ready_fd: int | None) -> None:
@@ -57,9 +72,8 @@ def main() -> int:
     except BoughError as refused:
         _tell(chosen.ready_fd, REFUSED + packed(refused))
         return 1
-    logging.basicConfig(
-        level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     log.info("the daemon of %s starts", home.root)
     try:
         asyncio.run(_live(home, chosen.ready_fd))

@@ -7,7 +7,6 @@ so that the engine can hold one file's changes against another's.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +15,11 @@ from bough_daemon.errors import BadUsage
 from bough_daemon.git import Git
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.picture import is_file
+from bough_daemon.repository_settings import NAME as SETTINGS
+from bough_daemon.repository_settings import check_size, table_in
 
 FILE_LIMIT_BYTES = 2_000_000  # a longer file is given to the engine only where both sides changed it
 TOTAL_LIMIT_BYTES = 64_000_000  # beyond this only what both sides changed is given
-SETTINGS = ".bough.toml"
 
 Three = tuple[Entry | None, Entry | None, Entry | None]
 
@@ -118,10 +118,7 @@ def _settings(objects: Objects, tree: str) -> Mapping[str, Any]:
     entry = objects.entry(tree, SETTINGS)
     if entry is None:
         return {}
-    try:
-        table = tomllib.loads(objects.blob(entry.oid).decode()).get("merge", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-        raise BadUsage(f"{SETTINGS} cannot be read: {failure}") from failure
-    if not isinstance(table, dict):
-        raise BadUsage(f"{SETTINGS}: [merge] is not a table")
-    return table
+    if not is_file(entry):
+        raise BadUsage(f"{SETTINGS} is not a plain file")
+    check_size(objects.size(entry.oid))
+    return table_in(objects.blob(entry.oid), "merge")

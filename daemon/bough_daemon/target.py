@@ -6,7 +6,6 @@ import json
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from bough_daemon.errors import BadUsage, GitFailed, NotPossibleNow, PushRefused
 from bough_daemon.heads import BRANCHES, commit_of, short
 from bough_daemon.hooks import refusal
 from bough_daemon.live import Live
+from bough_daemon.repository_settings import NAME as SETTINGS
+from bough_daemon.repository_settings import table_on_disk
 from bough_daemon.store import Store
 from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Worktree
 
-SETTINGS = ".bough.toml"
 DEFAULT_BRANCH, DEFAULT_REMOTE = "main", "origin"
 NAME_IT = 'Name the shared branch in .bough.toml: `[land]`, `branch = "…"`.'
 PROTECTED = re.compile(
@@ -288,13 +288,7 @@ def newest(store: Store, commits: Sequence[str]) -> list[str]:
 
 
 def _settings(worktree: Worktree) -> dict[str, str]:
-    try:
-        with open(os.path.join(worktree.root, SETTINGS), "rb") as source:
-            land = tomllib.load(source).get("land", {})
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as failure:
-        raise BadUsage(f"{SETTINGS} cannot be read: {failure}") from failure
-    if not isinstance(land, dict) or not all(isinstance(land.get(key, ""), str) for key in ("branch", "remote")):
+    land = table_on_disk(worktree.root, "land")
+    if not all(isinstance(land.get(key, ""), str) for key in ("branch", "remote")):
         raise BadUsage(f"{SETTINGS}: [land] takes `branch` and `remote`, both text")
     return {key: land[key] for key in ("branch", "remote") if key in land}

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from bough_daemon.errors import BadUsage
-from bough_daemon.sides import SETTINGS, Decided, Sides, both_changed
+from bough_daemon.repository_settings import NAME as SETTINGS
+from bough_daemon.sides import Decided, Sides, both_changed
 
 TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached long before
 FILE_TIME = 0.1  # seconds that each further file of a merge may add

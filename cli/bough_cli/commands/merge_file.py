@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from bough_daemon.errors import BadUsage
+from bough_daemon.repository_settings import table_on_disk
 from bough_merge import MergeResult, Settings, SettingsError
 from bough_merge import merge_file as merge
 
@@ -52,11 +52,8 @@ def read(path: Path) -> bytes:
 def settings_in(folder: Path) -> Settings:
     """Return the `[merge]` settings of the `.bough.toml` in a folder; the defaults where there is none."""
     try:
-        table = tomllib.loads((folder / ".bough.toml").read_text(encoding="utf-8")).get("merge", {})
-        return Settings.parsed(table)
-    except FileNotFoundError:
-        return Settings()
-    except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Settings.parsed(table_on_disk(str(folder), "merge"))
+    except SettingsError as error:
         raise BadUsage(".bough.toml cannot be used") from error
 
 

@@ -1,0 +1,55 @@
+"""What a repository itself says to Bough: its `.bough.toml`, which any teammate may have written."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from typing import Any
+
+from bough_daemon.errors import BadUsage
+
+NAME = ".bough.toml"
+LIMIT_BYTES = 64_000  # some hundred times as much as anybody has to say
+
+
+def table_on_disk(folder: str, table: str) -> dict[str, Any]:
+    """Return a table of the file in a folder; empty where it has none.
+
+    Raise BadUsage where the file cannot be read: what is no plain file (a link, a pipe, a device) is never opened.
+    """
+    path = os.path.join(folder, NAME)
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise BadUsage(f"{NAME} is not a plain file")
+        with open(path, "rb", opener=_unfollowed) as source:
+            data = source.read(LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as failure:
+        raise BadUsage(f"{NAME} cannot be read: {failure.strerror}") from failure
+    check_size(len(data))
+    return table_in(data, table)
+
+
+def check_size(size: int) -> None:
+    """Raise BadUsage for a file of more bytes than anybody has to say."""
+    if size > LIMIT_BYTES:
+        raise BadUsage(f"{NAME} is larger than {LIMIT_BYTES // 1000} kB")
+
+
+def _unfollowed(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def table_in(data: bytes, name: str) -> dict[str, Any]:
+    """Return a table of the file's content; empty where it has none. Raise BadUsage where the content says nothing."""
+    try:
+        found = tomllib.loads(data.decode()).get(name, {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise BadUsage(f"{NAME} cannot be read: {failure}") from failure
+    except RecursionError:
+        raise BadUsage(f"{NAME} cannot be read: it is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise BadUsage(f"{NAME}: [{name}] is not a table")
+    return found
