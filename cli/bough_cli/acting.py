@@ -10,7 +10,7 @@ from json import loads
 
 import typer
 from bough_daemon.at_work import PATIENCE
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import DaemonFailed, NotPossibleNow
 from bough_daemon.git import unbound
 from bough_daemon.report import Act, shown
 from bough_daemon.worktree import live_root
@@ -20,6 +20,11 @@ from bough_cli.connection import connect, here
 from bough_cli.failure import CONFLICTS
 
 INSIDE = "BOUGH_INSIDE"  # set for what a command runs: its name, and the top folder that it works on
+
+# What the daemon may ask a terminal to run: nothing else, even if something else than the daemon should answer.
+ASKED_OF_GIT = frozenset(
+    ["branch", "commit-tree", "config", "fetch", "hook", "ls-remote", "push", "rev-parse", "var", "write-tree"]
+)
 
 
 class Terminal:
@@ -41,7 +46,9 @@ class Terminal:
     def run(
         self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes
     ) -> tuple[int, bytes, str]:
-        """Run a program for the user; its errors are kept for the message that may follow."""
+        """Run git for the user; its errors are kept for the message that may follow."""
+        if arguments[0] != "git" or arguments[1] not in ASKED_OF_GIT:
+            raise DaemonFailed(f"the daemon asked for `{shown(arguments)}`, which no command needs")
         with subprocess.Popen(
             arguments,
             cwd=directory,

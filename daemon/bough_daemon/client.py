@@ -42,13 +42,15 @@ class Hands(Protocol):
 class Client:
     """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning.
 
-    `environment`: what the commands of a terminal take along, for the working trees that they are about. `say`: tells
-    the user what a call waits for, where it takes longer than a second.
+    Making one raises HomeUnusable where another user may have put the socket there. `environment`: what the commands of
+    a terminal take along, for the working trees that they are about. `say`: tells the user what a call waits for, where
+    it takes longer than a second.
     """
 
     def __init__(
         self, home: Home, environment: Mapping[str, str] = NOTHING, say: Callable[[str], None] | None = None
     ) -> None:
+        home.check_socket_folder()
         self._say = say
         self._environment = {name: value.encode(*FS) for name, value in environment.items()}
         self._channel = grpc.insecure_channel(f"unix:{home.socket}", options=OPTIONS)

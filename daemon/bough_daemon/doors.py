@@ -87,6 +87,7 @@ class DaemonWay:
 
     async def _listen(self) -> None:
         """Take up what the daemon says of its doors, until it ends."""
+        self._home.check_socket_folder()
         async with grpc.aio.insecure_channel(f"unix:{self._home.socket}", options=OPTIONS) as channel:
             self._stub = control_pb2_grpc.ControlServiceStub(channel)
             with or_gone():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from bough_daemon.errors import HomeUnusable
@@ -55,7 +56,7 @@ class Home:
             with open(self.path(".gitignore"), "w", opener=_private) as ignores:
                 ignores.write("*\n")
 
-    @contextmanager
+    @contextlib.contextmanager
     def used(self) -> Iterator[None]:
         """Raise HomeUnusable for a failure of the system in the block."""
         try:
@@ -74,6 +75,26 @@ class Home:
             return inside
         short = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return os.path.join(self.runtime, f"bough-{os.getuid()}-{short}", "control.sock")
+
+    def make_socket_folder(self) -> None:
+        """Make the folder of the control socket, for this user alone; raise HomeUnusable where another has it."""
+        with self.used(), contextlib.suppress(FileExistsError):
+            os.mkdir(os.path.dirname(self.socket), 0o700)
+        self.check_socket_folder()
+
+    def check_socket_folder(self) -> None:
+        """Raise HomeUnusable where the folder of the control socket is not this user's alone.
+
+        The short runtime folder may be where anyone can write: who made it first would speak for the daemon.
+        """
+        folder = os.path.dirname(self.socket)
+        try:
+            found = os.lstat(folder)
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            hint = f"Remove {folder}, or set XDG_RUNTIME_DIR or BOUGH_HOME to a shorter folder of your own."
+            raise HomeUnusable(f"{folder} is not yours alone", home=self.root, hint=hint)
 
     @property
     def lock(self) -> str:

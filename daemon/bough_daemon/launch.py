@@ -22,7 +22,11 @@ READY, TAKEN, REFUSED = b"ready", b"taken", b"refused "
 
 
 def is_running(home: Home) -> bool:
-    """Return whether a daemon answers on the control socket; raise NotPermitted where it is another user's."""
+    """Return whether a daemon answers on the control socket; raise NotPermitted where it is another user's.
+
+    Raise HomeUnusable where another user may have put it there.
+    """
+    home.check_socket_folder()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(home.socket)

@@ -234,7 +234,7 @@ async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncItera
 async def serve(daemon: Daemon) -> grpc.aio.Server:
     """Open the control socket, for this user alone, and serve the daemon there."""
     path = daemon.home.socket
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    daemon.home.make_socket_folder()
     with suppress(FileNotFoundError):
         os.unlink(path)  # the home is locked, so whoever left it there is gone
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])

@@ -1,5 +1,5 @@
 """The fixtures of those who are attacked."""
 
-from tests.cli.conftest import members
+from tests.cli.conftest import alice, members
 
-__all__ = ["members"]
+__all__ = ["alice", "members"]

@@ -1,4 +1,4 @@
-"""What a teammate wrote is text: it does nothing to a terminal, a log or a screen, and no link of theirs is followed."""
+"""What a teammate wrote is text: it does nothing to a terminal, a log or a screen, and no link is followed."""
 
 from __future__ import annotations
 
