@@ -154,20 +154,19 @@ class Branch:
             PREVIOUS: tip.oid if tip is not None and not continues else "",
             BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
         }
-        beginning = self._chain.beginning([one.shared for one in earlier], [base, *ancestry.brought])
-        if visible != tree or beginning or any(one.shared != one.oid for one in earlier):
+        parents = [*(one.oid for one in earlier), *beyond]
+        outside, begins_with = self._chain.parents([one.shared for one in earlier], base, ancestry.brought, beyond)
+        if visible != tree or outside != parents:
             seen = objects.commit(before.shared).tree if before is not None else None
             outward = said | {PREVIOUS: tip.shared if tip is not None and not continues else ""}
             message = _message(self._title(seen, visible, base, event), outward)
-            parents = beginning or [*(one.shared for one in earlier), *beyond]
-            trailers[SHARED_AS] = objects.write_commit(visible, parents, self.author, when, message)
+            trailers[SHARED_AS] = objects.write_commit(visible, outside, self.author, when, message)
         title = self._title(tip.tree if tip is not None else None, tree, base, event)
-        parents = [*(one.oid for one in earlier), *beyond]
         oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))
         self.withheld, self._shares_less = withheld, False
         snapshot = read_snapshot(objects, oid)
         assert snapshot is not None
-        self._chain.note(snapshot.shared, is_beginning=bool(beginning))
+        self._chain.note(snapshot.shared, begins_with)
         return snapshot
 
     def _withheld(self, base: str, tree: str) -> dict[str, str]:

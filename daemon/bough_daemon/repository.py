@@ -239,6 +239,7 @@ class Repository:
             raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
         if wanted and patience > 0:
             await self.sync.publish(session.branch.name, tip.shared, tip.base)
+            self.sync.offer_again(session.branch.name, wanted)
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._until_answered(tip.shared, wanted)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -244,6 +244,13 @@ class TeamSync:
             for key, declined in by_key.items()
             if key == live or key.kind is Kind.LANDED
         }
+
+    def offer_again(self, branch: str, peers: Iterable[str]) -> None:
+        """Offer my branch's newest state again to those of `peers` who did not take it: they may by now."""
+        key = Key(self.member, Kind.LIVE, branch.encode())
+        for peer in peers:
+            if self._exchange.refusals.get(peer, {}).pop(key, None) is not None:
+                self._conversations.do(self._exchange.offer_again(peer, key))
 
     def held_by(self, peer: str, branch: str) -> str | None:
         """Return the newest tip of my branch that a teammate has said to hold."""

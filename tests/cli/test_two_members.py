@@ -117,6 +117,26 @@ def test_a_refusal_is_told_at_once_and_shown_until_it_is_over(pair: Pair) -> Non
     assert teammate(alice, "bob")["refused"] == teammate(bob, "alice")["not_taken"] == ""
 
 
+def test_who_merged_what_a_third_refuses_is_heard_by_the_third(pair: Pair, members: Callable[[str], Member]) -> None:
+    alice, bob = pair
+    carol = members("carol")
+    join(alice, carol)
+    commit_what_fsck_refuses(alice)
+    assert alice.types("save", "--wait", "bob").code == 1
+    bob.git("fetch", "-q", str(alice.tree), "main:refs/remotes/alice/main")
+    alice.bough("save", "--wait", "bob")  # it is offered again, and bob has the object that he refused by now
+    alice.git("rm", "-q", "-r", "--cached", "src")
+    alice.git("commit", "-qm", "without it")
+    (alice.tree / "a.txt").write_bytes(b"alice\n")
+    alice.bough("save", "--wait", "bob")
+    bob.bough("merge", "alice", "--yes")
+    (bob.tree / "his.txt").write_bytes(b"bob\n")
+    bob.types("save", "--wait", "carol")
+    until(lambda: teammate(bob, "carol")["refused"] == "")
+    until(lambda: "his.txt" in teammate(carol, "bob")["files"])
+    assert carol.bough("git", "show", "bob:a.txt") == "alice"
+
+
 def test_what_no_git_takes_is_withheld_and_everything_else_goes_on(pair: Pair) -> None:
     alice, bob = pair
     hostile = b'[submodule "x"]\n\tpath = x\n\turl = --upload-pack=touch\n'

@@ -131,3 +131,28 @@ def test_what_a_teammates_trailers_say_is_not_believed_as_it_stands(grove: Grove
     assert read.brought == ("1" * 40,)
     other = grove.store.objects.write_commit(read.tree, [], "M <m@e>", 1, "t\n\nBough-Base: --all\n")
     assert read_snapshot(grove.store.objects, other) is None
+
+
+def test_what_was_merged_is_not_claimed_to_the_team_once_a_beginning_with_it_was_refused(grove: Grove) -> None:
+    is_ancestor = grove.store.is_ancestor
+    theirs = grove.bob.save(grove.tree(a="1", t="theirs"), grove.base)
+    held = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
+    merged = grove.alice.record(grove.tree(a="1", m="mine", t="theirs"), grove.base, "merge bob", contains=[theirs.oid])
+    assert grove.alice.refused(merged.shared, held.shared)
+    again = grove.alice.save(merged.tree, grove.base)
+    assert is_ancestor(theirs.oid, again.shared) and is_ancestor(held.shared, again.shared)
+    assert not is_ancestor(merged.shared, again.shared)
+    assert grove.alice.refused(again.shared, held.shared)
+    sound = grove.alice.save(merged.tree, grove.base)
+    assert not is_ancestor(theirs.oid, sound.shared) and is_ancestor(held.shared, sound.shared)
+    assert is_ancestor(theirs.oid, sound.oid), "for oneself it is still merged"
+    newer = grove.alice.save(grove.tree(a="2", m="mine", t="theirs"), grove.base)
+    assert is_ancestor(sound.shared, newer.shared) and not is_ancestor(theirs.oid, newer.shared)
+
+
+def test_a_beginning_from_the_base_alone_is_the_last(grove: Grove) -> None:
+    first = grove.alice.save(grove.tree(a="1", m="mine"), grove.base)
+    assert grove.alice.refused(first.shared, None)
+    begun = grove.alice.save(first.tree, grove.base)
+    assert not grove.store.is_ancestor(first.shared, begun.shared)
+    assert not grove.alice.refused(begun.shared, None)
