@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import typer
-from bough_daemon.report import SHORT, printable
+from bough_daemon.report import SHORT, Withheld, printable
 
 KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles that Bough gives its own text, and its layout
 
@@ -74,6 +74,18 @@ def dim(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
+    """Return a line for each withheld path; those beyond `most` of one reason share one."""
+    by_reason: dict[str, list[str]] = {}
+    for one in paths:
+        by_reason.setdefault(one.reason, []).append(one.path)
+    lines = []
+    for reason, found in by_reason.items():
+        shown = [few(found, most)] if len(found) > most else [printable(path) for path in found]
+        lines += [f"withheld: {shortened(path)} ({printable(reason)})" for path in shown]
+    return lines
 
 
 def few(words: list[str], most: int = 3) -> str:

@@ -64,7 +64,7 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
         told = _plain(event.member, "bold"), _plain(event.event), _plain(output.short(event.tip))
         events.add_row(_plain(ago(event.at), "dim"), *told)
     notes = [_plain(status.state, "yellow")] if status.state != "live" else []
-    notes += [_plain(f"withheld: {one.path} ({one.reason})", "dim") for one in status.withheld[:5]]
+    notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
     return Group(
         Panel(Group(team, *notes), title=_plain(status.repository)),
         Panel(events, title="lately", subtitle="Ctrl-C leaves"),

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.fsck import Fsck
-from bough_daemon.settling import NEW, UNCOVERED, WRITTEN
 from bough_daemon.shared_chain import SharedChain
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
@@ -31,8 +30,8 @@ from bough_daemon.withheld import shared_tree, withheld_paths
 class Branch:
     """The live branch of one worktree. On the store's thread only.
 
-    `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: paths that the team must not get
-    yet, with the reason.
+    `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: files that the team must not get
+    yet, and `flooded`: files and folders that are too much at once, with the reason.
     """
 
     def __init__(self, store: Store, name: str, author: str) -> None:
@@ -44,6 +43,8 @@ class Branch:
         self._chain = SharedChain(store)
         self._begins_again = False
         self.unshared: Mapping[str, str] = {}
+        self.flooded: Mapping[str, str] = {}
+        self._waiting: frozenset[str] = frozenset()
         self._shares_less = False
         tip = store.ref(LIVE + name)
         self.tip = read_snapshot(store.objects, tip) if tip else None
@@ -171,7 +172,10 @@ class Branch:
 
     def _withheld(self, base: str, tree: str) -> dict[str, str]:
         objects, base_tree = self.store.objects, self.store.objects.commit(base).tree
-        withheld = withheld_paths(objects, base_tree, tree, self.unshared)
+        flooded = {path: why for path, why in self.flooded.items() if objects.entry(tree, path) is not None}
+        rest = shared_tree(objects, base_tree, tree, flooded)
+        withheld = flooded | withheld_paths(objects, base_tree, rest, self.unshared)
+        self._waiting = frozenset(flooded | {path: why for path, why in withheld.items() if path in self.unshared})
         return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
 
     def _visible(self, base: str, tree: str, withheld: Mapping[str, str]) -> str:
@@ -180,8 +184,7 @@ class Branch:
 
     def _may_share_more(self) -> bool:
         """Return whether a path that was not shared with the tip may be shared by now."""
-        waited = {path for path, reason in self.withheld.items() if reason in (NEW, WRITTEN, UNCOVERED)}
-        return self._shares_less or not waited <= self.unshared.keys()
+        return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
 
     def _title(self, old: str | None, tree: str, base: str, event: str) -> str:
         if event != "save":

@@ -210,7 +210,7 @@ class Repository:
             hopped_to=hop.name if hop is not None else "",
             withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
             teammates=[self._teammate_status(one) for one in teammates],
-            files=[path for path in self._files(tip.base, tip.tree) if path not in session.branch.withheld],
+            files=self._files(tip.base, objects.commit(tip.shared).tree),
             failure=type(trouble).__name__ if trouble is not None else "",
             facts=trouble.facts if trouble is not None else {},
         )

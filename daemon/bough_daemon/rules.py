@@ -212,6 +212,16 @@ class IndexReader:
         found = {os.fsdecode(path): Entry(int(mode, 8), oid.decode()) for mode, oid, path in listed}
         return {path: found[path] for path in found.keys() & set(paths)}
 
+    @property
+    def version(self) -> tuple[int, ...] | None:
+        """What another index, written since, has not."""
+        return self._seen
+
+    def tracked_at(self, paths: Collection[str]) -> frozenset[str]:
+        """Return every path that the index has at or below some paths; below all where one of them is empty."""
+        found = self._of(self.git(), ["ls-files", "-z"], () if "" in paths else paths).split(b"\0")
+        return frozenset(os.fsdecode(path) for path in found if path)
+
     def clean(self, paths: Collection[str]) -> set[str]:
         """Return those of `paths`, all of them in the index, whose files are as it last saw them, by their status."""
         if not paths:

@@ -266,7 +266,7 @@ class Session:
                 raise
 
     def _due(self) -> float:
-        return min(self._watch.due(), self.unsettled.due)
+        return min(self._watch.due(), self._settled_tree.due)
 
     async def _snapshot_or_note(self) -> None:
         """Take a snapshot; a failure that was noted, and will be tried again, ends nothing."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from bough_daemon.branches import Branch
 from bough_daemon.changes import Changes
+from bough_daemon.flood import Flood
 from bough_daemon.objects import Objects
 from bough_daemon.private_names import why_private
 from bough_daemon.settling import Look, Unsettled
@@ -24,7 +25,13 @@ class SettledTree:
         self._unsettled = unsettled
         self._branch = branch
         self._objects: Objects = branch.store.objects
+        self._flood = Flood(self._objects, snapshots.index)
         self._rules_at: float | None = None
+
+    @property
+    def due(self) -> float:
+        """The moment (monotonic) at which there may be more to share; infinite where nothing waits. From any thread."""
+        return min(self._unsettled.due, self._flood.due)
 
     def take(self, base: str, changes: Changes, watch: FolderWatch, until: float | None) -> str:
         """Return the tree after some changes, and tell the branch what of it the team must not get yet.
@@ -37,7 +44,13 @@ class SettledTree:
         tree = self._after(changes, look) or self._all(base, replace(look, touched=None))
         self._unsettled.end()
         self._branch.unshared = self._unsettled.unshared()
+        self._branch.flooded = self._flooded(base, tree, look)
         return tree
+
+    def _flooded(self, base: str, tree: str, look: Look) -> dict[str, str]:
+        tip, base_tree = self._branch.tip, self._objects.commit(base).tree
+        shared = self._objects.commit(tip.shared).tree if tip is not None else base_tree
+        return self._flood.held(base_tree, shared, tree, look.now, waits=tip is not None and look.until is None)
 
     def _after(self, changes: Changes, look: Look) -> str | None:
         tip = self._branch.tip

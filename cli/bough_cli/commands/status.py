@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.report import Status, TeammateStatus, ago, printable
+from bough_daemon.report import Status, TeammateStatus, ago
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -36,8 +36,8 @@ def _show(told: Status) -> None:
         output.data(
             f"  {output.count(len(told.files), 'file')} changed since the last commit: {output.few(told.files)}"
         )
-    for path in told.withheld:
-        output.data(f"  withheld: {output.shortened(printable(path.path))} ({printable(path.reason)})")
+    for line in output.withheld(told.withheld):
+        output.data(f"  {line}")
     for landed in told.landed:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
     output.data()
