@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -61,7 +60,8 @@ def application(typed: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_nothing)
-    wanted = {typed} if typed in COMMANDS or typed in GROUPS else {*COMMANDS, *GROUPS}
+    alone = typed in COMMANDS or typed in GROUPS or typed == "--version"
+    wanted = {typed} if alone else {*COMMANDS, *GROUPS}
     for name in COMMANDS:
         if name not in wanted:
             continue
@@ -77,6 +77,8 @@ def application(typed: str = "") -> typer.Typer:
 
 def _say_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # as much to import as a short command takes in all
+
         typer.echo(f"bough {version('bough')}")
         raise typer.Exit
 

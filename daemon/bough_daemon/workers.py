@@ -146,7 +146,7 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 def main() -> None:
     """Answer jobs until the input ends."""
-    import bough_merge  # noqa: F401  # loaded while the daemon is still gathering the job
+    from bough_merge import merge_tree  # noqa: F401  # loaded while the daemon is still gathering the job
 
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     while True:

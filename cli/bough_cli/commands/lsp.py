@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_completion.lsp import Door, language_server
-from bough_daemon.doors import DaemonWay
 
 from bough_cli.connection import home
 
@@ -17,6 +15,9 @@ def lsp(
     ] = 0,
 ) -> None:
     """Serve completions to an editor, as a language server."""
+    from bough_completion.lsp import Door, language_server  # the protocol's types take half a second to import
+    from bough_daemon.doors import DaemonWay
+
     server = language_server(Door(DaemonWay(home())))
     if tcp:
         server.start_tcp("127.0.0.1", tcp)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from bough_daemon.errors import BoughError
 from bough_daemon.report import printable
-from bough_merge import merge_file as merge
 
 from bough_cli.failure import show
 
@@ -31,6 +30,8 @@ def merge_driver(
     ] = CONFLICTS_LEFT,
 ) -> None:
     """Merge one file for Git."""
+    from bough_merge import merge_file as merge  # help needs no engine
+
     try:
         contents = [read(side) for side in (base, ours, theirs)]
         settings = settings_in(Path.cwd())

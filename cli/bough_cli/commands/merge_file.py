@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from bough_daemon.errors import BadUsage
 from bough_daemon.repository_settings import table_on_disk
-from bough_merge import MergeResult, Settings, SettingsError
-from bough_merge import merge_file as merge
 
 from bough_cli.failure import CONFLICTS
+
+if TYPE_CHECKING:
+    from bough_merge import MergeResult, Settings
 
 
 def merge_file(
@@ -25,6 +26,8 @@ def merge_file(
     as_json: Annotated[bool, typer.Option("--json", help="Print how it was merged as one JSON object.")] = False,
 ) -> None:
     """Merge three versions of a file by what its language means."""
+    from bough_merge import merge_file as merge  # help needs no engine
+
     contents = [read(side) for side in (base, ours, theirs)]
     name = path or ours.name
     labels = (str(ours), str(base), str(theirs))
@@ -51,6 +54,8 @@ def read(path: Path) -> bytes:
 
 def settings_in(folder: Path) -> Settings:
     """Return the `[merge]` settings of the `.bough.toml` in a folder; the defaults where there is none."""
+    from bough_merge import Settings, SettingsError
+
     try:
         return Settings.parsed(table_on_disk(str(folder), "merge"))
     except SettingsError as error:

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from bough_completion.model import bench as benchmark
-from bough_completion.model.engine import ModelEngine
 from bough_completion.model.errors import ModelError, UnknownTemplate, UnsupportedPrecision
 from bough_completion.model.registry import KNOWN
-from bough_completion.model.runtime import Settings
 from bough_completion.model.shelf import Item, Shelf, Terms
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.settings import change
@@ -117,6 +114,10 @@ def bench(
     json: Json = False,
 ) -> None:
     """Check a model, then time its answers to keystrokes on this machine."""
+    from bough_completion.model import bench as benchmark  # and with it numpy
+    from bough_completion.model.engine import ModelEngine
+    from bough_completion.model.runtime import Settings
+
     load = benchmark.Load(context, tokens)
     with our_errors():
         engine = ModelEngine(chosen(name).folder, Settings(threads=threads, window_tokens=context + 512), output.talk)
