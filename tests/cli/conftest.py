@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_daemon.home import Home
+from bough_daemon.launch import is_running, wait_until_ended
 
 from tests.daemon.support import git, make_repository
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for a condition, or fail."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -75,6 +78,13 @@ class Member:
         """Return the process id of this member's daemon."""
         return int((self.home / "daemon.lock").read_text())
 
+    def ends(self) -> None:
+        """End this member's daemon, where there is one, without the cost of a command."""
+        home = Home.from_environment(os.environ | {"BOUGH_HOME": str(self.home)} | self.variables)
+        if is_running(home):
+            os.kill(self.daemon_pid(), signal.SIGTERM)
+            wait_until_ended(home)
+
 
 @pytest.fixture
 def members(tmp_path: Path) -> Iterator[Callable[[str], Member]]:
@@ -94,7 +104,7 @@ def members(tmp_path: Path) -> Iterator[Callable[[str], Member]]:
 
     yield make
     for member in made:
-        member.types("down", "--all", where=tmp_path)
+        member.ends()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.cli.conftest import Member
-from tests.cli.test_two_members import join, until
+from tests.cli.conftest import Member, until
+from tests.cli.test_two_members import join
 from tests.daemon.support import git, remove_tree, write_files
 
 Members = Callable[[str], Member]
@@ -44,15 +44,15 @@ def test_a_second_clone_is_a_member_of_its_own(members: Members) -> None:
     assert said.code == 0 and "You are alice+second-clone" in said.out and str(alice.tree) in said.err, said
     first, other, his = save(alice, "first"), save(second, "second"), save(bob, "his")
     wanted = {"alice": first, "alice+second-clone": other}
-    until(lambda: {name: one["tip"] for name, one in branches(bob).items()} == wanted, 60)
-    until(lambda: branches(alice).keys() == {"alice+second-clone", "bob"}, 60)
-    until(lambda: branches(second).get("bob", {}).get("tip") == his, 60)
+    until(lambda: {name: one["tip"] for name, one in branches(bob).items()} == wanted)
+    until(lambda: branches(alice).keys() == {"alice+second-clone", "bob"})
+    until(lambda: branches(second).get("bob", {}).get("tip") == his)
 
     alice.bough("down", "--all")
     first, other = save(alice, "first again"), save(second, "second again")
     wanted = {"alice": first, "alice+second-clone": other}
-    until(lambda: {name: one["tip"] for name, one in branches(bob).items()} == wanted, 60)
-    until(lambda: branches(second).get("alice", {}).get("tip") == first, 60)
+    until(lambda: {name: one["tip"] for name, one in branches(bob).items()} == wanted)
+    until(lambda: branches(second).get("alice", {}).get("tip") == first)
     second.bough("hop", "alice")
     assert (second.tree / "mine.txt").read_bytes() == b"first again"
     second.bough("back")
@@ -76,7 +76,7 @@ def test_a_third_clone_and_a_worktree_of_the_second_get_names_of_their_own(membe
     told = [one.told("status") for one in (alice, linked, second, third, inside)]
     assert [one["branch"] for one in told] == ["alice", "alice+two", "alice+two-2", "alice+third", "alice+two-2+wt"]
     tips = {one.told("status")["branch"]: save(one, str(number)) for number, one in enumerate((second, inside, third))}
-    until(lambda: {name: one["tip"] for name, one in branches(alice).items()} == tips, 60)
+    until(lambda: {name: one["tip"] for name, one in branches(alice).items()} == tips)
 
 
 def test_what_is_refused_leaves_all_as_it_was(members: Members) -> None:
@@ -109,7 +109,7 @@ def test_a_clone_in_the_place_of_a_removed_one_goes_on_as_that_member(members: M
     join(bob, again)
     assert again.told("status")["branch"] == "alice"
     tip = save(again, "again")
-    until(lambda: branches(bob)["alice"]["tip"] == tip, 60)
+    until(lambda: branches(bob)["alice"]["tip"] == tip)
 
 
 def test_a_copy_of_a_clone_that_is_a_member_of_its_own_is_on_its_own(members: Members) -> None:
@@ -123,4 +123,4 @@ def test_a_copy_of_a_clone_that_is_a_member_of_its_own_is_on_its_own(members: Me
     copy.bough("down", "--forget", "--yes")
     assert second.told("status")["branch"] == "alice+second"
     tip = save(second, "still there")
-    until(lambda: branches(alice).get("alice+second", {}).get("tip") == tip, 60)
+    until(lambda: branches(alice).get("alice+second", {}).get("tip") == tip)

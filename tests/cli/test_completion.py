@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import stat
-import time
 from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Member
+from tests.cli.conftest import Member, until
 
 LINES = b"window.open_with(title)\n" * 40
 REST = "en_with(title)"
@@ -45,14 +44,6 @@ def infill(port: int, token: str, **headers: str) -> tuple[int, Any]:
     """Ask as llama.vim does."""
     content = {"input_prefix": "", "prompt": "window.op", "input_suffix": "\n"}
     return send(port, token, "/infill", content, **headers)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.fixture

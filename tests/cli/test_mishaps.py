@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Member
-from tests.cli.test_two_members import join, remote_for, until
+from tests.cli.conftest import Member, until
+from tests.cli.test_two_members import join, remote_for
 from tests.daemon.support import copy_tree, git, remove_tree, tree_by_git, write_files
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Member
-from tests.cli.test_two_members import until
+from tests.cli.conftest import Member, until
 from tests.daemon.support import write_files
 
 
@@ -55,7 +54,7 @@ def landing(alice: Member, tmp_path: Path) -> Iterator[tuple[Member, subprocess.
     hook.write_text(f"#!/bin/sh\nuntil [ -e '{tmp_path}/go' ]; do sleep 0.05; done\n")
     hook.chmod(0o755)
     with typing(alice, "land", "-m", "x") as (child, said):
-        until(lambda: b"running `git" in said.read_bytes(), 60)
+        until(lambda: b"running `git" in said.read_bytes())
         yield alice, child, tmp_path / "go"
 
 
@@ -64,7 +63,7 @@ def test_a_command_that_waits_says_for_whom_and_can_be_given_up(
 ) -> None:
     alice, child, go = landing
     with typing(alice, "undo") as (waiter, said):
-        until(lambda: said.read_bytes().endswith(b"\n"), 60)
+        until(lambda: said.read_bytes().endswith(b"\n"))
         told = re.fullmatch(
             r"waiting for `bough land`, started \d+ s ago in another terminal, and is running `git .*`; "
             rf"Ctrl-C there or `kill {child.pid}` ends it; press Ctrl-C here to stop waiting\n",
@@ -84,7 +83,7 @@ def test_a_command_that_waits_has_its_turn_when_the_other_is_killed(
 ) -> None:
     alice, child, go = landing
     with typing(alice, "restore", "a.txt") as (waiter, said):
-        until(lambda: b"waiting for `bough land`" in said.read_bytes(), 60)
+        until(lambda: b"waiting for `bough land`" in said.read_bytes())
         child.terminate()
         go.touch()
         assert waiter.wait(60) == 0
@@ -96,7 +95,7 @@ def test_a_daemon_that_does_not_answer_is_told_of(alice: Member) -> None:
     os.kill(alice.daemon_pid(), signal.SIGSTOP)
     try:
         with typing(alice, "status") as (waiter, said):
-            until(lambda: said.read_bytes().endswith(b"\n"), 60)
+            until(lambda: said.read_bytes().endswith(b"\n"))
             assert said.read_text() == "still waiting for the daemon; press Ctrl-C here to stop waiting\n"
             os.kill(alice.daemon_pid(), signal.SIGCONT)
             assert waiter.wait(60) == 0

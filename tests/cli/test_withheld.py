@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cli.conftest import Member
-from tests.cli.test_two_members import join, teammate, until
+from tests.cli.conftest import Member, until
+from tests.cli.test_two_members import join, teammate
 from tests.daemon.support import git, make_repository, write_files
 
 

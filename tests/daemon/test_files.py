@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,6 @@ from hypothesis import strategies as st
 
 from tests.daemon.moves_support import FILES, Desk, desk, files_of, git, tree_on_disk
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def scratch(here: Desk) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +21,6 @@ from hypothesis import strategies as st
 
 from tests.daemon.moves_support import FILES, Desk, check_whole, desk, everything, git, merge_both, tree_on_disk
 from tests.daemon.support import make_repository, write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def enter(here: Desk, name: str = "alice") -> None:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bough_daemon import index
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.objects import FILE, Entry
 
-from tests.daemon.moves_support import Desk, desk, git
+from tests.daemon.moves_support import Desk, git
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def test_the_lock_keeps_git_out_and_lets_go(here: Desk) -> None:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from bough_daemon.errors import LandConflict, NotPossibleNow, UnknownMember, WouldBringBack
 from bough_daemon.landing import land
 from bough_daemon.merging import merge
 from bough_daemon.undo import undo
 
-from tests.daemon.crew import Mate, found_crew
+from tests.daemon.crew import Mate
 from tests.daemon.moves_support import check_whole, everything, git, merge_both
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def crew(tmp_path: Path) -> Iterator[dict[str, Mate]]:
-    made = found_crew(tmp_path, ("alice", "bob"))
-    yield made
-    for mate in made.values():
-        mate.close()
 
 
 def push(mate: Mate, files: dict[str, bytes], message: str = "more") -> str:

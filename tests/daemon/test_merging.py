@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from bough_daemon.branches import Branch
 from bough_daemon.errors import BoughError, NotPossibleNow, UnknownMember
@@ -12,14 +9,8 @@ from bough_daemon.merging import Merged, merge
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.undo import undo
 
-from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both, tree_on_disk
+from tests.daemon.moves_support import Desk, check_whole, everything, files_of, git, merge_both, tree_on_disk
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def bring(here: Desk, name: str = "alice", preview: bool = False) -> Merged:

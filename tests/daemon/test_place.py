@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from bough_daemon import index, place
 from bough_daemon.live import Live
 from bough_daemon.picture import Picture
 from bough_daemon.worktree import Head
 
-from tests.daemon.moves_support import Desk, desk, git
+from tests.daemon.moves_support import Desk, git
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def recorded(live: Live, snapshot_of: Desk, toward: str | None = None) -> place.Place:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from bough_daemon.errors import WouldRemove
 from bough_daemon.landing import land
@@ -13,23 +10,9 @@ from bough_daemon.objects import FILE, Entry
 from bough_daemon.store import LIVE, SHARED
 from bough_daemon.timeline import read_snapshot
 
-from tests.daemon.crew import Mate, found_crew
-from tests.daemon.moves_support import Desk, desk, everything, git, merge_both
+from tests.daemon.crew import Mate
+from tests.daemon.moves_support import Desk, everything, git, merge_both
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def crew(tmp_path: Path) -> Iterator[dict[str, Mate]]:
-    made = found_crew(tmp_path, ("alice", "bob"))
-    yield made
-    for mate in made.values():
-        mate.close()
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def bring(here: Desk, *, preview: bool = False, yes: bool = False) -> Merged:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bough_daemon.errors import HostilePath, NotPossibleNow, UnknownMember, UnknownPath, UnknownSnapshot
@@ -17,7 +15,6 @@ from tests.daemon.moves_support import (
     FILES,
     Desk,
     check_whole,
-    desk,
     everything,
     files_of,
     git,
@@ -25,12 +22,6 @@ from tests.daemon.moves_support import (
     tree_on_disk,
 )
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def bring_back(here: Desk, *paths: str, since: str | None = None, name: str | None = None) -> Restored:

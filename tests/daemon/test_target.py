@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,8 @@ from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.landing import Landed, land
 from bough_daemon.target import Target
 
-from tests.daemon.moves_support import Desk, desk, git, merge_both
+from tests.daemon.moves_support import Desk, git, merge_both
 from tests.daemon.support import write_files
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    """A desk on a branch `main`, without a remote."""
-    with desk(folder) as opened:
-        yield opened
 
 
 def add_remote(here: Desk, branches: dict[str, str], head: str = "", name: str = "origin") -> Path:
