@@ -25,7 +25,7 @@ def test_the_help_of_every_command_is_as_written_down() -> None:
     told = "\n".join(pages)
     if os.environ.get("BOUGH_WRITE_GOLDEN"):
         GOLDEN.write_text(told)
-    assert told == GOLDEN.read_text()
+    assert told == GOLDEN.read_text(), f"by Typer {version('typer')}; pyproject.toml says which one it is to be"
 
 
 def answer(typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
