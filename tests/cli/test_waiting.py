@@ -17,15 +17,13 @@ from tests.cli.conftest import Member, until
 from tests.daemon.support import write_files
 
 
-def hear_interrupts() -> None:
-    """Let Ctrl-C reach a command also where the tests run in the background of a shell, which has it ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def typing(member: Member, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """Type a command that takes a while; yield it, and the file that holds what it says on stderr."""
     said = member.home / f"said-{'-'.join(words)}"
+    # A command inherits a signal that is ignored, as the background of a shell has it, but no handler. (With
+    # `preexec_fn` the child would be forked, and gRPC's own handlers of a fork would run in it, and say so on stderr.)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with said.open("wb") as err:
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "bough_cli", *words],
@@ -34,8 +32,8 @@ def typing(member: Member, *words: str) -> Iterator[tuple[subprocess.Popen[bytes
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=err,
-            preexec_fn=hear_interrupts,
         )
+    signal.signal(signal.SIGINT, before)
     try:
         yield child, said
     finally:
