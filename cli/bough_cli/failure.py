@@ -68,6 +68,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
         NOT_NOW,
         "`bough merge main` in the branch that still has them takes them out; `--yes` brings them back.",
     ),
+    errors.WouldRun: (NOT_NOW, "Look at it first; then `--yes` runs the hooks, and `--no-verify` lands without them."),
     errors.CheckedOutElsewhere: (NOT_NOW, "Land from that worktree, or switch it to another branch first."),
     errors.HomeUnusable: (NOT_NOW, "Set BOUGH_HOME to a folder that you can write."),
     errors.BadSetting: (USAGE, "Mend the file; `bough config list` says what there is."),

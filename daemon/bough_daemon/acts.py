@@ -16,7 +16,7 @@ from bough_daemon.hop import Moved
 from bough_daemon.landing import Landed
 from bough_daemon.live import Live
 from bough_daemon.objects import Objects
-from bough_daemon.report import SHORT, Act, Done, ago, printable
+from bough_daemon.report import SHORT, Act, Done, ago, first_few, printable
 from bough_daemon.sides import Both
 from bough_daemon.switch import switch
 from bough_daemon.terminal import Terminal
@@ -115,7 +115,7 @@ async def _merge(act: Act, hands: Hands) -> Done:
     if merged.result == "same":
         head = f"Already up to date with {merged.source}"
     elif merged.conflicts:
-        head = f"{'Would conflict' if preview else 'Conflicts'} in {merging.first_few(merged.conflicts)}"
+        head = f"{'Would conflict' if preview else 'Conflicts'} in {first_few(merged.conflicts)}"
         head += "" if preview else ": resolve the markers and `git add` the files, or run `bough undo`"
     else:
         parts = [f"{_count(merged.files)} changed on both sides, no conflicts"] if merged.files else []
@@ -123,7 +123,7 @@ async def _merge(act: Act, hands: Hands) -> Done:
         head = f"{'Would merge' if preview else 'Merged'} {merged.source}: {'; '.join(parts) or 'no file differs'}"
     notes = [f"  note: {printable(merged.note)}"] if merged.note else []
     if merged.untouched:
-        notes.append(f"  removes what {merged.source} never touched, in {merging.first_few(merged.untouched)}")
+        notes.append(f"  removes what {merged.source} never touched, in {first_few(merged.untouched)}")
     report = {
         "result": "conflict" if merged.conflicts else "clean",
         "tree": merged.tree,
@@ -214,7 +214,7 @@ async def _preview_landing(hands: Hands) -> Done:
     notes = dict.fromkeys(plan.fresh, "  (untracked; published for the first time)")
     lines = [f"  {status} {printable(path)}{notes.get(path, '')}" for status, path in changed]
     if plan.untouched:
-        lines.append(f"  needs --yes: removes what you never touched, in {merging.first_few(plan.untouched)}")
+        lines.append(f"  needs --yes: removes what you never touched, in {first_few(plan.untouched)}")
     if plan.taken_out is not None:
         lines.append(f"  needs --yes: brings back {plan.taken_out}")
     report = {

@@ -180,6 +180,10 @@ class WouldBringBack(BoughError):
     """A merge would bring back commits that a forced push took out of the shared branch; nothing was changed."""
 
 
+class WouldRun(BoughError):
+    """Hooks may run code that others sent, which nobody here has looked at; nothing was changed."""
+
+
 class CheckedOutElsewhere(BoughError):
     """The shared branch is checked out in another worktree."""
 

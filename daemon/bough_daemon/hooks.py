@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bough_daemon.errors import GitFailed, HookRefused
+from bough_daemon.hook_code import LIMIT_BYTES, Script, code_among, is_data
 from bough_daemon.live import Live
+from bough_daemon.objects import EXECUTABLE
+from bough_daemon.picture import is_file
+from bough_daemon.report import SHORT, first_few
 from bough_daemon.terminal import NOTHING, Terminal
 from bough_daemon.worktree import Worktree
 
@@ -42,23 +48,75 @@ async def run_hook(
         raise refusal(name, finished.errors.strip() or finished.output.decode(errors="replace").strip())
 
 
-async def after_checkout(live: Live, terminal: Terminal, old: str, new: str) -> None:
-    """Run the user's post-checkout hook, as `git switch` does: it comes too late to stop anything."""
+async def after_checkout(
+    live: Live, terminal: Terminal, old: str, new: str, *, sent: Collection[str] = (), by: str = "", tree: str = ""
+) -> None:
+    """Run the user's post-checkout hook, as `git switch` does: it comes too late to stop anything.
+
+    `sent`: paths that a teammate, `by`, changed in `tree`, which is here now; a hook that may run one of them does not
+    run by itself.
+    """
+    code = await changed_code(live, terminal, {"post-checkout"}, sent, tree) if sent else []
+    if code:
+        await terminal.say(
+            f"the post-checkout hook did not run: {by} changed {first_few(code)}, which it may run; "
+            f"`git hook run post-checkout -- {old[:SHORT]} {new[:SHORT]} 1` runs it"
+        )
+        return
     try:
         await run_hook(terminal, live.worktree, "post-checkout", [old, new, "1"])
     except HookRefused as failure:
         await terminal.say(f"the post-checkout hook failed: {failure.facts['output'] or 'it said nothing'}")
 
 
-async def changed_hooks(live: Live, terminal: Terminal, old: str, new: str) -> str | None:
-    """Return the folder of the hooks, if it is in the working tree and two trees differ in it, else None."""
+async def changed_code(
+    live: Live, terminal: Terminal, names: Collection[str], changed: Collection[str], tree: str
+) -> list[str]:
+    """Return those of the changed paths that the user's hooks of these names may run, sorted.
+
+    `tree`: what the working tree has. Files beside the hooks that one of them names are followed as well.
+    """
     folder = os.path.realpath(await hooks_folder(terminal, live.worktree))
-    inside = os.path.relpath(folder, live.worktree.root)
-    if inside.startswith(".."):
-        return None
+    inside = os.path.relpath(folder, os.path.realpath(live.worktree.root))
+    in_tree = not inside.startswith("..") and inside.split(os.sep)[0] != ".git"
+    around = os.path.dirname(inside) or inside
+    own = [path for path in changed if in_tree and (path + "/").startswith((f"{inside}/", f"{around}/"))]
+    scripts = await asyncio.to_thread(_scripts_in, folder, names, inside if in_tree else "")
+    scripts += await live.owner.run(_configured_commands, live.worktree)
     objects = live.store.objects
-    differ = await live.owner.run(lambda: objects.entry(old, inside) != objects.entry(new, inside))
-    return inside if differ else None
+
+    def may_run(path: str) -> bool:
+        entry = objects.entry(tree, path)
+        return entry is not None and (entry.mode == EXECUTABLE or not is_data(path))
+
+    def search() -> list[str]:
+        return code_among(list(filter(may_run, changed)), scripts, names, read)
+
+    def read(path: str) -> bytes | None:
+        entry = objects.entry(tree, path)
+        readable = entry is not None and is_file(entry) and objects.size(entry.oid) <= LIMIT_BYTES
+        return objects.blob(entry.oid) if entry is not None and readable else None
+
+    return sorted({*own, *await live.owner.run(search)}) if scripts else sorted(own)
+
+
+def _scripts_in(folder: str, names: Collection[str], inside: str) -> list[Script]:
+    """Return the hooks of these names in a folder, and what else is there that one of them names."""
+    beside: dict[str, bytes] = {}
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                with open(entry.path, "rb") as source:
+                    beside[entry.name] = source.read(LIMIT_BYTES)
+    hooks = [text for name, text in beside.items() if name in names]
+    called = [text for name, text in beside.items() if name not in names and any(os.fsencode(name) in h for h in hooks)]
+    return [Script(text, inside) for text in hooks + called]
+
+
+def _configured_commands(worktree: Worktree) -> list[Script]:
+    """Return the commands of the hooks that newer versions of Git take from settings."""
+    asked = worktree.git.run("config", "-z", "--get-regexp", r"^hook\..*\.command$", allowed=(0, 1))
+    return [Script(entry.partition(b"\n")[2]) for entry in asked.split(b"\0") if entry]
 
 
 def refusal(name: str, said: str) -> HookRefused:

@@ -11,7 +11,7 @@ from bough_daemon.edits import Edits, edits_left
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
-from bough_daemon.hooks import after_checkout, changed_hooks
+from bough_daemon.hooks import after_checkout
 from bough_daemon.journal import Hop
 from bough_daemon.live import Live, Teammate
 from bough_daemon.merging import merge_commits
@@ -82,11 +82,14 @@ async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
         return *await live.owner.run(_enter, live, snapshot, theirs, there, tree), snapshot.tree
 
     moved, old, tree = await steadily(attempt)
-    if await changed_hooks(live, terminal, tree, moved.snapshot.tree) is not None:
-        await terminal.say(f"no post-checkout hook ran: {name}'s branch changes the hooks themselves")
-    else:
-        await after_checkout(live, terminal, old, moved.head.commit)
+    now = moved.snapshot.tree
+    sent = await live.owner.run(_changed_paths, live, tree, now)
+    await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=name, tree=now)
     return moved
+
+
+def _changed_paths(live: Live, old: str, new: str) -> list[str]:
+    return [path for path, _, _ in live.store.objects.difference(old, new)]
 
 
 async def back(live: Live, terminal: Terminal) -> Moved:
@@ -108,12 +111,17 @@ async def off(live: Live, terminal: Terminal, branch: str) -> Moved:
     """Make what I stand on a Git branch of mine; files and index stay, and I am in nobody's branch any more."""
     await _begin(live, terminal)
 
-    async def attempt() -> tuple[Moved, str]:
+    async def attempt() -> tuple[Moved, str, str]:
         snapshot = await live.save()
-        return await live.owner.run(_branch_off, live, snapshot, branch)
+        there = await live.owner.run(hop_now, live)
+        moved, old = await live.owner.run(_branch_off, live, snapshot, branch)
+        mine = await live.owner.run(live.store.objects.commit, there.mine if there is not None else snapshot.oid)
+        return moved, old, mine.tree
 
-    moved, old = await steadily(attempt)
-    await after_checkout(live, terminal, old, moved.head.commit)
+    moved, old, mine = await steadily(attempt)
+    now = moved.snapshot.tree
+    sent = await live.owner.run(_changed_paths, live, mine, now)
+    await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=moved.name, tree=now)
     return moved
 
 

@@ -12,16 +12,24 @@ from dataclasses import dataclass, replace
 from bough_daemon import index
 from bough_daemon.change import TRIES, Change, carry_out, check_ready
 from bough_daemon.commits import NO_HOOKS, Draft, authors_of, commit, run_pre_commit, trailers_for
-from bough_daemon.errors import BadUsage, HookRefused, LandConflict, NotPossibleNow, WouldBringBack, WouldRemove
+from bough_daemon.errors import (
+    BadUsage,
+    HookRefused,
+    LandConflict,
+    NotPossibleNow,
+    WouldBringBack,
+    WouldRemove,
+    WouldRun,
+)
 from bough_daemon.heads import Moves, check_free, commit_of, free_branch, short, words
-from bough_daemon.hooks import Hooks, changed_hooks, commit_environment, hooks_of, name_in_git_dir, run_hook
+from bough_daemon.hooks import Hooks, changed_code, commit_environment, hooks_of, name_in_git_dir, run_hook
 from bough_daemon.live import Live
 from bough_daemon.merge_base import Heads
-from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, first_few, merge_commits
+from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, merge_commits
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.removals import Author, untouched_removals
-from bough_daemon.report import printable
+from bough_daemon.report import first_few, printable
 from bough_daemon.rewritten import TakenOut, no_longer_in, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
@@ -107,6 +115,7 @@ class _Landing:
     mine: Snapshot
     both: Both
     verify: bool = True
+    yes: bool = False
 
 
 async def land(
@@ -123,13 +132,13 @@ async def land(
     """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
 
     `landed`: what teammates landed without a remote; it is built upon. `verify`: run the hooks that may refuse. `yes`:
-    also where that takes away what I never touched (else WouldRemove), or brings back what a forced push took out
-    (else WouldBringBack). `needed`: raise NotPossibleNow where there is nothing to land. Raise LandConflict,
-    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
+    also where that takes away what I never touched (else WouldRemove), brings back what a forced push took out (else
+    WouldBringBack), or where hooks may run what others changed (else WouldRun). `needed`: raise NotPossibleNow where
+    there is nothing to land. Raise LandConflict, HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
     """
     if needed and not message.strip():
         raise BadUsage("a landed commit needs a message")
-    landing = await _begin(live, terminal, both, verify)
+    landing = await _begin(live, terminal, both, verify, yes)
     for race in range(RACES):
         plan = await _plan(landing, landed)
         if plan.nothing:
@@ -155,11 +164,11 @@ async def preview(live: Live, terminal: Terminal, both: Both, *, landed: Sequenc
     return landing.target, await _plan(landing, landed, tracked=False)
 
 
-async def _begin(live: Live, terminal: Terminal, both: Both, verify: bool = True) -> _Landing:
+async def _begin(live: Live, terminal: Terminal, both: Both, verify: bool = True, yes: bool = False) -> _Landing:
     await live.owner.run(check_ready, live)
     target = await Target.of(live, terminal)
     await live.owner.run(check_free, live.worktree, target.ref)
-    return _Landing(live, terminal, target, await live.save(), both, verify)
+    return _Landing(live, terminal, target, await live.save(), both, verify, yes)
 
 
 async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = True) -> Plan:
@@ -266,8 +275,8 @@ def _hooks_in_question(landing: _Landing) -> frozenset[str]:
 
 async def _publish_with_hooks(landing: _Landing, plan: Plan, message: str, hooks: Hooks) -> _Made:
     """Publish a plan; while the user's hooks run, files, index and HEAD are as the commit has them."""
-    if hooks & COMMIT_HOOKS:
-        await _ask_to_run_changed_hooks(landing, plan)
+    if not landing.yes:
+        await _check_hooks(landing, plan, hooks)
     if not await _needs_scene(landing, plan, hooks):
         with tempfile.TemporaryDirectory(prefix="commit-", dir=landing.live.scratch) as folder:
             path = os.path.join(folder, "index")
@@ -358,15 +367,24 @@ def _without(live: Live, planned: str, tree: str, paths: Collection[str]) -> str
     return objects.splice(tree, {path: objects.entry(planned, path) for path in paths})
 
 
-async def _ask_to_run_changed_hooks(landing: _Landing, plan: Plan) -> None:
-    """Ask before hooks run that came with other people's commits: as with `git pull`, they are code that runs here."""
-    folder = await changed_hooks(landing.live, landing.terminal, landing.mine.tree, plan.tree)
-    if folder is None:
-        return
-    name = landing.target.name
-    await landing.terminal.say(f"{name} changes the hooks in {printable(folder)}")
-    if not await landing.terminal.confirm("Run them as they are there?"):
-        raise NotPossibleNow(f"nothing was landed: you did not want to run the hooks of {name}")
+async def _check_hooks(landing: _Landing, plan: Plan, hooks: Hooks) -> None:
+    """Raise WouldRun where hooks may run what came with other people's work, landed or merged: nobody here wrote it."""
+    live = landing.live
+    sent = await live.owner.run(_sent, live, landing.mine, plan.tree)
+    code = await changed_code(live, landing.terminal, hooks, sent, plan.tree)
+    if code:
+        raise WouldRun(f"your hooks may run what others changed: {first_few(code)}", paths="\n".join(code))
+
+
+def _sent(live: Live, mine: Snapshot, planned: str) -> set[str]:
+    """Return the paths that a planned tree has as somebody else made them, beyond what HEAD had."""
+    objects = live.store.objects
+    sent = {path for path, _, _ in objects.difference(mine.tree, planned)}
+    merged = [objects.commit(oid).tree for oid in mine.brought if objects.exists(oid)]
+    for path, _, after in objects.difference(objects.commit(mine.base).tree, mine.tree) if merged else ():
+        if any(objects.entry(tree, path) == after for tree in merged):
+            sent.add(path)
+    return sent
 
 
 async def _tell_put_back(landing: _Landing, back: PutBack) -> None:

@@ -23,14 +23,13 @@ from bough_daemon.merge_source import MergeSource, source_of
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
 from bough_daemon.removals import untouched_removals
-from bough_daemon.report import printable
+from bough_daemon.report import first_few
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
 
 FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
-SHOWN = 5  # paths that a sentence names
 WHO = "bough <bough@localhost> 0 +0000"
 
 
@@ -289,11 +288,6 @@ def _check_asked(source: MergeSource, merged: Merged) -> None:
         )
     if source.taken_out is not None:
         raise WouldBringBack(f"merging {source.name} would bring back {source.taken_out}")
-
-
-def first_few(paths: Sequence[str]) -> str:
-    """Return the first few paths, as a sentence names them."""
-    return ", ".join(map(printable, paths[:SHOWN])) + (f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else "")
 
 
 def _bring(live: Live, mine: Snapshot, name: str, brought: str, merged: Merged) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 LONGEST_SHOWN = 60  # characters of a command line in a sentence
 SHORT = 10  # characters of an id that people see
+NAMED = 5  # paths that a sentence names
 LONGEST_REASON = 300  # characters
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
 
@@ -30,6 +31,12 @@ def shown(arguments: Sequence[str]) -> str:
     """Return a command line as a sentence may have it."""
     text = " ".join(map(shell_word, arguments))
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def first_few(paths: Sequence[str]) -> str:
+    """Return the first few paths, as a sentence names them."""
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(map(printable, paths[:NAMED])) + more
 
 
 def ago(at: float) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.change import journal_of, recover
-from bough_daemon.errors import HookRefused, NotPossibleNow, PushRefused
+from bough_daemon.errors import HookRefused, NotPossibleNow, PushRefused, WouldRun
 from bough_daemon.landing import Landed, land
 from bough_daemon.undo import undo
 
@@ -296,14 +296,11 @@ def test_hooks_that_came_with_other_peoples_commits_run_only_after_asking(here: 
     git(here.root, "config", "core.hooksPath", "hooks")
     push_hook(here, f"touch '{here.root.parent}/ran'\n")
     write_files(here.root, {"d/b.txt": b"mine\n"})
-    here.terminal.answer = False
-    with pytest.raises(NotPossibleNow, match="hooks of main"):
+    with pytest.raises(WouldRun, match=r"others changed: hooks/pre-commit"):
         do_land(here)
     assert not (here.root.parent / "ran").exists()
-    here.terminal.answer = True
-    do_land(here)
+    do_land(here, yes=True)
     assert (here.root.parent / "ran").exists()
-    assert here.terminal.asked == ["Run them as they are there?"] * 2
 
 
 def push_hook(here: Desk, script: str) -> None:

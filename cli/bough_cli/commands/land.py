@@ -24,7 +24,9 @@ def land(
     switch: Annotated[
         bool | None, typer.Option("--switch/--no-switch", help="Go to the shared branch afterwards; asked otherwise.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Also remove what you never touched.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Also remove what you never touched, and run hooks that others changed.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Put your work on the shared branch: merge, commit, publish, in one step."""
