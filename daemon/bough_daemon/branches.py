@@ -150,17 +150,18 @@ class Branch:
         beyond = _beyond(earlier, base, ancestry.brought)
         when = int(time.time())
         said = {BASE: base, EVENT: event, OPERATION: operation}
-        continues = before is not None and tip is not None and before.oid == tip.oid
+        left = tip if before is None or tip is None or before.oid != tip.oid else None
         trailers = said | {
-            PREVIOUS: tip.oid if tip is not None and not continues else "",
+            PREVIOUS: left.oid if left is not None else "",
             BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
         }
         parents = [*(one.oid for one in earlier), *beyond]
         outside, begins_with = self._chain.parents([one.shared for one in earlier], base, ancestry.brought, beyond)
-        if visible != tree or outside != parents:
+        previous = left.shared if left is not None else ""
+        # What is shared names only what is shared, in its trailers as well.
+        if (visible, outside, previous) != (tree, parents, trailers[PREVIOUS]):
             seen = objects.commit(before.shared).tree if before is not None else None
-            outward = said | {PREVIOUS: tip.shared if tip is not None and not continues else ""}
-            message = _message(self._title(seen, visible, base, event), outward)
+            message = _message(self._title(seen, visible, base, event), said | {PREVIOUS: previous})
             trailers[SHARED_AS] = objects.write_commit(visible, outside, self.author, when, message)
         title = self._title(tip.tree if tip is not None else None, tree, base, event)
         oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))

@@ -19,7 +19,7 @@ import grpc
 
 from bough_daemon.dial import call_member
 from bough_daemon.errors import BoughError, GitFailed, HostilePack, PeerRefused
-from bough_daemon.haves import haves_of, known_commits, shallow_of
+from bough_daemon.haves import haves_of, known_commits, shallow_of, shared_among
 from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.keys import Identity
 from bough_daemon.listener import Pipe
@@ -245,8 +245,8 @@ class Conversations:
                 if made is None and job.asked is not None:
                     self._later(partial(self.exchange.offer_again, job.peer, job.state.key))
             case FindHaves():
-                self._haves = await self._look_for_haves()
-                self.do(self.exchange.ask(job, self._haves, shallow_of(self._store)))
+                self._haves, shallow = await self._look_for_haves()
+                self.do(self.exchange.ask(job, self._haves, shallow))
             case TakePack():
                 self.do(self.exchange.pack_taken(job, await self._take(job)))
 
@@ -259,26 +259,32 @@ class Conversations:
 
         self._background.begin("trying again", do_again)
 
-    async def _look_for_haves(self) -> tuple[str, ...]:
+    async def _look_for_haves(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        shared = self.exchange.shared()
         try:
-            return await to_the_end(asyncio.to_thread(haves_of, self._store))
+            haves = await to_the_end(asyncio.to_thread(haves_of, self._store, shared))
+            return haves, await to_the_end(asyncio.to_thread(shallow_of, self._store, shared))
         except GitFailed as failure:
             self._background.note("listing what is here already", failure)
-            return ()
+            return (), ()
 
     async def _make(self, job: MakePack) -> tuple[Spool, str] | None:
-        said = job.asked.haves if job.asked is not None else ()
+        said, shallow = (job.asked.haves, job.asked.shallow) if job.asked is not None else ((), ())
         since = (job.since.tip, job.since.base) if job.since is not None else ()
-        shallow = job.asked.shallow if job.asked is not None else ()
+        tips = list(dict.fromkeys([job.state.tip, job.state.base]))
         try:
             async with self._children:
-                haves = await self._owner.run(known_commits, self._store, [*since, *said])
-                borders = await self._owner.run(known_commits, self._store, shallow)
-                tips = list(dict.fromkeys([job.state.tip, job.state.base]))
-                return await make_pack(self._store, tips, haves, borders)
+                haves = await self._owner.run(known_commits, self._store, since)
+                # What is not shared does not count, though it is here: the pack would tell how it differs from that.
+                shared = [*self.exchange.shared(), *tips]
+                haves += await self._shared_among(said, shared)
+                return await make_pack(self._store, tips, haves, await self._shared_among(shallow, shared))
         except (BoughError, OSError) as failure:
             self._background.note(f"making a pack for {job.peer}", failure)
             return None
+
+    async def _shared_among(self, named: tuple[str, ...], shared: list[str]) -> list[str]:
+        return await to_the_end(asyncio.to_thread(shared_among, self._store, named, shared)) if named else []
 
     async def _take(self, job: TakePack) -> NotTaken | None:
         """Take a pack and return None, or why it was not taken."""
@@ -291,9 +297,8 @@ class Conversations:
             async with self._children:
                 if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
                     raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
-                whole = {oid: None for known in self.exchange.known.values() for oid in (known.tip, known.base)}
-                whole |= dict.fromkeys(await self._owner.run(known_commits, self._store, self._haves))
-                await take_pack(self._store, self._owner, job.spool, commits, list(whole), ref)
+                shared = [*self.exchange.shared(), *self._haves]
+                await take_pack(self._store, self._owner, job.spool, commits, shared, ref)
                 self._taken += 1
                 if self._taken % MANY_PACKS == 0:
                     await self._owner.run(gather, self._store)

@@ -1,66 +1,93 @@
-"""What is here already, said so that a peer need not send it."""
+"""What the team shares: what may be named to a peer, and what a peer may name.
+
+A commit is shared where a signed state that is known here reaches it, by its tip or its base, or where the shared tip
+of a live branch of this repository does, which the next state will name. Nothing else counts, though it is here: not
+the user's branches, tags and stash, not the private chain of a live branch, and not the remote-tracking branches, as a
+remote may be a fork that its owner alone can read. What everyone's remote has is shared as soon as anyone works on it;
+until then it is sent once more, which costs bytes and tells nobody anything.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bough_daemon.git import Git
 from bough_daemon.states import COMMIT
-from bough_daemon.store import COPIED, LANDED, LIVE, SHARED, Store
+from bough_daemon.store import SHARED, Store
 
 MOST_HAVES = 256
+MOST_FOLLOWED = 8  # tips of which older commits are named, too
 LARGEST_COMMIT_BYTES = 1 << 20
 FARTHEST_ANCESTOR = 14  # as a power of two
 
 
-def known_commits(store: Store, oids: Sequence[str]) -> list[str]:
+def known_commits(store: Store, oids: Iterable[str]) -> list[str]:
     """Return those of `oids` that are commits which the store can see. On the store's thread."""
-    named = [oid for oid in oids[:MOST_HAVES] if COMMIT.fullmatch(oid)]
     objects = store.objects
     # The size first: a blob that a peer names may be of any.
     return [
         oid
-        for oid in named
-        if objects.exists(oid) and objects.size(oid) < LARGEST_COMMIT_BYTES and objects.read(oid)[0] == "commit"
+        for oid in oids
+        if COMMIT.fullmatch(oid)
+        and objects.exists(oid)
+        and objects.size(oid) < LARGEST_COMMIT_BYTES
+        and objects.read(oid)[0] == "commit"
     ]
 
 
-def haves_of(store: Store) -> tuple[str, ...]:
-    """Return commits that are whole here, to be named to a peer: fresh ones first, then ever older ones.
+def shared_tips(store: Store) -> list[str]:
+    """Return the shared tips of the live branches of this repository. May be called from any thread."""
+    return store.git.run("for-each-ref", "--format=%(objectname)", SHARED).decode().split()
 
-    What a private branch alone has is not among them. May be called from any thread.
+
+def haves_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
+    """Return shared commits, to be named to a peer: those of `shared`, then ever older ones, the latest first.
+
+    May be called from any thread.
+    """
+    tips = list(dict.fromkeys([*shared_tips(store), *shared]))
+    asked = [f"{tip}~{2**power}" for power in range(FARTHEST_ANCESTOR + 1) for tip in tips[:MOST_FOLLOWED]]
+    lines = _commits(store, [*tips[: MOST_HAVES // 2], *asked])
+    return tuple(dict.fromkeys(lines))[:MOST_HAVES]
+
+
+def _commits(store: Store, names: Sequence[str]) -> list[str]:
+    """Return the commits that names (`OID`, `OID~8`) stand for, without those that are not here."""
+    stdin = "\n".join(names).encode() + b"\n"
+    lines = store.git.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().splitlines()
+    return [oid for oid, _, kind in (line.partition(" ") for line in lines) if kind == "commit"]
+
+
+def shared_among(store: Store, oids: Sequence[str], shared: Sequence[str]) -> list[str]:
+    """Return those of `oids`, which a peer has named, that `shared` commits reach. May be called from any thread."""
+    named = _commits(store, [oid for oid in oids[:MOST_HAVES] if COMMIT.fullmatch(oid)])
+    if not named:
+        return []
+    lines = "\n".join([*named, *(f"^{oid}" for oid in _commits(store, shared))]).encode() + b"\n"
+    beyond = set(store.git.run("rev-list", "--stdin", stdin=lines).decode().split())
+    return [oid for oid in named if oid not in beyond]
+
+
+def shallow_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
+    """Return the commits that `shared` ones reach and whose parents this clone lacks. May be called from any thread."""
+    try:
+        with open(os.path.join(store.path, "shallow")) as border:
+            borders = border.read().split()
+    except FileNotFoundError:
+        return ()
+    return tuple(shared_among(store, borders, [*shared_tips(store), *shared]))
+
+
+def history_of(store: Store) -> tuple[str, ...]:
+    """Return commits by which another clone of this repository can be told. May be called from any thread.
+
+    The commits that the history of HEAD begins with, its borders in a shallow clone, and some on the way to them: what
+    the first snapshot shares anyway.
     """
     user = Git(store.common_dir)
+    roots = user.run("rev-list", "--max-parents=0", "HEAD", allowed=(0, 128)).decode().split()
     # rev-parse prints as many as there are, and stops at the first that is not.
     ancestors = [f"HEAD~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
     found = user.run("rev-parse", "--revs-only", "HEAD", *ancestors, allowed=(0, 128)).decode().split()
-    ours = _commits_by_ref(store.git, LIVE, SHARED, COPIED, LANDED)
-    for name, oid in list(ours.items()):
-        branch = name.removeprefix(LIVE)
-        if branch != name and ours.get(SHARED + branch, oid) != oid:
-            del ours[name]
-    theirs = _commits_by_ref(user, "refs/heads", "refs/remotes", "refs/tags")
-    return tuple(dict.fromkeys([*ours.values(), *found, *theirs.values()]))[:MOST_HAVES]
-
-
-def _commits_by_ref(git: Git, *prefixes: str) -> dict[str, str]:
-    listed = ("--sort=-committerdate", f"--count={MOST_HAVES}", "--format=%(objectname) %(objecttype) %(refname)")
-    lines = os.fsdecode(git.run("for-each-ref", *listed, *prefixes)).splitlines()
-    split = (line.split(" ", 2) for line in lines)
-    return {name: oid for oid, kind, name in split if kind == "commit"}
-
-
-def shallow_of(store: Store) -> tuple[str, ...]:
-    """Return the commits whose parents this clone lacks. May be called from any thread."""
-    try:
-        with open(os.path.join(store.path, "shallow")) as border:
-            return tuple(border.read().split()[:MOST_HAVES])
-    except FileNotFoundError:
-        return ()
-
-
-def roots_of(store: Store) -> tuple[str, ...]:
-    """Return the commits that the history of HEAD begins with; its borders, in a shallow clone. From any thread."""
-    roots = Git(store.common_dir).run("rev-list", "--max-parents=0", "HEAD", allowed=(0, 128)).decode().split()
-    return tuple(roots[:MOST_HAVES])
+    return tuple(dict.fromkeys([*roots[:MOST_HAVES], *found]))

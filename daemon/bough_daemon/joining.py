@@ -10,7 +10,7 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_daemon import peer_wire
 from bough_daemon.dial import present_ticket
 from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
-from bough_daemon.haves import haves_of, known_commits, roots_of
+from bough_daemon.haves import MOST_HAVES, history_of, known_commits
 from bough_daemon.keys import Identity
 from bough_daemon.owner import Owner
 from bough_daemon.roster import Admission, Roster
@@ -18,11 +18,6 @@ from bough_daemon.store import Store
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import Ticket
 from bough_daemon.words import Gossip
-
-
-def history_of(store: Store) -> tuple[str, ...]:
-    """Return commits by which another clone of this repository can be told. May be called from any thread."""
-    return tuple(dict.fromkeys([*roots_of(store), *haves_of(store)]))
 
 
 async def present(ticket: Ticket, name: str, identity: Identity, store: Store, owner: Owner) -> Roster:
@@ -35,7 +30,7 @@ async def present(ticket: Ticket, name: str, identity: Identity, store: Store, o
     request.commits.extend(await asyncio.to_thread(history_of, store))
     answer = await present_ticket(ticket, request)
     if answer.HasField("unrelated"):
-        shared = await owner.run(known_commits, store, answer.unrelated.commits)
+        shared = await owner.run(known_commits, store, answer.unrelated.commits[:MOST_HAVES])
         if not shared:
             raise UnrelatedHistory("this repository and the one of the ticket share no commit")
         request.shared_commit = shared[0]
@@ -50,7 +45,7 @@ async def present(ticket: Ticket, name: str, identity: Identity, store: Store, o
 
 async def unrelated(request: pb.JoinRequest, store: Store, owner: Owner) -> pb.JoinResponse | None:
     """Return the answer to a joiner whose history is not known here, or None where a commit of it is."""
-    named = [*request.commits, *([request.shared_commit] if request.shared_commit else [])]
+    named = [*request.commits[:MOST_HAVES], *([request.shared_commit] if request.shared_commit else [])]
     if await owner.run(known_commits, store, named):
         return None
     return pb.JoinResponse(unrelated=pb.Unrelated(commits=await asyncio.to_thread(history_of, store)))

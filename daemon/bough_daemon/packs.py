@@ -22,14 +22,17 @@ from typing import BinaryIO
 
 from bough_daemon.errors import GitFailed, HostilePack
 from bough_daemon.git import Git
-from bough_daemon.objects import Objects
+from bough_daemon.haves import known_commits, shared_tips
 from bough_daemon.owner import Owner
 from bough_daemon.store import Store
 from bough_daemon.waiting import to_the_end
-from bough_daemon.whole import arrived_objects, is_surely_whole
+from bough_daemon.whole import Arrived, is_surely_whole
 
 CHILD_MEMORY_BYTES = 3 << 30
 MANY_PACKS = 50
+# Commits in which the longer look finds what a pack was made against: that is near the newest, as it was named by them.
+RECENT_COMMITS = 1000
+OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 FINDING = re.compile(r"error: object ([0-9a-f]+): (\w+: .+)$", re.MULTILINE)
 TREE_IN_PACK = 2  # the type of a tree
 SMALL_PACK_BYTES = 4 << 20
@@ -136,7 +139,8 @@ async def make_pack(
     lines = [*(f"--shallow {oid}" for oid in shallow), *tips, "--not", *haves]
     spool = Spool.below(store.folder)
     try:
-        options = ("--revs", "--thin", "--stdout", "-q", "--delta-base-offset", "--threads=1")
+        # Without bitmaps, with which it leaves out what a receiver cannot quickly tell to be shared.
+        options = ("--revs", "--thin", "--stdout", "-q", "--delta-base-offset", "--threads=1", "--no-use-bitmap-index")
         await run_child(store.git, "pack-objects", *options, stdin="\n".join(lines).encode() + b"\n", stdout=spool.file)
     except BaseException:
         spool.close()
@@ -165,12 +169,12 @@ def finding_in(failure: Exception) -> str:
 
 
 async def take_pack(
-    store: Store, owner: Owner, spool: Spool, commits: Sequence[str], whole: Sequence[str], ref: str
+    store: Store, owner: Owner, spool: Spool, commits: Sequence[str], shared: Sequence[str], ref: str
 ) -> None:
     """Bring a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
 
-    With the pack every one of `commits` must be whole. `whole`: commits that are known to be, beside those that the
-    store's references name. When it raises, nothing of the pack is kept and no reference has moved.
+    All that `commits` reach must be in the pack or be reached by `shared`, commits that the team shares; what else is
+    here does not count. When it raises, nothing of the pack is kept and no reference has moved.
     """
     with store.quarantine() as git:
         folder = git.environment["GIT_OBJECT_DIRECTORY"]
@@ -178,16 +182,52 @@ async def take_pack(
             if spool.read(8, 4) != bytes(4):
                 spool.file.seek(0)
                 await run_child(git, "index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1", stdin=spool.file)
-            arrived = arrived_objects(folder, store.objects.folder)
-            if not await to_the_end(asyncio.to_thread(is_surely_whole, arrived, commits, set(whole))):
-                lines = "\n".join([*commits, *(f"^{oid}" for oid in whole)]).encode() + b"\n"
-                await run_child(git, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all", stdin=lines)
         except GitFailed as refused:
             raise HostilePack(f"a pack was refused: {finding_in(refused) or refused.facts['output']}") from refused
+        arrived = Arrived(folder, store.objects.folder, spool.size)
+        if not await to_the_end(asyncio.to_thread(is_surely_whole, arrived, commits, set(shared))):
+            mine = await to_the_end(asyncio.to_thread(shared_tips, store))
+            await _check_whole(git, arrived, commits, await owner.run(known_commits, store, [*shared, *mine]))
         await to_the_end(owner.run(_adopt, store, arrived, commits, ref))
 
 
-def _adopt(store: Store, arrived: Objects, commits: Sequence[str], ref: str) -> None:
+async def _check_whole(git: Git, arrived: Arrived, commits: Sequence[str], shared: Sequence[str]) -> None:
+    """Raise HostilePack where something that `commits` reach was neither sent nor is reached by `shared` commits.
+
+    What is here all the same is refused in the same words as what is nowhere.
+    """
+    try:
+        needed = await _reached(git, [*commits, *(f"^{oid}" for oid in shared)])
+        lacking = {oid for oid in needed if not arrived.sent(oid)} | arrived.borrowed
+        if lacking and shared:
+            lacking -= await _reached(git, shared, f"--max-count={RECENT_COMMITS}")
+    except GitFailed as failure:
+        named = OBJECT.search(failure.facts["output"])
+        raise HostilePack(f"a pack was refused: {_lacks(named[0]) if named else 'not all came'}") from failure
+    if lacking:
+        raise HostilePack(f"a pack was refused: {_lacks(min(lacking))}")
+
+
+def _lacks(oid: str) -> str:
+    return f"object {oid[:10]} is missing from it"
+
+
+async def _reached(git: Git, commits: Sequence[str], *options: str) -> set[str]:
+    """Return the objects that commits reach, without what those with a `^` reach."""
+    with tempfile.TemporaryFile(dir=git.environment["GIT_OBJECT_DIRECTORY"]) as listed:
+        stdin = "\n".join(commits).encode() + b"\n"
+        await run_child(
+            git, "rev-list", "--objects", "--no-object-names", *options, "--stdin", stdin=stdin, stdout=listed
+        )
+        return await to_the_end(asyncio.to_thread(_lines, listed))
+
+
+def _lines(source: BinaryIO) -> set[str]:
+    source.seek(0)
+    return set(source.read().decode().split())
+
+
+def _adopt(store: Store, arrived: Arrived, commits: Sequence[str], ref: str) -> None:
     """Move what is in quarantine into the store and the reference to the first of `commits`. On the store's thread."""
     for oid in commits:
         if arrived.read(oid)[0] != "commit":

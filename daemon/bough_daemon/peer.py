@@ -54,12 +54,22 @@ class Exchange:
         self._partial: dict[tuple[str, Key], Incoming] = {}
         self._broken: dict[tuple[str, Key], Outgoing] = {}
 
+    def shared(self) -> list[str]:
+        """Return the commits that the states known here name, the latest first: what the team shares begins there."""
+        latest = sorted(self.known.values(), key=lambda state: (state.key.member != self.member, -state.time))
+        return list(dict.fromkeys(oid for state in latest for oid in (state.tip, state.base)))
+
     # What happens here.
 
     def publish(self, state: State) -> list[Job]:
-        """Tell everyone a new state of mine, whose objects are in the store."""
+        """Tell everyone a new state of mine, whose objects are in the store.
+
+        With a new base the team shares more, and so may have what was missing for another's state.
+        """
+        before = self.known.get(state.key)
         self.known[state.key] = state
-        return self._offer_to_all(state.key)
+        again = list(self._untaken) if before is None or before.base != state.base else []
+        return [*self._offer_to_all(state.key), *(job for key in again for job in self.retry(key))]
 
     def spread(self, admissions: Iterable[Admission], contacts: Iterable[Contact], besides: str = "") -> None:
         """Tell everyone but `besides` what is new in the roster."""

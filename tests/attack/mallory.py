@@ -13,7 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import struct
+import subprocess
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +44,7 @@ from tests.daemon.team_support import Side
 LOOPBACK = "127.0.0.1"
 PATIENCE = 20.0  # seconds until what a test waits for must have been heard
 CHUNK_BYTES = 1 << 20
+COMMIT, TREE, BLOB, REF_DELTA = 1, 2, 3, 7  # types in a pack
 
 Conversing = grpc.aio.StreamStreamCall[pb.ConverseRequest, pb.ConverseResponse]
 
@@ -132,6 +137,22 @@ class Mallory:
         made, _ = await child.communicate(lines if tips else b"")
         assert child.returncode == 0
         return made
+
+    def raw_pack(self, *objects: tuple[int, bytes, str]) -> bytes:
+        """Return a pack of (type, content, base): a type of gitformat-pack, and for REF_DELTA the base of the delta."""
+        packed = b"PACK" + struct.pack(">II", 2, len(objects))
+        for kind, data, base in objects:
+            rest, first = len(data) >> 4, kind << 4 | len(data) & 15
+            while rest:
+                packed += bytes([first | 0x80])
+                rest, first = rest >> 7, rest & 0x7F
+            packed += bytes([first]) + bytes.fromhex(base) + zlib.compress(data)
+        return packed + hashlib.sha1(packed).digest()
+
+    def content(self, oid: str, kind: str) -> bytes:
+        """Return what an object of the clone has, as it is."""
+        done = subprocess.run(["git", "-C", self.root, "cat-file", kind, oid], capture_output=True, check=True)
+        return done.stdout
 
     # Calling.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import BoughError, GitFailed, HostilePack
-from bough_daemon.haves import MOST_HAVES, haves_of, known_commits, roots_of, shallow_of
+from bough_daemon.haves import MOST_HAVES, haves_of, history_of, known_commits, shallow_of, shared_among
 from bough_daemon.objects import FILE, FOLDER, LINK, Entry, format_tree
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Spool, gather, make_pack, run_child, sweep, take_pack
@@ -57,10 +57,11 @@ class Side:
         """Return a pack."""
         return asyncio.run(make_pack(self.store, [tip], haves, shallow or []))[0]
 
-    def take(self, spool: Spool, tip: str, ref: str = LIVE + "bob") -> None:
-        """Take a pack in."""
+    def take(self, spool: Spool, tip: str, ref: str = LIVE + "bob", shared: list[str] | None = None) -> None:
+        """Take a pack in; `shared`: what the team shares, HEAD where nothing is said."""
         try:
-            asyncio.run(take_pack(self.store, self.owner, spool, [tip], [], ref))
+            shared = [self.head] if shared is None else shared
+            asyncio.run(take_pack(self.store, self.owner, spool, [tip], shared, ref))
         finally:
             spool.close()
 
@@ -126,7 +127,34 @@ def test_a_pack_has_no_more_than_what_the_other_lacks(alice: Side, bob: Side) ->
     tip = alice.save({"a.txt": b"one more line\n" + FILES["a.txt"]}, big)
     spool = alice.make(tip, [big])
     assert spool.size < 1000
-    bob.take(spool, tip)
+    bob.take(spool, tip, shared=[big])
+
+
+def test_a_save_is_taken_without_the_longer_look(alice: Side, bob: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(*_: object) -> None:
+        raise AssertionError("this takes 60 ms at 100,000 files")
+
+    monkeypatch.setattr("bough_daemon.packs._check_whole", look)
+    text = b"".join(b"line %d\n" % number for number in range(500))
+    first = alice.save({"d/big.txt": text, "d/other.txt": text[:2000]})
+    other = alice.save({"d/big.txt": text + b"theirs\n"})
+    bob.take(alice.make(first, [alice.head]), first)
+    bob.take(alice.make(other, [alice.head]), other, LIVE + "carol")
+    second = alice.save({"d/big.txt": b"more\n" + text}, first)
+    bob.take(alice.make(second, [first, alice.head]), second, shared=[first, alice.head])
+    objects = alice.store.objects
+    changed = {"d/big.txt": Entry(FILE, objects.write_blob(b"more\n" + text + b"theirs\n"))}
+    merged = objects.splice(objects.commit(second).tree, changed)
+    tip = objects.write_commit(merged, [second, other], WHO, 1, "merge\n")
+    bob.take(alice.make(tip, [second, other]), tip, shared=[second, other])
+
+
+def test_of_what_a_peer_names_only_what_is_shared_counts(alice: Side) -> None:
+    shared = alice.save({"a.txt": b"shared\n"})
+    private = alice.save({"a.txt": b"private\n"}, shared)
+    named = [shared, private, alice.head, "1" * 40, "HEAD", "--all", alice.blob().oid]
+    assert shared_among(alice.store, named, [shared, "2" * 40]) == [shared, alice.head]
+    assert shared_among(alice.store, named, []) == []
 
 
 def test_a_pack_with_nothing_new_moves_the_branch_alone(alice: Side, bob: Side) -> None:
@@ -148,7 +176,7 @@ def test_what_a_private_branch_alone_has_is_in_no_pack(alice: Side) -> None:
     private = alice.store.objects.entry(alice.store.objects.commit(secret).tree, ".env")
     assert private is not None
     assert shared in objects and secret not in objects and private.oid not in objects
-    assert secret not in haves_of(alice.store) and shared in haves_of(alice.store)
+    assert secret not in haves_of(alice.store, []) and shared in haves_of(alice.store, [])
 
 
 HOSTILE_NAMES = [
@@ -281,7 +309,7 @@ def test_a_history_of_a_thousand_commits_is_not_sent_again(folder: Path) -> None
     git(folder / "bob", "reset", "-q", "--hard", "HEAD~37")
     git(folder / "bob", "remote", "remove", "origin")
     alice, bob = Side(root), Side(folder / "bob")
-    haves = haves_of(bob.store)
+    haves = haves_of(bob.store, [bob.head])
     assert len(haves) <= MOST_HAVES
     tip = alice.save({"a.txt": b"fresh\n"})
     spool = alice.make(tip, known_commits(alice.store, haves))
@@ -299,11 +327,12 @@ def test_a_shallow_clone_takes_what_its_border_cuts_off(folder: Path) -> None:
         git(root, "commit", "-qam", f"{number}")
     git(folder, "clone", "-q", "--depth=2", f"file://{root}", "bob")
     alice, bob = Side(root), Side(folder / "bob")
-    assert shallow_of(bob.store)
-    assert not set(roots_of(bob.store)) & set(roots_of(alice.store))
+    assert shallow_of(bob.store, []) == ()
+    borders = shallow_of(bob.store, [bob.head])
+    assert borders and set(history_of(bob.store)) & set(history_of(alice.store))
     # A save on a commit from before the border.
     tip = alice.save({"new.txt": b"x"}, old)
-    bob.take(alice.make(tip, list(haves_of(bob.store)), list(shallow_of(bob.store))), tip)
+    bob.take(alice.make(tip, list(haves_of(bob.store, [bob.head])), list(borders)), tip)
     assert bob.store.ref(LIVE + "bob") == tip
     alice.close()
     bob.close()
@@ -323,7 +352,7 @@ def test_many_small_packs_become_one_and_nothing_is_lost(alice: Side, bob: Side)
     tip, tips = alice.head, []
     for number in range(MANY_PACKS + 1):
         after = alice.save({"a.txt": b"%d\n" % number}, tip)
-        bob.take(alice.make(after, [tip]), after)
+        bob.take(alice.make(after, [tip]), after, shared=[tip])
         tip = after
         tips.append(tip)
     folder = Path(bob.store.objects.folder) / "pack"

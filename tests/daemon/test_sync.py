@@ -272,8 +272,29 @@ def test_a_shallow_clone_is_known_by_any_commit_that_both_have(folder: Path, sha
             git(folder, "clone", "-q", "--depth=1", f"file://{all_of.origin}", str(folder / shallow_one))
             git(all_of.origin, "commit", "-q", "--allow-empty", "-m", "newer")
             alice, bob = await all_of.team("alice", "bob")
-            tip = await alice.save({"a.txt": b"x\n"})
-            await eventually(lambda: bob.tip_of("alice") == tip)
+            # What is older than the border must be shared by then: the shallow one cannot send it.
+            for one, other in ((alice, bob), (bob, alice)) if shallow_one == "bob" else ((bob, alice), (alice, bob)):
+                tip = await one.save({"a.txt": one.name.encode()})
+                await eventually(lambda tip=tip, one=one, other=other: other.tip_of(one.name) == tip)
+
+    run(test())
+
+
+def test_what_a_shallow_clone_could_not_send_is_taken_once_it_is_shared(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            git(all_of.origin, "commit", "-q", "--allow-empty", "-m", "older")
+            git(folder, "clone", "-q", "--depth=1", f"file://{all_of.origin}", str(folder / "bob"))
+            git(folder, "clone", "-q", str(all_of.origin), str(folder / "alice"))
+            git(folder / "alice", "reset", "-q", "--hard", "HEAD~1")
+            alice, bob = await all_of.team("alice", "bob")
+            tip = await bob.save({"a.txt": b"x\n"})
+            await eventually(lambda: "missing" in alice.sync.teammates()[0].not_taken)
+            assert alice.tip_of("bob") is None
+            git(alice.root, "merge", "-q", "--ff-only", "origin/main")
+            await alice.save({"b.txt": b"y\n"})
+            await eventually(lambda: alice.tip_of("bob") == tip)
+            assert alice.sync.teammates()[0].not_taken == ""
 
     run(test())
 
