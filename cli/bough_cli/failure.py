@@ -23,6 +23,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.NoCommitYet: (NOT_NOW, "Make a first commit: `git commit --allow-empty -m start`."),
     errors.UnsupportedRepository: (NOT_NOW, ""),
     errors.GitTooOld: (NOT_NOW, "Install a newer git and see that it comes first on the PATH."),
+    errors.Stopping: (NOT_NOW, ""),
     errors.NotLive: (NOT_NOW, "Run `bough up` to make it live."),
     errors.StoreOwned: (NOT_NOW, "End the other daemon with `BOUGH_HOME={owner} bough down --all`, or use that home."),
     errors.StoreGone: (NOT_NOW, "Put it back, or run `bough down` and then `bough up` to start with an empty one."),
@@ -37,6 +38,10 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     ),
     errors.SystemFailed: (NOT_NOW, "The system says this of a disk or a mount: see that it is there and whole."),
     errors.GitFailed: (NOT_NOW, ""),
+    errors.GitHangs: (
+        NOT_NOW,
+        "See what it waits for: a filter of yours, a named pipe in the place of a file, a network drive.",
+    ),
     errors.BranchMoved: (NOT_NOW, "Run `bough status` to see who moved it, then try again."),
     errors.DiskFull: (NOT_NOW, "Make room, then save again; your files are as you left them."),
     errors.BadName: (

@@ -8,8 +8,10 @@ import logging
 import logging.handlers
 import os
 import sys
+import threading
 from typing import Any
 
+from bough_daemon.children import end_every_child
 from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
 from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of
@@ -20,6 +22,9 @@ from bough_daemon.service import serve
 from bough_daemon.wire import packed
 
 log = logging.getLogger("bough_daemon")
+
+END_PATIENCE = 3.0  # seconds in which what is at work may be finished; then every child is ended
+LAST_PATIENCE = 10.0  # seconds after which the process ends whatever holds it up: nothing is lost by that
 
 
 class OneLine(logging.Formatter):
@@ -46,8 +51,22 @@ async def _live(home: Home, ready_fd: int | None) -> None:
     try:
         await daemon.run()
     finally:
+        _see_that_it_ends()
         await server.stop(grace=1.0)
         await daemon.close()
+
+
+def _see_that_it_ends() -> None:
+    for seconds, step in ((END_PATIENCE, end_every_child), (LAST_PATIENCE, _give_up)):
+        timer = threading.Timer(seconds, step)
+        timer.daemon = True
+        timer.start()
+
+
+def _give_up() -> None:
+    log.error("the daemon is held up and is ended; the next one goes on from what was recorded")
+    end_every_child()
+    os._exit(1)
 
 
 def _tell(ready_fd: int | None, word: bytes) -> None:

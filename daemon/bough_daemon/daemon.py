@@ -22,7 +22,7 @@ from bough_daemon.home import Home
 from bough_daemon.journal import Journal
 from bough_daemon.remembered import LiveTrees
 from bough_daemon.report import Joined, Place, Status, Up, printable
-from bough_daemon.repository import Repository
+from bough_daemon.repository import STATUS_PATIENCE, Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
 from bough_daemon.supervise import Pause, Supervisor, state_with
@@ -48,7 +48,7 @@ class Daemon:
         self.stopping = asyncio.Event()
         self._live = LiveTrees(home)
         self._changing = asyncio.Lock()
-        self._making: tuple[str, float] | None = None  # the working tree that is being made live, and since when
+        self._making: tuple[Worktree, float] | None = None  # the working tree that is being made live, and since when
         self._background = Supervisor()
         self.completing = Completing(home)
         self._workers = MergeWorkers()
@@ -65,10 +65,10 @@ class Daemon:
         self._background.keep("bringing back what was live", self._revive)
         self._background.keep("ending an idle daemon", self._end_when_idle)
         await self.stopping.wait()
-        await self._background.close()
 
     async def close(self) -> None:
         """Stop everything; what is live stays remembered."""
+        await self._background.close()
         await self.completing.close()
         async with self._changing:
             for repository in self.repositories.values():
@@ -93,7 +93,7 @@ class Daemon:
         async with self._changing:
             await self._drop_gone()
             already = self._find(worktree.root)
-            self._making = (worktree.root, time.time())
+            self._making = (worktree, time.time())
             try:
                 session = already or await self._start(worktree, name)
             finally:
@@ -125,6 +125,8 @@ class Daemon:
     async def down(self, path: str, forget: bool) -> None:
         """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""
         worktree = await asyncio.to_thread(Worktree.find, path)
+        if self._making is not None and self._making[0].root == worktree.root:
+            self._making[0].children.end()  # it may wait for a filter that hangs
         async with self._changing:
             if forget:
                 await asyncio.to_thread(check_at_home, worktree)
@@ -132,11 +134,12 @@ class Daemon:
             for root, session in repository.sessions.items() if repository is not None else ():
                 if session.is_acting and (forget or root == worktree.root):
                     raise NotPossibleNow(f"a command is at work in {root}", hint=WAIT_FOR_IT)
+            was_live = worktree.root in self._live
             self._live.remove(worktree.root)
             if repository is not None and worktree.root in repository.sessions:
                 await self.completing.unfollow(worktree.root)
                 await repository.remove(worktree.root)
-            elif not forget:
+            elif not forget and not was_live:
                 raise NotLive(f"{worktree.root} is not live")
             if repository is not None and (forget or not repository.sessions):
                 for root in repository.sessions:
@@ -182,7 +185,10 @@ class Daemon:
 
     async def status(self, path: str, environment: Mapping[str, str] = NOTHING) -> Status:
         """Return how a live working tree is, and what has failed in the background of it."""
-        repository, session = await self.session(path, environment)
+        repository, session = await self.session(path)
+        with suppress(TimeoutError):  # a filter that hangs must not keep the status from telling of it
+            async with asyncio.timeout(STATUS_PATIENCE):
+                await self._take_along(session, environment)
         told = await repository.status(session)
         told.failing += [*self._background.failing(), *self.completing.failing()]
         told.state = state_with(told.state, told.failing)
@@ -195,11 +201,12 @@ class Daemon:
         if session is not None and session.at_work is not None:
             return session.at_work.waited_for()
         if session is not None and session.owner.busy_since is not None:
-            since = seconds_since(session.owner.busy_since)
-            return f"waiting while {printable(session.worktree.root)} is being recorded, for {since} s now; {STOP}"
+            since, root = seconds_since(session.owner.busy_since), printable(session.worktree.root)
+            return f"waiting while {root} is being recorded, for {since} s now{_by(session.worktree)}; {STOP}"
         if self._making is not None:
-            what, moment = self._making
-            return f"waiting while {printable(what)} is being made live, for {seconds_since(moment)} s now; {STOP}"
+            tree, moment = self._making
+            root = printable(tree.root)
+            return f"waiting while {root} is being made live, for {seconds_since(moment)} s now{_by(tree)}; {STOP}"
         return ""
 
     async def place(self, file: str) -> Place:
@@ -294,6 +301,11 @@ class Daemon:
             await asyncio.sleep(step)
             quiet = 0.0 if self.repositories or self.completing.is_wanted else quiet + step
         self.stopping.set()
+
+
+def _by(worktree: Worktree) -> str:
+    waited = worktree.children.waited()
+    return f": at work is {waited.in_words()}" if waited is not None else ""
 
 
 def _revival_of(root: str) -> str:

@@ -48,6 +48,14 @@ class GitFailed(BoughError):
     """A git command failed; its words are in the message."""
 
 
+class GitHangs(GitFailed):
+    """Nothing happened in a git command any more; it was ended, with all that it had started."""
+
+
+class Stopping(BoughError):
+    """Recording is being stopped here, so no git command is started any more."""
+
+
 class NotLive(BoughError):
     """The repository is not live here."""
 

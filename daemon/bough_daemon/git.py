@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import IO
 
+from bough_daemon import children
+from bough_daemon.children import PROCESS, Children, Patience
 from bough_daemon.environment import UserEnvironment, in_plain_words
-from bough_daemon.errors import BoughError, DiskFull, GitFailed, GitTooOld
+from bough_daemon.errors import BoughError, DiskFull, GitFailed, GitHangs, GitTooOld
 
 FLOOR = (2, 39)
 WORDS_BYTES = 16 * 1024  # of what a child said that are kept for its error
@@ -68,7 +73,7 @@ def git_version(path: str | None = None) -> tuple[int, int]:
     found_at = shutil.which("git", path=path)
     if found_at is None:
         raise GitTooOld("git is not on the PATH; Bough needs git 2.39 or newer")
-    words = subprocess.run([found_at, "--version"], capture_output=True, check=False).stdout.decode(errors="replace")
+    words = PROCESS.run("--version", [found_at, "--version"], b"", os.environ, None)[1].decode(errors="replace")
     found = re.search(r"(\d+)\.(\d+)", words)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < FLOOR:
@@ -88,13 +93,15 @@ def quoted(path: str, special: str = "") -> bytes:
 class Git:
     """Git for one repository: where its git directory and working tree are, and what its children see.
 
-    `environment` is added to the quiet environment of every child. `user`: what the user's terminal has.
+    `environment` is added to the quiet environment of every child. `user`: what the user's terminal has. `children`:
+    to whom the children belong.
     """
 
     git_dir: str
     work_tree: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     user: UserEnvironment | None = None
+    children: Children = field(default=PROCESS, compare=False, repr=False)
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line for `arguments`."""
@@ -120,7 +127,10 @@ class Git:
         allowed: Sequence[int] = (0,),
         extra: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Run git and return its standard output; raise GitFailed when the exit code is not in `allowed`."""
+        """Run git and return its standard output.
+
+        Raise GitFailed when the exit code is not in `allowed`, GitHangs when nothing happens in it any more.
+        """
         return self.result(*arguments, stdin=stdin, allowed=allowed, extra=extra)[1]
 
     def result(
@@ -131,18 +141,13 @@ class Git:
         extra: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes, str]:
         """Run git and return (exit code, standard output, standard error); raise GitFailed as `run` does."""
-        done = subprocess.run(
-            self.command(*arguments),
-            input=stdin,
-            capture_output=True,
-            env=self.child_environment(extra),
-            cwd=self.work_tree or self.git_dir,
-            check=False,
-        )
-        words = done.stderr.decode(errors="replace").strip()
-        if done.returncode not in allowed:
-            raise failure_of(_command_in(arguments), words or f"exit code {done.returncode}")
-        return done.returncode, done.stdout, words
+        name, folder = _command_in(arguments), self.work_tree or self.git_dir
+        command, environment = self.command(*arguments), self.child_environment(extra)
+        code, output, errors = self.children.run(name, command, stdin, environment, folder)
+        words = errors.decode(errors="replace").strip()
+        if code not in allowed:
+            raise failure_of(name, words or f"exit code {code}")
+        return code, output, words
 
     def line(self, *arguments: str, allowed: Sequence[int] = (0,)) -> str:
         """Run git and return its output as one line of text."""
@@ -181,6 +186,9 @@ class Dialogue:
     def __init__(self, git_now: Callable[[], Git], *arguments: str) -> None:
         self._git_now = git_now
         self._arguments = arguments
+        self._name = _command_in(arguments)
+        self._children = PROCESS
+        self._hung = False  # at the latest question
         self._child: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         self._lock = threading.Lock()
@@ -192,7 +200,7 @@ class Dialogue:
     def ask_many(self, questions: Iterable[bytes], fields: int, terminator: bytes) -> list[list[bytes]]:
         """Ask each question in turn; return one list of answers per question, in order.
 
-        Raise GitFailed, with what the child said, when it ends instead of answering.
+        Raise GitFailed, with what the child said, when it ends instead of answering, GitHangs when it does neither.
         """
         with self._lock:
             return [self._exchange(question, fields, terminator) for question in questions]
@@ -209,6 +217,8 @@ class Dialogue:
             for question in questions:
                 try:
                     answers.append(self._exchange(question, fields, terminator))
+                except GitHangs as hang:
+                    answers.append(hang)
                 except GitFailed:
                     self._exchange(harmless, fields, terminator)
                     answers.append(self._answer_or_failure(question, fields, terminator))
@@ -233,32 +243,45 @@ class Dialogue:
         if not started and os.fstat(self._said.fileno()).st_size:  # one that ends at once may have said why by now
             os.ftruncate(self._said.fileno(), 0)
         try:
-            child.stdin.write(question)
-            child.stdin.flush()
-            return [self._field(child.stdout.fileno(), terminator) for _ in range(fields)]
+            with self._children.waiting(child, self._name):
+                child.stdin.write(question)
+                child.stdin.flush()
+                patience = Patience(child.pid, time.monotonic(), children.AGAIN_SECONDS if self._hung else None)
+                answer = [self._field(child, terminator, patience) for _ in range(fields)]
+            self._hung = False
+            return answer
+        except GitHangs:
+            self._hung = True
+            self._end()
+            raise
         except (OSError, EOFError, ValueError) as failure:
             words = self._end()
-            command = _command_in(self._arguments)
-            raise GitFailed(f"git {command} stopped: {words or failure}", output=words) from failure
+            self._children.check()
+            raise GitFailed(f"git {self._name} stopped: {words or failure}", output=words) from failure
 
-    def _field(self, source: int, terminator: bytes) -> bytes:
+    def _field(self, child: subprocess.Popen[bytes], terminator: bytes, patience: Patience) -> bytes:
+        assert child.stdout is not None
         while True:
             end = self._buffer.find(terminator)
             if end >= 0:
                 answer = bytes(self._buffer[:end])
                 del self._buffer[: end + 1]
                 return answer
-            more = os.read(source, 65536)
+            while not self._ready.poll(children.LOOK_SECONDS * 1000):
+                children.check_alive(child, self._name, patience)
+            more = os.read(child.stdout.fileno(), 65536)
             if not more:
                 raise EOFError("end of output")
             self._buffer += more
 
     def _start(self) -> subprocess.Popen[bytes]:
         git = self._git_now()
+        self._children = git.children
+        self._children.check()
         self._buffer = bytearray()
         self._said = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115  (appending: see `_exchange`)
         try:
-            self._child = subprocess.Popen(
+            self._child = git.children.start(
                 git.command(*self._arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -270,6 +293,9 @@ class Dialogue:
         except BaseException:
             self._said.close()
             raise
+        assert self._child.stdout is not None
+        self._ready = select.poll()
+        self._ready.register(self._child.stdout.fileno(), select.POLLIN)
         return self._child
 
     def _end(self) -> str:
@@ -278,16 +304,23 @@ class Dialogue:
         if child is None:
             return ""
         assert child.stdin is not None and child.stdout is not None and self._said is not None
-        try:
-            child.stdin.close()
-        except OSError:
-            pass
-        child.stdout.close()
-        try:
-            code = child.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            code = child.wait()
+        code = self._over(child)
         with self._said as said:
             words = os.pread(said.fileno(), WORDS_BYTES, max(0, os.fstat(said.fileno()).st_size - WORDS_BYTES))
         return words.decode(errors="replace").strip() or (f"exit code {code}" if code else "")
+
+    def _over(self, child: subprocess.Popen[bytes]) -> int | None:
+        """Let a child end by itself unless it hung; return its exit code, None where it cannot even be killed."""
+        children.close(child.stdin)
+        children.close(child.stdout)
+        try:
+            if self._hung:
+                children.kill(child)
+            return child.wait(children.END_SECONDS)
+        except subprocess.TimeoutExpired:
+            children.kill(child)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(children.END_SECONDS)
+            return child.returncode
+        finally:
+            self._children.let_go(child)

@@ -44,6 +44,15 @@ def read_at(folder: int, name: str) -> tuple[int, bytes]:
         return kind, source.read()
 
 
+def read_regular(path: str) -> bytes:
+    """Return the content of a file; raise OSError where there is something else, which might be waited for for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as source:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return source.read()
+
+
 def is_being_written(folder: int, name: str) -> bool:
     """Return whether a program has a file open for writing; where the system cannot tell, that nobody has.
 

@@ -6,11 +6,14 @@ import errno
 import os
 import stat
 import tempfile
+import time
 from contextlib import suppress
 
-from bough_daemon.errors import DiskFull, GitFailed
+from bough_daemon.errors import DiskFull, GitFailed, GitHangs
 from bough_daemon.git import Dialogue, Git, in_one_line, quoted
+from bough_daemon.ground import read_regular
 from bough_daemon.objects import EXECUTABLE, FILE, IN_MEMORY_BYTES, LINK, SUBMODULE, Entry, Objects
+from bough_daemon.rule_files import ATTRIBUTES
 from bough_daemon.rules import Attributes, IndexReader
 from bough_daemon.worktree import Worktree
 
@@ -27,6 +30,7 @@ SETTINGS = (
 )
 OF_THE_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # numbers that say nothing about the file itself
 NO_COMMIT = "a repository without a commit"
+HUNG_PAUSE = 60.0  # seconds in which a filter that hung is not run: each try may hold up all that is recorded
 
 
 class Unreadable(Exception):
@@ -57,14 +61,30 @@ class Hasher:
         options = (*SETTINGS, "-c", "core.bigFileThreshold=1000g")
         self._child = Dialogue(self._spooling, *options, "hash-object", "-w", "--stdin-paths")
         self._modes_count: bool | None = None
+        self._hung: dict[str, tuple[str, float]] = {}  # by filter: why, and until when (monotonic) it is left alone
+        self._filters: set[str] = set()  # that files have needed since `forget_unused`
 
     def forget(self) -> None:
         """Read attributes and configuration anew for the next file."""
         self.attributes.forget()
         self._child.restart()
         self._modes_count = None
+        self.try_again()
 
     close = forget
+
+    def try_again(self) -> None:
+        """Run filters that hung again for the next file that needs them."""
+        self._hung = {name: (why, 0.0) for name, (why, _) in self._hung.items()}
+
+    def forget_unused(self) -> None:
+        """Forget filters that hung and that no file has needed since this was called last."""
+        self._hung = {name: hung for name, hung in self._hung.items() if name in self._filters}
+        self._filters.clear()
+
+    def hangs(self) -> bool:
+        """Return whether a filter hung when it ran last."""
+        return bool(self._hung)
 
     def _spooling(self) -> Git:
         return self._worktree.git.with_environment(GIT_OBJECT_DIRECTORY=self._spool)
@@ -103,11 +123,15 @@ class Hasher:
         return EXECUTABLE if status.st_mode & stat.S_IXUSR else FILE
 
     def _blob(self, path: str, full: str, size: int) -> str:
+        closed = self._index.rule_files.above(path, ATTRIBUTES)
+        if closed is not None:
+            raise Unreadable(f"Git cannot read {closed}")
         conversion = self.attributes.conversion(path)
+        if conversion.filter:
+            return self._by_filter(path, conversion.filter)
         if conversion.always or size > IN_MEMORY_BYTES:
             return self._by_git(path)
-        with open(full, "rb") as source:
-            data = source.read()
+        data = read_regular(full)
         if conversion.line_ends and b"\r" in data and not (conversion.guarded and self._kept_as_is(path)):
             return self._by_git(path)
         return self._objects.write_blob(data)
@@ -116,6 +140,21 @@ class Hasher:
         """Return whether the index has the file with CRLF, which `text=auto` then leaves alone."""
         entry = self._index.entry(path)
         return entry is not None and is_text_with_crlf(self._objects.blob(entry[1]))
+
+    def _by_filter(self, path: str, name: str) -> str:
+        """Return the blob that git makes of a file, unless the filter of that name has just hung."""
+        self._filters.add(name)
+        why, until = self._hung.get(name, ("", 0.0))
+        if time.monotonic() < until:
+            raise Unreadable(why)
+        try:
+            oid = self._by_git(path)
+        except GitHangs as hang:
+            why = why or f"its filter `{name}` hangs since {time.strftime('%H:%M')}: {hang.message}"
+            self._hung[name] = (why, time.monotonic() + HUNG_PAUSE)
+            raise Unreadable(why) from hang
+        self._hung.pop(name, None)
+        return oid
 
     def _by_git(self, path: str) -> str:
         oid = self._child.ask(quoted(path) + b"\n", 1, b"\n")[0].decode()
@@ -154,7 +193,9 @@ def submodule_entry(worktree: Worktree, path: str) -> Entry:
     full = os.path.join(worktree.root, path)
     link = os.path.join(full, ".git")
     try:
-        git = Git(link if os.path.isdir(link) else _linked_git_dir(full), full, user=worktree.user)
+        git = Git(
+            link if os.path.isdir(link) else _linked_git_dir(full), full, user=worktree.user, children=worktree.children
+        )
         _, said, words = git.result("rev-parse", "--verify", "HEAD", allowed=(0, 1, 128))
     except OSError as failure:
         raise Unreadable(failure.strerror or str(failure)) from failure
@@ -166,5 +207,5 @@ def submodule_entry(worktree: Worktree, path: str) -> Entry:
 
 def _linked_git_dir(folder: str) -> str:
     """Return the git directory that a `.git` file names."""
-    with open(os.path.join(folder, ".git"), "rb") as link:
-        return os.path.join(folder, os.fsdecode(link.read().removeprefix(b"gitdir: ").strip()))
+    said = read_regular(os.path.join(folder, ".git"))
+    return os.path.join(folder, os.fsdecode(said.removeprefix(b"gitdir: ").strip()))

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -19,7 +20,7 @@ from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.clones import Listeners, Seat
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import NameTaken, UnknownMember
+from bough_daemon.errors import GitHangs, NameTaken, UnknownMember
 from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
@@ -55,6 +56,7 @@ from bough_daemon.worktree import Worktree
 
 log = logging.getLogger(__name__)
 
+STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
 MERGING = {"merge", "land"}  # commands that will need the merge engine
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
 
@@ -99,6 +101,7 @@ class Repository:
         self._untold: dict[tuple[str, str], sync.Event] = {}
         self._tell_soon = asyncio.Event()
         self._answered = asyncio.Event()
+        self._told: dict[str, Status] = {}  # the last status of each working tree
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
         self._background = Supervisor()
 
@@ -158,10 +161,12 @@ class Repository:
             log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
         await session.start()
         self.sessions[worktree.root] = session
+        self._told[worktree.root] = await self._full_status(session)
         return session
 
     async def remove(self, root: str) -> None:
         """Stop recording a working tree."""
+        self._told.pop(root, None)
         await self.sessions.pop(root).stop()
 
     async def close(self) -> None:
@@ -176,7 +181,20 @@ class Repository:
     # What the user asks.
 
     async def status(self, session: Session) -> Status:
-        """Return where a working tree stands, and its teammates."""
+        """Return where a working tree stands, and its teammates; what was known last while a git child holds it up."""
+        asked = asyncio.ensure_future(self._full_status(session))
+        try:
+            await asyncio.wait({asked}, timeout=STATUS_PATIENCE)
+            held_up, last = session.held_up(), self._told.get(session.worktree.root)
+            if not asked.done() and held_up and last is not None:
+                state = f"recording waits for {held_up}; all else is as it was before"
+                return replace(last, state=state, failure=GitHangs.__name__, facts={}, failing=[*last.failing])
+            told = self._told[session.worktree.root] = await asked
+            return replace(told, failing=[*told.failing])
+        finally:
+            asked.cancel()
+
+    async def _full_status(self, session: Session) -> Status:
         # A command that waits for a hook of the user's has moved HEAD for it, and has not come to its end.
         if not session.is_acting and await notice_switch(self.live(session)) is not None:
             session.announce()

@@ -11,9 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bough_daemon.errors import GitFailed
+from bough_daemon.errors import GitFailed, GitHangs
 from bough_daemon.git import Dialogue, Git, in_one_line
 from bough_daemon.objects import Entry
+from bough_daemon.paths import folders_above
+from bough_daemon.rule_files import ATTRIBUTES as ATTRIBUTES_FILE
+from bough_daemon.rule_files import IGNORE, RuleFiles
 from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("filter", "ident", "working-tree-encoding", "text", "eol", "crlf")
@@ -22,13 +25,19 @@ NAMED_LIMIT = 100  # paths that are named to git, which holds each against the w
 TRUE = {"true", "1", "yes", "on"}
 FLAGGED = re.compile(rb"(?:\A|\0)[Sa-z] \d+ \w+ 0\t([^\0]+)")  # lines of `ls-files -v -s -z`
 STAGED = re.compile(rb"(\d+) (\w+) 0\t([^\0]+)\0")  # lines of `ls-files -s -z`
+TRACKED = re.compile(rb"(?:\A|\0)\w \d+ \w+ \d\t([^\0]+)")
 LINKS = re.compile(rb"(?:\A|\0)\w 160000 (\w+) 0\t([^\0]+)")
+
+
+class Closed(str):
+    """The words for a path of which Git cannot tell whether it ignores it, as the rules cannot be read."""
 
 
 class Ignores:
     """Ask which paths Git ignores, whether or not the index has them. May be used from any thread."""
 
-    def __init__(self, worktree: Worktree) -> None:
+    def __init__(self, worktree: Worktree, rule_files: RuleFiles) -> None:
+        self._rule_files = rule_files
         self._child = Dialogue(
             lambda: worktree.git, "check-ignore", "--stdin", "-z", "--verbose", "--non-matching", "--no-index"
         )
@@ -40,14 +49,18 @@ class Ignores:
     def answers(self, paths: Sequence[str]) -> list[bool | str]:
         """Return for each path (relative to the top) whether it is ignored, or Git's words where it cannot tell.
 
-        Raise GitFailed where Git can tell of no path at all.
+        Raise GitFailed where Git can tell of no path at all. Where rules cannot be read, Git is not asked.
         """
-        said = self._child.ask_each((as_pathspec(path) for path in paths), 4, b"\0", as_pathspec(".gitignore"))
-        return [_is_ignored(answer) for answer in said]
+        self._rule_files.look_in(["", *paths])
+        closed = self._rule_files.above_each(paths, IGNORE)
+        asked = [as_pathspec(path) for path, rules in zip(paths, closed, strict=True) if rules is None]
+        said = iter(self._child.ask_each(asked, 4, b"\0", as_pathspec(".gitignore")))
+        return [_is_ignored(next(said)) if rules is None else Closed(f"{rules} cannot be read") for rules in closed]
 
     def forget(self) -> None:
         """Read the ignore files anew at the next question."""
         self._child.restart()
+        self._rule_files.forget()
 
 
 def as_pathspec(path: str) -> bytes:
@@ -73,6 +86,7 @@ class Conversion:
     always: bool
     line_ends: bool
     guarded: bool
+    filter: str = ""
 
 
 class Attributes:
@@ -89,12 +103,13 @@ class Attributes:
         said = dict(zip(ATTRIBUTES, (answer.decode(errors="replace") for answer in answers[2::3]), strict=True))
         always = any(said[name] not in UNSET for name in ("filter", "ident", "working-tree-encoding"))
         text = said["text"] if said["text"] != "unspecified" else said["crlf"]
+        name = said["filter"] if said["filter"] not in UNSET else ""
         if text == "unset":
-            return Conversion(always, False, False)
+            return Conversion(always, False, False, name)
         if text == "unspecified":
             by_eol = said["eol"] not in UNSET
-            return Conversion(always, by_eol or self._converts_by_default(), not by_eol)
-        return Conversion(always, True, text == "auto")
+            return Conversion(always, by_eol or self._converts_by_default(), not by_eol, name)
+        return Conversion(always, True, text == "auto", name)
 
     def _converts_by_default(self) -> bool:
         if self._autocrlf is None:
@@ -145,9 +160,11 @@ class IndexReader:
 
     worktree: Worktree
     last_good: str
+    rule_files: RuleFiles
     facts: IndexFacts = field(default_factory=IndexFacts)
     failure: str = ""
     _seen: tuple[int, ...] | None = None
+    _looked: bool = False  # for closed rules files in the folders of what is tracked
 
     @property
     def path(self) -> str:
@@ -184,19 +201,35 @@ class IndexReader:
         self.failure = ""
         try:
             return self._facts(self.worktree.git)
+        except GitHangs:
+            raise
         except GitFailed as failure:
             self.failure = in_one_line(failure.facts.get("output", ""))
             return self._facts(self.git())
 
     def _facts(self, git: Git) -> IndexFacts:
         listed = git.run("ls-files", "-z", "-v", "-s")
-        ignored = git.run("ls-files", "-z", "-i", "-c", "--exclude-standard").split(b"\0")
         return IndexFacts(
             flagged=_paths(FLAGGED, listed),
-            tracked_ignored=frozenset(os.fsdecode(path) for path in ignored if path),
+            tracked_ignored=self._tracked_ignored(git, listed),
             links={os.fsdecode(path): oid.decode() for oid, path in LINKS.findall(listed)},
             sparse=is_sparse(self.worktree),
         )
+
+    def _tracked_ignored(self, git: Git, listed: bytes) -> frozenset[str]:
+        """Return the tracked paths that rules ignore; those about which closed rules decide count as not ignored."""
+        if not self._looked:
+            self._looked = True
+            folders = {path.rpartition("/")[0] for path in _paths(TRACKED, listed)}
+            self.rule_files.look_in({above for folder in folders for above in (folder, *folders_above(folder))} | {""})
+        if not self.rule_files.folders(IGNORE):
+            ignored = git.run("ls-files", "-z", "-i", "-c", "--exclude-standard").split(b"\0")
+            return frozenset(os.fsdecode(path) for path in ignored if path)
+        paths = list(_paths(TRACKED, listed))
+        closed = self.rule_files.above_each(paths, IGNORE)
+        asked = b"".join(as_pathspec(path) for path, rules in zip(paths, closed, strict=True) if rules is None)
+        said = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=asked, allowed=(0, 1)) if asked else b""
+        return frozenset(os.fsdecode(path.removeprefix(b"./")) for path in said.split(b"\0") if path)
 
     def entry(self, path: str) -> tuple[int, str] | None:
         """Return (mode, object id) of what the index has for a path, or None."""
@@ -224,10 +257,17 @@ class IndexReader:
 
     def clean(self, paths: Collection[str]) -> set[str]:
         """Return those of `paths`, all of them in the index, whose files are as it last saw them, by their status."""
+        closed = self.rule_files.folders(ATTRIBUTES_FILE)
+        if closed:
+            paths = [path for path in paths if self.rule_files.above(path, ATTRIBUTES_FILE) is None]
         if not paths:
             return set()
-        changed = self._of(unfiltered(self.git()), ["ls-files", "-m", "-d", "-z"], paths).split(b"\0")
-        return set(paths) - {os.fsdecode(path) for path in changed}
+        git = unfiltered(self.git())
+        if closed:
+            changed = differing_outside(git, closed)
+        else:
+            changed = {os.fsdecode(path) for path in self._of(git, ["ls-files", "-m", "-d", "-z"], paths).split(b"\0")}
+        return set(paths) - changed
 
     def _of(self, git: Git, words: Sequence[str], paths: Collection[str]) -> bytes:
         """Ask git about some paths: by name where they are few, else about all."""
@@ -251,6 +291,15 @@ def unfiltered(git: Git) -> Git:
         settings[f"GIT_CONFIG_KEY_{number}"] = os.fsdecode(name)
         settings[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(b".required") else ""
     return git.with_environment(GIT_CONFIG_COUNT=str(len(settings) // 2), **settings)
+
+
+def differing_outside(git: Git, folders: Collection[str]) -> set[str]:
+    """Return the tracked paths whose files changed, by their status, in none of `folders`, whose rules are not read."""
+    if "" in folders:
+        return set()
+    outside = [f":(top,exclude,literal){folder}" for folder in folders]
+    changed = git.run("diff-files", "-z", "--name-only", "--ignore-submodules=dirty", "--", ".", *outside)
+    return {os.fsdecode(path) for path in changed.split(b"\0") if path}
 
 
 def is_sparse(worktree: Worktree) -> bool:

@@ -42,6 +42,7 @@ RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
 FULL_PAUSE = 5.0  # seconds at most until a snapshot is tried again after a full disk: nothing tells that there is room
 TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
 LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
+STOP_PATIENCE = 3.0  # seconds in which what is being recorded may be finished; then its git children are ended
 NAMES_MARGIN = 0.1  # seconds beyond the patience with one name that an exact snapshot waits for names at most
 
 
@@ -112,12 +113,21 @@ class Session:
         return first
 
     async def stop(self) -> None:
-        """Stop watching and end the children; what was being recorded is finished first."""
-        await self._background.close()
-        self._call_off_retry()
-        async with self._turn:
-            await asyncio.to_thread(self._watch.stop)
-            await self.owner.run(self.snapshots.close)
+        """Stop watching and end the children; what was being recorded is finished first, unless that takes long."""
+        impatience = asyncio.get_running_loop().call_later(STOP_PATIENCE, self.worktree.children.end)
+        try:
+            await self._background.close()
+            self._call_off_retry()
+            async with self._turn:
+                await asyncio.to_thread(self._watch.stop)
+                await self.owner.run(self.snapshots.close)
+        finally:
+            impatience.cancel()
+
+    def held_up(self) -> str:
+        """Return what the recording is waiting for, since when; empty where no git child holds it up."""
+        waited = self.worktree.children.waited()
+        return waited.in_words() if waited is not None and self.owner.busy_since is not None else ""
 
     async def save(self) -> Snapshot:
         """Return a snapshot that holds whatever was on disk when this was called.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from bough_daemon.errors import DiskFull
+from bough_daemon.errors import DiskFull, GitHangs
 from bough_daemon.git import failure_of
 from bough_daemon.hashing import SETTINGS
-from bough_daemon.rules import IndexReader, unfiltered
+from bough_daemon.rules import IndexReader, differing_outside, unfiltered
 from bough_daemon.worktree import Worktree
 
 PLAIN = ("-c", "core.splitIndex=false", "-c", "core.untrackedCache=false")
@@ -48,9 +48,8 @@ class Shadow:
             shutil.copy2(source, self._new)
 
     def _clear(self) -> None:
-        for stale in (self._new, self._new + ".lock"):
-            with suppress(FileNotFoundError):
-                os.unlink(stale)
+        _remove(self._new)
+        _remove(self._new + ".lock")
 
     def keep(self) -> None:
         """Keep it as the last one that served."""
@@ -62,9 +61,13 @@ class Shadow:
 
         Where git stops half-way, the index is as it was.
         """
-        code, _, words = self._git.result(
-            *PLAIN, *SETTINGS, "add", "-A", "--ignore-errors", "--", ".", allowed=(0, 1, 128)
-        )
+        try:
+            code, _, words = self._git.result(
+                *PLAIN, *SETTINGS, "add", "-A", "--ignore-errors", "--", ".", allowed=(0, 1, 128)
+            )
+        except GitHangs:
+            _remove(self._new + ".lock")
+            return False, False
         failure = failure_of("add", words)
         if code and isinstance(failure, DiskFull):
             raise failure
@@ -83,6 +86,10 @@ class Shadow:
         lines = b"".join(b"0 %s\t%s\0" % (NOWHERE, path) for path in dropped)
         self._git.run(*PLAIN, "update-index", "-z", "--index-info", stdin=lines)
         return self._git.line(*PLAIN, "write-tree"), {os.fsdecode(path) for path in dropped}
+
+    def differing_outside(self, folders: Collection[str]) -> set[str]:
+        """Return the paths whose files differ from the index or are gone, but for those in some folders."""
+        return differing_outside(unfiltered(self._git), folders)
 
     def differing(self) -> tuple[set[str], set[str]]:
         """Return the paths whose files differ from the index or are gone, and those that it does not have."""
@@ -107,6 +114,11 @@ class Shadow:
         git = self._git.with_environment(GIT_INDEX_FILE=self._path)
         entries = LINES.findall(git.run(*PLAIN, "ls-files", "-z", "-s"))
         return {os.fsdecode(path) for mode, _, stage, path in entries if mode == LINK_MODE and stage == b"0"}
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _paths(listed: bytes) -> set[str]:

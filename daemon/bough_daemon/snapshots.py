@@ -19,7 +19,8 @@ from bough_daemon.errors import HostilePath
 from bough_daemon.hashing import NO_COMMIT, OF_THE_PROCESS, Hasher, Unreadable, submodule_entry
 from bough_daemon.objects import FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.paths import check_path
-from bough_daemon.rules import Ignores, IndexReader
+from bough_daemon.rule_files import ATTRIBUTES, IGNORE, NO_FILE, RuleFiles
+from bough_daemon.rules import Closed, Ignores, IndexReader
 from bough_daemon.shadow import Shadow
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
@@ -43,16 +44,18 @@ class Snapshots:
         self.worktree = worktree
         self.store = store
         self._holds = holds
-        self.ignores = Ignores(worktree)
+        self.rule_files = RuleFiles(worktree)
+        self.ignores = Ignores(worktree, self.rule_files)
         self.unreadable: dict[str, str] = {}
         key = hashlib.sha256(os.fsencode(worktree.git_dir)).hexdigest()[:16]
         shadow = os.path.join(store.folder, "index", key)
-        self.index = IndexReader(worktree, shadow)
+        self.index = IndexReader(worktree, shadow, self.rule_files)
         self._shadow = Shadow(worktree, store.objects.folder, shadow)
         self._hasher = Hasher(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
         self._links: set[str] = set()
         self._ours: set[str] = set()  # folders that are repositories, and that have files which the index tracks
         self._not_enough, self._looked_at, self._most = False, 0, FLOOD
+        self._before: str | None = None  # the last tree
 
     def restart(self) -> None:
         """End the git children; the next ones start in the environment as it is then."""
@@ -70,7 +73,7 @@ class Snapshots:
         """Return what is left out, with the reason, Git's index among it where Git cannot read that."""
         broken = self.index.failure
         said = {".git/index": f"{broken}; the last one that Git could read counts"} if broken else {}
-        return self.unreadable | said
+        return self.unreadable | said | self.rule_files.withheld()
 
     def everything(self, base_tree: str, before: str | None = None) -> str:
         """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied.
@@ -84,8 +87,10 @@ class Snapshots:
             self.index.forget()
             self.index.changed()
         self._shadow.copy(self.index)
-        self.unreadable = {}
-        whole, closed = self._shadow.add_all()
+        self.unreadable, self._before = {}, before
+        self._hasher.forget_unused()
+        careful = bool(self.rule_files.closed()) or self._hasher.hangs()
+        whole, closed = (False, False) if careful else self._shadow.add_all()
         tree, dropped = self._shadow.tree()
         if not whole or dropped:
             tree = self._one_by_one(tree, before, dropped)
@@ -104,13 +109,38 @@ class Snapshots:
 
     def _one_by_one(self, tree: str, before: str | None, more: set[str]) -> str:
         """Return `tree`, which the index has, with every file that differs from the index, each looked at by itself."""
-        differing, untracked = self._shadow.differing()
+        differing, untracked = self._differing(tree)
         paths = differing | untracked | more | self.index.facts.links.keys()
         found = self._found(tree, paths, most=None)
+        found |= self._under_closed_attributes(tree, before)
         if self.index.facts.sparse:
-            refused = untracked - self._shadow.would_add(untracked)
+            # What Git would take it can only say where it can read all rules.
+            taken = self._shadow.would_add(untracked) if not self.rule_files.closed() else set()
+            refused = untracked - taken
             found = {path: entry for path, entry in found.items() if path not in refused}
         return self._with_kept(tree, found, before)
+
+    def _differing(self, tree: str) -> tuple[set[str], set[str]]:
+        """Return the paths whose files differ from the index, whose tree is `tree`, and those that it does not have."""
+        if not self.rule_files.closed():
+            return self._shadow.differing()
+        entry = self.store.objects.entry
+        untracked = {path for path, _ in self._files_below("") if entry(tree, path) is None}
+        return self._shadow.differing_outside(self.rule_files.folders(ATTRIBUTES)), untracked
+
+    def _under_closed_attributes(self, tree: str, before: str | None) -> dict[str, Entry | None]:
+        """Return what stays for the tracked files of which closed attributes say what converts them."""
+        found: dict[str, Entry | None] = {}
+        for folder in self.rule_files.folders(ATTRIBUTES):
+            top = self._folder_in(tree, folder)
+            for path, entry in self.store.objects.walk(top, folder) if top is not None else ():
+                was = self.store.objects.entry(before, path) if before is not None else None
+                found[path] = (was or entry) if self._status_or_withheld(path) is not None else None
+        return found
+
+    def _folder_in(self, tree: str, folder: str) -> str | None:
+        entry = self.store.objects.entry(tree, folder) if folder else Entry(FOLDER, tree)
+        return entry.oid if entry is not None and entry.mode == FOLDER else None
 
     def _with_kept(self, tree: str, found: dict[str, Entry | None], before: str | None) -> str:
         """Return `tree` with what was found, and with what stays for the paths that cannot be taken."""
@@ -154,6 +184,7 @@ class Snapshots:
         None where looking at them is not enough, and `everything` has to be asked.
         """
         changed = self.index.changed()
+        self._before = tree
         wanted = set(paths) | (changed.paths | self._other_owners() if changed is not None else set())
         withheld = self.unreadable.copy()
         found = self._found(tree, wanted, most=FLOOD)
@@ -179,6 +210,7 @@ class Snapshots:
 
     def to_retry(self) -> set[str]:
         """Return paths that could not be taken and may be taken now, though no event tells of it."""
+        self._hasher.try_again()
         return set(islice(self.unreadable, RETRIED))
 
     def _as_in_index(self, path: str) -> Iterator[tuple[str, Entry | None]]:
@@ -203,6 +235,8 @@ class Snapshots:
             yield from self._look_below(tree, path, folders)
         elif status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
             yield from self._look_at_file(tree, path, status)
+        elif status is not None and path.rpartition("/")[2] in (IGNORE, ATTRIBUTES):
+            self.unreadable[path] = NO_FILE
         else:
             yield from self._gone(tree, path)
 
@@ -210,7 +244,7 @@ class Snapshots:
         self.unreadable[failure.path or path] = str(failure)
 
     def _look_at_file(self, tree: str, path: str, status: os.stat_result) -> Iterator[tuple[str, Entry | None]]:
-        ignored = path not in self.index.facts.tracked_ignored and self._ignored([path])[0]
+        ignored = path not in self.index.facts.tracked_ignored and self._is_ignored(path)
         if ignored is None:
             return
         if ignored:
@@ -288,7 +322,7 @@ class Snapshots:
         return ours | theirs
 
     def _look_at_link(self, path: str, was: Entry | None) -> Iterator[tuple[str, Entry | None]]:
-        ignored = was is None and self._ignored([path])[0]
+        ignored = was is None and self._is_ignored(path)
         if ignored is None:
             return
         if ignored:
@@ -313,7 +347,7 @@ class Snapshots:
                 status = self._status_or_withheld(folder)
                 if status is not None and self.is_link(folder):
                     yield folder, status
-                elif ignored is False or self.index.facts.tracked_below(folder):
+                elif ignored is False or isinstance(ignored, Closed) or self.index.facts.tracked_below(folder):
                     pending.append(folder)
             for entry in found:
                 below = _join(at, entry.name)
@@ -321,11 +355,25 @@ class Snapshots:
                 if status is not None and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     yield below, status
 
-    def _ignored(self, paths: list[str]) -> list[bool | None]:
+    def _is_ignored(self, path: str) -> bool | None:
+        """Return whether Git ignores a path; None where it cannot tell, and nothing tells that the path is recorded."""
+        (answer,) = self._ignored([path])
+        if isinstance(answer, Closed):
+            return False if self._is_known(path) else None
+        return answer
+
+    def _is_known(self, path: str) -> bool:
+        """Return whether a path is recorded already, or tracked."""
+        if self._before is not None and self.store.objects.entry(self._before, path) is not None:
+            return True
+        return self.index.entry(path) is not None
+
+    def _ignored(self, paths: list[str]) -> list[bool | Closed | None]:
         """Return for each path whether Git ignores it; None for one that is withheld, because Git cannot tell."""
         answers = self.ignores.answers(paths)
-        self.unreadable |= {path: why for path, why in zip(paths, answers, strict=True) if isinstance(why, str)}
-        return [None if isinstance(answer, str) else answer for answer in answers]
+        said = zip(paths, answers, strict=True)
+        self.unreadable |= {path: why for path, why in said if isinstance(why, str) and not isinstance(why, Closed)}
+        return [answer if isinstance(answer, bool | Closed) else None for answer in answers]
 
     def _entries_in(self, folder: str) -> list[os.DirEntry[str]]:
         """Return what is in a folder; one that cannot be read is withheld."""

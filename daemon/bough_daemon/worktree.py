@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from dataclasses import dataclass, field
 
+from bough_daemon.children import PROCESS, Children
 from bough_daemon.environment import UserEnvironment
 from bough_daemon.errors import (
     BareRepository,
@@ -33,13 +33,15 @@ class Worktree:
     """One working tree of a repository.
 
     `root`: its top folder. `git_dir`: its own git directory. `common_dir`: the one that all worktrees share. All three
-    are absolute and free of symlinks. `user`: what the user's terminal has that decides what git does here.
+    are absolute and free of symlinks. `user`: what the user's terminal has that decides what git does here. `children`:
+    the git children that work here.
     """
 
     root: str
     git_dir: str
     common_dir: str
     user: UserEnvironment = field(default_factory=UserEnvironment, compare=False, repr=False)
+    children: Children = field(default_factory=Children, compare=False, repr=False)
 
     @classmethod
     def find(cls, path: str, user: UserEnvironment | None = None) -> Worktree:
@@ -70,7 +72,7 @@ class Worktree:
     @property
     def git(self) -> Git:
         """Git for this working tree."""
-        return Git(self.git_dir, self.root, user=self.user)
+        return Git(self.git_dir, self.root, user=self.user, children=self.children)
 
     def check_supported(self) -> None:
         """Raise UnsupportedRepository where a feature of the repository is beyond Bough."""
@@ -123,15 +125,11 @@ def _plain(text: str) -> str:
 
 
 def _ask(path: str, user: UserEnvironment, *questions: str) -> list[str]:
-    done = subprocess.run(
-        ["git", "-C", path, "rev-parse", *questions],
-        capture_output=True,
-        env=quiet_environment(user=user),
-        check=False,
-    )
-    if done.returncode != 0:
-        raise GitFailed(in_one_line(os.fsdecode(done.stderr)), output=done.stderr.decode(errors="replace"))
-    return os.fsdecode(done.stdout).rstrip("\n").split("\n")
+    command = ["git", "-C", path, "rev-parse", *questions]
+    code, output, errors = PROCESS.run("rev-parse", command, b"", quiet_environment(user=user), None)
+    if code != 0:
+        raise GitFailed(in_one_line(os.fsdecode(errors)), output=errors.decode(errors="replace"))
+    return os.fsdecode(output).rstrip("\n").split("\n")
 
 
 def _no_repository(path: str, failure: GitFailed) -> BoughError:
