@@ -11,22 +11,26 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
 
+from bough_daemon.arrival import Weights
+from bough_daemon.budgets import child_seconds
 from bough_daemon.dial import call_member
-from bough_daemon.errors import BoughError, GitFailed, HostilePack, PeerRefused
+from bough_daemon.errors import BoughError, HostilePack, PeerRefused
 from bough_daemon.haves import haves_of, known_commits, shallow_of, shared_among
 from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
 from bough_daemon.keys import Identity
 from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
-from bough_daemon.packs import MANY_PACKS, Spool, gather, make_pack, take_pack
+from bough_daemon.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
 from bough_daemon.peer import Exchange
-from bough_daemon.states import Kind, State
+from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import LANDED, LIVE, SHARED, Store
 from bough_daemon.supervise import Pause, Supervisor, reason_of
 from bough_daemon.team import now_ms
@@ -37,7 +41,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of one who does not answer
 STEADY = 5.0  # seconds after which a conversation that ends was a good one
-CHILDREN = 2  # packs that are made or taken at once
+CHILDREN = 4  # packs that are made or taken at once, and what is here is listed for; of one peer's at most one each
 BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer or the network at work
 
 
@@ -83,6 +87,8 @@ class Conversations:
         self._sessions: dict[str, Session] = {}
         self._callers: dict[str, asyncio.Event] = {}
         self._children = asyncio.Semaphore(CHILDREN)
+        self._turns: defaultdict[tuple[str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._weights: Weights = {}
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._background = background
@@ -245,7 +251,8 @@ class Conversations:
                 if made is None and job.asked is not None:
                     self._later(partial(self.exchange.offer_again, job.peer, job.state.key))
             case FindHaves():
-                self._haves, shallow = await self._look_for_haves()
+                async with self._turn(job):
+                    self._haves, shallow = await self._look_for_haves()
                 self.do(self.exchange.ask(job, self._haves, shallow))
             case TakePack():
                 self.do(self.exchange.pack_taken(job, await self._take(job)))
@@ -259,12 +266,18 @@ class Conversations:
 
         self._background.begin("trying again", do_again)
 
+    @asynccontextmanager
+    async def _turn(self, job: MakePack | FindHaves | TakePack) -> AsyncIterator[None]:
+        """Wait until a job may be done: one who asks for much waits for themselves, and others go on."""
+        async with self._turns[job.peer, type(job)], self._children:
+            yield
+
     async def _look_for_haves(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         shared = self.exchange.shared()
         try:
             haves = await to_the_end(asyncio.to_thread(haves_of, self._store, shared))
             return haves, await to_the_end(asyncio.to_thread(shallow_of, self._store, shared))
-        except GitFailed as failure:
+        except (BoughError, OSError) as failure:
             self._background.note("listing what is here already", failure)
             return (), ()
 
@@ -273,7 +286,7 @@ class Conversations:
         since = (job.since.tip, job.since.base) if job.since is not None else ()
         tips = list(dict.fromkeys([job.state.tip, job.state.base]))
         try:
-            async with self._children:
+            async with self._turn(job), asyncio.timeout(child_seconds(Limits().pack)):
                 haves = await self._owner.run(known_commits, self._store, since)
                 # What is not shared does not count, though it is here: the pack would tell how it differs from that.
                 shared = [*self.exchange.shared(), *tips]
@@ -286,6 +299,16 @@ class Conversations:
     async def _shared_among(self, named: tuple[str, ...], shared: list[str]) -> list[str]:
         return await to_the_end(asyncio.to_thread(shared_among, self._store, named, shared)) if named else []
 
+    def gather_soon(self) -> None:
+        """Put the many small packs that came in into one, beside everything else."""
+        self._background.begin("gathering packs", partial(gather, self._store, self._owner))
+
+    def _commit_of_mine(self) -> str | None:
+        """Return the commit that my own branch was last on: a tree is weighed against what I have myself."""
+        me = self.exchange.member
+        mine = self.exchange.known.get(Key(me, Kind.LIVE, me.encode()))
+        return mine.base if mine is not None else None
+
     async def _take(self, job: TakePack) -> NotTaken | None:
         """Take a pack and return None, or why it was not taken."""
         state = job.state
@@ -294,14 +317,15 @@ class Conversations:
         ref = LIVE + branch if live else f"{LANDED}{state.key.member}/{branch}"
         commits = list(dict.fromkeys([state.tip, state.base]))
         try:
-            async with self._children:
+            async with self._turn(job):
                 if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
                     raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
                 shared = [*self.exchange.shared(), *self._haves]
-                await take_pack(self._store, self._owner, job.spool, commits, shared, ref)
-                self._taken += 1
-                if self._taken % MANY_PACKS == 0:
-                    await self._owner.run(gather, self._store)
+                measure = Measure(self._commit_of_mine(), self._weights)
+                await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure)
+            self._taken += 1
+            if self._taken % MANY_PACKS == 0:
+                self.gather_soon()
         except HostilePack as failure:
             log.warning("a pack of %s from %s was not taken: %s", branch, job.peer, failure)
             return NotTaken(failure.message)

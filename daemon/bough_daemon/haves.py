@@ -18,22 +18,14 @@ from bough_daemon.store import SHARED, Store
 
 MOST_HAVES = 256
 MOST_FOLLOWED = 8  # tips of which older commits are named, too
-LARGEST_COMMIT_BYTES = 1 << 20
 FARTHEST_ANCESTOR = 14  # as a power of two
 
 
 def known_commits(store: Store, oids: Iterable[str]) -> list[str]:
     """Return those of `oids` that are commits which the store can see. On the store's thread."""
-    objects = store.objects
-    # The size first: a blob that a peer names may be of any.
-    return [
-        oid
-        for oid in oids
-        if COMMIT.fullmatch(oid)
-        and objects.exists(oid)
-        and objects.size(oid) < LARGEST_COMMIT_BYTES
-        and objects.read(oid)[0] == "commit"
-    ]
+    # Not read: a peer may name a blob of any size.
+    named, objects = (oid for oid in oids if COMMIT.fullmatch(oid)), store.objects
+    return [oid for oid in named if objects.exists(oid) and objects.header(oid)[0] == "commit"]
 
 
 def shared_tips(store: Store) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import pygit2
 from pygit2.enums import ObjectType
@@ -19,6 +20,9 @@ from bough_daemon.errors import DiskFull, StoreDamaged
 
 FILE, EXECUTABLE, LINK, SUBMODULE, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
 SYNCED_ONE_BY_ONE = 32  # objects; from then on one sync of the file system is cheaper
+REMEMBERED_TREES, REMEMBERED_ENTRIES = 4096, 500_000  # trees, and entries in all of them
+LATEST = 253_402_300_799  # the last second of the year 9999: no calendar of a reader goes on
+LONGEST_DATE = 15  # digits, more than LATEST has
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without having it
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
@@ -30,6 +34,9 @@ class Entry:
 
     mode: int
     oid: str
+
+
+Change = tuple[str, Entry | None, Entry | None]  # a path, with its entry before and after
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ class Objects:
     def __init__(self, objects_dir: str) -> None:
         self.folder = objects_dir
         self._trees: dict[str, dict[str, Entry]] = {}
+        self._entries = 0
         self._written = 0
         self.refresh()
 
@@ -126,19 +134,38 @@ class Objects:
         """Return a blob's content."""
         return self.read(oid)[1]
 
+    def header(self, oid: str) -> tuple[str, int]:
+        """Return (type, size in bytes) of an object; raise StoreDamaged when nobody has it."""
+        try:
+            kind, size = self._readable.read_header(oid)
+        except KeyError:
+            if oid == EMPTY_TREE:
+                return "tree", 0
+            raise StoreDamaged(f"object {oid} is missing from the store", oid=oid) from None
+        return TYPES[ObjectType(kind)], int(size)
+
     def size(self, oid: str) -> int:
-        """Return the size of an object's content in bytes."""
-        return int(self._readable.read_header(oid)[1])
+        """Return the size of an object's content in bytes; raise StoreDamaged when nobody has it."""
+        return self.header(oid)[1]
+
+    def own_names(self) -> Iterator[str]:
+        """Yield the ids of the objects in the store's own folder."""
+        return map(str, self._own)
 
     def tree(self, oid: str) -> dict[str, Entry]:
         """Return a tree's entries by name. The answer is shared: copy it before changing it."""
         known = self._trees.get(oid)
         if known is None:
             known = parse_tree(self.read(oid)[1])
-            if len(self._trees) > 4096:
-                self._trees.clear()
-            self._trees[oid] = known
+            self._remember(oid, known)
         return known
+
+    def _remember(self, tree: str, entries: dict[str, Entry]) -> None:
+        self._entries += len(entries)
+        if len(self._trees) >= REMEMBERED_TREES or self._entries > REMEMBERED_ENTRIES:
+            self._trees.clear()
+            self._entries = len(entries)
+        self._trees[tree] = entries
 
     def commit(self, oid: str) -> Commit:
         """Return what a commit says."""
@@ -154,7 +181,7 @@ class Objects:
                 author = value
         name, _, rest = author.partition(" <")
         email, _, when = rest.partition("> ")
-        return Commit(oid, tree, tuple(parents), name, email, int(when.split(" ")[0] or 0), message)
+        return Commit(oid, tree, tuple(parents), name, email, _seconds_in(when), message)
 
     def entry(self, tree: str, path: str) -> Entry | None:
         """Return the entry at `path` below a tree, or None where there is none."""
@@ -180,13 +207,31 @@ class Objects:
                 else:
                     yield path, entry
 
-    def difference(self, old: str | None, new: str | None) -> Iterable[tuple[str, Entry | None, Entry | None]]:
+    def difference(self, old: str | None, new: str | None) -> Iterable[Change]:
         """Yield (path, entry in old, entry in new) for every path that differs; equal folders are not opened."""
+        return chain.from_iterable(self._differences(old, new))
+
+    def some_difference(self, old: str | None, new: str | None, most: int) -> tuple[list[str], bool]:
+        """Return up to `most` paths that differ, sorted, and whether there are more.
+
+        No more than `most` folders are opened: so it takes a moment, whatever the trees are.
+        """
+        paths, folders = list[str](), self._differences(old, new)
+        for changes in islice(folders, most):
+            paths += [path for path, _, _ in changes]
+            if len(paths) > most:
+                break
+        more = len(paths) > most or next(folders, None) is not None
+        return sorted(paths[:most]), more
+
+    def _differences(self, old: str | None, new: str | None) -> Iterator[list[Change]]:
+        """Yield what differs between two trees, folder by folder."""
         pending: list[tuple[str, str | None, str | None]] = [("", old, new)]
         while pending:
             prefix, before, after = pending.pop()
             if before == after:
                 continue
+            found = list[Change]()
             left = self.tree(before) if before else {}
             right = self.tree(after) if after else {}
             for name in left.keys() | right.keys():
@@ -200,7 +245,8 @@ class Objects:
                     pending.append((path, folder_a, folder_b))
                 file_a, file_b = (None if folder_a else a), (None if folder_b else b)
                 if file_a is not None or file_b is not None:
-                    yield path, file_a, file_b
+                    found.append((path, file_a, file_b))
+            yield found
 
     def write(self, kind: str, data: bytes) -> str:
         """Write an object into the store's own folder and return its id; raise DiskFull when there is no room.
@@ -270,7 +316,7 @@ class Objects:
         if not entries:
             return None
         made = self.write_tree(entries)
-        self._trees[made] = entries
+        self._remember(made, entries)
         return made
 
     def own(self, oids: Iterable[str]) -> None:
@@ -305,6 +351,12 @@ class Objects:
             if len(first) == 2:
                 found += [first + rest for rest in os.listdir(os.path.join(self.folder, first)) if len(rest) == 38]
         return found
+
+
+def _seconds_in(when: str) -> int:
+    """Return the date in a commit, whatever its author's program made of it: 0 where it is none."""
+    digits = when.split(" ")[0]
+    return min(int(digits[:LONGEST_DATE]), LATEST) if digits.isascii() and digits.isdigit() else 0
 
 
 def _write_failure(failure: Exception) -> Exception:

@@ -16,19 +16,22 @@ import struct
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
+from bough_daemon.arrival import REFUSED, Weights, check_objects, check_pack, objects_task
+from bough_daemon.budgets import CHILD_SECONDS, QUICK_EFFORT, Effort, OutOfEffort, child_seconds
+from bough_daemon.child import run_limited
 from bough_daemon.errors import GitFailed, HostilePack
-from bough_daemon.git import Git
+from bough_daemon.git import Git, failure_of, quiet_environment
 from bough_daemon.haves import known_commits, shared_tips
 from bough_daemon.owner import Owner
 from bough_daemon.store import Store
 from bough_daemon.waiting import to_the_end
 from bough_daemon.whole import Arrived, is_surely_whole
 
-CHILD_MEMORY_BYTES = 3 << 30
 MANY_PACKS = 50
 # Commits in which the longer look finds what a pack was made against: that is near the newest, as it was named by them.
 RECENT_COMMITS = 1000
@@ -78,12 +81,15 @@ class Spool:
     @classmethod
     def below(cls, folder: str) -> Spool:
         """Return an empty spool on the file system of `folder`."""
-        return cls(tempfile.TemporaryFile(dir=folder))
+        # Without a buffer: closing the file writes nothing, and so cannot fail.
+        return cls(tempfile.TemporaryFile(dir=folder, buffering=0))
 
     def append(self, data: bytes) -> None:
-        """Add to the end."""
+        """Add to the end; raise OSError where the disk has no room, with what was there before still there."""
         self.file.seek(self.size)
-        self.file.write(data)
+        written = memoryview(data)
+        while written:
+            written = written[self.file.write(written) :]
         self.size += len(data)
 
     def read(self, offset: int, most: int) -> bytes:
@@ -96,36 +102,20 @@ class Spool:
         self.file.close()
 
 
-async def run_child(git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: BinaryIO | None = None) -> None:
-    """Run git without blocking the loop; raise GitFailed. The child of a caller that is cancelled is killed."""
-    child = await asyncio.create_subprocess_exec(
-        *_within_memory(git.command(*arguments)),
-        stdin=asyncio.subprocess.PIPE if isinstance(stdin, bytes) else stdin,
-        stdout=asyncio.subprocess.DEVNULL if stdout is None else stdout,
-        stderr=asyncio.subprocess.PIPE,
-        env=git.child_environment(),
-        cwd=git.git_dir,
-    )
-    try:
-        words = (await child.communicate(stdin if isinstance(stdin, bytes) else None))[1]
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await asyncio.shield(child.wait())
-        raise
-    if child.returncode != 0:
-        said = words.decode(errors="replace").strip()
-        raise GitFailed(f"git {arguments[0]} failed: {said or child.returncode}", output=said)
+async def run_child(
+    git: Git, *arguments: str, stdin: bytes | BinaryIO, stdout: BinaryIO | None = None, seconds: float | None = None
+) -> None:
+    """Run git within the memory and the time that a child may take; raise GitFailed, DiskFull or LimitReached.
 
-
-def _within_memory(command: Sequence[str]) -> Sequence[str]:
-    """Bound what a child may allocate, where the system can: a small pack may inflate to anything.
-
-    A shell does it before it becomes the child, as one that has begun may be faster than a limit that comes after it.
+    The child of a caller that is cancelled is killed.
     """
-    if sys.platform != "linux":
-        return command
-    return ("/bin/sh", "-c", 'ulimit -d "$0"; exec "$@"', str(CHILD_MEMORY_BYTES >> 10), *command)
+    command, environment = git.command(*arguments), git.child_environment()
+    try:
+        code, said = await run_limited(command, environment, git.git_dir, stdin, stdout, seconds)
+    except TimeoutError as late:
+        raise failure_of(arguments[0], f"it took longer than {seconds} seconds") from late
+    if code != 0:
+        raise failure_of(arguments[0], said or f"exit code {code}")
 
 
 async def make_pack(
@@ -168,39 +158,64 @@ def finding_in(failure: Exception) -> str:
     return f"{found[2]} (object {found[1][:10]})" if found is not None else ""
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What trees that arrive are held against. `mine`: a commit of this member's own. `weights`: what is known."""
+
+    mine: str | None = None
+    weights: Weights = field(default_factory=dict)
+
+
 async def take_pack(
-    store: Store, owner: Owner, spool: Spool, commits: Sequence[str], shared: Sequence[str], ref: str
+    store: Store,
+    owner: Owner,
+    spool: Spool,
+    commits: Sequence[str],
+    shared: Sequence[str],
+    ref: str,
+    measure: Measure | None = None,
 ) -> None:
     """Bring a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
 
     All that `commits` reach must be in the pack or be reached by `shared`, commits that the team shares; what else is
-    here does not count. When it raises, nothing of the pack is kept and no reference has moved.
+    here does not count. It must be within the budgets, held against `measure`. When it raises, nothing of the pack is
+    kept and no reference has moved.
     """
+    measure, seconds = measure or Measure(), child_seconds(spool.size)
     with store.quarantine() as git:
         folder = git.environment["GIT_OBJECT_DIRECTORY"]
         try:
             if spool.read(8, 4) != bytes(4):
+                await _looked_at(lambda effort: check_pack(spool.file, spool.size, effort), "pack", spool, seconds)
                 spool.file.seek(0)
-                await run_child(git, "index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1", stdin=spool.file)
+                taking = ("index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1")
+                await run_child(git, *taking, stdin=spool.file, seconds=seconds)
         except GitFailed as refused:
             raise HostilePack(f"a pack was refused: {finding_in(refused) or refused.facts['output']}") from refused
-        arrived = Arrived(folder, store.objects.folder, spool.size)
+        known = folder, store.objects.folder, spool.size
+        arrived = await to_the_end(asyncio.to_thread(Arrived, *known))
         if not await to_the_end(asyncio.to_thread(is_surely_whole, arrived, commits, set(shared))):
             mine = await to_the_end(asyncio.to_thread(shared_tips, store))
-            await _check_whole(git, arrived, commits, await owner.run(known_commits, store, [*shared, *mine]))
+            whole = await owner.run(known_commits, store, [*shared, *mine])
+            await _check_whole(git, arrived, commits, whole, seconds)
+        # Not before it is known that the peer may name all of it: what is refused here tells of it.
+        look = partial(check_objects, arrived, commits, measure.mine, measure.weights)
+        await _looked_at(look, objects_task(*known, commits, measure.mine), spool, seconds)
         await to_the_end(owner.run(_adopt, store, arrived, commits, ref))
 
 
-async def _check_whole(git: Git, arrived: Arrived, commits: Sequence[str], shared: Sequence[str]) -> None:
+async def _check_whole(
+    git: Git, arrived: Arrived, commits: Sequence[str], shared: Sequence[str], seconds: float
+) -> None:
     """Raise HostilePack where something that `commits` reach was neither sent nor is reached by `shared` commits.
 
     What is here all the same is refused in the same words as what is nowhere.
     """
     try:
-        needed = await _reached(git, [*commits, *(f"^{oid}" for oid in shared)])
+        needed = await _reached(git, seconds, [*commits, *(f"^{oid}" for oid in shared)])
         lacking = {oid for oid in needed if not arrived.sent(oid)} | arrived.borrowed
         if lacking and shared:
-            lacking -= await _reached(git, shared, f"--max-count={RECENT_COMMITS}")
+            lacking -= await _reached(git, seconds, shared, f"--max-count={RECENT_COMMITS}")
     except GitFailed as failure:
         named = OBJECT.search(failure.facts["output"])
         raise HostilePack(f"a pack was refused: {_lacks(named[0]) if named else 'not all came'}") from failure
@@ -212,13 +227,12 @@ def _lacks(oid: str) -> str:
     return f"object {oid[:10]} is missing from it"
 
 
-async def _reached(git: Git, commits: Sequence[str], *options: str) -> set[str]:
+async def _reached(git: Git, seconds: float, commits: Sequence[str], *options: str) -> set[str]:
     """Return the objects that commits reach, without what those with a `^` reach."""
     with tempfile.TemporaryFile(dir=git.environment["GIT_OBJECT_DIRECTORY"]) as listed:
         stdin = "\n".join(commits).encode() + b"\n"
-        await run_child(
-            git, "rev-list", "--objects", "--no-object-names", *options, "--stdin", stdin=stdin, stdout=listed
-        )
+        listing = ("rev-list", "--objects", "--no-object-names", *options, "--stdin")
+        await run_child(git, *listing, stdin=stdin, stdout=listed, seconds=seconds)
         return await to_the_end(asyncio.to_thread(_lines, listed))
 
 
@@ -227,11 +241,25 @@ def _lines(source: BinaryIO) -> set[str]:
     return set(source.read().decode().split())
 
 
+async def _looked_at(look: Callable[[Effort], None], task: str, spool: Spool, seconds: float) -> None:
+    """Look at what came, in a process of its own where it takes more than a moment; raise HostilePack."""
+    with contextlib.suppress(OutOfEffort):
+        await to_the_end(asyncio.to_thread(look, Effort(QUICK_EFFORT)))
+        return
+    command = [sys.executable, "-P", "-m", "bough_daemon.arrival", task]
+    spool.file.seek(0)
+    try:
+        code, said = await run_limited(command, quiet_environment(), os.sep, spool.file, seconds=seconds)
+    except TimeoutError as late:
+        raise HostilePack(f"looking at it took longer than {seconds:.0f} seconds") from late
+    if code == REFUSED:
+        raise HostilePack(said)
+    if code != 0:
+        raise HostilePack(f"it could not be looked at: {said[-200:]}")
+
+
 def _adopt(store: Store, arrived: Arrived, commits: Sequence[str], ref: str) -> None:
     """Move what is in quarantine into the store and the reference to the first of `commits`. On the store's thread."""
-    for oid in commits:
-        if arrived.read(oid)[0] != "commit":
-            raise HostilePack(f"{oid} is not a commit", oid=oid)
     source, target = os.path.join(arrived.folder, "pack"), os.path.join(store.objects.folder, "pack")
     # The index last: a pack is seen only when all of it is there.
     names = sorted(os.listdir(source), key=lambda name: name.endswith(".idx")) if os.path.isdir(source) else []
@@ -252,8 +280,8 @@ def sync_folder(path: str) -> None:
         os.close(descriptor)
 
 
-def gather(store: Store) -> bool:
-    """Put the many small packs that came in into one; return whether it did. On the store's thread.
+async def gather(store: Store, owner: Owner) -> bool:
+    """Put the many small packs that came in into one; return whether it did.
 
     A pack goes only when the new one, which is synced, has all that it had.
     """
@@ -263,16 +291,24 @@ def gather(store: Store) -> bool:
     if len(small) < MANY_PACKS:
         return False
     names = "\n".join(small).encode() + b"\n"
-    made = store.git.run("pack-objects", "-q", "--stdin-packs", os.path.join(folder, "pack"), stdin=names).decode()
-    sync_folder(folder)
-    for name in small:
-        stem = name.removesuffix(".pack")
-        if stem != f"pack-{made.strip()}":
-            for ending in (".idx", ".rev", ".pack"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, stem + ending))
-    store.objects.refresh()
+    with tempfile.TemporaryFile(buffering=0) as said:
+        packing = ("pack-objects", "-q", "--stdin-packs", "--threads=1", os.path.join(folder, "pack"))
+        await run_child(store.git, *packing, stdin=names, stdout=said, seconds=CHILD_SECONDS)
+        said.seek(0)
+        made = said.read().decode().strip()
+    await to_the_end(owner.run(_drop, store, [name for name in small if name != f"pack-{made}.pack"]))
     return True
+
+
+def _drop(store: Store, packs: Sequence[str]) -> None:
+    """Remove packs of which another one has everything. On the store's thread."""
+    folder = os.path.join(store.objects.folder, "pack")
+    sync_folder(folder)
+    for name in packs:
+        for ending in (".idx", ".rev", ".pack"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name.removesuffix(".pack") + ending))
+    store.objects.refresh()
 
 
 def sweep(store: Store) -> None:

@@ -84,11 +84,8 @@ class Reader:
             return None  # thinned out meanwhile
 
     def _text(self, oid: str) -> str | None:
-        try:
-            if self._objects.size(oid) > FILE_LIMIT_BYTES:
-                return None
-        except KeyError:
-            raise StoreDamaged(f"object {oid} is missing from the store", oid=oid) from None
+        if self._objects.size(oid) > FILE_LIMIT_BYTES:
+            return None
         data = self._objects.blob(oid)
         return data.decode(errors="replace") if b"\0" not in data else None
 

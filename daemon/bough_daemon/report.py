@@ -98,7 +98,7 @@ class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
     `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here. `operation`: the
-    operation of Git's that they are in the middle of.
+    operation of Git's that they are in the middle of. `more_files`: more have changed than `files` has.
     """
 
     name: str
@@ -108,6 +108,7 @@ class TeammateStatus:
     connected: bool
     changed_at: float
     files: list[str] = field(default_factory=list)
+    more_files: bool = False
     refused: str = ""
     not_taken: str = ""
     operation: str = ""
@@ -127,7 +128,8 @@ class LandedStatus:
 class Status:
     """Where one working tree stands. `head`: the branch of the user's, empty when detached.
 
-    `failure`: the kind of error that keeps it from being recorded as it should, empty: none; `facts`: its facts.
+    `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
+    it should, empty: none; `facts`: its facts.
     """
 
     repository: str
@@ -146,6 +148,7 @@ class Status:
     teammates: list[TeammateStatus] = field(default_factory=list)
     landed: list[LandedStatus] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    more_files: bool = False
     failing: list[Failing] = field(default_factory=list)
     failure: str = ""
     facts: dict[str, str] = field(default_factory=dict)

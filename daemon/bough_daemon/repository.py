@@ -58,6 +58,8 @@ log = logging.getLogger(__name__)
 
 STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
 MERGING = {"merge", "land"}  # commands that will need the merge engine
+MOST_FILES = 500  # changed files of one branch that a status lists: its message has 4 MiB for all branches
+MOST_TOLD = 256  # branches of which the changed files are remembered
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
 
 
@@ -103,6 +105,7 @@ class Repository:
         self._answered = asyncio.Event()
         self._told: dict[str, Status] = {}  # the last status of each working tree
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
+        self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
 
     @classmethod
@@ -213,6 +216,7 @@ class Repository:
         live = self.live(session)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
         trouble = session.trouble()
+        files, more = self._files(tip.base, objects.commit(tip.shared).tree)
         return Status(
             repository=session.worktree.root,
             member=self.member,
@@ -228,7 +232,8 @@ class Repository:
             hopped_to=hop.name if hop is not None else "",
             withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
             teammates=[self._teammate_status(one) for one in teammates],
-            files=self._files(tip.base, objects.commit(tip.shared).tree),
+            files=files,
+            more_files=more,
             failure=type(trouble).__name__ if trouble is not None else "",
             facts=trouble.facts if trouble is not None else {},
         )
@@ -237,15 +242,21 @@ class Repository:
         told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
         if one.tip is not None and one.base is not None:
             told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
-            told.files = self._files(one.base, told.tree)
+            told.files, told.more_files = self._files(one.base, told.tree)
             snapshot = read_snapshot(self.store.objects, one.tip)
             told.operation = snapshot.operation if snapshot is not None else ""
         return told
 
-    def _files(self, base: str, tree: str) -> list[str]:
-        """Return the paths in which a tree differs from a commit's."""
-        objects = self.store.objects
-        return sorted(path for path, _, _ in objects.difference(objects.commit(base).tree, tree))
+    def _files(self, base: str, tree: str) -> tuple[list[str], bool]:
+        """Return paths in which a tree differs from a commit's, and whether there are more than is told."""
+        known = self._files_told.get((base, tree))
+        if known is None:
+            objects = self.store.objects
+            known = objects.some_difference(objects.commit(base).tree, tree, MOST_FILES)
+            while len(self._files_told) >= MOST_TOLD:
+                del self._files_told[next(iter(self._files_told))]
+            self._files_told[base, tree] = known
+        return known
 
     async def save(self, session: Session, wait_for: list[str] | None, patience: float) -> Saved:
         """Take an exact snapshot; wait at most `patience` seconds until teammates hold it (None: all connected)."""

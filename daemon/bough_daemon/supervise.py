@@ -68,7 +68,7 @@ class Supervisor:
         """
         return self._spawn(self._keep(work, loop))
 
-    def begin(self, work: str, once: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    def begin(self, work: str, once: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
         """Run something once beside everything else; a failure is logged and counted."""
         return self._spawn(self._once(work, once))
 
@@ -129,13 +129,13 @@ class Supervisor:
             log.info("%s starts again in %.1f s", work, wait)
             await asyncio.sleep(wait)
 
-    async def _once(self, work: str, once: Callable[[], Awaitable[None]]) -> None:
+    async def _once(self, work: str, once: Callable[[], Awaitable[object]]) -> None:
         failure = await _failure_of(once)
         if failure is not None:
             self.note(work, failure)
 
 
-async def _failure_of(work: Callable[[], Awaitable[None]]) -> BaseException | None:
+async def _failure_of(work: Callable[[], Awaitable[object]]) -> BaseException | None:
     """Do some work and return what it failed with, or None.
 
     Something that it waited for may have been cancelled, which is a failure; only its own cancellation ends it.

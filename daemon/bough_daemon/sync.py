@@ -21,7 +21,7 @@ from bough_daemon.keys import fingerprint
 from bough_daemon.listener import PeerListener, Pipe
 from bough_daemon.names import check_branch, check_live_branch, check_member_name
 from bough_daemon.owner import Owner
-from bough_daemon.packs import Limits, Spool, gather, sweep
+from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
 from bough_daemon.report import Failing
 from bough_daemon.roster import Roster
@@ -138,7 +138,6 @@ class TeamSync:
     async def start(self) -> None:
         """Come into the team, a new one of its own at first, and talk with whoever is there."""
         await self._owner.run(sweep, self._store)
-        await self._owner.run(gather, self._store)
         team = await asyncio.to_thread(Team.of_store, self._home, self._store, self._identity, self._wished_name)
         await self._enter(team)
 
@@ -172,6 +171,7 @@ class TeamSync:
                 await self._listener.expect_joiners()
             except PortTaken as taken:
                 self._background.note("listening for those who join", taken)
+        self._conversations.gather_soon()
         self._conversations.call_everyone()
         self._background.keep("writing down what the team has", self._keep_saving)
         self.moved()

@@ -14,11 +14,13 @@ import sys
 from array import array
 from collections.abc import Collection, Sequence
 
+from bough_daemon.budgets import QUICK_EFFORT, Effort, OutOfEffort
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.objects import FOLDER, SUBMODULE, Objects
 
 MOST_COMMITS = 64
 HASH_BYTES = 20
+Pair = tuple[str | None, str]  # the tree of a folder before, and after
 NAMES_AT = 8 + 256 * 4  # of an index: what it begins with, and how many names begin with which byte
 
 
@@ -71,42 +73,52 @@ def is_surely_whole(arrived: Arrived, commits: Sequence[str], shared: Collection
     `index-pack --strict`.
     """
     pending, seen, bases = list(commits), set[str](), set(arrived.borrowed)
+    looked, effort = set[Pair](), Effort(QUICK_EFFORT)
     try:
         while pending:
             oid = pending.pop()
             if oid in shared or oid in seen:
                 continue
             seen.add(oid)
-            if max(len(seen), len(pending)) > MOST_COMMITS or not arrived.sent(oid) or arrived.read(oid)[0] != "commit":
+            if (
+                max(len(seen), len(pending)) > MOST_COMMITS
+                or not arrived.sent(oid)
+                or arrived.header(oid)[0] != "commit"
+            ):
                 return False
             commit = arrived.commit(oid)
             before = [arrived.commit(parent).tree for parent in commit.parents]
-            if not _all_changes_were_sent(arrived, before[0] if before else None, commit.tree, bases):
+            if not _all_changes_were_sent(arrived, before[0] if before else None, commit.tree, bases, looked, effort):
                 return False
             for tree in before[1:] if bases else []:
-                _all_changes_were_sent(arrived, tree, commit.tree, bases)
+                _all_changes_were_sent(arrived, tree, commit.tree, bases, looked, effort)
             pending += commit.parents
-    except (StoreDamaged, ValueError):
+    except (StoreDamaged, ValueError, OutOfEffort):
         return False
     return not bases
 
 
-def _all_changes_were_sent(arrived: Arrived, old: str | None, new: str, bases: set[str]) -> bool:
+def _all_changes_were_sent(
+    arrived: Arrived, old: str | None, new: str, bases: set[str], looked: set[Pair], effort: Effort
+) -> bool:
     """Return whether everything in the tree `new` that is not at the same place in `old` was sent.
 
-    What is found in `old` on the way is taken out of `bases`.
+    What is found in `old` on the way is taken out of `bases`. `looked`: pairs of folders that were looked at.
     """
-    pending: list[tuple[str | None, str]] = [(old, new)]
+    pending: list[Pair] = [(old, new)]
     while pending:
-        before, after = pending.pop()
-        if before == after:
+        before, after = pair = pending.pop()
+        if before == after or pair in looked:
             continue
+        looked.add(pair)
         if not arrived.sent(after):
             return False
         left = arrived.tree(before) if before is not None else {}
         if bases:
             bases -= {before, *(entry.oid for entry in left.values())}
-        for name, entry in arrived.tree(after).items():
+        entries = arrived.tree(after)
+        effort.spend(len(entries))
+        for name, entry in entries.items():
             was = left.get(name)
             if entry.mode == SUBMODULE or (was is not None and was.oid == entry.oid):
                 continue

@@ -10,11 +10,14 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from bough_daemon.budgets import DEEPEST, LARGEST_FILE_BYTES, LONGEST_PATH
 from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
 from bough_daemon.private_names import EDITORS, why_private
 
 SIZE_LIMIT_BYTES = 10 * 1000 * 1000
 TOO_LARGE = "not committed yet, and larger than 10 MB"
+LARGEST = f"larger than {LARGEST_FILE_BYTES >> 20} MiB"
+TOO_DEEP = f"more than {DEEPEST} folders deep, or a path of more than {LONGEST_PATH} bytes"
 NESTED = "a Git repository of its own; `git submodule add` it to share it, or ignore it"
 SECTION = re.compile(rb"\s*\[\s*submodule\b", re.IGNORECASE)
 PATH = re.compile(rb'\s*path\s*=\s*((?:"(?:[^"\\]|\\.)*"|\\.|[^"\\#;])*)', re.IGNORECASE)
@@ -40,6 +43,8 @@ def withheld_paths(
 
 
 def _why_withheld(objects: Objects, tree: str, path: str, before: Entry | None, now: Entry) -> str | None:
+    if path.count("/") > DEEPEST or len(os.fsencode(path)) > LONGEST_PATH:
+        return TOO_DEEP
     by_name = why_private(path)
     if by_name is not None and (before is None or by_name != EDITORS):
         return by_name
@@ -48,9 +53,10 @@ def _why_withheld(objects: Objects, tree: str, path: str, before: Entry | None, 
         if modules is not None and modules.mode & FILE == FILE and path in submodule_paths(objects.blob(modules.oid)):
             return None
         return NESTED
-    if before is None and now.mode & FILE == FILE and objects.size(now.oid) > SIZE_LIMIT_BYTES:
-        return TOO_LARGE
-    return None
+    size = objects.size(now.oid) if now.mode & FILE == FILE else 0
+    if size > LARGEST_FILE_BYTES:
+        return LARGEST
+    return TOO_LARGE if before is None and size > SIZE_LIMIT_BYTES else None
 
 
 def shared_tree(objects: Objects, base_tree: str, tree: str, withheld: Mapping[str, str]) -> str:

@@ -260,7 +260,7 @@ def test_a_small_pack_that_inflates_to_more_than_a_child_may_hold_is_refused(
     tip = alice.save({"bomb": bytes(100 << 20)})
     spool = alice.make(tip, [alice.head])
     assert spool.size < 1 << 20
-    monkeypatch.setattr("bough_daemon.packs.CHILD_MEMORY_BYTES", 64 << 20)
+    monkeypatch.setattr("bough_daemon.child.CHILD_MEMORY_BYTES", 64 << 20)
     bob.refuses(spool, tip)
 
 
@@ -356,12 +356,12 @@ def test_many_small_packs_become_one_and_nothing_is_lost(alice: Side, bob: Side)
         tip = after
         tips.append(tip)
     folder = Path(bob.store.objects.folder) / "pack"
-    assert gather(bob.store)
+    assert asyncio.run(gather(bob.store, bob.owner))
     assert len(list(folder.glob("*.pack"))) < 3
     for oid in tips:
         assert bob.store.objects.owns(oid)
     git(Path(bob.store.path), "fsck", "--strict", tip)
-    assert not gather(bob.store)
+    assert not asyncio.run(gather(bob.store, bob.owner))
 
 
 def test_what_a_killed_daemon_left_in_quarantine_is_swept_away(bob: Side) -> None:

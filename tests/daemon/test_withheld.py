@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
-from bough_daemon.withheld import NESTED, shared_tree, submodule_paths, withheld_paths
+from bough_daemon.withheld import LARGEST, NESTED, TOO_DEEP, shared_tree, submodule_paths, withheld_paths
 
 from tests.daemon.support import git
 
@@ -61,6 +61,21 @@ def test_a_repository_inside_stays_unless_it_is_a_submodule(trees: Trees) -> Non
     assert set(trees.seen(base, tree)) == {"a", "lib", "old", ".gitmodules"}
     for no_file in (COMMIT, Entry(0o120000, trees.objects.write_blob(b"lib"))):
         assert "lib" in withheld_paths(trees.objects, base, trees.of(lib=COMMIT, _gitmodules=no_file))
+
+
+def test_what_no_teammate_takes_stays_at_home_also_where_it_was_committed_smaller(
+    trees: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bough_daemon.withheld.LARGEST_FILE_BYTES", 10)
+    deep, long = "d/" * 101 + "f", "n" * 250 + "/" + "n" * 250 + "/" + "n" * 250 + "/" + "n" * 250
+    base = trees.of(grown=b"small", same=b"x" * 11)
+    objects = trees.objects
+    tree = objects.splice(
+        trees.of(grown=b"x" * 11, same=b"x" * 11, kept=b"x" * 10),
+        {path: Entry(FILE, objects.write_blob(b"")) for path in (deep, long, "d/" * 100 + "f")},
+    )
+    assert withheld_paths(objects, base, tree) == {"grown": LARGEST, deep: TOO_DEEP, long: TOO_DEEP}
+    assert set(trees.seen(base, tree)) == {"grown", "same", "kept", "d/" * 100 + "f"}
 
 
 def test_where_a_repository_takes_the_place_of_committed_files_the_team_keeps_the_files(trees: Trees) -> None:

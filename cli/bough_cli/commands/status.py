@@ -33,9 +33,7 @@ def _show(told: Status) -> None:
         if told.failure:
             output.data(f"  {remedy_of(told)}".rstrip())
     if told.files:
-        output.data(
-            f"  {output.count(len(told.files), 'file')} changed since the last commit: {output.few(told.files)}"
-        )
+        output.data(f"  {_files(told)} changed since the last commit: {output.few(told.files)}")
     for line in output.withheld(told.withheld):
         output.data(f"  {line}")
     for landed in told.landed:
@@ -60,12 +58,15 @@ def _show_what_failed(teammate: TeammateStatus) -> None:
 
 def _show_teammate(teammate: TeammateStatus) -> None:
     presence = "●" if teammate.connected else "○"
-    changed = (
-        f"{output.count(len(teammate.files), 'file')}: {output.few(teammate.files)}" if teammate.files else "no changes"
-    )
+    changed = f"{_files(teammate)}: {output.few(teammate.files)}" if teammate.files else "no changes"
     if teammate.operation:
         changed = f"in the middle of a {teammate.operation}; {changed}"
     when = ago(teammate.changed_at)
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
     )
+
+
+def _files(told: Status | TeammateStatus) -> str:
+    counted = output.count(len(told.files), "file")
+    return f"more than {counted}" if told.more_files else counted

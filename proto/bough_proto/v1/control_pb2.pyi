@@ -248,6 +248,7 @@ class Teammate(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     NOT_TAKEN_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
+    MORE_FILES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -261,6 +262,8 @@ class Teammate(_message.Message):
     """Why their newest snapshot is not here; empty: it is, or is on its way."""
     operation: _builtins.str
     """The operation of Git's that they are in the middle of (`rebase`, `bisect`, …); empty: none."""
+    more_files: _builtins.bool
+    """More has changed than `files` has."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch stands on."""
@@ -278,10 +281,11 @@ class Teammate(_message.Message):
         refused: _builtins.str = ...,
         not_taken: _builtins.str = ...,
         operation: _builtins.str = ...,
+        more_files: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "name", b"name", "not_taken", b"not_taken", "operation", b"operation", "refused", b"refused", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "operation", b"operation", "refused", b"refused", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -390,6 +394,7 @@ class StatusResponse(_message.Message):
     HOPPED_TO_FIELD_NUMBER: _builtins.int
     LANDED_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    MORE_FILES_FIELD_NUMBER: _builtins.int
     FAILING_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
@@ -408,6 +413,8 @@ class StatusResponse(_message.Message):
     changed_at: _builtins.float
     hopped_to: _builtins.str
     """The teammate whose branch the files show; empty: none."""
+    more_files: _builtins.bool
+    """More has changed than `files` has."""
     failure: _builtins.str
     """The kind of error that keeps it from being recorded as it should, by its name; empty: none."""
     @_builtins.property
@@ -445,13 +452,14 @@ class StatusResponse(_message.Message):
         hopped_to: _builtins.str = ...,
         landed: _abc.Iterable[Global___Landed] | None = ...,
         files: _abc.Iterable[_builtins.bytes] | None = ...,
+        more_files: _builtins.bool = ...,
         failing: _abc.Iterable[Global___Failing] | None = ...,
         failure: _builtins.str = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "member", b"member", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "member", b"member", "more_files", b"more_files", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
