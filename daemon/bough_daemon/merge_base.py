@@ -1,8 +1,8 @@
 """The tree that both sides of a merge began with.
 
-Git finds it by what the branches claim. One thing they cannot claim by path: work that a member saved, that then was
-committed or landed by somebody, and that the member gave up in their own files (stashed, reset, checked out) without
-moving HEAD. It is not removed from where it was committed: for such a path the merge begins where the HEADs parted.
+Git finds it by what the branches claim. One thing they cannot claim by path: work that a member had in their files, and
+gave up there (stashed, reset, checked out) without moving HEAD, while the other side has committed or landed it, or
+wrote it themselves. It is not removed there: for such a path the merge begins where the HEADs parted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bough_daemon.git import Git
-from bough_daemon.lines import keeps_nothing
-from bough_daemon.objects import Objects
+from bough_daemon.lines import keeps_nothing, lines_at
+from bough_daemon.objects import Entry, Objects
+from bough_daemon.own_steps import own_steps
 from bough_daemon.store import Store
 from bough_daemon.timeline import chain, merged_tips
 
@@ -46,7 +47,7 @@ def merge_base(git: Git, ours: str, theirs: str) -> MergeBase:
 
 
 def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, heads: Heads) -> str:
-    """Return the tree of a merge base, with what a side gave up and the other has committed as before the HEADs parted.
+    """Return the tree of a merge base, with what a side gave up and the other made its own as before the HEADs parted.
 
     `ours`, `theirs`: commits, whose chains tell what was given up where they are snapshots.
     """
@@ -57,18 +58,31 @@ def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, head
     began = objects.commit(fork).tree
     paths = {path for path, _, _ in objects.difference(began, base.tree)}
     gone: set[str] = set()
-    for tip, other in ((ours, heads.theirs), (theirs, heads.ours)):
-        committed = objects.commit(other).tree
-        doubtful = {path for path in paths if objects.entry(committed, path) != objects.entry(began, path)}
-        gone |= _given_up(objects, tip, base, began, doubtful)
+    for tip, other, head in ((ours, theirs, heads.theirs), (theirs, ours, heads.ours)):
+        committed = objects.commit(head).tree
+        for path in _given_up(objects, tip, base, began, paths - gone):
+            has_committed = objects.entry(committed, path) != objects.entry(began, path)
+            if has_committed or _wrote(store, other, path, objects.entry(base.tree, path)):
+                gone.add(path)
     return objects.splice(base.tree, {path: objects.entry(began, path) for path in gone}) if gone else base.tree
+
+
+def _wrote(store: Store, tip: str, path: str, entry: Entry | None) -> bool:
+    """Return whether the member whose tip this is wrote some of the lines that an entry has at a path."""
+    objects = store.objects
+    lines = lines_at(objects, entry)
+    for step in own_steps(store, tip):
+        before, after = objects.entry(step.before, path), objects.entry(step.after, path)
+        if before != after and (lines_at(objects, after) - lines_at(objects, before)) & lines:
+            return True
+    return False
 
 
 def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Collection[str]) -> set[str]:
     """Return the paths of which a side has nothing left that came since `began` and that the merge base has.
 
-    Not where HEAD itself has had some of it: that was committed, and so it was taken away by a commit. None where the
-    merge base is no snapshot of that side, or of a branch that was merged into it.
+    Not where it was moved to another path, or where HEAD itself has had some of it: that was committed, and so it was
+    taken away by a commit. None where the merge base is no snapshot of that side, or of a branch that it merged.
     """
 
     def keeps(tree: str, path: str) -> bool:
@@ -76,6 +90,9 @@ def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Co
 
     now = objects.commit(tip).tree
     doubtful = {path for path in paths if not keeps(now, path)}
+    if doubtful:
+        added = {new for _, old, new in objects.difference(base.tree, now) if old is None}
+        doubtful = {path for path in doubtful if objects.entry(base.tree, path) not in added}
     chains = (_heads_since(objects, one, base) for one in (merged_tips(objects, tip) if doubtful else ()))
     heads = next(filter(None, chains), None)  # of several, the newest tells what became of it
     if heads is None:

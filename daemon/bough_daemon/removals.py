@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from bough_daemon.lines import Lines, content_at, lines_at, lines_in, merged_cleanly
 from bough_daemon.objects import Entry, Objects
+from bough_daemon.own_steps import own_steps
 from bough_daemon.store import Store
-from bough_daemon.timeline import chain, merged_tips, read_snapshot
-
-REMEMBERED = 2000  # snapshots of the author's in which an act of their own is looked for
-OWN = frozenset({"save", "restore"})  # events after which a difference is the author's own doing
+from bough_daemon.timeline import merged_tips, read_snapshot
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def _lost(objects: Objects, sides: tuple[Entry | None, Entry, Entry | None], aft
 def _forgive_saves(store: Store, author: Author, lost: dict[str, Lines]) -> None:
     """Take out of `lost` what the author's own saves removed, under whatever name the file had then."""
     objects = store.objects
-    for step in _own_steps(store, author.tip):
+    for step in own_steps(store, author.tip):
         for path, was, now in objects.difference(step.before, step.after):
             at_head = objects.entry(step.head_after, path)
             unmoved = now == at_head == objects.entry(step.head_before, path)
@@ -116,35 +113,5 @@ def _is_own(store: Store, tip: str, path: str, entry: Entry | None) -> bool:
     """Return whether the author's own save brought an entry to a path."""
     objects = store.objects
     return any(
-        objects.entry(step.after, path) == entry != objects.entry(step.before, path) for step in _own_steps(store, tip)
+        objects.entry(step.after, path) == entry != objects.entry(step.before, path) for step in own_steps(store, tip)
     )
-
-
-@dataclass(frozen=True)
-class _OwnStep:
-    """What an author did between two snapshots: the trees before and after, and those of HEAD's commits."""
-
-    before: str
-    after: str
-    head_before: str
-    head_after: str
-
-
-def _own_steps(store: Store, tip: str) -> Iterator[_OwnStep]:
-    """Yield the author's own saves, newest first; with a commit or an amend, if there was one, but no other move."""
-    objects = store.objects
-    for newer in islice(chain(objects, tip), REMEMBERED):
-        if newer.event not in OWN:
-            continue
-        head = objects.commit(newer.base).tree
-        first = newer.parents[0] if newer.parents else None
-        older = read_snapshot(objects, first) if first is not None and objects.exists(first) else None
-        if older is None:
-            yield _OwnStep(head, newer.tree, head, head)
-        elif older.base == newer.base or _is_written_on(store, older.base, newer.base):
-            yield _OwnStep(older.tree, newer.tree, objects.commit(older.base).tree, head)
-
-
-def _is_written_on(store: Store, old: str, new: str) -> bool:
-    """Return whether a commit was made on another, or in its place."""
-    return store.is_ancestor(old, new) or store.objects.commit(old).parents == store.objects.commit(new).parents

@@ -225,6 +225,19 @@ def test_what_a_teammate_landed_of_mine_stays_when_i_give_it_up(crew: dict[str, 
     assert alice.merge("main").conflicts == ["b.txt"]
 
 
+def test_what_i_wrote_stays_mine_when_a_teammate_gives_it_up_piece_by_piece(crew: dict[str, Mate]) -> None:
+    alice, bob = crew.values()
+    write_files(bob.root, {"n.txt": b"bob1\n"})
+    bob.snapshot()
+    alice.merge("bob")
+    for words in (["reset", "-q", "--soft", "HEAD~1"], ["reset", "-q", "--hard"], ["stash", "-qu"]):
+        git(alice.root, *words)
+        alice.snapshot()
+        bob.merge("alice")
+        assert (bob.root / "n.txt").read_bytes() == b"bob1\n", words
+    assert not (alice.root / "n.txt").exists()
+
+
 def test_what_a_forced_push_took_out_is_asked_about_after_a_merge_of_who_pushed_it(
     forced: tuple[Mate, Mate, str],
 ) -> None:
