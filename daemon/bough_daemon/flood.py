@@ -92,10 +92,10 @@ class Flood:
         if tree in (base, shared):
             return
         objects = self._objects
-        in_base, in_shared = (objects.tree(one) if one else {} for one in (base, shared))
-        for name, entry in objects.tree(tree).items():
-            was, had = in_base.get(name), in_shared.get(name)
-            if entry in (was, had):
+        in_base, in_shared, here = (objects.tree(one) if one else {} for one in (base, shared, tree))
+        for name in objects.changed_names(shared, tree):
+            entry, was, had = here.get(name), in_base.get(name), in_shared.get(name)
+            if entry is None or entry == was:
                 continue
             below = f"{path}/{name}" if path else name
             is_new = was is None and had is None

@@ -156,8 +156,9 @@ def _new_folders(objects: Objects, base_tree: str, taken: str, tree: str) -> Ite
         entries = objects.tree(new)
         yield path, entries
         in_base, in_known = (objects.tree(one) if one else {} for one in (base, known))
-        for name, entry in entries.items():
-            if entry.mode == FOLDER:
+        for name in objects.changed_names(base, new):
+            entry = entries.get(name)
+            if entry is not None and entry.mode == FOLDER:
                 below = f"{path}/{name}" if path else name
                 pending.append((below, _folder(in_base.get(name)), _folder(in_known.get(name)), entry.oid))
 

@@ -7,15 +7,19 @@ away from the store. So writing goes through an object database that knows the s
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
+from typing import NamedTuple
 
 import pygit2
 from pygit2.enums import ObjectType
 
-from bough_daemon.durable import sync_filesystem
+from bough_daemon.durable import sync_filesystem, write_whole
 from bough_daemon.errors import DiskFull, StoreDamaged
 
 FILE, EXECUTABLE, LINK, SUBMODULE, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
@@ -23,13 +27,18 @@ SYNCED_ONE_BY_ONE = 32  # objects; from then on one sync of the file system is c
 REMEMBERED_TREES, REMEMBERED_ENTRIES = 4096, 500_000  # trees, and entries in all of them
 LATEST = 253_402_300_799  # the last second of the year 9999: no calendar of a reader goes on
 LONGEST_DATE = 15  # digits, more than LATEST has
+MOST_PAIRS = 64  # pairs of trees of which is remembered where they differ
+HEAVY_TREE_BYTES = 64 * 1024  # such a tree is not compressed: it is mostly ids, and would take longer than all else
+OID_BYTES = 20
+MOST_LARGE = 8  # large trees whose bytes are remembered
+MOST_PATCHES = 20  # entries, in one step
+LARGE_TREE = 1000  # entries; from here on a tree is written by patching the bytes of the one before
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without having it
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a tree: its mode as Git writes it, and the id of its object."""
 
     mode: int
@@ -61,24 +70,75 @@ class Commit:
         return None
 
 
-def parse_tree(data: bytes, width: int = 20) -> dict[str, Entry]:
+def parse_tree(data: bytes, width: int = OID_BYTES) -> dict[str, Entry]:
     """Return the entries of a raw tree object, in Git's order; `width`: bytes of an object id."""
-    entries: dict[str, Entry] = {}
+    return {name: Entry(mode, data[at : at + width].hex()) for name, mode, at in _scan_tree(data, width)}
+
+
+def _scan_tree(data: bytes, width: int = OID_BYTES) -> Iterator[tuple[str, int, int]]:
+    """Yield (name, mode, where the object id begins) of each entry of a raw tree object."""
     at = 0
     while at < len(data):
         space = data.index(b" ", at)
         end = data.index(b"\0", space)
-        oid = data[end + 1 : end + 1 + width].hex()
-        entries[os.fsdecode(data[space + 1 : end])] = Entry(int(data[at:space], 8), oid)
+        yield os.fsdecode(data[space + 1 : end]), int(data[at:space], 8), end + 1
         at = end + 1 + width
-    return entries
 
 
 def format_tree(entries: Mapping[str, Entry]) -> bytes:
     """Return the raw tree object of `entries`, sorted as Git sorts."""
-    named = [(os.fsencode(name), entry) for name, entry in entries.items()]
-    named.sort(key=lambda pair: pair[0] + (b"/" if pair[1].mode == FOLDER else b""))
-    return b"".join(b"%o %s\0" % (entry.mode, name) + bytes.fromhex(entry.oid) for name, entry in named)
+    named = sorted(entries.items(), key=lambda one: _sort_key(one[0], one[1].mode))
+    return b"".join(b"%o %s\0%s" % (one.mode, os.fsencode(name), bytes.fromhex(one.oid)) for name, one in named)
+
+
+def _sort_key(name: str, mode: int) -> bytes:
+    return os.fsencode(name) + (b"/" if mode == FOLDER else b"")
+
+
+@dataclass(frozen=True)
+class _LargeTree:
+    """The bytes of a tree; by what Git sorts its entries, in that order, and where in the bytes each of them ends."""
+
+    data: bytes
+    keys: list[bytes]
+    ends: list[int]
+
+    @classmethod
+    def of(cls, data: bytes) -> _LargeTree | None:
+        """Return what is needed of a tree; None where it is not sorted as Git sorts."""
+        scanned = list(_scan_tree(data))
+        keys = [_sort_key(name, mode) for name, mode, _ in scanned]
+        is_sorted = all(one < next_one for one, next_one in pairwise(keys))
+        return cls(data, keys, [at + OID_BYTES for _, _, at in scanned]) if is_sorted else None
+
+    def patched(self, before: Mapping[str, Entry], after: Mapping[str, Entry], names: Iterable[str]) -> _LargeTree:
+        """Return the tree with what some names have after a change, where it is the tree of before."""
+        tree = self
+        for name in names:
+            was, now = before.get(name), after.get(name)
+            if was is not None and now is not None and _sort_key(name, was.mode) != _sort_key(name, now.mode):
+                tree, was = tree._with(name, was, None), None
+            if was != now:
+                tree = tree._with(name, was, now)
+        return tree
+
+    def _with(self, name: str, was: Entry | None, now: Entry | None) -> _LargeTree:
+        """Return the tree with one entry replaced by another of the same place, added or removed."""
+        named = now or was
+        assert named is not None
+        key = _sort_key(name, named.mode)
+        first = bisect_left(self.keys, key)
+        after = first + (was is not None)
+        begin = self.ends[first - 1] if first else 0
+        end = self.ends[after - 1] if after else 0
+        piece = format_tree({name: now}) if now is not None else b""
+        data = b"".join((self.data[:begin], piece, self.data[end:]))
+        grown = len(piece) - (end - begin)
+        if now is not None and was is not None and grown == 0:
+            return _LargeTree(data, self.keys, self.ends)
+        mine = ([key], [begin + len(piece)]) if now is not None else ([], [])
+        keys = [*self.keys[:first], *mine[0], *self.keys[after:]]
+        return _LargeTree(data, keys, [*self.ends[:first], *mine[1], *(one + grown for one in self.ends[after:])])
 
 
 class _Folder(dict[str, "Entry | _Folder | None"]):
@@ -92,25 +152,32 @@ class _Folder(dict[str, "Entry | _Folder | None"]):
 class Objects:
     """The objects of one store. Not for use by two threads at once.
 
-    `objects_dir`: the store's own object folder, whose alternates lead to the user's.
+    `objects_dir`: the store's own object folder, whose alternates lead to the user's. `heavy_bytes`: how much has been
+    written as it is since somebody set this to zero; a pack makes nearly nothing of it.
     """
 
     def __init__(self, objects_dir: str) -> None:
         self.folder = objects_dir
         self._trees: dict[str, dict[str, Entry]] = {}
         self._entries = 0
+        self._pairs: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._large: dict[str, _LargeTree] = {}
         self._written = 0
+        self.heavy_bytes = 0
         self.refresh()
 
     def refresh(self) -> None:
         """Open the databases anew: objects that another process packed or brought are seen from then on."""
         self._readable = pygit2.Odb(self.folder)
-        self._own = pygit2.Odb()
-        self._own.add_backend(pygit2.OdbBackendPack(self.folder), 1)
-        self._own.add_backend(pygit2.OdbBackendLoose(self.folder, 1, True, 0o700, 0o400), 2)
-        self._unsynced = pygit2.Odb()
-        self._unsynced.add_backend(pygit2.OdbBackendPack(self.folder), 1)
-        self._unsynced.add_backend(pygit2.OdbBackendLoose(self.folder, 1, False, 0o700, 0o400), 2)
+        self._own = self._database(synced=True)
+        self._unsynced = self._database(synced=False)
+
+    def _database(self, synced: bool) -> pygit2.Odb:
+        """Return the store's own folder alone, to be written to."""
+        database = pygit2.Odb()
+        database.add_backend(pygit2.OdbBackendPack(self.folder), 1)
+        database.add_backend(pygit2.OdbBackendLoose(self.folder, 1, synced, 0o700, 0o400), 2)
+        return database
 
     def exists(self, oid: str) -> bool:
         """Return whether the object can be read, here or in an alternate."""
@@ -166,6 +233,31 @@ class Objects:
             self._trees.clear()
             self._entries = len(entries)
         self._trees[tree] = entries
+
+    def changed_names(self, old: str | None, new: str | None) -> tuple[str, ...]:
+        """Return the names of which two trees have different entries."""
+        if old == new:
+            return ()
+        if old is None or new is None:
+            return tuple(self.tree(old or new or EMPTY_TREE))
+        known = self._pairs.get((old, new))
+        if known is None:
+            left, right = self.tree(old), self.tree(new)
+            step = next((step for step in self._pairs if step[1] == new and (old, step[0]) in self._pairs), None)
+            if step is not None:
+                names: Iterable[str] = dict.fromkeys([*self._pairs[old, step[0]], *self._pairs[step]])
+                known = tuple(name for name in names if left.get(name) != right.get(name))
+            else:
+                changed = [name for name, entry in right.items() if left.get(name) != entry]
+                gone = () if len(left) + len(changed) == len(right) else left.keys() - right.keys()
+                known = tuple(chain(changed, gone))
+            self._note_pair(old, new, known)
+        return known
+
+    def _note_pair(self, old: str, new: str, names: tuple[str, ...]) -> None:
+        while len(self._pairs) >= MOST_PAIRS:
+            del self._pairs[next(iter(self._pairs))]
+        self._pairs[old, new] = names
 
     def commit(self, oid: str) -> Commit:
         """Return what a commit says."""
@@ -234,10 +326,8 @@ class Objects:
             found = list[Change]()
             left = self.tree(before) if before else {}
             right = self.tree(after) if after else {}
-            for name in left.keys() | right.keys():
+            for name in self.changed_names(before, after):
                 a, b = left.get(name), right.get(name)
-                if a == b:
-                    continue
                 path = f"{prefix}/{name}" if prefix else name
                 folder_a = a.oid if a is not None and a.mode == FOLDER else None
                 folder_b = b.oid if b is not None and b.mode == FOLDER else None
@@ -257,9 +347,22 @@ class Objects:
         self._written += 1
         target = self._own if self._written <= SYNCED_ONE_BY_ONE else self._unsynced
         try:
+            if kind == "tree" and len(data) >= HEAVY_TREE_BYTES:
+                return self._write_heavy(data)
             return str(target.write(number, data))
         except (pygit2.GitError, OSError) as failure:
             raise _write_failure(failure) from failure
+
+    def _write_heavy(self, data: bytes) -> str:
+        """Write a tree as it is, synced, in the form of a loose object; libgit2 would compress it."""
+        whole = b"tree %d\0%b" % (len(data), data)
+        oid = hashlib.sha1(whole).hexdigest()
+        if not self.owns(oid):
+            folder = os.path.join(self.folder, oid[:2])
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            write_whole(os.path.join(folder, oid[2:]), zlib.compress(whole, 0))
+            self.heavy_bytes += len(data)
+        return oid
 
     def settle(self) -> None:
         """Force what was written to disk: few objects have been one by one, many are all at once."""
@@ -315,9 +418,31 @@ class Objects:
                 entries.pop(name, None)
         if not entries:
             return None
-        made = self.write_tree(entries)
+        if tree and not changes.anew and len(entries) >= LARGE_TREE:
+            made = self._write_large(tree, entries, changes)
+        else:
+            made = self.write_tree(entries)
         self._remember(made, entries)
+        if tree and tree != made and not changes.anew:
+            was = self.tree(tree)
+            self._note_pair(tree, made, tuple(name for name in changes if was.get(name) != entries.get(name)))
         return made
+
+    def _write_large(self, old: str, entries: Mapping[str, Entry], names: Collection[str]) -> str:
+        """Write a large tree that was made from another by changing the entries of some names."""
+        before = self._large_tree(old) if len(names) <= MOST_PATCHES else None
+        if before is None or len(before.keys) != len(self.tree(old)):
+            return self.write_tree(entries)
+        after = before.patched(self.tree(old), entries, names)
+        made = self.write("tree", after.data)
+        while len(self._large) >= MOST_LARGE:
+            del self._large[next(iter(self._large))]
+        self._large[made] = after
+        return made
+
+    def _large_tree(self, oid: str) -> _LargeTree | None:
+        known = self._large.pop(oid, None)
+        return known if known is not None else _LargeTree.of(self.read(oid)[1])
 
     def own(self, oids: Iterable[str]) -> None:
         """Copy objects that only an alternate has into the store's own folder."""

@@ -30,6 +30,7 @@ KEPT = "refs/kept/"  # what must not vanish: records of hops, states before an u
 COPIED = "refs/copied/"  # commits of the user's whose objects the store owns
 LANDED = "refs/landed/"  # what each member last landed on a shared branch
 LOOSE_LIMIT = 2000  # loose objects before they are packed
+HEAVY_LIMIT_BYTES = 16 * 1024 * 1024  # of large trees, loose, before they are packed
 LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of them go as a pack
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
@@ -249,12 +250,12 @@ class Store:
         self.git.run("-c", "core.fsync=all", "pack-objects", "-q", "--non-empty", *options, target, stdin=stdin)
 
     def tidy(self) -> bool:
-        """Gather loose objects into a pack when they have become many; return whether it did.
+        """Gather loose objects into a pack when they have become many, or large; return whether it did.
 
         A loose object goes only when a pack of the store's own holds it; what the user's repository has does not count.
         """
         loose = self.objects.loose()
-        if len(loose) < LOOSE_LIMIT:
+        if len(loose) < LOOSE_LIMIT and self.objects.heavy_bytes < HEAVY_LIMIT_BYTES:
             return False
         self._pack([], loose)
         for left in clear_abandoned(self.folder, self.path):
@@ -265,6 +266,7 @@ class Store:
             if oid in packed:
                 os.unlink(os.path.join(self.objects.folder, oid[:2], oid[2:]))
         self.objects.refresh()
+        self.objects.heavy_bytes = 0
         return True
 
     def give(self, tips: list[str]) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from bough_daemon.flood import FEW, GATHERED, MOST_FILES, QUIET, SMALL_FILES, Flood
 from bough_daemon.objects import FILE, Entry
-from bough_daemon.rules import IndexReader
 from bough_daemon.session import Session
+from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
 from bough_daemon.worktree import Worktree
 
@@ -29,7 +29,8 @@ class Bench:
         self.root = make_repository(root, {"src/a": b"1", "b": b"1"})
         worktree = Worktree.find(str(root))
         self.store = Store(worktree.common_dir, "test")
-        self.index = IndexReader(worktree, str(root / "last good"))
+        self.snapshots = Snapshots(worktree, self.store)
+        self.index = self.snapshots.index
         self.index.changed()
         self.flood = Flood(self.store.objects, self.index)
         self.base = git(root, "rev-parse", "HEAD^{tree}")
@@ -49,6 +50,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path / "r")
     yield made
+    made.snapshots.close()
     made.store.close()
 
 
@@ -138,7 +140,7 @@ def shared(session: Session) -> set[str]:
     return {path for path, _ in objects.walk(objects.commit(tip.shared).tree)} if tip is not None else set()
 
 
-def test_a_flood_is_recorded_and_not_shared_until_git_tracks_it(folder: Path, tmp_path: Path) -> None:
+def test_a_flood_is_recorded_and_not_shared_and_forgotten_once_it_is_ignored(folder: Path, tmp_path: Path) -> None:
     make_repository(folder, {"a": b"1"})
 
     async def scene() -> None:
@@ -152,8 +154,20 @@ def test_a_flood_is_recorded_and_not_shared_until_git_tracks_it(folder: Path, tm
             (folder / ".gitignore").write_bytes(b"*w\n")
             await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path) and session.branch.withheld == {})
             assert shared(session) == {".gitignore", "a", "b", "c"}
-            git(folder, "add", "-f", "näw")
-            await until(lambda: len(shared(session)) == 4 + MOST_FILES + 1)
+
+    asyncio.run(scene())
+
+
+def test_git_add_shares_a_flood(folder: Path) -> None:
+    make_repository(folder, {"a": b"1"})
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            write_files(folder, dict.fromkeys(below("n w"), b"x"))
+            await session.save()
+            assert shared(session) == {"a"}
+            git(folder, "add", "n w")
+            await until(lambda: len(shared(session)) == 1 + MOST_FILES + 1 and session.branch.withheld == {})
 
     asyncio.run(scene())
 

@@ -283,7 +283,7 @@ def plain(bench: Bench, nodes: Mapping[str, object]) -> dict[str, Node]:
             below = plain(bench, node)
             if below:
                 made[name] = below
-        elif isinstance(node, tuple):
+        elif isinstance(node, tuple) and not isinstance(node, Entry):
             kind, data = node
             made[name] = Entry(LINK if kind == "link" else EXECUTABLE, bench.store.objects.write_blob(data))
         else:
