@@ -48,6 +48,8 @@ def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Alice Example\n\temail = alice@example.org\n[init]\n\tdefaultBranch = main\n"
         '[protocol "file"]\n\tallow = always\n[commit]\n\tgpgSign = false\n'
+        # Without what git does on its own after a command, and without waiting for the disk, in the user's repository.
+        "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[core]\n\tfsync = none\n"
     )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")

@@ -64,9 +64,9 @@ class Worktree:
         if inside != "true":
             raise _elsewhere(path, user, git_dir)
         common = os.path.realpath(os.path.join(path, common))
-        (root,) = _ask(path, user, "--show-toplevel")
+        root, form = _ask(path, user, "--show-toplevel", "--show-object-format")
         found = cls(os.path.realpath(root), os.path.realpath(git_dir), common, user)
-        found.check_supported()
+        found.check_supported(form)
         return found
 
     @property
@@ -74,9 +74,8 @@ class Worktree:
         """Git for this working tree."""
         return Git(self.git_dir, self.root, user=self.user, children=self.children)
 
-    def check_supported(self) -> None:
-        """Raise UnsupportedRepository where a feature of the repository is beyond Bough."""
-        form = self.git.line("rev-parse", "--show-object-format")
+    def check_supported(self, form: str) -> None:
+        """Raise UnsupportedRepository where the repository is beyond Bough; `form`: of its object names."""
         if form != "sha1":
             raise UnsupportedRepository(f"the repository uses {form} object names; Bough works with sha1")
         if self.git.line("config", "--get", "extensions.partialClone", allowed=(0, 1)):

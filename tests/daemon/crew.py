@@ -5,10 +5,13 @@ Every edit leaves words that say who wrote them (`alice17`): what was lost, and 
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -118,8 +121,11 @@ class Mate(Desk):
         return self.do(land(self.live, self.terminal, "work", merge_both))
 
 
-def found_crew(folder: Path, names: Sequence[str]) -> dict[str, Mate]:
-    """Make a remote and a clone of it for each member."""
+@functools.cache
+def _template() -> Path:
+    """Make a remote, `origin.git`, and a clone of it, `clone`, once for every crew of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="crew-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     seed = folder / "seed"
     seed.mkdir()
     git(seed, "init", "-q")
@@ -129,7 +135,15 @@ def found_crew(folder: Path, names: Sequence[str]) -> dict[str, Mate]:
         git(seed, "commit", "-qm", f"c{number}")
     git(seed, "branch", "old", "HEAD~2")
     git(folder, "clone", "-q", "--bare", "seed", "origin.git")
-    shutil.rmtree(seed)
+    git(folder, "clone", "-q", "origin.git", "clone")
+    for sample in folder.glob("**/hooks/*.sample"):
+        sample.unlink()
+    return folder
+
+
+def found_crew(folder: Path, names: Sequence[str]) -> dict[str, Mate]:
+    """Make a remote and a clone of it for each member."""
+    shutil.copytree(_template() / "origin.git", folder / "origin.git")
     crew: dict[str, Mate] = {}
     for name in names:
         crew[name] = _clone(folder, name, crew)
@@ -143,10 +157,11 @@ def found_outsider(folder: Path) -> Mate:
 
 
 def _clone(folder: Path, name: str, crew: dict[str, Mate]) -> Mate:
-    git(folder, "clone", "-q", "origin.git", name)
     root = folder / name
-    git(root, "config", "user.name", name.title())
-    git(root, "config", "user.email", f"{name}@example.org")
+    shutil.copytree(_template() / "clone", root)
+    config = (root / ".git/config").read_text().replace(str(_template()), str(folder))
+    (root / ".git/config").write_text(f"{config}[user]\n\tname = {name.title()}\n\temail = {name}@example.org\n")
+    git(root, "update-index", "-q", "--refresh")  # the times that the index has are those of the template
     return Mate(root, name, crew)
 
 

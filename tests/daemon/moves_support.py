@@ -79,6 +79,7 @@ class Desk:
         self._head_reader = HeadReader(self.worktree)
         self.terminal = Typist()
         self.since = ""
+        self._arrived = ""
         self._closed = False
         self.live = Live(self.worktree, self.store, self.branch, self.owner, self.save, self.teammate)
 
@@ -97,8 +98,10 @@ class Desk:
 
     def snapshot(self) -> Snapshot:
         """Record the files as `git add --all` sees them."""
-        head = self.worktree.head()
-        self.store.arrive(head.commit)
+        head = self._head_reader.read()
+        if head.commit != self._arrived:
+            self.store.arrive(head.commit)
+            self._arrived = head.commit
         tree = tree_on_disk(self.root)
         self.store.objects.own_tree_difference(self.store.objects.commit(head.commit).tree, tree)
         reader = self._head_reader
@@ -143,11 +146,17 @@ def desk(folder: Path, files: Mapping[str, bytes] = FILES) -> Iterator[Desk]:
         opened.close()
 
 
+def git_dir_of(root: Path) -> Path:
+    """Return the git directory of a working tree, which is linked where `.git` is a file."""
+    inside = root / ".git"
+    return inside if inside.is_dir() else Path(git(root, "rev-parse", "--absolute-git-dir"))
+
+
 def tree_on_disk(root: Path) -> str:
     """Return the tree that `git add --all` and `git write-tree` give, without touching the index."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = os.path.join(folder, "index")
-        index = Path(git(root, "rev-parse", "--absolute-git-dir"), "index")
+        index = git_dir_of(root) / "index"
         if index.exists():
             shutil.copy2(index, scratch)
         git(root, "-c", "core.safecrlf=false", "add", "--all", GIT_INDEX_FILE=scratch)
@@ -171,7 +180,7 @@ def files_of(root: Path) -> dict[str, tuple[str, bytes]]:
 
 def everything(root: Path) -> dict[str, Any]:
     """Return all that a user has here: every file with mode and bytes, the index file, and HEAD."""
-    git_dir = Path(git(root, "rev-parse", "--absolute-git-dir"))
+    git_dir = git_dir_of(root)
     index = git_dir / "index"
     return {
         "files": files_of(root),
