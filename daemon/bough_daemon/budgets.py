@@ -5,6 +5,8 @@ What a member may send and what a member takes are the same: `withheld` keeps at
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 # One object. Git hosts take no file of more than 100 MiB. The entries are those beyond the same folder of one's own.
 LARGEST_FILE_BYTES = 100 << 20
 LARGEST_TREE_BYTES = 64 << 20
@@ -30,6 +32,22 @@ QUICK_EFFORT = 20_000
 CONTENT_BYTES = 8192
 ENTRY_BYTES = 32  # that an entry of a folder has at least, nearly always
 
+# One conversation. A pack that has no place is asked for when there is one; answers beyond these push out the oldest.
+MOST_ARRIVING = 16  # packs
+MOST_LEAVING = 32  # packs that were asked for, and not more bytes than one pack may have
+MOST_ANSWERS = 4096
+WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0  # a word of the roster counts as one for each of its entries
+PACK_COST = 10  # words that a pack counts for
+
+# One word. A member's name has 64 letters, a branch 200 bytes.
+MOST_HAVES = 256
+MOST_ADMISSIONS = 500
+LONGEST_KEY_BYTES = 200
+LONGEST_WORD = 1000  # characters of a reason, of a team's id, of a pack's
+
+# One disk: below so much room nothing is taken from the network, so that what is saved here can still be recorded.
+RESERVE_BYTES, RESERVE_SHARE = 256 << 20, 50
+
 # One child: what it may allocate, and how long it may take for a pack of some size.
 CHILD_MEMORY_BYTES = 3 << 30
 CHILD_SECONDS = 60.0
@@ -39,6 +57,25 @@ CHILD_BYTES_A_SECOND = 1 << 20
 def child_seconds(size: int) -> float:
     """Return how long a child may work on a pack of `size` bytes."""
     return CHILD_SECONDS + size / CHILD_BYTES_A_SECOND
+
+
+@dataclass
+class Pace:
+    """Decide how long to wait before the next word of one who says much: so their words cost a share of this machine.
+
+    `rate`: words a second that go on without end. `most`: words that may come at once.
+    """
+
+    rate: float
+    most: float
+    _owed: float = 0.0
+    _last: float = 0.0
+
+    def after(self, words: float, now: float) -> float:
+        """Note words that came at `now` (seconds, monotonic); return how long to wait before the next one."""
+        self._owed = max(0.0, self._owed - (now - self._last) * self.rate) + words
+        self._last = now
+        return max(0.0, self._owed - self.most) / self.rate
 
 
 class OutOfEffort(Exception):

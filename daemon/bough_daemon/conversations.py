@@ -20,11 +20,23 @@ from functools import partial
 import grpc
 
 from bough_daemon.arrival import Weights
-from bough_daemon.budgets import child_seconds
+from bough_daemon.budgets import PACK_COST, WORDS_A_SECOND, WORDS_AT_ONCE, Pace, child_seconds
 from bough_daemon.dial import call_member
 from bough_daemon.errors import BoughError, HostilePack, PeerRefused
 from bough_daemon.haves import haves_of, known_commits, shallow_of, shared_among
-from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
+from bough_daemon.jobs import (
+    AskAgain,
+    Behind,
+    Confirmed,
+    Declined,
+    FindHaves,
+    Job,
+    Learned,
+    MakePack,
+    NotTaken,
+    OfferAgain,
+    TakePack,
+)
 from bough_daemon.keys import Identity
 from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
@@ -35,7 +47,7 @@ from bough_daemon.store import LANDED, LIVE, SHARED, Store
 from bough_daemon.supervise import Pause, Supervisor, reason_of
 from bough_daemon.team import now_ms
 from bough_daemon.waiting import to_the_end
-from bough_daemon.words import Hello
+from bough_daemon.words import Chunk, Gossip, Hello, Word
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +59,13 @@ BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughErr
 
 @dataclass
 class Session:
-    """One conversation. `caller`: the member who called."""
+    """One conversation. `caller`: the member who called. `refused`: why it was ended here; empty: it was not."""
 
     caller: str
     task: asyncio.Task[None]
     said: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,7 @@ class Conversations:
         self._children = asyncio.Semaphore(CHILDREN)
         self._turns: defaultdict[tuple[str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._weights: Weights = {}
+        self._due: set[Job] = set()
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._background = background
@@ -126,6 +140,10 @@ class Conversations:
                     self._told.behind(state)
                 case Declined():
                     self._told.declined(job)
+                case AskAgain(key):
+                    self._later(job, partial(self.exchange.retry, key))
+                case OfferAgain(peer, key):
+                    self._later(job, partial(self.exchange.offer_again, peer, key))
                 case MakePack() | FindHaves() | TakePack():
                     self._background.begin(f"exchanging with {job.peer}", partial(self._perform, job))
         for session in self._sessions.values():
@@ -156,6 +174,8 @@ class Conversations:
             await session.over.wait()
         finally:
             session.task.cancel()
+        if session.refused:
+            raise PeerRefused(session.refused)
 
     def _ended(self, member: str, session: Session) -> None:
         del self._sessions[member]
@@ -176,12 +196,17 @@ class Conversations:
             finally:
                 self.do(self.exchange.disconnected(member))
                 self._told.presence(member, False)
+        except* PeerRefused as refused:
+            self._sessions[member].refused = reason_of(refused)
+            log.warning("the conversation with %s was ended: %s", member, reason_of(refused))
         except* BREAKS as broken:
             log.info("the conversation with %s broke off: %s", member, reason_of(broken))
 
     async def _read(self, member: str, pipe: Pipe) -> None:
+        pace = Pace(WORDS_A_SECOND, WORDS_AT_ONCE)
         while (word := await pipe.read()) is not None:
             self.do(self.exchange.hear(member, word, now_ms()))
+            await asyncio.sleep(pace.after(_weight(word), time.monotonic()))
 
     async def _write(self, member: str, pipe: Pipe) -> None:
         said = self._sessions[member].said
@@ -249,7 +274,7 @@ class Conversations:
                 made = await self._make(job)
                 self.do(self.exchange.pack_made(job, made))
                 if made is None and job.asked is not None:
-                    self._later(partial(self.exchange.offer_again, job.peer, job.state.key))
+                    self.do([OfferAgain(job.peer, job.state.key)])
             case FindHaves():
                 async with self._turn(job):
                     self._haves, shallow = await self._look_for_haves()
@@ -257,14 +282,17 @@ class Conversations:
             case TakePack():
                 self.do(self.exchange.pack_taken(job, await self._take(job)))
 
-    def _later(self, again: Callable[[], list[Job]]) -> None:
-        """Do something again that may go well by then."""
+    def _later(self, job: Job, again: Callable[[], list[Job]]) -> None:
+        """Do something again that may go well by then; once, however often `job` comes meanwhile."""
 
         async def do_again() -> None:
             await asyncio.sleep(LONGEST_PAUSE)
+            self._due.discard(job)
             self.do(again())
 
-        self._background.begin("trying again", do_again)
+        if job not in self._due:
+            self._due.add(job)
+            self._background.begin("trying again", do_again)
 
     @asynccontextmanager
     async def _turn(self, job: MakePack | FindHaves | TakePack) -> AsyncIterator[None]:
@@ -332,7 +360,17 @@ class Conversations:
         except Exception as failure:
             # The disk is full, a child died: nothing of the pack was kept, and the conversation goes on.
             self._background.note(f"taking what came from {job.peer}", failure)
-            self._later(partial(self.exchange.retry, state.key))
+            self.do([AskAgain(state.key)])
             return NotTaken(reason_of(failure), for_now=True)
         self._told.took(state)
         return None
+
+
+def _weight(word: Word) -> int:
+    """Return for how many words one counts, by the work that it makes."""
+    match word:
+        case Gossip(admissions, contacts):
+            return 1 + len(admissions) + len(contacts)
+        case Chunk(offset=0):
+            return PACK_COST
+    return 1

@@ -12,11 +12,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.git import Git
 from bough_daemon.states import COMMIT
 from bough_daemon.store import SHARED, Store
 
-MOST_HAVES = 256
 MOST_FOLLOWED = 8  # tips of which older commits are named, too
 FARTHEST_ANCESTOR = 14  # as a power of two
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bough_daemon.packs import Spool
 from bough_daemon.roster import Admission, Contact
-from bough_daemon.states import State
+from bough_daemon.states import Key, State
 from bough_daemon.words import Want
 
 
@@ -78,4 +78,19 @@ class NotTaken:
     for_now: bool = False
 
 
-Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind
+@dataclass(frozen=True)
+class AskAgain:
+    """Call `retry` in a while: a state could not be taken, for a reason that may have gone by then."""
+
+    key: Key
+
+
+@dataclass(frozen=True)
+class OfferAgain:
+    """Call `offer_again` in a while: a pack could not be sent now."""
+
+    peer: str
+    key: Key
+
+
+Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind | AskAgain | OfferAgain

@@ -8,9 +8,10 @@ from collections.abc import Container
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon import peer_wire
+from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.dial import present_ticket
 from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
-from bough_daemon.haves import MOST_HAVES, history_of, known_commits
+from bough_daemon.haves import history_of, known_commits
 from bough_daemon.keys import Identity
 from bough_daemon.owner import Owner
 from bough_daemon.roster import Admission, Roster

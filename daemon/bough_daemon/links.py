@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bough_daemon.budgets import MOST_ANSWERS, MOST_LEAVING
 from bough_daemon.jobs import MakePack
 from bough_daemon.packs import Spool
 from bough_daemon.roster import Admission, Contact
@@ -26,6 +27,7 @@ class Incoming:
     pack: str
     spool: Spool
     asked: bool
+    total: int
 
 
 @dataclass
@@ -55,6 +57,22 @@ class Link:
     wants: dict[Key, Want] = field(default_factory=dict)
     announcements: dict[Key, None] = field(default_factory=dict)
     outgoing: dict[Key, Outgoing] = field(default_factory=dict)
+
+    def answer(self, word: Held | Refused) -> None:
+        """Answer a state or a Want, in the place of what was to be said before; the oldest go where there are many."""
+        self.answers.pop(word.key, None)
+        if len(self.answers) >= MOST_ANSWERS:
+            del self.answers[next(iter(self.answers))]
+        self.answers[word.key] = word
+
+    def arriving_bytes(self) -> int:
+        """Return how large the packs that are arriving will be."""
+        return sum(one.total for one in self.incoming.values())
+
+    def has_room(self, most_bytes: int) -> bool:
+        """Return whether one more pack may be sent: those that wait for the peer are kept on the disk."""
+        waiting = sum(one.spool.size for one in self.outgoing.values())
+        return len(self.outgoing) + len(self.making) < MOST_LEAVING and waiting <= most_bytes
 
     def close(self) -> None:
         """Let go of every pack on its way."""

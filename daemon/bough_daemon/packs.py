@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -22,7 +23,15 @@ from functools import partial
 from typing import BinaryIO
 
 from bough_daemon.arrival import REFUSED, Weights, check_objects, check_pack, objects_task
-from bough_daemon.budgets import CHILD_SECONDS, QUICK_EFFORT, Effort, OutOfEffort, child_seconds
+from bough_daemon.budgets import (
+    CHILD_SECONDS,
+    QUICK_EFFORT,
+    RESERVE_BYTES,
+    RESERVE_SHARE,
+    Effort,
+    OutOfEffort,
+    child_seconds,
+)
 from bough_daemon.child import run_limited
 from bough_daemon.errors import GitFailed, HostilePack
 from bough_daemon.git import Git, failure_of, quiet_environment
@@ -81,6 +90,7 @@ class Spool:
     @classmethod
     def below(cls, folder: str) -> Spool:
         """Return an empty spool on the file system of `folder`."""
+        check_room(folder)
         # Without a buffer: closing the file writes nothing, and so cannot fail.
         return cls(tempfile.TemporaryFile(dir=folder, buffering=0))
 
@@ -100,6 +110,13 @@ class Spool:
     def close(self) -> None:
         """Let go of the file."""
         self.file.close()
+
+
+def check_room(folder: str) -> None:
+    """Raise OSError where the disk of `folder` is nearly full: what is left is for what is saved here."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // RESERVE_SHARE):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
 
 
 async def run_child(

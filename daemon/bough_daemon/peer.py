@@ -14,8 +14,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from bough_daemon.budgets import MOST_ARRIVING
 from bough_daemon.errors import PeerRefused
-from bough_daemon.jobs import Behind, Confirmed, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
+from bough_daemon.faults import fault_of
+from bough_daemon.jobs import (
+    AskAgain,
+    Behind,
+    Confirmed,
+    Declined,
+    FindHaves,
+    Job,
+    Learned,
+    MakePack,
+    NotTaken,
+    OfferAgain,
+    TakePack,
+)
 from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
 from bough_daemon.report import bounded
@@ -49,6 +63,7 @@ class Exchange:
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
+        self._waiting: set[Key] = set()  # keys that are fetched once the peer who has the newest state has a place
         self._taking: dict[Key, TakePack] = {}
         self._untaken: dict[Key, tuple[int, str]] = {}
         self._partial: dict[tuple[str, Key], Incoming] = {}
@@ -95,7 +110,7 @@ class Exchange:
         fetched = [key for key, job in self._fetching.items() if job.peer == peer]
         for key in fetched:
             del self._fetching[key]
-        return [job for key in fetched for job in self._fetch(key)]
+        return [*(job for key in fetched for job in self._fetch(key)), *self._fetch_waiting()]
 
     def close(self) -> None:
         """Let go of every pack on its way."""
@@ -125,7 +140,7 @@ class Exchange:
         else:
             link.offered.pop(key, None)
             link.declined[key] = job.state.sequence
-            link.answers[key] = Refused(key, job.asked.sequence, "the pack could not be made")
+            link.answer(Refused(key, job.asked.sequence, "the pack could not be made"))
         return []
 
     def ask(self, job: FindHaves, haves: tuple[str, ...], shallow: tuple[str, ...]) -> list[Job]:
@@ -144,18 +159,25 @@ class Exchange:
     def pack_taken(self, job: TakePack, failure: NotTaken | None) -> list[Job]:
         """Pass a state on that is here now; or, where its pack was bad, try another way."""
         job.spool.close()
+        self._taking.pop(job.state.key, None)
+        return [
+            *(self._now_known(job.state) if failure is None else self._failed(job, failure)),
+            *self._fetch_waiting(),
+        ]
+
+    def _now_known(self, state: State) -> list[Job]:
+        if state.sequence > _sequence(self.known, state.key):
+            self.known[state.key] = state
+        return self._settled(state.key)
+
+    def _failed(self, job: TakePack, failure: NotTaken) -> list[Job]:
         key, link = job.state.key, self.links.get(job.peer)
-        self._taking.pop(key, None)
-        if failure is None:
-            if job.state.sequence > _sequence(self.known, key):
-                self.known[key] = job.state
-            return self._settled(key)
         self._note_untaken(job.state, failure.reason)
         asked = self._is_fetching(key, job.peer)
         if link is not None and asked:
             link.unable[key] = job.state.sequence
             link.owed.discard(key)
-            link.answers[key] = Refused(key, job.state.sequence, bounded(failure.reason), failure.for_now)
+            link.answer(Refused(key, job.state.sequence, bounded(failure.reason), failure.for_now))
         if asked:
             del self._fetching[key]
         return self._fetch(key)
@@ -238,7 +260,7 @@ class Exchange:
         if state.sequence > _sequence(link.holds, key):
             link.holds[key] = state
         if key.member == self.member:
-            link.answers[key] = Held(key, state.sequence)
+            link.answer(Held(key, state.sequence))
             if state.sequence > _sequence(self.known, key):
                 return [Behind(state)]
             return self._offer(peer, key)
@@ -254,17 +276,20 @@ class Exchange:
         try:
             check_state(state, self.roster)
             known = self.known.get(key)
-            if known is None and self._branches_of(key) >= MOST_BRANCHES:
+            if known is None and key not in link.holds and self._branches_of(key) >= MOST_BRANCHES:
                 raise PeerRefused(f"{key.member} has too many branches", member=key.member)
             if known is not None and known.sequence == state.sequence and known.tip != state.tip:
                 raise PeerRefused(f"{key.member} signed two states of one number", member=key.member)
         except PeerRefused as refused:
-            link.answers[key] = Refused(key, state.sequence, bounded(refused.message))
+            link.answer(Refused(key, state.sequence, bounded(refused.message)))
             return False
         return True
 
     def _branches_of(self, key: Key) -> int:
-        return sum(other.member == key.member and other.kind is key.kind for other in self.known)
+        """Return how many branches of one member and kind there are, those on their way among them."""
+        keys = set(self.known).union(*(link.holds for link in self.links.values()))
+        keys.update(*(link.incoming for link in self.links.values()))
+        return sum(other.member == key.member and other.kind is key.kind for other in keys - {key})
 
     def _hear_held(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
         offered = link.offered.pop(key, None)
@@ -284,7 +309,7 @@ class Exchange:
         if self._is_fetching(key, peer):
             del self._fetching[key]
             link.unable[key] = max(sequence, link.unable.get(key, 0))
-            return self._fetch(key)
+            return [*self._fetch(key), *self._fetch_waiting()]
         offered, jobs = link.offered.pop(key, None), list[Job]()
         if offered is not None:
             link.declined[key] = max(sequence, link.declined.get(key, 0))
@@ -298,10 +323,15 @@ class Exchange:
         key = want.key
         state = self.known.get(key)
         if state is None or state.sequence < want.sequence:
-            link.answers[key] = Refused(key, want.sequence, "this state is not here")
+            link.answer(Refused(key, want.sequence, "this state is not here"))
             return []
         if key in link.making:
             return []
+        if not link.has_room(self._limits.pack):
+            link.offered.pop(key, None)
+            link.declined[key] = state.sequence
+            link.answer(Refused(key, want.sequence, "too many packs are on their way already", for_now=True))
+            return [OfferAgain(peer, key)]
         link.offered[key] = state
         link.announcements.pop(key, None)
         broken = self._broken.pop((peer, key), None)
@@ -322,20 +352,32 @@ class Exchange:
             link.stop_taking(key)
             link.owed.add(key)
             return self._settled(key)
-        if chunk.offset == 0:
-            link.stop_taking(key)
-            asked = self._is_fetching(key, peer)
-            if not asked:
-                link.unable.pop(key, None)  # offered again, so it may go well now
-            incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked)
-        flaw = self._flaw(incoming, chunk)
-        if incoming is None or flaw is not None:
-            return self._turn_down(link, state, flaw or "")
-        incoming.spool.append(chunk.data)
+        if incoming is None and not self._is_fetching(key, peer) and self._arriving(peer) >= MOST_ARRIVING:
+            return self._hear_later(link, state)
+        try:
+            if chunk.offset == 0:
+                link.stop_taking(key)
+                asked = self._is_fetching(key, peer)
+                incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked, chunk.total)
+            flaw = self._flaw(incoming, chunk)
+            if incoming is None or flaw is not None:
+                return self._turn_down(peer, state, flaw or "")
+            if link.arriving_bytes() > self._limits.pack:
+                return self._postpone(peer, state, "too much is arriving already")
+            incoming.spool.append(chunk.data)
+        except OSError as failure:
+            return self._postpone(peer, state, fault_of(failure).message)
         if incoming.spool.size < chunk.total:
             return []
         del link.incoming[key]
         return self._take(peer, incoming)
+
+    def _hear_later(self, link: Link, state: State) -> list[Job]:
+        """Leave a pack that came unasked and has no place: its state is asked for when there is one."""
+        if state.sequence > _sequence(link.holds, state.key):
+            link.holds[state.key] = state
+        link.owed.add(state.key)
+        return self._fetch(state.key)
 
     def _flaw(self, incoming: Incoming | None, chunk: Chunk) -> str | None:
         """Return what is wrong with a part of a pack, or None."""
@@ -345,20 +387,28 @@ class Exchange:
             return "a part of the pack is missing"
         if chunk.total > (self._limits.pack if incoming.asked else self._limits.inline):
             return f"the pack is too large: {chunk.total} bytes"
-        if not chunk.data or chunk.offset + len(chunk.data) > chunk.total:
+        if not chunk.data or chunk.total != incoming.total or chunk.offset + len(chunk.data) > chunk.total:
             return "the pack is not as large as was said"
         return None
 
-    def _turn_down(self, link: Link, state: State, reason: str) -> list[Job]:
-        key = state.key
+    def _turn_down(self, peer: str, state: State, reason: str, for_now: bool = False) -> list[Job]:
+        link, key = self.links[peer], state.key
         link.stop_taking(key)
         self._note_untaken(state, reason)
-        link.answers[key] = Refused(key, state.sequence, reason)
+        link.answer(Refused(key, state.sequence, reason, for_now))
         link.unable[key] = state.sequence
         link.owed.discard(key)
-        if self._fetching.pop(key, None) is None:
+        if not self._is_fetching(key, peer):
             return []
-        return self._fetch(key)
+        del self._fetching[key]
+        return [*self._fetch(key), *self._fetch_waiting()]
+
+    def _postpone(self, peer: str, state: State, reason: str) -> list[Job]:
+        """Let go of what has come of a pack that has no room now; its state is asked for again in a while."""
+        link = self.links[peer]
+        if state.sequence > _sequence(link.holds, state.key):
+            link.holds[state.key] = state
+        return [*self._turn_down(peer, state, bounded(reason), for_now=True), AskAgain(state.key)]
 
     def _note_untaken(self, state: State, reason: str) -> None:
         self._untaken.pop(state.key, None)
@@ -403,7 +453,7 @@ class Exchange:
         for name, link in self.links.items():
             if key in link.owed and _sequence(link.holds, key) <= sequence:
                 link.owed.discard(key)
-                link.answers[key] = Held(key, _sequence(link.holds, key) or sequence)
+                link.answer(Held(key, _sequence(link.holds, key) or sequence))
             jobs += self._offer(name, key)
         fetch = self._fetching.get(key)
         if fetch is not None and fetch.state.sequence <= sequence:
@@ -429,20 +479,37 @@ class Exchange:
         return [job]
 
     def _fetch(self, key: Key) -> list[Job]:
-        """Ask for the newest state of a branch that anyone has and I lack: its own member first, if connected."""
+        """Ask for the newest state of a branch that anyone has and I lack: its own member first, if connected.
+
+        One who sends much already is asked once there is a place.
+        """
+        self._waiting.discard(key)
         if key in self._fetching or key in self._taking:
             return []
         mine = _sequence(self.known, key)
-        best: tuple[int, bool, str] | None = None
+        best: tuple[int, bool, bool, str] | None = None
         for name, link in self.links.items():
             sequence = _sequence(link.holds, key)
             if sequence > max(mine, link.unable.get(key, 0)):
-                best = max(best or (0, False, ""), (sequence, name == key.member, name))
+                here = (sequence, self._arriving(name) < MOST_ARRIVING, name == key.member, name)
+                best = max(best or here, here)
         if best is None:
             return []
-        peer = best[2]
+        _, has_place, _, peer = best
+        if not has_place:
+            self._waiting.add(key)
+            return []
         job = self._fetching[key] = FindHaves(peer, self.links[peer].holds[key])
         return [job]
+
+    def _fetch_waiting(self) -> list[Job]:
+        return [job for key in list(self._waiting) for job in self._fetch(key)]
+
+    def _arriving(self, peer: str) -> int:
+        """Return how many packs of a peer are being asked for, arriving or taken."""
+        asked = {key for key, fetch in self._fetching.items() if fetch.peer == peer}
+        taken = {key for key, job in self._taking.items() if job.peer == peer}
+        return len(asked | taken | self.links[peer].incoming.keys())
 
     def _is_fetching(self, key: Key, peer: str) -> bool:
         fetch = self._fetching.get(key)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 import grpc
 from bough_proto.v1 import peer_pb2 as pb
 
+from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
 from bough_daemon.errors import (
     BadName,
     BadTicket,
@@ -15,7 +19,7 @@ from bough_daemon.errors import (
     PeerUnreachable,
 )
 from bough_daemon.roster import Admission, Contact
-from bough_daemon.states import Key, Kind, State
+from bough_daemon.states import COMMIT, Key, Kind, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
 CODES: dict[type[BoughError], grpc.StatusCode] = {
@@ -95,6 +99,8 @@ def _key(message: pb.StateKey) -> Key:
     kind = next((kind for kind, number in KINDS.items() if number == message.kind), None)
     if kind is None:
         raise PeerRefused("the peer speaks of a kind of state that this Bough does not know")
+    if len(message.member) > LONGEST_KEY_BYTES or len(message.branch) > LONGEST_KEY_BYTES:
+        raise PeerRefused("the peer speaks of a branch with too long a name")
     return Key(message.member, kind, message.branch)
 
 
@@ -113,6 +119,11 @@ def _state_message(state: State) -> pb.State:
 def _state(message: pb.State) -> State:
     key = _key(message.key)
     return State(message.team, key, message.sequence, message.tip, message.base, message.time_ms, message.signature)
+
+
+def _commits(named: Iterable[str]) -> tuple[str, ...]:
+    """Return the commits that a peer names: what is none is left out, and so are more than are of use."""
+    return tuple(oid for oid in islice(named, MOST_HAVES) if COMMIT.fullmatch(oid))
 
 
 def word_message(word: Word) -> pb.Word:
@@ -142,8 +153,10 @@ def word(message: pb.Word) -> Word:
     """Return the word of a message, or raise PeerRefused for one that this Bough does not know."""
     match message.WhichOneof("kind"):
         case "hello":
-            return Hello(message.hello.team, message.hello.version)
+            return Hello(message.hello.team[:LONGEST_WORD], message.hello.version)
         case "gossip":
+            if max(len(message.gossip.admissions), len(message.gossip.contacts)) > MOST_ADMISSIONS:
+                raise PeerRefused("the peer says too much of the team in one word")
             return gossip(message.gossip)
         case "announce":
             return Announce(_state(message.announce.state))
@@ -151,12 +164,13 @@ def word(message: pb.Word) -> Word:
             return Held(_key(message.held.key), message.held.sequence)
         case "refused":
             refused = message.refused
-            return Refused(_key(refused.key), refused.sequence, refused.reason, refused.for_now)
+            return Refused(_key(refused.key), refused.sequence, refused.reason[:LONGEST_WORD], refused.for_now)
         case "want":
             want = message.want
-            return Want(_key(want.key), want.sequence, tuple(want.haves), tuple(want.shallow), want.pack, want.offset)
+            named, shallow = _commits(want.haves), _commits(want.shallow)
+            return Want(_key(want.key), want.sequence, named, shallow, want.pack[:LONGEST_WORD], want.offset)
         case "chunk":
             chunk = message.chunk
-            return Chunk(_state(chunk.state), chunk.pack, chunk.offset, chunk.total, chunk.data)
+            return Chunk(_state(chunk.state), chunk.pack[:LONGEST_WORD], chunk.offset, chunk.total, chunk.data)
         case _:
             raise PeerRefused("the peer said something that this Bough does not understand")

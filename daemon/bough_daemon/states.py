@@ -15,7 +15,7 @@ from bough_daemon.keys import Identity, statement, verify
 from bough_daemon.names import check_branch, check_live_branch, owner_of
 from bough_daemon.roster import Roster
 
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+COMMIT = re.compile(r"[0-9a-f]{40}")  # as a store has them; libgit2 raises for others
 MOST_BRANCHES = 256  # of one member and kind
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -346,5 +348,36 @@ def test_what_was_refused_is_shared_without_it_before_the_next_save(
             await eventually(lambda: ".gitmodules" in session.branch.withheld)
             await sees(bob, at_bob, "alice", lambda: session.branch.tip and session.branch.tip.shared)
             await eventually(lambda: repository.sync.refusals_of("alice") == {})
+
+    run(test())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE], ids=os.strerror)
+@pytest.mark.parametrize("what", ["bough_daemon.packs.check_room", "tempfile.TemporaryDirectory"])
+def test_a_save_comes_by_itself_once_there_is_room_again_and_the_conversation_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, what: str, number: int
+) -> None:
+    module, name = what.rsplit(".", 1)
+    whole, full = getattr(importlib.import_module(module), name), set[str]()
+    monkeypatch.setattr("bough_daemon.conversations.LONGEST_PAUSE", 0.2)
+
+    def short_of_room(at: str | None = None, **named: Any) -> object:
+        if {at, named.get("dir")} & full:
+            raise OSError(number, os.strerror(number))
+        return whole(at, **named) if at is not None else whole(**named)
+
+    monkeypatch.setattr(what, short_of_room)
+
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            full.add(bob.store.folder)
+            tip = await alice.save({"a.txt": b"one\n"})
+            await eventually(lambda: alice.sync.refusals(tip), "the refusal")
+            assert not alice.sync.refusals(tip)["bob"].startswith("OSError") and bob.tip_of("alice") != tip
+            full.clear()
+            await eventually(lambda: bob.tip_of("alice") == tip, "the save")
+            await eventually(lambda: "bob" in alice.sync.holders(tip), "the confirmation")
+            assert "disconnected" not in [event.kind for event in bob.events]
 
     run(test())

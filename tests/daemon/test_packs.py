@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.errors import BoughError, GitFailed, HostilePack
-from bough_daemon.haves import MOST_HAVES, haves_of, history_of, known_commits, shallow_of, shared_among
+from bough_daemon.haves import haves_of, history_of, known_commits, shallow_of, shared_among
 from bough_daemon.objects import FILE, FOLDER, LINK, Entry, format_tree
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Spool, gather, make_pack, run_child, sweep, take_pack

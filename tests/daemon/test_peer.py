@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import itertools
@@ -11,7 +12,19 @@ from collections import deque
 from dataclasses import replace
 
 import pytest
-from bough_daemon.jobs import Behind, Declined, FindHaves, Job, Learned, MakePack, NotTaken, TakePack
+from bough_daemon.budgets import MOST_ANSWERS, MOST_ARRIVING, MOST_LEAVING
+from bough_daemon.jobs import (
+    AskAgain,
+    Behind,
+    Declined,
+    FindHaves,
+    Job,
+    Learned,
+    MakePack,
+    NotTaken,
+    OfferAgain,
+    TakePack,
+)
 from bough_daemon.packs import Limits, Spool
 from bough_daemon.peer import Exchange
 from bough_daemon.report import LONGEST_REASON
@@ -495,3 +508,99 @@ def test_what_is_known_of_untaken_states_stays_small(pair: World, monkeypatch: p
         key = Key("alice", Kind.LANDED, b"b%d" % number)
         bob.exchange._note_untaken(State("t", key, 1, oid("x", 1), oid("x", 1), NOW), "no")
     assert len(bob.exchange._untaken) == 3
+
+
+def landed(number: int, data: bytes = b"0123456789", total: int = 20) -> Chunk:
+    """Return the first part of a pack for one of alice's branches."""
+    state = State("", Key("alice", Kind.LANDED, b"b%d" % number), 1, oid("x", number), oid("x", number), NOW)
+    return Chunk(state, "p", 0, total, data)
+
+
+def in_team(world: World, chunk: Chunk) -> Chunk:
+    """Return a part of a pack whose state alice has signed."""
+    team = world.members["bob"].exchange.roster.team
+    return replace(chunk, state=replace(chunk.state, team=team).signed(someone("alice")))
+
+
+def test_half_packs_take_only_so_many_files_and_what_had_no_place_is_asked_for_later(pair: World) -> None:
+    bob, jobs = pair.members["bob"].exchange, list[Job]()
+    for number in range(MOST_ARRIVING + 5):
+        jobs += bob.hear("alice", in_team(pair, landed(number)), NOW)
+    link = bob.links["alice"]
+    assert len(link.incoming) == MOST_ARRIVING and not jobs and not link.answers
+    for number in range(MOST_ARRIVING + 5):
+        jobs += bob.hear("alice", in_team(pair, replace(landed(number), offset=10)), NOW)
+        if isinstance(jobs[-1], TakePack):
+            jobs += bob.pack_taken(jobs[-1], None)
+    taken = [job.state.key for job in jobs if isinstance(job, TakePack)]
+    asked = [job.state.key for job in jobs if isinstance(job, FindHaves)]
+    assert len(taken) == MOST_ARRIVING and len(asked) == 5 and not set(taken) & set(asked)
+
+
+def test_branches_on_their_way_count_as_branches(pair: World) -> None:
+    bob = pair.members["bob"].exchange
+    for number in range(MOST_BRANCHES + 5):
+        bob.hear("alice", Announce(in_team(pair, landed(number)).state), NOW)
+    link = bob.links["alice"]
+    assert len(link.holds) == MOST_BRANCHES and "too many" in str(list(link.answers.values())[-1])
+
+
+def test_answers_to_branches_that_a_peer_invents_are_bounded(pair: World) -> None:
+    bob = pair.members["bob"].exchange
+    for number in range(MOST_ANSWERS + 10):
+        bob.hear("alice", Want(Key("alice", Kind.LANDED, b"b%d" % number), 1), NOW)
+    assert len(bob.links["alice"].answers) == MOST_ANSWERS
+
+
+def test_packs_that_a_peer_asks_for_and_does_not_read_are_bounded_and_offered_again(pair: World) -> None:
+    bob, made = pair.members["bob"].exchange, list[Job]()
+    for number in range(MOST_LEAVING + 5):
+        state = State(bob.roster.team, Key("carol", Kind.LANDED, b"b%d" % number), 1, oid("x", 1), oid("x", 1), NOW)
+        bob.known[state.key] = state
+        jobs = bob.hear("alice", Want(state.key, 1), NOW)
+        made += jobs
+        for job in jobs:
+            if isinstance(job, MakePack):
+                bob.pack_made(job, (Spool(io.BytesIO(b"pack")), "p"))
+    link = bob.links["alice"]
+    refused = [word for word in link.answers.values() if isinstance(word, Refused)]
+    assert len(link.outgoing) == MOST_LEAVING and len(refused) == 5 and all(word.for_now for word in refused)
+    again = next(job for job in made if isinstance(job, OfferAgain))
+    bob.offer_again("alice", again.key)
+    assert again.key in link.announcements
+
+
+def test_a_disk_without_room_costs_one_pack_which_is_asked_for_again(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    spool = bob.exchange._spool
+
+    def full() -> Spool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bob.exchange._spool = full
+    state = alice.save()
+    asked = list[Job]()
+    while pair.step():
+        asked += [job for job in bob.todo if isinstance(job, AskAgain)]
+    assert asked[0] == AskAgain(state.key) and not bob.exchange.known
+    declined = alice.exchange.refusals["bob"][state.key]
+    assert declined.for_now and declined.reason == "the disk is full"
+    bob.exchange._spool = spool
+    bob.todo += bob.exchange.retry(state.key)
+    pair.settle()
+    assert bob.exchange.known[state.key] == state
+
+
+def test_what_one_member_sends_badly_is_still_taken_from_another() -> None:
+    world = World(1, 3)
+    bob = world.members["bob"]
+    for name in ("alice", "carol"):
+        bob.exchange.connected(name)
+    state = State(bob.exchange.roster.team, Key("alice", Kind.LIVE, b"alice"), 1, oid("x", 1), oid("x", 1), NOW)
+    state = state.signed(someone("alice"))
+    (fetch,) = bob.exchange.hear("alice", Announce(state), NOW)
+    assert isinstance(fetch, FindHaves)
+    assert bob.exchange.hear("carol", Chunk(state, "p", 7, 10, b"bad"), NOW) == []
+    assert bob.exchange.ask(fetch, (), ()) == []
+    assert isinstance(bob.exchange.links["alice"].wants[state.key], Want)
+    world.close()
