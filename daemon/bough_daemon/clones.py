@@ -12,11 +12,12 @@ import shutil
 from dataclasses import dataclass
 
 from bough_daemon.home import Home
-from bough_daemon.keys import load_identity
+from bough_daemon.keys import Identity, load_identity
 from bough_daemon.listener import PeerListener
-from bough_daemon.names import further_names
+from bough_daemon.names import further_names, owner_of
+from bough_daemon.roster import Admission, Roster
 from bough_daemon.store import Store
-from bough_daemon.team import Team, note_of
+from bough_daemon.team import Team, note_of, now_ms
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,21 @@ class Seat:
     """What a repository is to be in a team. `names`: what it may be called there, the best first.
 
     `listener`: that of the member that it is. `other`: the clone of the same home that is in the team as another
-    member, empty for none.
+    member, empty for none. `roster`, `owner`: that team, and the member of this home whose clone it is to be there.
     """
 
     listener: PeerListener
     names: list[str]
     other: str = ""
+    roster: Roster | None = None
+    owner: Identity | None = None
+
+    def admission(self, name: str) -> Admission | None:
+        """Return the word of the member whose clone this is for a name, where that member alone may let it in."""
+        if self.roster is None or self.owner is None:
+            return None
+        me = self.listener.identity
+        return self.roster.signed(self.owner, name, me.key, me.certificate, me.vouch, now_ms())
 
 
 class Listeners:
@@ -61,7 +71,10 @@ class Listeners:
         if not known.is_elsewhere(store.common_dir):
             return Seat(listener, [wished or name])
         names = [wished] if wished else further_names(name, folder)
-        return Seat(await self._open(secrets.token_hex(8)), names, os.path.dirname(known.repository))
+        owner = known.roster.by_key(self.main.identity.key)
+        mine = self.main.identity if owner is not None and all(owner_of(one) == owner.name for one in names) else None
+        other = os.path.dirname(known.repository)
+        return Seat(await self._open(secrets.token_hex(8)), names, other, known.roster, mine)
 
     async def leave(self, seat: Seat) -> None:
         """Give up the member that was made for a seat, if one was."""

@@ -21,13 +21,18 @@ from bough_daemon.tickets import Ticket
 from bough_daemon.words import Gossip
 
 
-async def present(ticket: Ticket, name: str, identity: Identity, store: Store, owner: Owner) -> Roster:
+async def present(
+    ticket: Ticket, name: str, identity: Identity, store: Store, owner: Owner, admission: Admission | None = None
+) -> Roster:
     """Present a ticket, with proof of a shared history, and return the team's roster with its holder in it.
 
-    Raises what the maker of the ticket says against it, UnrelatedHistory, PeerUnreachable or PeerRefused.
+    `admission`: by another member, who is this user as well. Raises what the maker of the ticket says against it,
+    UnrelatedHistory, PeerUnreachable or PeerRefused.
     """
     request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name=name, key=identity.key)
     request.certificate, request.vouch = identity.certificate, identity.vouch
+    if admission is not None:
+        request.admission.CopyFrom(peer_wire.admission_message(admission))
     request.commits.extend(await asyncio.to_thread(history_of, store))
     answer = await present_ticket(ticket, request)
     if answer.HasField("unrelated"):
@@ -37,7 +42,8 @@ async def present(ticket: Ticket, name: str, identity: Identity, store: Store, o
         request.shared_commit = shared[0]
         answer = await present_ticket(ticket, request)
     roster, said = Roster(ticket.team), peer_wire.gossip(answer.welcome)
-    roster.merge(said.admissions, said.contacts, now_ms())
+    # In the order in which they count for the maker of the ticket, whatever others may say by and by.
+    roster.restore(dict.fromkeys(said.admissions, 0), said.contacts, now_ms())
     entry = roster.by_key(identity.key)
     if entry is None or entry.name != name:
         raise PeerRefused("the answer to the ticket does not let this member in")
@@ -55,16 +61,22 @@ async def unrelated(request: pb.JoinRequest, store: Store, owner: Owner) -> pb.J
 def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branches: Container[bytes]) -> Admission:
     """Spend a ticket and admit its holder, in one write and without waiting for anything: so one ticket admits one.
 
-    `branches`: names that are taken by live branches. When it raises, the ticket is as good as before. Whoever has
-    spent the ticket gets the same admission again.
+    `branches`: names that are taken by live branches. The joiner may bring an admission by another member. When it
+    raises, the ticket is as good as before. Whoever has spent the ticket gets the same admission again.
     """
     now = now_ms()
     spent = team.invites.spent(request.secret, request.key, now)
     known = team.roster.by_key(request.key)
     if known is None and request.name.encode() in branches:
         raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)
-    certificate, vouch = request.certificate, request.vouch
-    entry = team.roster.admit(identity, request.name, request.key, certificate, vouch, now)
+    if request.HasField("admission") and known is None:
+        entry = peer_wire.admission(request.admission)
+        if (entry.name, entry.key) != (request.name, request.key):
+            raise PeerRefused("the admission that came with the ticket is another member's")
+        team.roster.take(entry, now)
+    else:
+        certificate, vouch = request.certificate, request.vouch
+        entry = team.roster.admit(identity, request.name, request.key, certificate, vouch, now)
     before, team.invites = team.invites, spent
     try:
         team.save_roster()

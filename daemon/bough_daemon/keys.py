@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from bough_daemon.durable import write_whole
@@ -24,6 +26,10 @@ from bough_daemon.home import Home
 
 SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
 VOUCHED = b"bough certificate 1\0"
+LARGEST_CERTIFICATE_BYTES = 2000
+SERIAL_AT = 14  # where the length of the serial number is: after two headers, the version and a tag
+P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # what a point of the curve comes after
+ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 FIRST_DAY, LAST_DAY = datetime.datetime(2020, 1, 1), datetime.datetime(2120, 1, 1)
 
 
@@ -84,20 +90,24 @@ def _new_identity() -> bytes:
 
 
 def _new_certificate(tls_key: ec.EllipticCurvePrivateKey, key: bytes) -> bytes:
+    made = _form(key, tls_key.public_key(), x509.random_serial_number()).sign(tls_key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.DER)
+
+
+def _form(key: bytes, tls_public: ec.EllipticCurvePublicKey, serial: int) -> x509.CertificateBuilder:
+    """Return the one form that the certificate of the holder of `key` has, but for the signature."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject_of(key))])
-    made = (
+    return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
-        .public_key(tls_key.public_key())
-        .serial_number(x509.random_serial_number())
+        .public_key(tls_public)
+        .serial_number(serial)
         .not_valid_before(FIRST_DAY)
         .not_valid_after(LAST_DAY)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]), critical=False)
-        .sign(tls_key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.DER)
 
 
 def subject_of(key: bytes) -> str:
@@ -118,17 +128,41 @@ def verify(key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def certificate_is_vouched(key: bytes, certificate: bytes, vouch: bytes) -> bool:
-    """Return whether `certificate` (DER) is a P-256 certificate of the holder of `key`."""
-    if not verify(key, vouch, VOUCHED + certificate):
+    """Return whether `certificate` (DER) is one that Bough made for the holder of `key`, who vouches for it."""
+    return verify(key, vouch, VOUCHED + certificate) and _is_in_form(key, certificate)
+
+
+def _is_in_form(key: bytes, certificate: bytes) -> bool:
+    """Return whether a certificate is byte for byte what Bough makes, for some TLS key and serial number.
+
+    No parser gets to see it before that is sure: two of them need not agree on what they take, and one certificate that
+    gRPC's does not take would be the end of the list that has it.
+    """
+    if len(certificate) > LARGEST_CERTIFICATE_BYTES:
         return False
+    point = certificate.find(P256) + len(P256)
+    serial = certificate[SERIAL_AT + 1 :][: certificate[SERIAL_AT] if len(certificate) > SERIAL_AT else 0]
     try:
-        parsed = x509.load_der_x509_certificate(certificate)
-        names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        public = parsed.public_key()
+        tls_public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), certificate[point : point + 65])
+        form = _form(key, tls_public, int.from_bytes(serial, "big"))
     except ValueError:
         return False
-    of_the_curve = isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1)
-    return of_the_curve and [name.value for name in names] == [subject_of(key)]
+    signed = form.sign(_anybody(), hashes.SHA256()).tbs_certificate_bytes
+    signature = certificate[4 + len(signed) + len(ECDSA_SHA256) + 3 :]
+    rest = signed + ECDSA_SHA256 + b"\3" + bytes([len(signature) % 256 + 1, 0]) + signature
+    if certificate != b"\x30\x82" + len(rest).to_bytes(2, "big") + rest:
+        return False
+    try:
+        tls_public.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+        return encode_dss_signature(*decode_dss_signature(signature)) == signature
+    except (InvalidSignature, ValueError):
+        return False
+
+
+@cache
+def _anybody() -> ec.EllipticCurvePrivateKey:
+    """Return a key for signatures that nobody looks at."""
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 def fingerprint(certificate: bytes) -> bytes:

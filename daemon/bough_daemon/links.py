@@ -112,7 +112,7 @@ class Link:
         return None
 
     def _next_gossip(self) -> Gossip:
-        digests = sorted(self.admissions, key=lambda digest: (self.admissions[digest].time, digest))[:MOST_ENTRIES]
+        digests = list(self.admissions)[:MOST_ENTRIES]  # in the order in which they count, admitters first
         admissions = tuple(self.admissions.pop(digest) for digest in digests)
         keys = [] if self.admissions else list(self.contacts)[:MOST_ENTRIES]
         return Gossip(admissions, tuple(self.contacts.pop(key) for key in keys))

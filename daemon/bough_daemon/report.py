@@ -129,7 +129,8 @@ class Status:
     """Where one working tree stands. `head`: the branch of the user's, empty when detached.
 
     `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
-    it should, empty: none; `facts`: its facts.
+    it should, empty: none; `facts`: its facts. `disputes`: what members said about who is in the team and does not
+    count.
     """
 
     repository: str
@@ -152,6 +153,7 @@ class Status:
     failing: list[Failing] = field(default_factory=list)
     failure: str = ""
     facts: dict[str, str] = field(default_factory=dict)
+    disputes: list[str] = field(default_factory=list)
 
 
 @dataclass

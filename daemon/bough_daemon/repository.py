@@ -204,6 +204,7 @@ class Repository:
         told = await self.owner.run(self._status, session, self.sync.teammates())
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
+        told.disputes = self.sync.disputes()
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
             teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
@@ -315,9 +316,10 @@ class Repository:
     async def _join_as(self, ticket: str, seat: Seat) -> None:
         for name in seat.names[:-1]:
             with suppress(NameTaken):
-                await self.sync.join(ticket, name, self._rename, seat.listener)
+                await self.sync.join(ticket, name, self._rename, seat.listener, seat.admission(name))
                 return
-        await self.sync.join(ticket, seat.names[-1], self._rename, seat.listener)
+        name = seat.names[-1]
+        await self.sync.join(ticket, name, self._rename, seat.listener, seat.admission(name))
 
     async def _rename(self) -> None:
         """Call the live branches here as the member is called now."""

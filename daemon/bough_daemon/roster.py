@@ -2,24 +2,32 @@
 
 A roster is a set of signed admissions that everyone may pass on. Whoever has the team's id can verify all of it: the id
 is a hash of the founder's key, and every other member was admitted by one who was a member before. Everyone in the team
-may admit. Where two admissions claim one name, or one key, the earlier counts on every machine alike; but a member who
-has been known here for a day is never displaced by an admission that claims to be older.
+may admit; `alice+FOLDER` is admitted by alice alone.
+
+Of two admissions of one name, or of one key, the one that was known here first counts, and the other is told of: what
+an admission says of its time is its admitter's word, and decides nothing. A new member learns the admissions in the
+order in which they count for the one who let them in. So machines agree but for those that were cut off and heard of
+the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the founder, by
+a chain that others have signed, so that no admitter can make themselves nearer. After that nothing displaces a member.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from bough_daemon.addresses import is_address
 from bough_daemon.errors import BadName, NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.keys import Identity, certificate_is_vouched, statement, verify
-from bough_daemon.names import check_member_name
+from bough_daemon.names import check_member_name, owner_of
 
-SETTLED_MS = 24 * 3600 * 1000
+SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: others have long been heard by then
 LARGEST = 2000  # admissions of one team
+MOST_BELOW = 500  # admissions by one member and by those whom they let in, the founder excepted
 MOST_ADDRESSES = 16
 LONGEST_ADDRESS = 255
 
@@ -29,7 +37,7 @@ class Admission:
     """One member's key and certificate under a name, signed by the member who admitted them.
 
     `admitter`: the signing key of that member; the founder's own, with a `nonce`, for the founder. `time`: milliseconds
-    since the epoch, by the admitter's clock, and later than the admitter's own.
+    since the epoch, by the admitter's clock, and later than the admitter's own; it decides nothing.
     """
 
     name: str
@@ -71,22 +79,40 @@ def team_id_of(founder: bytes, nonce: bytes) -> str:
     return hashlib.sha256(statement("team", founder, nonce)).hexdigest()[:32]
 
 
+@dataclass(frozen=True)
+class Rival:
+    """An admission that does not count, as another one of the same name or key does."""
+
+    admission: Admission
+    counts: Admission
+
+
 @dataclass
 class Roster:
-    """The members of one team, as far as this machine knows. Pure: time is passed in, in milliseconds."""
+    """The members of one team, as far as this machine knows. Pure: time is passed in, in milliseconds.
+
+    `admissions`: by digest, in the order in which they count. `seen`: when each was first heard of here. `rivals`:
+    those that do not count. `dropped`: how many of those that were written down are no longer taken.
+    """
 
     team: str
     admissions: dict[str, Admission] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     contacts: dict[bytes, Contact] = field(default_factory=dict)
     members: dict[str, Admission] = field(default_factory=dict)
+    rivals: list[Rival] = field(default_factory=list)
+    dropped: int = 0
+    _names: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))  # in any admission, by key
+    _above: dict[bytes, bytes] = field(default_factory=dict)  # who admitted a key first
+    _below: Counter[bytes] = field(default_factory=Counter)  # admissions by a member and those whom they let in
 
     @classmethod
     def found(cls, identity: Identity, name: str, now: int) -> Roster:
         """Return the roster of a new team that has one member."""
         nonce = os.urandom(16)
         roster = cls(team_id_of(identity.key, nonce))
-        roster._admit(identity, name, identity.key, identity.certificate, identity.vouch, now, nonce)
+        founder = roster.signed(identity, name, identity.key, identity.certificate, identity.vouch, now, nonce)
+        roster.take(founder, now)
         return roster
 
     def admit(self, identity: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, now: int) -> Admission:
@@ -104,17 +130,31 @@ class Roster:
         mine = self.by_key(identity.key)
         if mine is None:
             raise NotPossibleNow("this home is no longer in the team")
-        return self._admit(identity, name, key, certificate, vouch, max(now, mine.time + 1), b"")
-
-    def _admit(
-        self, identity: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, time: int, nonce: bytes
-    ) -> Admission:
-        plain = Admission(check_member_name(name), key, certificate, vouch, identity.key, time, nonce)
-        signature = identity.sign(plain.statement(self.team))
-        admission = Admission(name, key, certificate, vouch, identity.key, time, nonce, signature)
-        if not self.merge([admission], [], time)[0]:
-            raise NotPossibleNow(f"{name} cannot be let in: the certificate is not vouched for", name=name)
+        if owner_of(name) not in (name, mine.name):
+            raise NameTaken(f"only {owner_of(name)} can let in {name}, with a ticket of their own", name=name)
+        admission = self.signed(identity, name, key, certificate, vouch, max(now, mine.time + 1))
+        self.take(admission, now)
         return admission
+
+    def signed(
+        self, by: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, time: int, nonce: bytes = b""
+    ) -> Admission:
+        """Return an admission that lets nobody in yet."""
+        plain = Admission(check_member_name(name), key, certificate, vouch, by.key, time, nonce)
+        return replace(plain, signature=by.sign(plain.statement(self.team)))
+
+    def take(self, entry: Admission, now: int) -> None:
+        """Take in an admission, or raise NameTaken, or NotPossibleNow that says why it does not count."""
+        if self.members.get(entry.name) == entry:
+            return
+        if entry.name in self.members:
+            raise NameTaken(f"the team has a member named {entry.name} already", name=entry.name)
+        reason = self._why_not(entry)
+        if reason is None and self.merge([entry], [], now)[0] and self.members.get(entry.name) != entry:
+            self.forget(entry, now)
+            reason = "they are in the team under another name"
+        if reason is not None:
+            raise NotPossibleNow(f"{entry.name} cannot be let in: {reason}", name=entry.name)
 
     def announce(self, identity: Identity, addresses: Iterable[str], now: int) -> Contact:
         """Say where this member listens and return it, signed."""
@@ -126,9 +166,10 @@ class Roster:
         return contact
 
     def restore(self, admissions: Mapping[Admission, int], contacts: Iterable[Contact], now: int) -> None:
-        """Take back what was written down of this roster, each admission with the time at which it was first seen."""
-        for entry in sorted(admissions, key=_age):
-            self._take(entry, admissions[entry])
+        """Take in what was written down of this roster, each admission with the time at which it was first heard of."""
+        for entry, seen in admissions.items():
+            if not self._take(entry, seen):
+                self.dropped += 1
         self._decide(now)
         for contact in contacts:
             self._take_contact(contact)
@@ -137,52 +178,109 @@ class Roster:
         self, admissions: Iterable[Admission], contacts: Iterable[Contact], now: int
     ) -> tuple[list[Admission], list[Contact]]:
         """Take in what is new and valid and return just that; the rest is dropped."""
-        fresh = [entry for entry in sorted(admissions, key=_age) if self._take(entry, now)]
+        fresh: list[Admission] = []
+        waiting = list(admissions)
+        while waiting:
+            taken = [entry for entry in waiting if self._take(entry, now)]
+            fresh += taken
+            # Those whose admitter has become known.
+            keys = {entry.key for entry in taken}
+            waiting = [entry for entry in waiting if entry.admitter in keys and entry.digest not in self.admissions]
         if fresh:
             self._decide(now)
         return fresh, [contact for contact in contacts if self._take_contact(contact)]
 
     def forget(self, entry: Admission, now: int) -> None:
-        """Take back an admission that could not be written down and that nobody has heard of."""
-        del self.admissions[entry.digest], self.seen[entry.digest]
+        """Forget an admission that could not be written down and that nobody has heard of."""
+        kept = [one for one in self.admissions.values() if one != entry]
+        self.admissions, self._names, self._above, self._below = {}, defaultdict(set), {}, Counter()
+        for one in kept:
+            self._add(one, self.seen[one.digest])
         self._decide(now)
 
     def _take(self, entry: Admission, now: int) -> bool:
-        digest = entry.digest
-        if digest in self.admissions or len(self.admissions) >= LARGEST or not self._is_valid(entry):
+        if entry.digest in self.admissions or self._why_not(entry) is not None:
             return False
-        self.admissions[digest] = entry
-        self.seen[digest] = now
+        self._add(entry, now)
         return True
 
-    def _is_valid(self, entry: Admission) -> bool:
-        """Return whether the admission is well-formed, and signed by someone who was admitted before."""
+    def _add(self, entry: Admission, seen: int) -> None:
+        self.admissions[entry.digest] = entry
+        self.seen[entry.digest] = seen
+        self._names[entry.key].add(entry.name)
+        self._above.setdefault(entry.key, entry.admitter)
+        self._below.update(self._chain(entry.admitter))
+
+    def _why_not(self, entry: Admission) -> str | None:
+        """Return why an admission is not taken, or None: it is well-formed, and signed by someone who was admitted."""
         try:
             check_member_name(entry.name)
-        except BadName:
-            return False
-        founds = entry.admitter == entry.key and team_id_of(entry.key, entry.nonce) == self.team
-        admitted_before = any(
-            known.key == entry.admitter and known.time < entry.time for known in self.admissions.values()
-        )
-        return (
-            (founds or admitted_before)
-            and verify(entry.admitter, entry.signature, entry.statement(self.team))
-            and certificate_is_vouched(entry.key, entry.certificate, entry.vouch)
-        )
+        except BadName as bad:
+            return bad.message
+        owner = owner_of(entry.name)
+        if not self._founds(entry):
+            if entry.admitter not in self._names:
+                return "nobody in the team has signed for them"
+            if entry.admitter == entry.key or any(self._is_same(entry, one) for one in self.admissions.values()):
+                return "a member lets in others, and each of them once"
+            if owner != entry.name and owner not in self._names[entry.admitter]:
+                return f"only {owner} can let them in"
+        if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
+            return "too many have been let in"
+        if not verify(entry.admitter, entry.signature, entry.statement(self.team)):
+            return "the signature is not their admitter's"
+        if not certificate_is_vouched(entry.key, entry.certificate, entry.vouch):
+            return "the certificate is not vouched for"
+        return None
+
+    def _founds(self, entry: Admission) -> bool:
+        return entry.admitter == entry.key and team_id_of(entry.key, entry.nonce) == self.team
+
+    @staticmethod
+    def _is_same(entry: Admission, other: Admission) -> bool:
+        return (entry.admitter, entry.key) == (other.admitter, other.key)
+
+    def _is_full(self, key: bytes) -> bool:
+        return self._below[key] >= MOST_BELOW and self._above[key] != key
+
+    def _chain(self, key: bytes) -> Iterator[bytes]:
+        """Yield a member's key, and those of all between them and the founder, who is the last."""
+        seen = set[bytes]()
+        while key in self._above and key not in seen:
+            seen.add(key)
+            yield key
+            key = self._above[key]
 
     def _decide(self, now: int) -> None:
-        """Work out the members: in the order of their admissions, each name and each key once."""
+        """Work out the members, each name and each key once, and put the admissions in the order in which they count.
 
-        def order(entry: Admission) -> tuple[bool, int, str]:
-            return (now - self.seen[entry.digest] < SETTLED_MS, *_age(entry))
+        From the founder on, each one who is let in brings those whom they admitted: first all who have been known here
+        for long, in their order, then the others, those nearer to the founder first.
+        """
+        by_admitter = defaultdict[bytes, list[tuple[int, Admission]]](list)
+        for number, entry in enumerate(self.admissions.values()):
+            by_admitter[b"" if self._founds(entry) else entry.admitter].append((number, entry))
+        heap: list[tuple[bool, int, int, Admission]] = []
 
-        self.members, keys = {}, set[bytes]()
-        for entry in sorted(self.admissions.values(), key=order):
-            let_in = entry.admitter in keys or (entry.admitter == entry.key and bool(entry.nonce))
-            if let_in and entry.name not in self.members and entry.key not in keys:
-                self.members[entry.name] = entry
-                keys.add(entry.key)
+        def let_in(admitter: bytes, depth: int) -> None:
+            for number, entry in by_admitter.pop(admitter, []):
+                fresh = 0 <= now - self.seen[entry.digest] < SETTLED_MS
+                heapq.heappush(heap, (fresh, depth if fresh else 0, number, entry))
+
+        self.members, self.rivals = {}, []
+        keys, depths = dict[bytes, Admission](), {b"": 0}
+        let_in(b"", 0)
+        while heap:
+            entry = heapq.heappop(heap)[-1]
+            admitter = b"" if self._founds(entry) else entry.admitter
+            counts = self.members.get(entry.name) or keys.get(entry.key)
+            if counts is not None:
+                self.rivals.append(Rival(entry, counts))
+            elif admitter == b"" or owner_of(entry.name) in (entry.name, keys[admitter].name):
+                self.members[entry.name] = keys[entry.key] = entry
+                depths[entry.key] = depths[admitter] + 1
+                let_in(entry.key, depths[entry.key])
+        self.admissions = {entry.digest: entry for entry in [*self.members.values(), *self.admissions.values()]}
 
     def _take_contact(self, contact: Contact) -> bool:
         before = self.contacts.get(contact.key)
@@ -214,7 +312,3 @@ class Roster:
         """Return where a member was last said to listen."""
         contact = self.contacts.get(self.member(name).key)
         return contact.addresses if contact is not None else ()
-
-
-def _age(entry: Admission) -> tuple[int, str]:
-    return entry.time, entry.digest

@@ -24,7 +24,7 @@ from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
 from bough_daemon.report import Failing
-from bough_daemon.roster import Roster
+from bough_daemon.roster import Admission, Rival, Roster
 from bough_daemon.states import Key, Kind, State, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.supervise import Supervisor
@@ -35,6 +35,7 @@ from bough_daemon.waiting import to_the_end
 log = logging.getLogger(__name__)
 
 REMEMBERED_TIPS = 4096
+MOST_DISPUTES = 20  # that are told
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,18 @@ class TeamSync:
         """Return what of this team's background work has failed."""
         return self._background.failing()
 
+    def disputes(self) -> list[str]:
+        """Return what members said about who is in the team and does not count here, in words."""
+        return [self._dispute(rival) for rival in self.roster.rivals[:MOST_DISPUTES]]
+
+    def _dispute(self, rival: Rival) -> str:
+        said, counts = rival.admission, rival.counts
+        by, before = (self.roster.by_key(one.admitter) for one in (said, counts))
+        who, first = (one.name if one is not None else "a former member" for one in (by, before))
+        if said.key == counts.key:
+            return f"{who} let in {counts.name} as {said.name} as well, which does not count"
+        return f"{who} let in another {said.name}, who does not count; ask {first}, who let in {counts.name}"
+
     # What they have.
 
     def teammates(self) -> list[Teammate]:
@@ -327,10 +340,12 @@ class TeamSync:
         name: str,
         rename: Callable[[], Awaitable[None]] | None = None,
         listener: PeerListener | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """Leave the team of my own for the one that the ticket is for, and be called `name` there.
 
-        `listener`: that of another member, who this repository is from then on. `rename` is called once `member` is the
+        `listener`: that of another member, who this repository is from then on, and `admission` another member's word
+        for it. `rename` is called once `member` is the
         new name and before anyone is talked with: it gives the live branches here their new names. What is left of mine
         under a name that is not mine in that team is kept, and makes room.
 
@@ -344,7 +359,7 @@ class TeamSync:
         if parsed.team == self.team_id:
             raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
         become = listener or self._listener
-        roster = await present(parsed, name, become.identity, self._store, self._owner)
+        roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
         left = self._team.folder
         team = await asyncio.to_thread(Team.new, become.home, roster, self._store)
         await self.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import re
 import time
@@ -23,6 +24,8 @@ from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import Store
 from bough_daemon.tickets import Invite, Invites
+
+log = logging.getLogger(__name__)
 
 TEAM = re.compile(r"[0-9a-f]{32}")
 CLONE = re.compile(r"[0-9a-f]{16}")
@@ -102,6 +105,8 @@ class Team:
             roster = Roster(kept["team"])
             admissions = {_admission(entry): entry["seen"] for entry in kept["admissions"]}
             roster.restore(admissions, [_contact(entry) for entry in kept["contacts"]], now_ms())
+            if roster.dropped:
+                log.warning("%d admissions that are no longer taken are left out of %s", roster.dropped, folder)
             invites = Invites(tuple(_invite(entry) for entry in kept["invites"]))
             team = cls(folder, roster, kept["repository"], invites)
             path = os.path.join(folder, "states.json")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import stat
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from bough_daemon import keys
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, certificate_is_vouched, load_identity, statement, verify
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +23,13 @@ from hypothesis import strategies as st
 def identity(folder: Path) -> Identity:
     """Return the identity of a home at `folder`."""
     return load_identity(Home(str(folder), str(folder)))
+
+
+@cache
+def someone() -> Identity:
+    """Return the identity of anybody."""
+    with TemporaryDirectory() as folder:
+        return identity(Path(folder))
 
 
 def test_a_home_keeps_its_identity(tmp_path: Path) -> None:
@@ -58,6 +70,38 @@ def test_a_certificate_is_vouched_for_by_its_own_key_alone(tmp_path: Path) -> No
     vouch = alice.sign(keys.VOUCHED + bob.certificate)
     assert not certificate_is_vouched(alice.key, bob.certificate, vouch)
     assert not certificate_is_vouched(alice.key, b"junk", alice.sign(keys.VOUCHED + b"junk"))
+
+
+BITS = st.lists(st.tuples(st.sampled_from(["set", "cut", "put"]), st.integers(0, 412), st.integers(0, 255)), min_size=1)
+
+
+@given(BITS)
+def test_a_certificate_is_taken_only_as_bough_makes_it_byte_for_byte(changes: list[tuple[str, int, int]]) -> None:
+    alice = someone()
+    made = bytearray(alice.certificate)
+    for change, place, byte in changes:
+        if change == "put":
+            made.insert(place, byte)
+        elif place < len(made):
+            made[place : place + 1] = bytes([byte]) if change == "set" else b""
+    vouch = alice.sign(keys.VOUCHED + bytes(made))
+    assert certificate_is_vouched(alice.key, bytes(made), vouch) == (made == alice.certificate)
+
+
+@pytest.mark.parametrize("what", ["larger", "another curve", "another day", "one more name", "signed by another"])
+def test_a_certificate_in_another_form_is_not_taken(what: str) -> None:
+    alice = someone()
+    tls_key = ec.generate_private_key(ec.SECP384R1() if what == "another curve" else ec.SECP256R1())
+    form = keys._form(alice.key, tls_key.public_key(), 7)
+    if what == "larger":
+        form = form.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(1_000_000)), False)
+    if what == "another day":
+        form._not_valid_after = datetime.datetime(2119, 1, 1)
+    if what == "one more name":
+        form = form.add_extension(x509.IssuerAlternativeName([x509.DNSName("x")]), critical=False)
+    signer = ec.generate_private_key(ec.SECP256R1()) if what == "signed by another" else tls_key
+    made = form.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    assert not certificate_is_vouched(alice.key, made, alice.sign(keys.VOUCHED + made))
 
 
 def test_a_certificate_can_sign_no_other(tmp_path: Path) -> None:

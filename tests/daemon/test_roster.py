@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -117,40 +116,133 @@ def test_letting_the_same_one_in_again_changes_nothing(roster: Roster) -> None:
     assert admit(roster, "alice", "bob", now=NOW + 9) == first
 
 
-@given(st.integers(0, 2**32))
-def test_the_first_admission_of_a_name_wins_on_every_machine_alike(seed: int) -> None:
-    chance = random.Random(seed)
+LONG = SETTLED_MS + 100
+TIMES = st.integers(0, 2**62)
+
+
+@given(st.sampled_from(["alice", "carol", "dave"]), st.sampled_from(["alice", "carol", "dave"]), TIMES, st.integers(1))
+def test_a_known_name_or_key_is_displaced_by_no_later_admission(by: str, forger: str, time: int, after: int) -> None:
     roster = Roster.found(someone("alice"), "alice", NOW)
-    admit(roster, "alice", "carol", now=NOW + 1)
-    apart = copy_of(roster)
-    times = chance.sample(range(NOW + 2, NOW + 50), 2)
-    admit(roster, "alice", "bob", now=times[0])
-    admit(apart, "carol", "dave", "bob", now=times[1])
-    entries = [*roster.admissions.values(), *apart.admissions.values()]
-    for one, other in ((roster, apart), (apart, roster)):
-        one.merge(chance.sample(list(other.admissions.values()), len(other.admissions)), [], NOW + 99)
-    assert roster.members == apart.members == copy_of(Roster(roster.team, {e.digest: e for e in entries})).members
-    winner = "bob" if times[0] < times[1] else "dave"
-    assert roster.member("bob").key == someone(winner).key
+    admit(roster, "alice", "carol")
+    admit(roster, "carol", "dave")
+    entry = admit(roster, by, "bob")
+    known_for = LONG if nearer(forger, by) else after % LONG
+    name_of_bob = signed(roster, forger, "erin", "bob", time)
+    bob_as_erin = signed(roster, forger, "bob", "erin", time)
+    roster.merge([name_of_bob, bob_as_erin], [], NOW + known_for)
+    assert roster.member("bob") == entry and roster.by_key(someone("bob").key) == entry
+    assert sorted(roster.members) == ["alice", "bob", "carol", "dave"]
+    told = {name_of_bob, bob_as_erin} if by != forger else {name_of_bob}
+    assert {rival.admission for rival in roster.rivals} == told
+    assert {rival.counts for rival in roster.rivals} == {entry}
+    assert newcomer(roster).members == roster.members
 
 
-def test_a_member_known_for_a_day_is_not_displaced_by_a_claim_to_be_older(roster: Roster) -> None:
-    admit(roster, "alice", "carol", now=NOW + 1)
-    apart = copy_of(roster)
-    admit(roster, "alice", "bob", now=NOW + 20)
-    forged = admit(apart, "carol", "mallory", "bob", now=NOW + 10)
-    roster.merge([forged], [], NOW + 20 + SETTLED_MS)
-    assert roster.member("bob").key == someone("bob").key
+def nearer(one: str, other: str) -> bool:
+    """Return whether one of these members is nearer to the founder than the other."""
+    depths = {"alice": 0, "carol": 1, "dave": 2}
+    return depths[one] < depths[other]
 
 
-def test_who_was_admitted_by_one_who_lost_the_name_is_out_as_well(roster: Roster) -> None:
-    admit(roster, "alice", "carol", now=NOW + 1)
-    apart = copy_of(roster)
-    admit(apart, "carol", "dave", "bob", now=NOW + 30)
-    admit(apart, "dave", "erin", now=NOW + 40)
-    admit(roster, "alice", "bob", now=NOW + 20)
-    apart.merge(roster.admissions.values(), [], NOW + 50)
-    assert list(apart.members) == ["alice", "carol", "bob"]
+def signed(roster: Roster, by: str, who: str, name: str, time: int) -> Admission:
+    """Return an admission by a member whose daemon would never sign it."""
+    new = someone(who)
+    return roster.signed(someone(by), name, new.key, new.certificate, new.vouch, time)
+
+
+def newcomer(roster: Roster, now: int = NOW) -> Roster:
+    """Return what a new member knows, who learned it all from one who is in the team."""
+    made = Roster(roster.team)
+    made.restore(dict.fromkeys(roster.admissions.values(), 0), list(roster.contacts.values()), now)
+    return made
+
+
+@given(st.permutations(["alice", "mallory", "bob", "forged", "renamed"]), TIMES)
+def test_in_whatever_order_they_are_heard_of_the_admission_by_the_founder_counts(order: list[str], time: int) -> None:
+    roster = Roster.found(someone("alice"), "alice", NOW)
+    entries = {"alice": next(iter(roster.admissions.values()))}
+    entries |= {name: admit(roster, "alice", name) for name in ("mallory", "bob")}
+    entries["forged"] = signed(roster, "mallory", "erin", "bob", time)
+    entries["renamed"] = signed(roster, "mallory", "bob", "loser", time)
+    apart = Roster(roster.team)
+    for name in 3 * order:  # some have to be said again, once their admitter is known
+        apart.merge([entries[name]], [], NOW)
+    assert apart.members == roster.members
+    assert {rival.admission for rival in apart.rivals} == {entries["forged"], entries["renamed"]}
+    after = copy_of(apart)
+    after.merge(entries.values(), [], NOW + SETTLED_MS)
+    assert after.members == roster.members
+
+
+def test_machines_that_heard_of_different_ones_agree_where_one_admitter_is_nearer_to_the_founder() -> None:
+    alices = Roster.found(someone("alice"), "alice", NOW)
+    admit(alices, "alice", "carol")
+    carols = copy_of(alices)
+    mine, hers = admit(alices, "alice", "bob"), admit(carols, "carol", "dave", "bob")
+    admit(carols, "dave", "erin")
+    for one, other in ((alices, carols), (carols, alices)):
+        one.merge(list(other.admissions.values()), [], NOW + 99)
+    # Whom dave let in is out with him.
+    assert alices.members == carols.members and list(alices.members) == ["alice", "carol", "bob"]
+    assert alices.member("bob") == mine and [rival.admission for rival in alices.rivals] == [hers]
+    for roster in (alices, carols, newcomer(carols)):
+        roster.merge([], [], NOW + 2 * SETTLED_MS)
+        assert roster.member("bob") == mine
+
+
+def test_what_was_known_for_long_stays_though_another_is_nearer_to_the_founder() -> None:
+    roster = Roster.found(someone("alice"), "alice", NOW)
+    admit(roster, "alice", "carol")
+    entry = admit(roster, "carol", "bob")
+    roster.merge([signed(roster, "alice", "erin", "bob", NOW)], [], NOW + LONG)
+    assert roster.member("bob") == entry
+    assert newcomer(roster, NOW + 2 * SETTLED_MS).member("bob") == entry
+
+
+def test_the_further_names_of_a_member_are_that_members_to_give(roster: Roster) -> None:
+    admit(roster, "alice", "bob")
+    with pytest.raises(NameTaken, match="only alice can let in alice\\+laptop"):
+        admit(roster, "bob", "mallory", "alice+laptop")
+    assert roster.merge([signed(roster, "bob", "mallory", "alice+laptop", NOW)], [], NOW) == ([], [])
+    laptop = admit(roster, "alice", "laptop", "alice+laptop")
+    assert laptop in copy_of(roster).members.values()
+    # Nor is the laptop alice.
+    assert roster.merge([signed(roster, "laptop", "mallory", "alice+agent", NOW)], [], NOW) == ([], [])
+    # A name before the + that nobody has is nobody's.
+    assert roster.merge([signed(roster, "bob", "mallory", "carol+laptop", NOW)], [], NOW) == ([], [])
+
+
+def test_who_took_a_members_name_in_vain_gives_no_further_ones_either(roster: Roster) -> None:
+    admit(roster, "alice", "mallory")
+    admit(roster, "alice", "bob")
+    false_bob, more = signed(roster, "mallory", "erin", "bob", 1), signed(roster, "erin", "dave", "bob+desktop", 2)
+    roster.merge([false_bob, more], [], NOW)
+    assert list(roster.members) == ["alice", "mallory", "bob"]
+
+
+def test_a_member_lets_another_in_once_and_only_so_many_with_all_who_follow(
+    roster: Roster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admit(roster, "alice", "mallory")
+    first = admit(roster, "mallory", "bob")
+    again = [signed(roster, "mallory", "bob", f"bob-{number}", NOW) for number in range(9)]
+    assert roster.merge(again, [], NOW) == ([], [])
+    assert roster.merge([signed(roster, "mallory", "mallory", "me", NOW)], [], NOW) == ([], [])
+    monkeypatch.setattr("bough_daemon.roster.MOST_BELOW", 3)
+    admit(roster, "bob", "carol")
+    admit(roster, "carol", "dave")
+    for by in ("mallory", "bob", "dave"):
+        with pytest.raises(NotPossibleNow, match="too many"):
+            admit(roster, by, "erin")
+    assert admit(roster, "alice", "erin") in roster.members.values() and first in roster.members.values()
+
+
+def test_what_was_written_down_and_is_no_longer_taken_is_left_out_and_counted(roster: Roster) -> None:
+    entry = admit(roster, "alice", "bob")
+    odd = replace(entry, certificate=entry.certificate + b"\0")
+    made = Roster(roster.team)
+    made.restore(dict.fromkeys([*roster.admissions.values(), odd], 0), [], NOW)
+    assert made.members == roster.members and made.dropped == 1
 
 
 def test_a_member_alone_says_where_they_listen_and_the_latest_word_counts(roster: Roster) -> None:

@@ -190,6 +190,8 @@ def _live() -> Iterator[Check]:
     for one in told.failing:
         times = f"failed {output.count(one.failures, 'time')}, last {ago(one.failed_at)}: {one.reason}"
         yield Check(one.work, one.recovered, times, f"It is tried again by itself; {home().log} says more.")
+    for dispute in told.disputes:
+        yield Check("team", False, dispute, "Ask the members named here: one of them is mistaken, or hostile.")
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:
             remedy = "Remove or rename what the reason names; your next snapshot goes without it."

@@ -38,6 +38,8 @@ def _show(told: Status) -> None:
         output.data(f"  {line}")
     for landed in told.landed:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
+    for dispute in told.disputes:
+        output.data(f"  {dispute}")
     output.data()
     if not told.teammates:
         output.data("No teammates yet: `bough invite` makes a ticket for one.")

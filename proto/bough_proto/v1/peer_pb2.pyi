@@ -478,6 +478,7 @@ class JoinRequest(_message.Message):
     VOUCH_FIELD_NUMBER: _builtins.int
     COMMITS_FIELD_NUMBER: _builtins.int
     SHARED_COMMIT_FIELD_NUMBER: _builtins.int
+    ADMISSION_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     secret: _builtins.bytes
     name: _builtins.str
@@ -490,6 +491,10 @@ class JoinRequest(_message.Message):
     def commits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Commits of the joiner's history: its roots, and a sample where it is shallow."""
 
+    @_builtins.property
+    def admission(self) -> Global___Admission:
+        """For a name `MEMBER+WORD`: that member's word for it. Without it the maker of the ticket lets the joiner in."""
+
     def __init__(
         self,
         *,
@@ -501,10 +506,11 @@ class JoinRequest(_message.Message):
         vouch: _builtins.bytes = ...,
         commits: _abc.Iterable[_builtins.str] | None = ...,
         shared_commit: _builtins.str = ...,
+        admission: Global___Admission | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "commits", b"commits", "key", b"key", "name", b"name", "secret", b"secret", "shared_commit", b"shared_commit", "team", b"team", "vouch", b"vouch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "certificate", b"certificate", "commits", b"commits", "key", b"key", "name", b"name", "secret", b"secret", "shared_commit", b"shared_commit", "team", b"team", "vouch", b"vouch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
