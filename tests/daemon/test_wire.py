@@ -23,7 +23,9 @@ RECORDS = [
         report.Status(
             *(ODD, "alice", "alice", "t", "T", "s", "S", "live", "b", "main", 2.0, ""),
             withheld=[report.Withheld(ODD, "why")],
-            teammates=[report.TeammateStatus("bob", "bob", "t", "T", True, 1.0, [ODD], "no", "nor here")],
+            teammates=[
+                report.TeammateStatus("bob", "bob", "t", "T", True, 1.0, [ODD], refused="no", not_taken="nor here")
+            ],
             failing=[report.Failing("sharing", 2, "boom", 4.0, True)],
             landed=[report.LandedStatus("main", "c", "bob", 3.0)],
             files=[ODD],
