@@ -38,6 +38,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     ),
     errors.SystemFailed: (NOT_NOW, "The system says this of a disk or a mount: see that it is there and whole."),
     errors.GitFailed: (NOT_NOW, ""),
+    errors.FilterFailed: (NOT_NOW, "`git config filter.{filter}.smudge` shows the filter; see why it fails here."),
     errors.GitHangs: (
         NOT_NOW,
         "See what it waits for: a filter of yours, a named pipe in the place of a file, a network drive.",

@@ -52,6 +52,10 @@ class GitHangs(GitFailed):
     """Nothing happened in a git command any more; it was ended, with all that it had started."""
 
 
+class FilterFailed(GitFailed):
+    """A filter of the user's, which is required, cannot make a file; nothing was changed."""
+
+
 class Stopping(BoughError):
     """Recording is being stopped here, so no git command is started any more."""
 

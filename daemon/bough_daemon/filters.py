@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from bough_daemon.errors import FilterFailed, GitFailed
 from bough_daemon.git import Git, quoted
 from bough_daemon.ground import Ground
 from bough_daemon.index import WHOLE
 from bough_daemon.objects import FILE, FOLDER, Objects
 from bough_daemon.paths import check_path, folders_above
+from bough_daemon.report import bounded, printable
 from bough_daemon.rules import as_pathspec
 from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
+FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
+EXTERNAL = "external filter "
+NOT_PUSHED = (
+    "Git LFS does not have its content here: it reaches the LFS server when its author lands or pushes it. "
+    "Try again then, or see that the server can be reached."
+)
 LOSSLESS = {"lfs"}  # filters that give back exactly what they were given
 AT_ONCE = 1000  # files that one git child converts
 
@@ -72,7 +81,7 @@ class Checkout:
         return converted(self._git, paths, "--cached")
 
     def contents(self, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
-        """Yield the bytes of the file for each (blob, path); raise GitFailed where a filter that is required fails."""
+        """Yield the bytes of the file for each (blob, path); raise FilterFailed where a required filter fails."""
         pending = list(wanted)
         for start in range(0, len(pending), AT_ONCE):
             some = pending[start : start + AT_ONCE]
@@ -83,7 +92,7 @@ class Checkout:
                     paths = [path for _, path in some if ("filter" in rules.get(path, ())) == filtered]
                     if paths:
                         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-                        git.run("checkout-index", "-z", "--stdin", f"--prefix={out}/", stdin=names)
+                        _check_out(git, out, names)
                 for _, path in some:
                     with open(os.path.join(out, path), "rb") as source:
                         yield source.read()
@@ -91,6 +100,22 @@ class Checkout:
     def _index(self, entries: Iterable[tuple[str, str]]) -> None:
         lines = "".join(f"100644 {oid} 0\t{path}\0" for oid, path in entries)
         self._git.run("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
+
+
+def _check_out(git: Git, folder: str, names: bytes) -> None:
+    try:
+        git.run("checkout-index", "-z", "--stdin", f"--prefix={folder}/", stdin=names)
+    except GitFailed as failure:
+        words = failure.facts.get("output", "")
+        found = FAILED.search(words)
+        if found is None:
+            raise
+        path, name = printable(found[1]), found[2]
+        said = next((line for line in words.splitlines() if "error" in line.lower() and EXTERNAL not in line), "")
+        hint = {"hint": NOT_PUSHED} if name == "lfs" else {}
+        why = f": {bounded(said)}" if said else ""
+        message = f"the filter `{name}` cannot make {path}, so nothing was changed{why}"
+        raise FilterFailed(message, filter=name, **hint) from None
 
 
 def ignored_under(

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from bough_daemon import placing, swap
-from bough_daemon.errors import DiskFull, GitFailed, HostilePath, NotPossibleNow
+from bough_daemon.errors import DiskFull, FilterFailed, HostilePath, NotPossibleNow
 from bough_daemon.files import apply, in_the_way, rescue
 from bough_daemon.objects import EXECUTABLE, FILE, LINK, SUBMODULE, Entry
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Disturbed, Picture
+from bough_daemon.report import printable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -152,7 +153,20 @@ def test_a_filter_that_fails_stops_everything_before_it_begins(here: Desk) -> No
         "a.txt": blob(here, b"new\n"),
         "z.bin": blob(here, b"z"),
     }
-    refuse(here, now(here), then(here, changes), GitFailed)
+    refuse(here, now(here), then(here, changes), FilterFailed)
+
+
+@pytest.mark.parametrize("name", ["a b.bin", "\u00fc\nx.bin"])
+def test_a_missing_lfs_object_is_told_in_one_line(here: Desk, name: str) -> None:
+    said = "echo Downloading >&2; echo 'Error downloading object: x (12ab): not found' >&2; echo more >&2; exit 2"
+    git(here.root, "config", "filter.lfs.smudge", said)
+    git(here.root, "config", "filter.lfs.required", "true")
+    changes = {".gitattributes": blob(here, b"*.bin filter=lfs\n"), name: blob(here, b"z")}
+    with pytest.raises(FilterFailed) as failure:
+        place(here, now(here), then(here, changes))
+    why = "so nothing was changed: Error downloading object: x (12ab): not found"
+    assert failure.value.message == f"the filter `lfs` cannot make {printable(name)}, {why}"
+    assert "lands or pushes it" in failure.value.facts["hint"]
 
 
 EDITS: dict[str, Callable[[Path], object]] = {
