@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 NEW = "new, and shared in a moment, once its name has lasted"
 WRITTEN = "a program is still writing it"
+OFTEN = "changed again and again, and taken every few seconds"
 UNCOVERED = "ignored until a moment ago, and shared once the new ignore rules have lasted"
 TEMPORARY = re.compile(
     r"""
@@ -36,7 +37,7 @@ class Patience:
     after a path was first seen. `quiet`: after the last write, where the writer does not close the file: downloads
     stall for a second or two, logs are quiet for longer. `writer`: at the latest after the first write. `rules`: for a
     file that only a change of ignore rules uncovered, which editors and rebases take away and put back; it has been
-    there for `aged`.
+    there for `aged`. `often`: at the latest after a path that changes without pause was taken.
     """
 
     name: float = 0.3
@@ -46,6 +47,7 @@ class Patience:
     writer: float = 60.0
     rules: float = 10.0
     aged: float = 2.0
+    often: float = 5.0
 
     def name_lasts(self, path: str, first: float, last: float) -> float:
         """Return the moment at which the name of a path, first and last seen then, has lasted."""
@@ -111,6 +113,54 @@ class Writers:
         return min(span.last + self._patience.quiet, span.first + self._patience.writer)
 
 
+@dataclass
+class _Changed:
+    """How often a path changed: `left` of what it may at full speed, at the moment `at`; `taken`: when it was last."""
+
+    left: float
+    at: float
+    taken: float
+
+
+class Brake:
+    """Decide when a path that changes again and again is taken. Not for use by two threads at once.
+
+    Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
+    While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
+    that many seconds since the path was taken last, but not longer than `often`.
+    """
+
+    FREE, DEBT, SIZE = 50.0, 10.0, 400_000
+    MOST = 1000  # paths that are remembered
+
+    def __init__(self, often: float) -> None:
+        self._often = often
+        self._paths: dict[str, _Changed] = {}
+
+    def changed(self, path: str, size: int, now: float) -> None:
+        """Note a change; a second one at the same moment is the same."""
+        known = self._paths.setdefault(path, _Changed(self.FREE, -math.inf, now))
+        if known.at == now:
+            return
+        left = min(self.FREE, known.left + now - known.at)
+        known.left, known.at = max(-self.DEBT, left - 1 - size / self.SIZE), now
+        if len(self._paths) > self.MOST:
+            self._paths = {path: one for path, one in self._paths.items() if now - one.at < self.FREE} or {path: known}
+
+    def due(self, path: str) -> float:
+        """Return the moment from which a path may be taken; in the past where it changes seldom."""
+        known = self._paths.get(path)
+        if known is None or known.left >= 0:
+            return -math.inf
+        return known.taken + min(self._often, -known.left)
+
+    def taken(self, path: str, now: float) -> None:
+        """Note that a path was taken."""
+        known = self._paths.get(path)
+        if known is not None:
+            known.taken = now
+
+
 @dataclass(frozen=True)
 class Look:
     """What one look at the files goes by.
@@ -153,6 +203,9 @@ class Unsettled:
     _waits: dict[str, Wait] = field(default_factory=dict)
     _before: dict[str, Wait] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._brake = Brake(self.patience.often)
+
     def paths(self) -> set[str]:
         """Return the paths that wait."""
         return set(self._waits)
@@ -192,12 +245,18 @@ class Unsettled:
     def holds(self, path: str, status: os.stat_result) -> bool:
         """Return whether the look is to keep what it had for a file or symlink with this `lstat`."""
         was = self._waits.pop(path, None) or self._before.get(path)
-        wait = self._wait(path, status, was) if not self._look.committed(path) else None
-        if wait is None:
-            return False
-        self._waits[path] = wait
-        until = self._look.until
-        return until is None or (wait.reason == NEW and wait.due <= until)
+        look = self._look
+        if look.touched is not None and path in look.touched:
+            self._brake.changed(path, status.st_size, look.now)
+        wait = self._wait(path, status, was) if not look.committed(path) else None
+        if wait is not None and wait.reason == OFTEN and look.until is not None:
+            wait = None
+        if wait is not None:
+            self._waits[path] = wait
+            if look.until is None or (wait.reason == NEW and wait.due <= look.until):
+                return True
+        self._brake.taken(path, look.now)
+        return False
 
     def _wait(self, path: str, status: os.stat_result, was: Wait | None) -> Wait | None:
         look = self._look
@@ -205,8 +264,10 @@ class Unsettled:
         seen = self._seen(path, status, was)
         if path in look.written:
             return Wait(WRITTEN, math.inf, new, seen)
+        braked = self._brake.due(path)
+        often = Wait(OFTEN, braked, new, seen) if braked > look.now else None
         if not new and look.touched is not None:
-            return None
+            return often
         if new and look.rules_at is not None and self._is_uncovered(seen, was, look.rules_at):
             due = look.rules_at + self.patience.rules
             if due > look.now:
@@ -217,7 +278,7 @@ class Unsettled:
         age = max(0.0, look.clock - status.st_ctime)
         if age < self.patience.quiet and stat.S_ISREG(status.st_mode) and look.has_writer(path, age):
             return Wait(WRITTEN, look.now - age + self.patience.quiet, new, seen)
-        return None
+        return often
 
     def _is_uncovered(self, seen: Span, was: Wait | None, rules_at: float) -> bool:
         """Return whether nothing but a change of rules brought a path to light: it is older than that."""

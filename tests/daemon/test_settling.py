@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import mmap
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.session import Session
-from bough_daemon.settling import NEW, WRITTEN, Look, Patience, Unsettled, Writers
+from bough_daemon.settling import NEW, WRITTEN, Brake, Look, Patience, Unsettled, Writers
 from bough_daemon.timeline import Snapshot
 
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
@@ -468,3 +469,60 @@ def test_what_is_no_longer_ignored_is_shared_once_the_rules_have_lasted(folder: 
             await until(lambda: content(session, "private.cfg", shared=True) == b"PRIVATE\n")
 
     asyncio.run(scene())
+
+
+def taken_at(step: float, seconds: float, size: int = 0) -> list[float]:
+    """Return when a known path is taken that changes every `step` seconds, up to a moment, and is quiet then."""
+    brake, found, now, changed = Brake(5.0), [-1.0], 0.0, 0.0
+    while now < seconds or found[-1] < changed:
+        if now < seconds:
+            brake.changed("f", size, now)
+            changed = now
+        if brake.due("f") <= now:
+            brake.taken("f", now)
+            found.append(now)
+        now = round(now + step, 6)
+    return found[1:]
+
+
+def test_who_saves_now_and_then_is_never_slowed_down() -> None:
+    assert len(taken_at(1.0, 500.0)) == 500
+    assert len(taken_at(0.1, 5.0)) == 50
+    assert len(taken_at(10.0, 500.0, size=3_000_000)) == 50
+
+
+def test_a_path_that_changes_without_pause_is_taken_ever_more_seldom_and_in_the_end_as_it_is() -> None:
+    taken = taken_at(0.1, 60.0)
+    gaps = [after - before for before, after in itertools.pairwise(taken)]
+    assert len(taken) < 75 and max(gaps) <= 5.1
+    assert gaps[-3] == pytest.approx(5.0, abs=0.11)
+    assert taken[-1] >= 59.9
+    assert len(taken_at(0.1, 60.0, size=5_000_000)) < 20
+
+
+def test_a_file_that_is_opened_for_each_line_is_recorded_now_and_then(folder: Path) -> None:
+    make_repository(folder, {"a": b"1", "app.log": b""})
+
+    async def scene() -> None:
+        async with live(folder, replace(Patience(), often=0.5)) as (session, told):
+            for number in range(250):
+                with (folder / "app.log").open("ab") as log:
+                    log.write(b"line %d\n" % number)
+                await asyncio.sleep(0.004)  # the next line comes when the last one may have been recorded
+            tip = await session.save()
+            assert session.store.objects.blob(log_in(session, tip.tree)).count(b"\n") == 250
+            with (folder / "app.log").open("ab") as log:
+                log.write(b"last\n")
+            last = (folder / "app.log").read_bytes()
+            await until(lambda: session.store.objects.blob(log_in(session, told[-1].tree)) == last)
+            assert len(told) < 110
+            (folder / "a").write_bytes(b"2")
+            await until(lambda: told[-1].title == "a")
+
+    asyncio.run(scene())
+
+
+def log_in(session: Session, tree: str) -> str:
+    entry = session.store.objects.entry(tree, "app.log")
+    assert entry is not None
+    return entry.oid
