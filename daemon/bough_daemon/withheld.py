@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from bough_daemon.budgets import DEEPEST, LARGEST_FILE_BYTES, LONGEST_PATH
-from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
+from bough_daemon.objects import FILE, FOLDER, SUBMODULE, Entry, Objects
+from bough_daemon.paths import folders_above
 from bough_daemon.private_names import EDITORS, why_private
 
 SIZE_LIMIT_BYTES = 10 * 1000 * 1000
@@ -19,6 +20,14 @@ TOO_LARGE = "not committed yet, and larger than 10 MB"
 LARGEST = f"larger than {LARGEST_FILE_BYTES >> 20} MiB"
 TOO_DEEP = f"more than {DEEPEST} folders deep, or a path of more than {LONGEST_PATH} bytes"
 NESTED = "a Git repository of its own; `git submodule add` it to share it, or ignore it"
+BARE = "a Git directory; move it out of the working tree, ignore it, or commit it to share it"
+OTHERS = "kept by another version control system; ignore it, or commit it to share it"
+# A HEAD that Git takes for one (`validate_headref` in its path.c). Beside it Git wants `objects` and `refs`, which a
+# tree does not have while they are empty.
+HEAD = re.compile(rb"(ref:\s*)?refs/\S+\s*|[0-9a-f]{40}([0-9a-f]{24})?\s*")
+BESIDE_HEAD = {"objects", "refs", "config", "packed-refs", "commondir"}
+HEAD_BYTES = 1000
+OTHER_SYSTEMS = {".hg", ".svn", ".bzr", ".jj", ".sl", ".pijul", "_darcs", "cvs"}
 SECTION = re.compile(rb"\s*\[\s*submodule\b", re.IGNORECASE)
 PATH = re.compile(rb'\s*path\s*=\s*((?:"(?:[^"\\]|\\.)*"|\\.|[^"\\#;])*)', re.IGNORECASE)
 QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"|((?:\\.|[^"\\])+)')
@@ -33,13 +42,53 @@ def withheld_paths(
     `unshared`: reasons for paths that must not leave yet.
     """
     reasons: dict[str, str] = {}
+    inside = Inside(objects, base_tree, tree)
     for path, before, now in objects.difference(base_tree, tree):
-        reason = _why_withheld(objects, tree, path, before, now) if now is not None else None
-        if now is not None and reason is None and unshared is not None:
+        if now is None:
+            continue
+        folder, reason = inside.other_repository(path) if before is None else (None, None)
+        reason = reason or _why_withheld(objects, tree, path, before, now)
+        if reason is None and unshared is not None:
             reason = unshared.get(path)
         if reason is not None:
-            reasons[path] = reason
+            reasons[folder or path] = reason
     return reasons
+
+
+class Inside:
+    """Find out of new paths whether they are inside the own folder of another repository: a bare one, a `.git.bak`.
+
+    `base_tree`: what was committed; a folder that is there is shared as it was asked for.
+    """
+
+    def __init__(self, objects: Objects, base_tree: str, tree: str) -> None:
+        self._objects = objects
+        self._base_tree = base_tree
+        self._tree = tree
+        self._known: dict[str, str | None] = {}
+
+    def other_repository(self, path: str) -> tuple[str | None, str | None]:
+        """Return the topmost such folder around a path, where it is new as a whole, and why; None twice for none."""
+        for folder in reversed(folders_above(path)):
+            if folder not in self._known:
+                self._known[folder] = self._why(folder)
+            why = self._known[folder]
+            if why is not None:
+                return folder if self._objects.entry(self._base_tree, folder) is None else None, why
+        return None, None
+
+    def _why(self, folder: str) -> str | None:
+        if folder.rpartition("/")[2].lower() in OTHER_SYSTEMS:
+            return OTHERS if self._objects.entry(self._base_tree, folder) is None else None
+        head = self._objects.entry(self._tree, f"{folder}/HEAD")
+        if head is None or head.mode == FOLDER or self._objects.entry(self._base_tree, f"{folder}/HEAD") is not None:
+            return None
+        entry = self._objects.entry(self._tree, folder)
+        if entry is None or not BESIDE_HEAD & self._objects.tree(entry.oid).keys():
+            return None
+        if head.mode == SUBMODULE or self._objects.size(head.oid) > HEAD_BYTES:
+            return None
+        return BARE if HEAD.fullmatch(self._objects.blob(head.oid)) else None
 
 
 def _why_withheld(objects: Objects, tree: str, path: str, before: Entry | None, now: Entry) -> str | None:

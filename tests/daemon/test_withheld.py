@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bough_daemon.objects import FILE, SUBMODULE, Entry, Objects
-from bough_daemon.withheld import LARGEST, NESTED, TOO_DEEP, shared_tree, submodule_paths, withheld_paths
+from bough_daemon.objects import FILE, LINK, SUBMODULE, Entry, Objects
+from bough_daemon.withheld import (
+    BARE,
+    LARGEST,
+    NESTED,
+    OTHERS,
+    TOO_DEEP,
+    shared_tree,
+    submodule_paths,
+    withheld_paths,
+)
 
 from tests.daemon.support import git
 
@@ -83,6 +92,42 @@ def test_where_a_repository_takes_the_place_of_committed_files_the_team_keeps_th
     tree = trees.of(a=b"2", lib=COMMIT)
     assert withheld_paths(trees.objects, base, tree) == {"lib": NESTED}
     assert set(trees.seen(base, tree)) == {"a", "lib/x", "lib/y"}
+
+
+REF, DETACHED = b"ref: refs/heads/main\n", b"1" * 40 + b"\n"
+
+
+@pytest.mark.parametrize("head", [REF, DETACHED, b"ref:refs/heads/x", Entry(LINK, "")])
+@pytest.mark.parametrize("beside", ["objects__ab__cd", "refs__heads__main", "config", "packed-refs"])
+def test_the_own_folder_of_a_repository_stays_as_a_whole(trees: Trees, head: bytes | Entry, beside: str) -> None:
+    if isinstance(head, Entry):
+        head = Entry(LINK, trees.objects.write_blob(b"refs/heads/main"))
+    base = trees.of(a=b"1", d__e=b"1")
+    new = {"d__x_git__HEAD": head, f"d__x_git__{beside}": b"1", "d__x_git__hooks__pre-commit": b"#!/bin/sh"}
+    tree = trees.of(a=b"2", d__e=b"1", **new)
+    assert withheld_paths(trees.objects, base, tree) == {"d/x.git": BARE}
+    assert trees.seen(base, tree).keys() == {"a", "d/e"}
+
+
+def test_a_repository_that_was_committed_as_files_is_shared_and_one_made_of_them_is_not(trees: Trees) -> None:
+    fixture = {"t__HEAD": REF, "t__config": b"1"}
+    base = trees.of(**fixture, u__config=b"1")
+    tree = trees.of(t__HEAD=DETACHED, t__config=b"2", t__objects__ab=b"3", u__config=b"2", u__HEAD=REF, u__refs__x=b"1")
+    assert withheld_paths(trees.objects, base, tree) == {"u/HEAD": BARE, "u/refs/x": BARE}
+
+
+@pytest.mark.parametrize("head", [b"# HEAD\n", b"ref: main", b"", b"x" * 5000])
+def test_a_file_called_head_makes_no_repository(trees: Trees, head: bytes) -> None:
+    tree = trees.of(docs__HEAD=head, docs__config=b"1", other__HEAD=REF, HEAD=REF, config=b"1")
+    assert withheld_paths(trees.objects, trees.of(a=b"1"), tree) == {}
+
+
+def test_what_other_version_control_systems_keep_stays_unless_it_was_committed(trees: Trees) -> None:
+    base = trees.of(old__CVS__Root=b"1")
+    tree = trees.of(
+        _hg__hgrc=b"password", sub___svn__wc_db=b"1", old__CVS__Root=b"2", old__CVS__Tag=b"1", _hgignore=b"1"
+    )
+    assert withheld_paths(trees.objects, base, tree) == {".hg": OTHERS, "sub/.svn": OTHERS}
 
 
 @pytest.mark.parametrize("path", ["lib", "a b/c", 'q"uote', "semi;colon #hash", " space ", "back\\slash", "ü\n\tx"])
