@@ -192,6 +192,34 @@ def changed(
         return _taken(git)
 
 
+def staged(worktree: Worktree) -> tuple[dict[str, Entry | None], set[str]]:
+    """Return the entries in which the index differs from HEAD, None for what it lacks, and those only intended."""
+    git = worktree.git
+    options = ("--cached", "--raw", "-z", "--no-renames", "--abbrev=40", "--ita-invisible-in-index")
+    raw = git.run("diff-index", *options, "HEAD").split(b"\0")
+    found: dict[str, Entry | None] = {}
+    for words, path in zip(raw[:-1:2], raw[1::2], strict=True):
+        _, mode, _, oid, status = words.decode().split(" ")
+        found[os.fsdecode(path)] = Entry(int(mode, 8), oid) if status != "D" else None
+    intended = git.run("diff-files", "--name-only", "-z", "--diff-filter=A", "--ita-invisible-in-index").split(b"\0")
+    return found, {os.fsdecode(path) for path in intended if path}
+
+
+def with_entries(
+    worktree: Worktree, entries: Mapping[str, Entry | None], intended: Collection[str], data: bytes
+) -> bytes:
+    """Return an index (`data`) with other entries, None: without one; `intended`: as for `wanted` of `changed`."""
+    lines = [
+        f"{entry.mode:o} {entry.oid} 0\t{path}\0" if entry is not None else f"0 {NOBODY}\t{path}\0"
+        for path, entry in entries.items()
+    ]
+    with _copy(worktree, data) as git:
+        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        git.run("update-index", "-q", "--refresh", allowed=(0, 1))
+        _intend(git, intended)
+        return _taken(git)
+
+
 def hidden_paths(worktree: Worktree) -> frozenset[str]:
     """Return the paths that the user told Git to assume unchanged or to skip: what is on disk there is no edit."""
     return frozenset(_flagged(worktree.git))

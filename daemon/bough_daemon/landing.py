@@ -33,6 +33,7 @@ from bough_daemon.report import first_few, printable
 from bough_daemon.rewritten import TakenOut, no_longer_in, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
+from bough_daemon.staging import Staging, staged_at_home
 from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
@@ -114,6 +115,7 @@ class _Landing:
     target: Target
     mine: Snapshot
     both: Both
+    staging: Staging
     verify: bool = True
     yes: bool = False
 
@@ -155,7 +157,11 @@ async def land(
         except RemoteMoved:
             if race == RACES - 1:
                 raise
-    return await _arrive(landing, made)
+    arrived = await _arrive(landing, made)
+    if landing.staging.reasons:
+        listed = ", ".join(f"{printable(path)} ({why})" for path, why in sorted(landing.staging.reasons.items()))
+        await terminal.say(f"not landed, and staged as before: {listed}")
+    return arrived
 
 
 async def preview(live: Live, terminal: Terminal, both: Both, *, landed: Sequence[str] = ()) -> tuple[Target, Plan]:
@@ -168,7 +174,8 @@ async def _begin(live: Live, terminal: Terminal, both: Both, verify: bool = True
     await live.owner.run(check_ready, live)
     target = await Target.of(live, terminal)
     await live.owner.run(check_free, live.worktree, target.ref)
-    return _Landing(live, terminal, target, await live.save(), both, verify, yes)
+    mine = await live.save()
+    return _Landing(live, terminal, target, mine, both, await live.owner.run(staged_at_home, live, mine), verify, yes)
 
 
 async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = True) -> Plan:
@@ -542,6 +549,7 @@ def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, 
 
     def index_there() -> bytes:
         data = index.at_commit(live.worktree, made.commit, hidden=hidden)
+        data = landing.staging.over(live.worktree, live.store.objects, made.commit, data)
         return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
 
     change = Change(

@@ -15,6 +15,7 @@ from bough_daemon.live import Live
 from bough_daemon.merging import merge_commits
 from bough_daemon.picture import Picture
 from bough_daemon.sides import Both
+from bough_daemon.staging import staged_at_home
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Head
@@ -49,15 +50,21 @@ async def switch(live: Live, terminal: Terminal, landed: Landed, both: Both) -> 
 
 def _switch(live: Live, head: Head, refs: Moves, now: Snapshot, tree: str) -> None:
     worktree, hidden = live.worktree, index.hidden_paths(live.worktree)
+    staging = staged_at_home(live, now)
     wanted = overlooked(live, live.store.objects.commit(head.commit).tree, tree)
     kind = f"switch {words(head)}"
+
+    def index_there() -> bytes:
+        data = index.at_commit(worktree, head.commit, hidden=hidden, wanted=wanted)
+        return staging.over(worktree, live.store.objects, head.commit, data)
+
     change = Change(
         kind=kind,
         picture=Picture(tree),
         said=f"checkout: moving from {words(worktree.head())} to {words(head)}",
         head=head,
         refs=refs,
-        index=lambda: index.at_commit(worktree, head.commit, hidden=hidden, wanted=wanted),
+        index=index_there,
         given=[head.commit],
         spared=hidden,
     )

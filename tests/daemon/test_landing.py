@@ -441,3 +441,60 @@ def test_a_branch_that_is_nowhere_is_named(alone: Desk) -> None:
     write_files(alone.root, {".bough.toml": b'[land]\nbranch = "trunk"\n'})
     with pytest.raises(NotPossibleNow, match="no branch trunk"):
         do_land(alone)
+
+
+def staged(here: Desk) -> dict[str, str]:
+    """Return the lines of the index by path."""
+    lines = git(here.root, "ls-files", "-s", "-z").split("\0")
+    return {line.partition("\t")[2]: line.partition("\t")[0] for line in lines if line}
+
+
+@pytest.mark.parametrize("hooked", [False, True], ids=["", "with a hook"])
+@pytest.mark.parametrize("colleague", [False, True], ids=["", "merged"])
+def test_what_is_staged_and_stays_at_home_is_staged_still_and_said(here: Desk, hooked: bool, colleague: bool) -> None:
+    write_files(here.root, {".gitignore": b".env\n", ".env": b"KEY=1", "tracked.pem": b"old", "a.txt": b"mine\n"})
+    git(here.root, "add", "-f", ".gitignore", "tracked.pem")
+    git(here.root, "commit", "-qm", "a key")
+    if colleague:
+        push_from_colleague(here, {"theirs.txt": b"theirs\n"})
+    if hooked:
+        hook(here, "pre-commit", "exit 0\n")
+    nested = here.root / "ne sted"
+    nested.mkdir()
+    git(nested, "init", "-q")
+    git(nested, "commit", "-q", "--allow-empty", "-m", "inside")
+    write_files(here.root, {"tracked.pem": b"new", "ünew\nname.pem": b"x", "ordinary.txt": b"o"})
+    git(here.root, "-c", "advice.addEmbeddedRepo=false", "add", "-f", ".env", "tracked.pem", "ne sted", "ordinary.txt")
+    git(here.root, "add", "-N", "ünew\nname.pem")
+    write_files(here.root, {".env": b"KEY=2"})
+    kept = [".env", "tracked.pem", "ne sted", "ünew\nname.pem"]
+    before, differs = staged(here), git(here.root, "diff", "--stat", "--", *kept)
+    do_land(here)
+    after = staged(here)
+    assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
+    assert git(here.root, "diff", "--stat", "--", *kept) == differs
+    assert git(here.root, "diff", "--cached", "--name-only", "-z").split("\0")[:-1] == [
+        ".env",
+        "ne sted",
+        "tracked.pem",
+    ]
+    landed = git(here.root, "ls-tree", "-r", "--name-only", "HEAD").split("\n")
+    assert ".env" not in landed and "ne sted" not in landed and "ordinary.txt" in landed
+    assert git(here.root, "cat-file", "-p", "HEAD:tracked.pem") == "old"
+    (told,) = [line for line in here.terminal.said if line.startswith("not landed, and staged as before: ")]
+    assert ".env (named like a secret)" in told and "ne sted (a Git repository of its own" in told
+    undo_it(here)
+    assert {path: staged(here)[path] for path in kept} == {path: before[path] for path in kept}
+
+
+def undo_it(here: Desk) -> None:
+    here.do(undo(here.live))
+
+
+def test_a_staged_path_that_the_landed_commit_leaves_no_room_for_does_not_stop_the_landing(here: Desk) -> None:
+    write_files(here.root, {"id_rsa": b"key", "a.txt": b"mine\n"})
+    git(here.root, "add", "id_rsa")
+    (here.root / "id_rsa").unlink()
+    push_from_colleague(here, {"id_rsa/readme": b"theirs\n"})
+    do_land(here)
+    assert staged(here).keys() >= {"id_rsa/readme"} and "id_rsa" not in staged(here)
