@@ -13,6 +13,7 @@ from typing import Any
 
 from bough_daemon.children import end_every_child
 from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
+from bough_daemon.descriptors import raise_limit
 from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
@@ -93,7 +94,7 @@ def main() -> int:
         return 1
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    log.info("the daemon of %s starts", home.root)
+    log.info("the daemon of %s starts; it may have %d open files", home.root, raise_limit())
     try:
         asyncio.run(_live(home, chosen.ready_fd))
     except Exception:

@@ -45,6 +45,14 @@ MOST_ADMISSIONS = 500
 LONGEST_KEY_BYTES = 200
 LONGEST_WORD = 1000  # characters of a reason, of a team's id, of a pack's
 
+# One daemon. A connection takes a file and 0.3 MB; a stranger's is closed when it has not said who it is by then.
+MOST_FILES = 65_536
+MOST_CONNECTIONS, CONNECTIONS_SHARE = 512, 4  # of one listener, and at most this part of all files
+HANDSHAKE_SECONDS = 5.0
+IDLE_SECONDS = 20.0  # that a connection without a conversation is kept
+MOST_CALLS = 4  # at once, of one connection
+LARGEST_REQUEST_BYTES = 256 << 10  # of one who joins
+
 # One disk: below so much room nothing is taken from the network, so that what is saved here can still be recorded.
 RESERVE_BYTES, RESERVE_SHARE = 256 << 20, 50
 

@@ -6,6 +6,7 @@ so each call is held against the roster again. Joiners have no certificate that 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -19,6 +20,8 @@ from bough_proto.v1 import peer_pb2_grpc as services
 
 from bough_daemon import peer_wire
 from bough_daemon.addresses import EVERYWHERE, LOOPBACK, is_loopback, join_address, parse_listen, reachable_hosts
+from bough_daemon.budgets import HANDSHAKE_SECONDS, IDLE_SECONDS, LARGEST_REQUEST_BYTES, MOST_CALLS
+from bough_daemon.descriptors import most_connections
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
@@ -43,6 +46,9 @@ SERVER_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.http2.min_ping_interval_without_data_ms", ANSWER_MS),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * 1000)),
+    ("grpc.max_connection_idle_ms", int(IDLE_SECONDS * 1000)),
+    ("grpc.max_concurrent_streams", MOST_CALLS),
 ]
 
 
@@ -158,7 +164,7 @@ class PeerListener:
         """Listen for those who join, where tickets that are out say; raise PortTaken."""
         if self._join_server is not None:
             return
-        server = grpc.aio.server(options=SERVER_OPTIONS)
+        server = _server(("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES))
         services.add_JoinServiceServicer_to_server(_Joins(self), server)
         pair = (self.identity.tls_key, self.identity.certificate_pem)
         credentials = grpc.ssl_server_credentials([pair])
@@ -175,7 +181,7 @@ class PeerListener:
         return tuple(join_address(host, self._door.join_port) for host in reachable_hosts(self._door.host))
 
     async def _listen(self, host: str, port: int) -> None:
-        server = grpc.aio.server(options=SERVER_OPTIONS)
+        server = _server()
         services.add_PeerServiceServicer_to_server(_Peers(self), server)
         credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
         bound = await _bind(server, join_address(host, port), credentials)
@@ -203,6 +209,12 @@ class PeerListener:
         if door != self._door:
             self._door = door
             write_whole(self._path, json.dumps(door.__dict__).encode())
+
+
+def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:
+    """Return a server that takes so many connections that recording still has files."""
+    connections = ("grpc.max_allowed_incoming_connections", most_connections())
+    return grpc.aio.server(options=[*SERVER_OPTIONS, connections, *options])
 
 
 async def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
@@ -241,7 +253,8 @@ class _Peers(services.PeerServiceServicer):
     ) -> None:
         pipe = _CalledPipe(context)
         try:
-            hello = await pipe.read()
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                hello = await pipe.read()
             if not isinstance(hello, Hello) or hello.version != VERSION:
                 raise PeerRefused("the two speak different versions; update the older Bough")
             room = self._listener.rooms.get(hello.team)
@@ -252,6 +265,8 @@ class _Peers(services.PeerServiceServicer):
             await room.welcome(member.name, pipe)
         except BoughError as refused:
             await context.abort(peer_wire.code_of(refused), refused.message)
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the first word did not come in time")
 
 
 class _Joins(services.JoinServiceServicer):

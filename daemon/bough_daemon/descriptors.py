@@ -1,0 +1,33 @@
+"""Open files of this process: as many as the system lets it have, and a share of them for the network at most.
+
+What is left is for recording: a snapshot needs files and children, whoever has opened how many connections.
+"""
+
+from __future__ import annotations
+
+import resource
+
+from bough_daemon.budgets import CONNECTIONS_SHARE, MOST_CONNECTIONS, MOST_FILES
+
+ALWAYS = 10_240  # that every system lets a process have, where it names no limit (OPEN_MAX of macOS)
+
+
+def raise_limit() -> int:
+    """Let this process have as many open files as it may, within reason; return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wished in (MOST_FILES, ALWAYS):
+        most = wished if hard == resource.RLIM_INFINITY else min(wished, hard)
+        if soft == resource.RLIM_INFINITY or most <= soft:
+            break
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        except (ValueError, OSError):
+            continue
+        return most
+    return soft
+
+
+def most_connections() -> int:
+    """Return how many connections one listener may have open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // CONNECTIONS_SHARE)
