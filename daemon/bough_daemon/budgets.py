@@ -41,7 +41,9 @@ PACK_COST = 10  # words that a pack counts for
 
 # One word. A member's name has 64 letters, a branch 200 bytes.
 MOST_HAVES = 256
-MOST_ADMISSIONS = 500
+MOST_ADMISSIONS = 500  # and as many contacts; gRPC takes messages of 4 MiB
+GOSSIP_BYTES = 1 << 20
+LONGEST_NONCE = 64
 LONGEST_KEY_BYTES = 200
 LONGEST_WORD = 1000  # characters of a reason, of a team's id, of a pack's
 

@@ -8,13 +8,13 @@ from collections.abc import Container
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon import peer_wire
-from bough_daemon.budgets import MOST_HAVES
+from bough_daemon.budgets import GOSSIP_BYTES, MOST_HAVES
 from bough_daemon.dial import present_ticket
 from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
 from bough_daemon.haves import history_of, known_commits
 from bough_daemon.keys import Identity
 from bough_daemon.owner import Owner
-from bough_daemon.roster import Admission, Roster
+from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.store import Store
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import Ticket
@@ -88,7 +88,15 @@ def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branche
     return entry
 
 
-def welcome(roster: Roster) -> pb.JoinResponse:
-    """Return the answer to a joiner who was let in: everything that is known of the team."""
-    known = Gossip(tuple(roster.admissions.values()), tuple(roster.contacts.values()))
+def welcome(roster: Roster, me: bytes) -> pb.JoinResponse:
+    """Return the answer to a joiner who was let in: the team, and where as many of it are as a message has room for.
+
+    Where I am, who signs with the key `me`, comes first; the rest comes with the gossip.
+    """
+    contacts, left = list[Contact](), GOSSIP_BYTES
+    for contact in sorted(roster.contacts.values(), key=lambda one: one.key != me):
+        left -= contact.size
+        if left >= 0:
+            contacts.append(contact)
+    known = Gossip(tuple(roster.admissions.values()), tuple(contacts))
     return pb.JoinResponse(welcome=peer_wire.gossip_message(known))

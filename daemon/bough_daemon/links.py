@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from bough_daemon.budgets import MOST_ANSWERS, MOST_LEAVING
+from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_LEAVING
 from bough_daemon.jobs import MakePack
 from bough_daemon.packs import Spool
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
 
-MOST_ENTRIES = 500  # of the roster, in one word
+K = TypeVar("K")
+V = TypeVar("V", Admission, Contact)
 
 
 @dataclass
@@ -112,10 +114,8 @@ class Link:
         return None
 
     def _next_gossip(self) -> Gossip:
-        digests = list(self.admissions)[:MOST_ENTRIES]  # in the order in which they count, admitters first
-        admissions = tuple(self.admissions.pop(digest) for digest in digests)
-        keys = [] if self.admissions else list(self.contacts)[:MOST_ENTRIES]
-        return Gossip(admissions, tuple(self.contacts.pop(key) for key in keys))
+        admissions = _taken(self.admissions)  # in the order in which they count, admitters first
+        return Gossip(admissions, _taken(self.contacts) if not self.admissions else ())
 
     def _next_chunk(self, chunk_bytes: int) -> Chunk:
         """Take a part of the pack that waits longest, which then goes to the end of the line."""
@@ -129,3 +129,13 @@ class Link:
         else:
             leaving.spool.close()
         return chunk
+
+
+def _taken(waiting: dict[K, V]) -> tuple[V, ...]:
+    """Take as many entries of the roster as one word has room for, the first ones, out of those that wait."""
+    found, left = list[V](), GOSSIP_BYTES
+    while waiting and len(found) < MOST_ADMISSIONS and (left > 0 or not found):
+        entry = waiting.pop(next(iter(waiting)))
+        left -= entry.size
+        found.append(entry)
+    return tuple(found)

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bough_daemon.addresses import is_address
+from bough_daemon.budgets import LONGEST_NONCE
 from bough_daemon.errors import BadName, NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.keys import Identity, certificate_is_vouched, statement, verify
 from bough_daemon.names import check_member_name, owner_of
@@ -55,6 +56,11 @@ class Admission:
         return statement("admission", *fields)
 
     @property
+    def size(self) -> int:
+        """How many bytes it has, about."""
+        return len(self.statement("")) + len(self.vouch) + len(self.signature)
+
+    @property
     def digest(self) -> str:
         """What tells this admission from all others."""
         return hashlib.sha256(self.statement("")).hexdigest()
@@ -72,6 +78,11 @@ class Contact:
     def statement(self, team: str) -> bytes:
         """Return what the member signs."""
         return statement("contact", team, self.key, self.time, *self.addresses)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, about."""
+        return len(self.statement("")) + len(self.signature)
 
 
 def team_id_of(founder: bytes, nonce: bytes) -> str:
@@ -217,6 +228,8 @@ class Roster:
             check_member_name(entry.name)
         except BadName as bad:
             return bad.message
+        if len(entry.nonce) > LONGEST_NONCE:
+            return "it is not well-formed"
         owner = owner_of(entry.name)
         if not self._founds(entry):
             if entry.admitter not in self._names:

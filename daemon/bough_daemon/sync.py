@@ -332,7 +332,7 @@ class TeamSync:
             self._conversations.do([])
             self._conversations.call_everyone()
             self._on_event(Event("member", entry.name))
-        return welcome(self.roster)
+        return welcome(self.roster, self._identity.key)
 
     async def join(
         self,
