@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,16 +16,20 @@ from bough_daemon.filters import ignored_under
 from bough_daemon.heads import Moves, check_idle, move_head, move_refs
 from bough_daemon.journal import Deed, Hop, Journal, State
 from bough_daemon.live import Live
-from bough_daemon.objects import Entry
+from bough_daemon.objects import EMPTY_TREE, Entry
 from bough_daemon.picture import Disturbed, Picture, differences, is_file
 from bough_daemon.place import Place
+from bough_daemon.report import printable
 from bough_daemon.timeline import Snapshot
+from bough_daemon.withheld import BARE, Inside
 from bough_daemon.worktree import Head
 
 TRIES = 5  # of a command, while somebody saves in the very moment that it places files
 
 TAKEN_BACK = "bough: taken back"
 CUT_SHORT = "cut short"
+
+COMMANDS_GIT = re.compile(r"(^|/)(HEAD|config|config\.worktree|commondir|hooks/[^/]+)$")  # in a Git directory
 
 T = TypeVar("T")
 Step = Callable[[], None]
@@ -112,6 +117,26 @@ def overlooked(live: Live, old: str, new: str) -> frozenset[str]:
     steps = differences(live.store.objects, Picture(old), Picture(new))
     added = [step.path for step in steps if step.before is None and is_file(step.after)]
     return ignored_under(live.worktree, live.store.objects, new, added, live.scratch)
+
+
+def check_no_repository(live: Live, old: str, new: str, by: str) -> None:
+    """Raise NotPossibleNow where a tree that somebody sent has a Git directory: plain git there would do as it says.
+
+    `old`: what the files are; one that is there is no reason, until its settings or hooks change. Nor is any where the
+    user has told git to take no such folder for a repository.
+    """
+    objects = live.store.objects
+    inside = Inside(objects, EMPTY_TREE, new)
+    for path, _, now in objects.difference(old, new):
+        if now is None or not COMMANDS_GIT.search(path):
+            continue
+        folder, why = inside.other_repository(path)
+        if why == BARE and live.worktree.config("safe.bareRepository") != "explicit":
+            raise NotPossibleNow(
+                f"{by} has a Git directory in {printable(folder or path)}: plain git there would run what it says",
+                path=folder or path,
+                hint="`git config --global safe.bareRepository explicit` lets git ignore such folders; then try again.",
+            )
 
 
 def check_ready(live: Live) -> None:

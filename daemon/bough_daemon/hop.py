@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bough_daemon import index, place
-from bough_daemon.change import Change, carry_out, check_ready, journal_of, overlooked, steadily
+from bough_daemon.change import Change, carry_out, check_no_repository, check_ready, journal_of, overlooked, steadily
 from bough_daemon.edits import Edits, edits_left
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.filters import ignored_under
@@ -151,6 +151,7 @@ def _stands(live: Live, hop: Hop) -> bool:
 
 
 def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, tree: str) -> tuple[Moved, str]:
+    check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
     worktree, old = live.worktree, live.worktree.head()
     commits = _commits_made(live, there, old)
     hidden = index.hidden_paths(worktree)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pygit2
 
-from bough_daemon.change import Change, carry_out, check_ready, overlooked, steadily
+from bough_daemon.change import Change, carry_out, check_no_repository, check_ready, overlooked, steadily
 from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git import Git
 from bough_daemon.index import Stage, changed, hidden_paths
@@ -273,6 +273,7 @@ async def merge(
         if not preview:
             if not yes:
                 _check_asked(source, merged)
+            await live.owner.run(check_no_repository, live, mine.tree, merged.tree, source.name)
             await live.owner.run(_bring, live, mine, name, source.brought, merged)
         return merged
 
