@@ -16,7 +16,7 @@ from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
 from bough_daemon.environment import configures
-from bough_daemon.errors import BoughError, DaemonFailed, DiskFull, GitFailed, GitTooOld, NoCommitYet
+from bough_daemon.errors import BoughError, DaemonFailed, DiskFull, GitFailed, GitTooOld, NoCommitYet, StoreGone
 from bough_daemon.faults import fault_of, obstacle_to, watch_limit
 from bough_daemon.git import git_version
 from bough_daemon.head_reader import HeadReader
@@ -375,8 +375,8 @@ class Session:
         if self.is_gone():
             log.info("%s is gone", self.worktree.root)
             self._on_gone()
-            return fault_of(failure)
-        noted = fault_of(failure)
+            return self._meaning_of(failure)
+        noted = self._meaning_of(failure)
         if self.failure is None or self.failure.message != noted.message:
             told = failure if isinstance(noted, DaemonFailed) else None
             log.error("no snapshot of %s: %s", self.worktree.root, noted.message, exc_info=told)
@@ -388,6 +388,14 @@ class Session:
         self._retry_at = time.monotonic() + wait
         self._retry = asyncio.get_running_loop().call_later(wait, self._wake.set)
         return noted
+
+    def _meaning_of(self, failure: Exception) -> BoughError:
+        """Return what a failure means: whatever fails where the store was taken away meanwhile, fails for that."""
+        try:
+            self.store.check_there()
+        except StoreGone as gone:
+            return gone
+        return fault_of(failure)
 
     def _call_off_retry(self) -> None:
         if self._retry is not None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot, timeline
 from bough_daemon.worktree import Worktree
 
-from tests.daemon.support import git, make_repository, tree_by_git, write_files
+from tests.daemon.support import git, make_repository, remove_tree, tree_by_git, write_files
 
 AT_ONCE = Patience(name=0.02, temporary=0.02)
 
@@ -178,6 +179,26 @@ def test_a_store_that_is_moved_away_is_missed_and_taken_up_again(folder: Path, t
             assert (await session.save()).tree == tree_by_git(folder, tmp_path)
 
     asyncio.run(scene())
+
+
+def test_a_save_during_which_the_repository_is_removed_says_so(folder: Path) -> None:
+    make_repository(folder, {"a": b"1"})
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            (folder / "a").write_bytes(b"2")
+            held = threading.Event()
+            holding = asyncio.create_task(session.owner.run(held.wait))
+            saving = asyncio.create_task(session.save())
+            await asyncio.sleep(0)  # it has begun, and waits for its turn
+            await asyncio.to_thread(remove_tree, folder)
+            held.set()
+            with pytest.raises(StoreGone):
+                await saving
+            await holding
+
+    asyncio.run(scene())
+    assert not folder.exists()
 
 
 def test_nothing_of_the_users_own_changes(folder: Path) -> None:
