@@ -6,12 +6,18 @@ import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
 _HEAD_BYTES = 64 << 10
 _BODY_BYTES = 8 << 20
+_LENGTH_DIGITS = 12  # of a body's length; Python reads no number of thousands of them
+_CONNECTIONS = 64  # open at once: a few editors have one or two each
+_REQUEST_SECONDS = 5.0  # from the first byte of a request to its last, and from a connection to its first request
+_IDLE_SECONDS = 300.0  # that the owner may keep a connection for the next request
+_LINGER_SECONDS = 1.0  # in which one who is refused may read the answer, though the rest of what they say is not read
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -73,34 +79,44 @@ class WebServer:
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= _CONNECTIONS:
+            writer.close()
+            return
         self._open.add(writer)
         try:
-            while await self._answer_one(reader, writer):
-                pass
+            patience = _REQUEST_SECONDS
+            while await self._answer_one(reader, writer, patience):
+                patience = _IDLE_SECONDS
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self._open.discard(writer)
             writer.close()
 
-    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; return whether another may follow on the connection."""
-        stays = False
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> bool:
+        """Answer one request, which begins within `patience` seconds; return whether another may follow."""
         try:
-            request = await _read(reader)
-            self._admit(request)
-            reply, stays = await self._while_connected(request, reader)
+            reply, stays = await self._while_connected(await self._read(reader, patience), reader)
         except Refused as fault:
-            reply = json_reply({"error": {"message": str(fault)}}, fault.status)
+            reply, stays = json_reply({"error": {"message": str(fault)}}, fault.status), False
         if reply is None:
             return False
-        writer.write(
-            f"HTTP/1.1 {reply.status.value} {reply.status.phrase}\r\nContent-Type: {reply.kind}\r\n"
-            f"Content-Length: {len(reply.body)}\r\nConnection: {'keep-alive' if stays else 'close'}\r\n\r\n".encode()
-        )
-        writer.write(reply.body)
-        await writer.drain()
+        await _send(writer, reply, stays)
+        if not stays:
+            await _linger(reader, writer)
         return stays
+
+    async def _read(self, reader: asyncio.StreamReader, patience: float) -> Request:
+        """Read one request; its body only if its head may ask."""
+        try:
+            async with asyncio.timeout(patience):
+                first = await reader.readexactly(1)
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                request = await _head(reader, first)
+                self._admit(request)
+                return replace(request, content=_content(await reader.readexactly(_length(request))))
+        except TimeoutError as late:
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time") from late
 
     def _admit(self, request: Request) -> None:
         """Refuse a web page that reaches for loopback, and whoever does not know the token."""
@@ -127,10 +143,28 @@ class WebServer:
             await asyncio.wait({work, gone})
 
 
-async def _read(reader: asyncio.StreamReader) -> Request:
-    """Read one request."""
+async def _send(writer: asyncio.StreamWriter, reply: Reply, stays: bool) -> None:
+    writer.write(
+        f"HTTP/1.1 {reply.status.value} {reply.status.phrase}\r\nContent-Type: {reply.kind}\r\n"
+        f"Content-Length: {len(reply.body)}\r\nConnection: {'keep-alive' if stays else 'close'}\r\n\r\n".encode()
+    )
+    writer.write(reply.body)
+    await writer.drain()
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say that this was all, and let what still comes go by: closing at once might take the answer back."""
+    writer.write_eof()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while await reader.read(_HEAD_BYTES):
+                pass
+
+
+async def _head(reader: asyncio.StreamReader, first: bytes) -> Request:
+    """Read the head of a request that begins with `first`."""
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     except asyncio.LimitOverrunError as fault:
         raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too long") from fault
     method, _, rest = head[0].partition(" ")
@@ -138,11 +172,17 @@ async def _read(reader: asyncio.StreamReader) -> Request:
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if "transfer-encoding" in headers:
         raise Refused(HTTPStatus.LENGTH_REQUIRED, "send the length of the body")
-    length = headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length) > _BODY_BYTES:
+    return Request(method, rest.partition(" ")[0].partition("?")[0], headers, {})
+
+
+def _length(request: Request) -> int:
+    """Return how long the body of a request is."""
+    length = request.headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit():
+        raise Refused(HTTPStatus.BAD_REQUEST, "the length of the body is no number")
+    if len(length) > _LENGTH_DIGITS or int(length) > _BODY_BYTES:
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too long")
-    body = await reader.readexactly(int(length))
-    return Request(method, rest.partition(" ")[0].partition("?")[0], headers, _content(body))
+    return int(length)
 
 
 def _content(body: bytes) -> dict[str, Any]:
@@ -150,7 +190,7 @@ def _content(body: bytes) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(body)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise Refused(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {fault}") from fault
     if not isinstance(content, dict):
         raise Refused(HTTPStatus.BAD_REQUEST, "the body is not a JSON object")

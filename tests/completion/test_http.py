@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection
@@ -141,6 +142,69 @@ def test_what_makes_no_sense_is_refused_and_the_server_lives_on(tmp_path: Path) 
                 writer.write(sent)
                 writer.write_eof()
                 await asyncio.wait_for(reader.read(), 10)
+                writer.close()
+            assert (await asyncio.to_thread(send, port, "GET", "/health"))[0] == 200
+
+    asyncio.run(run())
+
+
+HEAD = f"POST /infill HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+STRANGER = "POST /infill HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 8000000\r\n\r\n"
+
+
+async def raw(port: int, sent: bytes) -> bytes:
+    """Send bytes as they are and return the first line of the answer; empty: there was none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    answer = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    return answer
+
+
+def test_a_request_that_cannot_be_read_is_answered(tmp_path: Path) -> None:
+    cases = {
+        b"400": [f"{HEAD}Content-Length: x\r\n\r\n", f"{HEAD}Content-Length: -5\r\n\r\n"],
+        b"413": [f"{HEAD}Content-Length: {'9' * 5000}\r\n\r\n", f"{HEAD}Content-Length: 9000000\r\n\r\n"],
+    }
+    cases[b"400"] += [f"{HEAD}Content-Length: {len(body)}\r\n\r\n{body}" for body in ("[" * 4_000_000, "{", "\xff")]
+
+    async def run() -> None:
+        async with server(tmp_path) as port:
+            for status, requests in cases.items():
+                for request in requests:
+                    assert status in await raw(port, request.encode("latin-1")), request[:200]
+            assert (await asyncio.to_thread(send, port, "GET", "/health"))[0] == 200
+
+    asyncio.run(run())
+
+
+def test_a_stranger_is_refused_before_their_body_is_read(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with server(tmp_path) as port:
+            assert b"401" in await raw(port, STRANGER.encode())
+
+    asyncio.run(run())
+
+
+async def all_of(reader: asyncio.StreamReader) -> bytes:
+    """Return all that is said until the other side hangs up."""
+    try:
+        return await asyncio.wait_for(reader.read(), 15)
+    except ConnectionError:
+        return b""
+
+
+def test_half_requests_are_ended_in_seconds_and_are_few(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with server(tmp_path) as port:
+            talks = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+            for _, writer in talks[::2]:
+                writer.write(b"POST /infill HT")
+            began = time.monotonic()
+            answers = await asyncio.gather(*(all_of(reader) for reader, _ in talks))
+            assert time.monotonic() - began < 12
+            assert {answer[:12] for answer in answers} == {b"", b"HTTP/1.1 408"}
+            for _, writer in talks:
                 writer.close()
             assert (await asyncio.to_thread(send, port, "GET", "/health"))[0] == 200
 
