@@ -60,6 +60,7 @@ RESERVE_BYTES, RESERVE_SHARE = 256 << 20, 50
 
 # One child: what it may allocate, and how long it may take for a pack of some size.
 CHILD_MEMORY_BYTES = 3 << 30
+WORKER_MEMORY_BYTES = 2 << 30
 CHILD_SECONDS = 60.0
 CHILD_BYTES_A_SECOND = 1 << 20
 

@@ -7,25 +7,22 @@ standard input, answers on its standard output, and ends when that input closes,
 from __future__ import annotations
 
 import os
-import pickle
 import queue
-import struct
+import resource
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from typing import IO, Any
 
+from bough_daemon.budgets import WORKER_MEMORY_BYTES
 from bough_daemon.errors import BadUsage
 from bough_daemon.repository_settings import NAME as SETTINGS
 from bough_daemon.sides import Decided, Sides, both_changed
+from bough_daemon.worker_wire import BadAnswer, Job, read_answer, read_job, write_answer, write_job
 
 TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached long before
 FILE_TIME = 0.1  # seconds that each further file of a merge may add
 LABELS = ("ours", "base", "theirs")
-
-Tree = Mapping[str, bytes]
-Job = tuple[Tree, Tree, Tree, Mapping[str, Any]]
 
 
 class MergeWorkers:
@@ -48,14 +45,14 @@ class MergeWorkers:
         When that takes too long, each file that both changed is merged by itself; one for which a worker had to be
         killed is a conflict as a whole.
         """
-        job = (sides.base, sides.ours, sides.theirs, sides.settings)
+        job = Job(sides.base, sides.ours, sides.theirs, sides.settings)
         answer = self._ask(job, TIME_LIMIT + FILE_TIME * len(sides.entries))
         if answer is not None:
             return answer
         decided: dict[str, Decided] = {}
         for path in (path for path, three in sides.entries.items() if both_changed(three)):
             one = [{path: side[path]} if path in side else {} for side in (sides.base, sides.ours, sides.theirs)]
-            alone = self._ask((one[0], one[1], one[2], sides.settings), TIME_LIMIT)
+            alone = self._ask(Job(one[0], one[1], one[2], sides.settings), TIME_LIMIT)
             decided |= alone if alone is not None else {path: whole_conflict(sides, path)}
         return decided
 
@@ -93,10 +90,9 @@ class _Worker:
         timer = threading.Timer(limit, self._child.kill)
         timer.start()
         try:
-            _write(self._child.stdin, job)
-            answer: dict[str, Decided] | str = _read(self._child.stdout)
-            return answer
-        except (OSError, EOFError):
+            write_job(self._child.stdin, job)
+            return read_answer(self._child.stdout)
+        except (OSError, BadAnswer):
             self.close()
             return None
         finally:
@@ -122,50 +118,31 @@ def _ended(side: bytes) -> bytes:
     return side if not side or side.endswith(b"\n") else side + b"\n"
 
 
-def _write(stream: IO[bytes], value: object) -> None:
-    data = memoryview(pickle.dumps(value))
-    stream.write(struct.pack(">Q", len(data)))
-    while data:
-        data = data[stream.write(data) :]
-
-
-def _read(stream: IO[bytes]) -> Any:
-    (size,) = struct.unpack(">Q", _exactly(stream, 8))
-    return pickle.loads(_exactly(stream, size))
-
-
-def _exactly(stream: IO[bytes], size: int) -> bytes:
-    found = bytearray()
-    while len(found) < size:
-        more = stream.read(size - len(found))
-        if not more:
-            raise EOFError
-        found += more
-    return bytes(found)
-
-
 def main() -> None:
     """Answer jobs until the input ends."""
     from bough_merge import merge_tree  # noqa: F401  # loaded while the daemon is still gathering the job
 
+    if sys.platform == "linux":
+        # Elsewhere the time limit bounds what a worker allocates.
+        resource.setrlimit(resource.RLIMIT_DATA, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
     while True:
         try:
-            base, ours, theirs, table = _read(source)
-        except EOFError:
+            job = read_job(source)
+        except BadAnswer:
             return
-        _write(answers, _merged(base, ours, theirs, table))
+        write_answer(answers, _merged(job))
 
 
-def _merged(base: Tree, ours: Tree, theirs: Tree, table: Mapping[str, Any]) -> dict[str, Decided] | str:
+def _merged(job: Job) -> dict[str, Decided] | str:
     """Return what the engine decided, or what is wrong with the settings."""
     from bough_merge import Settings, SettingsError, merge_tree  # only a worker needs the engine
 
     try:
-        settings = Settings.parsed(table)
+        settings = Settings.parsed(job.settings)
     except (SettingsError, TypeError, ValueError) as wrong:
         return str(wrong)
-    files = merge_tree(base, ours, theirs, labels=LABELS, settings=settings).files
+    files = merge_tree(job.base, job.ours, job.theirs, labels=LABELS, settings=settings).files
     return {path: Decided(one.content, one.conflicts, str(one.method), one.findings) for path, one in files.items()}
 
 

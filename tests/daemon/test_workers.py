@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from bough_daemon import workers
+from bough_daemon.budgets import WORKER_MEMORY_BYTES
 from bough_daemon.errors import BadUsage
 from bough_daemon.objects import FILE, Entry
 from bough_daemon.sides import Sides
@@ -69,3 +73,20 @@ def test_settings_that_mean_nothing_are_said_to(pool: MergeWorkers) -> None:
     job = Sides(settings={"nonsense": 1}, entries={"x": (None, None, None)})
     with pytest.raises(BadUsage, match="nonsense"):
         pool.merge(job)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits of a process are read in /proc")
+def test_a_worker_gets_so_much_memory_and_one_that_wants_more_is_replaced(pool: MergeWorkers) -> None:
+    job = sides(x_txt=("1\n2\n3\n", "one\n2\n3\n", "1\n2\nthree\n"))
+    pool.merge(job)
+    worker = pool._idle.get()
+    assert worker is not None
+    limits = Path(f"/proc/{worker._child.pid}/limits").read_text()
+    assert f"Max data size             {WORKER_MEMORY_BYTES}" in limits
+    used = int(Path(f"/proc/{worker._child.pid}/statm").read_text().split()[5]) * resource.getpagesize()
+    resource.prlimit(worker._child.pid, resource.RLIMIT_DATA, (used, used))
+    pool._idle.put(worker)
+    middle = "x\n" * 500_000
+    made = pool.merge(sides(y_txt=(f"1\n{middle}3\n", f"one\n{middle}3\n", f"1\n{middle}three\n")))["y.txt"]
+    assert made.content == f"one\n{middle}three\n".encode()  # by the worker that took the place of the one that died
+    assert worker._child.returncode is not None
