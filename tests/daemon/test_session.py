@@ -282,7 +282,7 @@ def test_after_a_full_disk_the_next_try_is_never_far_and_is_told_of(
     async def scene() -> None:
         async with live(folder) as (session, _):
             with monkeypatch.context() as broken:
-                broken.setattr(session.store, "check_there", full)
+                broken.setattr(session, "_take", full)
                 for _ in range(10):
                     with pytest.raises(DiskFull):
                         await session._snapshot()
