@@ -26,6 +26,7 @@ class Seat:
 
     `listener`: that of the member that it is. `other`: the clone of the same home that is in the team as another
     member, empty for none. `roster`, `owner`: that team, and the member of this home whose clone it is to be there.
+    `is_new`: whether the member was made for this.
     """
 
     listener: PeerListener
@@ -33,6 +34,7 @@ class Seat:
     other: str = ""
     roster: Roster | None = None
     owner: Identity | None = None
+    is_new: bool = False
 
     def admission(self, name: str) -> Admission | None:
         """Return the word of the member whose clone this is for a name, where that member alone may let it in."""
@@ -57,10 +59,13 @@ class Listeners:
             return self.main
         return self._others.get(clone) or await self._open(clone)
 
-    async def seat(self, store: Store, team: str, folder: str, member: str, wished: str) -> Seat:
+    async def seat(
+        self, store: Store, team: str, folder: str, member: str, wished: str, *, is_doubled: bool = False
+    ) -> Seat:
         """Return what a repository is to be in a team that it joins; `leave` it where that fails.
 
         `folder`: what the working tree is called. `member`: what the repository is called now, in a team of its own.
+        `is_doubled`: whether another machine is that member already.
         """
         listener = await self.of(store)
         known = Team.known(listener.home, team)
@@ -68,17 +73,17 @@ class Listeners:
             return Seat(listener, [wished or member])
         me = known.roster.by_key(listener.identity.key)
         name = me.name if me is not None else member
-        if not known.is_elsewhere(store.common_dir):
+        if not known.is_elsewhere(store.common_dir) and not is_doubled:
             return Seat(listener, [wished or name])
         names = [wished] if wished else further_names(name, folder)
         owner = known.roster.by_key(self.main.identity.key)
         mine = self.main.identity if owner is not None and all(owner_of(one) == owner.name for one in names) else None
-        other = os.path.dirname(known.repository)
-        return Seat(await self._open(secrets.token_hex(8)), names, other, known.roster, mine)
+        other = os.path.dirname(known.repository) if known.is_elsewhere(store.common_dir) else ""
+        return Seat(await self._open(secrets.token_hex(8)), names, other, known.roster, mine, is_new=True)
 
     async def leave(self, seat: Seat) -> None:
         """Give up the member that was made for a seat, if one was."""
-        if seat.other:
+        if seat.is_new:
             await self._drop(seat.listener)
 
     async def forget(self, store_folder: str) -> None:

@@ -29,6 +29,7 @@ from bough_daemon.jobs import (
     Behind,
     Confirmed,
     Declined,
+    Doubled,
     FindHaves,
     Job,
     Learned,
@@ -78,6 +79,7 @@ class Told:
     declined: Callable[[Declined], None]
     learned: Callable[[Learned], None]
     behind: Callable[[State], None]
+    doubled: Callable[[int], None]
 
 
 class Conversations:
@@ -138,6 +140,8 @@ class Conversations:
                     self._told.confirmed(peer, state)
                 case Behind(state):
                     self._told.behind(state)
+                case Doubled(time):
+                    self._told.doubled(time)
                 case Declined():
                     self._told.declined(job)
                 case AskAgain(key):

@@ -71,6 +71,13 @@ class Behind:
 
 
 @dataclass(frozen=True)
+class Doubled:
+    """Something came at `time` (milliseconds since the epoch) that was signed with my key, and not here."""
+
+    time: int
+
+
+@dataclass(frozen=True)
 class NotTaken:
     """Why a pack was not taken. `for_now`: what is in the way is not the pack's, and may have gone by and by."""
 
@@ -93,4 +100,4 @@ class OfferAgain:
     key: Key
 
 
-Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind | AskAgain | OfferAgain
+Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind | Doubled | AskAgain | OfferAgain

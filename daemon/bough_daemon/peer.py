@@ -12,6 +12,7 @@ to be said to a peer waits in that peer's `Link` until `next_word` takes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from bough_daemon.budgets import MOST_ARRIVING
@@ -22,6 +23,7 @@ from bough_daemon.jobs import (
     Behind,
     Confirmed,
     Declined,
+    Doubled,
     FindHaves,
     Job,
     Learned,
@@ -241,7 +243,9 @@ class Exchange:
         if entries:
             self._review()
         self.spread(entries, addresses, besides=peer)
-        return [Learned(tuple(entries), tuple(addresses))]
+        me = self.roster.member(self.member).key
+        doubled = [Doubled(contact.time) for contact in addresses if contact.key == me]
+        return [Learned(tuple(entries), tuple(addresses)), *doubled]
 
     def _review(self) -> None:
         """Forget the states that no longer count, now that the roster has changed."""
@@ -255,7 +259,7 @@ class Exchange:
 
     def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
         if not self._is_sound(link, state):
-            return []
+            return [Doubled(state.time)] if self._is_signed_elsewhere(state) else []
         key = state.key
         if state.sequence > _sequence(link.holds, key):
             link.holds[key] = state
@@ -269,6 +273,16 @@ class Exchange:
             return self._settled(key)
         link.unable.pop(key, None)  # offered again, so it may go well now
         return self._fetch(key)
+
+    def _is_signed_elsewhere(self, state: State) -> bool:
+        """Return whether a state has a number of mine, and my signature, and is another one."""
+        mine = self.known.get(state.key)
+        if state.key.member != self.member or mine is None or (mine.sequence, mine.tip) == (state.sequence, state.tip):
+            return False
+        with suppress(PeerRefused):
+            check_state(state, self.roster)
+            return mine.sequence == state.sequence
+        return False
 
     def _is_sound(self, link: Link, state: State) -> bool:
         """Return whether a state may be taken; answer the peer if not."""

@@ -20,7 +20,7 @@ from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.clones import Listeners, Seat
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import GitHangs, NameTaken, UnknownMember
+from bough_daemon.errors import GitHangs, NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
@@ -205,10 +205,19 @@ class Repository:
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
         told.disputes = self.sync.disputes()
+        if self.sync.doubled and told.state == "live":
+            told.state = f"live, but nothing of this machine is shared: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
             teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
         return told
+
+    def _doubled(self) -> str:
+        name = self.member
+        return (
+            f"another machine is {name} too, with a copy of this repository and its keys; "
+            f"on one of the two run `bough join TICKET --as {name}+MACHINE`, with a ticket of a teammate's"
+        )
 
     def _status(self, session: Session, teammates: list[Teammate]) -> Status:
         tip, objects = session.branch.tip, self.store.objects
@@ -267,6 +276,8 @@ class Repository:
         unknown = sorted(wanted - {one.name for one in teammates})
         if unknown:
             raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
+        if wanted and self.sync.doubled:
+            raise NotPossibleNow(f"nothing of this machine is shared: {self._doubled()}")
         if wanted and patience > 0:
             await self.sync.publish(session.branch.name, tip.shared, tip.base)
             self.sync.offer_again(session.branch.name, wanted)
@@ -302,7 +313,7 @@ class Repository:
     async def join(self, ticket: str, name: str) -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on."""
         team, folder = Ticket.parse(ticket).team, os.path.basename(next(iter(self.sessions)))
-        seat = await self._listeners.seat(self.store, team, folder, self.member, name)
+        seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
         try:
             await self._join_as(ticket, seat)
         except BaseException:
@@ -407,6 +418,10 @@ class Repository:
             self._tell_soon.set()
         elif event.kind != "held":
             self.tell(event.kind, event.member)
+        if event.kind == "alone":
+            for session in self.sessions.values():
+                if session.branch.tip is not None:
+                    self._on_snapshot(session, session.branch.tip)
         if event.kind == "refused":
             self._background.begin("sharing without what was refused", partial(self._share_again, event))
 

@@ -78,7 +78,8 @@ class Event:
 
     `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `refused` (a teammate
     will not take it), `postponed` (cannot take it now), `connected`, `disconnected`, `member` (someone joined),
-    `behind` (peers know a newer state of my own branch than I do).
+    `behind` (peers know a newer state of my own branch than I do), `doubled` (another machine is this member, too),
+    `alone` (no longer).
     """
 
     kind: str
@@ -91,7 +92,7 @@ class TeamSync:
     """One repository's team. On the loop's thread only; the store is used through its `owner`.
 
     `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
-    not wait.
+    not wait. `doubled`: whether another machine is this member, too; then nothing of mine is told to the team.
     """
 
     def __init__(
@@ -120,6 +121,8 @@ class TeamSync:
         self._conversations: Conversations
         self._background: Supervisor
         self._changed = asyncio.Event()
+        self.doubled = False
+        self._began = 0  # milliseconds since the epoch
 
     @property
     def team_id(self) -> str:
@@ -155,12 +158,21 @@ class TeamSync:
         if me is None:
             raise NotPossibleNow(f"this home is no longer in the team {team.roster.team}", team=team.roster.team)
         self._team = team
+        self.doubled, self._began = False, now_ms()
         self._exchange = Exchange(me.name, team.roster, lambda: Spool.below(self._store.folder), self._limits)
         self._exchange.known = await self._owner.run(self._still_here, team)
         if rename is not None:
             await rename()
             await self._owner.run(self._set_aside)
-        told = Told(self._presence, self._took, self._confirmed, self._declined, self._learned, self._behind)
+        told = Told(
+            self._presence,
+            self._took,
+            self._confirmed,
+            self._declined,
+            self._learned,
+            self._behind,
+            self._seen_elsewhere,
+        )
         self._background = Supervisor()
         self._conversations = Conversations(
             self._exchange, self._store, self._owner, self._identity, told, self._background
@@ -207,6 +219,8 @@ class TeamSync:
 
     async def _publish(self, key: Key, tip: str, base: str, anew: bool = False) -> None:
         async with self._publishing:
+            if self.doubled:
+                return
             last = self._exchange.known.get(key)
             if last is not None and (last.tip, last.base) == (tip, base) and not anew:
                 return
@@ -349,14 +363,16 @@ class TeamSync:
         new name and before anyone is talked with: it gives the live branches here their new names. What is left of mine
         under a name that is not mine in that team is kept, and makes room.
 
+        Where another machine is the same member, this repository may join the team that it is in as another one.
+
         Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
         this repository is in a team with others; then everything is as it was.
         """
         parsed = Ticket.parse(ticket)
         check_member_name(name)
-        if len(self.roster.members) > 1:
+        if len(self.roster.members) > 1 and not self.doubled:
             raise NotPossibleNow("this repository is in a team with others already", team=self.team_id)
-        if parsed.team == self.team_id:
+        if parsed.team == self.team_id and not self.doubled:
             raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
         become = listener or self._listener
         roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
@@ -378,10 +394,13 @@ class TeamSync:
         """Tell the team where this daemon listens, if that is news."""
         addresses = self._listener.addresses()
         if self.roster.contacts.get(self._identity.key) is None or self.roster.addresses(self.member) != addresses:
-            contact = self.roster.announce(self._identity, addresses, now_ms())
-            self._team.save_roster()
-            self._exchange.spread([], [contact])
-            self._conversations.do([])
+            self._say_where()
+
+    def _say_where(self) -> None:
+        contact = self.roster.announce(self._identity, self._listener.addresses(), now_ms())
+        self._team.save_roster()
+        self._exchange.spread([], [contact])
+        self._conversations.do([])
 
     def _presence(self, member: str, here: bool) -> None:
         self._on_event(Event("connected" if here else "disconnected", member))
@@ -408,12 +427,34 @@ class TeamSync:
         for entry in news.admissions:
             if self.roster.members.get(entry.name) == entry:
                 self._on_event(Event("member", entry.name))
+        mine = [entry.name for entry in news.admissions if entry.admitter == self._identity.key]
+        if self.doubled and any(name.startswith(f"{self.member}+") for name in mine):
+            self._go_on_alone()
+
+    def _go_on_alone(self) -> None:
+        """Share again: the other machine has become a member of its own."""
+        self.doubled, self._began = False, now_ms()
+        self._say_where()
+        for state in [state for key, state in self._exchange.known.items() if key.member == self.member]:
+            again = partial(self._publish, state.key, state.tip, state.base, anew=True)
+            self._background.keep("going on above what another machine said", again)
+        self._on_event(Event("alone", self.member))
+
+    def _seen_elsewhere(self, time: int) -> None:
+        """Note that another machine signed with my key; what is older than this start, a lost disk may have had."""
+        if self.doubled or time <= self._began:
+            return
+        log.warning("another machine is %s in team %s, too; nothing of this one is shared", self.member, self.team_id)
+        self.doubled = True
+        self._say_where()  # so that the other one hears of this one
+        self._on_event(Event("doubled", self.member))
 
     def _behind(self, state: State) -> None:
-        """Go on above the number that peers know, with what is here."""
+        """Go on above the number that peers know, with what is here; not where another machine is this member, too."""
+        self._seen_elsewhere(state.time)
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
         mine = self._exchange.known.get(state.key)
-        if mine is not None:
+        if mine is not None and not self.doubled:
             again = partial(self._publish, state.key, mine.tip, mine.base, anew=True)
             self._background.keep("going on above what peers know", again)
         self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,12 +12,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bough_daemon import dial, listener
 from bough_daemon import team as team_module
+from bough_daemon.clones import Listeners
 from bough_daemon.dial import call_member, present_ticket
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import (
@@ -29,6 +32,7 @@ from bough_daemon.errors import (
     PortTaken,
     UnrelatedHistory,
 )
+from bough_daemon.jobs import Doubled
 from bough_daemon.keys import load_identity
 from bough_daemon.objects import Entry, format_tree
 from bough_daemon.packs import Limits, make_pack, take_pack
@@ -664,6 +668,69 @@ def test_a_copy_of_a_repository_is_on_its_own(folder: Path) -> None:
             copied = await Side.start(folder / "copy", folder / "home-alice", "alice")
             all_of.running.append(copied)
             assert copied.sync.team_id != alice.sync.team_id
+
+    run(test())
+
+
+async def no_branches() -> None:
+    """Give live branches new names where there are none."""
+
+
+async def copied_machine(all_of: Machines, folder: Path, alice: Side) -> tuple[Side, Side]:
+    """Stop a member, copy the repository and the home to another machine, and start both."""
+    await all_of.stop(alice)
+    for name in ("alice", "home-alice"):
+        await asyncio.to_thread(shutil.copytree, folder / name, folder / f"{name} 2", symlinks=True)
+    roster = next((folder / "home-alice 2").glob("teams/*/roster.json"))
+    # There it lies at the same path; here it cannot.
+    roster.write_text(json.dumps(json.loads(roster.read_text()) | {"repository": str(folder / "alice 2/.git")}))
+    both = [await Side.start(folder / f"alice{end}", folder / f"home-alice{end}", "alice") for end in ("", " 2")]
+    all_of.running += both
+    return both[0], both[1]
+
+
+def test_two_machines_that_are_one_member_say_so_and_share_nothing(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            shared = await alice.save({"a.txt": b"both have it\n"})
+            await eventually(lambda: bob.tip_of("alice") == shared)
+            first, second = await copied_machine(all_of, folder, alice)
+            assert first.sync.team_id == second.sync.team_id
+            await eventually(lambda: first.sync.doubled and second.sync.doubled)
+            assert "doubled" in {event.kind for event in first.events} & {event.kind for event in second.events}
+            for number, side in enumerate((first, second, first)):
+                await side.save({"a.txt": b"%d\n" % number})
+            assert bob.tip_of("alice") == shared
+
+            ticket = (await bob.sync.invite(LOOPBACK)).ticket
+            team = first.sync.team_id
+            seat = await Listeners(second.home).seat(second.store, team, "x", "alice", "alice+two", is_doubled=True)
+            admission = seat.admission("alice+two")
+            await second.sync.join(ticket, "alice+two", no_branches, seat.listener, admission)
+            await eventually(lambda: not first.sync.doubled)
+            tip = await first.save({"a.txt": b"first again\n"})
+            await eventually(lambda: bob.tip_of("alice") == tip == second.tip_of("alice"))
+            await seat.listener.stop()
+
+    run(test())
+
+
+def test_a_number_that_was_used_twice_tells_of_another_machine(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            tip = await alice.save({"a.txt": b"1\n"})
+            await eventually(lambda: bob.tip_of("alice") == tip)
+            key = next(key for key in alice.sync._exchange.known if key.member == "alice")
+            mine = alice.sync._exchange.known[key]
+            other = replace(mine, tip="1" * 40, time=mine.time + 1).signed(alice.sync._identity)
+            jobs = alice.sync._exchange.hear("bob", Announce(other), now_ms())
+            assert jobs == [Doubled(mine.time + 1)]
+            alice.sync._conversations.do(jobs)
+            assert alice.sync.doubled
+            forged = replace(other, signature=bytes(64))
+            assert alice.sync._exchange.hear("bob", Announce(forged), now_ms()) == []
 
     run(test())
 
