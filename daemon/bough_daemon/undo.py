@@ -73,8 +73,17 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
         base = live.worktree.head().commit
         return live.branch.record(tree, base, "undo", since=snapshot.tree, onto=before.snapshot)
 
-    edits = edits_left(live.store.objects, deed.toward, snapshot, [change.picture.tree], ignored)
+    # What a hook made of the files is in the commit, and not the user's edit.
+    present = [change.picture.tree, *_committed(live, deed)]
+    edits = edits_left(live.store.objects, deed.toward, snapshot, present, ignored)
     return Undone(deed.kind, carry_out(live, change, snapshot, record), edits)
+
+
+def _committed(live: Live, deed: Deed) -> list[str]:
+    """Return the trees of the commits that a deed moved branches to, as far as they are here."""
+    commits = dict.fromkeys(commit for way in deed.refs.values() for commit in way[1:] if commit is not None)
+    objects = live.store.objects
+    return [objects.commit(commit).tree for commit in commits if objects.exists(commit)]
 
 
 def _head_before(live: Live, deed: Deed, before: Place) -> Head | None:

@@ -443,6 +443,25 @@ def test_a_branch_that_is_nowhere_is_named(alone: Desk) -> None:
         do_land(alone)
 
 
+@pytest.mark.parametrize("mine", [{}, {"f.py": b"A\nb\nc\nd\ne\nf\n"}], ids=["", "merged"])
+def test_undo_does_not_name_what_a_hook_formatted_as_an_edit(here: Desk, mine: dict[str, bytes]) -> None:
+    write_files(here.root, {"f.py": b"a\nb\nc\nd\ne\nf\n"})
+    git(here.root, "add", "-A")
+    git(here.root, "commit", "-qm", "f")
+    git(here.root, "push", "-q", "origin", "main")
+    push_from_colleague(here, {"f.py": b"a\nb\nc\nd\ne\nF\n"})
+    hook(here, "pre-commit", "printf 'formatted\\n' >> f.py\ngit add f.py\n")
+    write_files(here.root, mine | {"a.txt": b"mine\n"})
+    do_land(here, yes=True)
+    assert (here.root / "f.py").read_bytes().endswith(b"F\nformatted\n")
+    write_files(here.root, {"b.txt": b"edited since"})
+    undone = here.do(undo(here.live))
+    assert undone.edits.paths == () and (here.root / "b.txt").read_bytes() == b"edited since"
+    do_land(here, yes=True)
+    write_files(here.root, {"f.py": b"edited since\n"})
+    assert here.do(undo(here.live)).edits.paths == ("f.py",)
+
+
 def staged(here: Desk) -> dict[str, str]:
     """Return the lines of the index by path."""
     lines = git(here.root, "ls-files", "-s", "-z").split("\0")
