@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 import traceback
 
@@ -15,6 +16,8 @@ from bough_daemon.home import Home
 from bough_daemon.report import Status, printable
 
 OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF}
+BREAK = re.compile(r"\s*[\n\t]\s*")  # Typer lists choices one a line
+INDENT = "    "
 NOT_NOW, USAGE, CONFLICTS, NO_DAEMON, OUR_FAULT = 1, 2, 3, 4, 70
 
 TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
@@ -101,7 +104,8 @@ def show(error: BaseException, advice: str | None = None) -> int:
     if isinstance(error, typer.TyperException) or hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         where = context.command_path if context is not None else "bough"
-        return _report(error.format_message().rstrip("."), "", advice or f"Run `{where} --help`.", USAGE)
+        message = BREAK.sub(" ", error.format_message()).rstrip(".")
+        return _report(message, "", advice or f"Run `{where} --help`.", USAGE)
     if isinstance(error, OSError) and error.filename and not isinstance(fault_of(error), errors.DaemonFailed):
         return _show_ours(fault_of(error))
     if isinstance(error, OSError) and error.errno is not None:
@@ -161,4 +165,10 @@ def _say(label: str, text: str) -> None:
     if text:
         colours = {"Error": typer.colors.RED, "Hint": typer.colors.CYAN}
         head = typer.style(f"{label}: ", fg=colours.get(label), bold=True) if label else ""
-        typer.echo(head + "\n".join(printable(line) for line in text.splitlines()), err=True)
+        typer.echo(head + "\n".join(map(_shown, text.splitlines())), err=True)
+
+
+def _shown(line: str) -> str:
+    """Return a line as a terminal may show it; Git begins some of its own with a tab."""
+    text = line.lstrip("\t")
+    return INDENT * (len(line) - len(text)) + printable(text)

@@ -163,7 +163,7 @@ def failure_of(command: str, words: str) -> BoughError:
 
 def in_one_line(words: str) -> str:
     """Return what git said as one line for a person: its advice and the words in front of each line are left out."""
-    lines = (line.strip() for line in words.splitlines() if not line.startswith("hint: "))
+    lines = (line.strip().replace("\t", " ") for line in words.splitlines() if not line.startswith("hint: "))
     plain = (re.sub(r"^(fatal|error|warning): ", "", line) for line in lines)
     return "; ".join(dict.fromkeys(line for line in plain if line))[-LINE_LIMIT:]
 

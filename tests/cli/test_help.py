@@ -9,9 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from bough_cli.failure import show
 from bough_cli.habits import WITH
 from bough_cli.main import COMMANDS, GROUPS, application, main
 from bough_daemon import view
+from bough_daemon.errors import GitFailed
 from typer.testing import CliRunner
 
 GOLDEN = Path(__file__).with_name("help.txt")
@@ -26,6 +28,24 @@ def test_the_help_of_every_command_is_as_written_down() -> None:
     if os.environ.get("BOUGH_WRITE_GOLDEN"):
         GOLDEN.write_text(told)
     assert told == GOLDEN.read_text(), f"by Typer {version('typer')}; pyproject.toml says which one it is to be"
+
+
+@pytest.mark.parametrize(
+    "typed", [["merge-tool"], ["merge-tool", "x"], ["merge-tool", "install", "x"], ["restore", "--x"]]
+)
+def test_a_wrong_command_line_is_answered_in_one_line_without_escapes(
+    typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = answer(typed, monkeypatch, capsys)
+    error, hint = said.splitlines()
+    assert code == 2 and error.startswith("Error: ") and hint.startswith("Hint: ") and "\\" not in said
+    if typed == ["merge-tool"]:
+        assert error == "Error: Missing argument 'action'. Choose from: install, uninstall"
+
+
+def test_what_git_lists_below_a_tab_is_indented(capsys: pytest.CaptureFixture[str]) -> None:
+    show(GitFailed("git switch failed: error: your local changes would be lost:\n\ta\tb.txt\nPlease commit"))
+    assert "lost:\n    a\\tb.txt\nPlease" in capsys.readouterr().err
 
 
 def answer(typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
