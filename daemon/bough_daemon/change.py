@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from bough_daemon import index, place
+from bough_daemon import index, place, rescued
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.files import apply, rescue
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import Moves, check_idle, move_head, move_refs
 from bough_daemon.journal import Deed, Hop, Journal, State
 from bough_daemon.live import Live
-from bough_daemon.objects import EMPTY_TREE, Entry
+from bough_daemon.objects import EMPTY_TREE
 from bough_daemon.picture import Disturbed, Picture, differences, is_file
 from bough_daemon.place import Place
 from bough_daemon.report import printable
@@ -91,14 +90,8 @@ def recover(live: Live) -> Recovered:
     broken = journal_of(live).interrupted()
     if broken is not None:
         _contain_less(live, broken)
-    objects = live.store.objects
-    found: dict[str, Entry | None] = dict(rescue(live.worktree, objects, live.scratch))
-    kept = None
-    if found:
-        said = "saved in the moment in which a command was killed\n"
-        kept = objects.write_commit(objects.splice(None, found), [], live.branch.author, int(time.time()), said)
-        live.store.keep(f"{live.branch.name}/rescued-{kept}", kept)
-    return Recovered(broken, kept)
+    found = rescue(live.worktree, live.store.objects, live.scratch)
+    return Recovered(broken, rescued.keep(live, found) if found else None)
 
 
 def _contain_less(live: Live, broken: Deed) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 
-from bough_daemon import sync
+from bough_daemon import rescued, sync
 from bough_daemon.acts import Hands, perform
 from bough_daemon.at_work import Work
 from bough_daemon.branches import Branch
@@ -224,6 +224,7 @@ class Repository:
         assert tip is not None
         withheld = session.unsettled.written() | session.branch.withheld | session.snapshots.withheld()
         live = self.live(session)
+        withheld |= rescued.reasons(live, tip.tree)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
         trouble = session.trouble()
         files, more = self._files(tip.base, objects.commit(tip.shared).tree)

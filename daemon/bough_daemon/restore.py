@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bough_daemon import rescued
 from bough_daemon.change import Change, carry_out, check_ready, journal_of, steadily
 from bough_daemon.errors import NotPossibleNow, UnknownPath, UnknownSnapshot
 from bough_daemon.index import hidden_paths
 from bough_daemon.live import Live, Teammate
-from bough_daemon.objects import FILE, FOLDER, Entry, Objects
+from bough_daemon.objects import FILE, FOLDER, Commit, Entry, Objects
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Picture
 from bough_daemon.timeline import Snapshot, timeline
@@ -69,7 +70,10 @@ def _restore(
 ) -> Restored:
     objects = live.store.objects
     tip, kind = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
-    if since is not None:
+    kept = rescued.find(live, since) if since is not None else None
+    if kept is not None:
+        sources = _at(objects, kept, paths or [path for path, _ in objects.walk(kept.tree)])
+    elif since is not None:
         sources = _at(objects, chosen(live, tip, since), paths)
     elif paths:
         sources = _newest(live, snapshot, paths, tip, kind)
@@ -89,11 +93,13 @@ def _restore(
     recorded = carry_out(
         live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, kind, since=snapshot.tree)
     )
+    if kept is not None:
+        rescued.note_restored(live, kept, tree)
     times = {path: source.time for path, source in sources.items()}
     return Restored(origins, times, [path for path in paths if path not in sources], recorded)
 
 
-def _at(objects: Objects, source: Snapshot, paths: Sequence[str]) -> dict[str, _Source]:
+def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _Source]:
     """Return what paths (none: the top folder) were in one snapshot, or raise UnknownPath."""
     found = {path: _Source(objects.entry(source.tree, path), source.oid, source.time) for path in paths or [""]}
     missing = next((path for path in paths if found[path].entry is None), None)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bough_daemon import placing
 
 from tests.cli.conftest import Member, until
 from tests.cli.test_two_members import join, remote_for
@@ -278,3 +279,25 @@ def test_names_that_are_no_text_can_land_and_conflict(members: Callable[[str], M
     bob.bough("undo")
     assert bob.types("land", "-m", "an odd name").code == 0
     assert (bob.tree / odd).read_bytes() == b"mine\n"
+
+
+def test_what_was_saved_while_a_command_was_killed_is_told_with_the_command_that_brings_it_back(alice: Member) -> None:
+    alice.bough("up")
+    alice.bough("down", "--all")
+    stage = alice.tree / ".git/bough/stage/.git" / (placing.STAGE + "x")
+    names = ["a.txt", "src/ü b.py"]
+    write_files(stage, {placing.MANIFEST: json.dumps(names).encode(), "0": b"nobody has this\n", "1": b"nor this\n"})
+    alice.bough("up")
+    told = {one["path"]: one["reason"] for one in alice.told("status")["withheld"]}
+    assert told.keys() == set(names)
+    assert "saved in the moment in which a command was killed" in alice.bough("status")
+    for name, words in told.items():
+        command = words.split("`")[1]
+        assert command.startswith("bough restore --from ") and shlex.split(command)[-1] == name
+        alice.bough(*shlex.split(command)[1:])
+    assert (alice.tree / "a.txt").read_text() == "nobody has this\n"
+    assert (alice.tree / "src/ü b.py").read_text() == "nor this\n"
+    assert (alice.tree / "src/b.py").exists()
+    (alice.tree / "a.txt").write_text("another edit\n")
+    alice.bough("save")
+    assert alice.told("status")["withheld"] == []
