@@ -59,7 +59,7 @@ def test_what_is_over_a_budget_is_refused_and_nobody_waits_for_it(pair: Pair, tm
     check_alive(pair)
     began = time.monotonic()
     pair[0].bough("down", "--all")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_tree_that_is_just_not_too_much_keeps_nobody_from_recording(pair: Pair, tmp_path: Path) -> None:
@@ -74,6 +74,6 @@ def test_a_tree_that_is_just_not_too_much_keeps_nobody_from_recording(pair: Pair
     for _ in range(2):
         began = time.monotonic()
         told = next(one for one in pair[0].told("status")["teammates"] if one["name"] == "mallory")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
     assert told["more_files"] and set(told["files"]) <= {"a.txt", "src/b.py"}
     check_alive(pair)

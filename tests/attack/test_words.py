@@ -1,4 +1,8 @@
-"""No word of a member's, however strange, does more than be refused."""
+"""No word of a member's, however strange, does more than be refused.
+
+The long form is `pytest --hypothesis-profile=long --timeout=0 tests/attack/test_words.py`: many more words, from other
+seeds each time.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from bough_daemon.roster import Roster
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.words import Announce, Held, Hello
 from bough_proto.v1 import peer_pb2 as pb
+from hypothesis import settings
 
 from tests.attack.honest import Pair, check_alive, live_pair
 from tests.attack.mallory import Mallory, invited
@@ -32,6 +37,8 @@ COMMITS = ["", "0" * 40, "1" * 40, "0" * 64, "f" * 64, "HEAD", "--all", "^" + "1
 NAMES = ["alice", "bob", "carol", "mallory", "", "alice+x", "../x", "HEAD", "a" * 5000, "a\0b", "ü", "1" * 40]
 BYTES = [b"", b"\0", b"alice", b"carol", b"main", b"\xff" * 64, b"x" * 5000, b"refs/heads/main", b"PACK" + bytes(40)]
 ROUNDS = 3000
+LONG = settings.get_current_profile_name() == "long"
+SEEDS = [random.randrange(2**32) for _ in range(1000)] if LONG else range(3)
 
 
 class Strange:
@@ -85,7 +92,7 @@ class Strange:
         return self.chance.choice(NUMBERS) % (2**32 if field.type == field.TYPE_UINT32 else 2**64)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_words_raise_nothing_but_a_refusal(seed: int) -> None:
     founded = Roster.found(someone("alice"), "alice", NOW)
     for name in ("bob", "carol"):

@@ -61,7 +61,7 @@ def test_what_is_over_a_budget_is_refused_soon_and_nothing_of_it_is_kept(bob: Si
     spool = spool_of(bomb.pack(), tmp_path)
     began = time.monotonic()
     assert reason in bob.refuses(spool, bomb.tip)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(("number", "size", "words"), [(2, 70 << 20, "a folder's list"), (1, 500 << 20, "a commit")])
