@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 2.0  # seconds for one answer on the command line
 TRY_AGAIN = 30.0  # seconds until a process that did not start is tried again for an editor
 SAVE_EVERY = 5.0  # seconds between looks whether the use has to be written
+WORK = "completion"
 OFF = "completion is switched off: `bough config set completion.enabled true`"
 
 
@@ -42,12 +43,12 @@ class Completing:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._settings, self._fault = _settings_of(home)
-        self._process = CompletionProcess(home, self._process_changed)
         self._use = UseLog(home.path("completion-use.json"))
         self._owner = Owner("completion reader")
         self._feeders: dict[str, Feeder] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background = Supervisor()
+        self._process = CompletionProcess(home, self._process_changed, partial(self._background.note, WORK))
         self._hearing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._listeners = 0

@@ -6,7 +6,6 @@ It is a process of its own because learning, searching and inference would hold 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import secrets
 import socket
@@ -22,8 +21,6 @@ from bough_completion.client import CompletionClient
 from bough_daemon.errors import DaemonFailed
 from bough_daemon.home import Home
 from bough_daemon.settings import Settings
-
-log = logging.getLogger(__name__)
 
 START_PATIENCE = 60.0  # seconds until a process that does not answer counts as failed
 END_PATIENCE = 5.0  # seconds until one that does not end is killed
@@ -46,12 +43,16 @@ class Running:
 
 
 class CompletionProcess:
-    """Keep the process running once it is wanted; `on_change` is called when it has started, and when it has died."""
+    """Keep the process running once it is wanted; `on_change` is called when it has started, and when it has died.
 
-    def __init__(self, home: Home, on_change: Callable[[], None]) -> None:
+    `on_failure`: is called with what went wrong when it died or did not start.
+    """
+
+    def __init__(self, home: Home, on_change: Callable[[], None], on_failure: Callable[[Exception], None]) -> None:
         self.running: Running | None = None
         self._home = home
         self._on_change = on_change
+        self._on_failure = on_failure
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -137,7 +138,7 @@ class CompletionProcess:
         loop = asyncio.get_running_loop()
         began = loop.time()
         code = await child.wait()
-        log.warning("the completion process ended with %s; it is started again", code)
+        self._on_failure(DaemonFailed(f"its process ended with code {code}"))
         if loop.time() - began > STEADY:
             self._pause = 0.0
         self._wait_longer()
@@ -146,8 +147,8 @@ class CompletionProcess:
         while self.running is None:
             try:
                 await self.start(settings)
-            except (DaemonFailed, OSError):
-                log.warning("the completion process did not start")
+            except (DaemonFailed, OSError) as failure:
+                self._on_failure(failure)
 
     def _wait_longer(self) -> None:
         """Let more time pass before the next start than before this one, so that a failure costs little."""

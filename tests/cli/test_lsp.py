@@ -193,6 +193,10 @@ def test_an_editor_outlives_the_completion_process_and_the_daemon(live: Member) 
             await client.until(document, 1, 8, "dd_item(one)")
             os.kill(completion_pid(live), signal.SIGKILL)
             await client.until(document, 0, 9, "en_with(title)")
+            failing = (await asyncio.to_thread(live.told, "status"))["failing"]
+            assert [(one["work"], one["reason"]) for one in failing] == [
+                ("completion", "its process ended with code -9")
+            ]
             await client.until(document, 1, 8, "dd_item(one)")
             os.kill(live.daemon_pid(), signal.SIGKILL)
             await client.until(document, 0, 9, "en_with(title)")
