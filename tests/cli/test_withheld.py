@@ -39,6 +39,17 @@ def test_worktrees_clones_and_editors_files_do_not_land(alice: Member) -> None:
     assert (alice.tree / "vendöred/a.txt").exists() and (alice.tree / ".worktrees/x/.git").exists()
 
 
+def test_many_withheld_paths_of_one_reason_share_a_line_and_all_names_them(alice: Member) -> None:
+    names = [f"keys/{number}.pem" for number in range(20)]
+    write_files(alice.tree, dict.fromkeys(names, b"key"))
+    alice.bough("up")
+    lines = [line for line in alice.bough("status").splitlines() if "withheld: " in line]
+    assert lines == ["  withheld: keys/0.pem, keys/1.pem, keys/10.pem and 17 more (named like a secret)"]
+    told = alice.bough("status", "--all")
+    assert all(f"withheld: {name} (named like a secret)" in told for name in names)
+    assert withheld(alice).keys() == set(names)
+
+
 def test_a_submodule_lands(alice: Member, tmp_path: Path) -> None:
     make_repository(tmp_path / "lib", {"x": b"1"})
     alice.bough("up")

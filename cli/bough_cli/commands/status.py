@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,18 +12,23 @@ from bough_cli import output
 from bough_cli.connection import connect, here
 from bough_cli.failure import remedy_of
 
+MOST = 3  # withheld paths of one reason that are named
 
-def status(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+
+def status(
+    everything: Annotated[bool, typer.Option("--all", help="Name every withheld path.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
     """Show your branch, what is withheld, and every teammate."""
     with connect() as daemon:
         told = daemon.status(here())
     if json:
         output.as_json(told)
         return
-    _show(told)
+    _show(told, sys.maxsize if everything else MOST)
 
 
-def _show(told: Status) -> None:
+def _show(told: Status, most: int) -> None:
     where = f"on {told.head}" if told.head else "with HEAD detached"
     if told.hopped_to:
         where = f"in {told.hopped_to}'s branch"
@@ -34,7 +40,7 @@ def _show(told: Status) -> None:
             output.data(f"  {remedy_of(told)}".rstrip())
     if told.files:
         output.data(f"  {_files(told)} changed since the last commit: {output.few(told.files)}")
-    for line in output.withheld(told.withheld):
+    for line in output.withheld(told.withheld, most):
         output.data(f"  {line}")
     for landed in told.landed:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
