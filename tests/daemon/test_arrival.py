@@ -15,6 +15,7 @@ from bough_daemon.errors import HostilePack
 from bough_daemon.objects import FILE, LATEST, Entry
 from bough_daemon.packs import Measure, Spool, make_pack, take_pack
 from bough_daemon.store import LIVE
+from bough_daemon.timeline import LONGEST_LINE, read_snapshot
 
 from tests.attack import bombs
 from tests.attack.bombs import Bomb
@@ -138,6 +139,15 @@ def test_an_entry_that_is_no_folder_is_refused(bob: Side, tmp_path: Path) -> Non
 
 def test_weights_add_up_in_a_folder() -> None:
     assert Weight(1, 5, 2, 9) + Weight(2, 6, 1, 10) == Weight(3, 11, 2, 10)
+
+
+def test_of_a_long_title_the_beginning_is_told(bob: Side, tmp_path: Path) -> None:
+    long = b"x" * 500_000
+    message = long + b"\n\nBough-Base: " + bob.head.encode() + b"\nBough-Event: " + long + b"\n"
+    bomb = Bomb([]).commit({}, bob.head, message)
+    bob.take(spool_of(bomb.pack(), tmp_path), bomb.tip)
+    snapshot = read_snapshot(bob.store.objects, bomb.tip)
+    assert snapshot is not None and len(snapshot.title) == len(snapshot.event) == LONGEST_LINE
 
 
 @pytest.mark.parametrize(
