@@ -230,6 +230,11 @@ class Dialogue:
         except GitFailed as failure:
             return failure
 
+    def suspect(self) -> None:
+        """Wait less long for the next answer, as after a question that hung."""
+        with self._lock:
+            self._hung = True
+
     def restart(self) -> None:
         """End the child; the next question starts a new one."""
         with self._lock:

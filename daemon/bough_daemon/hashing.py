@@ -77,6 +77,10 @@ class Hasher:
         """Run filters that hung again for the next file that needs them."""
         self._hung = {name: (why, 0.0) for name, (why, _) in self._hung.items()}
 
+    def suspect(self) -> None:
+        """Wait less long for the next file: git hung over some file, which it may be."""
+        self._child.suspect()
+
     def forget_unused(self) -> None:
         """Forget filters that hung and that no file has needed since this was called last."""
         self._hung = {name: hung for name, hung in self._hung.items() if name in self._filters}

@@ -59,7 +59,7 @@ class Shadow:
     def add_all(self) -> tuple[bool, bool]:
         """Add every file; return whether git took all of them, and whether it met a folder that it cannot read.
 
-        Where git stops half-way, the index is as it was.
+        Where git stops half-way, the index is as it was; so it is where it hangs, which raises GitHangs.
         """
         try:
             code, _, words = self._git.result(
@@ -67,7 +67,7 @@ class Shadow:
             )
         except GitHangs:
             _remove(self._new + ".lock")
-            return False, False
+            raise
         failure = failure_of("add", words)
         if code and isinstance(failure, DiskFull):
             raise failure

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from bough_daemon.durable import sync_filesystem
-from bough_daemon.errors import HostilePath
+from bough_daemon.errors import GitHangs, HostilePath
 from bough_daemon.hashing import NO_COMMIT, OF_THE_PROCESS, Hasher, Unreadable, submodule_entry
 from bough_daemon.objects import FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.paths import check_path
@@ -90,7 +90,7 @@ class Snapshots:
         self.unreadable, self._before = {}, before
         self._hasher.forget_unused()
         careful = bool(self.rule_files.closed()) or self._hasher.hangs()
-        whole, closed = (False, False) if careful else self._shadow.add_all()
+        whole, closed = (False, False) if careful else self._add_all()
         tree, dropped = self._shadow.tree()
         if not whole or dropped:
             tree = self._one_by_one(tree, before, dropped)
@@ -106,6 +106,13 @@ class Snapshots:
         self._links = known | self._shadow.links()
         self._links |= {path for path, why in self.unreadable.items() if why == NO_COMMIT}
         return tree
+
+    def _add_all(self) -> tuple[bool, bool]:
+        try:
+            return self._shadow.add_all()
+        except GitHangs:
+            self._hasher.suspect()
+            return False, False
 
     def _one_by_one(self, tree: str, before: str | None, more: set[str]) -> str:
         """Return `tree`, which the index has, with every file that differs from the index, each looked at by itself."""
