@@ -200,6 +200,9 @@ class Daemon:
         session = self._find(root) if root else None
         if session is not None and session.at_work is not None:
             return session.at_work.waited_for()
+        if session is not None and session.reading():
+            path, why = next(iter(session.reading().items()))
+            return f"waiting for {printable(path)}, which is {why.partition(';')[0]}; {STOP}"
         if session is not None and session.owner.busy_since is not None:
             since, root = seconds_since(session.owner.busy_since), printable(session.worktree.root)
             return f"waiting while {root} is being recorded, for {since} s now{_by(session.worktree)}; {STOP}"

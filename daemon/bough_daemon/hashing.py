@@ -45,18 +45,22 @@ class Unreadable(Exception):
 
 
 class Hasher:
-    """Make entries of files. On the store's thread only.
+    """Make entries of files. On the store's thread only; where `in_memory` is 0, and git makes every blob, on any one.
 
     Where attributes ask for a conversion a long-running `git hash-object` makes the blob. It writes into a spool
     without alternates, from where the object is moved into the store: git, too, skips what an alternate has.
+    `in_memory`: the largest file, in bytes, that is read into memory instead.
     """
 
-    def __init__(self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str) -> None:
+    def __init__(
+        self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str, in_memory: int = IN_MEMORY_BYTES
+    ) -> None:
         self.attributes = Attributes(worktree, index)
         self._worktree = worktree
         self._objects = objects
         self._index = index
         self._spool = spool
+        self._in_memory = in_memory
         os.makedirs(spool, mode=0o700, exist_ok=True)
         options = (*SETTINGS, "-c", "core.bigFileThreshold=1000g")
         self._child = Dialogue(self._spooling, *options, "hash-object", "-w", "--stdin-paths")
@@ -102,7 +106,7 @@ class Hasher:
         try:
             if stat.S_ISLNK(status.st_mode):
                 return Entry(LINK, self._objects.write_blob(os.fsencode(os.readlink(full))))
-            return Entry(self._mode(status, before), self._blob(path, full, status.st_size))
+            return Entry(self.mode(status, before), self._blob(path, full, status.st_size))
         except GitFailed as failure:
             self._check_spool(status.st_size, failure)
             os.lstat(full)
@@ -119,7 +123,8 @@ class Hasher:
         if _room(self._spool) < size:
             raise DiskFull("the disk is full; the last snapshot stands") from failure
 
-    def _mode(self, status: os.stat_result, before: Entry | None) -> int:
+    def mode(self, status: os.stat_result, before: Entry | None) -> int:
+        """Return the mode of a regular file with this `lstat`."""
         if self._modes_count is None:
             self._modes_count = self._worktree.config("core.fileMode").lower() not in {"false", "0", "no", "off"}
         if not self._modes_count:
@@ -133,7 +138,7 @@ class Hasher:
         conversion = self.attributes.conversion(path)
         if conversion.filter:
             return self._by_filter(path, conversion.filter)
-        if conversion.always or size > IN_MEMORY_BYTES:
+        if conversion.always or size > self._in_memory:
             return self._by_git(path)
         data = read_regular(full)
         if conversion.line_ends and b"\r" in data and not (conversion.guarded and self._kept_as_is(path)):

@@ -28,6 +28,7 @@ def clear_leftovers(folder: str, store: str) -> list[str]:
     refs, objects = os.path.join(store, "refs"), os.path.join(store, "objects")
     found = [*_named(folder, OWN), *_named(store, LOCK), *_named(store, OWN), *_named(refs, SIDES)]
     found += [*_below(refs, LOCK), *_below(objects, WRITTEN)]
+    found += _below(os.path.join(folder, "spool"), WRITTEN)
     return [_removed(entry, folder) for entry in found]
 
 

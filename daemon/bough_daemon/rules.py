@@ -26,6 +26,9 @@ TRUE = {"true", "1", "yes", "on"}
 FLAGGED = re.compile(rb"(?:\A|\0)[Sa-z] \d+ \w+ 0\t([^\0]+)")  # lines of `ls-files -v -s -z`
 STAGED = re.compile(rb"(\d+) (\w+) 0\t([^\0]+)\0")  # lines of `ls-files -s -z`
 TRACKED = re.compile(rb"(?:\A|\0)\w \d+ \w+ \d\t([^\0]+)")
+DEBUGGED = re.compile(  # of `ls-files --debug`: what the index says of a file's status
+    rb"\0\s*ctime: (\d+):(\d+)\s*mtime: (\d+):(\d+)\s*dev: \d+\s*ino: (\d+)\s*uid: \d+\s*gid: \d+\s*size: (\d+)\s"
+)
 LINKS = re.compile(rb"(?:\A|\0)\w 160000 (\w+) 0\t([^\0]+)")
 
 
@@ -254,6 +257,25 @@ class IndexReader:
         """Return every path that the index has at or below some paths; below all where one of them is empty."""
         found = self._of(self.git(), ["ls-files", "-z"], () if "" in paths else paths).split(b"\0")
         return frozenset(os.fsdecode(path) for path in found if path)
+
+    def vouched(self, path: str, status: os.stat_result) -> Entry | None:
+        """Return what the index has for a file, where the file is as the index last saw it, by its `lstat` alone.
+
+        Unlike Git, this never reads the file: one as young as the index is not vouched for.
+        """
+        found = self.entries([path]).get(path)
+        seen = DEBUGGED.search(self.git().run("--literal-pathspecs", "ls-files", "--debug", "-z", "--", path))
+        if found is None or seen is None:
+            return None
+        changed, modified, inode, size = (
+            int(seen[1] + seen[2].zfill(9)),
+            int(seen[3] + seen[4].zfill(9)),
+            seen[5],
+            seen[6],
+        )
+        now = (status.st_ctime_ns, status.st_mtime_ns, status.st_ino & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
+        is_older = self._seen is not None and bool(self._seen) and max(changed, modified) < self._seen[0]
+        return found if is_older and now == (changed, modified, int(inode), int(size)) else None
 
     def clean(self, paths: Collection[str]) -> set[str]:
         """Return those of `paths`, all of them in the index, whose files are as it last saw them, by their status."""

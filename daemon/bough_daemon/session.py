@@ -9,9 +9,11 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 
 from bough_daemon import heads
-from bough_daemon.at_work import Work
+from bough_daemon.at_work import Work, seconds_since
 from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
@@ -44,6 +46,14 @@ TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
 LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
 STOP_PATIENCE = 3.0  # seconds in which what is being recorded may be finished; then its git children are ended
 NAMES_MARGIN = 0.1  # seconds beyond the patience with one name that an exact snapshot waits for names at most
+
+
+@dataclass
+class Reading:
+    """A large file that is being read, since when (seconds since the epoch)."""
+
+    task: asyncio.Task[None]
+    since: float = field(default_factory=time.time)
 
 
 class Session:
@@ -89,6 +99,8 @@ class Session:
         self._retry_at = 0.0  # monotonic
         self._retry_pause = retry_pause()
         self._untidied = 0
+        self._reader = Owner("large files")
+        self._reading: dict[str, Reading] = {}
         self._background = Supervisor()
 
     async def start(self) -> Snapshot:
@@ -121,6 +133,8 @@ class Session:
             async with self._turn:
                 await asyncio.to_thread(self._watch.stop)
                 await self.owner.run(self.snapshots.close)
+            await self._reader.run(self.snapshots.large.close)
+            self._reader.close()
         finally:
             impatience.cancel()
 
@@ -141,12 +155,17 @@ class Session:
         while await self._wait_for_git():
             pass
         until = time.monotonic() + self.unsettled.patience.name + NAMES_MARGIN
+        at_once = False
         while True:
-            tip = await self._snapshot(until)
+            tip = await self._snapshot(until, at_once)
             due = self.unsettled.names_due(until)
-            if due is None:
+            if self._reading and not at_once:
+                await asyncio.wait({reading.task for reading in self._reading.values()})
+                at_once = True  # for what has changed meanwhile
+            elif due is None:
                 return tip
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            else:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _events_are_gathered(self) -> bool:
         """Wait for what happened up to now; return False where no marker can be sent through the queue of events."""
@@ -320,13 +339,35 @@ class Session:
             self._pending.lost = True
             await self._snapshot_or_note()
 
-    async def _snapshot(self, until: float | None = None) -> Snapshot:
+    def reading(self) -> dict[str, str]:
+        """Return the large files that are being read, with what counts until then. From any thread."""
+        since = {path: seconds_since(reading.since) for path, reading in self._reading.copy().items()}
+        return {
+            path: f"large, and being read for {seconds} s now; until then it is as before"
+            for path, seconds in since.items()
+        }
+
+    def _begin_reading(self) -> None:
+        for path in self.snapshots.large.take_wanted() - self._reading.keys():
+            self._reading[path] = Reading(self._background.begin("reading a large file", partial(self._read, path)))
+
+    async def _read(self, path: str) -> None:
+        """Read a large file, and look at it again."""
+        try:
+            await self._reader.run(self.snapshots.large.read, path)
+        finally:
+            del self._reading[path]
+            self._pending.paths.add(path)
+            self._wake.set()
+
+    async def _snapshot(self, until: float | None = None, at_once: bool = False) -> Snapshot:
         """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything.
 
         `until`: make it exact. Then it has also what sends no events, the repositories inside this one, and what is not
-        settled, but for names that will have lasted until then.
+        settled, but for names that will have lasted until then. `at_once`: read large files on the spot.
         """
         async with self._turn:
+            self.snapshots.at_once = at_once
             changes = self._merge_pending(self._watch.take())
             try:
                 tip = await self._look(changes, until)
@@ -337,6 +378,7 @@ class Session:
                 if noted is failure:
                     raise
                 raise noted from None  # its words say it all
+            self._begin_reading()
             self.failure = None
             self._call_off_retry()
             self._retry_pause = retry_pause()
@@ -361,6 +403,7 @@ class Session:
     def _merge_pending(self, taken: Changes) -> Changes:
         taken.lost |= self._pending.lost
         taken.rules |= self._pending.rules
+        taken.paths |= self._pending.paths
         self._pending = Changes()
         return taken
 

@@ -88,6 +88,7 @@ class SettledTree:
         objects, tip = self._objects, self._branch.tip
         now = objects.commit(base).tree
         before = objects.commit(tip.base).tree if tip is not None else now
+        self._snapshots.heads = (before, now)
         had = [now, objects.commit(tip.shared).tree] if tip is not None else [now]
 
         def known(path: str) -> bool:

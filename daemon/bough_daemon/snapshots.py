@@ -17,6 +17,7 @@ from itertools import islice
 from bough_daemon.durable import sync_filesystem
 from bough_daemon.errors import GitHangs, HostilePath
 from bough_daemon.hashing import NO_COMMIT, OF_THE_PROCESS, Hasher, Unreadable, submodule_entry
+from bough_daemon.large_files import LARGE_BYTES, LargeFiles, Signature
 from bough_daemon.objects import FILE, FOLDER, LINK, SUBMODULE, Entry
 from bough_daemon.paths import check_path
 from bough_daemon.rule_files import ATTRIBUTES, IGNORE, NO_FILE, RuleFiles
@@ -35,6 +36,7 @@ Holds = Callable[[str, os.stat_result], bool]
 class Snapshots:
     """Make trees of one working tree. On the store's thread only.
 
+    `at_once`: whether large files are read on the spot. `heads`: the trees of HEAD at the last snapshot, and now.
     `holds`: whether what the last tree has for a file with this `lstat` is to stay, though it is another one by now.
     `unreadable`: paths that could not be taken, with the reason in Git's or the system's words; what the branch had for
     them stays.
@@ -52,6 +54,9 @@ class Snapshots:
         self.index = IndexReader(worktree, shadow, self.rule_files)
         self._shadow = Shadow(worktree, store.objects.folder, shadow)
         self._hasher = Hasher(worktree, store.objects, self.index, os.path.join(store.folder, "spool"))
+        self.large = LargeFiles(worktree, store.objects, self.index, os.path.join(store.folder, "spool", key))
+        self.at_once = False
+        self.heads = ("", "")
         self._links: set[str] = set()
         self._ours: set[str] = set()  # folders that are repositories, and that have files which the index tracks
         self._not_enough, self._looked_at, self._most = False, 0, FLOOD
@@ -61,6 +66,7 @@ class Snapshots:
         """End the git children; the next ones start in the environment as it is then."""
         self.ignores.forget()
         self._hasher.forget()
+        self.large.forget()
 
     close = restart
 
@@ -268,8 +274,10 @@ class Snapshots:
         self._not_enough |= status.st_nlink > 1  # another name of the same file changed without an event
         try:
             check_path(path, LINK if stat.S_ISLNK(status.st_mode) else FILE)
-            yield path, self._hasher.entry(path, status, before)
-            self.unreadable.pop(path, None)
+            found = self._entry(path, status, before)
+            if found is not None:
+                yield path, found
+                self.unreadable.pop(path, None)
         except FileNotFoundError:
             if self._status(path) is not None:
                 raise  # it was not this file
@@ -278,6 +286,26 @@ class Snapshots:
             self.unreadable[path] = f"invalid path '{path}'"
         except Unreadable as failure:
             self._withhold(path, failure)
+
+    def _entry(self, path: str, status: os.stat_result, before: Entry | None) -> Entry | None:
+        """Return the entry of a file; None for a large one that has to be read first, so that the last one stays."""
+        if not stat.S_ISREG(status.st_mode) or status.st_size < LARGE_BYTES:
+            return self._hasher.entry(path, status, before)
+        blob = self.large.blob(path, status)
+        if blob is not None:
+            return Entry(self._hasher.mode(status, before), blob)
+        was, at_head = (self.store.objects.entry(tree, path) if tree else None for tree in self.heads)
+        if at_head is not None and self.index.vouched(path, status) == at_head:
+            self.large.note(path, status, at_head.oid)
+            return at_head
+        if self.at_once:
+            found = self._hasher.entry(path, status, before)
+            now = self._status(path)
+            if now is not None and Signature.of(now) == Signature.of(status):
+                self.large.note(path, status, found.oid)
+            return found
+        # Git has committed another content: to keep what was there before would read as its removal.
+        return at_head if at_head != was else None
 
     def _look_below(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, Entry | None]]:
         """Yield everything below a folder, and None for what the tree has there and the disk has not."""

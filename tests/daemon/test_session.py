@@ -45,7 +45,7 @@ async def live(root: Path, patience: Patience = AT_ONCE) -> AsyncIterator[tuple[
         owner.close()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for a condition, or fail when it has not come about in time."""
     deadline = time.monotonic() + seconds
     while not condition():
