@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bough_daemon.errors import HomeUnusable
-from bough_daemon.faults import fault_of
+from bough_daemon.errors import HomeUnusable, PathTooLong
+from bough_daemon.faults import fault_of, not_permitted
 
-SOCKET_LIMIT_BYTES = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
+SOCKET_LIMIT_BYTES = 100
+SUN_PATH_BYTES = 103  # what it holds on macOS; on Linux it is 107
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,13 @@ class Home:
         return os.path.join(self.runtime, f"bough-{os.getuid()}-{short}", "control.sock")
 
     def make_socket_folder(self) -> None:
-        """Make the folder of the control socket, for this user alone; raise HomeUnusable where another has it."""
+        """Make the folder of the control socket, for this user alone; raise HomeUnusable where another has it.
+
+        Raise PathTooLong where no socket fits into the runtime folder either.
+        """
+        if len(os.fsencode(self.socket)) > SUN_PATH_BYTES:
+            hint = "Set XDG_RUNTIME_DIR or BOUGH_HOME to a folder of yours with a shorter path."
+            raise PathTooLong(f"the path of the control socket is too long: {self.socket}", path=self.socket, hint=hint)
         with self.used(), contextlib.suppress(FileExistsError):
             os.mkdir(os.path.dirname(self.socket), 0o700)
         self.check_socket_folder()
@@ -85,12 +92,17 @@ class Home:
     def check_socket_folder(self) -> None:
         """Raise HomeUnusable where the folder of the control socket is not this user's alone.
 
-        The short runtime folder may be where anyone can write: who made it first would speak for the daemon.
+        The short runtime folder may be where anyone can write: who made it first would speak for the daemon. The home
+        itself is closed to others when it is made; until then nothing in it may be another user's: raise NotPermitted.
         """
         folder = os.path.dirname(self.socket)
+        if folder == self.root:
+            _check_owner(folder)
+            _check_owner(self.socket)
+            return
         try:
             found = os.lstat(folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             hint = f"Remove {folder}, or set XDG_RUNTIME_DIR or BOUGH_HOME to a shorter folder of your own."
@@ -105,6 +117,12 @@ class Home:
     def log(self) -> str:
         """The daemon's log."""
         return self.path("daemon.log")
+
+
+def _check_owner(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if os.lstat(path).st_uid != os.geteuid():
+            raise not_permitted(path)
 
 
 def _private(path: str, flags: int) -> int:
