@@ -34,7 +34,7 @@ def test_where_nothing_was_refused_a_chain_goes_on_without_asking_git(
     store: Store, chain: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "is_ancestor", None)
-    assert SharedChain(store).beginning([chain[4]], [chain[0]]) == []
+    assert SharedChain(store).parents([chain[4]], chain[0], [], [chain[1]]) == ([chain[4], chain[1]], None)
 
 
 @pytest.mark.parametrize(("held", "goes_on_from"), [(None, None), (0, 0), (2, None), (3, None)])
@@ -45,15 +45,15 @@ def test_a_chain_goes_on_from_what_the_teammate_holds(
     assert refusals.refuse(chain[2], chain[held] if held is not None else None, chain[4])
     for later in chain[2:]:
         expected = [chain[goes_on_from], beside] if goes_on_from is not None else [beside]
-        assert refusals.beginning([later], [beside]) == expected
-    assert refusals.beginning([chain[1]], [beside]) == []
+        assert refusals.parents([later], beside, [], []) == (expected, frozenset())
+    assert refusals.parents([chain[1]], beside, [], []) == ([chain[1]], None)
 
 
 def test_a_chain_does_not_go_on_from_a_commit_beside_it(store: Store, chain: list[str]) -> None:
     beside = store.objects.write_commit(store.objects.write_tree({}), [chain[0]], "A <a@b>", 9, "beside\n")
     refusals = SharedChain(store)
     assert refusals.refuse(chain[2], beside, chain[3])
-    assert refusals.beginning([chain[3]], [chain[0]]) == [chain[0]]
+    assert refusals.parents([chain[3]], chain[0], [], []) == ([chain[0]], frozenset())
 
 
 def test_what_the_newest_has_left_behind_needs_no_new_beginning(store: Store, chain: list[str]) -> None:
@@ -62,9 +62,21 @@ def test_what_the_newest_has_left_behind_needs_no_new_beginning(store: Store, ch
 
 def test_a_beginning_that_is_refused_as_well_makes_no_other_by_itself(store: Store, chain: list[str]) -> None:
     refusals = SharedChain(store)
-    refusals.note(chain[2], is_beginning=True)
+    refusals.note(chain[2], frozenset())
     assert not refusals.refuse(chain[2], None, chain[2])
-    assert refusals.beginning([chain[2]], [chain[0]]) == [chain[0]], "the next save begins again nevertheless"
+    again = refusals.parents([chain[2]], chain[0], [], [])
+    assert again == ([chain[0]], frozenset()), "the next save begins again nevertheless"
+
+
+def test_a_beginning_that_is_refused_is_followed_by_one_without_what_it_had_merged(
+    store: Store, chain: list[str]
+) -> None:
+    refusals, merged = SharedChain(store), "b" * 40
+    assert refusals.refuse(chain[2], None, chain[2])
+    assert refusals.parents([chain[2]], chain[0], [merged], [merged]) == ([chain[0], merged], frozenset({merged}))
+    refusals.note(chain[3], frozenset({merged}))
+    assert refusals.refuse(chain[3], None, chain[3])
+    assert refusals.parents([chain[3]], chain[0], [merged], [merged]) == ([chain[0]], frozenset())
 
 
 def test_few_refusals_are_remembered(store: Store, chain: list[str]) -> None:
