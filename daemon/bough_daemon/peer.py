@@ -372,6 +372,8 @@ class Exchange:
             if chunk.offset == 0:
                 link.stop_taking(key)
                 asked = self._is_fetching(key, peer)
+                if not asked:
+                    link.unable.pop(key, None)  # offered again, so it may go well now
                 incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked, chunk.total)
             flaw = self._flaw(incoming, chunk)
             if incoming is None or flaw is not None:

@@ -121,10 +121,14 @@ def test_who_merged_what_a_third_refuses_is_heard_by_the_third(pair: Pair, membe
     alice, bob = pair
     carol = members("carol")
     join(alice, carol)
-    commit_what_fsck_refuses(alice)
+    before = commit_what_fsck_refuses(alice)
     assert alice.types("save", "--wait", "bob").code == 1
     bob.git("fetch", "-q", str(alice.tree), "main:refs/remotes/alice/main")
-    alice.bough("save", "--wait", "bob")  # it is offered again, and bob has the object that he refused by now
+    bob.git("update-ref", "HEAD", "refs/remotes/alice/main")
+    bob.bough("save")
+    alice.bough("save", "--wait", "bob")  # it is offered again, and bob works on the commit that he refused by now
+    bob.git("reset", "-q", "--soft", before)
+    bob.bough("save")
     alice.git("rm", "-q", "-r", "--cached", "src")
     alice.git("commit", "-qm", "without it")
     (alice.tree / "a.txt").write_bytes(b"alice\n")

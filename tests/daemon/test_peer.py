@@ -427,8 +427,13 @@ def test_a_state_stops_counting_when_its_branch_becomes_another_members(pair: Wo
 
 def refuse(world: World, reason: str, for_now: bool = False) -> Declined:
     """Have alice save, and bob refuse it; return what alice makes of that."""
+    world.members["alice"].save()
+    return refusal(world, reason, for_now)
+
+
+def refusal(world: World, reason: str, for_now: bool = False) -> Declined:
+    """Have bob refuse what alice sends, and return what alice makes of that."""
     alice, bob = world.members["alice"], world.members["bob"]
-    alice.save()
     while True:
         taking = next((job for job in bob.todo if isinstance(job, TakePack)), None)
         if taking is not None:
@@ -461,6 +466,16 @@ def test_a_refusal_for_now_says_so(pair: World) -> None:
     bob.todo += bob.exchange.retry(alice.key())
     pair.settle()
     assert bob.exchange.known == alice.exchange.known and alice.exchange.refusals == {"bob": {}}
+
+
+def test_what_is_offered_again_is_answered_again(pair: World) -> None:
+    alice = pair.members["alice"]
+    alice.save()
+    pair.settle()
+    declined = refuse(pair, "it is hostile")
+    pair.settle()
+    alice.todo += alice.exchange.offer_again("bob", alice.key())
+    assert refusal(pair, "it still is") == replace(declined, reason="it still is")
 
 
 def test_the_words_of_a_refusal_are_bounded_and_can_be_shown(pair: World) -> None:
