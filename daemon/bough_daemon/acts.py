@@ -18,6 +18,7 @@ from bough_daemon.live import Live
 from bough_daemon.objects import Objects
 from bough_daemon.report import SHORT, Act, Done, ago, first_few, printable
 from bough_daemon.sides import Both
+from bough_daemon.states import TeamLanding
 from bough_daemon.switch import switch
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import COMMIT
@@ -31,13 +32,13 @@ SHOWN = 40  # files that only one side changed, in a preview
 class Hands:
     """What a command has at hand: the working tree, the user's terminal, the merge engine.
 
-    `landed`: commits that teammates landed on the shared branch; `publish_landed` tells the team of one of mine.
+    `landed`: what members landed on shared branches; `publish_landed` tells the team of one of mine.
     """
 
     live: Live
     terminal: Terminal
     both: Both
-    landed: Callable[[], list[str]]
+    landed: Callable[[], list[TeamLanding]]
     publish_landed: Callable[[str, str], Awaitable[None]]
 
 
@@ -175,6 +176,7 @@ def _landed_words(made: Landed) -> str:
         parts = [f"{made.branch} has all of it already, at {made.commit[:SHORT]}"]
     if made.others:
         parts[0] += f", with {', '.join(other.partition(' <')[0] for other in made.others)}"
+    parts += [f"takes in {taken}" for taken in made.taken_in]
     if str(made.brought):
         parts.append(str(made.brought))
     if made.kept:
@@ -211,8 +213,9 @@ async def _preview_landing(hands: Hands) -> Done:
     else:
         head = f"Would land on {where}, on top of {', '.join(oid[:SHORT] for oid in plan.onto)}: {_count(changed)}"
         head += f", with {', '.join(other.partition(' <')[0] for other in plan.others)}" if plan.others else ""
+    lines = [line for taken in plan.taken_in for line in landing.taken_in_words(taken)]
     notes = dict.fromkeys(plan.fresh, "  (untracked; published for the first time)")
-    lines = [f"  {status} {printable(path)}{notes.get(path, '')}" for status, path in changed]
+    lines += [f"  {status} {printable(path)}{notes.get(path, '')}" for status, path in changed]
     if plan.untouched:
         lines.append(f"  needs --yes: removes what you never touched, in {first_few(plan.untouched)}")
     if plan.taken_out is not None:
@@ -225,6 +228,7 @@ async def _preview_landing(hands: Hands) -> Done:
         "changes": [{"status": status, "path": path} for status, path in changed],
         "untracked": plan.fresh,
         "others": plan.others,
+        "taken_in": list(map(dataclasses.asdict, plan.taken_in)),
         "conflicts": plan.conflicts,
         "untouched": plan.untouched,
         "taken_out": plan.taken_out.commits if plan.taken_out is not None else [],

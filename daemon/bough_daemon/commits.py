@@ -10,9 +10,8 @@ from pathlib import Path
 
 from bough_daemon.errors import GitFailed, HookRefused
 from bough_daemon.hooks import Hooks, name_in_git_dir, run_hook
-from bough_daemon.landed import TRAILER, knowing, learn, learn_from
+from bough_daemon.landed import TRAILER
 from bough_daemon.live import Live
-from bough_daemon.store import Store
 from bough_daemon.terminal import NOTHING, Terminal
 from bough_daemon.worktree import Worktree
 
@@ -72,35 +71,9 @@ async def _with_hooks(
     return left
 
 
-def authors_of(store: Store, tip: str, without: Sequence[str], myself: str) -> list[str]:
-    """Return `Name <email>` of everyone else whose work is in `tip` and in none of `without`, oldest first."""
-    learn(store, tip, *without)
-    found = _authors(store, tip, without)
-    if any(_email(author) != _email(myself) for _, author in found):
-        # Some of it may have landed already, in a squash; that is younger than what it was made of.
-        learn_from(store, *without, f"--since={min(when for when, _ in found)}")
-        found = _authors(store, tip, without)
-    others: dict[str, str] = {}
-    for _, author in found:
-        if _email(author) != _email(myself):
-            others.setdefault(_email(author), author)
-    return list(others.values())
-
-
-def _authors(store: Store, tip: str, without: Sequence[str]) -> list[tuple[int, str]]:
-    """Return (time, author) of every commit of `tip` that `without` lacks, oldest first."""
-    asked = ["log", "--reverse", "--format=%ct %an <%ae>", tip, *(f"^{oid}" for oid in without)]
-    lines = knowing(store.git).run(*asked).decode(errors="replace").splitlines()
-    return [(int(when), author) for when, _, author in (line.partition(" ") for line in lines)]
-
-
 def trailers_for(snapshot: str, others: Sequence[str]) -> list[str]:
     """Return the trailers of a landed commit."""
     return [*(f"Co-authored-by: {author}" for author in others), f"{TRAILER}: {snapshot}"]
-
-
-def _email(author: str) -> str:
-    return author.rpartition("<")[2].rstrip(">").lower()
 
 
 def _stripped(worktree: Worktree, message: bytes) -> bytes:

@@ -44,7 +44,7 @@ from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
 from bough_daemon.peer import Exchange
 from bough_daemon.states import Key, Kind, State
-from bough_daemon.store import LANDED, LIVE, SHARED, Store
+from bough_daemon.store import LIVE, SHARED, Store, landed_ref
 from bough_daemon.supervise import Pause, Supervisor, reason_of
 from bough_daemon.team import now_ms
 from bough_daemon.waiting import to_the_end
@@ -346,7 +346,7 @@ class Conversations:
         state = job.state
         branch = os.fsdecode(state.key.branch)
         live = state.key.kind is Kind.LIVE
-        ref = LIVE + branch if live else f"{LANDED}{state.key.member}/{branch}"
+        ref = LIVE + branch if live else landed_ref(state.key.member, state.key.branch)
         commits = list(dict.fromkeys([state.tip, state.base]))
         try:
             async with self._turn(job):

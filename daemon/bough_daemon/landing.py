@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from bough_daemon import index
 from bough_daemon.change import TRIES, Change, carry_out, check_ready
-from bough_daemon.commits import NO_HOOKS, Draft, authors_of, commit, run_pre_commit, trailers_for
+from bough_daemon.co_authors import co_authors
+from bough_daemon.commits import NO_HOOKS, Draft, commit, run_pre_commit, trailers_for
 from bough_daemon.errors import (
     BadUsage,
     HookRefused,
@@ -29,11 +30,12 @@ from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, merge_c
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.removals import Author, untouched_removals
-from bough_daemon.report import first_few, printable
+from bough_daemon.report import SHORT, first_few, printable
 from bough_daemon.rewritten import TakenOut, no_longer_in, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
 from bough_daemon.staging import Staging, staged_at_home
+from bough_daemon.states import TeamLanding
 from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 from bough_daemon.timeline import Snapshot
@@ -41,10 +43,29 @@ from bough_daemon.withheld import withheld_paths
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
-SHOWN = 20  # untracked files that are named before they are published
+SHOWN = 20  # untracked files that are named before they are published, or commits of others
+MOST_TAKEN_IN = 1000  # commits of others that are counted
 RACES = 3  # pushes that may be lost to somebody else's before giving up
 COMMIT_HOOKS = frozenset({"pre-commit", "prepare-commit-msg", "commit-msg"})
 UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # that `--no-verify` leaves out
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What others put on the shared branch, and comes with a landing. `by`: who landed it, or the remote.
+
+    `commits`: id and title, newest first; `files`: that they changed.
+    """
+
+    by: str
+    commits: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        commits = len(self.commits)
+        counted = f"{commits} commit{'s' if commits != 1 else ''} by {self.by}"
+        return f"{counted} ({first_few(self.files)})" if self.files else counted
 
 
 @dataclass(frozen=True)
@@ -55,7 +76,7 @@ class Landed:
     `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
     whether there was anything to land; else the branch had all of it, and only what is here followed. `still_on`: the
     branch or commit that HEAD is on where that is not the shared branch, else None; `local`: what that is called here.
-    `brought`: what only I changed.
+    `brought`: what only I changed. `taken_in`: what others had put there that was not here.
     """
 
     commit: str
@@ -69,6 +90,7 @@ class Landed:
     new: bool = True
     still_on: str | None = None
     brought: Brought = NOTHING_BROUGHT
+    taken_in: tuple[TakenIn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +116,7 @@ class Plan:
     commit: str | None = None
     published: bool = False
     nothing: bool = False
+    taken_in: tuple[TakenIn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,17 +149,18 @@ async def land(
     message: str,
     both: Both,
     *,
-    landed: Sequence[str] = (),
+    landed: Sequence[TeamLanding] = (),
     verify: bool = True,
     yes: bool = False,
     needed: bool = True,
 ) -> Landed:
     """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
 
-    `landed`: what teammates landed without a remote; it is built upon. `verify`: run the hooks that may refuse. `yes`:
-    also where that takes away what I never touched (else WouldRemove), brings back what a forced push took out (else
-    WouldBringBack), or where hooks may run what others changed (else WouldRun). `needed`: raise NotPossibleNow where
-    there is nothing to land. Raise LandConflict, HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
+    `landed`: what members landed; without a remote, what they did on this branch is built upon. What is new in it is
+    told first. `verify`: run the hooks that may refuse. `yes`: also where that takes away what I never touched (else
+    WouldRemove), brings back what a forced push took out (else WouldBringBack), or where hooks may run what others
+    changed (else WouldRun). `needed`: raise NotPossibleNow where there is nothing to land. Raise LandConflict,
+    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
     """
     if needed and not message.strip():
         raise BadUsage("a landed commit needs a message")
@@ -151,6 +175,8 @@ async def land(
             raise NotPossibleNow("there is work here that has not landed", hint="Land it with `bough land -m MESSAGE`.")
         if not yes:
             _check_asked(landing, plan)
+        if plan.taken_in and not plan.conflicts:
+            await terminal.say("\n".join(line for taken in plan.taken_in for line in taken_in_words(taken)))
         try:
             made = await _publish(landing, plan, message)
             break
@@ -164,7 +190,9 @@ async def land(
     return arrived
 
 
-async def preview(live: Live, terminal: Terminal, both: Both, *, landed: Sequence[str] = ()) -> tuple[Target, Plan]:
+async def preview(
+    live: Live, terminal: Terminal, both: Both, *, landed: Sequence[TeamLanding] = ()
+) -> tuple[Target, Plan]:
     """Return what would land, and where; nothing of the user's changes."""
     landing = await _begin(live, terminal, both)
     return landing.target, await _plan(landing, landed, tracked=False)
@@ -178,12 +206,14 @@ async def _begin(live: Live, terminal: Terminal, both: Both, verify: bool = True
     return _Landing(live, terminal, target, mine, both, await live.owner.run(staged_at_home, live, mine), verify, yes)
 
 
-async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = True) -> Plan:
+async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bool = True) -> Plan:
     """Return what would land now: mine merged onto what is on the shared branch."""
     live, target, mine = landing.live, landing.target, landing.mine
     remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
     local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
-    onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, landed)
+    here = [one for one in landed if one.branch == target.name and target.remote is None]
+    onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, [one.commit for one in here])
+    taken_in = await live.owner.run(_taken_in, landing, onto, local_tip, here)
     head = tip = onto[0]
     for other in [*onto[1:], mine.shared]:
         heads = Heads(tip, mine.base if other == mine.shared else other)
@@ -194,7 +224,8 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
     if merged.result == "same" and len(onto) == 1:
         published = target.remote is None or remote_tip is not None
         nothing = published and local_tip in (None, onto[0])
-        return Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published, nothing=nothing)
+        as_is = Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published, nothing=nothing)
+        return replace(as_is, taken_in=taken_in)
     await live.owner.run(_check_resolved, live, onto[0], merged.tree)
     fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
     others = await live.owner.run(_co_authors, landing, onto, remote_tip)
@@ -208,14 +239,44 @@ async def _plan(landing: _Landing, landed: Sequence[str], *, tracked: bool = Tru
         brought=merged.brought,
         untouched=tuple(untouched),
         taken_out=gone,
+        taken_in=taken_in,
     )
+
+
+def _taken_in(
+    landing: _Landing, onto: Sequence[str], local_tip: str | None, landed: Sequence[TeamLanding]
+) -> tuple[TakenIn, ...]:
+    """Return what of the shared branch is new here: not on the local branch, and not in my work."""
+    store, mine, target = landing.live.store, landing.mine, landing.target
+    before = local_tip or mine.base
+    found = []
+    for tip in onto:
+        asked = (f"--max-count={MOST_TAKEN_IN}", "--format=%H%x00%s", tip, "--not", before, mine.base, mine.shared)
+        lines = store.git.run("log", *asked).decode(errors="replace").split("\n")
+        commits = tuple((oid, title) for oid, _, title in (line.partition("\0") for line in lines if line))
+        if commits:
+            fork = store.merge_base(before, tip)
+            trees = [store.objects.commit(oid).tree if oid is not None else None for oid in (fork, tip)]
+            files = tuple(sorted(path for path, _, _ in store.objects.difference(*trees)))
+            new = {oid for oid, _ in commits}
+            people = sorted({one.member for one in landed if one.commit in new})
+            found.append(TakenIn(" and ".join(people) or f"others, from {target.place}", commits, files))
+    return tuple(found)
+
+
+def taken_in_words(taken: TakenIn) -> list[str]:
+    """Return what others put on the shared branch as lines for a person."""
+    lines = [f"  {oid[:SHORT]} {printable(title)}" for oid, title in taken.commits[:SHOWN]]
+    lines += [f"  and {len(taken.commits) - SHOWN} more"] if len(taken.commits) > SHOWN else []
+    return [f"Takes in {taken}:", *lines]
 
 
 def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) -> list[str]:
     """Return everyone else whose work lands; not those whose work a forced push took out of the shared branch."""
     live = landing.live
     gone = no_longer_in(live, landing.target, remote_tip) if remote_tip is not None else []
-    return authors_of(live.store, landing.mine.shared, [*onto, *gone[:1]], live.branch.author)
+    branch = live.branch
+    return co_authors(live.store, landing.mine, [*onto, *gone[:1]], branch.name, branch.author)
 
 
 def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:
@@ -424,8 +485,7 @@ def _onto(
     """Return the parents of the landed commit: the remote's tip, or without a remote the newest that anybody landed."""
     if target.remote is not None and remote_tip is not None:
         return [remote_tip]
-    shared = [] if target.remote is not None else list(landed)
-    onto = newest(live.store, [*([local_tip] if local_tip else []), *shared])
+    onto = newest(live.store, [*([local_tip] if local_tip else []), *landed])
     if not onto:
         raise NotPossibleNow(f"there is no branch {target.name} to land on", branch=target.name, hint=NAME_IT)
     return onto
@@ -484,6 +544,7 @@ def _landed(landing: _Landing, made: _Made, kept: str | None = None, conflicts: 
         new=made.plan.commit is None,
         still_on=words(head) if head.branch != target.ref else None,
         brought=made.plan.brought,
+        taken_in=made.plan.taken_in,
     )
 
 

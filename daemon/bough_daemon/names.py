@@ -17,6 +17,8 @@ FORM = re.compile(r"[a-z0-9][a-z0-9._-]*(\+[a-z0-9-]+)?")
 OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # On a file system that folds case these would be read as Git's own pseudo references.
 RESERVED = re.compile(r"(.*_)?head|(auto_merge|merge_rr|stash|config|index|refs|objects|hooks|live|none)")
+# On Windows these are devices, in every folder and before every ending.
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 # Letters that Unicode does not take apart into an ASCII letter and a mark.
 FOLDED = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 # https://git-scm.com/docs/git-check-ref-format, on bytes: a branch need not be UTF-8.
@@ -35,6 +37,8 @@ def check_member_name(name: str) -> str:
         why = "Git refuses it as the name of a branch"
     elif RESERVED.fullmatch(name) or OBJECT_ID.fullmatch(name):
         why = "Git keeps such names for itself"
+    elif DEVICES.fullmatch(name):
+        why = "on Windows it is a device"
     if why is not None:
         raise BadName(f"{name!r} cannot be a member's name: {why}", name=name)
     return name

@@ -42,6 +42,7 @@ from bough_daemon.waiting import to_the_end
 from bough_daemon.whole import Arrived, is_surely_whole
 
 MANY_PACKS = 50
+MOST_KNOWN = 16  # objects of one pack that fsck refuses and that the user has all the same
 # Commits in which the longer look finds what a pack was made against: that is near the newest, as it was named by them.
 RECENT_COMMITS = 1000
 OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
@@ -201,14 +202,9 @@ async def take_pack(
     measure, seconds = measure or Measure(), child_seconds(spool.size)
     with store.quarantine() as git:
         folder = git.environment["GIT_OBJECT_DIRECTORY"]
-        try:
-            if spool.read(8, 4) != bytes(4):
-                await _looked_at(lambda effort: check_pack(spool.file, spool.size, effort), "pack", spool, seconds)
-                spool.file.seek(0)
-                taking = ("index-pack", STRICT, "--fix-thin", "--stdin", "--threads=1")
-                await run_child(git, *taking, stdin=spool.file, seconds=seconds)
-        except GitFailed as refused:
-            raise HostilePack(f"a pack was refused: {finding_in(refused) or refused.facts['output']}") from refused
+        if spool.read(8, 4) != bytes(4):
+            await _looked_at(lambda effort: check_pack(spool.file, spool.size, effort), "pack", spool, seconds)
+            await _index(store, git, spool, seconds)
         known = folder, store.objects.folder, spool.size
         arrived = await to_the_end(asyncio.to_thread(Arrived, *known))
         if not await to_the_end(asyncio.to_thread(is_surely_whole, arrived, commits, set(shared))):
@@ -219,6 +215,36 @@ async def take_pack(
         look = partial(check_objects, arrived, commits, measure.mine, measure.weights)
         await _looked_at(look, objects_task(*known, commits, measure.mine), spool, seconds)
         await to_the_end(owner.run(_adopt, store, arrived, commits, ref))
+
+
+async def _index(store: Store, git: Git, spool: Spool, seconds: float) -> None:
+    """Unpack a pack into quarantine, or raise HostilePack.
+
+    What fsck refuses passes where the user has that very object in the repository of their own: they got it with Git.
+    """
+    folder, known = git.environment["GIT_OBJECT_DIRECTORY"], list[str]()
+    while True:
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix="known-") as skipped:
+            skipped.write("".join(f"{oid}\n" for oid in known))
+            skipped.flush()
+            # Relative, as Git takes no path with a space or a comma here.
+            strict = f"{STRICT},skiplist={os.path.relpath(skipped.name, git.git_dir)}"
+            spool.file.seek(0)
+            try:
+                taking = ("index-pack", strict, "--fix-thin", "--stdin", "--threads=1")
+                await run_child(git, *taking, stdin=spool.file, seconds=seconds)
+                return
+            except GitFailed as refused:
+                found = FINDING.search(str(refused))
+                if found is None or len(known) >= MOST_KNOWN or not await asyncio.to_thread(_user_has, store, found[1]):
+                    said = finding_in(refused) or refused.facts["output"]
+                    raise HostilePack(f"a pack was refused: {said}") from refused
+        known.append(found[1])
+        shutil.rmtree(os.path.join(folder, "pack"), ignore_errors=True)
+
+
+def _user_has(store: Store, oid: str) -> bool:
+    return Git(store.common_dir).result("cat-file", "-e", oid, allowed=(0, 1, 128))[0] == 0
 
 
 async def _check_whole(

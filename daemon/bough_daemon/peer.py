@@ -68,6 +68,7 @@ class Exchange:
         self._waiting: set[Key] = set()  # keys that are fetched once the peer who has the newest state has a place
         self._taking: dict[Key, TakePack] = {}
         self._untaken: dict[Key, tuple[int, str]] = {}
+        self._forks: dict[Key, State] = {}  # of two states with the same number, the one that is not known here
         self._partial: dict[tuple[str, Key], Incoming] = {}
         self._broken: dict[tuple[str, Key], Outgoing] = {}
 
@@ -292,12 +293,21 @@ class Exchange:
             known = self.known.get(key)
             if known is None and key not in link.holds and self._branches_of(key) >= MOST_BRANCHES:
                 raise PeerRefused(f"{key.member} has too many branches", member=key.member)
-            if known is not None and known.sequence == state.sequence and known.tip != state.tip:
-                raise PeerRefused(f"{key.member} signed two states of one number", member=key.member)
+            if self._is_fork(state):
+                raise PeerRefused(f"{key.member} signed two states with the same number", member=key.member)
         except PeerRefused as refused:
             link.answer(Refused(key, state.sequence, bounded(refused.message)))
             return False
         return True
+
+    def _is_fork(self, state: State) -> bool:
+        """Return whether the state known here, or being taken, is another with the same number; remember it then."""
+        taking = self._taking.get(state.key)
+        states = (self.known.get(state.key), taking.state if taking is not None else None)
+        found = any(one is not None and one.sequence == state.sequence and one.tip != state.tip for one in states)
+        if found:
+            self._forks[state.key] = state
+        return found
 
     def _branches_of(self, key: Key) -> int:
         """Return how many branches of one member and kind there are, those on their way among them."""
@@ -431,6 +441,11 @@ class Exchange:
         self._untaken[state.key] = (state.sequence, bounded(reason))
         if len(self._untaken) > MOST_UNTAKEN:
             del self._untaken[next(iter(self._untaken))]
+
+    def forks(self) -> list[tuple[State, State]]:
+        """Return the states known here of which their members signed another with the same number, and that one."""
+        pairs = ((self.known.get(key), other) for key, other in self._forks.items())
+        return [(known, other) for known, other in pairs if known is not None and known.sequence == other.sequence]
 
     def held_by(self, peer: str, key: Key) -> str | None:
         """Return the newest tip of a branch that a peer has said to hold."""

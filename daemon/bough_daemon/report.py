@@ -129,8 +129,8 @@ class Status:
     """Where one working tree stands. `head`: the branch of the user's, empty when detached.
 
     `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
-    it should, empty: none; `facts`: its facts. `disputes`: what members said about who is in the team and does not
-    count.
+    it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
+    the team, or two states at once.
     """
 
     repository: str

@@ -346,7 +346,7 @@ class Repository:
     async def act(self, session: Session, act: Act, terminal: Terminal, work: Work) -> Done:
         """Run a command that changes the user's files; commands on one working tree take turns. `work` says which."""
         hands = Hands(
-            self.live(session, act.path), terminal, self._workers.merge, self._landed, self.sync.publish_landed
+            self.live(session, act.path), terminal, self._workers.merge, self.sync.landed, self.sync.publish_landed
         )
         if act.command in MERGING:
             self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
@@ -367,9 +367,6 @@ class Repository:
             if session.branch.name == name and tip is not None:
                 return LiveBranch(name, tip.shared, tip.base)
         return None
-
-    def _landed(self) -> list[str]:
-        return [one.commit for one in self.sync.landed()]
 
     # What happens.
 

@@ -58,6 +58,16 @@ class State:
         return replace(self, signature=identity.sign(self.statement()))
 
 
+@dataclass(frozen=True)
+class TeamLanding:
+    """What a member, myself included, last landed on a shared branch. `time`: milliseconds since the epoch."""
+
+    branch: str
+    commit: str
+    member: str
+    time: int
+
+
 def branch_owner(roster: Roster, branch: str) -> str:
     """Return the member who alone may say what a live branch is.
 

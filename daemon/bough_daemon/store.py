@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -52,6 +53,11 @@ CONFIG = """[core]
 [receive]
 	fsckObjects = true
 """
+
+
+def landed_ref(member: str, branch: bytes) -> str:
+    """Return the reference for what a member landed on a branch: by a hash, as `a` and `a/b` cannot both be there."""
+    return f"{LANDED}{member}/{hashlib.sha256(branch).hexdigest()[:40]}"
 
 
 def prepare_libgit2() -> None:

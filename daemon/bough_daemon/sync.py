@@ -23,9 +23,9 @@ from bough_daemon.names import check_branch, check_live_branch, check_member_nam
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
-from bough_daemon.report import Failing
+from bough_daemon.report import SHORT, Failing
 from bough_daemon.roster import Admission, Rival, Roster
-from bough_daemon.states import Key, Kind, State, branch_owner
+from bough_daemon.states import Key, Kind, State, TeamLanding, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.supervise import Supervisor
 from bough_daemon.team import Team, now_ms
@@ -52,16 +52,6 @@ class Teammate:
     time: int
     connected: bool
     not_taken: str = ""
-
-
-@dataclass(frozen=True)
-class Landed:
-    """What a member, myself included, last landed on a shared branch. `time`: milliseconds since the epoch."""
-
-    branch: str
-    commit: str
-    member: str
-    time: int
 
 
 @dataclass(frozen=True)
@@ -276,8 +266,13 @@ class TeamSync:
         return self._background.failing()
 
     def disputes(self) -> list[str]:
-        """Return what members said about who is in the team and does not count here, in words."""
-        return [self._dispute(rival) for rival in self.roster.rivals[:MOST_DISPUTES]]
+        """Return what members said that does not count here, in words: who is in the team, and two states at once."""
+        forks = [
+            f"{known.key.member} told others of {other.tip[:SHORT]} as the newest snapshot of "
+            f"{os.fsdecode(known.key.branch)}, which is {known.tip[:SHORT]} here"
+            for known, other in self._exchange.forks()
+        ]
+        return [*map(self._dispute, self.roster.rivals), *forks][:MOST_DISPUTES]
 
     def _dispute(self, rival: Rival) -> str:
         said, counts = rival.admission, rival.counts
@@ -302,11 +297,11 @@ class TeamSync:
                 found.append(Teammate(name, name, None, None, self.roster.member(name).time, *now))
         return found
 
-    def landed(self) -> list[Landed]:
+    def landed(self) -> list[TeamLanding]:
         """Return what each member last landed on each shared branch, newest first."""
         states = [state for key, state in self._exchange.known.items() if key.kind is Kind.LANDED]
         states.sort(key=lambda state: state.time, reverse=True)
-        return [Landed(os.fsdecode(one.key.branch), one.tip, one.key.member, one.time) for one in states]
+        return [TeamLanding(os.fsdecode(one.key.branch), one.tip, one.key.member, one.time) for one in states]
 
     # Who is in the team.
 

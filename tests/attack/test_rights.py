@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from bough_daemon.states import Kind
 from bough_daemon.words import Announce, Held, Refused, Want
 
 from tests.attack.mallory import COMMIT, REF_DELTA, TREE, Conversation, Mallory, invited, unpacked
-from tests.cli.conftest import Member
+from tests.cli.conftest import Member, Typed
 from tests.daemon.support import git, write_files
 
 SECRET = b"PASSWORD=hunter2 and more\n"
@@ -155,3 +156,34 @@ def test_what_is_shared_names_no_private_snapshot(members: Callable[[str], Membe
     (alice.tree / ".env").unlink(missing_ok=True)
     alice.bough("save")
     no_private_id_in_what_is_shared()
+
+
+def test_what_a_member_says_they_landed_comes_to_its_own_branch_alone_and_is_named(
+    members: Callable[[str], Member], tmp_path: Path
+) -> None:
+    alice = members("alice")
+    alice.bough("up")
+
+    async def lands(branch: bytes) -> None:
+        head = git(alice.tree, "rev-parse", "HEAD")
+        mallory = await invited(alice, tmp_path, f"mallory-{branch.decode()}")
+        (mallory.root / "backdoor.py").write_bytes(b"import os\n")
+        git(mallory.root, "add", "backdoor.py")
+        git(mallory.root, "commit", "-qm", "tidy up")
+        tip = git(mallory.root, "rev-parse", "HEAD")
+        async with mallory.calls("alice") as talk:
+            state = mallory.state(tip, kind=Kind.LANDED, branch=branch)
+            assert isinstance(await talk.offer(state, await mallory.pack([tip], [head])), Held)
+
+    def land(text: bytes) -> Typed:
+        (alice.tree / "src" / "b.py").write_bytes(text)
+        typed = alice.types("land", "-m", "mine", "--yes")
+        assert typed.code == 0, typed
+        return typed
+
+    asyncio.run(lands(b"whatever"))
+    assert "backdoor" not in land(b"1\n").out and not (alice.tree / "backdoor.py").exists()
+    asyncio.run(lands(b"main"))
+    typed = land(b"2\n")
+    assert "Takes in 1 commit by mallory-main (backdoor.py)" in typed.err and "tidy up" in typed.err, typed
+    assert "takes in 1 commit by mallory-main (backdoor.py)" in typed.out, typed

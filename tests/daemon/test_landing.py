@@ -18,8 +18,11 @@ from bough_daemon.errors import (
     NotPossibleNow,
     PushRefused,
 )
-from bough_daemon.landing import Landed, land
+from bough_daemon.landing import Landed, land, preview
 from bough_daemon.merging import merge
+from bough_daemon.objects import FILE, Entry
+from bough_daemon.states import TeamLanding
+from bough_daemon.store import LIVE
 from bough_daemon.terminal import Finished
 from bough_daemon.undo import undo
 
@@ -183,6 +186,38 @@ def test_the_commit_is_signed_where_git_commit_would_sign(here: Desk) -> None:
         git(here.root, "config", name, value)
     write_files(here.root, {"a.txt": b"mine\n"})
     assert "-- signed --" in git(here.root, "cat-file", "commit", do_land(here).commit)
+
+
+def signed_by_mallory(here: Desk, files: dict[str, bytes], author: str, event: str = "save") -> None:
+    """Let mallory, whose daemon writes what it likes, have a new tip by an author."""
+    objects, head = here.store.objects, git(here.root, "rev-parse", "HEAD")
+    before = here.store.ref(LIVE + "mallory") or head
+    changes = {path: Entry(FILE, objects.write_blob(data)) for path, data in files.items()}
+    said = f"x\n\nBough-Base: {head}\nBough-Event: {event}\n  and\n"
+    tip = objects.write_commit(objects.splice(objects.commit(before).tree, changes), [before], author, 5, said)
+    here.store.set_ref(LIVE + "mallory", tip, here.store.ref(LIVE + "mallory"))
+
+
+def test_who_signed_what_was_merged_is_a_co_author_whatever_its_commits_say(here: Desk) -> None:
+    here.teammate_at("bob", {"b.txt": b"b\n"})
+    signed_by_mallory(here, {"m.txt": b"1\n"}, "Linus <linus@example.org>", "hop bob")
+    signed_by_mallory(here, {"m.txt": b"2\n"}, "Mallory <mallory@example.org>")
+    here.do(merge(here.live, here.terminal, "mallory", merge_both))
+    assert do_land(here).others == ("Mallory <mallory@example.org>",)
+    # Nor under the address of another member, or mine.
+    for number, author in enumerate(("Bob <BOB@example.org>", here.live.branch.author)):
+        signed_by_mallory(here, {"m.txt": b"%d again\n" % number}, author)
+        here.do(merge(here.live, here.terminal, "mallory", merge_both))
+        assert do_land(here).others == ("mallory <mallory@bough.invalid>",)
+
+
+def test_who_worked_on_what_a_teammate_had_merged_is_a_co_author_too(here: Desk) -> None:
+    carols = here.teammate_at("carol", {"c.txt": b"c\n"})
+    tree = here.store.objects.commit(carols).tree
+    entry = here.store.objects.entry(tree, "c.txt")
+    here.teammate_with("bob", {"c.txt": entry}, contains=[carols])
+    here.do(merge(here.live, here.terminal, "bob", merge_both))
+    assert set(do_land(here).others) == {"Bob <bob@example.org>", "Carol <carol@example.org>"}
 
 
 def test_everyone_who_worked_on_it_is_a_co_author_and_nobody_twice(here: Desk) -> None:
@@ -402,18 +437,59 @@ def landed_by(here: Desk, name: str, path: str, onto: str) -> str:
     )
 
 
+def by_team(branch: str = "main", **commits: list[str]) -> list[TeamLanding]:
+    """Return what members have landed on a branch."""
+    return [TeamLanding(branch, commit, name, 7) for name, theirs in commits.items() for commit in theirs]
+
+
+def test_what_was_landed_on_another_branch_stays_there(alone: Desk) -> None:
+    start = git(alone.root, "rev-parse", "main")
+    elsewhere = landed_by(alone, "mallory", "backdoor.py", start)
+    write_files(alone.root, {"a.txt": b"mine\n"})
+    landed = do_land(alone, landed=by_team("release", mallory=[elsewhere]))
+    assert git(alone.root, "rev-parse", "main^") == start and landed.taken_in == ()
+    assert not (alone.root / "backdoor.py").exists()
+
+
+def test_what_others_landed_is_told_before_and_in_the_result(alone: Desk) -> None:
+    start = git(alone.root, "rev-parse", "main")
+    first = landed_by(alone, "bob", "b.txt", start)
+    second = landed_by(alone, "mallory", "backdoor.py", first)
+    write_files(alone.root, {"a.txt": b"mine\n"})
+    theirs = by_team(bob=[first], mallory=[second])
+    _, plan = alone.do(preview(alone.live, alone.terminal, merge_both, landed=theirs))
+    landed = do_land(alone, landed=theirs)
+    (taken,) = landed.taken_in
+    assert plan.taken_in == landed.taken_in
+    assert (taken.by, taken.files) == ("bob and mallory", ("b.txt", "backdoor.py"))
+    assert taken.commits == ((second, "by mallory"), (first, "by bob"))
+    (said,) = [said for said in alone.terminal.said if "Takes in" in said]
+    assert "2 commits by bob and mallory (b.txt, backdoor.py):" in said and f"{second[:10]} by mallory" in said
+    write_files(alone.root, {"a.txt": b"mine again\n"})
+    assert do_land(alone, landed=theirs).taken_in == ()
+
+
+def test_what_colleagues_pushed_is_told_as_well(here: Desk) -> None:
+    push_from_colleague(here, {"c.txt": b"c\n"}, "their \x1b[31mfix")
+    write_files(here.root, {"a.txt": b"mine\n"})
+    landed = do_land(here)
+    assert [taken.files for taken in landed.taken_in] == [("c.txt",)]
+    (said,) = [said for said in here.terminal.said if "Takes in" in said]
+    assert "1 commit by others, from main of origin (c.txt)" in said and "\x1b" not in said
+
+
 def test_without_a_remote_what_others_landed_is_built_upon(alone: Desk) -> None:
     start = git(alone.root, "rev-parse", "main")
     older = landed_by(alone, "bob", "b.txt", start)
     newer = landed_by(alone, "bob", "b2.txt", older)
     write_files(alone.root, {"a.txt": b"mine\n"})
-    landed = do_land(alone, landed=[older, newer, start])
+    landed = do_land(alone, landed=by_team(bob=[older, newer, start]))
     assert git(alone.root, "rev-parse", "main^") == newer
     assert (alone.root / "b2.txt").exists()
     check_whole(alone.root)
     diverged = landed_by(alone, "carol", "c.txt", start)
     write_files(alone.root, {"a.txt": b"mine again\n"})
-    landed = do_land(alone, landed=[newer, diverged])
+    landed = do_land(alone, landed=by_team(bob=[newer], carol=[diverged]))
     assert len(git(alone.root, "rev-list", "--parents", "-1", landed.commit).split()) == 3
     assert (alone.root / "c.txt").exists()
     assert git(alone.root, "status", "--porcelain") == ""
@@ -422,7 +498,7 @@ def test_without_a_remote_what_others_landed_is_built_upon(alone: Desk) -> None:
 
 def test_with_nothing_of_mine_a_landing_brings_what_others_landed(alone: Desk) -> None:
     theirs = landed_by(alone, "bob", "b.txt", git(alone.root, "rev-parse", "main"))
-    assert do_land(alone, landed=[theirs]).commit == theirs
+    assert do_land(alone, landed=by_team(bob=[theirs])).commit == theirs
     assert git(alone.root, "rev-parse", "main") == theirs
     assert "b.txt" in files_of(alone.root)
     assert git(alone.root, "status", "--porcelain") == ""

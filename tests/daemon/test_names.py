@@ -18,7 +18,20 @@ from bough_daemon.names import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-GOOD = ["alice", "a", "0day", "alice+desktop", "bob.smith", "bob_smith-2", "alice+agent", "headless", "main"]
+GOOD = [
+    "alice",
+    "a",
+    "0day",
+    "alice+desktop",
+    "bob.smith",
+    "bob_smith-2",
+    "alice+agent",
+    "headless",
+    "main",
+    "cons",
+    "nulls.x",
+    "com",
+]
 BAD = [
     "",
     "Alice",
@@ -42,6 +55,10 @@ BAD = [
     "a" * 65,
     "0123456789" * 4,
     "../x",
+    "con",
+    "nul.txt",
+    "com7",
+    "lpt1.a.b",
 ]
 
 

@@ -37,7 +37,7 @@ from bough_daemon.keys import load_identity
 from bough_daemon.objects import Entry, format_tree
 from bough_daemon.packs import Limits, make_pack, take_pack
 from bough_daemon.states import Key, Kind, State
-from bough_daemon.store import LIVE, SHARED
+from bough_daemon.store import LANDED, LIVE, SHARED
 from bough_daemon.team import Team, now_ms
 from bough_daemon.tickets import VALID_MS, Ticket
 from bough_daemon.words import Announce, Chunk, Refused, Want, Word
@@ -422,7 +422,11 @@ def test_what_landed_streams_as_signed_state(folder: Path) -> None:
             await eventually(lambda: bob.sync.landed())
             (landed,) = bob.sync.landed()
             assert (landed.branch, landed.commit, landed.member) == ("main", commit, "alice")
-            assert bob.store.ref("refs/landed/alice/main") == commit
+            assert set(bob.store.refs(LANDED).values()) == {commit}
+            for branch in ("a", "a/b", os.fsdecode(b"f\xfcr/immer")):
+                await alice.sync.publish_landed(branch, commit)
+                await eventually(lambda branch=branch: any(one.branch == branch for one in bob.sync.landed()))
+            assert len(bob.store.refs(LANDED)) == 4
             assert [event.kind for event in bob.events if event.member == "alice"][-1] == "landed"
 
     run(test())

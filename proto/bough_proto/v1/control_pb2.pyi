@@ -436,7 +436,7 @@ class StatusResponse(_message.Message):
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     @_builtins.property
     def disputes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is said of the team that does not count: another who was admitted under a member's name, or key."""
+        """What members said that does not count: about who is in the team, or two states at once."""
 
     def __init__(
         self,
