@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "watch"),
     "save": ("save", "save"),
     "log": ("log", "log"),
+    "allow": ("allow", "allow"),
     "restore": ("restore", "restore"),
     "undo": ("undo", "undo"),
     "invite": ("invite", "invite"),

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from bough_daemon import hop, landing, merging, restore, undo
@@ -244,10 +245,31 @@ def _changes(objects: Objects, plan: landing.Plan) -> list[tuple[str, str]]:
     return [(kind, path) for path, kind in sorted(kinds)]
 
 
-async def _restore(act: Act, hands: Hands) -> Done:
-    root = hands.live.worktree.root
+async def _allow(act: Act, hands: Hands) -> Done:
+    paths = _typed_paths(act, hands)
+    if "" in paths:
+        raise BadUsage("name the files or folders that may leave, not the whole working tree")
+    allowed, stop = hands.live.store.allowed, "stop" in act.options
+    for path in paths:
+        await hands.live.owner.run(partial(allowed.set, path, allowed=not stop))
+    if paths:
+        await hands.live.save()
+    now = sorted(allowed.paths)
+    if paths:
+        named = ", ".join(map(printable, paths))
+        head = f"{named} {'stays' if len(paths) == 1 else 'stay'} at home again" if stop else f"{named} may leave now"
+    else:
+        head = "\n".join(map(printable, now)) or "No path is allowed to leave that would stay at home"
+    return Done(head, json.dumps({"allowed": now}))
+
+
+def _typed_paths(act: Act, hands: Hands) -> list[str]:
     here = os.path.realpath(act.path)
-    paths = [_from_top(root, whole(os.path.join(here, path))) for path in act.paths]
+    return [_from_top(hands.live.worktree.root, whole(os.path.join(here, path))) for path in act.paths]
+
+
+async def _restore(act: Act, hands: Hands) -> Done:
+    paths = _typed_paths(act, hands)
     if not paths and "all" not in act.options:
         raise BadUsage("name the files to bring back, or say --all")
     made = await restore.restore(hands.live, paths, since=act.options.get("from"), name=act.options.get("name"))
@@ -327,6 +349,7 @@ COMMANDS: dict[str, Callable[[Act, Hands], Awaitable[Done]]] = {
     "off": _off,
     "merge": _merge,
     "land": _land,
+    "allow": _allow,
     "restore": _restore,
     "undo": _undo,
 }

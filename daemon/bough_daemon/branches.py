@@ -8,10 +8,13 @@ claim, so Git's own merge base of two live branches is right whatever HEAD did a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.fsck import Fsck
+from bough_daemon.objects import Entry, Objects
+from bough_daemon.own_commits import OwnCommits
 from bough_daemon.shared_chain import SharedChain
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
@@ -21,17 +24,33 @@ from bough_daemon.timeline import (
     OPERATION,
     PREVIOUS,
     SHARED_AS,
+    SHARED_BASE,
     Snapshot,
     read_snapshot,
 )
 from bough_daemon.withheld import shared_tree, withheld_paths
 
 
+@dataclass(frozen=True)
+class Shares:
+    """What the team sees of one state of the files.
+
+    `base`: the newest commit below HEAD that may leave. `tree`: the files. `claims`: the commits that the files contain
+    all of, the base first. `withheld`: why paths, and commits that have them, stay at home.
+    """
+
+    base: str
+    tree: str
+    claims: tuple[str, ...]
+    withheld: dict[str, str]
+
+
 class Branch:
     """The live branch of one worktree. On the store's thread only.
 
     `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: files that the team must not get
-    yet, and `flooded`: files and folders that are too much at once, with the reason.
+    yet, and `flooded`: files and folders that are too much at once, with the reason. `before_record` is told which
+    tree a command made of which, and its name.
     """
 
     def __init__(self, store: Store, name: str, author: str) -> None:
@@ -40,8 +59,12 @@ class Branch:
         self.author = author
         self.withheld: dict[str, str] = {}
         self._fsck = Fsck(store)
+        self._commits = OwnCommits(store)
+        self._allowed = store.allowed.paths
+        self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit says to contain
         self._chain = SharedChain(store)
         self._begins_again = False
+        self.before_record: Callable[[str, str, str], None] = lambda before, after, event: None
         self.unshared: Mapping[str, str] = {}
         self.flooded: Mapping[str, str] = {}
         self._waiting: frozenset[str] = frozenset()
@@ -49,9 +72,10 @@ class Branch:
         tip = store.ref(LIVE + name)
         self.tip = read_snapshot(store.objects, tip) if tip else None
         if self.tip is not None:
-            self.withheld = self._withheld(self.tip.base, self.tip.tree)
-            seen = self._visible(self.tip.base, self.tip.tree, self.withheld)
-            self._shares_less = seen != store.objects.commit(self.tip.shared).tree
+            shares = self._shares(self.tip.base, self.tip.tree, self.tip.brought)
+            self.withheld = shares.withheld
+            seen = shares.tree, shares.base
+            self._shares_less = seen != (store.objects.commit(self.tip.shared).tree, self.tip.shared_base)
 
     def save(
         self,
@@ -101,6 +125,8 @@ class Branch:
             tree = self.store.objects.splice(tip.tree, {path: entry for path, _, entry in made})
         if tip is not None and (tip.tree, tip.base) == (tree, base) and not contains and onto is None:
             return tip
+        if tip is not None:
+            self.before_record(since if since is not None else tip.tree, tree, event)
         if onto is None:
             return self._append(tree, base, event, without_given_up(self.store, tip, tree, base, contains=contains))
         before = read_snapshot(self.store.objects, onto)
@@ -144,48 +170,107 @@ class Branch:
 
     def _write(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str) -> Snapshot:
         objects, tip, before = self.store.objects, self.tip, ancestry.before
-        withheld = self._withheld(base, tree)
-        visible = self._visible(base, tree, withheld)
+        shares = self._shares(base, tree, ancestry.brought)
         earlier = [one for one in (before, ancestry.also) if one is not None]
-        beyond = _beyond(earlier, base, ancestry.brought)
         when = int(time.time())
-        said = {BASE: base, EVENT: event, OPERATION: operation}
+        said = {EVENT: event, OPERATION: operation}
         left = tip if before is None or tip is None or before.oid != tip.oid else None
-        trailers = said | {
-            PREVIOUS: left.oid if left is not None else "",
-            BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
-        }
-        parents = [*(one.oid for one in earlier), *beyond]
-        outside, begins_with = self._chain.parents([one.shared for one in earlier], base, ancestry.brought, beyond)
+        trailers = (
+            {BASE: base}
+            | said
+            | {
+                PREVIOUS: left.oid if left is not None else "",
+                BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
+                SHARED_BASE: shares.base if shares.base != base else "",
+            }
+        )
+        parents = [*(one.oid for one in earlier), *_beyond(earlier, base, ancestry.brought)]
+        chain = [one.shared for one in earlier]
+        unnamed = self._unnamed(chain, shares.claims)
+        outside, begins_with = self._chain.parents(chain, shares.base, shares.claims, unnamed)
         previous = left.shared if left is not None else ""
         # What is shared names only what is shared, in its trailers as well.
-        if (visible, outside, previous) != (tree, parents, trailers[PREVIOUS]):
+        if (shares.tree, shares.base, outside, previous) != (tree, base, parents, trailers[PREVIOUS]):
             seen = objects.commit(before.shared).tree if before is not None else None
-            message = _message(self._title(seen, visible, base, event), said | {PREVIOUS: previous})
-            trailers[SHARED_AS] = objects.write_commit(visible, outside, self.author, when, message)
+            title = self._title(seen, shares.tree, shares.base, event)
+            message = _message(title, {BASE: shares.base} | said | {PREVIOUS: previous})
+            trailers[SHARED_AS] = objects.write_commit(shares.tree, outside, self.author, when, message)
         title = self._title(tip.tree if tip is not None else None, tree, base, event)
         oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))
-        self.withheld, self._shares_less = withheld, False
+        self.withheld, self._shares_less = shares.withheld, False
         snapshot = read_snapshot(objects, oid)
         assert snapshot is not None
         self._chain.note(snapshot.shared, begins_with)
+        self._named = snapshot.shared, frozenset(shares.claims)
         return snapshot
 
-    def _withheld(self, base: str, tree: str) -> dict[str, str]:
-        objects, base_tree = self.store.objects, self.store.objects.commit(base).tree
+    def _shares(self, base: str, tree: str, brought: Sequence[str]) -> Shares:
+        """Return what the team sees of `tree`, the files with HEAD at `base`, and what that contains."""
+        objects = self.store.objects
+        if self._allowed != self.store.allowed.paths:
+            self._allowed = self.store.allowed.paths
+            self._commits.forget()
+        leaving = self._commits.leaving(base)
+        seen_base = leaving.commits[0] if leaving.commits else self.store.no_commit()
+        more = (oid for one in brought for oid in self._leaving_of(one))
+        claims = tuple(dict.fromkeys([seen_base, *leaving.commits, *more]))
+        known = [objects.commit(oid).tree for oid in claims if objects.exists(oid)]
+        withheld = self._withheld(known, objects.commit(base).tree, tree)
+        visible = self._visible(known, tree, withheld)
+        return Shares(seen_base, visible, claims, {**withheld, **leaving.reasons})
+
+    def _leaving_of(self, brought: str) -> tuple[str, ...]:
+        """Return what may leave of a commit that was merged: all of a teammate's, who shared it."""
+        objects = self.store.objects
+        if not objects.exists(brought) or read_snapshot(objects, brought) is not None:
+            return (brought,)
+        return self._commits.leaving(brought).commits
+
+    def _unnamed(self, chain: Sequence[str], claims: Sequence[str]) -> list[str]:
+        """Return those of `claims` that none of the earlier shared commits contains."""
+        newest, named = self._named
+        known = named if newest in chain else frozenset[str]()
+        return [
+            oid for oid in claims if oid not in known and not any(self.store.is_ancestor(oid, one) for one in chain)
+        ]
+
+    def _withheld(self, known: Sequence[str], committed: str, tree: str) -> dict[str, str]:
+        """Return the paths of `tree` that the team does not get, with the reason.
+
+        `known`: the trees of what the team has of it, the base's first. `committed`: that of HEAD.
+        """
+        objects, allowed, base_tree = self.store.objects, self.store.allowed, known[0]
         flooded = {path: why for path, why in self.flooded.items() if objects.entry(tree, path) is not None}
         rest = shared_tree(objects, base_tree, tree, flooded)
-        withheld = flooded | withheld_paths(objects, base_tree, rest, self.unshared)
+        found = withheld_paths(objects, self.store.secrets, base_tree, rest, self.unshared, committed)
+        withheld = {
+            path: why
+            for path, why in (flooded | found).items()
+            if path not in allowed and not _is_known(objects, known[1:], tree, path)
+        }
         self._waiting = frozenset(flooded | {path: why for path, why in withheld.items() if path in self.unshared})
         return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
 
-    def _visible(self, base: str, tree: str, withheld: Mapping[str, str]) -> str:
-        """Return what the team sees of a tree."""
-        return shared_tree(self.store.objects, self.store.objects.commit(base).tree, tree, withheld)
+    def _visible(self, known: Sequence[str], tree: str, withheld: Mapping[str, str]) -> str:
+        """Return what the team sees of a tree: each withheld path as the team has it."""
+        objects = self.store.objects
+        return objects.splice(tree, {path: _newest(objects, known, path) for path in withheld}) if withheld else tree
 
     def _may_share_more(self) -> bool:
         """Return whether a path that was not shared with the tip may be shared by now."""
+        self._shares_less |= self._commits.look_again()
+        if self._allowed != self.store.allowed.paths:
+            self._shares_less = True
         return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
+
+    def staying(self, commit: str) -> Mapping[str, str]:
+        """Return what keeps a commit of the user's, or one before it, at home, by path; nothing where all may leave."""
+        return self._commits.leaving(commit).reasons
+
+    @property
+    def due(self) -> float:
+        """The moment (monotonic) at which commits that stay at home may be fit to leave; infinite where none stay."""
+        return self._commits.due
 
     def _title(self, old: str | None, tree: str, base: str, event: str) -> str:
         if event != "save":
@@ -197,6 +282,17 @@ class Branch:
         paths = sorted(path for path, _, _ in self.store.objects.difference(old, tree))
         named = ", ".join(path.replace("\n", " ") for path in paths[:3])
         return named if len(paths) <= 3 else f"{named} and {len(paths) - 3} more"
+
+
+def _is_known(objects: Objects, trees: Sequence[str], tree: str, path: str) -> bool:
+    """Return whether the team has a path just as it is in `tree`, from somebody whose work was merged."""
+    now = objects.entry(tree, path)
+    return any(objects.entry(one, path) == now for one in trees)
+
+
+def _newest(objects: Objects, trees: Sequence[str], path: str) -> Entry | None:
+    """Return the first entry that one of some trees has for a path."""
+    return next((entry for tree in trees if (entry := objects.entry(tree, path)) is not None), None)
 
 
 def _beyond(earlier: Sequence[Snapshot], base: str, brought: Sequence[str]) -> list[str]:

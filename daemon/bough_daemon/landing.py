@@ -30,7 +30,7 @@ from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, merge_c
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.removals import Author, untouched_removals
-from bough_daemon.report import SHORT, first_few, printable
+from bough_daemon.report import SHORT, first_few, printable, shell_word
 from bough_daemon.rewritten import TakenOut, no_longer_in, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
@@ -175,6 +175,7 @@ async def land(
             raise NotPossibleNow("there is work here that has not landed", hint="Land it with `bough land -m MESSAGE`.")
         if not yes:
             _check_asked(landing, plan)
+        await live.owner.run(_check_may_leave, landing, plan)
         if plan.taken_in and not plan.conflicts:
             await terminal.say("\n".join(line for taken in plan.taken_in for line in taken_in_words(taken)))
         try:
@@ -216,7 +217,7 @@ async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bo
     taken_in = await live.owner.run(_taken_in, landing, onto, local_tip, here)
     head = tip = onto[0]
     for other in [*onto[1:], mine.shared]:
-        heads = Heads(tip, mine.base if other == mine.shared else other)
+        heads = Heads(tip, mine.shared_base if other == mine.shared else other)
         head, merged = tip, await merge_commits(live, tip, other, landing.both, heads=heads)
         if merged.conflicts:
             return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
@@ -282,7 +283,7 @@ def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) 
 def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:
     """Return what a landing on `head` would take away and bring back that I cannot have meant."""
     store, mine = landing.live.store, landing.mine
-    author, ours = Author(mine.shared, mine.base), store.objects.commit(head).tree
+    author, ours = Author(mine.shared, mine.shared_base), store.objects.commit(head).tree
     untouched = untouched_removals(store, ours, head, author, merged.base, merged.tree)
     gone = taken_out(landing.live, landing.target, remote_tip, mine.oid) if remote_tip is not None else None
     return untouched, gone
@@ -302,6 +303,17 @@ def _check_asked(landing: _Landing, plan: Plan) -> None:
             f"landing would bring back {plan.taken_out}",
             hint=f"`bough merge {landing.target.name}` takes them out of your files, too; `--yes` lands them again.",
         )
+
+
+def _check_may_leave(landing: _Landing, plan: Plan) -> None:
+    """Raise NotPossibleNow where the shared branch would bring along commits of the user's that stay at home."""
+    for onto in plan.onto:
+        for path, reason in landing.live.branch.staying(onto).items():
+            raise NotPossibleNow(
+                f"{landing.target.name} would bring {printable(path)} along: {reason}",
+                path=path,
+                hint=f"Take it out of your commits, or run `bough allow {shell_word(path)}`.",
+            )
 
 
 def _merge_commit(live: Live, tree: str, onto: str, theirs: str) -> str:
@@ -409,7 +421,7 @@ async def _checked(landing: _Landing, plan: Plan, tree: str) -> Plan:
 def _stays_here(live: Live, planned: str, tree: str, mine: Snapshot) -> dict[str, str]:
     """Return what a hook added that was withheld or would be, by path with the reason."""
     objects = live.store.objects
-    reasons = withheld_paths(objects, planned, tree)
+    reasons = withheld_paths(objects, live.store.secrets, planned, tree)
     for path, before, after in objects.difference(planned, tree):
         if after is None or path in reasons:
             continue

@@ -229,7 +229,7 @@ class Repository:
         withheld |= rescued.reasons(live, tip.tree)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
         trouble = session.trouble()
-        files, more = self._files(tip.base, objects.commit(tip.shared).tree)
+        files, more = self._files(tip.shared_base, objects.commit(tip.shared).tree)
         return Status(
             repository=session.worktree.root,
             member=self.member,
@@ -282,7 +282,7 @@ class Repository:
         if wanted and self.sync.doubled:
             raise NotPossibleNow(f"nothing of this machine is shared: {self._doubled()}")
         if wanted and patience > 0:
-            await self.sync.publish(session.branch.name, tip.shared, tip.base)
+            await self.sync.publish(session.branch.name, tip.shared, tip.shared_base)
             self.sync.offer_again(session.branch.name, wanted)
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -365,7 +365,7 @@ class Repository:
         for session in self.sessions.values():
             tip = session.branch.tip
             if session.branch.name == name and tip is not None:
-                return LiveBranch(name, tip.shared, tip.base)
+                return LiveBranch(name, tip.shared, tip.shared_base)
         return None
 
     # What happens.
@@ -400,7 +400,7 @@ class Repository:
         while True:
             snapshot = outbox.newest
             if snapshot is not None:
-                await self.sync.publish(branch, snapshot.shared, snapshot.base)
+                await self.sync.publish(branch, snapshot.shared, snapshot.shared_base)
             if outbox.newest is snapshot:
                 outbox.newest = None
                 outbox.filled.clear()
@@ -435,7 +435,7 @@ class Repository:
             if await self.owner.run(session.branch.refused, event.tip, held):
                 tip = await session.save()
             if tip is not None and tip.shared == event.tip:  # nothing can be left out of it
-                await self._find_in_history(tip.base, self.sync.refusals_of(event.branch).get(event.member, ""))
+                await self._find_in_history(tip.shared_base, self.sync.refusals_of(event.branch).get(event.member, ""))
 
     async def _find_in_history(self, base: str, refusal: str) -> None:
         """Find where the object that a refusal is about came into the user's own history."""

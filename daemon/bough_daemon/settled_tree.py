@@ -31,7 +31,7 @@ class SettledTree:
     @property
     def due(self) -> float:
         """The moment (monotonic) at which there may be more to share; infinite where nothing waits. From any thread."""
-        return min(self._unsettled.due, self._flood.due)
+        return min(self._unsettled.due, self._flood.due, self._branch.due)
 
     def take(self, base: str, changes: Changes, watch: FolderWatch, until: float | None) -> str:
         """Return the tree after some changes, and tell the branch what of it the team must not get yet.

@@ -41,7 +41,7 @@ def staged_at_home(live: Live, mine: Snapshot) -> Staging:
         return Staging()
     shared = objects.commit(mine.shared).tree
     tree = objects.splice(shared, {path: entry for path, entry in staged.items() if entry is not None})
-    found = live.branch.withheld | withheld_paths(objects, objects.commit(mine.base).tree, tree)
+    found = live.branch.withheld | withheld_paths(objects, live.store.secrets, objects.commit(mine.base).tree, tree)
     reasons: dict[str, str] = {}
     for path in staged.keys() | intended:
         why = next((found[at] for at in (path, *folders_above(path)) if at in found), None)

@@ -19,11 +19,13 @@ from typing import TypeVar
 import pygit2
 from pygit2.enums import Option
 
+from bough_daemon.allowed import Allowed
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git import Git, quoted
 from bough_daemon.leftovers import clear_abandoned, clear_leftovers
 from bough_daemon.objects import Objects
+from bough_daemon.secret_blobs import SecretBlobs
 
 LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
 SHARED = "refs/shared/"  # the shared tip of a branch of ours
@@ -84,6 +86,8 @@ class Store:
             self._make()
             self.git = Git(self.path)
             self.objects = Objects(os.path.join(self.path, "objects"))
+            self.secrets = SecretBlobs(self.objects)
+            self.allowed = Allowed(self.folder)
             self._repository = pygit2.Repository(self.path)
             # Commits never change, so these stay true.
             self._ancestors: dict[tuple[str, str], bool] = {}
@@ -183,7 +187,7 @@ class Store:
         What remotes have stays borrowed; without one, so do the objects older than the last BORROWED_LIMIT commits of a
         history too large to copy. May be called from any thread: it works through git children alone.
         """
-        self._follow_shallow()
+        self.follow_shallow()
         known = self._object_names(self.git, COPIED)
         if commit in known:
             return
@@ -193,7 +197,7 @@ class Store:
         moves += [f"delete {COPIED}{older}" for older in known if self.is_ancestor(older, commit)]
         self.git.run("update-ref", "--stdin", stdin="\n".join(moves).encode() + b"\n")
 
-    def _follow_shallow(self) -> None:
+    def follow_shallow(self) -> None:
         """Know the borders of a shallow clone."""
         theirs, mine = os.path.join(self.common_dir, "shallow"), os.path.join(self.path, "shallow")
         before, now = _read_or_none(mine), _read_or_none(theirs)

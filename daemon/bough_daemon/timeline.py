@@ -15,6 +15,7 @@ from bough_daemon.objects import Commit, Objects
 
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
+SHARED_BASE = "Bough-Shared-Base"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are told; a teammate may write any
@@ -29,7 +30,8 @@ class Snapshot:
 
     `parents`: what it contains, the snapshot that it continues first, if there is one. `base`: the commit that HEAD was
     at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the
-    snapshot before it in time. `shared`: the commit that the team sees in its place. `time`: seconds since the epoch.
+    snapshot before it in time. `shared`: the commit that the team sees in its place, and `shared_base`: the commit that
+    this one is based on, an older one than `base` where that may not leave. `time`: seconds since the epoch.
     `operation`: the operation of Git's that was in progress (`rebase`, `bisect`, …), empty for none. `brought`: commits
     that its history claims beyond its base, as far as the snapshot says so.
     """
@@ -44,6 +46,7 @@ class Snapshot:
     author: str
     previous: str | None
     shared: str
+    shared_base: str
     operation: str = ""
     brought: tuple[str, ...] = ()
 
@@ -74,6 +77,7 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         author=f"{commit.author} <{commit.email}>",
         previous=_commit_in(commit, PREVIOUS) or (commit.parents[0] if commit.parents else None),
         shared=_commit_in(commit, SHARED_AS) or oid,
+        shared_base=_commit_in(commit, SHARED_BASE) or base,
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
         brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if COMMIT.fullmatch(word)),
     )

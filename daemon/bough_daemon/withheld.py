@@ -14,9 +14,10 @@ from bough_daemon.budgets import DEEPEST, LARGEST_FILE_BYTES, LONGEST_PATH
 from bough_daemon.objects import FILE, FOLDER, SUBMODULE, Entry, Objects
 from bough_daemon.paths import folders_above
 from bough_daemon.private_names import EDITORS, why_private
+from bough_daemon.secret_blobs import SecretBlobs
 
 SIZE_LIMIT_BYTES = 10 * 1000 * 1000
-TOO_LARGE = "not committed yet, and larger than 10 MB"
+TOO_LARGE = "not pushed yet, and larger than 10 MB"
 LARGEST = f"larger than {LARGEST_FILE_BYTES >> 20} MiB"
 TOO_DEEP = f"more than {DEEPEST} folders deep, or a path of more than {LONGEST_PATH} bytes"
 NESTED = "a Git repository of its own; `git submodule add` it to share it, or ignore it"
@@ -35,24 +36,34 @@ ESCAPED = {b"n": b"\n", b"t": b"\t", b"b": b"\b"}
 
 
 def withheld_paths(
-    objects: Objects, base_tree: str, tree: str, unshared: Mapping[str, str] | None = None
+    objects: Objects,
+    secrets: SecretBlobs,
+    base_tree: str,
+    tree: str,
+    unshared: Mapping[str, str] | None = None,
+    committed: str | None = None,
 ) -> dict[str, str]:
     """Return the reason for each path of `tree` that must not leave; what the base has already may.
 
-    `unshared`: reasons for paths that must not leave yet.
+    `unshared`: reasons for paths that must not leave yet. `committed`: the tree of the user's own commit, where that is
+    not the base: what is there was meant to be shared, but for what no commit makes fit to leave.
     """
     reasons: dict[str, str] = {}
-    inside = Inside(objects, base_tree, tree)
-    for path, before, now in objects.difference(base_tree, tree):
+    committed = committed if committed is not None else base_tree
+    inside = Inside(objects, committed, tree)
+    changes = list(objects.difference(base_tree, tree))
+    for path, before, now in changes:
         if now is None:
             continue
-        folder, reason = inside.other_repository(path) if before is None else (None, None)
-        reason = reason or _why_withheld(objects, tree, path, before, now)
+        was = before if committed == base_tree else objects.entry(committed, path)
+        folder, reason = inside.other_repository(path) if was is None else (None, None)
+        reason = reason or _why_not_shareable(objects, tree, path, was, now) or why_never(objects, path, before, now)
         if reason is None and unshared is not None:
             reason = unshared.get(path)
         if reason is not None:
             reasons[folder or path] = reason
-    return reasons
+    texts = [change for change in changes if change[0] not in reasons]
+    return reasons | secrets.brought_by(texts, {before.oid for _, before, _ in changes if before is not None})
 
 
 class Inside:
@@ -91,21 +102,29 @@ class Inside:
         return BARE if HEAD.fullmatch(self._objects.blob(head.oid)) else None
 
 
-def _why_withheld(objects: Objects, tree: str, path: str, before: Entry | None, now: Entry) -> str | None:
+def why_never(objects: Objects, path: str, before: Entry | None, now: Entry) -> str | None:
+    """Return why a change of a path must not leave, whether or not it is committed; None where it may."""
     if path.count("/") > DEEPEST or len(os.fsencode(path)) > LONGEST_PATH:
         return TOO_DEEP
     by_name = why_private(path)
-    if by_name is not None and (before is None or by_name != EDITORS):
+    if by_name is not None and by_name != EDITORS:
         return by_name
-    if now.mode == SUBMODULE and (before is None or before.mode != SUBMODULE):
-        modules = objects.entry(tree, ".gitmodules")
-        if modules is not None and modules.mode & FILE == FILE and path in submodule_paths(objects.blob(modules.oid)):
-            return None
-        return NESTED
     size = objects.size(now.oid) if now.mode & FILE == FILE else 0
     if size > LARGEST_FILE_BYTES:
         return LARGEST
     return TOO_LARGE if before is None and size > SIZE_LIMIT_BYTES else None
+
+
+def _why_not_shareable(objects: Objects, tree: str, path: str, was: Entry | None, now: Entry) -> str | None:
+    """Return why nobody wants a path that is not committed, `was` being what is; None where they may."""
+    if was is None and why_private(path) == EDITORS:
+        return EDITORS
+    if now.mode == SUBMODULE and (was is None or was.mode != SUBMODULE):
+        modules = objects.entry(tree, ".gitmodules")
+        is_file = modules is not None and modules.mode & FILE == FILE
+        if modules is None or not is_file or path not in submodule_paths(objects.blob(modules.oid)):
+            return NESTED
+    return None
 
 
 def shared_tree(objects: Objects, base_tree: str, tree: str, withheld: Mapping[str, str]) -> str:

@@ -550,6 +550,7 @@ def test_what_is_staged_and_stays_at_home_is_staged_still_and_said(here: Desk, h
     write_files(here.root, {".gitignore": b".env\n", ".env": b"KEY=1", "tracked.pem": b"old", "a.txt": b"mine\n"})
     git(here.root, "add", "-f", ".gitignore", "tracked.pem")
     git(here.root, "commit", "-qm", "a key")
+    git(here.root, "push", "-q", "origin", "HEAD:main")
     if colleague:
         push_from_colleague(here, {"theirs.txt": b"theirs\n"})
     if hooked:
