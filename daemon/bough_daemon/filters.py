@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bough_daemon.errors import FilterFailed, GitFailed
 from bough_daemon.git import Git, quoted
@@ -122,17 +122,25 @@ def ignored_under(
     worktree: Worktree, objects: Objects, tree: str, paths: Collection[str], scratch: str
 ) -> frozenset[str]:
     """Return those of `paths` that the `.gitignore` files of `tree` ignore, and the user's own rules."""
+    rules: dict[str, bytes] = {}
+    for above in {"", *(above for path in paths for above in folders_above(path))}:
+        entry = objects.entry(tree, f"{above}/.gitignore" if above else ".gitignore")
+        if entry is not None and entry.mode & FILE == FILE:
+            rules[above] = objects.blob(entry.oid)
+    return ignored_by(worktree, rules, paths, scratch)
+
+
+def ignored_by(worktree: Worktree, rules: Mapping[str, bytes], paths: Collection[str], scratch: str) -> frozenset[str]:
+    """Return those of `paths` that some rules ignore, given as the `.gitignore` of each folder, and the user's own."""
     if not paths:
         return frozenset()
     names = b"".join(map(as_pathspec, paths))
     with tempfile.TemporaryDirectory(prefix="rules-", dir=scratch) as folder:
-        for above in {"", *(above for path in paths for above in folders_above(path))}:
-            entry = objects.entry(tree, f"{above}/.gitignore" if above else ".gitignore")
-            if entry is not None and entry.mode & FILE == FILE:
-                check_path(above or ".top", FOLDER)
-                os.makedirs(os.path.join(folder, above), exist_ok=True)
-                with open(os.path.join(folder, above, ".gitignore"), "wb") as out:
-                    out.write(objects.blob(entry.oid))
+        for above, content in rules.items():
+            check_path(above or ".top", FOLDER)
+            os.makedirs(os.path.join(folder, above), exist_ok=True)
+            with open(os.path.join(folder, above, ".gitignore"), "wb") as out:
+                out.write(content)
         git = worktree.git.with_work_tree(folder).with_environment(GIT_INDEX_FILE=os.path.join(folder, ".no-index"))
         out_lines = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, allowed=(0, 1))
     return frozenset(os.fsdecode(name.removeprefix(b"./")) for name in out_lines.split(b"\0") if name)

@@ -46,6 +46,15 @@ class HeadReader:
                 return True
         return False
 
+    def only_committed(self, commit: str) -> bool:
+        """Return whether HEAD has moved since it was at `commit`, and by nothing but `git commit`."""
+        for old, message in reversed(self._log()):
+            if not message.startswith(b"commit"):
+                return False
+            if old == commit.encode():
+                return True
+        return False
+
     def has_discarded(self) -> bool:
         """Return whether Git has reset or checked out since this was asked last: edits may have been thrown away."""
         size, before = self._log_size(), self._logged

@@ -222,9 +222,7 @@ class Repository:
     def _status(self, session: Session, teammates: list[Teammate]) -> Status:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
-        withheld = (
-            session.unsettled.written() | session.reading() | session.branch.withheld | session.snapshots.withheld()
-        )
+        withheld = session.withheld()
         live = self.live(session)
         withheld |= rescued.reasons(live, tip.tree)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)

@@ -79,9 +79,9 @@ class Session:
         self.branch = branch
         self.unsettled = Unsettled(patience)
         self.snapshots = Snapshots(worktree, store, self.unsettled.holds)
-        self._settled_tree = SettledTree(self.snapshots, self.unsettled, branch)
-        self.failure: BoughError | None = None
         self._head_reader = HeadReader(worktree)
+        self._settled_tree = SettledTree(self.snapshots, self.unsettled, branch, self._head_reader)
+        self.failure: BoughError | None = None
         self.head: Head = self._read_head()
         self._on_snapshot = on_snapshot
         self._on_gone = on_gone
@@ -137,6 +137,11 @@ class Session:
             self._reader.close()
         finally:
             impatience.cancel()
+
+    def withheld(self) -> dict[str, str]:
+        """Return the paths that are not recorded, or do not leave, with the reason. On the store's thread."""
+        not_yet = self.unsettled.written() | self.reading()
+        return not_yet | self.branch.withheld | self._settled_tree.uncovered() | self.snapshots.withheld()
 
     def held_up(self) -> str:
         """Return what the recording is waiting for, since when; empty where no git child holds it up."""

@@ -10,23 +10,30 @@ from dataclasses import replace
 from bough_daemon.branches import Branch
 from bough_daemon.changes import Changes
 from bough_daemon.flood import Flood
+from bough_daemon.head_reader import HeadReader
 from bough_daemon.objects import Objects
 from bough_daemon.private_names import why_private
-from bough_daemon.settling import Look, Unsettled
+from bough_daemon.settling import UNCOVERED, Look, Unsettled
 from bough_daemon.snapshots import Snapshots
+from bough_daemon.uncovered import Uncovered
 from bough_daemon.watch import FolderWatch
 
 
 class SettledTree:
     """Make the tree of one working tree. On the store's thread only."""
 
-    def __init__(self, snapshots: Snapshots, unsettled: Unsettled, branch: Branch) -> None:
+    def __init__(self, snapshots: Snapshots, unsettled: Unsettled, branch: Branch, head_reader: HeadReader) -> None:
         self._snapshots = snapshots
         self._unsettled = unsettled
         self._branch = branch
         self._objects: Objects = branch.store.objects
         self._flood = Flood(self._objects, snapshots.index)
+        self._uncovered = Uncovered(snapshots.worktree, branch, snapshots.index, head_reader)
         self._rules_at: float | None = None
+
+    def uncovered(self) -> dict[str, str]:
+        """Return what is not in the tree because only weakened ignore rules brought it to light, with the reason."""
+        return self._uncovered.reasons
 
     @property
     def due(self) -> float:
@@ -41,10 +48,22 @@ class SettledTree:
         if changes.rules and self._branch.tip is not None:
             self._rules_at = time.monotonic()
         look = self._look(base, changes, watch, until)
-        tree = self._after(changes, look) or self._all(base, replace(look, touched=None))
+        some = self._after(changes, look)
+        tree = some or self._all(base, replace(look, touched=None))
+        tree = self._without_uncovered(base, tree, changes.paths if some is not None else None)
         self._unsettled.end()
         self._branch.unshared = self._unsettled.unshared()
         self._branch.flooded = self._flooded(base, tree, look)
+        return tree
+
+    def _without_uncovered(self, base: str, tree: str, looked_at: set[str] | None) -> str:
+        self._uncovered.note(tree)
+        gone = self._uncovered.let_go()
+        if gone:
+            tree = self._snapshots.after(tree, gone) or tree
+        waiting = {path for path, why in self._unsettled.unshared().items() if why == UNCOVERED}
+        tree = self._uncovered.without(self._objects.commit(base).tree, tree, looked_at, waiting)
+        self._unsettled.drop(filter(self._uncovered.holds, waiting))
         return tree
 
     def _flooded(self, base: str, tree: str, look: Look) -> dict[str, str]:

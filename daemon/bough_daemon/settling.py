@@ -232,6 +232,11 @@ class Unsettled:
         """Forget all that wait: the next look is at everything."""
         self._waits, self._before, self.due = {}, {}, math.inf
 
+    def drop(self, paths: Iterable[str]) -> None:
+        """Forget some paths: what they wait for will not be."""
+        for path in paths:
+            self._waits.pop(path, None)
+
     def begin(self, look: Look, paths: Iterable[str]) -> None:
         """Begin a look at `paths`, and whatever is below them: of these, who is not found to wait again does not."""
         self._look = look
