@@ -38,7 +38,8 @@ def co_authors(store: Store, mine: Snapshot, without: Sequence[str], branch: str
     """
     learn(store, mine.shared, *without)
     found = _commits(store, mine.shared, without)
-    if all(_email(one.author) == _email(myself) for one in found.values()) and len(store.refs(LIVE)) < 2:
+    alone = list(_chain(found, mine.shared))
+    if len(alone) == len(found) and all(_is_mine(one, myself) for one in alone):
         return []
     if found:
         # Some of it may have landed already, in a squash; that is younger than what it was made of.
@@ -102,6 +103,10 @@ def _chain(found: Mapping[str, _Commit], tip: str) -> Iterator[_Commit]:
     while at is not None:
         yield at
         at = found.get(at.parents[0]) if at.parents and not at.event.startswith("hop ") else None
+
+
+def _is_mine(commit: _Commit, myself: str) -> bool:
+    return _email(commit.author) == _email(myself) and not commit.event.startswith(("merge ", "hop "))
 
 
 def _brought_by(snapshot: _Commit, found: Collection[str]) -> str:
