@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from typing import Any
 
 import typer
+from bough_daemon.errors import NotPossibleNow
 from bough_daemon.report import SHORT, Withheld, printable
 
 KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles that Bough gives its own text, and its layout
@@ -86,6 +88,23 @@ def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
         shown = [few(found, most)] if len(found) > most else [printable(path) for path in found]
         lines += [f"withheld: {shortened(path)} ({printable(reason)})" for path in shown]
     return lines
+
+
+def agree(question: str, yes: bool, what: str) -> None:
+    """Ask before something that cannot be undone; where nobody can be asked, `yes` has to be given.
+
+    `what`: what needs a yes. Raises NotPossibleNow, or what ends the command where the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotPossibleNow(f"{what} needs a yes", hint="Add `--yes` if you mean it.")
+    typer.confirm(harmless(question), abort=True, err=True)
+
+
+def named(names: list[str]) -> str:
+    """Return names as a sentence has them."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "") if part)
 
 
 def few(words: list[str], most: int = 3) -> str:

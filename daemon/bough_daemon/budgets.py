@@ -53,6 +53,7 @@ MOST_CONNECTIONS, CONNECTIONS_SHARE = 512, 4  # of one listener, and at most thi
 HANDSHAKE_SECONDS = 5.0
 IDLE_SECONDS = 20.0  # that a connection without a conversation is kept
 MOST_CALLS = 4  # at once, of one connection
+PARTING_SECONDS, PARTING_WORDS = 2.0, 8  # of the last conversation with one who is no longer in the team
 LARGEST_REQUEST_BYTES = 256 << 10  # of one who joins
 
 # One disk: below so much room nothing is taken from the network, so that what is saved here can still be recorded.

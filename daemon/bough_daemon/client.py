@@ -112,6 +112,19 @@ class Client:
         request = pb.JoinTeamRequest(path=path.encode(*FS), ticket=ticket, name=name, environment=self._environment)
         return self._call(self._stub.JoinTeam, request, report.Joined)
 
+    def team(self, path: str) -> report.Team:
+        """List the team."""
+        return self._call(self._stub.ListTeam, pb.ListTeamRequest(path=path.encode(*FS)), report.Team)
+
+    def remove(self, path: str, name: str, *, with_invited: bool, restore: bool) -> report.Removed:
+        """Remove a member from the team."""
+        request = pb.RemoveMemberRequest(path=path.encode(*FS), name=name, with_invited=with_invited, restore=restore)
+        return self._call(self._stub.RemoveMember, request, report.Removed)
+
+    def leave(self, path: str) -> report.Left:
+        """Leave the team."""
+        return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), report.Left)
+
     def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> report.Continuations:
         """Continue code at a one-based line and column."""
         request = pb.CompleteFileRequest(

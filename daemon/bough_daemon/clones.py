@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, load_identity
 from bough_daemon.listener import PeerListener
-from bough_daemon.names import further_names, owner_of
+from bough_daemon.names import MOST_NAMES, further_names, owner_of
 from bough_daemon.roster import Admission, Roster
 from bough_daemon.store import Store
 from bough_daemon.team import Team, note_of, now_ms
@@ -73,6 +73,9 @@ class Listeners:
             return Seat(listener, [wished or member])
         me = known.roster.by_key(listener.identity.key)
         name = me.name if me is not None else member
+        if me is None:  # removed: that key is not let in again, nor that name
+            names = [wished] if wished else [name, *(f"{name}-{number}" for number in range(2, MOST_NAMES))]
+            return Seat(await self._open(secrets.token_hex(8)), names, is_new=True)
         if not known.is_elsewhere(store.common_dir) and not is_doubled:
             return Seat(listener, [wished or name])
         names = [wished] if wished else further_names(name, folder)

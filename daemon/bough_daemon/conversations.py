@@ -20,7 +20,15 @@ from functools import partial
 import grpc
 
 from bough_daemon.arrival import Weights
-from bough_daemon.budgets import PACK_COST, WORDS_A_SECOND, WORDS_AT_ONCE, Pace, child_seconds
+from bough_daemon.budgets import (
+    PACK_COST,
+    PARTING_SECONDS,
+    PARTING_WORDS,
+    WORDS_A_SECOND,
+    WORDS_AT_ONCE,
+    Pace,
+    child_seconds,
+)
 from bough_daemon.dial import call_member
 from bough_daemon.errors import BoughError, HostilePack, PeerRefused
 from bough_daemon.haves import haves_of, known_commits, shallow_of, shared_among
@@ -43,6 +51,7 @@ from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
 from bough_daemon.peer import Exchange
+from bough_daemon.roster import Admission
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import LIVE, SHARED, Store, landed_ref
 from bough_daemon.supervise import Pause, Supervisor, reason_of
@@ -60,10 +69,14 @@ BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughErr
 
 @dataclass
 class Session:
-    """One conversation. `caller`: the member who called. `refused`: why it was ended here; empty: it was not."""
+    """One conversation, with the holder of `key`. `caller`: the member who called.
+
+    `refused`: why it was ended here; empty: it was not.
+    """
 
     caller: str
     task: asyncio.Task[None]
+    key: bytes
     said: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     refused: str = ""
@@ -107,15 +120,19 @@ class Conversations:
         self._due: set[Job] = set()
         self._taken = 0
         self._haves: tuple[str, ...] = ()
+        self._parting: set[bytes] = set()
         self._background = background
 
     def connected(self) -> set[str]:
         """Return who is being talked with now."""
-        return set(self._sessions) & set(self.exchange.links)
+        return set(self._sessions) & set(self.exchange.links) & set(self.exchange.roster.members)
 
     def call_everyone(self) -> None:
-        """See that every member of the roster is called; those who did not answer are called again at once."""
-        for name in self.exchange.roster.members:
+        """See that every member of the roster is called; those who did not answer are called again at once.
+
+        One who is no longer in the team calls nobody.
+        """
+        for name in self.exchange.roster.members if not self.exchange.is_out else ():
             if name == self.exchange.member:
                 continue
             if name in self._callers:
@@ -125,10 +142,40 @@ class Conversations:
                 self._background.keep(f"calling {name}", partial(self._keep_calling, name, self._callers[name]))
 
     def part(self) -> None:
-        """End the conversations with those who are no longer in the roster."""
+        """End the conversations with those who are no longer in the team, or all of them where this member is not.
+
+        They are told why, by a signed removal, and nothing else; then, within moments, the conversation ends.
+        """
         for name, session in self._sessions.items():
-            if name not in self.exchange.roster.members:
-                session.task.cancel()
+            if not self._are_both_in(session.key) and name in self.exchange.links and not session.refused:
+                session.refused = self._why_apart(session.key)
+                self.exchange.part(name, session.key)
+                session.said.set()
+                self._background.begin(f"parting with {name}", partial(self._cut_off, session))
+
+    async def until_parted(self) -> None:
+        """Wait until the conversations that are being ended have ended."""
+        await asyncio.gather(*(session.over.wait() for session in self._sessions.values() if session.refused))
+
+    async def _cut_off(self, session: Session) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_SECONDS):
+                await session.over.wait()
+        session.task.cancel()
+
+    def _are_both_in(self, key: bytes) -> bool:
+        return not self.exchange.is_out and self.exchange.roster.by_key(key) is not None
+
+    def _why_apart(self, key: bytes) -> str:
+        """Return why the holder of a key, or this member, is not in the team, in words for the other."""
+        roster, me = self.exchange.roster, self.exchange.member
+        out = self.exchange.key if self.exchange.is_out else key
+        removals, name = roster.out_by(out), me if self.exchange.is_out else roster.name_of(key)
+        if not removals:
+            return f"{name} is not in the team"
+        if removals[0].is_leaving:
+            return f"{name} has left the team"
+        return f"{name} was removed from the team by {roster.name_of(removals[0].remover)}"
 
     def do(self, jobs: Iterable[Job]) -> None:
         """Set about jobs, and say what there is to say now."""
@@ -155,9 +202,34 @@ class Conversations:
 
     # Conversations.
 
-    async def welcome(self, member: str, pipe: Pipe) -> None:
-        """Talk with a member who has called; raise PeerRefused while another conversation goes on."""
-        await self._hold(member, member, pipe, greet=True)
+    async def welcome(self, caller: Admission, pipe: Pipe) -> None:
+        """Talk with a member who has called; raise PeerRefused while another conversation goes on.
+
+        A former member is told why, and is not listened to but for what brings them back in.
+        """
+        if self._are_both_in(caller.key):
+            await self._hold(caller.name, caller.name, pipe, greet=True)
+            return
+        if caller.key not in self._parting:
+            self._parting.add(caller.key)
+            try:
+                await self._turn_away(caller.key, pipe)
+            finally:
+                self._parting.discard(caller.key)
+        again = self._are_both_in(caller.key)
+        raise PeerRefused("the two can talk again" if again else self._why_apart(caller.key))
+
+    async def _turn_away(self, key: bytes, pipe: Pipe) -> None:
+        await pipe.write(Hello(self.exchange.roster.team))
+        await pipe.write(self.exchange.notice_for(key))
+        with contextlib.suppress(TimeoutError, *BREAKS):
+            async with asyncio.timeout(PARTING_SECONDS):
+                for _ in range(PARTING_WORDS):
+                    word = await pipe.read()
+                    if isinstance(word, Gossip):
+                        self.do(self.exchange.hear_former(key, word, now_ms()))
+                    if word is None or self._are_both_in(key):
+                        return
 
     async def _hold(self, member: str, caller: str, pipe: Pipe, greet: bool) -> None:
         """Have a conversation, in the place of one that is not preferred, until either side ends it."""
@@ -170,8 +242,11 @@ class Conversations:
             old = self._sessions.get(member)
         if self._background.closed:
             raise PeerRefused(f"{self.exchange.member} is leaving")
+        entry = self.exchange.roster.members.get(member)
+        if entry is None or self.exchange.is_out:
+            raise PeerRefused(f"{member} is no longer a teammate")
         talk = self._background.begin(f"talking with {member}", partial(self._talk, member, pipe, greet))
-        session = Session(caller, talk)
+        session = Session(caller, talk, entry.key)
         self._sessions[member] = session
         session.task.add_done_callback(lambda _: self._ended(member, session))
         try:
@@ -189,6 +264,8 @@ class Conversations:
         try:
             if greet:
                 await pipe.write(Hello(self.exchange.roster.team))
+            if not self._are_both_in(self._sessions[member].key):
+                raise PeerRefused(f"{member} is no longer a teammate")
             jobs = self.exchange.connected(member)
             self._told.presence(member, True)
             try:
@@ -213,18 +290,22 @@ class Conversations:
             await asyncio.sleep(pace.after(_weight(word), time.monotonic()))
 
     async def _write(self, member: str, pipe: Pipe) -> None:
-        said = self._sessions[member].said
+        session = self._sessions[member]
         while True:
-            said.clear()
+            session.said.clear()
             while (word := self.exchange.next_word(member)) is not None:
                 await pipe.write(word)
-            await said.wait()
+            if self.exchange.is_parting(member):
+                if session.caller == self.exchange.member:
+                    await asyncio.sleep(PARTING_SECONDS)  # for them to read it: who has called cuts it off by leaving
+                raise PeerRefused(session.refused)
+            await session.said.wait()
 
     # Calls.
 
     async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
         pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
-        while name in self.exchange.roster.members:
+        while name in self.exchange.roster.members and not self.exchange.is_out:
             lasted = await self._conversation(name)
             nudge.clear()
             with contextlib.suppress(TimeoutError):
@@ -251,6 +332,8 @@ class Conversations:
         for address in roster.addresses(name):
             if name in self._sessions:
                 return True
+            if name not in roster.members or self.exchange.is_out:
+                return False
             try:
                 async with call_member(address, roster.team, certificate, self._identity) as pipe:
                     await self._hold(name, self.exchange.member, pipe, greet=False)
@@ -350,6 +433,8 @@ class Conversations:
         commits = list(dict.fromkeys([state.tip, state.base]))
         try:
             async with self._turn(job):
+                if state.key.member not in self.exchange.roster.members:
+                    raise HostilePack(f"{state.key.member} is not in the team", member=state.key.member)
                 if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
                     raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
                 shared = [*self.exchange.shared(), *self._haves]
@@ -373,8 +458,8 @@ class Conversations:
 def _weight(word: Word) -> int:
     """Return for how many words one counts, by the work that it makes."""
     match word:
-        case Gossip(admissions, contacts):
-            return 1 + len(admissions) + len(contacts)
+        case Gossip(admissions, contacts, removals):
+            return 1 + len(admissions) + len(contacts) + len(removals)
         case Chunk(offset=0):
             return PACK_COST
     return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bough_daemon.departures import Removal
 from bough_daemon.packs import Spool
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
@@ -41,8 +42,9 @@ class TakePack:
 class Learned:
     """The roster has changed: write it down."""
 
-    admissions: tuple[Admission, ...]
-    contacts: tuple[Contact, ...]
+    admissions: tuple[Admission, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    removals: tuple[Removal, ...] = ()
 
 
 @dataclass(frozen=True)

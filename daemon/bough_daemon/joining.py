@@ -9,6 +9,7 @@ from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon import peer_wire
 from bough_daemon.budgets import GOSSIP_BYTES, MOST_HAVES
+from bough_daemon.departures import Removal
 from bough_daemon.dial import present_ticket
 from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
 from bough_daemon.haves import history_of, known_commits
@@ -43,7 +44,7 @@ async def present(
         answer = await present_ticket(ticket, request)
     roster, said = Roster(ticket.team), peer_wire.gossip(answer.welcome)
     # In the order in which they count for the maker of the ticket, whatever others may say by and by.
-    roster.restore(dict.fromkeys(said.admissions, 0), said.contacts, now_ms())
+    roster.restore(dict.fromkeys(said.admissions, 0), said.contacts, now_ms(), said.removals)
     entry = roster.by_key(identity.key)
     if entry is None or entry.name != name:
         raise PeerRefused("the answer to the ticket does not let this member in")
@@ -93,10 +94,14 @@ def welcome(roster: Roster, me: bytes) -> pb.JoinResponse:
 
     Where I am, who signs with the key `me`, comes first; the rest comes with the gossip.
     """
-    contacts, left = list[Contact](), GOSSIP_BYTES
+    contacts, removals, left = list[Contact](), list[Removal](), GOSSIP_BYTES
+    for removal in roster.removals.values():
+        left -= removal.size
+        if left >= 0:
+            removals.append(removal)
     for contact in sorted(roster.contacts.values(), key=lambda one: one.key != me):
         left -= contact.size
         if left >= 0:
             contacts.append(contact)
-    known = Gossip(tuple(roster.admissions.values()), tuple(contacts))
+    known = Gossip(tuple(roster.admissions.values()), tuple(contacts), tuple(removals))
     return pb.JoinResponse(welcome=peer_wire.gossip_message(known))

@@ -6,11 +6,12 @@ old.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_LEAVING
+from bough_daemon.departures import Removal
 from bough_daemon.jobs import MakePack
 from bough_daemon.packs import Spool
 from bough_daemon.roster import Admission, Contact
@@ -18,7 +19,7 @@ from bough_daemon.states import Key, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
 
 K = TypeVar("K")
-V = TypeVar("V", Admission, Contact)
+V = TypeVar("V", Admission, Contact, Removal)
 
 
 @dataclass
@@ -55,6 +56,8 @@ class Link:
     incoming: dict[Key, Incoming] = field(default_factory=dict)
     admissions: dict[str, Admission] = field(default_factory=dict)
     contacts: dict[bytes, Contact] = field(default_factory=dict)
+    removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
+    parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     wants: dict[Key, Want] = field(default_factory=dict)
     announcements: dict[Key, None] = field(default_factory=dict)
@@ -76,12 +79,30 @@ class Link:
         waiting = sum(one.spool.size for one in self.outgoing.values())
         return len(self.outgoing) + len(self.making) < MOST_LEAVING and waiting <= most_bytes
 
+    def part(self, admissions: Iterable[Admission], removals: Iterable[Removal]) -> None:
+        """Say nothing any more but who is no longer in the team."""
+        self.close()
+        for waiting in (self.incoming, self.outgoing, self.making, self.answers, self.wants, self.announcements):
+            waiting.clear()
+        self.contacts, self.holds = {}, {}
+        self.admissions = {entry.digest: entry for entry in admissions}
+        self.removals = {(entry.key, entry.remover): entry for entry in removals}
+        self.parting = True
+
     def close(self) -> None:
         """Let go of every pack on its way."""
         for arriving in self.incoming.values():
             arriving.spool.close()
         for leaving in self.outgoing.values():
             leaving.spool.close()
+
+    def forget(self, besides: Collection[str]) -> None:
+        """Forget what the peer has of those who are no longer in the team; `besides`: who is."""
+        for key in [key for key in {**self.holds, **self.incoming, **self.wants} if key.member not in besides]:
+            self.stop_taking(key)
+            self.holds.pop(key, None)
+            self.wants.pop(key, None)
+            self.owed.discard(key)
 
     def stop_taking(self, key: Key) -> None:
         """Throw away what has arrived of a pack."""
@@ -97,8 +118,10 @@ class Link:
 
     def next_word(self, known: Mapping[Key, State], chunk_bytes: int) -> Word | None:
         """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
-        if self.admissions or self.contacts:
+        if self.admissions or self.removals or self.contacts:
             return self._next_gossip()
+        if self.parting:
+            return None
         if self.answers:
             return self.answers.pop(next(iter(self.answers)))
         if self.wants:
@@ -115,7 +138,8 @@ class Link:
 
     def _next_gossip(self) -> Gossip:
         admissions = _taken(self.admissions)  # in the order in which they count, admitters first
-        return Gossip(admissions, _taken(self.contacts) if not self.admissions else ())
+        removals = _taken(self.removals) if not self.admissions else ()
+        return Gossip(admissions, _taken(self.contacts) if not self.admissions and not self.removals else (), removals)
 
     def _next_chunk(self, chunk_bytes: int) -> Chunk:
         """Take a part of the pack that waits longest, which then goes to the end of the line."""

@@ -26,7 +26,7 @@ from bough_daemon.durable import write_whole
 from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, der_of, pem_of
-from bough_daemon.roster import Roster
+from bough_daemon.roster import Admission, Roster
 from bough_daemon.words import VERSION, Hello, Word
 
 log = logging.getLogger(__name__)
@@ -69,8 +69,11 @@ class Room(Protocol):
     def roster(self) -> Roster:
         """The team's members."""
 
-    async def welcome(self, member: str, pipe: Pipe) -> None:
-        """Talk with a member who has called, until either ends it; raise PeerRefused to turn them away."""
+    async def welcome(self, caller: Admission, pipe: Pipe) -> None:
+        """Talk with a member who has called, until either ends it; raise PeerRefused to turn them away.
+
+        A former member is turned away with the reason.
+        """
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Let the holder of a ticket into the team, or raise what stands against it."""
@@ -129,8 +132,12 @@ class PeerListener:
             await server.stop(None)
 
     def refresh(self) -> None:
-        """Know the certificates of everyone in every room from the next handshake on."""
-        members = {member.certificate for room in self.rooms.values() for member in room.roster.members.values()}
+        """Know the certificates of everyone in every room from the next handshake on.
+
+        Those of former members are known too, so that these can be told why they are turned away.
+        """
+        rosters = [room.roster for room in self.rooms.values()]
+        members = {one.certificate for roster in rosters for one in (*roster.members.values(), *roster.former.values())}
         self._roots = b"".join(map(pem_of, sorted({*members, self.identity.certificate})))
 
     async def open(self, listen: str | None) -> list[str]:
@@ -171,6 +178,13 @@ class PeerListener:
         port = await _bind(server, join_address(self._door.host, self._door.join_port), credentials)
         self._join_server = server
         self._remember(replace(self._door, join_port=port))
+
+    def listening(self) -> list[str]:
+        """Return the addresses that are open, each with for whom, in words."""
+        joining = [self._door.join_port] if self._join_server is not None else []
+        opened = [(port, "teammates") for port in [self._door.port] if self._servers]
+        opened += [(port, "new members") for port in joining]
+        return [f"{join_address(self._door.host, port)} ({whom})" for port, whom in opened]
 
     def addresses(self) -> tuple[str, ...]:
         """Return where teammates can call."""
@@ -259,10 +273,10 @@ class _Peers(services.PeerServiceServicer):
                 raise PeerRefused("the two speak different versions; update the older Bough")
             room = self._listener.rooms.get(hello.team)
             shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
-            member = room.roster.by_certificate(der_of(shown)) if room is not None and shown else None
-            if room is None or member is None or member.key == self._listener.identity.key:
-                raise PeerRefused("the certificate is of nobody in that team")
-            await room.welcome(member.name, pipe)
+            caller = room.roster.caller(der_of(shown)) if room is not None and shown else None
+            if room is None or caller is None or caller.key == self._listener.identity.key:
+                raise PeerRefused("no member of the team has this certificate")
+            await room.welcome(caller, pipe)
         except BoughError as refused:
             await context.abort(peer_wire.code_of(refused), refused.message)
         except TimeoutError:

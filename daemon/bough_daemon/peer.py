@@ -11,11 +11,13 @@ to be said to a peer waits in that peer's `Link` until `next_word` takes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 
 from bough_daemon.budgets import MOST_ARRIVING
+from bough_daemon.departures import Removal
 from bough_daemon.errors import PeerRefused
 from bough_daemon.faults import fault_of
 from bough_daemon.jobs import (
@@ -51,13 +53,16 @@ def _sequence(states: dict[Key, State], key: Key) -> int:
 class Exchange:
     """What one member knows and says in one team.
 
-    `known` has the newest state of each branch whose objects are here; `confirmed` and `refusals`, by peer, what became
-    of mine. `spool` makes an empty place for a pack.
+    `key`: what this member signs with. `known` has the newest state of each branch whose objects are here; `confirmed`
+    and `refusals`, by peer, what became of mine. `spool` makes an empty place for a pack.
     """
 
-    def __init__(self, member: str, roster: Roster, spool: Callable[[], Spool], limits: Limits) -> None:
+    def __init__(
+        self, member: str, roster: Roster, spool: Callable[[], Spool], limits: Limits, key: bytes = b""
+    ) -> None:
         self.member = member
         self.roster = roster
+        self.key = key or roster.member(member).key
         self.known: dict[Key, State] = {}
         self.links: dict[str, Link] = {}
         self.confirmed: dict[str, dict[Key, State]] = {}
@@ -89,18 +94,31 @@ class Exchange:
         again = list(self._untaken) if before is None or before.base != state.base else []
         return [*self._offer_to_all(state.key), *(job for key in again for job in self.retry(key))]
 
-    def spread(self, admissions: Iterable[Admission], contacts: Iterable[Contact], besides: str = "") -> None:
+    @property
+    def is_out(self) -> bool:
+        """Whether this member is no longer in the team: nothing is told then, and nothing is taken."""
+        return self.roster.by_key(self.key) is None
+
+    def spread(
+        self,
+        admissions: Iterable[Admission],
+        contacts: Iterable[Contact],
+        besides: str = "",
+        removals: Iterable[Removal] = (),
+    ) -> None:
         """Tell everyone but `besides` what is new in the roster."""
         for name, link in self.links.items():
-            if name != besides:
+            if name != besides and not link.parting:
                 link.admissions |= {entry.digest: entry for entry in admissions}
                 link.contacts |= {entry.key: entry for entry in contacts}
+                link.removals |= {(entry.key, entry.remover): entry for entry in removals}
 
     def connected(self, peer: str) -> list[Job]:
         """Begin to talk with a peer: the roster first, so that it can verify what follows."""
         link = self.links[peer] = Link()
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
+        link.removals = dict(self.roster.removals)
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
     def disconnected(self, peer: str) -> list[Job]:
@@ -169,7 +187,7 @@ class Exchange:
         ]
 
     def _now_known(self, state: State) -> list[Job]:
-        if state.sequence > _sequence(self.known, state.key):
+        if state.sequence > _sequence(self.known, state.key) and state.key.member in self.roster.members:
             self.known[state.key] = state
         return self._settled(state.key)
 
@@ -219,9 +237,11 @@ class Exchange:
     def hear(self, peer: str, word: Word, now: int) -> list[Job]:
         """Take in a word of a connected peer and return the jobs that follow; `now`: milliseconds since the epoch."""
         link = self.links[peer]
+        if link.parting:
+            return []
         match word:
-            case Gossip(admissions, contacts):
-                return self._hear_gossip(peer, admissions, contacts, now)
+            case Gossip():
+                return self._hear_gossip(peer, word, now)
             case Announce(state):
                 return self._hear_announcement(peer, link, state)
             case Held(key, sequence):
@@ -235,28 +255,76 @@ class Exchange:
             case Hello():
                 return []
 
-    def _hear_gossip(
-        self, peer: str, admissions: tuple[Admission, ...], contacts: tuple[Contact, ...], now: int
-    ) -> list[Job]:
-        entries, addresses = self.roster.merge(admissions, contacts, now)
-        if not entries and not addresses:
+    def _hear_gossip(self, peer: str, said: Gossip, now: int) -> list[Job]:
+        before = dict(self.roster.members)
+        entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
+        removals = self.roster.merge_removals(said.removals, now)
+        if not entries and not addresses and not removals:
             return []
-        if entries:
-            self._review()
-        self.spread(entries, addresses, besides=peer)
-        me = self.roster.member(self.member).key
-        doubled = [Doubled(contact.time) for contact in addresses if contact.key == me]
-        return [Learned(tuple(entries), tuple(addresses)), *doubled]
+        jobs = self.review(before) if entries or removals else []
+        self.spread(entries, addresses, peer, removals)
+        doubled = [Doubled(one.time) for one in addresses if self.key == one.key]
+        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *doubled, *jobs]
 
-    def _review(self) -> None:
-        """Forget the states that no longer count, now that the roster has changed."""
+    def hear_former(self, key: bytes, said: Gossip, now: int) -> list[Job]:
+        """Take in what may be said in a conversation with one who is not in the team, or while this member is not.
+
+        That is who is in the team: from a member all, from a former one what brings them back in.
+        """
+        before, entries, addresses = dict(self.roster.members), list[Admission](), list[Contact]()
+        if self.roster.by_key(key) is not None:
+            entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
+            removals = self.roster.merge_removals(said.removals, now)
+        else:
+            counter = self.roster.counter_removals(key, said.removals)
+            removals = self.roster.merge_removals(counter, now)
+        if not entries and not removals:
+            return []
+        jobs = self.review(before)
+        self.spread(entries, addresses, removals=removals)
+        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *jobs]
+
+    def notice_for(self, key: bytes) -> Gossip:
+        """Return why the holder of a key, or this member, is not in the team; empty where both are."""
+        out = next((one for one in (key, self.key) if self.roster.by_key(one) is None), None)
+        admissions, removals = self.roster.notice(out) if out is not None else ([], [])
+        return Gossip(tuple(admissions), (), tuple(removals))
+
+    def part(self, peer: str, key: bytes) -> None:
+        """Say nothing to a connected peer any more, but why one of the two is no longer in the team."""
+        notice = self.notice_for(key)
+        self.links[peer].part(notice.admissions, notice.removals)
+
+    def is_parting(self, peer: str) -> bool:
+        """Return whether nothing is said any more to a connected peer."""
+        return self.links[peer].parting
+
+    def review(self, before: Mapping[str, Admission] = MappingProxyType({})) -> list[Job]:
+        """Forget the states that no longer count, and offer those that do again, now that the roster has changed.
+
+        `before`: the members until now.
+        """
         for key, state in list(self.known.items()):
             try:
-                check_state(state, self.roster)
+                if key.member != self.member:
+                    check_state(state, self.roster)
             except PeerRefused:
                 del self.known[key]
                 for link in self.links.values():
                     link.announcements.pop(key, None)
+        for link in self.links.values():
+            link.forget(self.roster.members.keys() | {self.member})
+        for key in [key for key in self._fetching if key.member not in self.roster.members]:
+            del self._fetching[key]
+        for by_peer in (self.confirmed, self.refusals):
+            for peer in by_peer.keys() - self.roster.members.keys():
+                del by_peer[peer]
+        back = self.roster.members.keys() - before.keys()
+        for link in self.links.values():
+            for numbers in (link.declined, link.unable):
+                for key in [key for key in numbers if key.member in back]:
+                    del numbers[key]
+        return [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
 
     def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
         if not self._is_sound(link, state):
@@ -497,7 +565,7 @@ class Exchange:
     def _offer(self, peer: str, key: Key) -> list[Job]:
         """Tell a peer the newest state of a branch, unless it has it or still owes an answer to the one before."""
         link, state = self.links[peer], self.known.get(key)
-        if state is None or key in link.offered or key in link.making:
+        if state is None or link.parting or key in link.offered or key in link.making:
             return []
         if max(_sequence(link.holds, key), link.declined.get(key, 0)) >= state.sequence:
             return []

@@ -9,6 +9,7 @@ import grpc
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
+from bough_daemon.departures import Removal
 from bough_daemon.errors import (
     BadName,
     BadTicket,
@@ -80,7 +81,19 @@ def gossip_message(word: Gossip) -> pb.Gossip:
         pb.Contact(key=entry.key, addresses=entry.addresses, time_ms=entry.time, signature=entry.signature)
         for entry in word.contacts
     ]
-    return pb.Gossip(admissions=[admission_message(entry) for entry in word.admissions], contacts=contacts)
+    removals = [
+        pb.Removal(
+            key=entry.key,
+            remover=entry.remover,
+            time_ms=entry.time,
+            keeps=entry.keeps,
+            upholds=entry.upholds,
+            signature=entry.signature,
+        )
+        for entry in word.removals
+    ]
+    admissions = [admission_message(entry) for entry in word.admissions]
+    return pb.Gossip(admissions=admissions, contacts=contacts, removals=removals)
 
 
 def gossip(message: pb.Gossip) -> Gossip:
@@ -88,7 +101,11 @@ def gossip(message: pb.Gossip) -> Gossip:
     contacts = (
         Contact(entry.key, tuple(entry.addresses), entry.time_ms, entry.signature) for entry in message.contacts
     )
-    return Gossip(tuple(admission(entry) for entry in message.admissions), tuple(contacts))
+    removals = (
+        Removal(entry.key, entry.remover, entry.time_ms, tuple(entry.keeps), tuple(entry.upholds), entry.signature)
+        for entry in message.removals
+    )
+    return Gossip(tuple(admission(entry) for entry in message.admissions), tuple(contacts), tuple(removals))
 
 
 def _key_message(key: Key) -> pb.StateKey:
@@ -155,7 +172,8 @@ def word(message: pb.Word) -> Word:
         case "hello":
             return Hello(message.hello.team[:LONGEST_WORD], message.hello.version)
         case "gossip":
-            if max(len(message.gossip.admissions), len(message.gossip.contacts)) > MOST_ADMISSIONS:
+            said = message.gossip
+            if max(len(said.admissions), len(said.contacts), len(said.removals)) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer says too much of the team in one word")
             return gossip(message.gossip)
         case "announce":

@@ -130,7 +130,8 @@ class Status:
 
     `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
     it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
-    the team, or two states at once.
+    the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
+    since the epoch); empty: they are in it. `listening`: the addresses that are open to the network.
     """
 
     repository: str
@@ -154,6 +155,9 @@ class Status:
     failure: str = ""
     facts: dict[str, str] = field(default_factory=dict)
     disputes: list[str] = field(default_factory=list)
+    out: str = ""
+    out_at: float = 0.0
+    listening: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -224,6 +228,47 @@ class Joined:
     member: str
     teammates: list[str] = field(default_factory=list)
     other: str = ""
+
+
+@dataclass
+class Member:
+    """One who is in the team, or was. Times are seconds since the epoch.
+
+    `fingerprint`: of the key that they sign with. `since`: when they were let in, by the clock of `admitted_by`, which
+    is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
+    removed them, themselves where they left; empty: they are in the team.
+    """
+
+    name: str
+    fingerprint: str
+    since: float
+    admitted_by: str
+    is_me: bool
+    connected: bool
+    seen_at: float
+    removed_by: str = ""
+    removed_at: float = 0.0
+
+
+@dataclass
+class Team:
+    """Everyone who is in the team, or was."""
+
+    members: list[Member] = field(default_factory=list)
+
+
+@dataclass
+class Removed:
+    """Those who are no longer in the team by a removal."""
+
+    removed: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Left:
+    """Who was told at once that this member has left."""
+
+    told: list[str] = field(default_factory=list)
 
 
 @dataclass

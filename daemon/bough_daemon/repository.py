@@ -149,7 +149,7 @@ class Repository:
 
     async def add(self, worktree: Worktree) -> Session:
         """Make a working tree live and return its session, started."""
-        name = await self.owner.run(self._branch_name, worktree, self.member, set(self.sync.roster.members))
+        name = await self.owner.run(self._branch_name, worktree, self.member, self.sync.roster.names)
         branch = await self.owner.run(Branch, self.store, name, worktree.author())
         session = Session(
             worktree,
@@ -205,6 +205,8 @@ class Repository:
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
         told.disputes = self.sync.disputes()
+        told.listening = self.sync.listening()
+        told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         if self.sync.doubled and told.state == "live":
             told.state = f"live, but nothing of this machine is shared: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)
@@ -274,6 +276,8 @@ class Repository:
         tip = await session.save()
         teammates = self.sync.teammates()
         wanted = {one.name for one in teammates if one.connected} if wait_for is None else set(wait_for)
+        if wanted and self.sync.why_out():
+            raise NotPossibleNow(f"nothing of this machine is shared: {self.sync.why_out()}")
         unknown = sorted(wanted - {one.name for one in teammates})
         if unknown:
             raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
@@ -335,7 +339,7 @@ class Repository:
 
     async def _rename(self) -> None:
         """Call the live branches here as the member is called now."""
-        members = set(self.sync.roster.members)
+        members = self.sync.roster.names
         for session in self.sessions.values():
             self._stop_publishing(session.branch.name)
             name = await self.owner.run(self._branch_name, session.worktree, self.member, members)
@@ -416,7 +420,7 @@ class Repository:
             self._tell_soon.set()
         elif event.kind != "held":
             self.tell(event.kind, event.member)
-        if event.kind == "alone":
+        if event.kind in ("alone", "back"):
             for session in self.sessions.values():
                 if session.branch.tip is not None:
                     self._on_snapshot(session, session.branch.tip)

@@ -127,6 +127,25 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         )
         return to_message(joined, pb.JoinTeamResponse)
 
+    @answers
+    async def ListTeam(self, request: pb.ListTeamRequest, context: Context) -> pb.ListTeamResponse:
+        """List the team."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(report.Team(repository.sync.everyone()), pb.ListTeamResponse)
+
+    @answers
+    async def RemoveMember(self, request: pb.RemoveMemberRequest, context: Context) -> pb.RemoveMemberResponse:
+        """Remove a member."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        removed = repository.sync.remove(request.name, with_invited=request.with_invited, restore=request.restore)
+        return to_message(report.Removed(removed), pb.RemoveMemberResponse)
+
+    @answers
+    async def LeaveTeam(self, request: pb.LeaveTeamRequest, context: Context) -> pb.LeaveTeamResponse:
+        """Leave the team."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(report.Left(await repository.sync.leave()), pb.LeaveTeamResponse)
+
     async def Act(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.ActResponse]:
         """Run a command that changes the user's files."""
         requests = aiter(request_iterator)

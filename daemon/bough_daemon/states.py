@@ -71,9 +71,9 @@ class TeamLanding:
 def branch_owner(roster: Roster, branch: str) -> str:
     """Return the member who alone may say what a live branch is.
 
-    `alice+desktop` is the member of that name if there is one, else a further worktree of alice.
+    `alice+desktop` is the member of that name if there is one, or was, else a further worktree of alice.
     """
-    return branch if branch in roster.members else owner_of(branch)
+    return branch if branch in roster.members or branch in roster.former else owner_of(branch)
 
 
 def check_state(state: State, roster: Roster) -> State:

@@ -6,24 +6,25 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.conversations import Conversations, Told
+from bough_daemon.departures import Removal
 from bough_daemon.errors import NameTaken, NotPossibleNow, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.jobs import Declined, Learned
 from bough_daemon.joining import present, take_ticket, unrelated, welcome
-from bough_daemon.keys import fingerprint
+from bough_daemon.keys import fingerprint, readable_fingerprint
 from bough_daemon.listener import PeerListener, Pipe
 from bough_daemon.names import check_branch, check_live_branch, check_member_name
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
-from bough_daemon.report import SHORT, Failing
+from bough_daemon.report import SHORT, Failing, Member
 from bough_daemon.roster import Admission, Rival, Roster
 from bough_daemon.states import Key, Kind, State, TeamLanding, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
@@ -69,7 +70,8 @@ class Event:
     `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `refused` (a teammate
     will not take it), `postponed` (cannot take it now), `connected`, `disconnected`, `member` (someone joined),
     `behind` (peers know a newer state of my own branch than I do), `doubled` (another machine is this member, too),
-    `alone` (no longer).
+    `alone` (no longer), `left` and `removed` (of a member), `out` (this member is no longer in the team), `back`
+    (is in one again).
     """
 
     kind: str
@@ -113,6 +115,8 @@ class TeamSync:
         self._changed = asyncio.Event()
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
+        self._was_out = False
+        self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
 
     @property
     def team_id(self) -> str:
@@ -144,13 +148,13 @@ class TeamSync:
         self._exchange.close()
 
     async def _enter(self, team: Team, rename: Callable[[], Awaitable[None]] | None = None) -> None:
-        me = team.roster.by_key(self._identity.key)
-        if me is None:
-            raise NotPossibleNow(f"this home is no longer in the team {team.roster.team}", team=team.roster.team)
+        key = self._identity.key
+        name = team.roster.last_name_of(key) or self._wished_name
         self._team = team
-        self.doubled, self._began = False, now_ms()
-        self._exchange = Exchange(me.name, team.roster, lambda: Spool.below(self._store.folder), self._limits)
+        self.doubled, self._began, self._was_out = False, now_ms(), team.roster.by_key(key) is None
+        self._exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
         self._exchange.known = await self._owner.run(self._still_here, team)
+        self._exchange.review()
         if rename is not None:
             await rename()
             await self._owner.run(self._set_aside)
@@ -199,6 +203,8 @@ class TeamSync:
 
         `branch`: named as the member, or `member+FOLDER`; raises NameTaken where that is another member.
         """
+        if self._exchange.is_out:
+            return
         if branch_owner(self.roster, check_live_branch(branch)) != self.member:
             raise NameTaken(f"the branch {branch} belongs to another member", name=branch)
         await self._publish(Key(self.member, Kind.LIVE, branch.encode()), tip, base)
@@ -209,7 +215,7 @@ class TeamSync:
 
     async def _publish(self, key: Key, tip: str, base: str, anew: bool = False) -> None:
         async with self._publishing:
-            if self.doubled:
+            if self.doubled or self._exchange.is_out:
                 return
             last = self._exchange.known.get(key)
             if last is not None and (last.tip, last.base) == (tip, base) and not anew:
@@ -285,9 +291,14 @@ class TeamSync:
     # What they have.
 
     def teammates(self) -> list[Teammate]:
-        """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip."""
+        """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip.
+
+        One who is no longer in the team has no teammates.
+        """
         connected = self._conversations.connected()
         found: list[Teammate] = []
+        if self._exchange.is_out:
+            return found
         for name in sorted(set(self.roster.members) - {self.member}):
             states = [state for key, state in self._exchange.known.items() if key.member == name]
             live = sorted((state for state in states if state.key.kind is Kind.LIVE), key=lambda one: one.key.branch)
@@ -310,6 +321,8 @@ class TeamSync:
 
         `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface.
         """
+        if self._exchange.is_out:
+            await self._found_again()
         opened = await self._listener.open(listen)
         secret = new_secret()
         before, self._team.invites = self._team.invites, self._team.invites.with_new(secret, now_ms())
@@ -328,6 +341,8 @@ class TeamSync:
         Spending the ticket and admitting its holder are one write: of two who come at once one is let in, also when
         the daemon is killed on the way.
         """
+        if self._exchange.is_out:
+            raise NotPossibleNow("the member who made the ticket is no longer in the team")
         self._team.invites.spent(request.secret, request.key, now_ms())
         refusal = await unrelated(request, self._store, self._owner)
         if refusal is not None:
@@ -358,16 +373,18 @@ class TeamSync:
         new name and before anyone is talked with: it gives the live branches here their new names. What is left of mine
         under a name that is not mine in that team is kept, and makes room.
 
-        Where another machine is the same member, this repository may join the team that it is in as another one.
+        Where another machine is the same member, or this member was removed, this repository may join the team that it
+        is or was in as another one.
 
         Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
         this repository is in a team with others; then everything is as it was.
         """
         parsed = Ticket.parse(ticket)
         check_member_name(name)
-        if len(self.roster.members) > 1 and not self.doubled:
+        is_out = self._exchange.is_out
+        if len(self.roster.members) > 1 and not self.doubled and not is_out:
             raise NotPossibleNow("this repository is in a team with others already", team=self.team_id)
-        if parsed.team == self.team_id and not self.doubled:
+        if parsed.team == self.team_id and not self.doubled and not is_out:
             raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
         become = listener or self._listener
         roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
@@ -379,14 +396,101 @@ class TeamSync:
         self._tips.clear()
         await self._enter(team, rename)
 
+    def remove(self, name: str, *, with_invited: bool = False, restore: bool = False) -> list[str]:
+        """Remove a member, tell everyone, and return the names of all who are removed by this.
+
+        See `Roster.remove`, also for what it raises. Nothing is told of before it is written down.
+        """
+        before = dict(self.roster.members)
+        said = self.roster.remove(self._identity, name, now_ms(), with_invited=with_invited, restore=restore)
+        self._said(said, before)
+        return [self.roster.name_of(one.key) for one in said]
+
+    async def leave(self) -> list[str]:
+        """Leave the team, and return who was told of it; the others hear it from these, or with the next call."""
+        told = sorted(self._conversations.connected())
+        before = dict(self.roster.members)
+        self._said([self.roster.leave(self._identity, now_ms())], before)
+        await self._conversations.until_parted()
+        return told
+
+    def _said(self, removals: list[Removal], before: Mapping[str, Admission]) -> None:
+        try:
+            self._team.save_roster()
+        except OSError:
+            self.roster.withdraw(removals, now_ms())
+            raise
+        jobs = self._exchange.review(before)
+        self._exchange.spread([], [], removals=removals)
+        self._conversations.do([Learned(removals=tuple(removals)), *jobs])
+
+    async def _found_again(self) -> None:
+        """Found a team of one's own, in the place of that which this member is no longer in."""
+        left = self._team.folder
+        roster = Roster.found(self._identity, self.member, now_ms())
+        team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
+        await self.stop()
+        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        self._tips.clear()
+        await self._enter(team)
+        self._on_event(Event("back", self.member))
+
+    @property
+    def out(self) -> Removal | None:
+        """The removal by which this member is not in the team; None: they are in it."""
+        return next(iter(self.roster.out_by(self._identity.key)), None) if self._exchange.is_out else None
+
+    def why_out(self) -> str:
+        """Return why this member is not in the team, in words; empty: they are in it."""
+        if not self._exchange.is_out:
+            return ""
+        removal = self.out
+        if removal is None:
+            return "you are not in the team"
+        if removal.key != self._identity.key:
+            return f"you are not in the team: {self.roster.name_of(removal.key)}, who let you in, was removed from it"
+        if removal.is_leaving:
+            return "you left the team"
+        return f"{self.roster.name_of(removal.remover)} removed you from the team"
+
+    def listening(self) -> list[str]:
+        """Return the addresses that are open to the network, each with for whom, in words."""
+        return self._listener.listening()
+
+    def out_at(self) -> float:
+        """Return when the removal was signed by which this member is not in the team, in seconds since the epoch."""
+        return self.out.time / 1e3 if self.out is not None else 0.0
+
+    def everyone(self) -> list[Member]:
+        """Return everyone who is in the team, in the order in which they came, and then those who were."""
+        return [self._as_member(entry) for entry in (*self.roster.members.values(), *self.roster.former.values())]
+
+    def _as_member(self, entry: Admission) -> Member:
+        said = max((state.time for key, state in self._exchange.known.items() if key.member == entry.name), default=0)
+        removal = next(iter(self.roster.departures.of(entry.key)), None)
+        founded, is_me = entry.admitter == entry.key, entry.key == self._identity.key
+        return Member(
+            name=entry.name,
+            fingerprint=readable_fingerprint(entry.key),
+            since=entry.time / 1e3,
+            admitted_by="" if founded else self.roster.name_of(entry.admitter),
+            is_me=is_me,
+            connected=is_me or entry.name in self._conversations.connected(),
+            seen_at=max(said, self._seen.get(entry.key, 0)) / 1e3,
+            removed_by=self.roster.name_of(removal.remover) if removal is not None else "",
+            removed_at=removal.time / 1e3 if removal is not None else 0.0,
+        )
+
     # What the listener and the conversations say.
 
-    async def welcome(self, member: str, pipe: Pipe) -> None:
-        """Talk with a member who has called."""
-        await self._conversations.welcome(member, pipe)
+    async def welcome(self, caller: Admission, pipe: Pipe) -> None:
+        """Talk with a member who has called, or tell a former one why they are turned away."""
+        await self._conversations.welcome(caller, pipe)
 
     def moved(self) -> None:
         """Tell the team where this daemon listens, if that is news."""
+        if self._exchange.is_out:
+            return
         addresses = self._listener.addresses()
         if self.roster.contacts.get(self._identity.key) is None or self.roster.addresses(self.member) != addresses:
             self._say_where()
@@ -398,6 +502,8 @@ class TeamSync:
         self._conversations.do([])
 
     def _presence(self, member: str, here: bool) -> None:
+        if member in self.roster.members:
+            self._seen[self.roster.member(member).key] = now_ms()
         self._on_event(Event("connected" if here else "disconnected", member))
 
     def _took(self, state: State) -> None:
@@ -422,9 +528,26 @@ class TeamSync:
         for entry in news.admissions:
             if self.roster.members.get(entry.name) == entry:
                 self._on_event(Event("member", entry.name))
+        for removal in news.removals:
+            if removal in self.roster.departures.of(removal.key) and removal.key != self._identity.key:
+                self._on_event(Event("left" if removal.is_leaving else "removed", self.roster.name_of(removal.key)))
+        self._notice_own_part()
         mine = [entry.name for entry in news.admissions if entry.admitter == self._identity.key]
         if self.doubled and any(name.startswith(f"{self.member}+") for name in mine):
             self._go_on_alone()
+
+    def _notice_own_part(self) -> None:
+        """See whether this member has been removed, or is in the team again."""
+        is_out = self._exchange.is_out
+        if is_out == self._was_out:
+            return
+        self._was_out = is_out
+        log.warning("%s %s team %s", self.member, "is no longer in" if is_out else "is again in", self.team_id)
+        if is_out:
+            self._on_event(Event("out", self.member))
+        else:
+            self.moved()
+            self._on_event(Event("back", self.member))
 
     def _go_on_alone(self) -> None:
         """Share again: the other machine has become a member of its own."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bough_daemon.departures import Removal
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.home import Home
@@ -104,7 +105,8 @@ class Team:
             kept = _read(os.path.join(folder, "roster.json"))
             roster = Roster(kept["team"])
             admissions = {_admission(entry): entry["seen"] for entry in kept["admissions"]}
-            roster.restore(admissions, [_contact(entry) for entry in kept["contacts"]], now_ms())
+            contacts, removals = map(_contact, kept["contacts"]), map(_removal, kept.get("removals", ()))
+            roster.restore(admissions, contacts, now_ms(), removals)
             if roster.dropped:
                 log.warning("%d admissions that are no longer taken are left out of %s", roster.dropped, folder)
             invites = Invites(tuple(_invite(entry) for entry in kept["invites"]))
@@ -128,6 +130,7 @@ class Team:
                 _kept_admission(entry) | {"seen": roster.seen[digest]} for digest, entry in roster.admissions.items()
             ],
             "contacts": [_kept_contact(entry) for entry in roster.contacts.values()],
+            "removals": [_kept_removal(entry) for entry in roster.removals.values()],
             "invites": [_kept_invite(invite) for invite in self.invites.known],
         }
         write_whole(os.path.join(self.folder, "roster.json"), json.dumps(kept, indent=1).encode())
@@ -193,6 +196,22 @@ def _kept_contact(entry: Contact) -> dict[str, Any]:
 
 def _contact(kept: dict[str, Any]) -> Contact:
     return Contact(_data(kept["key"]), tuple(kept["addresses"]), kept["time"], _data(kept["signature"]))
+
+
+def _kept_removal(entry: Removal) -> dict[str, Any]:
+    return {
+        "key": _text(entry.key),
+        "remover": _text(entry.remover),
+        "time": entry.time,
+        "keeps": [_text(key) for key in entry.keeps],
+        "upholds": [_text(key) for key in entry.upholds],
+        "signature": _text(entry.signature),
+    }
+
+
+def _removal(kept: dict[str, Any]) -> Removal:
+    keeps, upholds = (tuple(_data(key) for key in kept[name]) for name in ("keeps", "upholds"))
+    return Removal(_data(kept["key"]), _data(kept["remover"]), kept["time"], keeps, upholds, _data(kept["signature"]))
 
 
 def _kept_invite(invite: Invite) -> dict[str, Any]:

@@ -60,20 +60,17 @@ INSTEAD = {
 ABBREVIATED = {"ci": "commit", "co": "checkout", "br": "branch", "di": "diff", "sw": "switch", "cp": "cherry-pick"}
 ELSEWHERE_CALLED = {
     "branch": "`bough status` to see every live branch, `bough off BRANCH` or `git branch` to make a Git branch",
-    "leave": "`bough down`, or `bough down --forget` to leave the team as well",
-    "list": "`bough status`",
+    "list": "`bough status`, or `bough team` for the members",
     "ls": "`bough status`, or `bough git ls-tree -r NAME` for the files of a branch",
     "publish": "`bough land`",
     "redo": "`bough log` to see what `bough undo` reversed, and `bough restore --from SNAPSHOT`",
-    "remove": "`git rm` for a file; a member cannot be removed from a team yet",
     "share": "`bough invite`",
     "st": "`bough status`",
     "start": "`bough up`",
     "stop": "`bough down`",
     "sync": "`bough save --wait`; what teammates save comes by itself",
-    "team": "`bough status`",
     "version": "`bough --version`",
-    "who": "`bough status`",
+    "who": "`bough team`, or `bough status` for what they are doing",
 }
 WITH_VALUE = frozenset({"-c", "-C"})
 ELSEWHERE = ("--git-dir", "--work-tree", "--namespace", "--bare", "--exec-path=")

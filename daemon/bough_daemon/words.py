@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bough_daemon.departures import Removal
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
 
@@ -20,10 +21,11 @@ class Hello:
 
 @dataclass(frozen=True)
 class Gossip:
-    """Who is in the team, and where."""
+    """Who is in the team, where, and who is no longer in it."""
 
     admissions: tuple[Admission, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    removals: tuple[Removal, ...] = ()
 
 
 @dataclass(frozen=True)

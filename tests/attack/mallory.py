@@ -25,6 +25,7 @@ from typing import Any
 
 import grpc
 from bough_daemon import peer_wire
+from bough_daemon.departures import Removal
 from bough_daemon.dial import _channel as channel_to
 from bough_daemon.dial import present_ticket
 from bough_daemon.home import Home
@@ -106,6 +107,11 @@ class Mallory:
         """Return an admission with Mallory as the admitter, signed."""
         plain = replace(entry, admitter=self.identity.key, signature=b"")
         return replace(plain, signature=self.identity.sign(plain.statement(self.roster.team)))
+
+    def removal(self, name: str, *keeps: str) -> Removal:
+        """Return a signed removal of a member, by which those whom they let in are out, but for `keeps`."""
+        key, kept = self.roster.member(name).key, tuple(self.roster.member(one).key for one in keeps)
+        return Removal(key, self.identity.key, now_ms(), kept).signed(self.roster.team, self.identity)
 
     def contact(self, *addresses: str, time: int | None = None) -> Contact:
         """Return a signed contact."""
@@ -201,6 +207,7 @@ class Conversation:
         self.heard.append(word)
         if isinstance(word, Gossip):
             self.mallory.roster.merge(word.admissions, word.contacts, now_ms())
+            self.mallory.roster.merge_removals(word.removals, now_ms())
         self._more.set()
 
     # Speaking.

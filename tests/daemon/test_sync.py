@@ -363,10 +363,10 @@ def test_a_member_of_another_team_of_the_same_daemon_is_refused(folder: Path) ->
             # The handshake lets eve in, as she is known in another team of the daemon's; the handler does not.
             eve = load_identity((await all_of.start("eve")).home)
             alice.listener._roots += eve.certificate_pem
-            with pytest.raises(PeerRefused, match="nobody in that team"):
+            with pytest.raises(PeerRefused, match="no member of the team"):
                 async with call_member(alice.listener.addresses()[0], alice.sync.team_id, mine, eve):
                     pytest.fail("eve was let in")
-            with pytest.raises(PeerRefused, match="nobody in that team"):
+            with pytest.raises(PeerRefused, match="no member of the team"):
                 async with call_member(alice.listener.addresses()[0], "00" * 16, mine, bob.listener.identity):
                     pytest.fail("bob was let in elsewhere")
 

@@ -190,6 +190,10 @@ def _live() -> Iterator[Check]:
     for one in told.failing:
         times = f"failed {output.count(one.failures, 'time')}, last {ago(one.failed_at)}: {one.reason}"
         yield Check(one.work, one.recovered, times, f"It is tried again by itself; {home().log} says more.")
+    if told.out:
+        remedy = "Ask them, or begin a team of your own with `bough invite`; your saves are recorded as before."
+        yield Check("team", False, f"{told.out}, {ago(told.out_at)}", remedy)
+    yield Check("network", True, f"listening on {' and '.join(told.listening) or 'nothing'}")
     for dispute in told.disputes:
         yield Check("team", False, dispute, "Ask the members named here: one of them is mistaken, or hostile.")
     for mate in {mate.name: mate for mate in told.teammates}.values():

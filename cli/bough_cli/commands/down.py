@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 from bough_daemon.client import Client
-from bough_daemon.errors import NotPossibleNow
 from bough_daemon.launch import ensure_running, is_running, wait_until_ended
 
 from bough_cli import output
 from bough_cli.connection import connect, here, home
 
 from .merge_tool import uninstalled
+
+QUESTION = "Remove every snapshot, the team and all records of Bough in this repository?"
 
 
 def down(
@@ -25,9 +25,8 @@ def down(
     if everything and not forget:
         _end_daemon()
         return
-    if forget and not yes:
-        _ask()
     if forget:
+        output.agree(QUESTION, yes, "removing every snapshot")
         ensure_running(home(), output.talk)
     with connect() as daemon:
         daemon.down(here(), forget)
@@ -47,9 +46,3 @@ def _end_daemon() -> None:
         daemon.shutdown()
     wait_until_ended(place, output.talk)
     output.talk("The daemon has ended; what was live comes back with the next command there.")
-
-
-def _ask() -> None:
-    if not sys.stdin.isatty():
-        raise NotPossibleNow("removing every snapshot needs a yes", hint="Add `--yes` if you mean it.")
-    typer.confirm("Remove every snapshot, the team and all records of Bough in this repository?", abort=True, err=True)

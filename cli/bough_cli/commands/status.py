@@ -46,8 +46,14 @@ def _show(told: Status, most: int) -> None:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
     for dispute in told.disputes:
         output.data(f"  {dispute}")
+    if told.listening:
+        output.data(f"  listening on {' and '.join(told.listening)}")
     output.data()
-    if not told.teammates:
+    if told.out:
+        output.data(f"{output.bold(told.out)} ({ago(told.out_at)})")
+        output.data("Your saves are recorded here and shared with nobody. `bough invite` begins a team of your own,")
+        output.data("`bough join TICKET` joins another, `bough down --forget` removes every trace of Bough.")
+    elif not told.teammates:
         output.data("No teammates yet: `bough invite` makes a ticket for one.")
     named = set[str]()
     for teammate in told.teammates:

@@ -81,6 +81,21 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.FromString,
                 _registered_method=True)
+        self.ListTeam = channel.unary_unary(
+                '/bough_proto.v1.ControlService/ListTeam',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ListTeamRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ListTeamResponse.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/bough_proto.v1.ControlService/RemoveMember',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberResponse.FromString,
+                _registered_method=True)
+        self.LeaveTeam = channel.unary_unary(
+                '/bough_proto.v1.ControlService/LeaveTeam',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamResponse.FromString,
+                _registered_method=True)
         self.Act = channel.stream_stream(
                 '/bough_proto.v1.ControlService/Act',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ActRequest.SerializeToString,
@@ -186,6 +201,27 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTeam(self, request, context):
+        """List the team.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """Remove a member from the team.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaveTeam(self, request, context):
+        """Leave the team.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Act(self, request_iterator, context):
         """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
         terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
@@ -283,6 +319,21 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.JoinTeam,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.SerializeToString,
+            ),
+            'ListTeam': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTeam,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ListTeamRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ListTeamResponse.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+            'LeaveTeam': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaveTeam,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamResponse.SerializeToString,
             ),
             'Act': grpc.stream_stream_rpc_method_handler(
                     servicer.Act,
@@ -565,6 +616,87 @@ class ControlService:
             '/bough_proto.v1.ControlService/JoinTeam',
             bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTeam(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/ListTeam',
+            bough__proto_dot_v1_dot_control__pb2.ListTeamRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ListTeamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/RemoveMember',
+            bough__proto_dot_v1_dot_control__pb2.RemoveMemberRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaveTeam(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/LeaveTeam',
+            bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.LeaveTeamResponse.FromString,
             options,
             channel_credentials,
             insecure,

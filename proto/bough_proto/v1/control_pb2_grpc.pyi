@@ -53,6 +53,12 @@ class ControlServiceStub:
     """Make a ticket with which one person can join."""
     JoinTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]
     """Join a team by its ticket."""
+    ListTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]
+    """List the team."""
+    RemoveMember: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]
+    """Remove a member from the team."""
+    LeaveTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]
+    """Leave the team."""
     Act: _grpc.StreamStreamMultiCallable[_control_pb2.ActRequest, _control_pb2.ActResponse]
     """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
     terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
@@ -95,6 +101,12 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Make a ticket with which one person can join."""
     JoinTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]  # type: ignore[assignment]
     """Join a team by its ticket."""
+    ListTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]  # type: ignore[assignment]
+    """List the team."""
+    RemoveMember: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]  # type: ignore[assignment]
+    """Remove a member from the team."""
+    LeaveTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]  # type: ignore[assignment]
+    """Leave the team."""
     Act: _aio.StreamStreamMultiCallable[_control_pb2.ActRequest, _control_pb2.ActResponse]  # type: ignore[assignment]
     """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
     terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
@@ -188,6 +200,30 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.JoinTeamResponse, _abc.Awaitable[_control_pb2.JoinTeamResponse]]:
         """Join a team by its ticket."""
+
+    @_abc_1.abstractmethod
+    def ListTeam(
+        self,
+        request: _control_pb2.ListTeamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListTeamResponse, _abc.Awaitable[_control_pb2.ListTeamResponse]]:
+        """List the team."""
+
+    @_abc_1.abstractmethod
+    def RemoveMember(
+        self,
+        request: _control_pb2.RemoveMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RemoveMemberResponse, _abc.Awaitable[_control_pb2.RemoveMemberResponse]]:
+        """Remove a member from the team."""
+
+    @_abc_1.abstractmethod
+    def LeaveTeam(
+        self,
+        request: _control_pb2.LeaveTeamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.LeaveTeamResponse, _abc.Awaitable[_control_pb2.LeaveTeamResponse]]:
+        """Leave the team."""
 
     @_abc_1.abstractmethod
     def Act(

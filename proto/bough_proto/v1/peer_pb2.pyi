@@ -156,19 +156,23 @@ class Gossip(_message.Message):
 
     ADMISSIONS_FIELD_NUMBER: _builtins.int
     CONTACTS_FIELD_NUMBER: _builtins.int
+    REMOVALS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def admissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Admission]: ...
     @_builtins.property
     def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contact]: ...
+    @_builtins.property
+    def removals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Removal]: ...
     def __init__(
         self,
         *,
         admissions: _abc.Iterable[Global___Admission] | None = ...,
         contacts: _abc.Iterable[Global___Contact] | None = ...,
+        removals: _abc.Iterable[Global___Removal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "removals", b"removals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -242,6 +246,48 @@ class Contact(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contact: _TypeAlias = Contact  # noqa: Y015
+
+@_typing.final
+class Removal(_message.Message):
+    """A member's word that another is no longer in the team, or that they leave it themselves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    REMOVER_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    KEEPS_FIELD_NUMBER: _builtins.int
+    UPHOLDS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    remover: _builtins.bytes
+    time_ms: _builtins.int
+    signature: _builtins.bytes
+    @_builtins.property
+    def keeps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Keys of those whom the removed member let in and who stay."""
+
+    @_builtins.property
+    def upholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Keys of those whom the removed member removed and who stay removed."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        remover: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        keeps: _abc.Iterable[_builtins.bytes] | None = ...,
+        upholds: _abc.Iterable[_builtins.bytes] | None = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keeps", b"keeps", "key", b"key", "remover", b"remover", "signature", b"signature", "time_ms", b"time_ms", "upholds", b"upholds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Removal: _TypeAlias = Removal  # noqa: Y015
 
 @_typing.final
 class StateKey(_message.Message):
