@@ -1,4 +1,4 @@
-"""The git children of the daemon: each in a session of its own, ended with all that it started when it hangs.
+"""The git children of the daemon: each in a process group of its own, ended with all that it started when it hangs.
 
 A named pipe in the place of a file, or a filter of the user's, can keep git waiting for ever, and what waits for git
 with it. How long a child takes says nothing: `git add` of a large tree is at work for minutes. So what counts is
@@ -8,6 +8,8 @@ whether anything happens in it.
 from __future__ import annotations
 
 import os
+import select
+import selectors
 import signal
 import subprocess
 import time
@@ -27,6 +29,7 @@ BUSY_SECONDS = 600.0  # in which only what it runs does: a filter that polls or 
 AGAIN_SECONDS = 5.0  # in place of IDLE_SECONDS for one that hung the last time
 LOOK_SECONDS = 1.0  # between looks at what happens in a child
 END_SECONDS = 2.0  # that a child has to be gone in once it was killed
+PIECE_BYTES = 64 << 10  # that are read from a pipe in one go, or written to it
 PROCESSES = "/proc"
 
 Usage = dict[int, tuple[int, int]]  # what each process has used: processor time and page faults; bytes
@@ -42,7 +45,7 @@ class Patience:
         self._moved = self._own = now
 
     def look(self, used: Usage, now: float) -> float | None:
-        """Return for how many seconds the child has hung, or None while it does not; `used`: by its session so far."""
+        """Return for how many seconds the child has hung, or None while it does not; `used`: by its group so far."""
         if used.get(self._leader) != self._seen.get(self._leader):
             self._own = now
         if used != self._seen:
@@ -81,9 +84,12 @@ class Children:
         _every.add(self)
 
     def start(self, command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
-        """Start a child in a session of its own; raise Stopping after `end`."""
+        """Start a child in a process group of its own; raise Stopping after `end`.
+
+        Not in a session: each of those gets its own share of a busy machine (autogroup), which a short child waits for.
+        """
         self.check()
-        child = subprocess.Popen(command, start_new_session=True, **how)
+        child = subprocess.Popen(command, process_group=0, **how)
         self._running.add(child)
         if self._ended:  # in this very moment
             kill(child)
@@ -149,13 +155,79 @@ def end_every_child() -> None:
 
 
 def _communicate(child: subprocess.Popen[bytes], name: str, stdin: bytes) -> tuple[bytes, bytes]:
-    patience, first = Patience(child.pid, time.monotonic()), True
-    while True:
-        try:
-            return child.communicate(stdin if first else None, timeout=LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            first = False
-            check_alive(child, name, patience)
+    """Give a child its input and return (standard output, standard error) when it is over; raise GitHangs.
+
+    As `Popen.communicate`, which with a time limit asks again and again whether a child is over, a millisecond late.
+    """
+    patience = Patience(child.pid, time.monotonic())
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    found: dict[IO[bytes], list[bytes]] = {child.stdout: [], child.stderr: []}
+    left = memoryview(stdin)
+    with selectors.PollSelector() as open_ends:
+        for output in found:
+            open_ends.register(output, selectors.EVENT_READ, output)
+        if left:
+            os.set_blocking(child.stdin.fileno(), False)
+            open_ends.register(child.stdin, selectors.EVENT_WRITE, child.stdin)
+        else:
+            close(child.stdin)
+        while open_ends.get_map():
+            ready = open_ends.select(LOOK_SECONDS)
+            if not ready:
+                check_alive(child, name, patience)
+            for key, _ in ready:
+                pipe: IO[bytes] = key.data
+                if pipe is child.stdin:
+                    left = _written(pipe, left)
+                    ended = not left
+                else:
+                    piece = os.read(key.fd, PIECE_BYTES)
+                    found[pipe].append(piece)
+                    ended = not piece
+                if ended:
+                    open_ends.unregister(pipe)
+                    close(pipe)
+    _wait(child, name, patience)
+    return b"".join(found[child.stdout]), b"".join(found[child.stderr])
+
+
+def _written(pipe: IO[bytes], data: memoryview) -> memoryview:
+    """Write what a pipe takes and return the rest: nothing where nobody reads it any more."""
+    try:
+        return data[os.write(pipe.fileno(), data[:PIECE_BYTES]) :]
+    except BlockingIOError:
+        return data
+    except BrokenPipeError:
+        return data[:0]
+
+
+def _wait(child: subprocess.Popen[bytes], name: str, patience: Patience) -> None:
+    """Wait until a child that has closed its output is over; raise GitHangs."""
+    if child.poll() is not None:
+        return
+    with _told_of_its_end(child.pid) as told:
+        while child.returncode is None:
+            if told is None:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(LOOK_SECONDS)
+            elif select.select([told], [], [], LOOK_SECONDS)[0]:
+                child.wait()
+            if child.returncode is None:
+                check_alive(child, name, patience)
+
+
+@contextmanager
+def _told_of_its_end(process: int) -> Iterator[int | None]:
+    """Yield what becomes readable when a child is over; None where the system has no such thing."""
+    try:
+        told = os.pidfd_open(process)
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield told
+    finally:
+        os.close(told)
 
 
 def check_alive(child: subprocess.Popen[bytes], name: str, patience: Patience) -> None:
@@ -169,7 +241,7 @@ def check_alive(child: subprocess.Popen[bytes], name: str, patience: Patience) -
 
 
 def kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill a child that was not waited for yet, and all in its session that did not leave its process group."""
+    """Kill a child that was not waited for yet, and all that it started and that did not leave its process group."""
     if child.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -190,17 +262,17 @@ def close(pipe: IO[bytes] | None) -> None:
             pipe.close()
 
 
-def usage_of(session: int) -> Usage:
-    """Return what the processes of a session have used; nothing where the system does not say."""
+def usage_of(group: int) -> Usage:
+    """Return what the processes of a group have used; nothing where the system does not say."""
     found: Usage = {}
-    for process, fields in _processes(session):
+    for process, fields in _processes(group):
         computed = sum(int(fields[number]) for number in (9, 11, 13, 14))  # majflt, utime, stime, cutime
         found[process] = (computed, _bytes_moved(process))
     return found
 
 
-def _processes(session: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (process, what its `stat` says behind its name) for each process of a session (proc(5))."""
+def _processes(group: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (process, what its `stat` says behind its name) for each process of a group (proc(5))."""
     try:
         names = os.listdir(PROCESSES)
     except OSError:
@@ -210,7 +282,7 @@ def _processes(session: int) -> Iterator[tuple[int, list[bytes]]]:
             continue
         with suppress(OSError, IndexError), open(f"{PROCESSES}/{name}/stat", "rb") as source:
             fields = source.read().rpartition(b") ")[2].split()
-            if int(fields[3]) == session and fields[0] != b"Z":
+            if int(fields[2]) == group and fields[0] != b"Z":
                 yield int(name), fields
 
 
@@ -220,9 +292,9 @@ def _bytes_moved(process: int) -> int:
     return 0
 
 
-def _running_in(session: int) -> str:
+def _running_in(group: int) -> str:
     """Return the command line of what a child has started last and waits for; empty where that is nothing."""
-    inner = max((process for process, _ in _processes(session) if process != session), default=None)
+    inner = max((process for process, _ in _processes(group) if process != group), default=None)
     if inner is None:
         return ""
     with suppress(OSError), open(f"{PROCESSES}/{inner}/cmdline", "rb") as source:
