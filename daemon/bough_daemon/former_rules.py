@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from bough_daemon.durable import write_whole
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.filters import ignored_by
 from bough_daemon.objects import FILE, Entry, Objects
 from bough_daemon.rule_files import IGNORE
@@ -93,10 +94,14 @@ class FormerRules:
     def _read(self) -> dict[str, Former]:
         try:
             with open(self._path, encoding="utf-8", errors="surrogateescape") as source:
-                said: Mapping[str, Mapping[str, object]] = json.load(source)
-            return {path: Former(tuple(map(str, one["lines"])), str(one["by"])) for path, one in said.items()}  # type: ignore[call-overload]
+                said = json.load(source)
+            return {str(path): Former(tuple(map(str, one["lines"])), str(one["by"])) for path, one in said.items()}
         except FileNotFoundError:
             return {}
+        except (ValueError, KeyError, TypeError, AttributeError) as damage:
+            raise StoreDamaged(
+                f"{self._path} is damaged; put what is to stay at home into .gitignore and remove it", path=self._path
+            ) from damage
 
     def _write(self, files: Mapping[str, Former]) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)

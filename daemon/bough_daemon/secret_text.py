@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 LARGEST_TEXT_BYTES = 1_000_000  # what is larger is data; it is not looked into
 BINARY_IN_BYTES = 8000  # where Git looks for a NUL, too
@@ -92,6 +93,7 @@ def secrets_in(text: bytes, name: str) -> Mapping[bytes, str]:
     return found
 
 
+@lru_cache(maxsize=65536)
 def configures(name: str) -> bool:
     """Return whether a file of a name may be one that configures a program."""
     return CONFIGURES.fullmatch(name) is not None

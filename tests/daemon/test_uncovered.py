@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bough_daemon.errors import StoreDamaged
+from bough_daemon.former_rules import FormerRules
+from bough_daemon.objects import Objects
 from bough_daemon.session import Session
 from bough_daemon.settling import Patience
 from bough_daemon.timeline import Snapshot
+from bough_daemon.worktree import Worktree
 
 from tests.daemon.support import git, make_repository, write_files
 from tests.daemon.test_session import live, until
@@ -141,3 +145,11 @@ def test_what_was_recorded_and_what_git_brings_stays(root: Path) -> None:
             assert session.withheld().keys() == {"söme.log"}
 
     asyncio.run(scene())
+
+
+def test_damaged_former_rules_let_nothing_out(root: Path, tmp_path: Path) -> None:
+    worktree, path = Worktree.find(str(root)), tmp_path / "former"
+    for damage in (b"{", b"[]", b'{"x": {}}', b'{"x": 1}'):
+        path.write_bytes(damage)
+        with pytest.raises(StoreDamaged, match=r"put what is to stay at home into \.gitignore"):
+            FormerRules(worktree, Objects(str(root / ".git/objects")), str(path), str(tmp_path))
