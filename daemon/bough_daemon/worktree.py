@@ -83,11 +83,15 @@ class Worktree:
 
     def head(self) -> Head:
         """Return where HEAD stands; raise NoCommitYet while there is nothing to stand on."""
-        commit = self.git.line("rev-parse", "-q", "--verify", "HEAD^{commit}", allowed=(0, 1, 128))
-        branch = self.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or None
-        if not commit:
+        code, said, _ = self.git.result("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD", allowed=(0, 128))
+        if code != 0:
             raise NoCommitYet("the repository has no commit yet")
-        return Head(branch, commit)
+        commit, name, *_ = os.fsdecode(said).split("\n")
+        if not name or name.endswith("/HEAD"):  # a branch or a tag is called HEAD, too
+            name = self.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or "HEAD"
+            if name != "HEAD" and not self.git.line("rev-parse", "-q", "--verify", name, allowed=(0, 1, 128)):
+                raise NoCommitYet("the repository has no commit yet")
+        return Head(None if name == "HEAD" else name, commit)
 
     def config(self, name: str) -> str:
         """Return a value of the user's Git configuration as it holds here, or an empty string."""

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import NoCommitYet, NotPossibleNow
 from bough_daemon.heads import check_idle, operation
-from bough_daemon.worktree import Worktree
+from bough_daemon.worktree import Head, Worktree
 
 from tests.daemon.support import git, make_repository, write_files
 
@@ -100,3 +100,16 @@ def test_what_git_is_in_the_middle_of_is_known_with_the_way_out(here: Path, case
 def test_a_sequencer_without_commands_is_nothing_under_way(here: Path) -> None:
     os.mkdir(here / ".git/sequencer")
     assert operation(Worktree.find(str(here))) is None
+
+
+@pytest.mark.parametrize("beside", [[], ["refs/tags/HEAD"], ["refs/heads/HEAD", "refs/tags/main"]])
+def test_where_head_is_is_read_also_where_something_else_is_called_so(here: Path, beside: list[str]) -> None:
+    worktree, main = Worktree.find(str(here)), git(here, "rev-parse", "refs/heads/main")
+    for name in beside:
+        git(here, "update-ref", name, "refs/heads/topic")
+    assert worktree.head() == Head("refs/heads/main", main)
+    git(here, "switch", "-q", "--detach")
+    assert worktree.head() == Head(None, main)
+    git(here, "switch", "-q", "--orphan", "empty-ü")
+    with pytest.raises(NoCommitYet):
+        worktree.head()
