@@ -148,6 +148,8 @@ def test_a_dry_run_tells_all_and_changes_nothing(here: Desk) -> None:
     done = type_land(here, message="work", dry_run="yes")
     assert done.sentence.splitlines() == [
         f"Would land on origin's main, on top of {there[:10]}: 3 files",
+        "Takes in 1 commit by others, from main of origin (a.txt, d/e/c.txt, theirs.txt):",
+        f"  {there[:10]} {git(here.root, 'log', '-1', '--format=%s', there)}",
         "  M a.txt",
         "  M d/b.txt",
         "  A new file.txt  (untracked; published for the first time)",
