@@ -107,9 +107,11 @@ class Client:
         """Make a ticket."""
         return self._call(self._stub.Invite, pb.InviteRequest(path=path.encode(*FS), listen=listen), report.Invited)
 
-    def join(self, path: str, ticket: str, name: str) -> report.Joined:
+    def join(self, path: str, ticket: str, name: str, listen: str = "") -> report.Joined:
         """Join a team."""
-        request = pb.JoinTeamRequest(path=path.encode(*FS), ticket=ticket, name=name, environment=self._environment)
+        request = pb.JoinTeamRequest(
+            path=path.encode(*FS), ticket=ticket, name=name, environment=self._environment, listen=listen
+        )
         return self._call(self._stub.JoinTeam, request, report.Joined)
 
     def team(self, path: str) -> report.Team:

@@ -6,18 +6,23 @@ same home is in gets a key, a listener and a name of its own, kept below `clones
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
 from dataclasses import dataclass
 
+from bough_daemon.errors import BadSetting, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, load_identity
 from bough_daemon.listener import PeerListener
 from bough_daemon.names import MOST_NAMES, further_names, owner_of
 from bough_daemon.roster import Admission, Roster
+from bough_daemon.settings import read_settings
 from bough_daemon.store import Store
 from bough_daemon.team import Team, note_of, now_ms
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,27 @@ class Listeners:
         self._home = home
         self.main = PeerListener(home, load_identity(home))
         self._others: dict[str, PeerListener] = {}
+
+    async def start(self) -> None:
+        """Listen for the member of the home; clones follow as they are needed."""
+        await self.main.start(self._setting())
+
+    async def follow_setting(self) -> list[str]:
+        """Listen where the settings say now; return what a person should know."""
+        notes, setting = list[str](), self._setting()
+        for listener in (self.main, *self._others.values()):
+            try:
+                await listener.follow(setting)
+            except PortTaken as taken:
+                notes.append(taken.message)
+        return notes
+
+    def _setting(self) -> str:
+        try:
+            return read_settings(self._home).text("team.listen")
+        except BadSetting as bad:
+            log.warning("%s", bad.message)
+            return self.main.door.setting
 
     async def of(self, store: Store) -> PeerListener:
         """Return the listener of the member that a repository is, started."""
@@ -107,7 +133,7 @@ class Listeners:
     async def _open(self, clone: str) -> PeerListener:
         home = self._home.clone(clone)
         listener = PeerListener(home, load_identity(home))
-        await listener.start()
+        await listener.start(self._setting())
         self._others[clone] = listener
         return listener
 

@@ -57,7 +57,7 @@ class Daemon:
     async def run(self) -> None:
         """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
         prepare_libgit2()
-        await self._listeners.main.start()
+        await self._listeners.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
@@ -107,13 +107,22 @@ class Daemon:
         assert tip is not None
         return Up(worktree.root, member, session.branch.name, tip.oid, already is not None)
 
-    async def join(self, path: str, ticket: str, name: str, environment: Mapping[str, str] = NOTHING) -> Joined:
-        """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
+    async def reload_settings(self) -> list[str]:
+        """Take up the settings; return what a person should know."""
+        return [*await self._listeners.follow_setting(), *await self.completing.reload()]
+
+    async def join(
+        self, path: str, ticket: str, name: str, environment: Mapping[str, str] = NOTHING, listen: str = ""
+    ) -> Joined:
+        """Join a team with the working tree around `path`, made live first; where that fails all is as it was.
+
+        `listen`: where teammates can call from then on; empty: where they can now.
+        """
         was_live = live_root(path) in self._live
         await self.up(path, name, environment)
         repository, _ = await self.session(path)
         try:
-            joined = await repository.join(ticket, name)
+            joined = await repository.join(ticket, name, listen)
         except BaseException:
             if not was_live:
                 await self.down(path, False)

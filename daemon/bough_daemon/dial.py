@@ -94,7 +94,8 @@ async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResp
         except grpc.RpcError as failure:
             raise peer_wire.error_of(failure) from failure
     kind: type[BoughError] = PeerRefused if impostor else PeerUnreachable
-    raise kind("the member who made the ticket could not be reached: " + "; ".join(failures))
+    tried = "; ".join(failures)
+    raise kind(f"the member who made the ticket could not be reached, or it was used or has expired: {tried}")
 
 
 async def _certificate_at(address: str) -> bytes:

@@ -31,6 +31,7 @@ from bough_daemon.words import VERSION, Hello, Word
 
 log = logging.getLogger(__name__)
 
+CLOSING_SECONDS = 3.0  # that calls go on for on a port that was closed
 KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
 COMMON_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
@@ -86,13 +87,15 @@ class Room(Protocol):
 class Door:
     """Where a daemon listens, remembered so that teammates find it again. Port 0: any that is free.
 
-    `chosen`: the user has named the address, so nothing else is opened until another is named.
+    `chosen`: the user has named the address, so nothing else is opened until another is named. `setting`: what the
+    setting `team.listen` said when it was last followed.
     """
 
     host: str = LOOPBACK
     port: int = 0
     join_port: int = 0
     chosen: bool = False
+    setting: str = ""
 
 
 class PeerListener:
@@ -104,32 +107,45 @@ class PeerListener:
         self.rooms: dict[str, Room] = {}
         home.make()
         self._path = home.path("listen.json")
-        self._door = Door()
+        self.door = Door()
         if os.path.exists(self._path):
             with open(self._path, "rb") as kept:
-                self._door = Door(**json.load(kept))
-        self._servers: list[grpc.aio.Server] = []
+                self.door = Door(**json.load(kept))
+        self._server: grpc.aio.Server | None = None
         self._join_server: grpc.aio.Server | None = None
+        self._closing: dict[grpc.aio.Server, asyncio.Task[None]] = {}
+        self._expecting: set[str] = set()  # teams of which a ticket is out
+        self._joining = asyncio.Lock()
         self._roots = b""
 
-    async def start(self) -> None:
-        """Listen where it was last listened; on another port, or for this machine alone, where that fails now."""
+    async def start(self, setting: str = "") -> None:
+        """Listen where it was last, or where the setting `team.listen` says by now.
+
+        On another port, or for this machine alone, where that fails now.
+        """
         self.refresh()
+        if setting != self.door.setting:
+            door = replace(self.door, chosen=bool(setting), setting=setting)
+            host, port = parse_listen(setting) if setting else (door.host, door.port)
+            # A clone that is a member of its own listens beside its home.
+            self._remember(replace(door, host=host, port=0 if self.home.clone_name else port))
         try:
-            await self._listen(self._door.host, self._door.port)
+            await self._listen(self.door.host, self.door.port)
         except PortTaken:
-            log.warning("%s is taken; teammates will be told of another", self._door)
+            log.warning("%s is taken; teammates will be told of another", self.door)
             try:
-                await self._listen(self._door.host, 0)
+                await self._listen(self.door.host, 0)
             except PortTaken:
                 await self._listen(LOOPBACK, 0)
 
     async def stop(self) -> None:
         """Stop listening; who is being talked with is cut off."""
-        servers = [*self._servers, *([self._join_server] if self._join_server is not None else [])]
-        self._servers, self._join_server = [], None
+        servers = [one for one in (self._server, self._join_server, *self._closing) if one is not None]
+        closing = list(self._closing.values())
+        self._server = self._join_server = None
         for server in servers:
             await server.stop(None)
+        await asyncio.gather(*closing)
 
     def refresh(self) -> None:
         """Know the certificates of everyone in every room from the next handshake on.
@@ -141,66 +157,121 @@ class PeerListener:
         self._roots = b"".join(map(pem_of, sorted({*members, self.identity.certificate})))
 
     async def open(self, listen: str | None) -> list[str]:
-        """Let others in from where `listen` says, and joiners too; return what was opened by this call.
+        """Let teammates call where `listen` says, and nowhere else; return what was opened by this call.
 
         `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface. Raises
-        PortTaken.
+        PortTaken; then it is as it was.
         """
-        opened: list[str] = []
-        before = self._door
+        before = self.door
         host, port = parse_listen(listen) if listen is not None else (before.host, before.port)
         if listen is None and is_loopback(host) and not before.chosen:
             host, port = EVERYWHERE, 0
-        if host != before.host or port not in (0, before.port):
-            await self._listen(host, port)
-            opened.append(f"{join_address(self._door.host, self._door.port)} for the team")
-        if self._join_server is not None and host != before.host:
-            await self._join_server.stop(None)
-            self._join_server = None
-        if self._join_server is None:
-            await self.expect_joiners()
-            opened.append(f"{join_address(self._door.host, self._door.join_port)} for those who join")
+        moves = host != before.host or port not in (0, before.port)
+        if moves:
+            await self._move(host, port)
         if listen is not None:
-            self._remember(replace(self._door, chosen=True))
-        if self._door != before:
+            self._remember(replace(self.door, chosen=True))
+        if self.door != before:
             for room in self.rooms.values():
                 room.moved()
-        return opened
+        return self.listening()[:1] if moves else []
 
-    async def expect_joiners(self) -> None:
-        """Listen for those who join, where tickets that are out say; raise PortTaken."""
-        if self._join_server is not None:
+    async def follow(self, setting: str) -> None:
+        """Listen where the setting `team.listen` says, if that is news: the last word counts, also of `--listen`."""
+        if setting == self.door.setting:
             return
+        if setting:
+            host, port = parse_listen(setting)
+            await self.open(join_address(host, 0 if self.home.clone_name else port))
+        self._remember(replace(self.door, chosen=bool(setting), setting=setting))
+
+    async def put_back(self, door: Door) -> None:
+        """Listen where it was listened before."""
+        if (door.host, door.port) != (self.door.host, self.door.port):
+            await self._move(door.host, door.port)
+        self._remember(door)
+
+    async def expect(self, team: str, is_out: bool, *, anywhere: bool = False) -> list[str]:
+        """Listen for new members while a ticket of some team is out, and no longer; return what was opened by this.
+
+        `is_out`: whether one of this team is. `anywhere`: on another port, where that of before is taken. Raises
+        PortTaken.
+        """
+        (self._expecting.add if is_out else self._expecting.discard)(team)
+        async with self._joining:
+            if not self._expecting and self._join_server is not None:
+                server, self._join_server = self._join_server, None
+                self._close_soon(server)
+            if not self._expecting or self._join_server is not None:
+                return []
+            await self._listen_for_joiners(anywhere)
+            return self.listening()[1:]
+
+    async def _listen_for_joiners(self, anywhere: bool) -> None:
+        """Listen on the port of before, which tickets that are out name; where it is taken, on another one if told."""
+        try:
+            await self._listen_for_joiners_on(self.door.join_port)
+        except PortTaken:
+            if not anywhere:
+                raise
+            await self._listen_for_joiners_on(0)
+
+    async def _listen_for_joiners_on(self, port: int) -> None:
         server = _server(("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES))
         services.add_JoinServiceServicer_to_server(_Joins(self), server)
         pair = (self.identity.tls_key, self.identity.certificate_pem)
         credentials = grpc.ssl_server_credentials([pair])
-        port = await _bind(server, join_address(self._door.host, self._door.join_port), credentials)
+        bound = await _bind(server, join_address(self.door.host, port), credentials)
         self._join_server = server
-        self._remember(replace(self._door, join_port=port))
+        self._remember(replace(self.door, join_port=bound))
+
+    async def _move(self, host: str, port: int) -> None:
+        """Listen elsewhere, for teammates and for new members; raise PortTaken and stay."""
+        before, old = self.door, self._server
+        if port == before.port and old is not None:  # two cannot have it, not even on different interfaces
+            await old.stop(None)
+            old = self._server = None
+        try:
+            await self._listen(host, port)
+        except PortTaken:
+            if self._server is None:
+                await self._listen(before.host, before.port)
+            raise
+        if old is not None:
+            self._close_soon(old)
+        async with self._joining:
+            if self._join_server is not None:
+                await self._join_server.stop(None)
+                self._join_server = None
+                await self._listen_for_joiners(True)
+
+    def _close_soon(self, server: grpc.aio.Server) -> None:
+        """Take no new calls, and end those that go on in a moment: answers arrive, and teammates call elsewhere."""
+        self._closing[server] = asyncio.create_task(server.stop(CLOSING_SECONDS))
+        self._closing[server].add_done_callback(lambda _: self._closing.pop(server, None))
 
     def listening(self) -> list[str]:
         """Return the addresses that are open, each with for whom, in words."""
-        joining = [self._door.join_port] if self._join_server is not None else []
-        opened = [(port, "teammates") for port in [self._door.port] if self._servers]
+        joining = [self.door.join_port] if self._join_server is not None else []
+        opened = [(self.door.port, "teammates")] if self._server is not None else []
         opened += [(port, "new members") for port in joining]
-        return [f"{join_address(self._door.host, port)} ({whom})" for port, whom in opened]
+        return [f"{join_address(self.door.host, port)} ({whom})" for port, whom in opened]
 
     def addresses(self) -> tuple[str, ...]:
         """Return where teammates can call."""
-        return tuple(join_address(host, self._door.port) for host in reachable_hosts(self._door.host))
+        return tuple(join_address(host, self.door.port) for host in reachable_hosts(self.door.host))
 
     def join_addresses(self) -> tuple[str, ...]:
         """Return where joiners can call."""
-        return tuple(join_address(host, self._door.join_port) for host in reachable_hosts(self._door.host))
+        return tuple(join_address(host, self.door.join_port) for host in reachable_hosts(self.door.host))
 
     async def _listen(self, host: str, port: int) -> None:
         server = _server()
         services.add_PeerServiceServicer_to_server(_Peers(self), server)
         credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
         bound = await _bind(server, join_address(host, port), credentials)
-        self._servers.append(server)
-        self._remember(replace(self._door, host=host, port=bound))
+        self._server = server
+        self._remember(replace(self.door, host=host, port=bound))
 
     def _certificates(self) -> tuple[grpc.ServerCertificateConfiguration, Callable[[], Any]]:
         """Return what one server's first handshake goes by, and what says at each later one whether that has changed.
@@ -220,8 +291,8 @@ class PeerListener:
         return grpc.ssl_server_certificate_configuration([pair], told), changed
 
     def _remember(self, door: Door) -> None:
-        if door != self._door:
-            self._door = door
+        if door != self.door:
+            self.door = door
             write_whole(self._path, json.dumps(door.__dict__).encode())
 
 

@@ -315,13 +315,20 @@ class Repository:
         made = await self.sync.invite(listen or None)
         return Invited(made.ticket, made.opened)
 
-    async def join(self, ticket: str, name: str) -> Joined:
-        """Join the team of a ticket; the live branches here are called as the member is from then on."""
+    async def join(self, ticket: str, name: str, listen: str = "") -> Joined:
+        """Join the team of a ticket; the live branches here are called as the member is from then on.
+
+        `listen`: where teammates can call from then on; empty: where they can now.
+        """
         team, folder = Ticket.parse(ticket).team, os.path.basename(next(iter(self.sessions)))
         seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
+        door = seat.listener.door
         try:
+            if listen:
+                await seat.listener.open(listen)
             await self._join_as(ticket, seat)
         except BaseException:
+            await seat.listener.put_back(door)
             await self._listeners.leave(seat)
             raise
         for session in self.sessions.values():

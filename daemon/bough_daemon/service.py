@@ -123,7 +123,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:
         """Join a team."""
         joined = await self._daemon.join(
-            os.fsdecode(request.path), request.ticket, request.name, _environment(request.environment)
+            os.fsdecode(request.path), request.ticket, request.name, _environment(request.environment), request.listen
         )
         return to_message(joined, pb.JoinTeamResponse)
 
@@ -214,7 +214,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def ReloadSettings(self, request: pb.ReloadSettingsRequest, context: Context) -> pb.ReloadSettingsResponse:
         """Take up the settings."""
-        return pb.ReloadSettingsResponse(notes=await self._daemon.completing.reload())
+        return pb.ReloadSettingsResponse(notes=await self._daemon.reload_settings())
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
         """Tell what happens, as it happens."""

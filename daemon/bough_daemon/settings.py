@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from bough_daemon.addresses import parse_listen
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import BadSetting, BadUsage
 from bough_daemon.home import Home
@@ -60,7 +61,19 @@ def _file(path: str) -> str:
     return "" if not path or os.path.isabs(os.path.expanduser(path)) else "it is an absolute path"
 
 
+def _listen(address: str) -> str:
+    try:
+        if address:
+            parse_listen(address)
+    except BadUsage:
+        return "it is HOST, HOST:PORT or :PORT"
+    return ""
+
+
 KEYS: Mapping[str, Setting] = {
+    "team.listen": Setting(
+        "", "where teammates call: HOST, HOST:PORT or :PORT; empty: as the last `--listen` said", _listen
+    ),
     "completion.enabled": Setting(True, "answer at all"),
     "completion.model": Setting("", "a model of `bough model list`; empty: the used one; none: no model"),
     "completion.device": Setting("auto", "where the model runs: auto, cpu or cuda", _one_of("auto", "cpu", "cuda")),

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,6 +37,8 @@ from bough_daemon.waiting import to_the_end
 log = logging.getLogger(__name__)
 
 REMEMBERED_TIPS = 4096
+ANSWER_AGAIN_MS = 60_000
+LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
 MOST_DISPUTES = 20  # that are told
 
 
@@ -116,6 +119,8 @@ class TeamSync:
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
+        self._tickets_changed = asyncio.Event()
+        self._answered: dict[bytes, int] = {}  # until when those who used a ticket may ask for the answer again
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
 
     @property
@@ -144,6 +149,7 @@ class TeamSync:
         self._listener.rooms.pop(self.team_id, None)
         self._listener.refresh()
         await self._background.close()
+        await self._listener.expect(self.team_id, False)
         await self._save_states()
         self._exchange.close()
 
@@ -173,14 +179,10 @@ class TeamSync:
         )
         self._listener.rooms[team.roster.team] = self
         self._listener.refresh()
-        if team.invites.valid(now_ms()):
-            try:
-                await self._listener.expect_joiners()
-            except PortTaken as taken:
-                self._background.note("listening for those who join", taken)
         self._conversations.gather_soon()
         self._conversations.call_everyone()
         self._background.keep("writing down what the team has", self._keep_saving)
+        self._background.keep("listening for new members", self._keep_join_port)
         self.moved()
 
     def _still_here(self, team: Team) -> dict[Key, State]:
@@ -323,14 +325,17 @@ class TeamSync:
         """
         if self._exchange.is_out:
             await self._found_again()
-        opened = await self._listener.open(listen)
         secret = new_secret()
-        before, self._team.invites = self._team.invites, self._team.invites.with_new(secret, now_ms())
+        self._team.invites = self._team.invites.with_new(secret, now_ms())
         try:
+            opened = await self._listener.open(listen)
+            opened += await self._listener.expect(self.team_id, True, anywhere=True)
             self._team.save_roster()
-        except OSError:
-            self._team.invites = before
+        except (OSError, PortTaken):
+            self._team.invites = self._team.invites.without(secret)
             raise
+        finally:
+            self._tickets_changed.set()
         addresses = self._listener.join_addresses()
         ticket = Ticket(self.team_id, fingerprint(self._identity.certificate), secret, addresses)
         return Invite(str(ticket), opened)
@@ -350,6 +355,8 @@ class TeamSync:
         before = self.roster.by_key(request.key)
         branches = {key.branch for key in self._exchange.known if key.kind is Kind.LIVE}
         entry = take_ticket(self._team, self._identity, request, branches)
+        self._answered[entry.key] = now_ms() + ANSWER_AGAIN_MS
+        self._tickets_changed.set()
         if before is None:
             self._listener.refresh()
             self._exchange.spread([entry], [])
@@ -503,7 +510,10 @@ class TeamSync:
 
     def _presence(self, member: str, here: bool) -> None:
         if member in self.roster.members:
-            self._seen[self.roster.member(member).key] = now_ms()
+            key = self.roster.member(member).key
+            self._seen[key] = now_ms()
+            if self._answered.pop(key, None) is not None:
+                self._tickets_changed.set()
         self._on_event(Event("connected" if here else "disconnected", member))
 
     def _took(self, state: State) -> None:
@@ -542,6 +552,7 @@ class TeamSync:
         if is_out == self._was_out:
             return
         self._was_out = is_out
+        self._tickets_changed.set()
         log.warning("%s %s team %s", self.member, "is no longer in" if is_out else "is again in", self.team_id)
         if is_out:
             self._on_event(Event("out", self.member))
@@ -576,6 +587,29 @@ class TeamSync:
             again = partial(self._publish, state.key, mine.tip, mine.base, anew=True)
             self._background.keep("going on above what peers know", again)
         self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))
+
+    # Tickets that are out.
+
+    async def _keep_join_port(self) -> None:
+        """Listen for new members while a ticket is out: made here, neither used nor expired."""
+        while True:
+            self._tickets_changed.clear()
+            until = self._ticket_until()
+            await self._listener.expect(self.team_id, until is not None)
+            left = min((until - now_ms()) / 1e3, LONGEST_LOOK) if until is not None else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._tickets_changed.wait()
+
+    def _ticket_until(self) -> int | None:
+        """Return how long a ticket is good at least, in milliseconds since the epoch; None where none is out.
+
+        One that was used is good a little longer, for the same one, until they were seen: the answer may be lost.
+        """
+        now = now_ms()
+        times = [invite.expires for invite in self._team.invites.valid(now) if invite.spent_by is None]
+        times += [until for until in self._answered.values() if until > now]
+        return min(times, default=None) if not self._exchange.is_out else None
 
     # What is written down.
 

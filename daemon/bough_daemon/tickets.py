@@ -97,6 +97,10 @@ class Invites:
         """Return the same and a ticket for `secret`, without those that expired."""
         return Invites((*self.valid(now), Invite(hash_of(secret), now + VALID_MS)))
 
+    def without(self, secret: bytes) -> Invites:
+        """Return the same without the ticket for `secret`."""
+        return Invites(tuple(invite for invite in self.known if invite.secret_hash != hash_of(secret)))
+
     def valid(self, now: int) -> list[Invite]:
         """Return the tickets that have not expired; who has spent one may still ask for the answer again."""
         return [invite for invite in self.known if invite.expires > now]

@@ -161,6 +161,7 @@ def test_a_ticket_lets_one_in_and_no_other(folder: Path) -> None:
             alice, _ = await all_of.team("alice", "bob")
             carol, dave = await all_of.start("carol"), await all_of.start("dave")
             ticket = (await alice.sync.invite(LOOPBACK)).ticket
+            await alice.sync.invite()  # another one is out, so that somebody listens
             await carol.sync.join(ticket, "carol")
             with pytest.raises(BadTicket, match="used already"):
                 await dave.sync.join(ticket, "dave")
@@ -230,6 +231,7 @@ def test_an_expired_ticket_is_refused(folder: Path, monkeypatch: pytest.MonkeyPa
             ticket = (await alice.sync.invite(LOOPBACK)).ticket
             later = now_ms() + VALID_MS
             monkeypatch.setattr("bough_daemon.sync.now_ms", lambda: later)
+            await alice.sync.invite()  # another one is out, so that somebody listens
             with pytest.raises(BadTicket, match="expired"):
                 await bob.sync.join(ticket, "bob")
             assert set(bob.sync.roster.members) == {"bob"}

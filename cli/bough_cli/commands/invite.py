@@ -23,6 +23,6 @@ def invite(
         output.as_json(made)
         return
     if made.opened:
-        output.talk(f"Open from now on: {', '.join(made.opened)}.")
+        output.talk(f"Listening on {' and '.join(made.opened)}.")
     output.talk("Give this ticket to one person, on a private channel; `bough join TICKET` uses it up:")
     output.data(made.ticket)

@@ -17,12 +17,15 @@ def join(
         str, typer.Argument(metavar="TICKET", help="What `bough invite` printed; `-` reads it from stdin.")
     ],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Your name in the team (default: from Git).")] = "",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where teammates can call you (default: this machine alone).")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Join a team by its ticket, in any clone of its repository."""
     given = sys.stdin.read().strip() if ticket == "-" else ticket
     with connect(start=True) as daemon:
-        joined = daemon.join(here(), given, name)
+        joined = daemon.join(here(), given, name, listen)
     if json:
         output.as_json(joined)
         return

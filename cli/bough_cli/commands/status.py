@@ -46,8 +46,9 @@ def _show(told: Status, most: int) -> None:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
     for dispute in told.disputes:
         output.data(f"  {dispute}")
-    if told.listening:
-        output.data(f"  listening on {' and '.join(told.listening)}")
+    listening = [one for one in told.listening if not one.startswith(("127.", "[::1]", "localhost"))]
+    if listening:
+        output.data(f"  listening on {' and '.join(listening)}")
     output.data()
     if told.out:
         output.data(f"{output.bold(told.out)} ({ago(told.out_at)})")

@@ -806,9 +806,12 @@ class JoinTeamRequest(_message.Message):
     TICKET_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    LISTEN_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     ticket: _builtins.str
     name: _builtins.str
+    listen: _builtins.str
+    """`HOST:PORT`, `HOST` or `:PORT` for teammates to call; empty: where they can now."""
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     def __init__(
@@ -818,10 +821,11 @@ class JoinTeamRequest(_message.Message):
         ticket: _builtins.str = ...,
         name: _builtins.str = ...,
         environment: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        listen: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "name", b"name", "path", b"path", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "listen", b"listen", "name", b"name", "path", b"path", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
