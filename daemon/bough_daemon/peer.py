@@ -189,6 +189,8 @@ class Exchange:
     def _now_known(self, state: State) -> list[Job]:
         if state.sequence > _sequence(self.known, state.key) and state.key.member in self.roster.members:
             self.known[state.key] = state
+        for held in [link.holds[state.key] for link in self.links.values() if state.key in link.holds]:
+            self._is_fork(held)
         return self._settled(state.key)
 
     def _failed(self, job: TakePack, failure: NotTaken) -> list[Job]:
@@ -513,7 +515,8 @@ class Exchange:
     def forks(self) -> list[tuple[State, State]]:
         """Return the states known here of which their members signed another with the same number, and that one."""
         pairs = ((self.known.get(key), other) for key, other in self._forks.items())
-        return [(known, other) for known, other in pairs if known is not None and known.sequence == other.sequence]
+        found = [(known, other) for known, other in pairs if known is not None and known.sequence == other.sequence]
+        return [(known, other) for known, other in found if known.tip != other.tip]
 
     def held_by(self, peer: str, key: Key) -> str | None:
         """Return the newest tip of a branch that a peer has said to hold."""
