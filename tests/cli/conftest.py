@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +17,7 @@ from bough_daemon.errors import HomeUnusable
 from bough_daemon.home import Home
 from bough_daemon.launch import is_running, wait_until_ended
 
+from tests.cli import ready
 from tests.daemon.support import git, make_repository
 
 
@@ -50,16 +49,9 @@ class Member:
 
     def types(self, *arguments: str, stdin: str = "", where: Path | None = None) -> Typed:
         """Type a `bough` command, and return whatever came of it."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "bough_cli", *arguments],
-            cwd=where or self.tree,
-            env=dict(os.environ) | {"BOUGH_HOME": str(self.home)} | self.variables,
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        return Typed(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
+        environment = os.environ | {"BOUGH_HOME": str(self.home)} | self.variables
+        code, out, err = ready.run(arguments, where or self.tree, environment, stdin.encode())
+        return Typed(code, os.fsdecode(out), os.fsdecode(err))
 
     def bough(self, *arguments: str, stdin: str = "") -> str:
         """Type a `bough` command that succeeds, and return what it printed."""
@@ -82,11 +74,18 @@ class Member:
 
     def ends(self) -> None:
         """End this member's daemon, where there is one, without the cost of a command."""
-        home = Home.from_environment(os.environ | {"BOUGH_HOME": str(self.home)} | self.variables)
         with suppress(HomeUnusable):  # no daemon can be there
-            if is_running(home):
+            if is_running(self._home()):
                 os.kill(self.daemon_pid(), signal.SIGTERM)
-                wait_until_ended(home)
+                wait_until_ended(self._home())
+
+    def is_killed(self) -> None:
+        """Kill this member's daemon; what is typed next finds none."""
+        os.kill(self.daemon_pid(), signal.SIGKILL)
+        wait_until_ended(self._home())
+
+    def _home(self) -> Home:
+        return Home.from_environment(os.environ | {"BOUGH_HOME": str(self.home)} | self.variables)
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import time
 from pathlib import Path
 
@@ -76,7 +74,7 @@ def test_a_killed_daemon_is_back_with_the_next_command(alice: Member, tmp_path: 
     alice.bough("up")
     pid = alice.daemon_pid()
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(pid, signal.SIGKILL)
+    alice.is_killed()
     (alice.tree / "a.txt").write_bytes(b"after the kill")
     assert alice.told("save")["tree"] == tree_by_git(alice.tree, tmp_path)
     assert alice.daemon_pid() != pid

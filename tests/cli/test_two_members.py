@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -163,7 +162,7 @@ def test_one_who_was_away_catches_up(pair: Pair) -> None:
     (alice.tree / "a.txt").write_bytes(b"while bob was away")
     saved = alice.told("save")
     until(lambda: teammate(bob, "alice")["tip"] == saved["tip"])
-    os.kill(alice.daemon_pid(), signal.SIGKILL)
+    alice.is_killed()
     (alice.tree / "a.txt").write_bytes(b"after a kill")
     again = alice.told("save")
     until(lambda: teammate(bob, "alice")["tip"] == again["tip"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,7 +83,7 @@ def test_a_file_reaches_a_teammate_whole_whatever_happens_while_it_is_written(me
     with writing(alice.tree / "new file"):
         alice.bough("save", "--wait", "bob")
         assert withheld(alice) == {"new file": "a program is still writing it"}
-        os.kill(alice.daemon_pid(), signal.SIGKILL)
+        alice.is_killed()
         alice.bough("save", "--wait", "bob")
         assert teammate(bob, "alice")["files"] == []
     until(lambda: teammate(bob, "alice")["files"] == ["new file"])
