@@ -518,6 +518,12 @@ class Exchange:
         found = [(known, other) for known, other in pairs if known is not None and known.sequence == other.sequence]
         return [(known, other) for known, other in found if known.tip != other.tip]
 
+    def holders(self, key: Key, sequence: int) -> set[str]:
+        """Return the peers that have said to hold a branch's state of this number or a later one."""
+        said = {peer: link.holds for peer, link in self.links.items()}
+        every = [*self.confirmed.items(), *said.items()]
+        return {peer for peer, holds in every if _sequence(holds, key) >= sequence}
+
     def held_by(self, peer: str, key: Key) -> str | None:
         """Return the newest tip of a branch that a peer has said to hold."""
         link = self.links.get(peer)

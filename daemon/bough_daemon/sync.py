@@ -221,24 +221,26 @@ class TeamSync:
                 return
             last = self._exchange.known.get(key)
             if last is not None and (last.tip, last.base) == (tip, base) and not anew:
+                self._remember(tip, key, last.sequence)  # said before this daemon started, perhaps
                 return
             sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
             state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
             # Written down before anyone hears it: a number is never used for two states.
             self._team.sequences[key] = sequence
             await self._save_states(state)
-            self._tips[tip] = (key, sequence)
-            while len(self._tips) > REMEMBERED_TIPS:
-                del self._tips[next(iter(self._tips))]
+            self._remember(tip, key, sequence)
             self._conversations.do(self._exchange.publish(state))
 
+    def _remember(self, tip: str, key: Key, sequence: int) -> None:
+        self._tips[tip] = (key, sequence)
+        while len(self._tips) > REMEMBERED_TIPS:
+            del self._tips[next(iter(self._tips))]
+
     def holders(self, tip: str) -> set[str]:
-        """Return which teammates have confirmed that they hold this tip of mine, or a later one of the branch."""
+        """Return which teammates have said that they hold this tip of mine, or a later one of the branch."""
         if tip not in self._tips:
             return set()
-        key, sequence = self._tips[tip]
-        confirmed = self._exchange.confirmed
-        return {name for name, held in confirmed.items() if key in held and held[key].sequence >= sequence}
+        return self._exchange.holders(*self._tips[tip])
 
     def refusals(self, tip: str) -> dict[str, str]:
         """Return why each teammate who did not take this tip of mine, or a later one of the branch, did not."""

@@ -156,6 +156,15 @@ def test_what_no_git_takes_is_withheld_and_everything_else_goes_on(pair: Pair) -
     assert bob.bough("git", "show", "alice:a.txt") == "without them" and alice.told("status")["withheld"] == []
 
 
+def test_after_a_restart_it_is_known_who_holds_what(pair: Pair) -> None:
+    alice, _ = pair
+    write_files(alice.tree, {"a.txt": b"held\n"})
+    tip = alice.told("save", "--wait", "bob")["tip"]
+    alice.bough("down", "--all")
+    alice.bough("up")
+    assert alice.told("save", "--wait", "bob")["tip"] == tip
+
+
 def test_one_who_was_away_catches_up(pair: Pair) -> None:
     alice, bob = pair
     bob.bough("down", "--all")
