@@ -215,7 +215,8 @@ def test_edits_that_fit_only_what_was_placed_are_named_and_kept(here: Desk) -> N
         do_land(here)
     assert not (here.root / "theirs.txt").exists()
     assert (here.root / "d/b.txt").read_bytes() == b"mine\nLATE\n"
-    said = next(said for said in here.terminal.said if "theirs.txt" in said)
+    said = next(said for said in here.terminal.said if "--from " in said)
+    assert "theirs.txt" in said
     edits = said.split("--from ")[1].split(" ")[0]
     assert git(Path(here.store.path), "show", f"{edits}:theirs.txt") == "edited"
 
