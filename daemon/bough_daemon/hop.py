@@ -82,14 +82,15 @@ async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
         return *await live.owner.run(_enter, live, snapshot, theirs, there, tree), snapshot.tree
 
     moved, old, tree = await steadily(attempt)
-    now = moved.snapshot.tree
-    sent = await live.owner.run(_changed_paths, live, tree, now)
-    await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=name, tree=now)
+    await _after_hop(live, terminal, moved, old, tree)
     return moved
 
 
-def _changed_paths(live: Live, old: str, new: str) -> list[str]:
-    return [path for path, _, _ in live.store.objects.difference(old, new)]
+async def _after_hop(live: Live, terminal: Terminal, moved: Moved, old: str, mine: str) -> None:
+    """Run the post-checkout hook where the files are a teammate's: not what they changed beyond `mine`, a tree."""
+    now = moved.snapshot.tree
+    sent = await live.owner.run(lambda: [path for path, _, _ in live.store.objects.difference(mine, now)])
+    await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=moved.name, tree=now)
 
 
 async def back(live: Live, terminal: Terminal) -> Moved:
@@ -119,9 +120,7 @@ async def off(live: Live, terminal: Terminal, branch: str) -> Moved:
         return moved, old, mine.tree
 
     moved, old, mine = await steadily(attempt)
-    now = moved.snapshot.tree
-    sent = await live.owner.run(_changed_paths, live, mine, now)
-    await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=moved.name, tree=now)
+    await _after_hop(live, terminal, moved, old, mine)
     return moved
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.hop import back, hop
 from bough_daemon.merging import merge
 
-from tests.daemon.moves_support import Desk, desk, everything, git, merge_both
+from tests.daemon.moves_support import Desk, everything, git, merge_both
 from tests.daemon.support import write_files
 
 SETTINGS = b"[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = ..\n\tfsmonitor = touch ran; true\n"
@@ -21,12 +19,6 @@ REPOSITORY: dict[str, bytes | None] = {
     "docs/x/refs/keep": b"",
     "docs/x/config": SETTINGS,
 }
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def ran(here: Desk) -> bool:

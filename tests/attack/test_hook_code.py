@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bough_daemon.hook_code import MOST_SCRIPTS, Script, code_among, is_data
@@ -13,7 +11,7 @@ from bough_daemon.objects import EXECUTABLE, Entry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.daemon.moves_support import Desk, desk, git, merge_both
+from tests.daemon.moves_support import Desk, git, merge_both
 from tests.daemon.support import write_files
 
 # (what the hook says, files of the tree, what the teammate changed, what of it the hook may run)
@@ -67,12 +65,6 @@ def test_scripts_that_name_each_other_come_to_an_end() -> None:
 @given(st.binary(), st.sets(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)))
 def test_nothing_is_made_up(text: bytes, changed: set[str]) -> None:
     assert set(code_among(changed, [Script(text)], ["post-checkout"], lambda _: None)) <= changed
-
-
-@pytest.fixture
-def here(folder: Path) -> Iterator[Desk]:
-    with desk(folder) as opened:
-        yield opened
 
 
 def hook_that_calls(here: Desk, script: str) -> None:
