@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import ipaddress
+import random
 import re
 import socket
 import struct
@@ -16,6 +17,10 @@ FORM = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "[::]"
 SIOCGIFADDR = 0x8915
+# What is chosen from where any port will do: below those that systems give to outgoing connections (from 32768 on
+# Linux, from 49152 elsewhere), one of which would have the port when a daemon comes back to it.
+LASTING_PORTS = range(21_000, 26_000)
+TRIED_PORTS = 16
 
 
 def is_address(text: str) -> bool:
@@ -45,6 +50,11 @@ def parse_listen(listen: str) -> tuple[str, int]:
     else:
         host, port = split_address(join_address(listen, 0))
     return (f"[{host}]" if ":" in host else host), port
+
+
+def ports_for(port: int) -> list[int]:
+    """Return the ports to try for the one that is asked for, in order; for 0, some that nobody takes by chance."""
+    return [*random.sample(LASTING_PORTS, TRIED_PORTS), 0] if port == 0 else [port]
 
 
 def is_everywhere(host: str) -> bool:

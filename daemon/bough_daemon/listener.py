@@ -19,7 +19,15 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_proto.v1 import peer_pb2_grpc as services
 
 from bough_daemon import peer_wire
-from bough_daemon.addresses import EVERYWHERE, LOOPBACK, is_loopback, join_address, parse_listen, reachable_hosts
+from bough_daemon.addresses import (
+    EVERYWHERE,
+    LOOPBACK,
+    is_loopback,
+    join_address,
+    parse_listen,
+    ports_for,
+    reachable_hosts,
+)
 from bough_daemon.budgets import HANDSHAKE_SECONDS, IDLE_SECONDS, LARGEST_REQUEST_BYTES, MOST_CALLS
 from bough_daemon.descriptors import most_connections
 from bough_daemon.durable import write_whole
@@ -221,7 +229,7 @@ class PeerListener:
         services.add_JoinServiceServicer_to_server(_Joins(self), server)
         pair = (self.identity.tls_key, self.identity.certificate_pem)
         credentials = grpc.ssl_server_credentials([pair])
-        bound = await _bind(server, join_address(self.door.host, port), credentials)
+        bound = await _bind(server, self.door.host, port, credentials)
         self._join_server = server
         self._remember(replace(self.door, join_port=bound))
 
@@ -269,7 +277,7 @@ class PeerListener:
         server = _server()
         services.add_PeerServiceServicer_to_server(_Peers(self), server)
         credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
-        bound = await _bind(server, join_address(host, port), credentials)
+        bound = await _bind(server, host, port, credentials)
         self._server = server
         self._remember(replace(self.door, host=host, port=bound))
 
@@ -302,17 +310,18 @@ def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:
     return grpc.aio.server(options=[*SERVER_OPTIONS, connections, *options])
 
 
-async def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
-    """Start a server at an address and return its port."""
-    try:
-        port = server.add_secure_port(address, credentials)
-    except RuntimeError as taken:
-        await server.stop(None)
-        raise PortTaken(
-            f"{address} cannot be listened on: it is in use, or not this machine's", address=address
-        ) from taken
-    await server.start()
-    return port
+async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
+    """Start a server at an address and return its port; 0 is any that is free."""
+    for candidate in ports_for(port):
+        try:
+            bound = server.add_secure_port(join_address(host, candidate), credentials)
+        except RuntimeError:
+            continue
+        await server.start()
+        return bound
+    await server.stop(None)
+    address = join_address(host, port)
+    raise PortTaken(f"{address} cannot be listened on: it is in use, or not this machine's", address=address)
 
 
 class _CalledPipe:

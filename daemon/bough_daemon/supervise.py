@@ -19,6 +19,7 @@ from bough_daemon.waiting import is_cancelled
 log = logging.getLogger(__name__)
 
 MOST_NAMES = 1000  # kinds of work whose failures are counted
+CANCEL_AGAIN_SECONDS = 1.0  # after which work is cancelled again: a library may have swallowed the first time
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Supervisor:
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN_SECONDS)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

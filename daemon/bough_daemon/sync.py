@@ -182,6 +182,8 @@ class TeamSync:
         self._conversations.gather_soon()
         self._conversations.call_everyone()
         self._background.keep("writing down what the team has", self._keep_saving)
+        with suppress(PortTaken):  # which is tried again
+            await self._listen_for_holders()
         self._background.keep("listening for new members", self._keep_join_port)
         self.moved()
 
@@ -596,12 +598,17 @@ class TeamSync:
         """Listen for new members while a ticket is out: made here, neither used nor expired."""
         while True:
             self._tickets_changed.clear()
-            until = self._ticket_until()
-            await self._listener.expect(self.team_id, until is not None)
+            until = await self._listen_for_holders()
             left = min((until - now_ms()) / 1e3, LONGEST_LOOK) if until is not None else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._tickets_changed.wait()
+
+    async def _listen_for_holders(self) -> int | None:
+        """Listen while a ticket is out, and return how long one is; raise PortTaken."""
+        until = self._ticket_until()
+        await self._listener.expect(self.team_id, until is not None)
+        return until
 
     def _ticket_until(self) -> int | None:
         """Return how long a ticket is good at least, in milliseconds since the epoch; None where none is out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -21,5 +22,7 @@ async def to_the_end(work: Awaitable[T]) -> T:
     try:
         return await asyncio.shield(begun)
     except asyncio.CancelledError:
-        await asyncio.wait([begun])
+        while not begun.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([begun])
         raise

@@ -56,7 +56,7 @@ def test_new_members_are_listened_for_while_a_ticket_is_out(folder: Path) -> Non
             carol = await all_of.start("carol")
             await carol.sync.join(second, "carol")
             await eventually(lambda: not joining(alice), "closing when no ticket is out")
-            assert not is_open(LOOPBACK, port)
+            await eventually(lambda: not is_open(LOOPBACK, port), "nobody listening there")
             await all_of.stop(alice)
             alice = await all_of.start("alice")
             await eventually(lambda: alice.is_connected("bob") and alice.is_connected("carol"))

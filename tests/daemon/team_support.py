@@ -20,7 +20,7 @@ from bough_daemon.sync import Event, TeamSync
 
 from tests.daemon.support import git
 
-DEADLINE = 20.0  # seconds
+DEADLINE = 40.0  # seconds, which only a run that fails waits for
 
 
 async def eventually(holds: Callable[[], object], what: str = "it") -> None:

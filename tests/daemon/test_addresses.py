@@ -9,6 +9,7 @@ from bough_daemon.addresses import (
     is_loopback,
     join_address,
     parse_listen,
+    ports_for,
     reachable_hosts,
     split_address,
 )
@@ -55,3 +56,10 @@ def test_listening_everywhere_is_reached_at_every_address_and_loopback_comes_las
 )
 def test_loopback_is_this_machine_alone(host: str, own: bool) -> None:
     assert is_loopback(host) == own
+
+
+def test_a_port_that_is_to_last_is_none_that_an_outgoing_connection_is_given() -> None:
+    *chosen, last = ports_for(0)
+    first_given = 32_768  # the lowest of any system's, by ip(7)
+    assert all(1024 < port < first_given for port in chosen) and len(set(chosen)) == len(chosen) > 1
+    assert last == 0 and ports_for(4000) == [4000]

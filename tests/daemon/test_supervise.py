@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from bough_daemon import supervise
 from bough_daemon.errors import NotLive
 from bough_daemon.report import Failing
 from bough_daemon.supervise import Pause, Supervisor, reason_of, state_with
+from bough_daemon.waiting import to_the_end
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +154,50 @@ def test_closing_ends_everything_what_waits_for_its_next_start_included() -> Non
         for begun in (supervisor.keep("late", late), supervisor.begin("late", late)):
             await asyncio.wait([begun])
         assert ran == []
+
+    run(test())
+
+
+def test_closing_ends_work_that_swallows_being_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "CANCEL_AGAIN_SECONDS", 0.01)
+
+    async def test() -> None:
+        supervisor, begun = Supervisor(quick), asyncio.Event()
+
+        async def deaf() -> None:
+            begun.set()
+            for _ in range(2):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        supervisor.begin("deaf", deaf)
+        await begun.wait()
+        await supervisor.close()
+
+    run(test())
+
+
+def test_work_on_a_thread_outlives_being_cancelled_however_often() -> None:
+    async def test() -> None:
+        begun, release, done = threading.Event(), threading.Event(), list[int]()
+
+        def work() -> None:
+            begun.set()
+            release.wait(DEADLINE)
+            done.append(1)
+
+        task = asyncio.create_task(to_the_end(asyncio.to_thread(work)))
+        await asyncio.to_thread(begun.wait)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert not task.done()
+        release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert done == [1]
 
     run(test())
 

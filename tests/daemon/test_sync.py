@@ -95,7 +95,7 @@ async def machines(folder: Path) -> AsyncIterator[Machines]:
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     """Run a test to its end, within a deadline."""
-    asyncio.run(asyncio.wait_for(test, 3 * DEADLINE))
+    asyncio.run(asyncio.wait_for(test, 2.5 * DEADLINE))
 
 
 def test_saves_stream_both_ways(folder: Path) -> None:
