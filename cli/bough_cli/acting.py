@@ -12,7 +12,8 @@ import typer
 from bough_daemon.at_work import PATIENCE
 from bough_daemon.errors import DaemonFailed, NotPossibleNow
 from bough_daemon.git import unbound
-from bough_daemon.report import Act, shown
+from bough_daemon.report import Act
+from bough_daemon.text import shown
 from bough_daemon.worktree import live_root
 
 from bough_cli import output

@@ -13,7 +13,8 @@ import typer
 from bough_daemon import errors
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
-from bough_daemon.report import Status, printable
+from bough_daemon.report import Status
+from bough_daemon.text import printable
 
 OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF}
 BREAK = re.compile(r"\s*[\n\t]\s*")  # Typer lists choices one a line

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from bough_daemon.client import Client
 from bough_daemon.errors import BoughError
-from bough_daemon.report import Event, Status, ago, printable
+from bough_daemon.report import Event, Status
+from bough_daemon.text import ago, printable
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel

@@ -18,8 +18,8 @@ from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
 from bough_daemon.launch import READY, REFUSED, TAKEN
-from bough_daemon.report import printable
 from bough_daemon.service import serve
+from bough_daemon.text import printable
 from bough_daemon.wire import packed
 
 log = logging.getLogger("bough_daemon")

@@ -16,13 +16,14 @@ from bough_daemon.heads import words
 from bough_daemon.hop import Moved
 from bough_daemon.landing import Landed
 from bough_daemon.live import Live
+from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.objects import Objects
-from bough_daemon.report import SHORT, Act, Done, ago, first_few, printable
+from bough_daemon.report import Act, Done
 from bough_daemon.sides import Both
 from bough_daemon.states import TeamLanding
 from bough_daemon.switch import switch
 from bough_daemon.terminal import Terminal
-from bough_daemon.timeline import COMMIT
+from bough_daemon.text import SHORT, ago, first_few, printable
 from bough_daemon.worktree import Head, whole
 
 NAMED = 3  # files of many that a sentence names
@@ -194,7 +195,7 @@ async def _where_after(made: Landed, said: str, wanted: str, hands: Hands) -> tu
     there = await hands.live.owner.run(hop.hop_now, hands.live)
     if there is not None:
         return f"you are still in {there.name}'s branch; run `bough back` to return", False
-    here = made.still_on[:SHORT] if COMMIT.fullmatch(made.still_on) else made.still_on
+    here = made.still_on[:SHORT] if OBJECT_ID.fullmatch(made.still_on) else made.still_on
     question = f"{said}. You are still on {here}. Switch to {made.local}?"
     if wanted == "yes" or (wanted == "ask" and await hands.terminal.confirm(question)):
         await switch(hands.live, hands.terminal, made, hands.both)

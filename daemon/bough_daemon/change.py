@@ -18,7 +18,7 @@ from bough_daemon.live import Live
 from bough_daemon.objects import EMPTY_TREE
 from bough_daemon.picture import Disturbed, Picture, differences, is_file
 from bough_daemon.place import Place
-from bough_daemon.report import printable
+from bough_daemon.text import printable
 from bough_daemon.timeline import Snapshot
 from bough_daemon.withheld import BARE, Inside
 from bough_daemon.worktree import Head

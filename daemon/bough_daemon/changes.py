@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from bough_daemon.paths import STAGE
 from bough_daemon.settling import Patience, Writers
 from bough_daemon.worktree import Worktree
 
-STAGE = ".bough-stage-"  # where files are made ready that a command is about to place
 RULE_FILES = {".gitignore", ".gitattributes", ".gitmodules"}
 GIT_FILES = {"HEAD", "index", "config", "config.worktree", "packed-refs", "logs"}
 GIT_RULE_FILES = {"config", "config.worktree", "exclude", "attributes", "sparse-checkout"}

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from bough_daemon.at_work import seconds_since
 from bough_daemon.errors import GitHangs, Stopping
-from bough_daemon.report import shown
+from bough_daemon.text import shown
 
 # Filters that ask a server (git-crypt with a vault, Git LFS behind a slow proxy) are quiet for seconds, not for longer.
 IDLE_SECONDS = 60.0  # in which neither git nor anything that it runs computes, reads or writes

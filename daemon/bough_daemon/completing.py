@@ -15,16 +15,15 @@ from bough_completion.wire import Question
 
 from bough_daemon.completion_process import CompletionProcess, Running
 from bough_daemon.errors import BadSetting, BadUsage, BoughError, DaemonFailed, NotPossibleNow, UnknownPath
-from bough_daemon.feeding import Feeder
+from bough_daemon.feeding import Feeder, LiveRepository
 from bough_daemon.home import Home
 from bough_daemon.owner import Owner
 from bough_daemon.private_names import is_secret
 from bough_daemon.reading import as_text
-from bough_daemon.report import Continuation, Continuations, Doors, Failing, Place, Use
-from bough_daemon.repository import Repository
+from bough_daemon.report import Continuation, Continuations, Doors, Place, Use
 from bough_daemon.session import Session
 from bough_daemon.settings import Settings, read_settings
-from bough_daemon.supervise import Supervisor
+from bough_daemon.supervise import Failing, Supervisor
 from bough_daemon.usage import UseLog
 from bough_daemon.worktree import live_root, whole
 
@@ -79,7 +78,7 @@ class Completing:
 
     # What is live.
 
-    def follow(self, repository: Repository, session: Session) -> None:
+    def follow(self, repository: LiveRepository, session: Session) -> None:
         """Feed a working tree from now on."""
         root = session.worktree.root
         feeder = Feeder(repository, session, self._owner, lambda: self._process.running, self._use)

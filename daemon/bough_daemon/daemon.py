@@ -21,11 +21,12 @@ from bough_daemon.git import git_version
 from bough_daemon.home import Home
 from bough_daemon.journal import Journal
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.report import Joined, Place, Status, Up, printable
+from bough_daemon.report import Joined, Place, Status, Up
 from bough_daemon.repository import STATUS_PATIENCE, Repository
 from bough_daemon.session import Session
 from bough_daemon.store import prepare_libgit2
 from bough_daemon.supervise import Pause, Supervisor, state_with
+from bough_daemon.text import printable
 from bough_daemon.waiting import to_the_end
 from bough_daemon.workers import MergeWorkers
 from bough_daemon.worktree import Worktree, live_root

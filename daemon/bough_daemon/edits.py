@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bough_daemon.objects import SUBMODULE, Objects
-from bough_daemon.report import SHORT, shell_word
+from bough_daemon.text import SHORT, shell_word
 from bough_daemon.timeline import Snapshot
 
 MOST_NAMED = 20  # files in a command that names each

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bough_completion.client import CompletionClient, Gone
 from bough_completion.query import SAVED, Kind, Origin
@@ -18,8 +19,9 @@ from bough_daemon.held import Held
 from bough_daemon.objects import Entry
 from bough_daemon.owner import Owner
 from bough_daemon.reading import SLICE_FILES, Change, Reader, as_text
-from bough_daemon.repository import Repository
+from bough_daemon.report import Event
 from bough_daemon.session import Session
+from bough_daemon.states import KnownBranch
 from bough_daemon.timeline import Snapshot
 from bough_daemon.usage import UseLog
 
@@ -28,6 +30,16 @@ TEAMMATE_LIMIT = 1_000_000  # the same of one teammate's live branch
 VISITED_FILES = 20_000  # files that are looked at in one go: beyond them a tree is not searched for more text
 CHOOSE_EVERY = 30.0  # seconds between two choices of texts: it takes a look at the whole tree
 FEW = 64  # changed files that are surely the member's own work and learned even where there is no room
+
+
+class LiveRepository(Protocol):
+    """A repository that is live, as far as completion has to know it."""
+
+    def subscribe(self) -> AbstractContextManager[asyncio.Queue[Event]]:
+        """Give a queue of what happens in it, until the end of the block."""
+
+    def teammates(self) -> list[KnownBranch]:
+        """Return the live branches of teammates."""
 
 
 @dataclass
@@ -57,7 +69,7 @@ class Feeder:
 
     def __init__(
         self,
-        repository: Repository,
+        repository: LiveRepository,
         session: Session,
         owner: Owner,
         running: Callable[[], Running | None],
@@ -231,7 +243,7 @@ class Feeder:
 
     async def _feed_teammates(self, client: CompletionClient, reader: Reader) -> None:
         fed = self._fed
-        there = {one.branch: one for one in self._repository.sync.teammates() if one.tip and one.base}
+        there = {one.branch: one for one in self._repository.teammates() if one.tip and one.base}
         for name in fed.teammates.keys() - there.keys():
             gone = _stream(Blob(as_text(path), None, Origin(Kind.LIVE, name)) for path in fed.teammates.pop(name))
             await client.feed(self.name, gone)

@@ -13,8 +13,8 @@ from bough_daemon.ground import Ground
 from bough_daemon.index import WHOLE
 from bough_daemon.objects import FILE, FOLDER, Objects
 from bough_daemon.paths import check_path, folders_above
-from bough_daemon.report import bounded, printable
 from bough_daemon.rules import as_pathspec
+from bough_daemon.text import bounded, printable
 from bough_daemon.worktree import Worktree
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from bough_daemon.objects import FILE, FOLDER, Entry, Objects
-from bough_daemon.report import shell_word
 from bough_daemon.rules import IndexReader
+from bough_daemon.text import shell_word
 from bough_daemon.withheld import SIZE_LIMIT_BYTES
 
 # Below one folder of the top. A generator of project skeletons writes 20 to 300 files, the smallest `npm install` of a

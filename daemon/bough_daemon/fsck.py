@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from bough_daemon.errors import GitFailed
 from bough_daemon.objects import FOLDER, LINK, Entry, Objects, format_tree
 from bough_daemon.packs import FINDING, STRICT, pack_of_trees
-from bough_daemon.report import SHORT, bounded, printable
 from bough_daemon.store import Store
+from bough_daemon.text import SHORT, bounded, printable
 from bough_daemon.withheld import shared_tree
 
 MOST_NAMES = 200_000  # harmless names that are remembered

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.git import Git
-from bough_daemon.states import COMMIT
+from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.store import SHARED, Store
 
 MOST_FOLLOWED = 8  # tips of which older commits are named, too
@@ -24,7 +24,7 @@ FARTHEST_ANCESTOR = 14  # as a power of two
 def known_commits(store: Store, oids: Iterable[str]) -> list[str]:
     """Return those of `oids` that are commits which the store can see. On the store's thread."""
     # Not read: a peer may name a blob of any size.
-    named, objects = (oid for oid in oids if COMMIT.fullmatch(oid)), store.objects
+    named, objects = (oid for oid in oids if OBJECT_ID.fullmatch(oid)), store.objects
     return [oid for oid in named if objects.exists(oid) and objects.header(oid)[0] == "commit"]
 
 
@@ -53,7 +53,7 @@ def _commits(store: Store, names: Sequence[str]) -> list[str]:
 
 def shared_among(store: Store, oids: Sequence[str], shared: Sequence[str]) -> list[str]:
     """Return those of `oids`, which a peer has named, that `shared` commits reach. May be called from any thread."""
-    named = _commits(store, [oid for oid in oids[:MOST_HAVES] if COMMIT.fullmatch(oid)])
+    named = _commits(store, [oid for oid in oids[:MOST_HAVES] if OBJECT_ID.fullmatch(oid)])
     if not named:
         return []
     lines = "\n".join([*named, *(f"^{oid}" for oid in _commits(store, shared))]).encode() + b"\n"

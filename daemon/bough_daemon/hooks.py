@@ -12,8 +12,8 @@ from bough_daemon.hook_code import LIMIT_BYTES, Script, code_among, is_data
 from bough_daemon.live import Live
 from bough_daemon.objects import EXECUTABLE
 from bough_daemon.picture import is_file
-from bough_daemon.report import SHORT, first_few
 from bough_daemon.terminal import NOTHING, Terminal
+from bough_daemon.text import SHORT, first_few
 from bough_daemon.worktree import Worktree
 
 Hooks = frozenset[str]

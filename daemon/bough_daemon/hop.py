@@ -13,7 +13,7 @@ from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
 from bough_daemon.hooks import after_checkout
 from bough_daemon.journal import Hop
-from bough_daemon.live import Live, Teammate
+from bough_daemon.live import Live, LiveBranch
 from bough_daemon.merging import merge_commits
 from bough_daemon.picture import Picture, differences
 from bough_daemon.sides import Both
@@ -133,7 +133,7 @@ async def _begin(live: Live, terminal: Terminal) -> None:
         )
 
 
-async def _with_my_edits(live: Live, snapshot: Snapshot, there: Hop, theirs: Teammate, both: Both) -> str:
+async def _with_my_edits(live: Live, snapshot: Snapshot, there: Hop, theirs: LiveBranch, both: Both) -> str:
     """Return the tree of her newest tip with what I did since I was last brought up to her."""
     merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
     if merged.conflicts:
@@ -149,7 +149,7 @@ def _stands(live: Live, hop: Hop) -> bool:
     return head.branch is None and live.store.is_ancestor(hop.base, head.commit)
 
 
-def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, tree: str) -> tuple[Moved, str]:
+def _enter(live: Live, snapshot: Snapshot, theirs: LiveBranch, there: Hop | None, tree: str) -> tuple[Moved, str]:
     check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
     worktree, old = live.worktree, live.worktree.head()
     commits = _commits_made(live, there, old)
@@ -185,7 +185,7 @@ def _enter(live: Live, snapshot: Snapshot, theirs: Teammate, there: Hop | None, 
     return Moved(theirs.name, head, entered, kept, edits=edits, edited_in=there.name if there else ""), old.commit
 
 
-def _leave(live: Live, snapshot: Snapshot, host: Teammate | None) -> tuple[Moved, str]:
+def _leave(live: Live, snapshot: Snapshot, host: LiveBranch | None) -> tuple[Moved, str]:
     hop = hop_now(live)
     if hop is None:
         newest = journal_of(live).newest()

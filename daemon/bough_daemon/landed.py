@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bough_daemon.containment import Contained, contained
 from bough_daemon.git import Git
+from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.store import Store
-from bough_daemon.timeline import COMMIT
 
 TRAILER = "Bough-Snapshot"
 CONTAINS = "refs/contains/"
@@ -52,7 +52,7 @@ def _named(store: Store, commits: tuple[str, ...]) -> list[tuple[str, str]]:
     form = f"--format=%H %(trailers:key={TRAILER},valueonly,separator=%x20)"
     lines = knowing(store.git).run("log", "--grep", TRAILER, form, *commits).decode(errors="replace")
     pairs = [line.split(" ") for line in lines.splitlines()]
-    return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and COMMIT.fullmatch(pair[1])]
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) > 1 and OBJECT_ID.fullmatch(pair[1])]
 
 
 def _contains(store: Store, landed: str, snapshot: str) -> bool:

@@ -30,7 +30,6 @@ from bough_daemon.merging import NOTHING_BROUGHT, Brought, File, Merged, merge_c
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Disturbed, Picture, is_file
 from bough_daemon.removals import Author, untouched_removals
-from bough_daemon.report import SHORT, first_few, printable, shell_word
 from bough_daemon.rewritten import TakenOut, no_longer_in, taken_out
 from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.sides import Both
@@ -38,6 +37,7 @@ from bough_daemon.staging import Staging, staged_at_home
 from bough_daemon.states import TeamLanding
 from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
+from bough_daemon.text import SHORT, first_few, printable, shell_word
 from bough_daemon.timeline import Snapshot
 from bough_daemon.withheld import withheld_paths
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from bough_proto.v1 import control_pb2 as pb
 
 from bough_daemon.errors import NotPossibleNow
-from bough_daemon.report import shown
 from bough_daemon.terminal import NOTHING, Finished
+from bough_daemon.text import shown
 
 
 class LentTerminal:

@@ -15,7 +15,7 @@ from bough_daemon.worktree import Worktree
 
 
 @dataclass(frozen=True)
-class Teammate:
+class LiveBranch:
     """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it stands on."""
 
     name: str
@@ -36,7 +36,7 @@ class Live:
     branch: Branch
     owner: Owner
     save: Callable[[], Awaitable[Snapshot]]
-    teammate: Callable[[str], Teammate | None]
+    teammate: Callable[[str], LiveBranch | None]
     cwd: str = ""
 
     @property
@@ -46,7 +46,7 @@ class Live:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         return folder
 
-    def known(self, name: str) -> Teammate:
+    def known(self, name: str) -> LiveBranch:
         """Return the teammate of this name, or raise UnknownMember."""
         found = self.teammate(name)
         if found is None:

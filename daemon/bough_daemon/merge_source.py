@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bough_daemon.ancestry import settled_before
 from bough_daemon.errors import BadUsage, GitFailed, NotPossibleNow, UnknownMember
 from bough_daemon.heads import commit_of, short
-from bough_daemon.live import Live, Teammate
+from bough_daemon.live import Live, LiveBranch
 from bough_daemon.removals import Author
 from bough_daemon.rewritten import TakenOut, taken_out, tracked_tip
 from bough_daemon.target import Target, newest
@@ -40,7 +40,7 @@ async def source_of(live: Live, terminal: Terminal, name: str, mine: Snapshot) -
     return await _git_branch(live, terminal, name, mine)
 
 
-def _live_branch(live: Live, teammate: Teammate, mine: Snapshot) -> MergeSource:
+def _live_branch(live: Live, teammate: LiveBranch, mine: Snapshot) -> MergeSource:
     """Return a live branch as it was last settled: in the middle of a rebase its files are nobody's work."""
     tip = read_snapshot(live.store.objects, teammate.tip)
     note = ""
@@ -53,13 +53,13 @@ def _live_branch(live: Live, teammate: Teammate, mine: Snapshot) -> MergeSource:
                 hint="Wait until it has ended; `bough status` shows that.",
             )
         note = f"{teammate.name} is in the middle of a {tip.operation}: merged the state before it"
-        teammate = Teammate(teammate.name, settled.oid, settled.base)
+        teammate = LiveBranch(teammate.name, settled.oid, settled.base)
     gone = _brought_back(live, teammate, mine)
     author = Author(teammate.tip, teammate.base)
     return MergeSource(f"{teammate.name}'s branch", teammate.tip, teammate.tip, author, note, gone)
 
 
-def _brought_back(live: Live, teammate: Teammate, mine: Snapshot) -> TakenOut | None:
+def _brought_back(live: Live, teammate: LiveBranch, mine: Snapshot) -> TakenOut | None:
     """Return what a teammate's branch has, and mine has not, of what a forced push took out of the shared branch."""
     if live.store.is_ancestor(teammate.base, mine.oid):
         return None

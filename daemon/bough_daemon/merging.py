@@ -23,10 +23,10 @@ from bough_daemon.merge_source import MergeSource, source_of
 from bough_daemon.objects import SUBMODULE, Entry, Objects
 from bough_daemon.picture import Picture
 from bough_daemon.removals import untouched_removals
-from bough_daemon.report import first_few
 from bough_daemon.sides import Both, Decided, Sides, Three, both_changed, sides_of
 from bough_daemon.store import Store
 from bough_daemon.terminal import Terminal
+from bough_daemon.text import first_few
 from bough_daemon.timeline import Snapshot
 
 FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes

@@ -17,6 +17,8 @@ NTFS_GIT = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
 NTFS_MODULES = re.compile(
     r"(\.gitmodules|gitmod~[1-4]|gi7eba~[1-9]|gi7d29~[1-9])[ .]*(:.*)?", re.IGNORECASE | re.DOTALL
 )
+# Where files are made ready that a command is about to place; nobody else looks into it.
+STAGE = ".bough-stage-"
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 

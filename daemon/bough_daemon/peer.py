@@ -36,9 +36,9 @@ from bough_daemon.jobs import (
 )
 from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
-from bough_daemon.report import bounded
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import MOST_BRANCHES, Key, State, check_state
+from bough_daemon.text import bounded
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with

@@ -19,8 +19,9 @@ from bough_daemon.errors import (
     PeerRefused,
     PeerUnreachable,
 )
+from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.roster import Admission, Contact
-from bough_daemon.states import COMMIT, Key, Kind, State
+from bough_daemon.states import Key, Kind, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
 CODES: dict[type[BoughError], grpc.StatusCode] = {
@@ -140,7 +141,7 @@ def _state(message: pb.State) -> State:
 
 def _commits(named: Iterable[str]) -> tuple[str, ...]:
     """Return the commits that a peer names: what is none is left out, and so are more than are of use."""
-    return tuple(oid for oid in islice(named, MOST_HAVES) if COMMIT.fullmatch(oid))
+    return tuple(oid for oid in islice(named, MOST_HAVES) if OBJECT_ID.fullmatch(oid))
 
 
 def word_message(word: Word) -> pb.Word:

@@ -11,12 +11,11 @@ import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 
-from bough_daemon.changes import STAGE
 from bough_daemon.errors import HostilePath
 from bough_daemon.filters import Checkout
 from bough_daemon.ground import Ground, blob_id, is_being_written, read_at
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry, Objects
-from bough_daemon.paths import Blocked, folder_of, folders_above
+from bough_daemon.paths import STAGE, Blocked, folder_of, folders_above
 from bough_daemon.picture import Disturbed, Picture, Step, is_file
 from bough_daemon.swap import Spot, exchange, put
 from bough_daemon.worktree import Worktree

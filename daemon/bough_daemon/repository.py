@@ -24,8 +24,7 @@ from bough_daemon.errors import GitHangs, NameTaken, NotPossibleNow, UnknownMemb
 from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
-from bough_daemon.live import Live
-from bough_daemon.live import Teammate as LiveBranch
+from bough_daemon.live import Live, LiveBranch
 from bough_daemon.names import check_member_name, further_names, member_name_from
 from bough_daemon.owner import Owner
 from bough_daemon.report import (
@@ -44,9 +43,10 @@ from bough_daemon.report import (
     Withheld,
 )
 from bough_daemon.session import Session
+from bough_daemon.states import KnownBranch
 from bough_daemon.store import LIVE, Store
 from bough_daemon.supervise import Supervisor
-from bough_daemon.sync import Teammate, TeamSync
+from bough_daemon.sync import TeamSync
 from bough_daemon.terminal import Terminal
 from bough_daemon.tickets import Ticket
 from bough_daemon.timeline import Snapshot, read_snapshot, timeline
@@ -221,7 +221,7 @@ class Repository:
             f"on one of the two run `bough join TICKET --as {name}+MACHINE`, with a ticket of a teammate's"
         )
 
-    def _status(self, session: Session, teammates: list[Teammate]) -> Status:
+    def _status(self, session: Session, teammates: list[KnownBranch]) -> Status:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
         withheld = session.withheld()
@@ -251,7 +251,7 @@ class Repository:
             facts=trouble.facts if trouble is not None else {},
         )
 
-    def _teammate_status(self, one: Teammate) -> TeammateStatus:
+    def _teammate_status(self, one: KnownBranch) -> TeammateStatus:
         told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
         if one.tip is not None and one.base is not None:
             told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
@@ -378,6 +378,10 @@ class Repository:
         return None
 
     # What happens.
+
+    def teammates(self) -> list[KnownBranch]:
+        """Return the live branches of teammates."""
+        return self.sync.teammates()
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Event]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from bough_daemon.live import Live
 from bough_daemon.objects import Commit, Entry
-from bough_daemon.report import SHORT, shell_word
 from bough_daemon.store import KEPT
+from bough_daemon.text import SHORT, shell_word
 
 TOLD_SECONDS = 14 * 86400.0  # for which the user is told of them
 SAID = "saved in the moment in which a command was killed\n"

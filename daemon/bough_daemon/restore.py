@@ -12,7 +12,7 @@ from bough_daemon import rescued
 from bough_daemon.change import Change, carry_out, check_ready, journal_of, steadily
 from bough_daemon.errors import NotPossibleNow, UnknownPath, UnknownSnapshot
 from bough_daemon.index import hidden_paths
-from bough_daemon.live import Live, Teammate
+from bough_daemon.live import Live, LiveBranch
 from bough_daemon.objects import FILE, FOLDER, Commit, Entry, Objects
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Picture
@@ -66,7 +66,7 @@ async def restore(live: Live, paths: Sequence[str], *, since: str | None = None,
 
 
 def _restore(
-    live: Live, snapshot: Snapshot, paths: Sequence[str], theirs: Teammate | None, since: str | None
+    live: Live, snapshot: Snapshot, paths: Sequence[str], theirs: LiveBranch | None, since: str | None
 ) -> Restored:
     objects = live.store.objects
     tip, kind = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")

@@ -6,16 +6,15 @@ moved to another repository or another branch.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from bough_daemon.errors import BadName, PeerRefused
 from bough_daemon.keys import Identity, statement, verify
 from bough_daemon.names import check_branch, check_live_branch, owner_of
+from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.roster import Roster
 
-COMMIT = re.compile(r"[0-9a-f]{40}")  # as a store has them; libgit2 raises for others
 MOST_BRANCHES = 256  # of one member and kind
 
 
@@ -101,5 +100,21 @@ def _is_well_formed(state: State) -> bool:
             check_branch(state.key.branch)
     except (BadName, UnicodeDecodeError):
         return False
-    commits = COMMIT.fullmatch(state.tip) and COMMIT.fullmatch(state.base)
+    commits = OBJECT_ID.fullmatch(state.tip) and OBJECT_ID.fullmatch(state.base)
     return bool(commits) and 0 < state.sequence < 2**63 and 0 <= state.time < 2**63
+
+
+@dataclass(frozen=True)
+class KnownBranch:
+    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms.
+
+    `not_taken`: why their newest state is not here; empty where nothing is in the way.
+    """
+
+    name: str
+    branch: str
+    tip: str | None
+    base: str | None
+    time: int
+    connected: bool
+    not_taken: str = ""

@@ -25,12 +25,13 @@ from bough_daemon.names import check_branch, check_live_branch, check_member_nam
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
-from bough_daemon.report import SHORT, Failing, Member
+from bough_daemon.report import Member
 from bough_daemon.roster import Admission, Rival, Roster
-from bough_daemon.states import Key, Kind, State, TeamLanding, branch_owner
+from bough_daemon.states import Key, Kind, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
-from bough_daemon.supervise import Supervisor
+from bough_daemon.supervise import Failing, Supervisor
 from bough_daemon.team import Team, now_ms
+from bough_daemon.text import SHORT
 from bough_daemon.tickets import Ticket, new_secret
 from bough_daemon.waiting import to_the_end
 
@@ -40,22 +41,6 @@ REMEMBERED_TIPS = 4096
 ANSWER_AGAIN_MS = 60_000
 LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
 MOST_DISPUTES = 20  # that are told
-
-
-@dataclass(frozen=True)
-class Teammate:
-    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms.
-
-    `not_taken`: why their newest state is not here; empty where nothing is in the way.
-    """
-
-    name: str
-    branch: str
-    tip: str | None
-    base: str | None
-    time: int
-    connected: bool
-    not_taken: str = ""
 
 
 @dataclass(frozen=True)
@@ -296,22 +281,22 @@ class TeamSync:
 
     # What they have.
 
-    def teammates(self) -> list[Teammate]:
+    def teammates(self) -> list[KnownBranch]:
         """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip.
 
         One who is no longer in the team has no teammates.
         """
         connected = self._conversations.connected()
-        found: list[Teammate] = []
+        found: list[KnownBranch] = []
         if self._exchange.is_out:
             return found
         for name in sorted(set(self.roster.members) - {self.member}):
             states = [state for key, state in self._exchange.known.items() if key.member == name]
             live = sorted((state for state in states if state.key.kind is Kind.LIVE), key=lambda one: one.key.branch)
             now = (name in connected, self._exchange.why_not_taken(name))
-            found += [Teammate(name, one.key.branch.decode(), one.tip, one.base, one.time, *now) for one in live]
+            found += [KnownBranch(name, one.key.branch.decode(), one.tip, one.base, one.time, *now) for one in live]
             if not live:
-                found.append(Teammate(name, name, None, None, self.roster.member(name).time, *now))
+                found.append(KnownBranch(name, name, None, None, self.roster.member(name).time, *now))
         return found
 
     def landed(self) -> list[TeamLanding]:

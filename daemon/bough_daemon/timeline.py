@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.objects import Commit, Objects
 
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
 SHARED_BASE = "Bough-Shared-Base"
-COMMIT = re.compile(r"[0-9a-f]{40}")
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are told; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another
@@ -79,13 +79,13 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         shared=_commit_in(commit, SHARED_AS) or oid,
         shared_base=_commit_in(commit, SHARED_BASE) or base,
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
-        brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if COMMIT.fullmatch(word)),
+        brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if OBJECT_ID.fullmatch(word)),
     )
 
 
 def _commit_in(commit: Commit, trailer: str) -> str | None:
     value = commit.trailer(trailer)
-    return value if value is not None and COMMIT.fullmatch(value) else None
+    return value if value is not None and OBJECT_ID.fullmatch(value) else None
 
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:

@@ -11,8 +11,8 @@ from bough_daemon.former_rules import FormerRules
 from bough_daemon.head_reader import HeadReader
 from bough_daemon.journal import Journal
 from bough_daemon.objects import Entry
-from bough_daemon.report import shell_word
 from bough_daemon.rules import IndexReader
+from bough_daemon.text import shell_word
 from bough_daemon.worktree import Worktree
 
 GIT = "a Git command"

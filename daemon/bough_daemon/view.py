@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from bough_daemon.errors import BadUsage, NotLive
 from bough_daemon.git import Git, quoted, unbound
-from bough_daemon.report import shell_word
+from bough_daemon.text import shell_word
 from bough_daemon.worktree import Worktree
 
 READING = frozenset(

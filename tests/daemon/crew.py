@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bough_daemon.errors import NoCommitYet
 from bough_daemon.landing import Landed, land
-from bough_daemon.live import Teammate
+from bough_daemon.live import LiveBranch
 from bough_daemon.merging import Merged, merge
 from bough_daemon.store import LIVE, SHARED
 from bough_daemon.timeline import Snapshot, read_snapshot
@@ -54,7 +54,7 @@ class Mate(Desk):
         self.store.objects.own_tree_difference(None, tree)
         return tree
 
-    def teammate(self, name: str) -> Teammate | None:
+    def teammate(self, name: str) -> LiveBranch | None:
         """Return a teammate's branch as the team sees it now."""
         other = self.crew.get(name)
         if other is None or other is self or other.branch.tip is None:
@@ -64,7 +64,7 @@ class Mate(Desk):
         self.store.objects.refresh()
         tip = self.store.ref(LIVE + name)
         snapshot = read_snapshot(self.store.objects, tip) if tip is not None else None
-        return Teammate(name, snapshot.oid, snapshot.base) if snapshot is not None else None
+        return LiveBranch(name, snapshot.oid, snapshot.base) if snapshot is not None else None
 
     def git(self, *words: str) -> bool:
         """Type a git command; return whether it went well. That it may fail is part of it."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from bough_daemon.branches import Branch
 from bough_daemon.head_reader import HeadReader
 from bough_daemon.heads import operation
-from bough_daemon.live import Live, Teammate
+from bough_daemon.live import Live, LiveBranch
 from bough_daemon.objects import FILE, SUBMODULE, Entry
 from bough_daemon.owner import Owner
 from bough_daemon.sides import Decided, Sides, both_changed
@@ -108,10 +108,10 @@ class Desk:
         at_work = operation(self.worktree) or ""
         return self.branch.save(tree, head.commit, at_work, reader.left_by_rewriting, discarded=reader.has_discarded())
 
-    def teammate(self, name: str) -> Teammate | None:
+    def teammate(self, name: str) -> LiveBranch | None:
         tip = self.store.ref(LIVE + name)
         snapshot = read_snapshot(self.store.objects, tip) if tip is not None else None
-        return Teammate(name, snapshot.oid, snapshot.base) if snapshot is not None else None
+        return LiveBranch(name, snapshot.oid, snapshot.base) if snapshot is not None else None
 
     def teammate_at(
         self, name: str, files: Mapping[str, bytes | None], base: str = "HEAD", contains: Sequence[str] = ()

@@ -16,7 +16,7 @@ from bough_daemon.files import apply, in_the_way, rescue
 from bough_daemon.objects import EXECUTABLE, FILE, LINK, SUBMODULE, Entry
 from bough_daemon.paths import check_path
 from bough_daemon.picture import Disturbed, Picture
-from bough_daemon.report import printable
+from bough_daemon.text import printable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

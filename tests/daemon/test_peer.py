@@ -27,9 +27,9 @@ from bough_daemon.jobs import (
 )
 from bough_daemon.packs import Limits, Spool
 from bough_daemon.peer import Exchange
-from bough_daemon.report import LONGEST_REASON
 from bough_daemon.roster import Roster
 from bough_daemon.states import MOST_BRANCHES, Key, Kind, State
+from bough_daemon.text import LONGEST_REASON
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
 
 from tests.daemon.test_roster import NOW, admit, copy_of, someone

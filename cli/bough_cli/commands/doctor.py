@@ -16,8 +16,8 @@ from bough_daemon.faults import fault_of, obstacle_to
 from bough_daemon.git import FLOOR, Git, git_version
 from bough_daemon.launch import is_running
 from bough_daemon.remembered import LiveTrees
-from bough_daemon.report import ago
 from bough_daemon.settings import path_of, read_settings
+from bough_daemon.text import ago
 from bough_daemon.worktree import Worktree
 
 from bough_cli import output

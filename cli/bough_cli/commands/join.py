@@ -6,7 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
-from bough_daemon.report import printable
+from bough_daemon.text import printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.report import ago, printable
+from bough_daemon.text import ago, printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from bough_daemon.errors import BoughError
-from bough_daemon.report import printable
+from bough_daemon.text import printable
 
 from bough_cli.failure import show
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 from bough_daemon.errors import NotPossibleNow, UnknownMember
-from bough_daemon.report import Member, printable
+from bough_daemon.report import Member
+from bough_daemon.text import printable
 
 from bough_cli import output
 from bough_cli.connection import connect, here

@@ -6,7 +6,8 @@ import sys
 from typing import Annotated
 
 import typer
-from bough_daemon.report import Status, TeammateStatus, ago
+from bough_daemon.report import Status, TeammateStatus
+from bough_daemon.text import ago
 
 from bough_cli import output
 from bough_cli.connection import connect, here

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.report import Member, ago
+from bough_daemon.report import Member
+from bough_daemon.text import ago
 
 from bough_cli import output
 from bough_cli.connection import connect, here

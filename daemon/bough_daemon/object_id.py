@@ -1,0 +1,5 @@
+"""Object ids: SHA-1 in lower-case hexadecimal, as the store has them; libgit2 raises for anything else."""
+
+import re
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}")
