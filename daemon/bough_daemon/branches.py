@@ -188,7 +188,9 @@ class Branch:
         chain = [one.shared for one in earlier]
         unnamed = self._unnamed(chain, shares.claims)
         outside, begins_with = self._chain.parents(chain, shares.base, shares.claims, unnamed)
-        previous = left.shared if left is not None else ""
+        # Where the shared chain begins again, those who hold what came before still find the way to it.
+        goes_on = left is None and begins_with is None
+        previous = tip.shared if tip is not None and not goes_on else ""
         # What is shared names only what is shared, in its trailers as well.
         if (shares.tree, shares.base, outside, previous) != (tree, base, parents, trailers[PREVIOUS]):
             seen = objects.commit(before.shared).tree if before is not None else None

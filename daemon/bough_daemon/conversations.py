@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import time
 from collections import defaultdict
@@ -44,9 +43,11 @@ from bough_daemon.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    Signed,
     TakePack,
 )
 from bough_daemon.keys import Identity
+from bough_daemon.leading import NEAR, leads_far, leads_to
 from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
@@ -92,6 +93,7 @@ class Told:
     declined: Callable[[Declined], None]
     learned: Callable[[Learned], None]
     behind: Callable[[State], None]
+    signed: Callable[[str, State], None]
     doubled: Callable[[int], None]
 
 
@@ -187,6 +189,8 @@ class Conversations:
                     self._told.confirmed(peer, state)
                 case Behind(state):
                     self._told.behind(state)
+                case Signed(peer, state):
+                    self._told.signed(peer, state)
                 case Doubled(time):
                     self._told.doubled(time)
                 case Declined():
@@ -427,7 +431,7 @@ class Conversations:
     async def _take(self, job: TakePack) -> NotTaken | None:
         """Take a pack and return None, or why it was not taken."""
         state = job.state
-        branch = os.fsdecode(state.key.branch)
+        branch = state.key.branch_name
         live = state.key.kind is Kind.LIVE
         ref = LIVE + branch if live else landed_ref(state.key.member, state.key.branch)
         commits = list(dict.fromkeys([state.tip, state.base]))
@@ -439,7 +443,10 @@ class Conversations:
                     raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
                 shared = [*self.exchange.shared(), *self._haves]
                 measure = Measure(self._commit_of_mine(), self._weights)
+                before = self.exchange.known.get(state.key) if live else None
                 await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure)
+                if before is not None:
+                    await self._keep_what_is_left(before, state)
             self._taken += 1
             if self._taken % MANY_PACKS == 0:
                 self.gather_soon()
@@ -453,6 +460,25 @@ class Conversations:
             return NotTaken(reason_of(failure), for_now=True)
         self._told.took(state)
         return None
+
+    async def _keep_what_is_left(self, before: State, now: State) -> None:
+        """Keep the state of a branch that another one has replaced, where that one does not lead to it.
+
+        Its member lost it with a disk, or signs on two machines. Of a daemon that is killed before it is kept, the next
+        start still knows the earlier state as the newest one, and takes the other again.
+        """
+        if before.tip == now.tip or await self._owner.run(leads_to, self._store.objects, now.tip, before.tip, NEAR):
+            return
+        if await leads_far(self._store, now.tip, before.tip):
+            return
+        for key in self.exchange.crowding(now.key.member):
+            self.exchange.let_go(key)
+            await to_the_end(self._owner.run(self._store.delete_ref, LIVE + key.branch_name))
+        aside = before.as_aside()
+        await to_the_end(self._owner.run(self._store.name, LIVE + aside.key.branch_name, aside.tip))
+        log.warning("%s went on from an older state; %s keeps what it had", now.key.branch_name, aside.key.branch_name)
+        self.do(self.exchange.left_behind(before))
+        self._told.took(aside)
 
 
 def _weight(word: Word) -> int:

@@ -67,8 +67,16 @@ class Declined:
 
 @dataclass(frozen=True)
 class Behind:
-    """A peer holds a state of mine that is newer than what I know: this home was restored from a backup."""
+    """A peer holds a state of mine that is newer than what I know, or has its number: a backup was restored here."""
 
+    state: State
+
+
+@dataclass(frozen=True)
+class Signed:
+    """`peer` holds a state of mine that is not my newest: call `keep_aside` where its tip is not in the store."""
+
+    peer: str
     state: State
 
 
@@ -102,4 +110,6 @@ class OfferAgain:
     key: Key
 
 
-Job = MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind | Doubled | AskAgain | OfferAgain
+Job = (
+    MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind | Signed | Doubled | AskAgain | OfferAgain
+)

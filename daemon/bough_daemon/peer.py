@@ -12,7 +12,6 @@ to be said to a peer waits in that peer's `Link` until `next_word` takes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -32,17 +31,19 @@ from bough_daemon.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    Signed,
     TakePack,
 )
 from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
 from bough_daemon.roster import Admission, Contact, Roster
-from bough_daemon.states import MOST_BRANCHES, Key, State, check_state
+from bough_daemon.states import MOST_ASIDES, MOST_BRANCHES, Key, Kind, State, check_state
 from bough_daemon.text import bounded
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
 
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
 MOST_UNTAKEN = 1000  # branches of which is known why their newest state is not here
+SIGNED_TWICE = "{0} signed two different states with the same sequence number; the first one here counts"
 
 
 def _sequence(states: dict[Key, State], key: Key) -> int:
@@ -329,46 +330,55 @@ class Exchange:
         return [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
 
     def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
-        if not self._is_sound(link, state):
-            return [Doubled(state.time)] if self._is_signed_elsewhere(state) else []
         key = state.key
-        if state.sequence > _sequence(link.holds, key):
-            link.holds[key] = state
+        if not self._is_sound(link, state):
+            return []
+        if self._is_fork(state):
+            return self._hear_fork(peer, link, state)
+        if key.aside and not self._may_be_aside(peer, state):
+            link.answer(Held(key, state.sequence))
+            return []
         if key.member == self.member:
             link.answer(Held(key, state.sequence))
-            if state.sequence > _sequence(self.known, key):
-                return [Behind(state)]
-            return self._offer(peer, key)
+            return self._hear_of_mine(peer, link, state)
+        if state.sequence > _sequence(link.holds, key):
+            link.holds[key] = state
         link.owed.add(key)
         if _sequence(self.known, key) >= state.sequence:
             return self._settled(key)
         link.unable.pop(key, None)  # offered again, so it may go well now
         return self._fetch(key)
 
-    def _is_signed_elsewhere(self, state: State) -> bool:
-        """Return whether a state has a number of mine, and my signature, and is another one."""
-        mine = self.known.get(state.key)
-        if state.key.member != self.member or mine is None or (mine.sequence, mine.tip) == (state.sequence, state.tip):
-            return False
-        with suppress(PeerRefused):
-            check_state(state, self.roster)
-            return mine.sequence == state.sequence
-        return False
+    def _hear_of_mine(self, peer: str, link: Link, state: State) -> list[Job]:
+        """Hear of a state of mine; one whose tip is not here was lost with a disk, or is of a second machine."""
+        key, mine = state.key, self.known.get(state.key)
+        if mine is not None and mine.tip == state.tip:
+            if state.sequence > _sequence(link.holds, key):
+                link.holds[key] = state
+            return self._offer(peer, key)
+        lost: list[Job] = [Signed(peer, state)]
+        if key.aside:
+            return lost
+        if state.sequence > _sequence(link.holds, key):
+            link.holds[key] = state
+        if state.sequence > _sequence(self.known, key):
+            return [Behind(state), *lost]
+        return [*lost, *self._offer(peer, key)]
 
     def _is_sound(self, link: Link, state: State) -> bool:
         """Return whether a state may be taken; answer the peer if not."""
         key = state.key
         try:
             check_state(state, self.roster)
-            known = self.known.get(key)
-            if known is None and key not in link.holds and self._branches_of(key) >= MOST_BRANCHES:
-                raise PeerRefused(f"{key.member} has too many branches", member=key.member)
-            if self._is_fork(state):
-                raise PeerRefused(f"{key.member} signed two states with the same number", member=key.member)
+            if key not in self.known and key not in link.holds and self._is_crowded(key):
+                what = "states that contradict each other" if key.aside else "branches"
+                raise PeerRefused(f"{key.member} has too many {what}", member=key.member)
         except PeerRefused as refused:
             link.answer(Refused(key, state.sequence, bounded(refused.message)))
             return False
         return True
+
+    # Two states that contradict each other.
 
     def _is_fork(self, state: State) -> bool:
         """Return whether the state known here, or being taken, is another with the same number; remember it then."""
@@ -379,11 +389,63 @@ class Exchange:
             self._forks[state.key] = state
         return found
 
-    def _branches_of(self, key: Key) -> int:
-        """Return how many branches of one member and kind there are, those on their way among them."""
+    def _hear_fork(self, peer: str, link: Link, state: State) -> list[Job]:
+        """Refuse a state whose number another one has, and keep what it names all the same."""
+        link.answer(Refused(state.key, state.sequence, SIGNED_TWICE.format(state.key.member)))
+        if state.key.kind is not Kind.LIVE:
+            return []
+        if state.key.member == self.member:
+            return [Behind(state), Signed(peer, state)]
+        return self.keep_aside(peer, state)
+
+    def keep_aside(self, peer: str, state: State) -> list[Job]:
+        """Get a state that `peer` holds, to be kept beside the one that counts; not where there are too many."""
+        aside, link = state.as_aside(), self.links.get(peer)
+        if link is None or aside.key in self.known or (aside.key not in link.holds and self._is_crowded(aside.key)):
+            return []
+        link.holds[aside.key] = aside
+        return self._fetch(aside.key)
+
+    def _may_be_aside(self, peer: str, state: State) -> bool:
+        """Return whether a state that is said to be kept beside another one may be: its member says so, or it is mine.
+
+        Or it contradicts what is known here. Anyone can tell old states again, which tells nothing of their member.
+        """
+        key = state.key
+        known = self.known.get(replace(key, aside=""))
+        contradicts = known is not None and known.sequence == state.sequence and known.tip != state.tip
+        return contradicts or peer == key.member or self.member == key.member or key in self.known
+
+    def left_behind(self, state: State) -> list[Job]:
+        """Keep a state beside the newer one of its branch, which does not lead to it; its reference is kept already."""
+        aside = state.as_aside()
+        self.known[aside.key] = aside
+        return self._offer_to_all(aside.key)
+
+    def crowding(self, member: str) -> list[Key]:
+        """Return the states, kept beside a member's others, that have to go before one more is kept; oldest first."""
+        asides = sorted(
+            (state for key, state in self.known.items() if key.aside and key.member == member),
+            key=lambda state: (state.sequence, state.tip),
+        )
+        return [state.key for state in asides[: max(0, len(asides) - MOST_ASIDES + 1)]]
+
+    def let_go(self, key: Key) -> None:
+        """Forget a state that was kept beside another one."""
+        self.known.pop(key, None)
+        for link in self.links.values():
+            link.announcements.pop(key, None)
+
+    def _is_crowded(self, key: Key) -> bool:
+        """Return whether a member has as many states of a kind as they may, without this one.
+
+        Those on their way count.
+        """
         keys = set(self.known).union(*(link.holds for link in self.links.values()))
         keys.update(*(link.incoming for link in self.links.values()))
-        return sum(other.member == key.member and other.kind is key.kind for other in keys - {key})
+        like = (key.member, key.kind, bool(key.aside))
+        count = sum((other.member, other.kind, bool(other.aside)) == like for other in keys - {key})
+        return count >= (MOST_ASIDES if key.aside else MOST_BRANCHES)
 
     def _hear_held(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
         offered = link.offered.pop(key, None)
@@ -407,7 +469,7 @@ class Exchange:
         offered, jobs = link.offered.pop(key, None), list[Job]()
         if offered is not None:
             link.declined[key] = max(sequence, link.declined.get(key, 0))
-            if key.member == self.member:
+            if key.member == self.member and not key.aside:
                 declined = Declined(peer, offered, bounded(word.reason), word.for_now)
                 self.refusals.setdefault(peer, {})[key] = declined
                 jobs.append(declined)
@@ -415,7 +477,7 @@ class Exchange:
 
     def _hear_want(self, peer: str, link: Link, want: Want) -> list[Job]:
         key = want.key
-        state = self.known.get(key)
+        state = self._state_for(key)
         if state is None or state.sequence < want.sequence:
             link.answer(Refused(key, want.sequence, "this state is not here"))
             return []
@@ -437,12 +499,24 @@ class Exchange:
         job = link.making[key] = MakePack(peer, state, None, want)
         return [job]
 
+    def _state_for(self, key: Key) -> State | None:
+        """Return what is known of a key; for a state to be kept aside it may be the one that counts here."""
+        state = self.known.get(key)
+        if state is None and key.aside:
+            counts = self.known.get(replace(key, aside=""))
+            return counts.as_aside() if counts is not None and counts.tip == key.aside else None
+        return state
+
     def _hear_chunk(self, peer: str, link: Link, chunk: Chunk) -> list[Job]:
         state, key = chunk.state, chunk.state.key
         incoming = link.incoming.get(key)
         if (incoming is None or incoming.state != state) and not self._is_sound(link, state):
             return []
-        if key.member == self.member or _sequence(self.known, key) >= state.sequence:
+        if self._is_fork(state):
+            link.stop_taking(key)
+            return self._hear_fork(peer, link, state)
+        mine = key.member == self.member and not self._is_fetching(key, peer)
+        if mine or (key.aside and not self._may_be_aside(peer, state)) or _sequence(self.known, key) >= state.sequence:
             link.stop_taking(key)
             link.owed.add(key)
             return self._settled(key)
@@ -535,7 +609,7 @@ class Exchange:
         reasons = (
             reason
             for key, (sequence, reason) in self._untaken.items()
-            if key.member == member and sequence > _sequence(self.known, key)
+            if key.member == member and not key.aside and sequence > _sequence(self.known, key)
         )
         return next(reasons, "")
 

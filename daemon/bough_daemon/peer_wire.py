@@ -110,16 +110,16 @@ def gossip(message: pb.Gossip) -> Gossip:
 
 
 def _key_message(key: Key) -> pb.StateKey:
-    return pb.StateKey(member=key.member, kind=KINDS[key.kind], branch=key.branch)
+    return pb.StateKey(member=key.member, kind=KINDS[key.kind], branch=key.branch, aside=key.aside)
 
 
 def _key(message: pb.StateKey) -> Key:
     kind = next((kind for kind, number in KINDS.items() if number == message.kind), None)
     if kind is None:
         raise PeerRefused("the peer speaks of a kind of state that this Bough does not know")
-    if len(message.member) > LONGEST_KEY_BYTES or len(message.branch) > LONGEST_KEY_BYTES:
+    if max(len(message.member), len(message.branch), len(message.aside)) > LONGEST_KEY_BYTES:
         raise PeerRefused("the peer speaks of a branch with too long a name")
-    return Key(message.member, kind, message.branch)
+    return Key(message.member, kind, message.branch, message.aside)
 
 
 def _state_message(state: State) -> pb.State:

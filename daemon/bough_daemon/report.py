@@ -58,6 +58,15 @@ class LandedStatus:
 
 
 @dataclass
+class Notice:
+    """Something that a person should know, and what to do about it. `about`: what it concerns, in a word or two."""
+
+    about: str
+    text: str
+    remedy: str
+
+
+@dataclass
 class Status:
     """Where one working tree stands. `head`: the branch of the user's, empty when detached.
 
@@ -65,6 +74,7 @@ class Status:
     it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
     the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
     since the epoch); empty: they are in it. `listening`: the addresses that are open to the network.
+    `notices`: what else a person should know.
     """
 
     repository: str
@@ -91,6 +101,7 @@ class Status:
     out: str = ""
     out_at: float = 0.0
     listening: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 @dataclass

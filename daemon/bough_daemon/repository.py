@@ -36,6 +36,7 @@ from bough_daemon.report import (
     LandedStatus,
     Log,
     LogEntry,
+    Notice,
     Refusal,
     Saved,
     Status,
@@ -249,7 +250,23 @@ class Repository:
             more_files=more,
             failure=type(trouble).__name__ if trouble is not None else "",
             facts=trouble.facts if trouble is not None else {},
+            notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
         )
+
+    def _is_taken_in(self, aside: KnownBranch) -> bool:
+        """Return whether the branch beside which a state is kept contains it by now."""
+        newest = self.store.ref(LIVE + aside.branch.partition("@")[0])
+        return newest is not None and aside.tip is not None and self.store.is_ancestor(aside.tip, newest)
+
+    def _kept_aside(self, one: KnownBranch) -> Notice:
+        """Return that there is a state beside the newest one of a branch, and what can be done about it."""
+        remedy = f"`bough log {one.branch}` lists them; `bough merge {one.branch}` brings them into your files."
+        if one.name == self.member:
+            text = f"{one.branch} has snapshots of yours that only teammates had (a restored backup?)"
+        else:
+            why = "a restored backup, or a second machine with the same keys"
+            text = f"{one.branch} has snapshots that {one.name}'s branch does not lead to ({why})"
+        return Notice("kept aside", text, remedy)
 
     def _teammate_status(self, one: KnownBranch) -> TeammateStatus:
         told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
@@ -368,7 +385,7 @@ class Repository:
 
     def _branch_of(self, name: str) -> LiveBranch | None:
         """Return the live branch of a name: a teammate's, or that of another working tree of mine."""
-        for one in self.sync.teammates():
+        for one in (*self.sync.teammates(), *self.sync.asides()):
             if one.branch == name and one.tip is not None and one.base is not None:
                 return LiveBranch(name, one.tip, one.base)
         for session in self.sessions.values():
@@ -430,7 +447,7 @@ class Repository:
             self._untold[event.kind, event.branch] = event
             self._tell_soon.set()
         elif event.kind != "held":
-            self.tell(event.kind, event.member)
+            self.tell(event.kind, event.branch if event.kind == "kept" else event.member)
         if event.kind in ("alone", "back"):
             for session in self.sessions.values():
                 if session.branch.tip is not None:

@@ -6,6 +6,7 @@ moved to another repository or another branch.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -14,8 +15,10 @@ from bough_daemon.keys import Identity, statement, verify
 from bough_daemon.names import check_branch, check_live_branch, owner_of
 from bough_daemon.object_id import OBJECT_ID
 from bough_daemon.roster import Roster
+from bough_daemon.text import SHORT
 
 MOST_BRANCHES = 256  # of one member and kind
+MOST_ASIDES = 8  # of one member: an honest one has one for each backup that they restored
 
 
 class Kind(Enum):
@@ -27,11 +30,22 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Key:
-    """Whose state of what; for each key the highest sequence counts. `branch`: bytes as in Git."""
+    """Whose state of what; for each key the highest sequence counts. `branch`: bytes as in Git.
+
+    `aside`: the tip of a state that is kept beside the one that counts, as that one does not lead to it: of two with
+    one number, or of what a restored backup does not have. Empty for the state that counts.
+    """
 
     member: str
     kind: Kind
     branch: bytes
+    aside: str = ""
+
+    @property
+    def branch_name(self) -> str:
+        """What the branch is called here: `alice`, and `alice@9b2e41c0de` for a state that is kept beside it."""
+        name = os.fsdecode(self.branch)
+        return f"{name}@{self.aside[:SHORT]}" if self.aside else name
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,10 @@ class State:
         key = self.key
         fields = (self.team, key.member, key.kind.name, key.branch, self.sequence, self.tip, self.base, self.time)
         return statement("state", *fields)
+
+    def as_aside(self) -> State:
+        """Return the same state as one that is kept beside the one that counts; what was signed stays the same."""
+        return replace(self, key=replace(self.key, aside=self.tip))
 
     def signed(self, identity: Identity) -> State:
         """Return the same state with the identity's signature."""
@@ -99,6 +117,8 @@ def _is_well_formed(state: State) -> bool:
         else:
             check_branch(state.key.branch)
     except (BadName, UnicodeDecodeError):
+        return False
+    if state.key.aside and (state.key.kind is not Kind.LIVE or state.key.aside != state.tip):
         return False
     commits = OBJECT_ID.fullmatch(state.tip) and OBJECT_ID.fullmatch(state.base)
     return bool(commits) and 0 < state.sequence < 2**63 and 0 <= state.time < 2**63

@@ -170,9 +170,13 @@ class Store:
             raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)
         self._repository.references.create(name, new, force=True)
 
+    def name(self, name: str, oid: str) -> None:
+        """Move a reference to an object, wherever it was before."""
+        self.set_ref(name, oid, self.ref(name))
+
     def keep(self, name: str, oid: str) -> None:
         """Keep an object, and what it reaches, under a name below `refs/kept/`."""
-        self.set_ref(KEPT + name, oid, self.ref(KEPT + name))
+        self.name(KEPT + name, oid)
 
     def delete_ref(self, name: str) -> None:
         """Remove a reference if it is there."""

@@ -55,11 +55,11 @@ class Invite:
 class Event:
     """Something that happened in the team.
 
-    `kind`: `tip` (a teammate's branch moved), `landed`, `held` (a teammate has my `tip` now), `refused` (a teammate
-    will not take it), `postponed` (cannot take it now), `connected`, `disconnected`, `member` (someone joined),
-    `behind` (peers know a newer state of my own branch than I do), `doubled` (another machine is this member, too),
-    `alone` (no longer), `left` and `removed` (of a member), `out` (this member is no longer in the team), `back`
-    (is in one again).
+    `kind`: `tip` (a teammate's branch moved), `landed`, `kept` (a state is kept beside the newest one of its branch),
+    `held` (a teammate has my `tip` now), `refused` (a teammate will not take it), `postponed` (cannot take it now),
+    `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I
+    do), `doubled` (another machine is this member, too), `alone` (no longer), `left` and `removed` (of a member), `out`
+    (this member is no longer in the team), `back` (is in one again).
     """
 
     kind: str
@@ -156,6 +156,7 @@ class TeamSync:
             self._declined,
             self._learned,
             self._behind,
+            self._signed,
             self._seen_elsewhere,
         )
         self._background = Supervisor()
@@ -263,11 +264,16 @@ class TeamSync:
         return self._background.failing()
 
     def disputes(self) -> list[str]:
-        """Return what members said that does not count here, in words: who is in the team, and two states at once."""
+        """Return what members said that does not count here, in words: who is in the team, and two states at once.
+
+        What is kept of such a state is told by `asides`.
+        """
+        kept = {(one.branch, one.tip) for one in self.asides()}
         forks = [
             f"{known.key.member} told others of {other.tip[:SHORT]} as the newest snapshot of "
             f"{os.fsdecode(known.key.branch)}, which is {known.tip[:SHORT]} here"
             for known, other in self._exchange.forks()
+            if (other.as_aside().key.branch_name, other.tip) not in kept
         ]
         return [*map(self._dispute, self.roster.rivals), *forks][:MOST_DISPUTES]
 
@@ -291,13 +297,19 @@ class TeamSync:
         if self._exchange.is_out:
             return found
         for name in sorted(set(self.roster.members) - {self.member}):
-            states = [state for key, state in self._exchange.known.items() if key.member == name]
+            states = [state for key, state in self._exchange.known.items() if key.member == name and not key.aside]
             live = sorted((state for state in states if state.key.kind is Kind.LIVE), key=lambda one: one.key.branch)
             now = (name in connected, self._exchange.why_not_taken(name))
             found += [KnownBranch(name, one.key.branch.decode(), one.tip, one.base, one.time, *now) for one in live]
             if not live:
                 found.append(KnownBranch(name, name, None, None, self.roster.member(name).time, *now))
         return found
+
+    def asides(self) -> list[KnownBranch]:
+        """Return what is kept beside the newest states of live branches, my own among them, the latest first."""
+        states = [state for key, state in self._exchange.known.items() if key.aside]
+        states.sort(key=lambda state: -state.time)
+        return [KnownBranch(one.key.member, one.key.branch_name, one.tip, one.base, one.time, False) for one in states]
 
     def landed(self) -> list[TeamLanding]:
         """Return what each member last landed on each shared branch, newest first."""
@@ -507,8 +519,8 @@ class TeamSync:
 
     def _took(self, state: State) -> None:
         self._changed.set()
-        kind = "tip" if state.key.kind is Kind.LIVE else "landed"
-        self._on_event(Event(kind, state.key.member, os.fsdecode(state.key.branch), state.tip))
+        kind = "kept" if state.key.aside else "tip" if state.key.kind is Kind.LIVE else "landed"
+        self._on_event(Event(kind, state.key.member, state.key.branch_name, state.tip))
 
     def _confirmed(self, peer: str, state: State) -> None:
         self._on_event(Event("held", peer, os.fsdecode(state.key.branch), state.tip))
@@ -576,6 +588,15 @@ class TeamSync:
             again = partial(self._publish, state.key, mine.tip, mine.base, anew=True)
             self._background.keep("going on above what peers know", again)
         self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))
+
+    def _signed(self, peer: str, state: State) -> None:
+        """Get and keep a state of mine whose tip is not here."""
+
+        async def look() -> None:
+            if not await self._owner.run(self._store.objects.exists, state.tip):
+                self._conversations.do(self._exchange.keep_aside(peer, state))
+
+        self._background.begin("looking for what this machine has lost", look)
 
     # Tickets that are out.
 

@@ -225,11 +225,12 @@ def _invite(kept: dict[str, Any]) -> Invite:
 
 
 def _kept_key(key: Key) -> dict[str, Any]:
-    return {"member": key.member, "kind": key.kind.name, "branch": _text(key.branch)}
+    kept = {"member": key.member, "kind": key.kind.name, "branch": _text(key.branch)}
+    return kept | {"aside": key.aside} if key.aside else kept
 
 
 def _key(kept: dict[str, Any]) -> Key:
-    return Key(kept["member"], Kind[kept["kind"]], _data(kept["branch"]))
+    return Key(kept["member"], Kind[kept["kind"]], _data(kept["branch"]), kept.get("aside", ""))
 
 
 def _kept_state(state: State) -> dict[str, Any]:

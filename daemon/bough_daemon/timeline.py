@@ -90,7 +90,14 @@ def _commit_in(commit: Commit, trailer: str) -> str | None:
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
     """Yield the snapshots of a branch, newest first, for as long as the store has them."""
-    return _walk(objects, tip, lambda snapshot: snapshot.previous)
+
+    def before(snapshot: Snapshot) -> str | None:
+        # What a teammate refused, and another has, is not here; then it goes on with what the snapshot continues.
+        previous = snapshot.previous
+        there = previous is None or not snapshot.parents or objects.exists(previous)
+        return previous if there else snapshot.parents[0]
+
+    return _walk(objects, tip, before)
 
 
 def chain(objects: Objects, tip: str) -> Iterator[Snapshot]:

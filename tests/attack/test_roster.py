@@ -114,25 +114,6 @@ def test_a_certificate_that_nobody_can_read_ends_nobodys_conversations(folder: P
     run(test())
 
 
-def test_who_tells_members_of_different_newest_snapshots_is_told_of(folder: Path) -> None:
-    async def test() -> None:
-        async with machines(folder) as all_of:
-            alice, bob, mallory = await team_of_four(all_of, folder)
-            head = git(mallory.root, "rev-parse", "HEAD")
-            for name, text in (("alice", b"for alice"), ("bob", b"for bob")):
-                tip = mallory.commit({"a.txt": text}, head)
-                async with mallory.calls(name) as talk:
-                    pack = await mallory.pack([tip])
-                    await talk.send(mallory.state(tip, head, sequence=7), pack)
-                    await talk.hears(Held | Refused)
-            sides = (alice, bob)
-            await eventually(
-                lambda: any("mallory told others of" in told for side in sides for told in side.sync.disputes())
-            )
-
-    run(test())
-
-
 def test_nobody_fills_the_team_with_admissions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bough_daemon.roster.MOST_BELOW", 5)
 

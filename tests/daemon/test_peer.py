@@ -23,12 +23,14 @@ from bough_daemon.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    Signed,
     TakePack,
 )
+from bough_daemon.links import Link
 from bough_daemon.packs import Limits, Spool
 from bough_daemon.peer import Exchange
 from bough_daemon.roster import Roster
-from bough_daemon.states import MOST_BRANCHES, Key, Kind, State
+from bough_daemon.states import MOST_ASIDES, MOST_BRANCHES, Key, Kind, State
 from bough_daemon.text import LONGEST_REASON
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
 
@@ -53,6 +55,7 @@ class Member:
         self.commits: dict[str, str | None] = {}
         self.todo: list[Job] = []
         self.saved = 0
+        self.heard_of = set[str]()  # tips of this member's own that were not here
 
     def key(self) -> Key:
         """Whose state it is that this member publishes."""
@@ -76,6 +79,9 @@ class Member:
                 self.todo += self.exchange.pack_made(job, None if fails else self.pack(state.tip, haves))
             case FindHaves():
                 self.todo += self.exchange.ask(job, tuple(self.commits), ())
+            case Signed(peer, state) if state.tip not in self.commits:
+                self.heard_of.add(state.tip)
+                self.todo += self.exchange.keep_aside(peer, state)
             case TakePack(_, state, spool):
                 self.todo += self.exchange.pack_taken(job, NotTaken("no") if fails else self.take(state.tip, spool))
 
@@ -309,13 +315,80 @@ def test_a_replayed_state_changes_nothing(pair: World) -> None:
     assert answers == [Held(old.key, new.sequence)]
 
 
-def test_two_states_of_one_number_are_refused(pair: World) -> None:
+def forked(state: State, number: int) -> State:
+    """Return another state with the same number, whose tip is the `number`th snapshot."""
+    member = state.key.member
+    return replace(state, tip=oid(member, number), base=oid(member, number)).signed(someone(member))
+
+
+def test_of_two_states_with_one_number_the_second_is_refused_and_kept_aside(pair: World) -> None:
     alice, bob = pair.members["alice"], pair.members["bob"]
     state = alice.save()
     pair.settle()
-    forked = replace(state, tip=oid("alice", 99)).signed(someone("alice"))
-    assert [type(word) for word in heard(pair, Announce(forked))] == [Refused]
+    second = forked(state, 99)
+    refused, wanted = heard(pair, Announce(second))
+    assert isinstance(refused, Refused) and refused.key == state.key and "two different states" in refused.reason
+    assert isinstance(wanted, Want) and wanted.key == second.as_aside().key
     assert bob.exchange.known[alice.key()] == state
+    assert bob.exchange.forks() == [(state, second)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_everyone_keeps_both_of_two_states_with_one_number(seed: int) -> None:
+    world = World(seed, 3)
+    alice, carol = world.members["alice"], world.members["carol"]
+    world.connect("alice", "bob")
+    state = alice.save()
+    second = forked(state, 2)
+    # What a second machine of alice's told carol alone.
+    carol.commits[second.tip] = None
+    carol.exchange.known[second.key] = second
+    world.connect("alice", "carol")
+    world.connect("bob", "carol")
+    world.settle()
+    for name in ("alice", "bob", "carol"):
+        known = world.members[name].exchange.known
+        counts = known[state.key]  # the one that came first
+        other = second if counts == state else state
+        assert counts in (state, second) and known[other.as_aside().key] == other.as_aside()
+        assert {state.tip, second.tip} <= world.members[name].commits.keys()
+    assert alice.heard_of == {second.tip}
+    world.close()
+
+
+def test_old_states_that_someone_tells_again_are_not_kept_aside(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    states = [bob.save() for _ in range(4)]
+    pair.settle()
+    admit(alice.exchange.roster, "alice", "carol")
+    alice.exchange.links["carol"] = Link()
+    for old in states[:-1]:
+        alice.exchange.hear("carol", Announce(old.as_aside()), NOW)
+        chunk = Chunk(old.as_aside(), "p", 0, 4, b"data")
+        assert not [job for job in alice.exchange.hear("carol", chunk, NOW) if isinstance(job, TakePack)]
+    lie = replace(states[0], key=replace(states[0].key, aside=states[1].tip))
+    alice.exchange.hear("bob", Announce(lie), NOW)
+    assert [key for key in alice.exchange.known if key.aside] == []
+
+
+def test_only_so_many_states_that_contradict_each_other_are_kept(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    state = alice.save()
+    pair.settle()
+    answers = list[Word]()
+    for number in range(100, 600):
+        other = forked(state, number)
+        alice.commits[other.tip] = None
+        for said_of in (other, other.as_aside()):
+            bob.todo += bob.exchange.hear("alice", Announce(said_of), NOW)
+        answers += said(pair, "bob", "alice")
+    wanted = {word.key for word in answers if isinstance(word, Want)}
+    assert len(wanted) == MOST_ASIDES
+    assert any(isinstance(word, Refused) and "too many" in word.reason for word in answers)
+    assert len(bob.exchange.links["alice"].holds) <= MOST_ASIDES + 1
+    later = alice.save()
+    pair.settle()
+    assert bob.exchange.known[later.key] == later
 
 
 def test_a_state_that_someone_else_signed_is_refused(pair: World) -> None:

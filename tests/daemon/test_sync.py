@@ -32,7 +32,7 @@ from bough_daemon.errors import (
     PortTaken,
     UnrelatedHistory,
 )
-from bough_daemon.jobs import Doubled
+from bough_daemon.jobs import Behind, Signed
 from bough_daemon.keys import load_identity
 from bough_daemon.objects import Entry, format_tree
 from bough_daemon.packs import Limits, make_pack, take_pack
@@ -600,6 +600,159 @@ def test_a_restored_backup_goes_on_above_what_peers_know(folder: Path) -> None:
     run(test())
 
 
+def is_kept(side: Side, tip: str) -> bool:
+    """Return whether a snapshot is kept beside the newest one of alice's branch, and has a reference of its own."""
+    name = f"alice@{tip[:10]}"
+    return any(one.tip == tip for one in side.sync.asides()) and side.store.ref(LIVE + name) == tip
+
+
+class Backup:
+    """A backup of what a member's machine has: the store, the home, or both."""
+
+    def __init__(self, all_of: Machines, name: str) -> None:
+        self.places = {
+            "store": all_of.folder / name / ".git" / "bough",
+            "home": all_of.folder / f"home-{name}",
+        }
+        self.kept = all_of.folder / "backup"
+        for what, place in self.places.items():
+            shutil.copytree(place, self.kept / what, symlinks=True)
+
+    def restore(self, *what: str) -> None:
+        """Put a machine that has stopped back to what it was."""
+        for one in what:
+            shutil.rmtree(self.places[one])
+            shutil.copytree(self.kept / one, self.places[one], symlinks=True)
+
+
+@pytest.mark.parametrize("restored", [["store", "home"], ["store"]])
+def test_what_a_restored_backup_does_not_have_is_kept_by_everyone(folder: Path, restored: list[str]) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, carol = await all_of.team("alice", "bob", "carol")
+            first = await alice.save({"a.txt": b"1\n"})
+            await eventually(lambda: bob.tip_of("alice") == first == carol.tip_of("alice"))
+            await all_of.stop(alice)
+            backup = await asyncio.to_thread(Backup, all_of, "alice")
+            alice = await all_of.start("alice")
+            lost = await alice.save({"a.txt": b"lost\n"})
+            await eventually(lambda: bob.tip_of("alice") == lost == carol.tip_of("alice"))
+            await all_of.stop(alice)
+
+            await asyncio.to_thread(backup.restore, *restored)
+            alice = await all_of.start("alice")
+            since = await alice.save({"b.txt": b"since\n"})
+            await eventually(lambda: all(side.tip_of("alice") == since for side in (bob, carol)))
+            await eventually(lambda: all(is_kept(side, lost) for side in (alice, bob, carol)), "keeping")
+            assert alice.store.ref(LIVE + "alice") == since and not alice.sync.doubled
+            later = await alice.save({"b.txt": b"later\n"})
+            await eventually(lambda: all(side.tip_of("alice") == later for side in (bob, carol)))
+
+            await all_of.stop(bob)
+            bob = await all_of.start("bob")
+            assert is_kept(bob, lost) and bob.tip_of("alice") == later
+            assert not any("alice" in said for side in (alice, bob, carol) for said in side.sync.disputes())
+
+    run(test())
+
+
+def test_what_only_one_who_was_away_had_is_kept_when_they_are_back(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, carol = await all_of.team("alice", "bob", "carol")
+            await alice.save({"a.txt": b"1\n"})
+            await all_of.stop(carol)
+            await all_of.stop(alice)
+            backup = await asyncio.to_thread(Backup, all_of, "alice")
+            alice = await all_of.start("alice")
+            lost = await alice.save({"a.txt": b"lost\n"})
+            await eventually(lambda: bob.tip_of("alice") == lost)
+            await all_of.stop(alice)
+            await all_of.stop(bob)
+
+            await asyncio.to_thread(backup.restore, "store", "home")
+            alice, carol = await all_of.start("alice"), await all_of.start("carol")
+            for number in range(5):  # beyond the number that bob knows
+                since = await alice.save({"b.txt": b"%d\n" % number})
+            await eventually(lambda: carol.tip_of("alice") == since)
+            bob = await all_of.start("bob")
+            await eventually(lambda: bob.tip_of("alice") == since)
+            await eventually(lambda: all(is_kept(side, lost) for side in (alice, bob, carol)), "keeping")
+
+    run(test())
+
+
+def test_of_two_machines_that_went_on_apart_everyone_keeps_both_tips(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, carol = await all_of.team("alice", "bob", "carol")
+            shared = await alice.save({"a.txt": b"both have it\n"})
+            await eventually(lambda: bob.tip_of("alice") == shared == carol.tip_of("alice"))
+            for side in (bob, carol):
+                await all_of.stop(side)
+            first, second = await copied_machine(all_of, folder, alice)
+            await all_of.stop(second)
+            bob = await all_of.start("bob")
+            one = await first.save({"a.txt": b"one\n"})
+            await eventually(lambda: bob.tip_of("alice") == one)
+            for side in (first, bob):
+                await all_of.stop(side)
+            second = await Side.start(second.root, Path(second.home.root), "alice")
+            all_of.running.append(second)
+            carol = await all_of.start("carol")
+            two = await second.save({"a.txt": b"two\n"})
+            await eventually(lambda: carol.tip_of("alice") == two)
+            await all_of.stop(second)
+
+            bob = await all_of.start("bob")
+            await eventually(lambda: is_kept(bob, two) and is_kept(carol, one), "keeping")
+            assert (bob.tip_of("alice"), carol.tip_of("alice")) == (one, two)
+            second = await Side.start(second.root, Path(second.home.root), "alice")
+            all_of.running.append(second)
+            await eventually(lambda: is_kept(second, one), "the second machine hearing of the first")
+            await eventually(lambda: bob.tip_of("alice") == two == carol.tip_of("alice"))
+            assert is_kept(bob, one) and is_kept(carol, one)
+
+    run(test())
+
+
+def test_a_tip_that_is_left_behind_is_kept_though_the_daemon_was_killed_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await alice.save({"a.txt": b"1\n"})
+            await all_of.stop(alice)
+            backup = await asyncio.to_thread(Backup, all_of, "alice")
+            alice = await all_of.start("alice")
+            lost = await alice.save({"a.txt": b"lost\n"})
+            await eventually(lambda: bob.tip_of("alice") == lost)
+            await all_of.stop(alice)
+            await asyncio.to_thread(backup.restore, "store", "home")
+
+            reached = asyncio.Event()
+
+            async def killed(*_: Any) -> None:
+                reached.set()
+                await asyncio.Event().wait()
+
+            with monkeypatch.context() as patch:
+                patch.setattr("bough_daemon.conversations.Conversations._keep_what_is_left", killed)
+                patch.setattr("bough_daemon.peer.Exchange.keep_aside", lambda *_: [])
+                alice = await all_of.start("alice")
+                since = await alice.save({"b.txt": b"since\n"})
+                await reached.wait()
+                assert bob.store.ref(LIVE + "alice") == since
+                await all_of.stop(bob)
+                await all_of.stop(alice)
+            bob = await all_of.start("bob")
+            alice = await all_of.start("alice")
+            await eventually(lambda: bob.tip_of("alice") == since and is_kept(bob, lost))
+
+    run(test())
+
+
 def test_a_joiner_whose_solo_name_the_team_has_gets_a_new_one_before_anyone_talks(folder: Path) -> None:
     async def test() -> None:
         async with machines(folder) as all_of:
@@ -732,7 +885,7 @@ def test_a_number_that_was_used_twice_tells_of_another_machine(folder: Path) -> 
             mine = alice.sync._exchange.known[key]
             other = replace(mine, tip="1" * 40, time=mine.time + 1).signed(alice.sync._identity)
             jobs = alice.sync._exchange.hear("bob", Announce(other), now_ms())
-            assert jobs == [Doubled(mine.time + 1)]
+            assert jobs == [Behind(other), Signed("bob", other)]
             alice.sync._conversations.do(jobs)
             assert alice.sync.doubled
             forged = replace(other, signature=bytes(64))

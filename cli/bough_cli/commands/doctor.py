@@ -196,6 +196,8 @@ def _live() -> Iterator[Check]:
     yield Check("network", True, f"listening on {' and '.join(told.listening) or 'nothing'}")
     for dispute in told.disputes:
         yield Check("team", False, dispute, "Ask the members named here: one of them is mistaken, or hostile.")
+    for notice in told.notices:
+        yield Check(notice.about, False, notice.text, notice.remedy)
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:
             remedy = "Remove or rename what the reason names; your next snapshot goes without it."

@@ -47,6 +47,9 @@ def _show(told: Status, most: int) -> None:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
     for dispute in told.disputes:
         output.data(f"  {dispute}")
+    for notice in told.notices:
+        output.data(f"  {notice.text}")
+        output.data(f"    {notice.remedy}")
     listening = [one for one in told.listening if not one.startswith(("127.", "[::1]", "localhost"))]
     if listening:
         output.data(f"  listening on {' and '.join(listening)}")

@@ -298,20 +298,26 @@ class StateKey(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
+    ASIDE_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     kind: Global___StateKind.ValueType
     branch: _builtins.bytes
     """A reference's name need not be UTF-8."""
+    aside: _builtins.str
+    """The tip of a state that is kept beside the one that counts, as that one does not lead to it. It is not signed: the
+    tip is. One who does not know this takes it for an old state, or for a second one with a number, and refuses it.
+    """
     def __init__(
         self,
         *,
         member: _builtins.str = ...,
         kind: Global___StateKind.ValueType = ...,
         branch: _builtins.bytes = ...,
+        aside: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "kind", b"kind", "member", b"member"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aside", b"aside", "branch", b"branch", "kind", b"kind", "member", b"member"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
