@@ -203,21 +203,32 @@ class TeamSync:
         """Tell the team that I landed `commit` on a shared branch (`main`)."""
         await self._publish(Key(self.member, Kind.LANDED, check_branch(os.fsencode(branch))), commit, commit)
 
-    async def _publish(self, key: Key, tip: str, base: str, anew: bool = False) -> None:
+    async def _publish(self, key: Key, tip: str, base: str) -> None:
         async with self._publishing:
-            if self.doubled or self._exchange.is_out:
-                return
             last = self._exchange.known.get(key)
-            if last is not None and (last.tip, last.base) == (tip, base) and not anew:
+            if last is not None and (last.tip, last.base) == (tip, base):
                 self._remember(tip, key, last.sequence)  # said before this daemon started, perhaps
                 return
-            sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
-            state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
-            # Written down before anyone hears it: a number is never used for two states.
-            self._team.sequences[key] = sequence
-            await self._save_states(state)
-            self._remember(tip, key, sequence)
-            self._conversations.do(self._exchange.publish(state))
+            await self._say(key, tip, base)
+
+    async def _publish_again(self, key: Key) -> None:
+        """Say the newest state of mine again, with a number above those that peers know."""
+        async with self._publishing:
+            mine = self._exchange.known.get(key)
+            if mine is not None:
+                await self._say(key, mine.tip, mine.base)
+
+    async def _say(self, key: Key, tip: str, base: str) -> None:
+        if self.doubled or self._exchange.is_out:
+            return
+        last = self._exchange.known.get(key)
+        sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
+        state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
+        # Written down before anyone hears it: a number is never used for two states.
+        self._team.sequences[key] = sequence
+        await self._save_states(state)
+        self._remember(tip, key, sequence)
+        self._conversations.do(self._exchange.publish(state))
 
     def _remember(self, tip: str, key: Key, sequence: int) -> None:
         self._tips[tip] = (key, sequence)
@@ -565,9 +576,8 @@ class TeamSync:
         """Share again: the other machine has become a member of its own."""
         self.doubled, self._began = False, now_ms()
         self._say_where()
-        for state in [state for key, state in self._exchange.known.items() if key.member == self.member]:
-            again = partial(self._publish, state.key, state.tip, state.base, anew=True)
-            self._background.keep("going on above what another machine said", again)
+        for key in [key for key in self._exchange.known if key.member == self.member and not key.aside]:
+            self._background.keep("going on above what another machine said", partial(self._publish_again, key))
         self._on_event(Event("alone", self.member))
 
     def _seen_elsewhere(self, time: int) -> None:
@@ -583,10 +593,7 @@ class TeamSync:
         """Go on above the number that peers know, with what is here; not where another machine is this member, too."""
         self._seen_elsewhere(state.time)
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
-        mine = self._exchange.known.get(state.key)
-        if mine is not None and not self.doubled:
-            again = partial(self._publish, state.key, mine.tip, mine.base, anew=True)
-            self._background.keep("going on above what peers know", again)
+        self._background.keep("going on above what peers know", partial(self._publish_again, state.key))
         self._on_event(Event("behind", self.member, os.fsdecode(state.key.branch), state.tip))
 
     def _signed(self, peer: str, state: State) -> None:
