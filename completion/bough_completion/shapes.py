@@ -137,13 +137,13 @@ _FACTS: dict[str, object] = {
 
 
 def _text(content: dict[str, Any], name: str) -> str:
-    """Return a text of a request; what is absent is empty."""
+    """Return a text of a request; what is absent is empty, and what no UTF-8 can say is a question mark."""
     value = content.get(name) or ""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, str):
         raise Refused(HTTPStatus.BAD_REQUEST, f"{name} is not a text")
-    return value
+    return value.encode(errors="replace").decode()
 
 
 def _number(content: dict[str, Any], name: str, absent: int) -> int:

@@ -98,7 +98,7 @@ class FormerRules:
             return {str(path): Former(tuple(map(str, one["lines"])), str(one["by"])) for path, one in said.items()}
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError) as damage:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
             raise StoreDamaged(
                 f"{self._path} is damaged; put what is to stay at home into .gitignore and remove it", path=self._path
             ) from damage

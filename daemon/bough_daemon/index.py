@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.git import Git
@@ -16,6 +17,8 @@ from bough_daemon.ground import Ground
 from bough_daemon.objects import FOLDER, SUBMODULE, Entry, Objects
 from bough_daemon.swap import Spot, put
 from bough_daemon.worktree import Worktree
+
+T = TypeVar("T")
 
 LOCK_MARK = b"bough holds this lock\n"
 SCRATCH = "bough-index-"
@@ -243,10 +246,10 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
     found = [oid.decode() for mode, oid in pairs if int(mode, 8) != SUBMODULE]
     extensions = _extensions(data)
     tree = objects.commit(commit).tree
-    for path, oid in _cached_trees(extensions.get(b"TREE", b"")):
+    for path, oid in _readable(_cached_trees(extensions.get(b"TREE", b""))):
         if objects.entry(tree, path) != Entry(FOLDER, oid):
             found.append(oid)
-    found += _resolved(extensions.get(b"REUC", b""))
+    found += _readable(_resolved(extensions.get(b"REUC", b"")))
     return [oid for oid in dict.fromkeys(found) if oid != NOBODY and objects.exists(oid)]
 
 
@@ -270,6 +273,21 @@ def _extensions(data: bytes) -> dict[bytes, bytes]:
     return {}
 
 
+def _readable(said: Iterator[T]) -> list[T]:
+    """Return what an extension says; nothing where it is damaged, as Git then leaves it out, too."""
+    try:
+        return list(said)
+    except ValueError:
+        return []
+
+
+def _oid_at(data: bytes, at: int) -> str:
+    """Return the object id that begins at a byte; raise ValueError where the data ends before it does."""
+    if at + CHECKSUM_BYTES > len(data):
+        raise ValueError("an object id is cut short")
+    return data[at : at + CHECKSUM_BYTES].hex()
+
+
 def _cached_trees(data: bytes) -> Iterator[tuple[str, str]]:
     """Yield (path, tree) from the cache-tree extension; entries stand before those below them."""
     at = 0
@@ -289,22 +307,20 @@ def _cached_trees(data: bytes) -> Iterator[tuple[str, str]]:
         above.append((path, below))
         at = line + 1
         if entries >= 0:
-            yield path, data[at : at + CHECKSUM_BYTES].hex()
+            yield path, _oid_at(data, at)
             at += CHECKSUM_BYTES
 
 
-def _resolved(data: bytes) -> list[str]:
-    """Return the blobs that the resolve-undo extension remembers."""
-    found: list[str] = []
+def _resolved(data: bytes) -> Iterator[str]:
+    """Yield the blobs that the resolve-undo extension remembers."""
     at = 0
     while at < len(data):
         _, *modes, rest = data[at:].split(b"\0", 4)
         at = len(data) - len(rest)
         for mode in modes:
             if int(mode, 8):
-                found.append(data[at : at + CHECKSUM_BYTES].hex())
+                yield _oid_at(data, at)
                 at += CHECKSUM_BYTES
-    return found
 
 
 def _path(worktree: Worktree) -> str:

@@ -71,12 +71,15 @@ class Journal:
     def deeds(self) -> list[Deed]:
         """Return every deed in its latest state."""
         found: dict[int, Deed] = {}
-        for line in self._lines():
-            number = line["number"]
-            found[number] = _deed(line) if "kind" in line else replace(found[number], **line)
-        for deed in list(found.values()):
-            if deed.undoes is not None and deed.state == "done":
-                found[deed.undoes] = replace(found[deed.undoes], state="undone")
+        try:
+            for line in self._lines():
+                number = line["number"]
+                found[number] = _deed(line) if "kind" in line else replace(found[number], **line)
+            for deed in list(found.values()):
+                if deed.undoes is not None and deed.state == "done":
+                    found[deed.undoes] = replace(found[deed.undoes], state="undone")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+            raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
         return list(found.values())
 
     def begin(self, deed: Deed) -> Deed:
@@ -129,10 +132,7 @@ class Journal:
                 whole, found, _ = source.read().rpartition(b"\n")
         except FileNotFoundError:
             return []
-        try:
-            return [json.loads(line) for line in whole.split(b"\n")] if found else []
-        except ValueError as damage:
-            raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
+        return [json.loads(line) for line in whole.split(b"\n")] if found else []
 
     def _append(self, line: Mapping[str, Any]) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

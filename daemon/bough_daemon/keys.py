@@ -68,10 +68,11 @@ def load_identity(home: Home) -> Identity:
             kept = json.load(source)
         signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["signing_key"]))
         certificate = bytes.fromhex(kept["certificate"])
-    except (ValueError, KeyError, TypeError) as damage:
+        tls_key = kept["tls_key"].encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
         hint = f"Bring {path} back from a backup; without it you are a stranger to your teams."
         raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
-    return Identity(signing_key, kept["tls_key"].encode(), certificate, signing_key.sign(VOUCHED + certificate))
+    return Identity(signing_key, tls_key, certificate, signing_key.sign(VOUCHED + certificate))
 
 
 def _new_identity() -> bytes:

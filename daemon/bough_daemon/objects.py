@@ -76,13 +76,18 @@ def parse_tree(data: bytes, width: int = OID_BYTES) -> dict[str, Entry]:
 
 
 def _scan_tree(data: bytes, width: int = OID_BYTES) -> Iterator[tuple[str, int, int]]:
-    """Yield (name, mode, where the object id begins) of each entry of a raw tree object."""
+    """Yield (name, mode, where the object id begins) of each entry of a raw tree object; raise StoreDamaged."""
     at = 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        yield os.fsdecode(data[space + 1 : end]), int(data[at:space], 8), end + 1
-        at = end + 1 + width
+    try:
+        while at < len(data):
+            space = data.index(b" ", at)
+            end = data.index(b"\0", space)
+            yield os.fsdecode(data[space + 1 : end]), int(data[at:space], 8), end + 1
+            at = end + 1 + width
+    except ValueError as damage:
+        raise StoreDamaged("a folder in the store is damaged") from damage
+    if at > len(data):
+        raise StoreDamaged("a folder in the store ends early")
 
 
 def format_tree(entries: Mapping[str, Entry]) -> bytes:

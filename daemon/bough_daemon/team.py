@@ -116,7 +116,7 @@ class Team:
                 kept = _read(path)
                 team.states = {state.key: state for state in map(_state, kept["states"])}
                 team.sequences = {_key(entry): entry["sequence"] for entry in kept["sequences"]}
-        except (ValueError, KeyError, TypeError) as damage:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
             raise StoreDamaged(f"what is kept of the team in {folder} cannot be read: {damage}") from damage
         return team
 
@@ -145,12 +145,16 @@ class Team:
 
 
 def note_of(folder: str) -> Note:
-    """Return what a store's folder says of the team that its repository is in."""
+    """Return what a store's folder says of the team that its repository is in; raise StoreDamaged."""
+    path = os.path.join(folder, NOTE)
     try:
-        with open(os.path.join(folder, NOTE)) as note:
+        with open(path, errors="replace") as note:
             team, _, clone = note.read().partition("\n")
     except FileNotFoundError:
         return Note()
+    if team.strip() and not TEAM.fullmatch(team.strip()):
+        # Otherwise the repository would be in a new team, and nobody told.
+        raise StoreDamaged(f"{path}, which says what team this repository is in, is damaged", path=path)
     return Note(team.strip(), clone.strip() if CLONE.fullmatch(clone.strip()) else "")
 
 

@@ -140,7 +140,7 @@ def _merged(job: Job) -> dict[str, Decided] | str:
 
     try:
         settings = Settings.parsed(job.settings)
-    except (SettingsError, TypeError, ValueError) as wrong:
+    except SettingsError as wrong:
         return str(wrong)
     files = merge_tree(job.base, job.ours, job.theirs, labels=LABELS, settings=settings).files
     return {path: Decided(one.content, one.conflicts, str(one.method), one.findings) for path, one in files.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -41,6 +42,17 @@ class Settings:
         free = [{ group = "calls", kind = "call", container = "module" }]
         ```
         """
+        try:
+            made = cls._parsed(table)
+            _check(made)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, re.error) as odd:
+            if isinstance(odd, SettingsError):
+                raise
+            raise SettingsError(f"[merge] has a value that cannot be used: {odd}") from odd
+        return made
+
+    @classmethod
+    def _parsed(cls, table: Mapping[str, Any]) -> Settings:
         unknown = set(table) - {"limit_bytes", "limit_nodes", "ordered", "languages"}
         if unknown:
             raise SettingsError(f"[merge] knows no {', '.join(sorted(unknown))}")
@@ -82,12 +94,47 @@ def _value(key: str, value: Any, lang: Language) -> Any:
     """Turn what TOML can say into what a row holds; rules of order are added to those of the row that it is like."""
     if key == "free":
         return (*(Free(**{**rule, "text": rule.get("text", "").encode()}) for rule in value), *lang.free)
-    if key in ("joins", "marks"):
+    if key in ("joins", "marks", "heads"):
         return {name: text.encode() for name, text in value.items()}
-    if key in ("record_key", "ordered_records"):
+    if key in ("record_key", "ordered_records", "related"):
         return value.encode()
     if key == "told":
         return (*((group, pattern.encode()) for group, pattern in value), *lang.told)
     if isinstance(value, list):
         return frozenset(value) if isinstance(getattr(lang, key), frozenset) else tuple(value)
     return value
+
+
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(type(value) is kind for value in values)
+
+
+_FORMS: Mapping[str, Callable[[Any], bool]] = {
+    "str": lambda value: _are(str, [value]),
+    "bytes": lambda value: _are(bytes, [value]),
+    "bool": lambda value: _are(bool, [value]),
+    "tuple[str, ...]": lambda value: _are(tuple, [value]) and _are(str, value),
+    "frozenset[str]": lambda value: _are(frozenset, [value]) and _are(str, value),
+    "Mapping[str, str]": lambda value: _are(str, [*value, *value.values()]),
+    "Mapping[str, bytes]": lambda value: _are(str, value) and _are(bytes, value.values()),
+    "tuple[Free, ...]": lambda value: _are(Free, value) and all(map(_is_well_formed, value)),
+    "tuple[tuple[str, bytes], ...]": lambda value: all(_are(str, [one]) and _are(bytes, [two]) for one, two in value),
+}
+"""How to tell whether a value is of a type, as a record names it."""
+
+
+def _is_well_formed(record: Free | Language) -> bool:
+    return all(_FORMS[str(item.type)](getattr(record, item.name)) for item in fields(record))
+
+
+def _check(settings: Settings) -> None:
+    """Raise for what an engine would trip over: a value of another type, or an expression that says nothing."""
+    if not _are(str, settings.ordered) or not all(map(_is_well_formed, settings.languages)):
+        raise SettingsError("[merge] has a value of another type than it takes")
+    for lang in settings.languages:
+        texts = [lang.related, lang.record_key, lang.ordered_records, *lang.heads.values(), *lang.marks.values()]
+        for pattern in [*texts, *(pattern for _, pattern in lang.told), *(rule.text for rule in lang.free)]:
+            re.compile(pattern)
+        for rule in lang.free:
+            re.compile(rule.kind)
+            re.compile(rule.container)

@@ -40,7 +40,22 @@ def test_a_team_can_free_an_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [{"colour": 1}, {"languages": {"x": {"like": "nothing"}}}, {"languages": {"x": {"colour": 1}}}]
+    "table",
+    [
+        {"colour": 1},
+        {"ordered": [1]},
+        {"limit_bytes": "many"},
+        {"languages": 1},
+        {"languages": {"x": {"like": "nothing"}}},
+        {"languages": {"x": {"colour": 1}}},
+        {"languages": {"x": {"paths": 1}}},
+        {"languages": {"x": {"names": [1]}}},
+        {"languages": {"x": {"free": [{"group": "a", "kind": "[a"}]}}},
+        {"languages": {"x": {"free": [{"kind": 1}]}}},
+        {"languages": {"x": {"told": [["a", "("]]}}},
+        {"languages": {"x": {"marks": {"a": "*"}}}},
+        {"languages": {"x": {"related": "("}}},
+    ],
 )
 def test_what_means_nothing_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(SettingsError):

@@ -1,0 +1,111 @@
+"""What Bough itself has written down, and a kill, a disk or a person has damaged since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from bough_daemon.errors import BadSetting, HomeUnusable, StoreDamaged
+from bough_daemon.home import Home
+from bough_daemon.journal import Deed, Hop, Journal
+from bough_daemon.keys import load_identity
+from bough_daemon.roster import Roster
+from bough_daemon.settings import read_settings
+from bough_daemon.states import Key, Kind, State
+from bough_daemon.team import Team, note_of
+from bough_daemon.tickets import Invites
+from bough_daemon.worktree import Worktree
+
+from tests.daemon.support import make_repository
+from tests.daemon.test_roster import NOW, admit, someone
+from tests.fuzz.target import Trial, target
+
+JSON_WORDS = [b"null", b"{}", b"[]", b'""', b"1e999", b"-1", b"NaN", b"[" * 3000, b"true", b'"\\ud800"', b"1" * 5000]
+
+
+def _reading(path: Path, read: Callable[[], object]) -> Callable[[bytes], object]:
+    """Return an attempt that puts bytes into a file and reads it."""
+
+    def attempt(data: bytes) -> object:
+        path.write_bytes(data)
+        return read()
+
+    return attempt
+
+
+@target(StoreDamaged)
+def journal(folder: Path) -> Iterator[Trial]:
+    """Read the record of commands."""
+    worktree = Worktree.find(str(make_repository(folder / "r", {"a": b"1"})))
+    kept = Journal(str(folder), worktree)
+    deed = Deed(
+        1, "hop", before="1" * 40, toward="2" * 40, at=1.5, hop=Hop("bob", "1" * 40, "2" * 40, "3" * 40, "4" * 40)
+    )
+    lines = [json.dumps(asdict(deed)), json.dumps({"number": 1, "state": "done", "made": ""})]
+
+    def read() -> None:
+        kept.deeds()
+        kept.interrupted()
+        kept.newest()
+        kept.hop()
+
+    right = "".join(f"{line}\n" for line in lines).encode()
+    yield Trial(_reading(Path(kept.path), read), [right, right * 2, lines[0].encode() + b"\n"], JSON_WORDS)
+
+
+@target(BadSetting)
+def config(folder: Path) -> Iterator[Trial]:
+    """Read the user's settings."""
+    home = Home(str(folder), str(folder))
+    seeds = [b'[completion]\nmodel = "x"\nenabled = true\n', b"[save]\n", b"x = 1\n"]
+    yield Trial(
+        _reading(folder / "config.toml", lambda: read_settings(home)), seeds, [b"true", b'"""', b"[[x]]", b"1e9"]
+    )
+
+
+def _team(folder: Path) -> Team:
+    roster = Roster.found(someone("alice"), "alice", NOW)
+    admit(roster, "alice", "bob")
+    roster.announce(someone("alice"), ["127.0.0.1:1"], NOW)
+    team = Team(str(folder), roster, "/r/.git", Invites().with_new(bytes(16), NOW))
+    team.sequences = {Key("alice", Kind.LIVE, b"alice"): 1}
+    team.save_roster()
+    team.save_states([State(roster.team, Key("alice", Kind.LIVE, b"alice"), 1, "1" * 40, "2" * 40, NOW)])
+    return team
+
+
+def _reading_team(folder: Path, name: str) -> Trial:
+    _team(folder)
+    path = folder / name
+    return Trial(_reading(path, lambda: Team.load(str(folder))), [path.read_bytes()], JSON_WORDS)
+
+
+@target(StoreDamaged, short=150)
+def roster_file(folder: Path) -> Iterator[Trial]:
+    """Read who is in a team."""
+    yield _reading_team(folder, "roster.json")
+
+
+@target(StoreDamaged, short=150)
+def states_file(folder: Path) -> Iterator[Trial]:
+    """Read what the team has."""
+    yield _reading_team(folder, "states.json")
+
+
+@target(StoreDamaged)
+def team_note(folder: Path) -> Iterator[Trial]:
+    """Read the team that a repository is in."""
+    yield Trial(_reading(folder / "team", lambda: note_of(str(folder))), [b"1" * 32 + b"\n" + b"2" * 16 + b"\n"])
+
+
+@target(HomeUnusable)
+def identity(folder: Path) -> Iterator[Trial]:
+    """Read the keys of a home."""
+    home = Home(str(folder), str(folder))
+    load_identity(home)
+    path = folder / "identity.json"
+    right = path.read_bytes()
+    seeds = [right, right.replace(b"tls_key", b"x")]
+    yield Trial(_reading(path, lambda: load_identity(home)), seeds, JSON_WORDS)
