@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from json import loads
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import typer
 from bough_daemon.at_work import PATIENCE
+from bough_daemon.client import Client
 from bough_daemon.errors import DaemonFailed, NotPossibleNow
 from bough_daemon.git import unbound
-from bough_daemon.report import Act
 from bough_daemon.text import shown
 from bough_daemon.worktree import live_root
 
 from bough_cli import output
 from bough_cli.connection import connect, here
-from bough_cli.failure import CONFLICTS
 
 INSIDE = "BOUGH_INSIDE"  # set for what a command runs: its name, and the top folder that it works on
 
@@ -84,14 +84,17 @@ def check_outside(command: str) -> None:
         )
 
 
-def act(command: str, options: dict[str, str] | None = None, paths: list[str] | None = None, *, json: bool) -> None:
-    """Run a command in the daemon and show how it ended; exit with 3 where it left conflicts."""
+@contextmanager
+def acting(command: str) -> Iterator[tuple[Client, Terminal]]:
+    """Give the daemon and this terminal, for a command that changes files."""
     check_outside(command)
     with connect() as daemon:
-        done = daemon.act(Act(here(), command, options or {}, paths or [], os.getpid()), Terminal(command))
+        yield daemon, Terminal(command)
+
+
+def tell(outcome: Any, lines: list[str], *, json: bool) -> None:
+    """Show how a command ended."""
     if json:
-        output.as_json(loads(done.report))
+        output.as_json(outcome)
     else:
-        output.data(done.sentence)
-    if done.conflicts:
-        raise typer.Exit(CONFLICTS)
+        output.data("\n".join(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +18,7 @@ from bough_daemon.at_work import PATIENCE, STOP
 from bough_daemon.environment import NOTHING
 from bough_daemon.errors import BadUsage
 from bough_daemon.home import Home
-from bough_daemon.wire import error_of, from_message, to_message
+from bough_daemon.wire import error_of, from_message
 
 R = TypeVar("R")
 FS = ("utf-8", "surrogateescape")
@@ -158,30 +159,99 @@ class Client:
         answer = self._ask(self._stub.ReloadSettings, pb.ReloadSettingsRequest())
         return list(answer.notes)  # type: ignore[attr-defined]
 
-    def act(self, act: report.Act, hands: Hands) -> report.Done:
-        """Run a command that changes the user's files, lending it the caller's hands."""
-        for name, value in act.options.items():
-            if not _is_text(value):
-                raise BadUsage(f"the {name} is not UTF-8 text")
-        answers: queue.SimpleQueue[pb.ActRequest | None] = queue.SimpleQueue()
-        begin = to_message(act, pb.ActRequest.Begin)
-        begin.environment.update(self._environment)
-        answers.put(pb.ActRequest(begin=begin))
+    # The commands that change the user's files. `path`: the folder that they are typed in; `hands`: its terminal.
+
+    def hop(self, path: str, hands: Hands, name: str) -> report.MoveOutcome:
+        """Be in a teammate's branch."""
+        begin = pb.HopRequest.Begin(name=_text(name, "name"))
+        return self._carry_out(self._stub.Hop, pb.HopRequest, begin, path, hands, report.MoveOutcome)
+
+    def back(self, path: str, hands: Hands) -> report.MoveOutcome:
+        """Return from a hop."""
+        begin = pb.BackRequest.Begin()
+        return self._carry_out(self._stub.Back, pb.BackRequest, begin, path, hands, report.MoveOutcome)
+
+    def off(self, path: str, hands: Hands, branch: str) -> report.MoveOutcome:
+        """Create a Git branch from the current state."""
+        begin = pb.OffRequest.Begin(branch=_text(branch, "branch").encode())
+        return self._carry_out(self._stub.Off, pb.OffRequest, begin, path, hands, report.MoveOutcome)
+
+    def merge(
+        self, path: str, hands: Hands, name: str, *, preview: bool = False, yes: bool = False
+    ) -> report.MergeOutcome:
+        """Bring a branch into the files."""
+        begin = pb.MergeRequest.Begin(name=_text(name, "name").encode(), preview=preview, yes=yes)
+        return self._carry_out(self._stub.Merge, pb.MergeRequest, begin, path, hands, report.MergeOutcome)
+
+    def land(
+        self, path: str, hands: Hands, message: str, *, verify: bool = True, yes: bool = False, needed: bool = True
+    ) -> report.LandOutcome:
+        """Put work on the shared branch. `needed`: raise where there is nothing to land."""
+        text = _text(message, "message")
+        begin = pb.LandRequest.Begin(message=text, no_verify=not verify, yes=yes, needed=needed)
+        return self._carry_out(self._stub.Land, pb.LandRequest, begin, path, hands, report.LandOutcome)
+
+    def preview_landing(self, path: str, hands: Hands) -> report.LandingPreview:
+        """Tell what would land."""
+        begin = pb.PreviewLandingRequest.Begin()
+        method, request = self._stub.PreviewLanding, pb.PreviewLandingRequest
+        return self._carry_out(method, request, begin, path, hands, report.LandingPreview)
+
+    def switch_to_landed(self, path: str, hands: Hands, landed: report.LandOutcome) -> None:
+        """Go to the shared branch after a landing."""
+        begin = pb.SwitchToLandedRequest.Begin(
+            commit=landed.commit,
+            branch=landed.branch.encode(*FS),
+            local=landed.local.encode(*FS),
+            remote=landed.remote,
+        )
+        method, request = self._stub.SwitchToLanded, pb.SwitchToLandedRequest
+        self._carry_out(method, request, begin, path, hands, report.Ended)
+
+    def restore(
+        self,
+        path: str,
+        hands: Hands,
+        paths: list[str],
+        *,
+        since: str = "",
+        name: str = "",
+        everything: bool = False,
+    ) -> report.RestoreOutcome:
+        """Bring files back from the timeline."""
+        named = [each.encode(*FS) for each in paths]
+        begin = pb.RestoreRequest.Begin(
+            paths=named, since=_text(since, "snapshot"), name=_text(name, "name"), all=everything
+        )
+        return self._carry_out(self._stub.Restore, pb.RestoreRequest, begin, path, hands, report.RestoreOutcome)
+
+    def undo(self, path: str, hands: Hands) -> report.UndoOutcome:
+        """Take back the newest command."""
+        begin = pb.UndoRequest.Begin()
+        return self._carry_out(self._stub.Undo, pb.UndoRequest, begin, path, hands, report.UndoOutcome)
+
+    def allow(self, path: str, hands: Hands, paths: list[str], *, stop: bool = False) -> report.AllowOutcome:
+        """Let withheld paths leave, or keep them at home again."""
+        begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop)
+        return self._carry_out(self._stub.Allow, pb.AllowRequest, begin, path, hands, report.AllowOutcome)
+
+    def _carry_out(self, method: Any, request: Any, begin: Any, path: str, hands: Hands, kind: type[R]) -> R:
+        """Run a command, lending it the caller's terminal."""
+        begin.caller.path, begin.caller.process = path.encode(*FS), os.getpid()
+        begin.caller.environment.update(self._environment)
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        requests.put(request(begin=begin))
         try:
-            for response in self._stub.Act(iter(answers.get, None)):
-                kind = response.WhichOneof("kind")
-                if kind == "say":
-                    hands.say(response.say)
-                elif kind == "ask":
-                    answers.put(pb.ActRequest(agreed=hands.ask(response.ask)))
-                elif kind == "run":
-                    answers.put(pb.ActRequest(finished=_run(hands, response.run)))
-                else:
-                    return from_message(response.done, report.Done)
+            for response in method(iter(requests.get, None)):
+                if response.WhichOneof("kind") == "done":
+                    return from_message(response.done, kind)
+                answer = _answer(hands, response.terminal)
+                if answer is not None:
+                    requests.put(request(answer=answer))
         except grpc.RpcError as failure:
             raise error_of(failure) from None  # type: ignore[arg-type]
         finally:
-            answers.put(None)
+            requests.put(None)
         raise AssertionError("the daemon ended a command without a word")
 
     def _call(self, method: Callable[..., Message], request: Message, kind: type[R]) -> R:
@@ -207,11 +277,21 @@ class Client:
             self._say(told or f"still waiting for the daemon; {STOP}")
 
 
-def _is_text(value: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+def _text(value: str, what: str) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise BadUsage(f"the {what} is not UTF-8 text")
+    return value
 
 
-def _run(hands: Hands, run: pb.ActResponse.Run) -> pb.ActRequest.Finished:
+def _answer(hands: Hands, asked: pb.TerminalRequest) -> pb.TerminalAnswer | None:
+    """Do what a command needs of its terminal, and return the answer, where one is due."""
+    kind = asked.WhichOneof("kind")
+    if kind == "say":
+        hands.say(asked.say)
+        return None
+    if kind == "ask":
+        return pb.TerminalAnswer(agreed=hands.ask(asked.ask))
+    run = asked.run
     arguments = [argument.decode(*FS) for argument in run.arguments]
     code, output, errors = hands.run(arguments, run.directory.decode(*FS), dict(run.environment), run.stdin)
-    return pb.ActRequest.Finished(code=code, output=output, errors=errors)
+    return pb.TerminalAnswer(finished=pb.TerminalAnswer.Finished(code=code, output=output, errors=errors))

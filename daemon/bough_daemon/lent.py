@@ -16,14 +16,14 @@ from bough_daemon.text import shown
 class LentTerminal:
     """A Terminal at the other end of the control socket.
 
-    `responses` holds what goes to the caller, in order; None ends it.
+    `requests` holds what goes to the caller, in order; None ends it.
     """
 
-    def __init__(self, requests: AsyncIterator[pb.ActRequest]) -> None:
-        self._requests = requests
+    def __init__(self, answers: AsyncIterator[pb.TerminalAnswer]) -> None:
+        self._answers = answers
         self._turn = asyncio.Lock()
         self.doing = ""  # what the caller runs or asks just now, in words
-        self.responses: asyncio.Queue[pb.ActResponse | None] = asyncio.Queue()
+        self.requests: asyncio.Queue[pb.TerminalRequest | None] = asyncio.Queue()
 
     async def say(self, text: str) -> None:
         """Show a line."""
@@ -31,11 +31,11 @@ class LentTerminal:
 
     def tell(self, text: str) -> None:
         """Show a line, from where nothing may wait."""
-        self.responses.put_nowait(pb.ActResponse(say=_text(text)))
+        self.requests.put_nowait(pb.TerminalRequest(say=_text(text)))
 
     async def confirm(self, question: str) -> bool:
         """Ask a question; True when nobody is there to answer it."""
-        return (await self._exchange(pb.ActResponse(ask=_text(question)), "waiting for an answer there")).agreed
+        return (await self._exchange(pb.TerminalRequest(ask=_text(question)), "waiting for an answer there")).agreed
 
     async def run(
         self,
@@ -45,21 +45,21 @@ class LentTerminal:
         stdin: bytes = b"",
     ) -> Finished:
         """Run a program where the user typed the command, and return when it has ended."""
-        run = pb.ActResponse.Run(
+        run = pb.TerminalRequest.Run(
             arguments=[os.fsencode(argument) for argument in arguments],
             directory=os.fsencode(directory),
             environment=environment,
             stdin=stdin,
         )
-        finished = (await self._exchange(pb.ActResponse(run=run), f"running `{shown(arguments)}`")).finished
+        finished = (await self._exchange(pb.TerminalRequest(run=run), f"running `{shown(arguments)}`")).finished
         return Finished(finished.code, finished.output, finished.errors)
 
-    async def _exchange(self, response: pb.ActResponse, doing: str) -> pb.ActRequest:
+    async def _exchange(self, request: pb.TerminalRequest, doing: str) -> pb.TerminalAnswer:
         async with self._turn:
-            self.responses.put_nowait(response)
+            self.requests.put_nowait(request)
             self.doing = doing
             try:
-                return await anext(self._requests)
+                return await anext(self._answers)
             except StopAsyncIteration:
                 raise NotPossibleNow("the terminal that the command was typed in went away") from None
             finally:

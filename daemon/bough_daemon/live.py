@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bough_daemon.branches import Branch
-from bough_daemon.errors import UnknownMember
+from bough_daemon.errors import BadUsage, UnknownMember
 from bough_daemon.owner import Owner
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot
-from bough_daemon.worktree import Worktree
+from bough_daemon.worktree import Worktree, whole
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,16 @@ class Live:
             hint = {"hint": f"Did you mean {near.name}?"} if near is not None else {}
             raise UnknownMember(f"{name} has no live branch here", name=name, **hint)
         return found
+
+    def from_top(self, typed: Sequence[str]) -> list[str]:
+        """Return paths that were typed as Git names them; raise BadUsage where one lies outside the working tree."""
+        root = self.worktree.root
+        here = os.path.realpath(self.cwd or root)
+        return [_from_top(root, whole(os.path.join(here, path))) for path in typed]
+
+
+def _from_top(root: str, path: str) -> str:
+    relative = os.path.relpath(path, root)
+    if relative == ".." or relative.startswith("../"):
+        raise BadUsage(f"{path} lies outside the working tree")
+    return "" if relative == "." else relative

@@ -52,11 +52,6 @@ class Brought:
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        counts = (("adds", self.added), ("changes", self.changed), ("removes", self.removed))
-        told = [f"{verb} {len(paths)} file{'' if len(paths) == 1 else 's'}" for verb, paths in counts if paths]
-        return ", ".join(told)
-
 
 NOTHING_BROUGHT = Brought()
 

@@ -280,20 +280,201 @@ class Use:
 
 
 @dataclass
-class Act:
-    """A command that changes the user's files, with its words. `process`: of the caller, 0 for unknown."""
+class EditsOnRecord:
+    """Edits that a command left out of the files. `snapshot` has them, and `command`, for a shell, brings them back."""
 
-    path: str
-    command: str
-    options: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
-    process: int = 0
+    snapshot: str | None = None
+    command: str | None = None
 
 
 @dataclass
-class Done:
-    """How such a command ended: the sentence for a person, the object for a program (as JSON)."""
+class MoveOutcome:
+    """Where a hop, a return or an `off` has led. `name`: the teammate. `head`: a branch, or a commit.
 
-    sentence: str
-    report: str = "{}"
-    conflicts: bool = False
+    `commits`: the branch that keeps commits made during the hop. `left`: the branch of before the hop, where it has
+    moved or is gone. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop.
+    """
+
+    name: str
+    head: str
+    commit: str
+    tip: str
+    tree: str
+    commits: str | None
+    left: str | None
+    edits: EditsOnRecord
+    edited_in: str = ""
+
+
+@dataclass
+class FileFinding:
+    """What somebody should look at in a merged file; `kind` and `line` are empty where Git itself says so."""
+
+    kind: str
+    path: str
+    line: int
+    message: str
+
+
+@dataclass
+class FileConflict:
+    """One conflict in a file. `message`: Git's own words, where it is one that Git found; then the rest is empty."""
+
+    line: int
+    where: str
+    ours: str
+    theirs: str
+    reason: str
+    message: str = ""
+
+
+@dataclass
+class MergedFile:
+    """How a file that both sides changed was merged. `result`: `clean` or `conflict`."""
+
+    path: str
+    result: str
+    method: str
+    findings: list[FileFinding] = field(default_factory=list)
+    conflicts: list[FileConflict] = field(default_factory=list)
+
+
+@dataclass
+class BroughtFiles:
+    """The files that only one side changed, by what becomes of them."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+@dataclass
+class MergeOutcome:
+    """How a merge ended. `result`: `clean`, `conflict`, or `same` where there was nothing to merge.
+
+    `untouched`: paths that lose what their author never touched. `note`: what to know of the source.
+    """
+
+    result: str
+    tree: str
+    source: str
+    files: list[MergedFile]
+    brought: BroughtFiles
+    untouched: list[str]
+    note: str
+
+
+@dataclass
+class CommitTitle:
+    """A commit, and the first line of its message."""
+
+    commit: str
+    title: str
+
+
+@dataclass
+class TakenInCommits:
+    """What others put on the shared branch, and comes with a landing. `commits`: newest first."""
+
+    by: str
+    commits: list[CommitTitle]
+    files: list[str]
+
+
+@dataclass
+class LandOutcome:
+    """What landed. `remote`: where it was published, None where the team alone shares it. `local`: the branch here.
+
+    `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were. `conflicts`: edits
+    made meanwhile that conflict. `new`: whether there was anything to land. `still_on`: the branch or commit that HEAD
+    is on, where that is not the shared branch; `switched`: whether it went there since. `hopped_to`: the teammate in
+    whose branch the files still are.
+    """
+
+    commit: str
+    branch: str
+    local: str
+    remote: str | None
+    others: list[str]
+    kept: str | None
+    files: list[MergedFile]
+    conflicts: list[str]
+    new: bool
+    still_on: str | None
+    brought: BroughtFiles
+    taken_in: list[TakenInCommits]
+    hopped_to: str = ""
+    switched: bool = False
+
+
+@dataclass
+class ChangedPath:
+    """A path that differs. `status`: `A`, `M` or `D`."""
+
+    status: str
+    path: str
+
+
+@dataclass
+class LandingPreview:
+    """What would land. `onto`: the commits that it builds on. `new`: whether there is anything to land.
+
+    `untracked`: files that nobody has committed yet. `untouched`: paths that lose what I never touched. `taken_out`:
+    commits (`id title`) that a forced push took out of the shared branch and that would come back.
+    """
+
+    branch: str
+    remote: str | None
+    onto: list[str]
+    new: bool
+    changes: list[ChangedPath]
+    untracked: list[str]
+    others: list[str]
+    taken_in: list[TakenInCommits]
+    conflicts: list[str]
+    untouched: list[str]
+    taken_out: list[str]
+    files: list[MergedFile]
+
+
+@dataclass
+class RestoredPath:
+    """A path that came back, and the snapshot that it came from, made `at` (seconds since the epoch)."""
+
+    path: str
+    snapshot: str
+    at: int
+
+
+@dataclass
+class RestoreOutcome:
+    """What came back. `unchanged`: paths of which no other version is on record."""
+
+    paths: list[RestoredPath]
+    unchanged: list[str]
+    tip: str
+
+
+@dataclass
+class UndoOutcome:
+    """What was taken back: the command `undone`. `kept`: the snapshot with what was saved while it was cut short."""
+
+    undone: str
+    tip: str
+    tree: str
+    kept: str | None
+    edits: EditsOnRecord
+
+
+@dataclass
+class AllowOutcome:
+    """The paths that may leave. `named`: those that the command was about, from the top folder."""
+
+    named: list[str]
+    allowed: list[str]
+
+
+@dataclass
+class Ended:
+    """That a command has ended, where there is nothing more to tell."""

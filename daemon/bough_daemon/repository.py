@@ -14,11 +14,10 @@ from functools import partial
 from itertools import islice
 
 from bough_daemon import rescued, sync
-from bough_daemon.acts import Hands, perform
-from bough_daemon.at_work import Work
 from bough_daemon.branches import Branch
 from bough_daemon.change import journal_of, recover
 from bough_daemon.clones import Listeners, Seat
+from bough_daemon.commands import Commands
 from bough_daemon.durable import write_whole
 from bough_daemon.errors import GitHangs, NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.fsck import named_object, where_committed
@@ -28,8 +27,6 @@ from bough_daemon.live import Live, LiveBranch
 from bough_daemon.names import check_member_name, further_names, member_name_from
 from bough_daemon.owner import Owner
 from bough_daemon.report import (
-    Act,
-    Done,
     Event,
     Invited,
     Joined,
@@ -58,7 +55,6 @@ from bough_daemon.worktree import Worktree
 log = logging.getLogger(__name__)
 
 STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
-MERGING = {"merge", "land"}  # commands that will need the merge engine
 MOST_FILES = 500  # changed files of one branch that a status lists: its message has 4 MiB for all branches
 MOST_TOLD = 256  # branches of which the changed files are remembered
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
@@ -369,15 +365,14 @@ class Repository:
             name = await self.owner.run(self._branch_name, session.worktree, self.member, members)
             await self.owner.run(session.branch.rename, name)
 
-    async def act(self, session: Session, act: Act, terminal: Terminal, work: Work) -> Done:
-        """Run a command that changes the user's files; commands on one working tree take turns. `work` says which."""
-        hands = Hands(
-            self.live(session, act.path), terminal, self._workers.merge, self.sync.landed, self.sync.publish_landed
-        )
-        if act.command in MERGING:
-            self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
-        async with session.acting(work):
-            return await perform(act, hands)
+    def commands(self, session: Session, cwd: str, terminal: Terminal) -> Commands:
+        """Return the commands that change a working tree's files, typed in the folder `cwd` at a terminal."""
+        live = self.live(session, cwd)
+        return Commands(live, terminal, self._workers.merge, self.sync.landed, self.sync.publish_landed)
+
+    def warm_up(self) -> None:
+        """Load the merge engine beside everything else: it will be needed in a moment."""
+        self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
 
     def live(self, session: Session, cwd: str = "") -> Live:
         """Return a working tree as the commands that change its files see it; `cwd`: where the command was typed."""

@@ -16,16 +16,18 @@ from bough_proto.v1 import control_pb2_grpc
 
 from bough_daemon import report
 from bough_daemon.at_work import STOP, Work, speaking_up
+from bough_daemon.commands import Commands
 from bough_daemon.daemon import Daemon
 from bough_daemon.environment import taken
 from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of
 from bough_daemon.lent import LentTerminal
-from bough_daemon.wire import from_message, status_of, to_message
+from bough_daemon.wire import fill, status_of, to_message
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Any)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -60,6 +62,14 @@ def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
     return taken({name: os.fsdecode(value) for name, value in sent.items()})
 
 
+def _in_words(begin: Any) -> str:
+    """Return a command as it was typed, for those who have to wait for it."""
+    command = type(begin).DESCRIPTOR.containing_type.name.removesuffix("Request")
+    words = {"PreviewLanding": "land", "SwitchToLanded": "land"}.get(command, command.lower())
+    name = getattr(begin, "name", "")
+    return f"{words} {os.fsdecode(name) if isinstance(name, bytes) else name}".strip()
+
+
 async def abort(context: Context, error: BoughError) -> None:
     """End a call with an error of ours."""
     code, words, metadata = status_of(error)
@@ -71,7 +81,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._working: set[asyncio.Task[report.Done]] = set()
+        self._working: set[asyncio.Task[object]] = set()
 
     @answers
     async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
@@ -146,41 +156,157 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         return to_message(report.Left(await repository.sync.leave()), pb.LeaveTeamResponse)
 
-    async def Act(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.ActResponse]:
-        """Run a command that changes the user's files."""
-        requests = aiter(request_iterator)
-        begin = (await anext(requests)).begin
-        act = from_message(begin, report.Act)
-        terminal = LentTerminal(requests)
-        work = Work(f"{act.command} {act.options.get('name', '')}".strip(), act.process, lambda: terminal.doing)
-        acting = asyncio.create_task(self._act(act, _environment(begin.environment), terminal, work))
-        acting.add_done_callback(lambda _: terminal.responses.put_nowait(None))
+    async def Hop(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.HopResponse]:
+        """Be in a teammate's branch."""
+
+        def command(commands: Commands, begin: pb.HopRequest.Begin) -> Awaitable[report.MoveOutcome]:
+            return commands.hop(begin.name)
+
+        async for response in self._carry_out(request_iterator, context, pb.HopResponse, command):
+            yield response
+
+    async def Back(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.BackResponse]:
+        """Return from a hop."""
+
+        def command(commands: Commands, begin: pb.BackRequest.Begin) -> Awaitable[report.MoveOutcome]:
+            return commands.back()
+
+        async for response in self._carry_out(request_iterator, context, pb.BackResponse, command):
+            yield response
+
+    async def Off(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.OffResponse]:
+        """Create a Git branch from the current state."""
+
+        def command(commands: Commands, begin: pb.OffRequest.Begin) -> Awaitable[report.MoveOutcome]:
+            return commands.off(os.fsdecode(begin.branch))
+
+        async for response in self._carry_out(request_iterator, context, pb.OffResponse, command):
+            yield response
+
+    async def Merge(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.MergeResponse]:
+        """Bring a branch into the files."""
+
+        def command(commands: Commands, begin: pb.MergeRequest.Begin) -> Awaitable[report.MergeOutcome]:
+            return commands.merge(os.fsdecode(begin.name), preview=begin.preview, yes=begin.yes)
+
+        async for response in self._carry_out(request_iterator, context, pb.MergeResponse, command, merges=True):
+            yield response
+
+    async def Land(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.LandResponse]:
+        """Put work on the shared branch."""
+
+        def command(commands: Commands, begin: pb.LandRequest.Begin) -> Awaitable[report.LandOutcome]:
+            return commands.land(begin.message, verify=not begin.no_verify, yes=begin.yes, needed=begin.needed)
+
+        async for response in self._carry_out(request_iterator, context, pb.LandResponse, command, merges=True):
+            yield response
+
+    async def PreviewLanding(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.PreviewLandingResponse]:
+        """Tell what would land."""
+
+        def command(commands: Commands, begin: pb.PreviewLandingRequest.Begin) -> Awaitable[report.LandingPreview]:
+            return commands.preview_landing()
+
+        async for response in self._carry_out(
+            request_iterator, context, pb.PreviewLandingResponse, command, merges=True
+        ):
+            yield response
+
+    async def SwitchToLanded(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.SwitchToLandedResponse]:
+        """Go to the shared branch after a landing."""
+
+        def command(commands: Commands, begin: pb.SwitchToLandedRequest.Begin) -> Awaitable[report.Ended]:
+            remote = begin.remote if begin.HasField("remote") else None
+            names = os.fsdecode(begin.branch), os.fsdecode(begin.local)
+            return commands.switch_to_landed(begin.commit, *names, remote)
+
+        async for response in self._carry_out(request_iterator, context, pb.SwitchToLandedResponse, command):
+            yield response
+
+    async def Restore(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RestoreResponse]:
+        """Bring files back from the timeline."""
+
+        def command(commands: Commands, begin: pb.RestoreRequest.Begin) -> Awaitable[report.RestoreOutcome]:
+            paths = list(map(os.fsdecode, begin.paths))
+            return commands.restore(paths, since=begin.since, name=begin.name, everything=begin.all)
+
+        async for response in self._carry_out(request_iterator, context, pb.RestoreResponse, command):
+            yield response
+
+    async def Undo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.UndoResponse]:
+        """Take back the newest command."""
+
+        def command(commands: Commands, begin: pb.UndoRequest.Begin) -> Awaitable[report.UndoOutcome]:
+            return commands.undo()
+
+        async for response in self._carry_out(request_iterator, context, pb.UndoResponse, command):
+            yield response
+
+    async def Allow(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.AllowResponse]:
+        """Let withheld paths leave."""
+
+        def command(commands: Commands, begin: pb.AllowRequest.Begin) -> Awaitable[report.AllowOutcome]:
+            return commands.allow(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
+
+        async for response in self._carry_out(request_iterator, context, pb.AllowResponse, command):
+            yield response
+
+    async def _carry_out(
+        self,
+        requests: Any,
+        context: Context,
+        answer: Callable[..., M],
+        command: Callable[[Commands, Any], Awaitable[object]],
+        *,
+        merges: bool = False,
+    ) -> AsyncIterator[M]:
+        """Run a command that changes files in the caller's terminal. `merges`: it needs the merge engine."""
+        stream = aiter(requests)
+        begin = (await anext(stream)).begin
+        terminal = LentTerminal(one.answer async for one in stream)
+        work = Work(_in_words(begin), begin.caller.process, lambda: terminal.doing)
+        acting = asyncio.create_task(self._turn(begin, command, terminal, work, merges))
+        acting.add_done_callback(lambda _: terminal.requests.put_nowait(None))
         self._working.add(acting)
         acting.add_done_callback(self._working.discard)
         try:
-            while (response := await terminal.responses.get()) is not None:
-                yield response
+            while (asked := await terminal.requests.get()) is not None:
+                yield answer(terminal=asked)
         finally:
             if not work.began:
                 acting.cancel()  # the user gave it up while it waited
         try:
-            done = acting.result()
+            outcome = acting.result()
         except BoughError as error:
             await abort(context, error)
         except Exception as failure:
-            await abort(context, _named(failure, act.command))
-        yield pb.ActResponse(done=to_message(done, pb.ActResponse.Done))
+            await abort(context, _named(failure, work.command))
+        last = answer()
+        fill(last.done, outcome)
+        yield last
 
-    async def _act(
-        self, act: report.Act, environment: dict[str, str], terminal: LentTerminal, work: Work
-    ) -> report.Done:
+    async def _turn(
+        self,
+        begin: Any,
+        command: Callable[[Commands, Any], Awaitable[object]],
+        terminal: LentTerminal,
+        work: Work,
+        merges: bool,
+    ) -> object:
+        """Wait until the working tree is free for a command, and run it."""
+        caller: pb.Caller = begin.caller
+        path = os.fsdecode(caller.path)
+
         def tell() -> None:
             if not work.began:
-                terminal.tell(self._daemon.waits_for(act.path) or f"still waiting for the daemon; {STOP}")
+                terminal.tell(self._daemon.waits_for(path) or f"still waiting for the daemon; {STOP}")
 
         with speaking_up(tell):
-            repository, session = await self._daemon.session(act.path, environment)
-            return await repository.act(session, act, terminal, work)
+            repository, session = await self._daemon.session(path, _environment(caller.environment))
+            if merges:
+                repository.warm_up()
+            async with session.acting(work):
+                return await command(repository.commands(session, path, terminal), begin)
 
     @answers
     async def TellWork(self, request: pb.TellWorkRequest, context: Context) -> pb.TellWorkResponse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import grpc
@@ -37,11 +38,13 @@ CODES: list[tuple[type[errors.BoughError], grpc.StatusCode]] = [
 def to_message(record: Any, kind: type[M]) -> M:
     """Return the message of `kind` that says what a record says."""
     message = kind()
-    _fill(message, record)
+    fill(message, record)
     return message
 
 
-def _fill(message: Message, record: Any) -> None:
+def fill(message: Message, record: Any) -> None:
+    """Have a message say what a record says."""
+    message.SetInParent()
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
         described = message.DESCRIPTOR.fields_by_name[field.name]
@@ -53,14 +56,16 @@ def _fill(message: Message, record: Any) -> None:
             getattr(message, field.name).update({name: _plain(item, of_bytes) for name, item in value.items()})
         elif isinstance(value, list):
             _fill_list(getattr(message, field.name), value, is_bytes)
-        else:
+        elif dataclasses.is_dataclass(value):
+            fill(getattr(message, field.name), value)
+        elif value is not None:
             setattr(message, field.name, _plain(value, is_bytes))
 
 
 def _fill_list(target: Any, values: list[Any], is_bytes: bool) -> None:
     for value in values:
         if dataclasses.is_dataclass(value):
-            _fill(target.add(), value)
+            fill(target.add(), value)
         else:
             target.append(_plain(value, is_bytes))
 
@@ -78,7 +83,16 @@ def from_message(message: Message, kind: type[R]) -> R:
     """Return the record of `kind` that a message says."""
     hints = get_type_hints(kind)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    return kind(**{field.name: _taken(getattr(message, field.name), hints[field.name]) for field in fields})
+    return kind(**{field.name: _field(message, field.name, hints[field.name]) for field in fields})
+
+
+def _field(message: Message, name: str, hint: Any) -> Any:
+    """Return a field's value; None where it may be missing and is."""
+    if get_origin(hint) is UnionType:
+        if not message.HasField(name):
+            return None
+        (hint,) = (one for one in get_args(hint) if one is not NoneType)
+    return _taken(getattr(message, name), hint)
 
 
 def _taken(value: Any, hint: Any) -> Any:

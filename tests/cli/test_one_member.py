@@ -212,7 +212,7 @@ def test_restore_goes_back_one_edit_after_the_other_and_says_from_when(alice: Me
     assert re.fullmatch(r"Brought back f as of .* \([0-9a-f]{10}\); `bough undo` reverses it", said), said
     told = alice.told("restore", "f", "a.txt")
     assert (alice.tree / "f").read_bytes() == b"1"
-    assert list(told["paths"]) == ["f"] == list(told["times"]) and told["unchanged"] == ["a.txt"]
+    assert [one["path"] for one in told["paths"]] == ["f"] and told["unchanged"] == ["a.txt"]
     assert alice.types("restore", "f").code == 1
     alice.bough("undo")
     alice.bough("undo")

@@ -456,7 +456,7 @@ def test_the_command_that_back_names_brings_the_edits(pair: Pair, count: int) ->
     edited |= {f"many/{number}": b"%d" % number for number in range(count)}
     write_files(bob.tree, edited)
     said = bob.types("back", where=bob.tree / "src")
-    assert said.code == 0 and f"{len(edited)} files that you edited in alice's branch stayed on record" in said.out
+    assert said.code == 0 and f"{len(edited)} files that you edited on alice's branch stayed on record" in said.out
     command = re.search(r"; `(.*)` brings them here$", said.out)
     assert command is not None and said.out.replace("\n", "").isprintable(), said
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -23,7 +23,7 @@ from bough_daemon.client import Client
 from bough_daemon.errors import BoughError
 from bough_daemon.home import Home
 from bough_daemon.launch import ensure_running, wait_until_ended
-from bough_daemon.report import Act, Saved
+from bough_daemon.report import Saved
 from hypothesis import settings
 
 from tests.daemon.support import git, make_repository, write_files
@@ -74,9 +74,17 @@ class Member:
         with self.daemon as daemon:
             return daemon.save(str(self.root), [], False, 0.0)
 
-    def act(self, command: str, **options: str) -> None:
+    def hop(self, name: str) -> None:
         with self.daemon as daemon:
-            daemon.act(Act(str(self.root), command, options, []), Nobody())
+            daemon.hop(str(self.root), Nobody(), name)
+
+    def back(self) -> None:
+        with self.daemon as daemon:
+            daemon.back(str(self.root), Nobody())
+
+    def undo(self) -> None:
+        with self.daemon as daemon:
+            daemon.undo(str(self.root), Nobody())
 
     def kill(self) -> None:
         """Kill the daemon as a lost machine would; no child of its outlives it."""
@@ -215,14 +223,14 @@ def test_hop_and_back_are_the_identity_whatever_was_done_before(pair: tuple[Memb
         member.save()
         before = member.on_disk()
         try:
-            member.act("hop", name=other.name)
+            member.hop(other.name)
         except BoughError as refused:
             print(f"round {number}: {refused.message}")
             assert member.on_disk() == before, story
             _to_a_clean_start(member)
             continue
         write_files(member.root, {"while there.txt": b"there\n"})
-        member.act(*chance.choice([["back"], ["undo"]]))
+        chance.choice([member.back, member.undo])()
         assert member.on_disk() == before, story
         member.check_whole_without_bough()
 

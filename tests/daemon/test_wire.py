@@ -16,8 +16,39 @@ RECORDS = [
     (report.Log("alice", [report.LogEntry("1", "2", "3", "save", "title", 5)]), pb.LogResponse),
     (report.Saved("1", "2", "3", ["bob", "carol"], [report.Refusal("dave", "no")]), pb.SaveResponse),
     (report.Event(1.5, "save", "alice", "1", "2"), pb.WatchResponse),
-    (report.Act(ODD, "hop", {"name": "alice"}, [ODD]), pb.ActRequest.Begin),
-    (report.Done("done", '{"x": 1}', True), pb.ActResponse.Done),
+    (
+        report.MoveOutcome("bob", ODD, "c", "t", "T", None, ODD, report.EditsOnRecord([ODD], "s", f"restore {ODD}")),
+        pb.MoveOutcome,
+    ),
+    (report.MoveOutcome("bob", "c", "c", "t", "T", ODD, None, report.EditsOnRecord(), "bob"), pb.MoveOutcome),
+    (
+        report.MergeOutcome(
+            *("conflict", "T", "bob's branch"),
+            files=[
+                report.MergedFile(
+                    *(ODD, "conflict", "structure"),
+                    findings=[report.FileFinding("duplicate", ODD, 3, "twice")],
+                    conflicts=[report.FileConflict(2, "in a", "o", "t", "", "both added it")],
+                )
+            ],
+            brought=report.BroughtFiles([ODD], [], ["gone"]),
+            untouched=[ODD],
+            note="",
+        ),
+        pb.MergeOutcome,
+    ),
+    (
+        report.LandOutcome(
+            *("c", ODD, "main", None, ["Bob <b@example.org>"], ODD, [], [ODD], True, ""),
+            brought=report.BroughtFiles(),
+            taken_in=[report.TakenInCommits("carol", [report.CommitTitle("c", "title")], [ODD])],
+        ),
+        pb.LandOutcome,
+    ),
+    (report.RestoreOutcome([report.RestoredPath(ODD, "s", 5)], [ODD], "t"), pb.RestoreOutcome),
+    (report.UndoOutcome("hop bob", "t", "T", None, report.EditsOnRecord()), pb.UndoOutcome),
+    (report.AllowOutcome([ODD], [ODD, "a"]), pb.AllowOutcome),
+    (report.Ended(), pb.Ended),
     (report.Continuations("e", [report.Continuation("t", 0.5, "s")]), pb.CompleteFileResponse),
     (
         report.Status(

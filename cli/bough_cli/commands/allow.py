@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bough_cli.acting import act
+from bough_cli import outcomes
+from bough_cli.acting import acting, tell
+from bough_cli.connection import here
 
 
 def allow(
@@ -20,4 +22,6 @@ def allow(
 
     It holds for this repository on this machine, until --stop. What teammates have got they keep.
     """
-    act("allow", {"stop": "yes"} if stop else {}, paths or [], json=json)
+    with acting("allow") as (daemon, terminal):
+        made = daemon.allow(here(), terminal, paths or [], stop=stop)
+    tell(made, outcomes.allowed(made, stop=stop), json=json)

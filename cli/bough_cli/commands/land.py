@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 from bough_daemon.errors import BadUsage
+from bough_daemon.report import LandOutcome
+from bough_daemon.text import SHORT
 
-from bough_cli.acting import act
+from bough_cli import outcomes, output
+from bough_cli.acting import acting, tell
+from bough_cli.connection import here
+from bough_cli.failure import CONFLICTS
 
 Message = Annotated[
     list[str] | None, typer.Option("-m", "--message", metavar="MESSAGE", help="Commit message; again for a paragraph.")
@@ -32,12 +37,26 @@ def land(
     """Put your work on the shared branch: merge, commit, publish, in one step."""
     if not message and not dry_run and not switch:
         raise BadUsage("a landed commit needs a message", hint="Give it with `-m MESSAGE`.")
-    asked = "ask" if switch is None and sys.stdin.isatty() and sys.stderr.isatty() else ""
-    options = {
-        "message": "\n\n".join(message or []),
-        "dry-run": "yes" if dry_run else "",
-        "no-verify": "yes" if no_verify else "",
-        "yes": "yes" if yes else "",
-        "switch": "yes" if switch else asked,
-    }
-    act("land", {name: value for name, value in options.items() if value}, json=json)
+    with acting("land") as (daemon, terminal):
+        if dry_run:
+            plan = daemon.preview_landing(here(), terminal)
+            tell(plan, outcomes.would_land(plan), json=json)
+            return
+        text = "\n\n".join(message or [])
+        made = daemon.land(here(), terminal, text, verify=not no_verify, yes=yes, needed=not switch)
+        before = outcomes.still_on(made)
+        if before and not made.hopped_to and (switch or (switch is None and _agrees(made))):
+            daemon.switch_to_landed(here(), terminal, made)
+            made.switched = True
+    tell(made, outcomes.landed(made, before), json=json)
+    if made.conflicts:
+        raise typer.Exit(CONFLICTS)
+
+
+def _agrees(made: LandOutcome) -> bool:
+    """Ask whether to go to the shared branch; where nobody can be asked, it is not done unasked."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        return False
+    landed = f"Landed {made.commit[:SHORT]}. " if made.new else ""
+    question = f"{landed}You are still on {outcomes.still_on(made)}. Switch to {made.local}?"
+    return typer.confirm(output.harmless(question), err=True)

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from bough_cli.acting import act
+from bough_cli import outcomes
+from bough_cli.acting import acting, tell
+from bough_cli.connection import here
+from bough_cli.failure import CONFLICTS
 
 
 def merge(
@@ -18,5 +21,8 @@ def merge(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Bring a teammate's branch, or a Git branch, into your files."""
-    chosen = {"preview": preview, "yes": yes}
-    act("merge", {"name": name} | {option: "yes" for option, on in chosen.items() if on}, json=json)
+    with acting("merge") as (daemon, terminal):
+        made = daemon.merge(here(), terminal, name, preview=preview, yes=yes)
+    tell(made, outcomes.merged(made, preview=preview), json=json)
+    if made.result == "conflict" and not preview:
+        raise typer.Exit(CONFLICTS)

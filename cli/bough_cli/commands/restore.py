@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 from bough_daemon.errors import BadUsage
 
-from bough_cli.acting import act
+from bough_cli import outcomes
+from bough_cli.acting import acting, tell
+from bough_cli.connection import here
 
 
 def restore(
@@ -26,5 +28,6 @@ def restore(
     """
     if bool(paths) == everything:
         raise BadUsage("name the files to bring back, or say --all")
-    options = {"from": snapshot, "name": name, "all": "yes" if everything else ""}
-    act("restore", {key: value for key, value in options.items() if value}, paths or [], json=json)
+    with acting("restore") as (daemon, terminal):
+        made = daemon.restore(here(), terminal, paths or [], since=snapshot, name=name, everything=everything)
+    tell(made, outcomes.restored(made), json=json)

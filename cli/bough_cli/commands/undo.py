@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
-from bough_cli.acting import act
+from bough_cli import outcomes
+from bough_cli.acting import acting, tell
+from bough_cli.connection import here
 
 
 def undo(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Take back the last Bough command that changed your files."""
-    act("undo", json=json)
+    with acting("undo") as (daemon, terminal):
+        made = daemon.undo(here(), terminal)
+    tell(made, outcomes.undone(made), json=json)

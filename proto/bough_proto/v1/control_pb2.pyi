@@ -1071,135 +1071,59 @@ class LeaveTeamResponse(_message.Message):
 Global___LeaveTeamResponse: _TypeAlias = LeaveTeamResponse  # noqa: Y015
 
 @_typing.final
-class ActRequest(_message.Message):
+class Caller(_message.Message):
+    """Who typed a command that changes files."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
-    class Begin(_message.Message):
+    class EnvironmentEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
-        @_typing.final
-        class OptionsEntry(_message.Message):
-            DESCRIPTOR: _descriptor.Descriptor
-
-            KEY_FIELD_NUMBER: _builtins.int
-            VALUE_FIELD_NUMBER: _builtins.int
-            key: _builtins.str
-            value: _builtins.str
-            def __init__(
-                self,
-                *,
-                key: _builtins.str = ...,
-                value: _builtins.str = ...,
-            ) -> None: ...
-            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-            def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-        @_typing.final
-        class EnvironmentEntry(_message.Message):
-            DESCRIPTOR: _descriptor.Descriptor
-
-            KEY_FIELD_NUMBER: _builtins.int
-            VALUE_FIELD_NUMBER: _builtins.int
-            key: _builtins.str
-            value: _builtins.bytes
-            def __init__(
-                self,
-                *,
-                key: _builtins.str = ...,
-                value: _builtins.bytes = ...,
-            ) -> None: ...
-            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-            def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-        PATH_FIELD_NUMBER: _builtins.int
-        COMMAND_FIELD_NUMBER: _builtins.int
-        OPTIONS_FIELD_NUMBER: _builtins.int
-        PATHS_FIELD_NUMBER: _builtins.int
-        ENVIRONMENT_FIELD_NUMBER: _builtins.int
-        PROCESS_FIELD_NUMBER: _builtins.int
-        path: _builtins.bytes
-        command: _builtins.str
-        process: _builtins.int
-        """The process of the caller, for those who have to wait for the command."""
-        @_builtins.property
-        def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
-        @_builtins.property
-        def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
-        @_builtins.property
-        def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
         def __init__(
             self,
             *,
-            path: _builtins.bytes = ...,
-            command: _builtins.str = ...,
-            options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-            paths: _abc.Iterable[_builtins.bytes] | None = ...,
-            environment: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
-            process: _builtins.int = ...,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "environment", b"environment", "options", b"options", "path", b"path", "paths", b"paths", "process", b"process"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    @_typing.final
-    class Finished(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        CODE_FIELD_NUMBER: _builtins.int
-        OUTPUT_FIELD_NUMBER: _builtins.int
-        ERRORS_FIELD_NUMBER: _builtins.int
-        code: _builtins.int
-        output: _builtins.bytes
-        errors: _builtins.str
-        def __init__(
-            self,
-            *,
-            code: _builtins.int = ...,
-            output: _builtins.bytes = ...,
-            errors: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "errors", b"errors", "output", b"output"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    BEGIN_FIELD_NUMBER: _builtins.int
-    FINISHED_FIELD_NUMBER: _builtins.int
-    AGREED_FIELD_NUMBER: _builtins.int
-    agreed: _builtins.bool
+    PATH_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """The folder that it was typed in."""
+    process: _builtins.int
+    """The process of the caller, for those who have to wait for the command; 0: unknown."""
     @_builtins.property
-    def begin(self) -> Global___ActRequest.Begin: ...
-    @_builtins.property
-    def finished(self) -> Global___ActRequest.Finished: ...
+    def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     def __init__(
         self,
         *,
-        begin: Global___ActRequest.Begin | None = ...,
-        finished: Global___ActRequest.Finished | None = ...,
-        agreed: _builtins.bool = ...,
+        path: _builtins.bytes = ...,
+        environment: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        process: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "begin", b"begin", "finished", b"finished", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "begin", b"begin", "finished", b"finished", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "path", b"path", "process", b"process"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "finished", "agreed"]  # noqa: Y015
-    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ActRequest: _TypeAlias = ActRequest  # noqa: Y015
+Global___Caller: _TypeAlias = Caller  # noqa: Y015
 
 @_typing.final
-class ActResponse(_message.Message):
+class TerminalRequest(_message.Message):
+    """What a command needs of the terminal that it was typed in."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -1250,59 +1174,1462 @@ class ActResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    @_typing.final
-    class Done(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        SENTENCE_FIELD_NUMBER: _builtins.int
-        REPORT_FIELD_NUMBER: _builtins.int
-        CONFLICTS_FIELD_NUMBER: _builtins.int
-        sentence: _builtins.str
-        """The sentence that says what happened."""
-        report: _builtins.str
-        """What `--json` prints: one JSON object."""
-        conflicts: _builtins.bool
-        """Whether conflicts were left for the user."""
-        def __init__(
-            self,
-            *,
-            sentence: _builtins.str = ...,
-            report: _builtins.str = ...,
-            conflicts: _builtins.bool = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "report", b"report", "sentence", b"sentence"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     SAY_FIELD_NUMBER: _builtins.int
     ASK_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
-    DONE_FIELD_NUMBER: _builtins.int
     say: _builtins.str
+    """Show a line; no answer is due."""
     ask: _builtins.str
     @_builtins.property
-    def run(self) -> Global___ActResponse.Run: ...
-    @_builtins.property
-    def done(self) -> Global___ActResponse.Done: ...
+    def run(self) -> Global___TerminalRequest.Run: ...
     def __init__(
         self,
         *,
         say: _builtins.str = ...,
         ask: _builtins.str = ...,
-        run: Global___ActResponse.Run | None = ...,
-        done: Global___ActResponse.Done | None = ...,
+        run: Global___TerminalRequest.Run | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "done", b"done", "kind", b"kind", "run", b"run", "say", b"say"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "kind", b"kind", "run", b"run", "say", b"say"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "done", b"done", "kind", b"kind", "run", b"run", "say", b"say"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "kind", b"kind", "run", b"run", "say", b"say"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["say", "ask", "run", "done"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["say", "ask", "run"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
-Global___ActResponse: _TypeAlias = ActResponse  # noqa: Y015
+Global___TerminalRequest: _TypeAlias = TerminalRequest  # noqa: Y015
+
+@_typing.final
+class TerminalAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Finished(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CODE_FIELD_NUMBER: _builtins.int
+        OUTPUT_FIELD_NUMBER: _builtins.int
+        ERRORS_FIELD_NUMBER: _builtins.int
+        code: _builtins.int
+        output: _builtins.bytes
+        errors: _builtins.str
+        def __init__(
+            self,
+            *,
+            code: _builtins.int = ...,
+            output: _builtins.bytes = ...,
+            errors: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "errors", b"errors", "output", b"output"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FINISHED_FIELD_NUMBER: _builtins.int
+    AGREED_FIELD_NUMBER: _builtins.int
+    agreed: _builtins.bool
+    @_builtins.property
+    def finished(self) -> Global___TerminalAnswer.Finished: ...
+    def __init__(
+        self,
+        *,
+        finished: Global___TerminalAnswer.Finished | None = ...,
+        agreed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "finished", b"finished", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "finished", b"finished", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["finished", "agreed"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___TerminalAnswer: _TypeAlias = TerminalAnswer  # noqa: Y015
+
+@_typing.final
+class EditsOnRecord(_message.Message):
+    """Edits that a command left out of the files: on record, and brought back by a command for a shell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    snapshot: _builtins.str
+    command: _builtins.bytes
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        snapshot: _builtins.str | None = ...,
+        command: _builtins.bytes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_command", b"_command", "_snapshot", b"_snapshot", "command", b"command", "snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_command", b"_command", "_snapshot", b"_snapshot", "command", b"command", "paths", b"paths", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__command: _TypeAlias = _typing.Literal["command"]  # noqa: Y015
+    _WhichOneofArgType__command: _TypeAlias = _typing.Literal["_command", b"_command"]  # noqa: Y015
+    _WhichOneofReturnType__snapshot: _TypeAlias = _typing.Literal["snapshot"]  # noqa: Y015
+    _WhichOneofArgType__snapshot: _TypeAlias = _typing.Literal["_snapshot", b"_snapshot"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__command) -> _WhichOneofReturnType__command | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__snapshot) -> _WhichOneofReturnType__snapshot | None: ...
+
+Global___EditsOnRecord: _TypeAlias = EditsOnRecord  # noqa: Y015
+
+@_typing.final
+class MoveOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    TREE_FIELD_NUMBER: _builtins.int
+    COMMITS_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    EDITS_FIELD_NUMBER: _builtins.int
+    EDITED_IN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The teammate whose branch was entered, or left."""
+    head: _builtins.bytes
+    """Where HEAD is now: a branch, or a commit."""
+    commit: _builtins.str
+    tip: _builtins.str
+    tree: _builtins.str
+    commits: _builtins.bytes
+    """The branch that keeps commits made during the hop."""
+    left: _builtins.bytes
+    """The branch of before the hop, where it has moved or is gone."""
+    edited_in: _builtins.str
+    """The teammate in whose branch they were edited; empty: before the hop."""
+    @_builtins.property
+    def edits(self) -> Global___EditsOnRecord: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        head: _builtins.bytes = ...,
+        commit: _builtins.str = ...,
+        tip: _builtins.str = ...,
+        tree: _builtins.str = ...,
+        commits: _builtins.bytes | None = ...,
+        left: _builtins.bytes | None = ...,
+        edits: Global___EditsOnRecord | None = ...,
+        edited_in: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commits", b"commits", "edits", b"edits", "left", b"left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "edited_in", b"edited_in", "edits", b"edits", "head", b"head", "left", b"left", "name", b"name", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__commits: _TypeAlias = _typing.Literal["commits"]  # noqa: Y015
+    _WhichOneofArgType__commits: _TypeAlias = _typing.Literal["_commits", b"_commits"]  # noqa: Y015
+    _WhichOneofReturnType__left: _TypeAlias = _typing.Literal["left"]  # noqa: Y015
+    _WhichOneofArgType__left: _TypeAlias = _typing.Literal["_left", b"_left"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__commits) -> _WhichOneofReturnType__commits | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__left) -> _WhichOneofReturnType__left | None: ...
+
+Global___MoveOutcome: _TypeAlias = MoveOutcome  # noqa: Y015
+
+@_typing.final
+class FileFinding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    path: _builtins.bytes
+    line: _builtins.int
+    message: _builtins.str
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        path: _builtins.bytes = ...,
+        line: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "line", b"line", "message", b"message", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileFinding: _TypeAlias = FileFinding  # noqa: Y015
+
+@_typing.final
+class FileConflict(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
+    OURS_FIELD_NUMBER: _builtins.int
+    THEIRS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    where: _builtins.str
+    ours: _builtins.str
+    theirs: _builtins.str
+    reason: _builtins.str
+    message: _builtins.str
+    """Git's own words, where it is a conflict that Git found."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        where: _builtins.str = ...,
+        ours: _builtins.str = ...,
+        theirs: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "message", b"message", "ours", b"ours", "reason", b"reason", "theirs", b"theirs", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileConflict: _TypeAlias = FileConflict  # noqa: Y015
+
+@_typing.final
+class MergedFile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    result: _builtins.str
+    """`clean` or `conflict`."""
+    method: _builtins.str
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileFinding]: ...
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileConflict]: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        result: _builtins.str = ...,
+        method: _builtins.str = ...,
+        findings: _abc.Iterable[Global___FileFinding] | None = ...,
+        conflicts: _abc.Iterable[Global___FileConflict] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "findings", b"findings", "method", b"method", "path", b"path", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergedFile: _TypeAlias = MergedFile  # noqa: Y015
+
+@_typing.final
+class BroughtFiles(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def added(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        added: _abc.Iterable[_builtins.bytes] | None = ...,
+        changed: _abc.Iterable[_builtins.bytes] | None = ...,
+        removed: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BroughtFiles: _TypeAlias = BroughtFiles  # noqa: Y015
+
+@_typing.final
+class MergeOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    TREE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    BROUGHT_FIELD_NUMBER: _builtins.int
+    UNTOUCHED_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    result: _builtins.str
+    """`clean`, `conflict`, or `same` where there was nothing to merge."""
+    tree: _builtins.str
+    source: _builtins.str
+    note: _builtins.str
+    """What to know of the source."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedFile]: ...
+    @_builtins.property
+    def brought(self) -> Global___BroughtFiles: ...
+    @_builtins.property
+    def untouched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Paths that lose what their author never touched."""
+
+    def __init__(
+        self,
+        *,
+        result: _builtins.str = ...,
+        tree: _builtins.str = ...,
+        source: _builtins.str = ...,
+        files: _abc.Iterable[Global___MergedFile] | None = ...,
+        brought: Global___BroughtFiles | None = ...,
+        untouched: _abc.Iterable[_builtins.bytes] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought", "files", b"files", "note", b"note", "result", b"result", "source", b"source", "tree", b"tree", "untouched", b"untouched"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeOutcome: _TypeAlias = MergeOutcome  # noqa: Y015
+
+@_typing.final
+class CommitTitle(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMIT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    commit: _builtins.str
+    title: _builtins.str
+    def __init__(
+        self,
+        *,
+        commit: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitTitle: _TypeAlias = CommitTitle  # noqa: Y015
+
+@_typing.final
+class TakenInCommits(_message.Message):
+    """What others put on the shared branch, and comes with a landing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    COMMITS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    @_builtins.property
+    def commits(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommitTitle]: ...
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        commits: _abc.Iterable[Global___CommitTitle] | None = ...,
+        files: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "commits", b"commits", "files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakenInCommits: _TypeAlias = TakenInCommits  # noqa: Y015
+
+@_typing.final
+class LandOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMIT_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    LOCAL_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    STILL_ON_FIELD_NUMBER: _builtins.int
+    BROUGHT_FIELD_NUMBER: _builtins.int
+    TAKEN_IN_FIELD_NUMBER: _builtins.int
+    HOPPED_TO_FIELD_NUMBER: _builtins.int
+    SWITCHED_FIELD_NUMBER: _builtins.int
+    commit: _builtins.str
+    branch: _builtins.bytes
+    local: _builtins.bytes
+    """What the branch is called here."""
+    remote: _builtins.str
+    kept: _builtins.bytes
+    new: _builtins.bool
+    """Whether there was anything to land."""
+    still_on: _builtins.bytes
+    """The branch or commit that HEAD is on, where that is not the shared branch."""
+    hopped_to: _builtins.str
+    """The teammate in whose branch the files still are; empty: none."""
+    switched: _builtins.bool
+    """Whether HEAD went to the shared branch."""
+    @_builtins.property
+    def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedFile]: ...
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def brought(self) -> Global___BroughtFiles: ...
+    @_builtins.property
+    def taken_in(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakenInCommits]: ...
+    def __init__(
+        self,
+        *,
+        commit: _builtins.str = ...,
+        branch: _builtins.bytes = ...,
+        local: _builtins.bytes = ...,
+        remote: _builtins.str | None = ...,
+        others: _abc.Iterable[_builtins.str] | None = ...,
+        kept: _builtins.bytes | None = ...,
+        files: _abc.Iterable[Global___MergedFile] | None = ...,
+        conflicts: _abc.Iterable[_builtins.bytes] | None = ...,
+        new: _builtins.bool = ...,
+        still_on: _builtins.bytes | None = ...,
+        brought: Global___BroughtFiles | None = ...,
+        taken_in: _abc.Iterable[Global___TakenInCommits] | None = ...,
+        hopped_to: _builtins.str = ...,
+        switched: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kept", b"_kept", "_remote", b"_remote", "_still_on", b"_still_on", "brought", b"brought", "kept", b"kept", "remote", b"remote", "still_on", b"still_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept", b"_kept", "_remote", b"_remote", "_still_on", b"_still_on", "branch", b"branch", "brought", b"brought", "commit", b"commit", "conflicts", b"conflicts", "files", b"files", "hopped_to", b"hopped_to", "kept", b"kept", "local", b"local", "new", b"new", "others", b"others", "remote", b"remote", "still_on", b"still_on", "switched", b"switched", "taken_in", b"taken_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__kept: _TypeAlias = _typing.Literal["kept"]  # noqa: Y015
+    _WhichOneofArgType__kept: _TypeAlias = _typing.Literal["_kept", b"_kept"]  # noqa: Y015
+    _WhichOneofReturnType__remote: _TypeAlias = _typing.Literal["remote"]  # noqa: Y015
+    _WhichOneofArgType__remote: _TypeAlias = _typing.Literal["_remote", b"_remote"]  # noqa: Y015
+    _WhichOneofReturnType__still_on: _TypeAlias = _typing.Literal["still_on"]  # noqa: Y015
+    _WhichOneofArgType__still_on: _TypeAlias = _typing.Literal["_still_on", b"_still_on"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kept) -> _WhichOneofReturnType__kept | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remote) -> _WhichOneofReturnType__remote | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__still_on) -> _WhichOneofReturnType__still_on | None: ...
+
+Global___LandOutcome: _TypeAlias = LandOutcome  # noqa: Y015
+
+@_typing.final
+class ChangedPath(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    """`A`, `M` or `D`."""
+    path: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangedPath: _TypeAlias = ChangedPath  # noqa: Y015
+
+@_typing.final
+class LandingPreview(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
+    ONTO_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    UNTRACKED_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    TAKEN_IN_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
+    UNTOUCHED_FIELD_NUMBER: _builtins.int
+    TAKEN_OUT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    branch: _builtins.bytes
+    remote: _builtins.str
+    new: _builtins.bool
+    """Whether there is anything to land."""
+    @_builtins.property
+    def onto(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedPath]: ...
+    @_builtins.property
+    def untracked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def taken_in(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakenInCommits]: ...
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def untouched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def taken_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Commits (`id title`) that a forced push took out of the shared branch and that would come back."""
+
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedFile]: ...
+    def __init__(
+        self,
+        *,
+        branch: _builtins.bytes = ...,
+        remote: _builtins.str | None = ...,
+        onto: _abc.Iterable[_builtins.str] | None = ...,
+        new: _builtins.bool = ...,
+        changes: _abc.Iterable[Global___ChangedPath] | None = ...,
+        untracked: _abc.Iterable[_builtins.bytes] | None = ...,
+        others: _abc.Iterable[_builtins.str] | None = ...,
+        taken_in: _abc.Iterable[Global___TakenInCommits] | None = ...,
+        conflicts: _abc.Iterable[_builtins.bytes] | None = ...,
+        untouched: _abc.Iterable[_builtins.bytes] | None = ...,
+        taken_out: _abc.Iterable[_builtins.str] | None = ...,
+        files: _abc.Iterable[Global___MergedFile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_remote", b"_remote", "remote", b"remote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remote", b"_remote", "branch", b"branch", "changes", b"changes", "conflicts", b"conflicts", "files", b"files", "new", b"new", "onto", b"onto", "others", b"others", "remote", b"remote", "taken_in", b"taken_in", "taken_out", b"taken_out", "untouched", b"untouched", "untracked", b"untracked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__remote: _TypeAlias = _typing.Literal["remote"]  # noqa: Y015
+    _WhichOneofArgType__remote: _TypeAlias = _typing.Literal["_remote", b"_remote"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remote) -> _WhichOneofReturnType__remote | None: ...
+
+Global___LandingPreview: _TypeAlias = LandingPreview  # noqa: Y015
+
+@_typing.final
+class RestoredPath(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    snapshot: _builtins.str
+    at: _builtins.int
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        snapshot: _builtins.str = ...,
+        at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "path", b"path", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoredPath: _TypeAlias = RestoredPath  # noqa: Y015
+
+@_typing.final
+class RestoreOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    tip: _builtins.str
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___RestoredPath]: ...
+    @_builtins.property
+    def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Paths of which no other version is on record."""
+
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[Global___RestoredPath] | None = ...,
+        unchanged: _abc.Iterable[_builtins.bytes] | None = ...,
+        tip: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths", "tip", b"tip", "unchanged", b"unchanged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreOutcome: _TypeAlias = RestoreOutcome  # noqa: Y015
+
+@_typing.final
+class UndoOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNDONE_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    TREE_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    EDITS_FIELD_NUMBER: _builtins.int
+    undone: _builtins.str
+    """The command that was taken back."""
+    tip: _builtins.str
+    tree: _builtins.str
+    kept: _builtins.str
+    """The snapshot with what was saved while it was cut short."""
+    @_builtins.property
+    def edits(self) -> Global___EditsOnRecord: ...
+    def __init__(
+        self,
+        *,
+        undone: _builtins.str = ...,
+        tip: _builtins.str = ...,
+        tree: _builtins.str = ...,
+        kept: _builtins.str | None = ...,
+        edits: Global___EditsOnRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kept", b"_kept", "edits", b"edits", "kept", b"kept"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kept", b"_kept", "edits", b"edits", "kept", b"kept", "tip", b"tip", "tree", b"tree", "undone", b"undone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__kept: _TypeAlias = _typing.Literal["kept"]  # noqa: Y015
+    _WhichOneofArgType__kept: _TypeAlias = _typing.Literal["_kept", b"_kept"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kept) -> _WhichOneofReturnType__kept | None: ...
+
+Global___UndoOutcome: _TypeAlias = UndoOutcome  # noqa: Y015
+
+@_typing.final
+class AllowOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMED_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def named(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The paths that were named, from the top folder."""
+
+    @_builtins.property
+    def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """All that may leave now."""
+
+    def __init__(
+        self,
+        *,
+        named: _abc.Iterable[_builtins.bytes] | None = ...,
+        allowed: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "named", b"named"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowOutcome: _TypeAlias = AllowOutcome  # noqa: Y015
+
+@_typing.final
+class Ended(_message.Message):
+    """That a command has ended, where there is nothing more to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ended: _TypeAlias = Ended  # noqa: Y015
+
+@_typing.final
+class HopRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        NAME_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            name: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name", b"name"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___HopRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___HopRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___HopRequest: _TypeAlias = HopRequest  # noqa: Y015
+
+@_typing.final
+class HopResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___MoveOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___MoveOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___HopResponse: _TypeAlias = HopResponse  # noqa: Y015
+
+@_typing.final
+class BackRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___BackRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___BackRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___BackRequest: _TypeAlias = BackRequest  # noqa: Y015
+
+@_typing.final
+class BackResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___MoveOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___MoveOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___BackResponse: _TypeAlias = BackResponse  # noqa: Y015
+
+@_typing.final
+class OffRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        BRANCH_FIELD_NUMBER: _builtins.int
+        branch: _builtins.bytes
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            branch: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "caller", b"caller"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___OffRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___OffRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___OffRequest: _TypeAlias = OffRequest  # noqa: Y015
+
+@_typing.final
+class OffResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___MoveOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___MoveOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___OffResponse: _TypeAlias = OffResponse  # noqa: Y015
+
+@_typing.final
+class MergeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        NAME_FIELD_NUMBER: _builtins.int
+        PREVIEW_FIELD_NUMBER: _builtins.int
+        YES_FIELD_NUMBER: _builtins.int
+        name: _builtins.bytes
+        """A teammate, or a Git branch."""
+        preview: _builtins.bool
+        """Change nothing."""
+        yes: _builtins.bool
+        """Also remove what its author never touched, or bring back what was taken out."""
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            name: _builtins.bytes = ...,
+            preview: _builtins.bool = ...,
+            yes: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name", b"name", "preview", b"preview", "yes", b"yes"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___MergeRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___MergeRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___MergeRequest: _TypeAlias = MergeRequest  # noqa: Y015
+
+@_typing.final
+class MergeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___MergeOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___MergeOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___MergeResponse: _TypeAlias = MergeResponse  # noqa: Y015
+
+@_typing.final
+class LandRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        NO_VERIFY_FIELD_NUMBER: _builtins.int
+        YES_FIELD_NUMBER: _builtins.int
+        NEEDED_FIELD_NUMBER: _builtins.int
+        message: _builtins.str
+        """Empty: only follow what has landed already."""
+        no_verify: _builtins.bool
+        yes: _builtins.bool
+        needed: _builtins.bool
+        """Whether it is an error that nothing is to be landed."""
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            message: _builtins.str = ...,
+            no_verify: _builtins.bool = ...,
+            yes: _builtins.bool = ...,
+            needed: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "message", b"message", "needed", b"needed", "no_verify", b"no_verify", "yes", b"yes"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___LandRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___LandRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___LandRequest: _TypeAlias = LandRequest  # noqa: Y015
+
+@_typing.final
+class LandResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___LandOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___LandOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___LandResponse: _TypeAlias = LandResponse  # noqa: Y015
+
+@_typing.final
+class PreviewLandingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___PreviewLandingRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___PreviewLandingRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___PreviewLandingRequest: _TypeAlias = PreviewLandingRequest  # noqa: Y015
+
+@_typing.final
+class PreviewLandingResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___LandingPreview: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___LandingPreview | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___PreviewLandingResponse: _TypeAlias = PreviewLandingResponse  # noqa: Y015
+
+@_typing.final
+class SwitchToLandedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        COMMIT_FIELD_NUMBER: _builtins.int
+        BRANCH_FIELD_NUMBER: _builtins.int
+        LOCAL_FIELD_NUMBER: _builtins.int
+        REMOTE_FIELD_NUMBER: _builtins.int
+        commit: _builtins.str
+        """As LandOutcome has them."""
+        branch: _builtins.bytes
+        local: _builtins.bytes
+        remote: _builtins.str
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            commit: _builtins.str = ...,
+            branch: _builtins.bytes = ...,
+            local: _builtins.bytes = ...,
+            remote: _builtins.str | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_remote", b"_remote", "caller", b"caller", "remote", b"remote"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_remote", b"_remote", "branch", b"branch", "caller", b"caller", "commit", b"commit", "local", b"local", "remote", b"remote"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__remote: _TypeAlias = _typing.Literal["remote"]  # noqa: Y015
+        _WhichOneofArgType__remote: _TypeAlias = _typing.Literal["_remote", b"_remote"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__remote) -> _WhichOneofReturnType__remote | None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___SwitchToLandedRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___SwitchToLandedRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___SwitchToLandedRequest: _TypeAlias = SwitchToLandedRequest  # noqa: Y015
+
+@_typing.final
+class SwitchToLandedResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___Ended: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___Ended | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___SwitchToLandedResponse: _TypeAlias = SwitchToLandedResponse  # noqa: Y015
+
+@_typing.final
+class RestoreRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        PATHS_FIELD_NUMBER: _builtins.int
+        SINCE_FIELD_NUMBER: _builtins.int
+        NAME_FIELD_NUMBER: _builtins.int
+        ALL_FIELD_NUMBER: _builtins.int
+        since: _builtins.str
+        """A snapshot, or a time; empty: the newest version that differs."""
+        name: _builtins.str
+        """A teammate whose branch they come from; empty: one's own."""
+        all: _builtins.bool
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        @_builtins.property
+        def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            paths: _abc.Iterable[_builtins.bytes] | None = ...,
+            since: _builtins.str = ...,
+            name: _builtins.str = ...,
+            all: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "caller", b"caller", "name", b"name", "paths", b"paths", "since", b"since"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___RestoreRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___RestoreRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___RestoreRequest: _TypeAlias = RestoreRequest  # noqa: Y015
+
+@_typing.final
+class RestoreResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___RestoreOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___RestoreOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___RestoreResponse: _TypeAlias = RestoreResponse  # noqa: Y015
+
+@_typing.final
+class UndoRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___UndoRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___UndoRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___UndoRequest: _TypeAlias = UndoRequest  # noqa: Y015
+
+@_typing.final
+class UndoResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___UndoOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___UndoOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___UndoResponse: _TypeAlias = UndoResponse  # noqa: Y015
+
+@_typing.final
+class AllowRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        PATHS_FIELD_NUMBER: _builtins.int
+        STOP_FIELD_NUMBER: _builtins.int
+        stop: _builtins.bool
+        """Keep them at home again."""
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        @_builtins.property
+        def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            paths: _abc.Iterable[_builtins.bytes] | None = ...,
+            stop: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "paths", b"paths", "stop", b"stop"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___AllowRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___AllowRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___AllowRequest: _TypeAlias = AllowRequest  # noqa: Y015
+
+@_typing.final
+class AllowResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___AllowOutcome: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___AllowOutcome | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___AllowResponse: _TypeAlias = AllowResponse  # noqa: Y015
 
 @_typing.final
 class TellWorkRequest(_message.Message):

@@ -96,10 +96,55 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamResponse.FromString,
                 _registered_method=True)
-        self.Act = channel.stream_stream(
-                '/bough_proto.v1.ControlService/Act',
-                request_serializer=bough__proto_dot_v1_dot_control__pb2.ActRequest.SerializeToString,
-                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ActResponse.FromString,
+        self.Hop = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Hop',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.HopRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.HopResponse.FromString,
+                _registered_method=True)
+        self.Back = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Back',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.BackRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.BackResponse.FromString,
+                _registered_method=True)
+        self.Off = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Off',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.OffRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.OffResponse.FromString,
+                _registered_method=True)
+        self.Merge = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Merge',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.MergeRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.MergeResponse.FromString,
+                _registered_method=True)
+        self.Land = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Land',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.LandRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.LandResponse.FromString,
+                _registered_method=True)
+        self.PreviewLanding = channel.stream_stream(
+                '/bough_proto.v1.ControlService/PreviewLanding',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.PreviewLandingRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.PreviewLandingResponse.FromString,
+                _registered_method=True)
+        self.SwitchToLanded = channel.stream_stream(
+                '/bough_proto.v1.ControlService/SwitchToLanded',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.SwitchToLandedRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.SwitchToLandedResponse.FromString,
+                _registered_method=True)
+        self.Restore = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Restore',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.RestoreRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.RestoreResponse.FromString,
+                _registered_method=True)
+        self.Undo = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Undo',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.UndoRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.UndoResponse.FromString,
+                _registered_method=True)
+        self.Allow = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Allow',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.AllowRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.AllowResponse.FromString,
                 _registered_method=True)
         self.TellWork = channel.unary_unary(
                 '/bough_proto.v1.ControlService/TellWork',
@@ -222,9 +267,74 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Act(self, request_iterator, context):
-        """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
-        terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
+    def Hop(self, request_iterator, context):
+        """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+        fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+
+        Be in a teammate's branch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Back(self, request_iterator, context):
+        """Return from a hop.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Off(self, request_iterator, context):
+        """Create a Git branch from the current state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Merge(self, request_iterator, context):
+        """Bring a branch into the files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Land(self, request_iterator, context):
+        """Put work on the shared branch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewLanding(self, request_iterator, context):
+        """Tell what would land.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchToLanded(self, request_iterator, context):
+        """Go to the shared branch after a landing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restore(self, request_iterator, context):
+        """Bring files back from the timeline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Undo(self, request_iterator, context):
+        """Take back the newest command.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Allow(self, request_iterator, context):
+        """Let withheld paths leave.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -335,10 +445,55 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamResponse.SerializeToString,
             ),
-            'Act': grpc.stream_stream_rpc_method_handler(
-                    servicer.Act,
-                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ActRequest.FromString,
-                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ActResponse.SerializeToString,
+            'Hop': grpc.stream_stream_rpc_method_handler(
+                    servicer.Hop,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.HopRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.HopResponse.SerializeToString,
+            ),
+            'Back': grpc.stream_stream_rpc_method_handler(
+                    servicer.Back,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.BackRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.BackResponse.SerializeToString,
+            ),
+            'Off': grpc.stream_stream_rpc_method_handler(
+                    servicer.Off,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.OffRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.OffResponse.SerializeToString,
+            ),
+            'Merge': grpc.stream_stream_rpc_method_handler(
+                    servicer.Merge,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.MergeRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.MergeResponse.SerializeToString,
+            ),
+            'Land': grpc.stream_stream_rpc_method_handler(
+                    servicer.Land,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.LandRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.LandResponse.SerializeToString,
+            ),
+            'PreviewLanding': grpc.stream_stream_rpc_method_handler(
+                    servicer.PreviewLanding,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.PreviewLandingRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.PreviewLandingResponse.SerializeToString,
+            ),
+            'SwitchToLanded': grpc.stream_stream_rpc_method_handler(
+                    servicer.SwitchToLanded,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.SwitchToLandedRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.SwitchToLandedResponse.SerializeToString,
+            ),
+            'Restore': grpc.stream_stream_rpc_method_handler(
+                    servicer.Restore,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.RestoreRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.RestoreResponse.SerializeToString,
+            ),
+            'Undo': grpc.stream_stream_rpc_method_handler(
+                    servicer.Undo,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.UndoRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.UndoResponse.SerializeToString,
+            ),
+            'Allow': grpc.stream_stream_rpc_method_handler(
+                    servicer.Allow,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.AllowRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.AllowResponse.SerializeToString,
             ),
             'TellWork': grpc.unary_unary_rpc_method_handler(
                     servicer.TellWork,
@@ -708,7 +863,7 @@ class ControlService:
             _registered_method=True)
 
     @staticmethod
-    def Act(request_iterator,
+    def Hop(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -721,9 +876,252 @@ class ControlService:
         return grpc.experimental.stream_stream(
             request_iterator,
             target,
-            '/bough_proto.v1.ControlService/Act',
-            bough__proto_dot_v1_dot_control__pb2.ActRequest.SerializeToString,
-            bough__proto_dot_v1_dot_control__pb2.ActResponse.FromString,
+            '/bough_proto.v1.ControlService/Hop',
+            bough__proto_dot_v1_dot_control__pb2.HopRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.HopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Back(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Back',
+            bough__proto_dot_v1_dot_control__pb2.BackRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.BackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Off(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Off',
+            bough__proto_dot_v1_dot_control__pb2.OffRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.OffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Merge(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Merge',
+            bough__proto_dot_v1_dot_control__pb2.MergeRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.MergeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Land(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Land',
+            bough__proto_dot_v1_dot_control__pb2.LandRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.LandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewLanding(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/PreviewLanding',
+            bough__proto_dot_v1_dot_control__pb2.PreviewLandingRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.PreviewLandingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchToLanded(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/SwitchToLanded',
+            bough__proto_dot_v1_dot_control__pb2.SwitchToLandedRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.SwitchToLandedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restore(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Restore',
+            bough__proto_dot_v1_dot_control__pb2.RestoreRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.RestoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Undo(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Undo',
+            bough__proto_dot_v1_dot_control__pb2.UndoRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.UndoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Allow(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Allow',
+            bough__proto_dot_v1_dot_control__pb2.AllowRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.AllowResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,10 +59,30 @@ class ControlServiceStub:
     """Remove a member from the team."""
     LeaveTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]
     """Leave the team."""
-    Act: _grpc.StreamStreamMultiCallable[_control_pb2.ActRequest, _control_pb2.ActResponse]
-    """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
-    terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
+    Hop: _grpc.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]
+    """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+    fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+
+    Be in a teammate's branch.
     """
+    Back: _grpc.StreamStreamMultiCallable[_control_pb2.BackRequest, _control_pb2.BackResponse]
+    """Return from a hop."""
+    Off: _grpc.StreamStreamMultiCallable[_control_pb2.OffRequest, _control_pb2.OffResponse]
+    """Create a Git branch from the current state."""
+    Merge: _grpc.StreamStreamMultiCallable[_control_pb2.MergeRequest, _control_pb2.MergeResponse]
+    """Bring a branch into the files."""
+    Land: _grpc.StreamStreamMultiCallable[_control_pb2.LandRequest, _control_pb2.LandResponse]
+    """Put work on the shared branch."""
+    PreviewLanding: _grpc.StreamStreamMultiCallable[_control_pb2.PreviewLandingRequest, _control_pb2.PreviewLandingResponse]
+    """Tell what would land."""
+    SwitchToLanded: _grpc.StreamStreamMultiCallable[_control_pb2.SwitchToLandedRequest, _control_pb2.SwitchToLandedResponse]
+    """Go to the shared branch after a landing."""
+    Restore: _grpc.StreamStreamMultiCallable[_control_pb2.RestoreRequest, _control_pb2.RestoreResponse]
+    """Bring files back from the timeline."""
+    Undo: _grpc.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]
+    """Take back the newest command."""
+    Allow: _grpc.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]
+    """Let withheld paths leave."""
     TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
     """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
     CompleteFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]
@@ -107,10 +127,30 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Remove a member from the team."""
     LeaveTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]  # type: ignore[assignment]
     """Leave the team."""
-    Act: _aio.StreamStreamMultiCallable[_control_pb2.ActRequest, _control_pb2.ActResponse]  # type: ignore[assignment]
-    """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
-    terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
+    Hop: _aio.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]  # type: ignore[assignment]
+    """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+    fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+
+    Be in a teammate's branch.
     """
+    Back: _aio.StreamStreamMultiCallable[_control_pb2.BackRequest, _control_pb2.BackResponse]  # type: ignore[assignment]
+    """Return from a hop."""
+    Off: _aio.StreamStreamMultiCallable[_control_pb2.OffRequest, _control_pb2.OffResponse]  # type: ignore[assignment]
+    """Create a Git branch from the current state."""
+    Merge: _aio.StreamStreamMultiCallable[_control_pb2.MergeRequest, _control_pb2.MergeResponse]  # type: ignore[assignment]
+    """Bring a branch into the files."""
+    Land: _aio.StreamStreamMultiCallable[_control_pb2.LandRequest, _control_pb2.LandResponse]  # type: ignore[assignment]
+    """Put work on the shared branch."""
+    PreviewLanding: _aio.StreamStreamMultiCallable[_control_pb2.PreviewLandingRequest, _control_pb2.PreviewLandingResponse]  # type: ignore[assignment]
+    """Tell what would land."""
+    SwitchToLanded: _aio.StreamStreamMultiCallable[_control_pb2.SwitchToLandedRequest, _control_pb2.SwitchToLandedResponse]  # type: ignore[assignment]
+    """Go to the shared branch after a landing."""
+    Restore: _aio.StreamStreamMultiCallable[_control_pb2.RestoreRequest, _control_pb2.RestoreResponse]  # type: ignore[assignment]
+    """Bring files back from the timeline."""
+    Undo: _aio.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]  # type: ignore[assignment]
+    """Take back the newest command."""
+    Allow: _aio.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]  # type: ignore[assignment]
+    """Let withheld paths leave."""
     TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
     """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
     CompleteFile: _aio.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]  # type: ignore[assignment]
@@ -226,14 +266,88 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Leave the team."""
 
     @_abc_1.abstractmethod
-    def Act(
+    def Hop(
         self,
-        request_iterator: _MaybeAsyncIterator[_control_pb2.ActRequest],
+        request_iterator: _MaybeAsyncIterator[_control_pb2.HopRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_control_pb2.ActResponse], _abc.AsyncIterator[_control_pb2.ActResponse]]:
-        """Run a command that changes the user's files: hop, back, off, merge, land, restore, undo. What needs the user's own
-        terminal (hooks, fetch, push, questions) is asked of the caller while it runs.
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.HopResponse], _abc.AsyncIterator[_control_pb2.HopResponse]]:
+        """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+        fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+
+        Be in a teammate's branch.
         """
+
+    @_abc_1.abstractmethod
+    def Back(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.BackRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.BackResponse], _abc.AsyncIterator[_control_pb2.BackResponse]]:
+        """Return from a hop."""
+
+    @_abc_1.abstractmethod
+    def Off(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.OffRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.OffResponse], _abc.AsyncIterator[_control_pb2.OffResponse]]:
+        """Create a Git branch from the current state."""
+
+    @_abc_1.abstractmethod
+    def Merge(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.MergeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.MergeResponse], _abc.AsyncIterator[_control_pb2.MergeResponse]]:
+        """Bring a branch into the files."""
+
+    @_abc_1.abstractmethod
+    def Land(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.LandRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.LandResponse], _abc.AsyncIterator[_control_pb2.LandResponse]]:
+        """Put work on the shared branch."""
+
+    @_abc_1.abstractmethod
+    def PreviewLanding(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.PreviewLandingRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.PreviewLandingResponse], _abc.AsyncIterator[_control_pb2.PreviewLandingResponse]]:
+        """Tell what would land."""
+
+    @_abc_1.abstractmethod
+    def SwitchToLanded(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.SwitchToLandedRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.SwitchToLandedResponse], _abc.AsyncIterator[_control_pb2.SwitchToLandedResponse]]:
+        """Go to the shared branch after a landing."""
+
+    @_abc_1.abstractmethod
+    def Restore(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.RestoreRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RestoreResponse], _abc.AsyncIterator[_control_pb2.RestoreResponse]]:
+        """Bring files back from the timeline."""
+
+    @_abc_1.abstractmethod
+    def Undo(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.UndoRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.UndoResponse], _abc.AsyncIterator[_control_pb2.UndoResponse]]:
+        """Take back the newest command."""
+
+    @_abc_1.abstractmethod
+    def Allow(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.AllowRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.AllowResponse], _abc.AsyncIterator[_control_pb2.AllowResponse]]:
+        """Let withheld paths leave."""
 
     @_abc_1.abstractmethod
     def TellWork(

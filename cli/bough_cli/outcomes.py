@@ -1,0 +1,210 @@
+"""How the commands that change the user's files ended, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bough_daemon.object_id import OBJECT_ID
+from bough_daemon.report import (
+    AllowOutcome,
+    BroughtFiles,
+    EditsOnRecord,
+    FileConflict,
+    LandingPreview,
+    LandOutcome,
+    MergedFile,
+    MergeOutcome,
+    MoveOutcome,
+    RestoreOutcome,
+    TakenInCommits,
+    UndoOutcome,
+)
+from bough_daemon.text import SHORT, ago, first_few, printable
+
+from bough_cli.output import count, few
+
+SHOWN = 40  # files that only one side changed, in a preview
+COMMITS_SHOWN = 20  # of others
+
+
+def hopped(moved: MoveOutcome) -> list[str]:
+    """Say whose branch the files are of now."""
+    said = f"Now on {moved.name}'s branch at {moved.tip[:SHORT]}; run `bough back` to return"
+    return [said + _commits(moved), *_on_record(moved.edits, f"on {moved.edited_in}'s branch")]
+
+
+def returned(moved: MoveOutcome) -> list[str]:
+    """Say where a return has led."""
+    said = f"Returned from {moved.name}'s branch to {_place(moved)}"
+    if moved.left:
+        said += f": {moved.left} has moved or was deleted; run `git switch {moved.left}` to check it out"
+    return [said + _commits(moved), *_on_record(moved.edits, f"on {moved.edited_in}'s branch")]
+
+
+def branched_off(moved: MoveOutcome) -> list[str]:
+    """Say which Git branch was made."""
+    said = f"Created the branch {_place(moved)} and switched to it"
+    return [said + _commits(moved), *_on_record(moved.edits, "before the hop")]
+
+
+def _place(moved: MoveOutcome) -> str:
+    return moved.commit[:SHORT] if moved.head == moved.commit else moved.head
+
+
+def _commits(moved: MoveOutcome) -> str:
+    return f"; the commits you made there are on {moved.commits}" if moved.commits else ""
+
+
+def _on_record(edits: EditsOnRecord, where: str) -> list[str]:
+    """Return what a person is told of edits that are not in the files now: where they are, and the way to get them."""
+    if not edits.paths:
+        return []
+    them = "them" if len(edits.paths) > 1 else "it"
+    kept = f"{count(len(edits.paths), 'file')} that you edited {where} stayed on record: {few(edits.paths)}"
+    return [f"{kept}; `{edits.command}` brings {them} here"]
+
+
+def merged(made: MergeOutcome, *, preview: bool) -> list[str]:
+    """Say how a merge ended, or would."""
+    conflicts = [file.path for file in made.files if file.result == "conflict"]
+    if made.result == "same":
+        said = f"Already up to date with {made.source}"
+    elif conflicts:
+        said = f"{'Would conflict' if preview else 'Conflicts'} in {first_few(conflicts)}"
+        said += "" if preview else ": resolve the markers and `git add` the files, or run `bough undo`"
+    else:
+        parts = [f"{count(len(made.files), 'file')} changed on both sides, no conflicts"] if made.files else []
+        parts += [brought] if (brought := _brought(made.brought)) else []
+        said = f"{'Would merge' if preview else 'Merged'} {made.source}: {'; '.join(parts) or 'no file differs'}"
+    lines = [said]
+    if made.note:
+        lines.append(f"  note: {printable(made.note)}")
+    if made.untouched:
+        lines.append(f"  removes what {made.source} never touched, in {first_few(made.untouched)}")
+    return [*lines, *_files(made.files), *(_one_sided(made.brought) if preview else [])]
+
+
+def _brought(brought: BroughtFiles) -> str:
+    counts = (("adds", brought.added), ("changes", brought.changed), ("removes", brought.removed))
+    return ", ".join(f"{verb} {count(len(paths), 'file')}" for verb, paths in counts if paths)
+
+
+def _one_sided(brought: BroughtFiles) -> list[str]:
+    """Return what only the other side changed, a line for each file, as far as a person wants to read."""
+    marks = (("added", brought.added), ("changed", brought.changed), ("removed", brought.removed))
+    lines = [f"  {printable(path)}: {mark}" for mark, paths in marks for path in paths]
+    return lines[:SHOWN] + ([f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
+
+
+def _files(files: Sequence[MergedFile]) -> list[str]:
+    """Return how each file was merged and what was found, as lines for a person."""
+    lines: list[str] = []
+    for file in files:
+        how = "conflict" if file.result == "conflict" else f"merged by {file.method}"
+        lines.append(f"  {printable(file.path)}: {how}")
+        lines += [f"    {printable(_conflict(conflict))}" for conflict in file.conflicts]
+        lines += [f"    {printable(finding.message)}" for finding in file.findings]
+    return lines
+
+
+def _conflict(conflict: FileConflict) -> str:
+    if conflict.message:
+        return conflict.message
+    where = f"line {conflict.line}" + (f" in {conflict.where}" if conflict.where else "")
+    why = f" ({conflict.reason})" if conflict.reason else ""
+    return f"{where}: ours {conflict.ours}; theirs {conflict.theirs}{why}"
+
+
+def landed(made: LandOutcome, left_at: str = "") -> list[str]:
+    """Say what landed and where HEAD is. `left_at`: what HEAD was on before it went to the shared branch."""
+    return ["; ".join([*_landed(made), *_where_after(made, left_at)]), *_files(made.files)]
+
+
+def _landed(made: LandOutcome) -> list[str]:
+    where = f"{made.remote}'s {made.branch}" if made.remote else f"{made.branch}, for the team"
+    if made.new:
+        parts = [f"Landed {made.commit[:SHORT]} on {where}{_with(made.others)}"]
+    else:
+        parts = [f"{made.branch} has all of it already, at {made.commit[:SHORT]}{_with(made.others)}"]
+    parts += [f"takes in {_taken_in(taken)}" for taken in made.taken_in]
+    parts += [brought] if (brought := _brought(made.brought)) else []
+    if made.kept:
+        parts.append(f"the commits that did not land as they were are on {made.kept}")
+    if made.conflicts:
+        parts.append(f"edits made meanwhile conflict in {', '.join(map(printable, made.conflicts))}")
+    return parts
+
+
+def _with(others: Sequence[str]) -> str:
+    return f", with {', '.join(other.partition(' <')[0] for other in others)}" if others else ""
+
+
+def _where_after(made: LandOutcome, left_at: str) -> list[str]:
+    if made.switched:
+        return [f"you are now on {made.local}; `bough undo` returns to {left_at}"]
+    if made.still_on is None:
+        return []
+    if made.hopped_to:
+        return [f"you are still on {made.hopped_to}'s branch; run `bough back` to return"]
+    return [f"you are still on {still_on(made)}; `bough land --switch` takes you to {made.local}"]
+
+
+def still_on(made: LandOutcome) -> str:
+    """Return what HEAD is on after a landing, as a sentence has it."""
+    here = made.still_on or ""
+    return here[:SHORT] if OBJECT_ID.fullmatch(here) else here
+
+
+def _taken_in(taken: TakenInCommits) -> str:
+    commits = f"{count(len(taken.commits), 'commit')} by {taken.by}"
+    return f"{commits} ({first_few(taken.files)})" if taken.files else commits
+
+
+def would_land(plan: LandingPreview) -> list[str]:
+    """Say what would land."""
+    where = f"{plan.remote}'s {plan.branch}" if plan.remote else f"{plan.branch}, for the team"
+    if plan.conflicts:
+        said = f"Would conflict with {where} in {', '.join(map(printable, plan.conflicts))}"
+    elif not plan.new:
+        said = f"Nothing to land: {where} has all of it"
+    else:
+        onto = ", ".join(oid[:SHORT] for oid in plan.onto)
+        said = f"Would land on {where}, on top of {onto}: {count(len(plan.changes), 'file')}{_with(plan.others)}"
+    lines = [said, *(line for taken in plan.taken_in for line in _taken_in_lines(taken))]
+    notes = dict.fromkeys(plan.untracked, "  (untracked; published for the first time)")
+    lines += [f"  {one.status} {printable(one.path)}{notes.get(one.path, '')}" for one in plan.changes]
+    if plan.untouched:
+        lines.append(f"  needs --yes: removes what you never touched, in {first_few(plan.untouched)}")
+    if plan.taken_out:
+        gone = f"{count(len(plan.taken_out), 'commit')} that a forced push took out: {few(plan.taken_out)}"
+        lines.append(f"  needs --yes: brings back {gone}")
+    return [*lines, *_files(plan.files)]
+
+
+def _taken_in_lines(taken: TakenInCommits) -> list[str]:
+    lines = [f"  {one.commit[:SHORT]} {printable(one.title)}" for one in taken.commits[:COMMITS_SHOWN]]
+    more = len(taken.commits) - COMMITS_SHOWN
+    return [f"Takes in {_taken_in(taken)}:", *lines, *([f"  and {more} more"] if more > 0 else [])]
+
+
+def restored(made: RestoreOutcome) -> list[str]:
+    """Say what came back, and from when."""
+    came = [f"{printable(one.path) or '.'} as of {ago(one.at)} ({one.snapshot[:SHORT]})" for one in made.paths]
+    said = f"Brought back {came[0] if len(came) == 1 else f'{len(came)} paths'}; `bough undo` reverses it"
+    lines = [f"  {one}" for one in came] if len(came) > 1 else []
+    return [said, *lines, *(f"  no other version of {printable(path)} is on record" for path in made.unchanged)]
+
+
+def undone(made: UndoOutcome) -> list[str]:
+    """Say what was taken back."""
+    published = "; what was published stays published" if made.undone.startswith("land") else ""
+    kept = f"; what was saved while it was cut short is kept as {made.kept[:SHORT]}" if made.kept else ""
+    return [f"Undid `{made.undone}`{published}{kept}", *_on_record(made.edits, "after it")]
+
+
+def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:
+    """Say which paths may leave."""
+    if made.named:
+        stays = "stays at home again" if len(made.named) == 1 else "stay at home again"
+        return [f"{', '.join(map(printable, made.named))} {stays if stop else 'may leave now'}"]
+    return list(map(printable, made.allowed)) or ["No path is allowed to leave that would stay at home"]

@@ -1,0 +1,141 @@
+"""How the commands that change the user's files ended, as the records that their caller gets."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from bough_daemon import hop, landing, merging, report, restore, undo
+from bough_daemon.edits import Edits
+from bough_daemon.heads import words
+from bough_daemon.live import Live
+from bough_daemon.objects import Objects
+from bough_daemon.target import Target
+
+
+def moved(live: Live, made: hop.Moved) -> report.MoveOutcome:
+    """Return where a hop, a return or an `off` has led."""
+    return report.MoveOutcome(
+        made.name,
+        words(made.head),
+        made.head.commit,
+        made.snapshot.oid,
+        made.snapshot.tree,
+        made.commits,
+        made.left,
+        _edits(live, made.edits),
+        made.edited_in,
+    )
+
+
+def _edits(live: Live, edits: Edits | None) -> report.EditsOnRecord:
+    if edits is None or not edits.paths:
+        return report.EditsOnRecord()
+    root = live.worktree.root
+    command = edits.command(root, os.path.realpath(live.cwd or root))
+    return report.EditsOnRecord(list(edits.paths), edits.snapshot, command)
+
+
+def merged(made: merging.Merged) -> report.MergeOutcome:
+    """Return how a merge ended."""
+    result = "conflict" if made.conflicts else made.result
+    files, brought = _files(made.files), _brought(made.brought)
+    return report.MergeOutcome(result, made.tree, made.source, files, brought, list(made.untouched), made.note)
+
+
+def _brought(brought: merging.Brought) -> report.BroughtFiles:
+    return report.BroughtFiles(list(brought.added), list(brought.changed), list(brought.removed))
+
+
+def _files(files: Iterable[merging.File]) -> list[report.MergedFile]:
+    return [
+        report.MergedFile(
+            file.path,
+            file.result,
+            file.method,
+            list(map(_finding, file.findings)),
+            list(map(_conflict, file.disputes)),
+        )
+        for file in files
+    ]
+
+
+def _finding(finding: Any) -> report.FileFinding:
+    """Return a finding: the engine's are records, Git's are sentences."""
+    if not dataclasses.is_dataclass(finding):
+        return report.FileFinding("", "", 0, str(finding))
+    return report.FileFinding(**_plain(finding))
+
+
+def _conflict(dispute: Any) -> report.FileConflict:
+    if not dataclasses.is_dataclass(dispute):
+        return report.FileConflict(0, "", "", "", "", str(dispute))
+    return report.FileConflict(**_plain(dispute))
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def landed(made: landing.Landed, hopped_to: str) -> report.LandOutcome:
+    """Return what landed. `hopped_to`: the teammate in whose branch the files still are."""
+    return report.LandOutcome(
+        made.commit,
+        made.branch,
+        made.local,
+        made.remote,
+        list(made.others),
+        made.kept,
+        _files(made.files),
+        list(made.conflicts),
+        made.new,
+        made.still_on,
+        _brought(made.brought),
+        _taken_in(made.taken_in),
+        hopped_to,
+    )
+
+
+def _taken_in(taken: Iterable[landing.TakenIn]) -> list[report.TakenInCommits]:
+    return [
+        report.TakenInCommits(one.by, [report.CommitTitle(oid, title) for oid, title in one.commits], list(one.files))
+        for one in taken
+    ]
+
+
+def preview(objects: Objects, target: Target, plan: landing.Plan) -> report.LandingPreview:
+    """Return what would land. On the store's thread."""
+    return report.LandingPreview(
+        target.name,
+        target.remote,
+        list(plan.onto),
+        plan.commit is None and not plan.conflicts,
+        [] if plan.conflicts else _changes(objects, plan),
+        list(plan.fresh),
+        list(plan.others),
+        _taken_in(plan.taken_in),
+        list(plan.conflicts),
+        list(plan.untouched),
+        list(plan.taken_out.commits) if plan.taken_out is not None else [],
+        _files(plan.files),
+    )
+
+
+def _changes(objects: Objects, plan: landing.Plan) -> list[report.ChangedPath]:
+    difference = objects.difference(objects.commit(plan.onto[0]).tree, plan.tree)
+    kinds = ((path, "A" if before is None else "D" if after is None else "M") for path, before, after in difference)
+    return [report.ChangedPath(kind, path) for path, kind in sorted(kinds)]
+
+
+def restored(made: restore.Restored) -> report.RestoreOutcome:
+    """Return what came back."""
+    paths = [report.RestoredPath(path, oid, made.times[path]) for path, oid in made.paths.items()]
+    return report.RestoreOutcome(paths, list(made.unchanged), made.snapshot.oid)
+
+
+def undone(live: Live, made: undo.Undone) -> report.UndoOutcome:
+    """Return what was taken back."""
+    edits = _edits(live, made.edits)
+    return report.UndoOutcome(made.kind, made.snapshot.oid, made.snapshot.tree, made.kept, edits)
