@@ -15,6 +15,7 @@ from bough_completion.wire import Question
 
 from bough_daemon.completion_process import CompletionProcess, Running
 from bough_daemon.errors import BadSetting, BadUsage, BoughError, DaemonFailed, NotPossibleNow, UnknownPath
+from bough_daemon.failing import Failing
 from bough_daemon.feeding import Feeder, LiveRepository
 from bough_daemon.home import Home
 from bough_daemon.owner import Owner
@@ -23,7 +24,7 @@ from bough_daemon.reading import as_text
 from bough_daemon.report import Continuation, Continuations, Doors, Place, Use
 from bough_daemon.session import Session
 from bough_daemon.settings import Settings, read_settings
-from bough_daemon.supervise import Failing, Supervisor
+from bough_daemon.supervise import Supervisor
 from bough_daemon.usage import UseLog
 from bough_daemon.worktree import live_root, whole
 

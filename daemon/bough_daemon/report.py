@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bough_daemon.supervise import Failing
+from bough_daemon.failing import Failing
 
 
 @dataclass

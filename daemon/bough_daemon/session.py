@@ -19,6 +19,7 @@ from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
 from bough_daemon.environment import configures
 from bough_daemon.errors import BoughError, DaemonFailed, DiskFull, GitFailed, GitTooOld, NoCommitYet, StoreGone
+from bough_daemon.failing import Failing
 from bough_daemon.faults import fault_of, obstacle_to, watch_limit
 from bough_daemon.git import git_version
 from bough_daemon.head_reader import HeadReader
@@ -27,7 +28,7 @@ from bough_daemon.settled_tree import SettledTree
 from bough_daemon.settling import PATIENCE, Patience, Unsettled
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.store import Store
-from bough_daemon.supervise import Failing, Pause, Supervisor
+from bough_daemon.supervise import Pause, Supervisor
 from bough_daemon.timeline import Snapshot
 from bough_daemon.watch import FolderWatch
 from bough_daemon.worktree import Head, Worktree

@@ -13,26 +13,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 
 from bough_daemon.errors import BoughError
+from bough_daemon.failing import Failing
 from bough_daemon.waiting import is_cancelled
 
 log = logging.getLogger(__name__)
 
 MOST_NAMES = 1000  # kinds of work whose failures are counted
 CANCEL_AGAIN_SECONDS = 1.0  # after which work is cancelled again: a library may have swallowed the first time
-
-
-@dataclass
-class Failing:
-    """Background work that has failed, `failures` times, last at `failed_at` (seconds since the epoch).
-
-    `recovered`: it has gone well for a while since.
-    """
-
-    work: str
-    failures: int
-    reason: str
-    failed_at: float
-    recovered: bool
 
 
 @dataclass

@@ -16,6 +16,7 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_daemon.conversations import Conversations, Told
 from bough_daemon.departures import Removal
 from bough_daemon.errors import NameTaken, NotPossibleNow, PortTaken
+from bough_daemon.failing import Failing
 from bough_daemon.home import Home
 from bough_daemon.jobs import Declined, Learned
 from bough_daemon.joining import present, take_ticket, unrelated, welcome
@@ -29,7 +30,7 @@ from bough_daemon.report import Member
 from bough_daemon.roster import Admission, Rival, Roster
 from bough_daemon.states import Key, Kind, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.store import LIVE, SHARED, Store
-from bough_daemon.supervise import Failing, Supervisor
+from bough_daemon.supervise import Supervisor
 from bough_daemon.team import Team, now_ms
 from bough_daemon.text import SHORT
 from bough_daemon.tickets import Ticket, new_secret

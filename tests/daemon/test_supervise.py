@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from bough_daemon import supervise
 from bough_daemon.errors import NotLive
-from bough_daemon.supervise import Failing, Pause, Supervisor, reason_of, state_with
+from bough_daemon.failing import Failing
+from bough_daemon.supervise import Pause, Supervisor, reason_of, state_with
 from bough_daemon.waiting import to_the_end
 from hypothesis import given
 from hypothesis import strategies as st

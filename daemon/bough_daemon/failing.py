@@ -1,0 +1,19 @@
+"""Background work that has failed, as a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Failing:
+    """Background work that has failed, `failures` times, last at `failed_at` (seconds since the epoch).
+
+    `recovered`: it has gone well for a while since.
+    """
+
+    work: str
+    failures: int
+    reason: str
+    failed_at: float
+    recovered: bool
