@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from bough_daemon.errors import DiskFull, GitFailed, GitHangs
@@ -44,16 +45,27 @@ class Unreadable(Exception):
         self.path = path
 
 
+class Torn(Exception):
+    """The file changed while it was read; nothing of it is kept."""
+
+
 class Hasher:
     """Make entries of files. On the store's thread only; where `in_memory` is 0, and git makes every blob, on any one.
 
     Where attributes ask for a conversion a long-running `git hash-object` makes the blob. It writes into a spool
     without alternates, from where the object is moved into the store: git, too, skips what an alternate has.
-    `in_memory`: the largest file, in bytes, that is read into memory instead.
+    `in_memory`: the largest file, in bytes, that is read into memory instead. `is_whole`: whether what git has read of
+    a path is to be kept; else Torn is raised.
     """
 
     def __init__(
-        self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str, in_memory: int = IN_MEMORY_BYTES
+        self,
+        worktree: Worktree,
+        objects: Objects,
+        index: IndexReader,
+        spool: str,
+        in_memory: int = IN_MEMORY_BYTES,
+        is_whole: Callable[[str], bool] = lambda path: True,
     ) -> None:
         self.attributes = Attributes(worktree, index)
         self._worktree = worktree
@@ -61,6 +73,7 @@ class Hasher:
         self._index = index
         self._spool = spool
         self._in_memory = in_memory
+        self._is_whole = is_whole
         os.makedirs(spool, mode=0o700, exist_ok=True)
         options = (*SETTINGS, "-c", "core.bigFileThreshold=1000g")
         self._child = Dialogue(self._spooling, *options, "hash-object", "-w", "--stdin-paths")
@@ -167,11 +180,18 @@ class Hasher:
 
     def _by_git(self, path: str) -> str:
         oid = self._child.ask(quoted(path) + b"\n", 1, b"\n")[0].decode()
-        self._take_from_spool(oid)
+        source = os.path.join(self._spool, oid[:2], oid[2:])
+        try:
+            if not self._is_whole(path):
+                raise Torn(path)
+            self._take_from_spool(oid, source)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(source)
+            raise
         return oid
 
-    def _take_from_spool(self, oid: str) -> None:
-        source = os.path.join(self._spool, oid[:2], oid[2:])
+    def _take_from_spool(self, oid: str, source: str) -> None:
         target = os.path.join(self._objects.folder, oid[:2], oid[2:])
         with suppress(FileExistsError):  # never the folders above: they may be gone with the whole repository
             os.mkdir(os.path.dirname(target), mode=0o700)

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 
 from bough_daemon.errors import BoughError
-from bough_daemon.hashing import Hasher, Unreadable
+from bough_daemon.hashing import Hasher, Torn, Unreadable
 from bough_daemon.objects import Objects
 from bough_daemon.rules import IndexReader
 from bough_daemon.worktree import Worktree
@@ -39,10 +39,11 @@ class LargeFiles:
 
     def __init__(self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str) -> None:
         self._root = worktree.root
-        self._hasher = Hasher(worktree, objects, index, spool, in_memory=0)
+        self._hasher = Hasher(worktree, objects, index, spool, in_memory=0, is_whole=self._is_as_it_was)
         self._known: dict[str, tuple[Signature, str | Exception]] = {}
         self._wanted: set[str] = set()
         self._is_stale = False
+        self._began = Signature(0, 0, 0, 0)  # of the file that is being read
 
     def blob(self, path: str, status: os.stat_result) -> str | None:
         """Return the blob of a file with this `lstat`; None where it has to be read first, which is then wanted.
@@ -81,16 +82,18 @@ class LargeFiles:
         full = os.path.join(self._root, path)
         found: str | Exception
         try:
-            signature = Signature.of(status := os.lstat(full))
+            signature = self._began = Signature.of(status := os.lstat(full))
             found = self._hasher.entry(path, status, None).oid
-            if Signature.of(os.lstat(full)) != signature:
-                return
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, Torn):
             return
         except (Unreadable, BoughError, OSError) as failure:
             found = failure
         if not self._is_stale:
             self._remember(path, signature, found)
+
+    def _is_as_it_was(self, path: str) -> bool:
+        """Return whether the file that is being read is still the one that it was: else nothing of it is kept."""
+        return Signature.of(os.lstat(os.path.join(self._root, path))) == self._began
 
     def close(self) -> None:
         """End the git children."""

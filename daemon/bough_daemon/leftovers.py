@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 LOCK = re.compile(r".+\.lock")  # of a reference, of packed references, of the configuration: Git's and libgit2's
 WRITTEN = re.compile(r"\.?tmp[-_].+|pack_git2_.+|.+\.lock|\.new-.+")  # objects and packs, and what lists them
+ANYTHING = re.compile(r"(?s).*")
 SIDES = re.compile(r"ours|theirs")  # of a merge, for as long as Git makes it
 OWN = re.compile(r"(\.new|new|quarantine)-.+")  # files that replace others, stores and objects that are tried out
 ABANDONED_SECONDS = 3600  # no object is written for as long as this: an older one was given up, though the owner lives
@@ -28,7 +29,7 @@ def clear_leftovers(folder: str, store: str) -> list[str]:
     refs, objects = os.path.join(store, "refs"), os.path.join(store, "objects")
     found = [*_named(folder, OWN), *_named(store, LOCK), *_named(store, OWN), *_named(refs, SIDES)]
     found += [*_below(refs, LOCK), *_below(objects, WRITTEN)]
-    found += _below(os.path.join(folder, "spool"), WRITTEN)
+    found += _named(os.path.join(folder, "spool"), ANYTHING)  # objects on their way into the store
     return [_removed(entry, folder) for entry in found]
 
 

@@ -428,7 +428,8 @@ class Exchange:
             (state for key, state in self.known.items() if key.aside and key.member == member),
             key=lambda state: (state.sequence, state.tip),
         )
-        return [state.key for state in asides[: max(0, len(asides) - MOST_ASIDES + 1)]]
+        coming = {key for key in (*self._fetching, *self._taking) if key.aside and key.member == member}
+        return [state.key for state in asides[: max(0, len(asides) + len(coming) - MOST_ASIDES + 1)]]
 
     def let_go(self, key: Key) -> None:
         """Forget a state that was kept beside another one."""

@@ -87,8 +87,9 @@ class SettledTree:
         objects, tip = self._objects, self._branch.tip
         base_tree = objects.commit(base).tree
         before, seen = (tip.tree, objects.commit(tip.shared).tree) if tip is not None else (None, base_tree)
+        heavy = self._unsettled.heavy() if look.until is None else set[str]()
         self._unsettled.begin(look, ())
-        tree = self._snapshots.everything(base_tree, before)
+        tree = self._snapshots.everything(base_tree, before, heavy)
         # Not what differs from the tip: that may have a half-written file, recorded by an exact save, which nobody got.
         paths = {path for path, _, now in objects.difference(seen, tree) if now is not None}
         paths |= self._unsettled.paths() | look.written

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 NEW = "new, and shared in a moment, once its name has lasted"
 WRITTEN = "a program is still writing it"
 OFTEN = "changed again and again, and taken every few seconds"
+HEAVY = "rewritten again and again, so only some versions are kept until it rests; ignore it if nobody needs them"
 UNCOVERED = "ignored until a moment ago, and shared once the new ignore rules have lasted"
 TEMPORARY = re.compile(
     r"""
@@ -115,11 +116,17 @@ class Writers:
 
 @dataclass
 class _Changed:
-    """How often a path changed: `left` of what it may at full speed, at the moment `at`; `taken`: when it was last."""
+    """How often a path changed, and how much of it was kept.
+
+    `left`: of what it may at full speed, at the moment `at`; `taken`: when it was last. `room`: bytes that may be kept
+    of it then. `kept`: size and time of the version that was kept last.
+    """
 
     left: float
     at: float
     taken: float
+    room: float
+    kept: tuple[int, int] = (-1, -1)
 
 
 class Brake:
@@ -128,9 +135,13 @@ class Brake:
     Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
     While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
     that many seconds since the path was taken last, but not longer than `often`.
+
+    Of one path ROOM bytes are kept at that speed, and then ROOM_AN_HOUR: a build that rewrites 50 MB each second would
+    fill any disk. It is taken as well once it has rested for REST seconds, and longer the more it is over.
     """
 
     FREE, DEBT, SIZE = 50.0, 10.0, 400_000
+    ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
     MOST = 1000  # paths that are remembered
 
     def __init__(self, often: float) -> None:
@@ -139,13 +150,19 @@ class Brake:
 
     def changed(self, path: str, size: int, now: float) -> None:
         """Note a change; a second one at the same moment is the same."""
-        known = self._paths.setdefault(path, _Changed(self.FREE, -math.inf, now))
+        known = self._paths.setdefault(path, _Changed(self.FREE, -math.inf, now, self.ROOM))
         if known.at == now:
             return
         left = min(self.FREE, known.left + now - known.at)
         known.left, known.at = max(-self.DEBT, left - 1 - size / self.SIZE), now
         if len(self._paths) > self.MOST:
-            self._paths = {path: one for path, one in self._paths.items() if now - one.at < self.FREE} or {path: known}
+            self._paths = {path: one for path, one in self._paths.items() if self._counts(one, now)} or {path: known}
+
+    def _counts(self, one: _Changed, now: float) -> bool:
+        return now - one.at < self.FREE or self._room(one, now) < 0
+
+    def _room(self, one: _Changed, now: float) -> float:
+        return min(self.ROOM, one.room + (now - one.taken) * self.ROOM_AN_HOUR / 3600)
 
     def due(self, path: str) -> float:
         """Return the moment from which a path may be taken; in the past where it changes seldom."""
@@ -154,11 +171,25 @@ class Brake:
             return -math.inf
         return known.taken + min(self._often, -known.left)
 
-    def taken(self, path: str, now: float) -> None:
-        """Note that a path was taken."""
+    def room_due(self, path: str, version: tuple[int, int]) -> float:
+        """Return the moment from which a version of a path may be kept; in the past where little of it was kept.
+
+        `version`: size and time of the file. One that was kept already takes no more room.
+        """
         known = self._paths.get(path)
-        if known is not None:
-            known.taken = now
+        if known is None or known.room >= 0 or known.kept == version:
+            return -math.inf
+        rested = known.at + self.REST * max(1.0, -known.room / self.ROOM)
+        return min(rested, known.taken - known.room * 3600 / self.ROOM_AN_HOUR)
+
+    def taken(self, path: str, now: float, version: tuple[int, int]) -> None:
+        """Note that a version of a path was taken."""
+        known = self._paths.get(path)
+        if known is None:
+            return
+        room = self._room(known, now)
+        known.room = room - version[0] if known.kept != version else room
+        known.taken, known.kept = now, version
 
 
 @dataclass(frozen=True)
@@ -226,7 +257,11 @@ class Unsettled:
 
     def written(self) -> dict[str, str]:
         """Return the paths whose writers are at work, with the reason."""
-        return {path: wait.reason for path, wait in self._waits.items() if wait.reason == WRITTEN}
+        return {path: wait.reason for path, wait in self._waits.items() if wait.reason in (WRITTEN, HEAVY)}
+
+    def heavy(self) -> set[str]:
+        """Return the paths of which so much was kept that they have to rest."""
+        return {path for path, wait in self._waits.items() if wait.reason == HEAVY}
 
     def forget(self) -> None:
         """Forget all that wait: the next look is at everything."""
@@ -254,13 +289,13 @@ class Unsettled:
         if look.touched is not None and path in look.touched:
             self._brake.changed(path, status.st_size, look.now)
         wait = self._wait(path, status, was) if not look.committed(path) else None
-        if wait is not None and wait.reason == OFTEN and look.until is not None:
+        if wait is not None and wait.reason in (OFTEN, HEAVY) and look.until is not None:
             wait = None
         if wait is not None:
             self._waits[path] = wait
             if look.until is None or (wait.reason == NEW and wait.due <= look.until):
                 return True
-        self._brake.taken(path, look.now)
+        self._brake.taken(path, look.now, _version(status))
         return False
 
     def _wait(self, path: str, status: os.stat_result, was: Wait | None) -> Wait | None:
@@ -269,6 +304,9 @@ class Unsettled:
         seen = self._seen(path, status, was)
         if path in look.written:
             return Wait(WRITTEN, math.inf, new, seen)
+        rests = self._brake.room_due(path, _version(status))
+        if rests > look.now:
+            return Wait(HEAVY, rests, new, seen)
         braked = self._brake.due(path)
         often = Wait(OFTEN, braked, new, seen) if braked > look.now else None
         if not new and look.touched is not None:
@@ -299,3 +337,7 @@ class Unsettled:
             return was.seen
         changed = look.now - max(0.0, look.clock - status.st_ctime)
         return Span(changed, changed)
+
+
+def _version(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns

@@ -16,6 +16,7 @@ from bough_daemon.worktree import Worktree
 
 PLAIN = ("-c", "core.splitIndex=false", "-c", "core.untrackedCache=false")
 NOWHERE = b"0" * 40
+MOST_SPARED = 100  # paths on one command line
 LINES = re.compile(rb"(\d+) (\w+) (\d)\t([^\0]+)\0")  # of `ls-files -s -z`
 LINK_MODE = b"160000"
 
@@ -56,15 +57,15 @@ class Shadow:
         if os.path.exists(self._new):
             os.replace(self._new, self._path)
 
-    def add_all(self) -> tuple[bool, bool]:
-        """Add every file; return whether git took all of them, and whether it met a folder that it cannot read.
+    def add_all(self, spared: Collection[str] = ()) -> tuple[bool, bool]:
+        """Add every file but `spared` ones; return whether git took them, and whether it met a folder it cannot read.
 
         Where git stops half-way, the index is as it was; so it is where it hangs, which raises GitHangs.
         """
+        others = [f":(exclude,top,literal){path}" for path in sorted(spared)[:MOST_SPARED]]
+        adding = ("add", "-A", "--ignore-errors", "--", ".", *others)
         try:
-            code, _, words = self._git.result(
-                *PLAIN, *SETTINGS, "add", "-A", "--ignore-errors", "--", ".", allowed=(0, 1, 128)
-            )
+            code, _, words = self._git.result(*PLAIN, *SETTINGS, *adding, allowed=(0, 1, 128))
         except GitHangs:
             _remove(self._new + ".lock")
             raise

@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from bough_daemon.durable import sync_filesystem
@@ -81,11 +81,11 @@ class Snapshots:
         said = {".git/index": f"{broken}; the last one that Git could read counts"} if broken else {}
         return self.unreadable | said | self.rule_files.withheld()
 
-    def everything(self, base_tree: str, before: str | None = None) -> str:
+    def everything(self, base_tree: str, before: str | None = None, spared: Collection[str] = ()) -> str:
         """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied.
 
-        `before`: the last tree, which has what stays where a file cannot be taken. One run of git takes all; only what
-        it stops or stumbles at is looked at path by path.
+        `before`: the last tree, which has what stays where a file cannot be taken. `spared`: files that need not be
+        taken. One run of git takes all; only what it stops or stumbles at is looked at path by path.
         """
         self.index.changed()
         if self.index.failure and not os.path.exists(self.index.last_good):
@@ -96,7 +96,7 @@ class Snapshots:
         self.unreadable, self._before = {}, before
         self._hasher.forget_unused()
         careful = bool(self.rule_files.closed()) or self._hasher.hangs()
-        whole, closed = (False, False) if careful else self._add_all()
+        whole, closed = (False, False) if careful else self._add_all(spared)
         tree, dropped = self._shadow.tree()
         if not whole or dropped:
             tree = self._one_by_one(tree, before, dropped)
@@ -113,9 +113,9 @@ class Snapshots:
         self._links |= {path for path, why in self.unreadable.items() if why == NO_COMMIT}
         return tree
 
-    def _add_all(self) -> tuple[bool, bool]:
+    def _add_all(self, spared: Collection[str]) -> tuple[bool, bool]:
         try:
-            return self._shadow.add_all()
+            return self._shadow.add_all(spared)
         except GitHangs:
             self._hasher.suspect()
             return False, False

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from bough_daemon import large_files, snapshots
+from bough_daemon.git import Dialogue
+from bough_daemon.hashing import Hasher
 from bough_daemon.large_files import LargeFiles
 from bough_daemon.session import Session
 from bough_daemon.snapshots import Snapshots
@@ -194,5 +196,40 @@ def test_stopping_does_not_wait_for_a_large_file(folder: Path, gate: Gate) -> No
             await until(lambda: gate.read == ["big.up"] and content(session, "b") == b"1")
             began = time.monotonic()
         assert time.monotonic() - began < 20
+
+    asyncio.run(scene())
+
+
+def test_of_a_file_that_changes_while_it_is_read_nothing_is_kept(
+    folder: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repository(folder, {"a": b"1", "b ig": large(b"1")})
+    real, torn = Hasher._take_from_spool, list[str]()
+
+    def taken(self: Hasher, oid: str, source: str) -> None:
+        torn.append(oid)
+        real(self, oid, source)
+
+    asked = Dialogue.ask
+
+    def changing(self: Dialogue, *arguments: object) -> list[bytes]:
+        answer = asked(self, *arguments)  # type: ignore[arg-type]
+        if b"b ig" in bytes(arguments[0]) and len(changes) < 3:  # type: ignore[arg-type]
+            changes.append(answer[0].decode())
+            (folder / "b ig").write_bytes(large(b"%d" % (len(changes) + 4)))
+        return answer
+
+    changes = list[str]()
+    monkeypatch.setattr(Hasher, "_take_from_spool", taken)
+    monkeypatch.setattr(Dialogue, "ask", changing)
+
+    async def scene() -> None:
+        async with live(folder) as (session, _):
+            write_files(folder, {"b ig": large(b"2")})
+            await until(lambda: content(session, "b ig") == large(b"7") and not session.reading())
+            assert len(changes) == 3 and not set(changes) & set(torn)
+            assert not any(session.store.objects.exists(oid) for oid in changes)
+            spool = Path(session.store.folder) / "spool"
+            assert not [path for path in spool.rglob("*") if path.is_file()]
 
     asyncio.run(scene())

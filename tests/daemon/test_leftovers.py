@@ -27,6 +27,7 @@ LEFT = [
     *("objects/tmp_object_git2_1", "objects/ab/tmp_obj_1", "objects/pack/tmp_pack_1", "objects/pack/tmp_idx_1"),
     *("objects/pack/pack_git2_1", "objects/pack/.tmp-1-pack-x.pack", "objects/info/alternates.lock"),
     *("objects/info/.new-1", "../new-1/HEAD", "../quarantine-1/ab/object", "../.new-1", "../spool/ab12/tmp_obj_1"),
+    *("../spool/ab/" + "1" * 38, "../spool/0123456789abcdef/ab/" + "1" * 38),
 ]
 KEPT = ["refs/heads/tmp-alice", "refs/heads/new-alice", "refs/heads/quarantine-alice", "../team", "../owner.lock"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.session import Session
-from bough_daemon.settling import NEW, WRITTEN, Brake, Look, Patience, Unsettled, Writers
+from bough_daemon.settling import HEAVY, NEW, WRITTEN, Brake, Look, Patience, Unsettled, Writers
 from bough_daemon.timeline import Snapshot
 
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
@@ -479,7 +479,7 @@ def taken_at(step: float, seconds: float, size: int = 0) -> list[float]:
             brake.changed("f", size, now)
             changed = now
         if brake.due("f") <= now:
-            brake.taken("f", now)
+            brake.taken("f", now, (size, int(1000 * changed)))
             found.append(now)
         now = round(now + step, 6)
     return found[1:]
@@ -498,6 +498,64 @@ def test_a_path_that_changes_without_pause_is_taken_ever_more_seldom_and_in_the_
     assert gaps[-3] == pytest.approx(5.0, abs=0.11)
     assert taken[-1] >= 59.9
     assert len(taken_at(0.1, 60.0, size=5_000_000)) < 20
+
+
+def kept_of(step: float, seconds: float, size: int) -> list[float]:
+    """Return when a version is kept of a path that is rewritten every `step` seconds and rests in the end."""
+    brake, found, now, changed = Brake(5.0), list[float](), 0.0, -1.0
+    while now < seconds or (found and found[-1] < changed):
+        if now < seconds:
+            brake.changed("f", size, now)
+            changed = now
+        version = (size, int(1000 * changed))
+        if max(brake.due("f"), brake.room_due("f", version)) <= now:
+            brake.taken("f", now, version)
+            found.append(now)
+        now += step
+    return found
+
+
+def test_a_path_that_is_rewritten_without_end_takes_a_bounded_part_of_the_disk() -> None:
+    day = 86_400.0
+    for size, step in ((50_000_000, 1.0), (50_000_000, 61.0), (300_000_000, 10.0), (1_000_000, 5.0)):
+        kept = kept_of(step, day, size)
+        assert len(kept) * size <= Brake.ROOM + 24 * Brake.ROOM_AN_HOUR + 64 * size, (size, step)
+        assert kept[-1] >= day - step, "the last state is kept"
+    assert kept_of(60.0, day / 2, 500_000) == [60.0 * number for number in range(720)], (
+        "a person who saves is not slowed"
+    )
+
+
+def test_of_a_path_that_has_to_rest_status_says_so_and_the_last_state_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Brake, "ROOM", 3000.0)
+    monkeypatch.setattr(Brake, "ROOM_AN_HOUR", 1.0)
+    monkeypatch.setattr(Brake, "REST", 1.0)
+    make_repository(folder, {"a": b"1", "out.bin": b"0" * 1000})
+
+    async def scene() -> None:
+        async with live(folder) as (session, told):
+            for number in range(60):
+                (folder / "out.bin").write_bytes(b"%04d" % number * 250)
+                await asyncio.sleep(0.01)  # a build that goes on
+            assert session.withheld()["out.bin"] == HEAVY
+            versions = {log_in(session, one.tree, "out.bin") for one in told}
+            assert len(versions) <= 6
+            (folder / "a").write_bytes(b"2")
+            await until(lambda: told[-1].title == "a")  # nothing else waits
+            session._pending.lost = True
+            await session._snapshot()  # a scan of everything keeps no version either
+            assert log_in(session, told[-1].tree, "out.bin") in versions
+            last = (folder / "out.bin").read_bytes()
+            await until(lambda: session.store.objects.blob(log_in(session, told[-1].tree, "out.bin")) == last)
+            assert "out.bin" not in session.withheld()
+
+            (folder / "out.bin").write_bytes(b"more" * 250)
+            tip = await session.save()
+            assert session.store.objects.blob(log_in(session, tip.tree, "out.bin")) == b"more" * 250
+
+    asyncio.run(scene())
 
 
 def test_a_file_that_is_opened_for_each_line_is_recorded_now_and_then(folder: Path) -> None:
@@ -522,7 +580,7 @@ def test_a_file_that_is_opened_for_each_line_is_recorded_now_and_then(folder: Pa
     asyncio.run(scene())
 
 
-def log_in(session: Session, tree: str) -> str:
-    entry = session.store.objects.entry(tree, "app.log")
+def log_in(session: Session, tree: str, path: str = "app.log") -> str:
+    entry = session.store.objects.entry(tree, path)
     assert entry is not None
     return entry.oid
