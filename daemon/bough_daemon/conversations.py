@@ -52,6 +52,7 @@ from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
 from bough_daemon.peer import Exchange
+from bough_daemon.quota import Quota
 from bough_daemon.roster import Admission
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import LIVE, SHARED, Store, landed_ref
@@ -108,7 +109,9 @@ class Conversations:
         identity: Identity,
         told: Told,
         background: Supervisor,
+        quota: Quota,
     ) -> None:
+        self._quota = quota
         self.exchange = exchange
         self._store = store
         self._owner = owner
@@ -366,6 +369,8 @@ class Conversations:
                 self.do(self.exchange.pack_made(job, made))
                 if made is None and job.asked is not None:
                     self.do([OfferAgain(job.peer, job.state.key)])
+            case FindHaves() if (refusal := self._quota.refusal(job.state.key.member)) is not None:
+                self.do(self.exchange.not_asked(job, NotTaken(refusal)))
             case FindHaves():
                 async with self._turn(job):
                     self._haves, shallow = await self._look_for_haves()
@@ -439,6 +444,9 @@ class Conversations:
             async with self._turn(job):
                 if state.key.member not in self.exchange.roster.members:
                     raise HostilePack(f"{state.key.member} is not in the team", member=state.key.member)
+                refusal = self._quota.refusal(state.key.member)
+                if refusal is not None:
+                    raise HostilePack(refusal, member=state.key.member)
                 if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
                     raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
                 shared = [*self.exchange.shared(), *self._haves]
@@ -447,6 +455,7 @@ class Conversations:
                 await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure)
                 if before is not None:
                     await self._keep_what_is_left(before, state)
+            self._quota.took(state.key.member, job.spool.size)
             self._taken += 1
             if self._taken % MANY_PACKS == 0:
                 self.gather_soon()

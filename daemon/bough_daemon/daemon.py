@@ -110,6 +110,8 @@ class Daemon:
 
     async def reload_settings(self) -> list[str]:
         """Take up the settings; return what a person should know."""
+        for repository in list(self.repositories.values()):
+            await repository.measure()
         return [*await self._listeners.follow_setting(), *await self.completing.reload()]
 
     async def join(

@@ -24,7 +24,6 @@ from typing import BinaryIO
 
 from bough_daemon.arrival import REFUSED, Weights, check_objects, check_pack, objects_task
 from bough_daemon.budgets import (
-    CHILD_SECONDS,
     QUICK_EFFORT,
     RESERVE_BYTES,
     RESERVE_SHARE,
@@ -323,20 +322,26 @@ def sync_folder(path: str) -> None:
         os.close(descriptor)
 
 
-async def gather(store: Store, owner: Owner) -> bool:
-    """Put the many small packs that came in into one; return whether it did.
+async def gather(store: Store, owner: Owner, *, all_of_them: bool = False) -> bool:
+    """Put the many small packs that came in into one, or all there are; return whether it did.
 
     A pack goes only when the new one, which is synced, has all that it had.
     """
+    async with store.gathering:
+        return await _gather(store, owner, all_of_them)
+
+
+async def _gather(store: Store, owner: Owner, all_of_them: bool) -> bool:
     folder = os.path.join(store.objects.folder, "pack")
     packs = [name for name in os.listdir(folder) if name.endswith(".pack")]
-    small = [name for name in packs if os.path.getsize(os.path.join(folder, name)) < SMALL_PACK_BYTES]
-    if len(small) < MANY_PACKS:
+    sizes = {name: os.path.getsize(os.path.join(folder, name)) for name in packs}
+    small = [name for name, size in sizes.items() if all_of_them or size < SMALL_PACK_BYTES]
+    if len(small) < (2 if all_of_them else MANY_PACKS):
         return False
     names = "\n".join(small).encode() + b"\n"
     with tempfile.TemporaryFile(buffering=0) as said:
         packing = ("pack-objects", "-q", "--stdin-packs", "--threads=1", os.path.join(folder, "pack"))
-        await run_child(store.git, *packing, stdin=names, stdout=said, seconds=CHILD_SECONDS)
+        await run_child(store.git, *packing, stdin=names, stdout=said, seconds=child_seconds(sum(sizes.values())))
         said.seek(0)
         made = said.read().decode().strip()
     await to_the_end(owner.run(_drop, store, [name for name in small if name != f"pack-{made}.pack"]))

@@ -92,8 +92,8 @@ class Exchange:
         """
         before = self.known.get(state.key)
         self.known[state.key] = state
-        again = list(self._untaken) if before is None or before.base != state.base else []
-        return [*self._offer_to_all(state.key), *(job for key in again for job in self.retry(key))]
+        again = self.retry_all() if before is None or before.base != state.base else []
+        return [*self._offer_to_all(state.key), *again]
 
     @property
     def is_out(self) -> bool:
@@ -194,7 +194,11 @@ class Exchange:
             self._is_fork(held)
         return self._settled(state.key)
 
-    def _failed(self, job: TakePack, failure: NotTaken) -> list[Job]:
+    def not_asked(self, job: FindHaves, failure: NotTaken) -> list[Job]:
+        """Leave a state that is not to be asked for."""
+        return [*self._failed(job, failure), *self._fetch_waiting()]
+
+    def _failed(self, job: TakePack | FindHaves, failure: NotTaken) -> list[Job]:
         key, link = job.state.key, self.links.get(job.peer)
         self._note_untaken(job.state, failure.reason)
         asked = self._is_fetching(key, job.peer)
@@ -226,6 +230,10 @@ class Exchange:
         for link in self.links.values():
             link.unable.pop(key, None)
         return self._fetch(key)
+
+    def retry_all(self) -> list[Job]:
+        """Ask for every state again that could not be taken."""
+        return [job for key in list(self._untaken) for job in self.retry(key)]
 
     def offer_again(self, peer: str, key: Key) -> list[Job]:
         """Offer a peer a state again whose pack could not be made, for a reason that may have gone by now."""

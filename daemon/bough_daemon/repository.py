@@ -26,6 +26,8 @@ from bough_daemon.hop import hop_now, notice_switch
 from bough_daemon.live import Live, LiveBranch
 from bough_daemon.names import check_member_name, further_names, member_name_from
 from bough_daemon.owner import Owner
+from bough_daemon.packs import gather
+from bough_daemon.quota import Quota
 from bough_daemon.report import (
     Event,
     Invited,
@@ -57,6 +59,8 @@ log = logging.getLogger(__name__)
 STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
 MOST_FILES = 500  # changed files of one branch that a status lists: its message has 4 MiB for all branches
 MOST_TOLD = 256  # branches of which the changed files are remembered
+MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
+GROWN = 1.25  # times what it was when all of it was packed, before that is done again
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
 
 
@@ -104,6 +108,7 @@ class Repository:
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
+        self.quota: Quota
 
     @classmethod
     async def open(
@@ -130,13 +135,16 @@ class Repository:
         repository = cls(store, owner, listeners, workers, on_gone)
         try:
             listener = await listeners.of(store)
-            repository.sync = TeamSync(listener.home, store, owner, listener, wished, repository._on_team_event)
+            repository.quota = quota = Quota.of_home(store.objects.folder, home)
+            told = repository._on_team_event
+            repository.sync = TeamSync(listener.home, store, owner, listener, wished, told, quota=quota)
             await repository.sync.start()
         except BaseException:
             await owner.run(store.close)
             owner.close()
             raise
         repository._background.keep("following teammates", repository._tell_of_tips)
+        repository._background.keep("keeping the store within its room", repository._keep_within_room)
         return repository
 
     @property
@@ -202,6 +210,7 @@ class Repository:
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
         told.disputes = self.sync.disputes()
+        told.notices += self.quota.notices()
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         if self.sync.doubled and told.state == "live":
@@ -474,6 +483,25 @@ class Repository:
         if where is None:
             return refusal
         return f"{refusal}; it is in {where}: take it out of your history, or have {name} fetch that commit with Git"
+
+    async def measure(self) -> None:
+        """See how much room the store has by now, and ask for what there was none for."""
+        before = self.quota.limit
+        self.quota.note(await asyncio.to_thread(self.quota.measured))
+        if self.quota.limit > before:
+            self.sync.ask_again()
+
+    async def _keep_within_room(self) -> None:
+        """Measure the store now and then, and pack all of it more tightly where it has nearly filled its room."""
+        packed = 0
+        while True:
+            await self.measure()
+            if self.quota.is_near and self.quota.used > GROWN * packed:
+                await self.owner.run(self.store.tidy)
+                await gather(self.store, self.owner, all_of_them=True)
+                await self.measure()
+                packed = self.quota.used
+            await asyncio.sleep(MEASURE_EVERY)
 
     async def _tell_of_tips(self) -> None:
         """Tell subscribers of teammates' newest states, each branch's once."""

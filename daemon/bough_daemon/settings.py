@@ -74,6 +74,9 @@ KEYS: Mapping[str, Setting] = {
     "team.listen": Setting(
         "", "where teammates call: HOST, HOST:PORT or :PORT; empty: as the last `--listen` said", _listen
     ),
+    "store.limit_gb": Setting(
+        0, "GB that what is recorded of one repository may take; 0: a quarter of what is free", _between(0, 1_000_000)
+    ),
     "completion.enabled": Setting(True, "answer at all"),
     "completion.model": Setting("", "a model of `bough model list`; empty: the used one; none: no model"),
     "completion.device": Setting("auto", "where the model runs: auto, cpu or cuda", _one_of("auto", "cpu", "cuda")),

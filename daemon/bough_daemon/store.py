@@ -6,6 +6,7 @@ reach; everything else it owns. The alternates point one way: the user's reposit
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import hashlib
@@ -89,6 +90,7 @@ class Store:
             self.secrets = SecretBlobs(self.objects)
             self.allowed = Allowed(self.folder)
             self._repository = pygit2.Repository(self.path)
+            self.gathering = asyncio.Lock()  # held while packs become one
             # Commits never change, so these stay true.
             self._ancestors: dict[tuple[str, str], bool] = {}
             self._merge_bases: dict[tuple[str, str], str] = {}

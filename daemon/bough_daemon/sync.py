@@ -26,6 +26,7 @@ from bough_daemon.names import check_branch, check_live_branch, check_member_nam
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
+from bough_daemon.quota import Quota
 from bough_daemon.report import Member
 from bough_daemon.roster import Admission, Rival, Roster
 from bough_daemon.states import Key, Kind, KnownBranch, State, TeamLanding, branch_owner
@@ -85,7 +86,9 @@ class TeamSync:
         name: str,
         on_event: Callable[[Event], None],
         limits: Limits | None = None,
+        quota: Quota | None = None,
     ) -> None:
+        self._quota = quota or Quota(store.objects.folder)
         self._home = home
         self._store = store
         self._owner = owner
@@ -143,6 +146,7 @@ class TeamSync:
         key = self._identity.key
         name = team.roster.last_name_of(key) or self._wished_name
         self._team = team
+        self._quota.taken = team.taken
         self.doubled, self._began, self._was_out = False, now_ms(), team.roster.by_key(key) is None
         self._exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
         self._exchange.known = await self._owner.run(self._still_here, team)
@@ -162,7 +166,7 @@ class TeamSync:
         )
         self._background = Supervisor()
         self._conversations = Conversations(
-            self._exchange, self._store, self._owner, self._identity, told, self._background
+            self._exchange, self._store, self._owner, self._identity, told, self._background, self._quota
         )
         self._listener.rooms[team.roster.team] = self
         self._listener.refresh()
@@ -266,6 +270,10 @@ class TeamSync:
         for peer in peers:
             if self._exchange.refusals.get(peer, {}).pop(key, None) is not None:
                 self._conversations.do(self._exchange.offer_again(peer, key))
+
+    def ask_again(self) -> None:
+        """Ask for everything again that could not be taken, for a reason that may have gone by now."""
+        self._conversations.do(self._exchange.retry_all())
 
     def held_by(self, peer: str, branch: str) -> str | None:
         """Return the newest tip of my branch that a teammate has said to hold."""

@@ -50,7 +50,8 @@ def now_ms() -> int:
 class Team:
     """A team as one member knows it. `folder`: where it is kept; `repository`: the git common directory that is in it.
 
-    `sequences`: the number of my newest state, by key; it never goes back, whatever is restored.
+    `sequences`: the number of my newest state, by key; it never goes back, whatever is restored. `taken`: bytes that
+    each member has sent and that were kept.
     """
 
     folder: str
@@ -59,6 +60,7 @@ class Team:
     invites: Invites = field(default_factory=Invites)
     states: dict[Key, State] = field(default_factory=dict)
     sequences: dict[Key, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of_store(cls, home: Home, store: Store, identity: Identity, name: str) -> Team:
@@ -116,6 +118,7 @@ class Team:
                 kept = _read(path)
                 team.states = {state.key: state for state in map(_state, kept["states"])}
                 team.sequences = {_key(entry): entry["sequence"] for entry in kept["sequences"]}
+                team.taken = {str(name): int(size) for name, size in kept.get("taken", {}).items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
             raise StoreDamaged(f"what is kept of the team in {folder} cannot be read: {damage}") from damage
         return team
@@ -140,6 +143,7 @@ class Team:
         kept = {
             "states": [_kept_state(state) for state in states],
             "sequences": [_kept_key(key) | {"sequence": number} for key, number in list(self.sequences.items())],
+            "taken": dict(self.taken),
         }
         write_whole(os.path.join(self.folder, "states.json"), json.dumps(kept).encode())
 
