@@ -67,6 +67,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     ),
     errors.UnknownSnapshot: (NOT_NOW, "Run `bough log` to see the snapshots."),
     errors.NothingToUndo: (NOT_NOW, ""),
+    errors.NothingToRedo: (NOT_NOW, "`bough undo` comes first; what followed it cannot be done over."),
     errors.HookRefused: (NOT_NOW, "Fix the problem that the hook reports, then try again."),
     errors.PushRefused: (NOT_NOW, "Nothing was changed here. See what the remote says, then try again."),
     errors.LandConflict: (NOT_NOW, "Run `bough merge {branch}`, resolve the conflicts, then land again."),

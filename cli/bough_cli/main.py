@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "allow": ("allow", "allow"),
     "restore": ("restore", "restore"),
     "undo": ("undo", "undo"),
+    "redo": ("undo", "redo"),
     "invite": ("invite", "invite"),
     "join": ("join", "join"),
     "team": ("team", "team"),

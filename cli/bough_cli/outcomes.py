@@ -199,7 +199,12 @@ def undone(made: UndoOutcome) -> list[str]:
     """Say what was taken back."""
     published = "; what was published stays published" if made.undone.startswith("land") else ""
     kept = f"; what was saved while it was cut short is kept as {made.kept[:SHORT]}" if made.kept else ""
-    return [f"Undid `{made.undone}`{published}{kept}", *_on_record(made.edits, "after it")]
+    return [f"Undid `{made.undone}`{published}{kept}; `bough redo` does it again", *_on_record(made.edits, "after it")]
+
+
+def redone(made: UndoOutcome) -> list[str]:
+    """Say what was done again."""
+    return [f"Redid `{made.undone}`; `bough undo` reverses it", *_on_record(made.edits, "after it was undone")]
 
 
 def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:

@@ -230,6 +230,11 @@ class Client:
         begin = pb.UndoRequest.Begin()
         return self._carry_out(self._stub.Undo, pb.UndoRequest, begin, path, hands, report.UndoOutcome)
 
+    def redo(self, path: str, hands: Hands) -> report.UndoOutcome:
+        """Do again what the newest undo took back."""
+        begin = pb.RedoRequest.Begin()
+        return self._carry_out(self._stub.Redo, pb.RedoRequest, begin, path, hands, report.UndoOutcome)
+
     def allow(self, path: str, hands: Hands, paths: list[str], *, stop: bool = False) -> report.AllowOutcome:
         """Let withheld paths leave, or keep them at home again."""
         begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop)

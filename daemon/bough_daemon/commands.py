@@ -83,6 +83,10 @@ class Commands:
         """Take back the newest command."""
         return outcomes.undone(self.live, await undo.undo(self.live))
 
+    async def redo(self) -> report.UndoOutcome:
+        """Do again what the newest undo took back."""
+        return outcomes.undone(self.live, await undo.redo(self.live))
+
     async def allow(self, typed: Sequence[str], *, stop: bool) -> report.AllowOutcome:
         """Let withheld paths leave, or keep them at home again."""
         paths = self.live.from_top(typed)

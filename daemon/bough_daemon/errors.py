@@ -172,6 +172,10 @@ class NothingToUndo(BoughError):
     """No Bough command is left that could be taken back."""
 
 
+class NothingToRedo(BoughError):
+    """No command was undone, or another came after it."""
+
+
 class HookRefused(BoughError):
     """A hook of the user's said no; nothing was changed."""
 

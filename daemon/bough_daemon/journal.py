@@ -75,9 +75,11 @@ class Journal:
             for line in self._lines():
                 number = line["number"]
                 found[number] = _deed(line) if "kind" in line else replace(found[number], **line)
-            for deed in list(found.values()):
-                if deed.undoes is not None and deed.state == "done":
-                    found[deed.undoes] = replace(found[deed.undoes], state="undone")
+            # The newest first: what a later one has taken back takes nothing back itself.
+            for number in reversed(found):
+                undoes = found[number].undoes
+                if undoes is not None and found[number].state == "done":
+                    found[undoes] = replace(found[undoes], state="undone")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
             raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
         return list(found.values())
@@ -115,6 +117,19 @@ class Journal:
         """Return the newest deed that could be taken back."""
         standing = (deed for deed in reversed(self.deeds()) if deed.state in ("begun", "done"))
         return next((deed for deed in standing if deed.before and (deed.undoes is None or deed.state == "begun")), None)
+
+    def redoable(self) -> Deed | None:
+        """Return the newest undo that nothing but a redo has followed, None where there is nothing to do again."""
+        deeds = self.deeds()
+        undos = {deed.number for deed in deeds if deed.undoes is not None}
+        for deed in reversed(deeds):
+            if deed.state != "done":
+                continue
+            if deed.undoes is None:
+                return None
+            if deed.undoes not in undos:
+                return deed
+        return None
 
     def hop(self) -> Hop | None:
         """Return whose branch I am in by the deeds that stand, None for my own."""

@@ -458,7 +458,10 @@ class RestoreOutcome:
 
 @dataclass
 class UndoOutcome:
-    """What was taken back: the command `undone`. `kept`: the snapshot with what was saved while it was cut short."""
+    """What was undone, or redone: the command `undone`.
+
+    `kept`: the snapshot with what was saved while it was cut short.
+    """
 
     undone: str
     tip: str

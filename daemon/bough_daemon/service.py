@@ -242,6 +242,15 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         async for response in self._carry_out(request_iterator, context, pb.UndoResponse, command):
             yield response
 
+    async def Redo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RedoResponse]:
+        """Do again what the newest undo took back."""
+
+        def command(commands: Commands, begin: pb.RedoRequest.Begin) -> Awaitable[report.UndoOutcome]:
+            return commands.redo()
+
+        async for response in self._carry_out(request_iterator, context, pb.RedoResponse, command):
+            yield response
+
     async def Allow(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.AllowResponse]:
         """Let withheld paths leave."""
 

@@ -1,13 +1,13 @@
-"""Take back the newest command that changed the user's files, whole or cut short."""
+"""Take back the newest command that changed the user's files, whole or cut short; and do again what was taken back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from bough_daemon import index, place
-from bough_daemon.change import Change, carry_out, journal_of, recover, steadily
+from bough_daemon.change import Change, carry_out, check_ready, journal_of, recover, steadily
 from bough_daemon.edits import Edits, edits_left
-from bough_daemon.errors import NothingToUndo
+from bough_daemon.errors import NothingToRedo, NothingToUndo
 from bough_daemon.heads import backward, check_free, check_idle, commit_of
 from bough_daemon.hop import was_ignored
 from bough_daemon.journal import Deed
@@ -20,9 +20,10 @@ from bough_daemon.worktree import Head
 
 @dataclass(frozen=True)
 class Undone:
-    """What was taken back. `kind`: the command. `snapshot`: the newest on my branch. `kept`: a commit in the store.
+    """What was undone, or redone. `kind`: the command. `snapshot`: the newest on my branch.
 
-    It holds the saves that came in the very moment in which the command was killed; None where there were none.
+    `kept`: a commit in the store that holds the saves which came in the very moment in which the command was killed;
+    None where there were none.
     `edits`: of the user's, made since the command, that are not in the files now.
     """
 
@@ -43,22 +44,47 @@ async def undo(live: Live) -> Undone:
 
     async def attempt() -> Undone:
         snapshot = await live.save()
-        return await live.owner.run(_take_back, live, snapshot)
+        return await live.owner.run(_undo, live, snapshot)
 
     return replace(await steadily(attempt), kept=left.kept)
 
 
-def _take_back(live: Live, snapshot: Snapshot) -> Undone:
+async def redo(live: Live) -> Undone:
+    """Do again what the newest undo took back; NothingToRedo where none was, or another command came after it.
+
+    Later edits of other files stay.
+    """
+    await live.owner.run(check_ready, live)
+
+    async def attempt() -> Undone:
+        snapshot = await live.save()
+        return await live.owner.run(_redo, live, snapshot)
+
+    return await steadily(attempt)
+
+
+def _undo(live: Live, snapshot: Snapshot) -> Undone:
     deed = journal_of(live).newest()
     if deed is None:
-        raise NothingToUndo("no command is left that could be taken back")
+        raise NothingToUndo("there is no command to undo")
+    return _take_back(live, deed, snapshot, "undo")
+
+
+def _redo(live: Live, snapshot: Snapshot) -> Undone:
+    undone = journal_of(live).redoable()
+    if undone is None:
+        raise NothingToRedo("there is no undone command to redo")
+    return replace(_take_back(live, undone, snapshot, "redo"), kind=undone.kind.removeprefix("undo "))
+
+
+def _take_back(live: Live, deed: Deed, snapshot: Snapshot, event: str) -> Undone:
     before = place.read(live.store.objects, deed.before)
     head = _head_before(live, deed, before)
     ignored = was_ignored(live, snapshot, deed.hop, before.picture) if deed.hop is not None else frozenset()
     change = Change(
-        kind=f"undo {deed.kind}",
+        kind=f"{event} {deed.kind.removeprefix('undo ')}",
         picture=_picture(live, deed, before, snapshot),
-        said=f"bough: undo {deed.kind}",
+        said=f"bough: {event} {deed.kind.removeprefix('undo ')}",
         head=head,
         refs=backward(live.worktree, deed.refs),
         place=before if deed.moves_index else None,
@@ -71,7 +97,7 @@ def _take_back(live: Live, snapshot: Snapshot) -> Undone:
     def record() -> Snapshot:
         tree = change.picture.tree if deed.keeps_hop else before.tree
         base = live.worktree.head().commit
-        return live.branch.record(tree, base, "undo", since=snapshot.tree, onto=before.snapshot)
+        return live.branch.record(tree, base, event, since=snapshot.tree, onto=before.snapshot)
 
     # What a hook made of the files is in the commit, and not the user's edit.
     present = [change.picture.tree, *_committed(live, deed)]

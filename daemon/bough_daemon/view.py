@@ -63,7 +63,6 @@ ELSEWHERE_CALLED = {
     "list": "`bough status`, or `bough team` for the members",
     "ls": "`bough status`, or `bough git ls-tree -r NAME` for the files of a branch",
     "publish": "`bough land`",
-    "redo": "`bough log` to see what `bough undo` reversed, and `bough restore --from SNAPSHOT`",
     "share": "`bough invite`",
     "st": "`bough status`",
     "start": "`bough up`",

@@ -73,7 +73,6 @@ def answer(typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         ("branch new", "`bough off BRANCH`"),
         ("who", "`bough team`"),
         ("version", "`bough --version`"),
-        ("redo", "`bough restore --from SNAPSHOT`"),
         ("merge --abort", "`bough undo`"),
         ("log -3", "`-n NUMBER`"),
         ("log --format=%h --oneline", "`bough git log --oneline NAME`"),

@@ -214,9 +214,12 @@ def test_restore_goes_back_one_edit_after_the_other_and_says_from_when(alice: Me
     assert (alice.tree / "f").read_bytes() == b"1"
     assert [one["path"] for one in told["paths"]] == ["f"] and told["unchanged"] == ["a.txt"]
     assert alice.types("restore", "f").code == 1
+    assert alice.bough("undo") == "Undid `restore`; `bough redo` does it again"
+    assert alice.bough("redo") == "Redid `restore`; `bough undo` reverses it"
     alice.bough("undo")
     alice.bough("undo")
     assert (alice.tree / "f").read_bytes() == b"3"
+    assert alice.told("redo")["undone"].startswith("restore") and (alice.tree / "f").read_bytes() == b"2"
 
 
 def test_forgetting_uninstalls_the_merge_tool_here(alice: Member) -> None:

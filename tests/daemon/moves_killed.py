@@ -17,7 +17,7 @@ from bough_daemon.hop import back, hop, off
 from bough_daemon.landing import land
 from bough_daemon.merging import merge
 from bough_daemon.restore import restore
-from bough_daemon.undo import undo
+from bough_daemon.undo import redo, undo
 
 from tests.daemon.moves_support import Desk, merge_both
 
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
     "land": lambda here: here.do(land(here.live, here.terminal, "mine", merge_both)),
     "restore": lambda here: here.do(restore(here.live, ["a.txt", "gone.txt"], since=here.since)),
     "undo": lambda here: here.do(undo(here.live)),
+    "redo": lambda here: here.do(redo(here.live)),
 }
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from bough_daemon.change import recover
-from bough_daemon.errors import NothingToUndo, NotPossibleNow
+from bough_daemon.errors import NothingToRedo, NothingToUndo, NotPossibleNow
 from bough_daemon.hop import hop
 from bough_daemon.journal import Deed, Hop, Journal
 from bough_daemon.merging import merge
-from bough_daemon.undo import undo
+from bough_daemon.undo import redo, undo
 from bough_daemon.worktree import Worktree
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.daemon.moves_support import FILES, Desk, check_whole, desk, everything, git, merge_both
 from tests.daemon.support import make_repository, write_files
@@ -76,6 +79,91 @@ def test_the_hop_is_what_the_standing_deeds_say(journal: Journal) -> None:
     assert journal.hop() is None
     newest = journal.newest()
     assert newest is not None and newest.kind == "hop alice"
+
+
+def undone(journal: Journal, deed: Deed | None) -> Deed:
+    """Take a deed back in the journal."""
+    assert deed is not None
+    taken = journal.begin(Deed(0, f"undo {deed.kind}", "b" * 40, "c" * 40, 0.0, undoes=deed.number))
+    journal.finish(taken)
+    return taken
+
+
+@given(st.lists(st.sampled_from(["do", "undo", "redo"]), max_size=12))
+def test_undo_and_redo_walk_the_commands_like_an_editor_does(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(folder, Worktree("/nowhere", "/nowhere/.git", "/nowhere/.git"))
+        done, taken_back = list[int](), list[int]()  # what an editor would have on its two stacks
+        for word in words:
+            newest, redoable = journal.newest(), journal.redoable()
+            assert (newest.number if newest is not None else None) == (done[-1] if done else None)
+            assert (redoable.undoes if redoable is not None else None) == (taken_back[-1] if taken_back else None)
+            if word == "do":
+                begun = journal.begin(DEED)
+                journal.finish(begun)
+                done, taken_back = [*done, begun.number], []
+            elif word == "undo" and done:
+                undone(journal, newest)
+                taken_back.append(done.pop())
+            elif word == "redo" and taken_back:
+                undone(journal, redoable)
+                done.append(taken_back.pop())
+
+
+@pytest.mark.parametrize("command", ["hop", "back", "off", "merge", "land", "restore"])
+def test_a_redo_brings_back_what_the_undo_took_away(folder: Path, command: str) -> None:
+    since = str(begin_at(folder)["since"])
+    if command in ("back", "off"):
+        assert run(folder, "hop", 0, since).returncode == 0
+    before = everything(folder)
+    assert run(folder, command, 0, since).returncode == 0
+    after = everything(folder)
+    for _ in range(2):
+        assert run(folder, "undo", 0, since).returncode == 0
+        assert everything(folder) == before
+        assert run(folder, "redo", 0, since).returncode == 0
+        assert everything(folder) == after
+    with desk(folder) as here, pytest.raises(NothingToRedo):
+        here.do(redo(here.live))
+    check_whole(folder)
+
+
+def test_after_another_command_nothing_is_redone(folder: Path) -> None:
+    with desk(folder) as here:
+        here.teammate_at("alice", {"a.txt": b"hers\n"})
+        here.do(merge(here.live, here.terminal, "alice", merge_both))
+        here.do(undo(here.live))
+        write_files(here.root, {"later.txt": b"l\n"})
+        here.do(redo(here.live))
+        assert (here.root / "a.txt").read_bytes() == b"hers\n"
+        assert (here.root / "later.txt").read_bytes() == b"l\n"
+        here.do(undo(here.live))
+        here.do(hop(here.live, here.terminal, "alice", merge_both))
+        with pytest.raises(NothingToRedo):
+            here.do(redo(here.live))
+
+
+def test_a_killed_redo_can_be_undone(folder: Path, tmp_path: Path) -> None:
+    begin_at(folder)
+    before = everything(folder)
+    assert run(folder, "merge", 0, "-").returncode == 0
+    after = everything(folder)
+    assert run(folder, "undo", 0, "-").returncode == 0
+    steps = int(run(copy_of(folder, tmp_path / "whole"), "redo", 0, "-").stdout)
+    for step in moments(steps)[::2]:
+        root = copy_of(folder, tmp_path / "killed")
+        assert run(root, "redo", step, "-").returncode == -9
+        here = Desk(root)
+        try:
+            recover(here.live)
+            with pytest.raises(NothingToUndo):
+                for _ in range(3):
+                    here.do(undo(here.live))
+            assert everything(root) == before
+            here.do(redo(here.live))
+            assert everything(root) == after
+        finally:
+            here.close()
 
 
 def test_undo_without_a_deed_says_so(folder: Path) -> None:

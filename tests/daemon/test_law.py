@@ -18,7 +18,7 @@ import pytest
 from bough_daemon.errors import BoughError, WouldBringBack, WouldRemove
 from bough_daemon.hop import back, hop, off
 from bough_daemon.restore import restore
-from bough_daemon.undo import undo
+from bough_daemon.undo import redo, undo
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -220,6 +220,11 @@ class NothingIsTakenAway(RuleBasedStateMachine):
     def undo(self, number: int) -> None:
         mate = self._mate(number)
         self._try(mate, undo(mate.live))
+
+    @rule(number=who)
+    def redo(self, number: int) -> None:
+        mate = self._mate(number)
+        self._try(mate, redo(mate.live))
 
     @rule(number=who, path=paths)
     def restore(self, number: int, path: str) -> None:

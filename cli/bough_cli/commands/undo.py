@@ -1,4 +1,4 @@
-"""bough undo"""
+"""bough undo, redo"""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from bough_cli.connection import here
 
 
 def undo(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Take back the last Bough command that changed your files."""
+    """Undo the last Bough command that changed your files."""
     with acting("undo") as (daemon, terminal):
         made = daemon.undo(here(), terminal)
     tell(made, outcomes.undone(made), json=json)
+
+
+def redo(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Do again what `bough undo` took back."""
+    with acting("redo") as (daemon, terminal):
+        made = daemon.redo(here(), terminal)
+    tell(made, outcomes.redone(made), json=json)

@@ -141,6 +141,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.UndoRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.UndoResponse.FromString,
                 _registered_method=True)
+        self.Redo = channel.stream_stream(
+                '/bough_proto.v1.ControlService/Redo',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.RedoRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.RedoResponse.FromString,
+                _registered_method=True)
         self.Allow = channel.stream_stream(
                 '/bough_proto.v1.ControlService/Allow',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.AllowRequest.SerializeToString,
@@ -333,6 +338,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Redo(self, request_iterator, context):
+        """Do again what the newest undo took back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Allow(self, request_iterator, context):
         """Let withheld paths leave.
         """
@@ -489,6 +501,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Undo,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.UndoRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.UndoResponse.SerializeToString,
+            ),
+            'Redo': grpc.stream_stream_rpc_method_handler(
+                    servicer.Redo,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.RedoRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.RedoResponse.SerializeToString,
             ),
             'Allow': grpc.stream_stream_rpc_method_handler(
                     servicer.Allow,
@@ -1095,6 +1112,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/Undo',
             bough__proto_dot_v1_dot_control__pb2.UndoRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.UndoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Redo(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/Redo',
+            bough__proto_dot_v1_dot_control__pb2.RedoRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.RedoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,8 @@ class ControlServiceStub:
     """Bring files back from the timeline."""
     Undo: _grpc.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]
     """Take back the newest command."""
+    Redo: _grpc.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]
+    """Do again what the newest undo took back."""
     Allow: _grpc.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]
     """Let withheld paths leave."""
     TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
@@ -149,6 +151,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Bring files back from the timeline."""
     Undo: _aio.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]  # type: ignore[assignment]
     """Take back the newest command."""
+    Redo: _aio.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]  # type: ignore[assignment]
+    """Do again what the newest undo took back."""
     Allow: _aio.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]  # type: ignore[assignment]
     """Let withheld paths leave."""
     TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
@@ -340,6 +344,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.UndoResponse], _abc.AsyncIterator[_control_pb2.UndoResponse]]:
         """Take back the newest command."""
+
+    @_abc_1.abstractmethod
+    def Redo(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.RedoRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RedoResponse], _abc.AsyncIterator[_control_pb2.RedoResponse]]:
+        """Do again what the newest undo took back."""
 
     @_abc_1.abstractmethod
     def Allow(
