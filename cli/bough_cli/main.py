@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restore", "restore"),
     "undo": ("undo", "undo"),
     "redo": ("undo", "redo"),
+    "purge": ("purge", "purge"),
     "invite": ("invite", "invite"),
     "join": ("join", "join"),
     "team": ("team", "team"),

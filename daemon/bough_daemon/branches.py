@@ -15,6 +15,7 @@ from bough_daemon.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_
 from bough_daemon.fsck import Fsck
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.own_commits import OwnCommits
+from bough_daemon.purged import WHY_HELD
 from bough_daemon.shared_chain import SharedChain
 from bough_daemon.store import LIVE, SHARED, Store
 from bough_daemon.timeline import (
@@ -244,7 +245,8 @@ class Branch:
         objects, allowed, base_tree = self.store.objects, self.store.allowed, known[0]
         flooded = {path: why for path, why in self.flooded.items() if objects.entry(tree, path) is not None}
         rest = shared_tree(objects, base_tree, tree, flooded)
-        found = withheld_paths(objects, self.store.secrets, base_tree, rest, self.unshared, committed)
+        purged = self._purged(known, tree)
+        found = purged | withheld_paths(objects, self.store.secrets, base_tree, rest, self.unshared, committed)
         withheld = {
             path: why
             for path, why in (flooded | found).items()
@@ -252,6 +254,17 @@ class Branch:
         }
         self._waiting = frozenset(flooded | {path: why for path, why in withheld.items() if path in self.unshared})
         return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
+
+    def _purged(self, known: Sequence[str], tree: str) -> dict[str, str]:
+        """Return the paths whose content was purged, where the team does not have them just so."""
+        objects, purged = self.store.objects, self.store.purged
+        there = {path: objects.entry(tree, path) for path in purged.held}
+        changed = [path for path, now in there.items() if now is not None and now != objects.entry(known[0], path)]
+        held = dict.fromkeys(changed, WHY_HELD)
+        if not purged.ids:
+            return held
+        changes = objects.difference(known[0], tree)
+        return held | {path: WHY_HELD for path, _, now in changes if now is not None and now.oid in purged.ids}
 
     def _visible(self, known: Sequence[str], tree: str, withheld: Mapping[str, str]) -> str:
         """Return what the team sees of a tree: each withheld path as the team has it."""

@@ -78,7 +78,7 @@ class Change:
 
 def journal_of(live: Live) -> Journal:
     """Return the journal of a worktree."""
-    return Journal(live.store.folder, live.worktree)
+    return Journal.of(live.store.folder, live.worktree)
 
 
 def recover(live: Live) -> Recovered:

@@ -18,7 +18,7 @@ from bough_daemon.at_work import PATIENCE, STOP
 from bough_daemon.environment import NOTHING
 from bough_daemon.errors import BadUsage
 from bough_daemon.home import Home
-from bough_daemon.wire import error_of, from_message
+from bough_daemon.wire import error_of, from_message, to_message
 
 R = TypeVar("R")
 FS = ("utf-8", "surrogateescape")
@@ -127,6 +127,14 @@ class Client:
     def leave(self, path: str) -> report.Left:
         """Leave the team."""
         return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), report.Left)
+
+    def purge(self, order: report.PurgeOrder) -> report.PurgeTold:
+        """Take contents out of every snapshot, or tell what would go."""
+        return self._call(self._stub.Purge, to_message(order, pb.PurgeRequest), report.PurgeTold)
+
+    def purges(self, path: str) -> report.PurgeList:
+        """List what was purged, and what is asked for."""
+        return self._call(self._stub.ListPurges, pb.ListPurgesRequest(path=path.encode(*FS)), report.PurgeList)
 
     def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> report.Continuations:
         """Continue code at a one-based line and column."""

@@ -43,6 +43,7 @@ from bough_daemon.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    PurgesHeard,
     Signed,
     TakePack,
 )
@@ -52,6 +53,7 @@ from bough_daemon.listener import Pipe
 from bough_daemon.owner import Owner
 from bough_daemon.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
 from bough_daemon.peer import Exchange
+from bough_daemon.purging import leads_to_any
 from bough_daemon.quota import Quota
 from bough_daemon.roster import Admission
 from bough_daemon.states import Key, Kind, State
@@ -96,6 +98,7 @@ class Told:
     behind: Callable[[State], None]
     signed: Callable[[str, State], None]
     doubled: Callable[[int], None]
+    purges: Callable[[PurgesHeard], None]
 
 
 class Conversations:
@@ -188,6 +191,8 @@ class Conversations:
             match job:
                 case Learned():
                     self._told.learned(job)
+                case PurgesHeard():
+                    self._told.purges(job)
                 case Confirmed(peer, state):
                     self._told.confirmed(peer, state)
                 case Behind(state):
@@ -452,7 +457,8 @@ class Conversations:
                 shared = [*self.exchange.shared(), *self._haves]
                 measure = Measure(self._commit_of_mine(), self._weights)
                 before = self.exchange.known.get(state.key) if live else None
-                await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure)
+                purged = self._store.purged.ids | self.exchange.purges.ids_of(state.key.member)
+                await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure, purged)
                 if before is not None:
                     await self._keep_what_is_left(before, state)
             self._quota.took(state.key.member, job.spool.size)
@@ -480,6 +486,11 @@ class Conversations:
             return
         if await leads_far(self._store, now.tip, before.tip):
             return
+        purged = self.exchange.purges.ids_of(now.key.member)
+        named = self._store, before.tip, now.tip, purged
+        leads_there = await to_the_end(asyncio.to_thread(leads_to_any, *named)) if purged else False
+        if leads_there:
+            return
         for key in self.exchange.crowding(now.key.member):
             self.exchange.let_go(key)
             await to_the_end(self._owner.run(self._store.delete_ref, LIVE + key.branch_name))
@@ -493,8 +504,8 @@ class Conversations:
 def _weight(word: Word) -> int:
     """Return for how many words one counts, by the work that it makes."""
     match word:
-        case Gossip(admissions, contacts, removals):
-            return 1 + len(admissions) + len(contacts) + len(removals)
+        case Gossip(admissions, contacts, removals, purges, answers):
+            return 1 + sum(map(len, (admissions, contacts, removals, purges, answers)))
         case Chunk(offset=0):
             return PACK_COST
     return 1

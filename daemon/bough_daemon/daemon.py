@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
 from bough_daemon.at_work import STOP, seconds_since
 from bough_daemon.clones import Listeners
@@ -273,6 +274,7 @@ class Daemon:
             repository = await Repository.open(
                 self.home, self._listeners, self._workers, self._let_go_soon, worktree, name
             )
+            repository.on_again = partial(self._follow_again, repository)
             self.repositories[worktree.common_dir] = repository
         try:
             session = await repository.add(worktree)
@@ -283,6 +285,11 @@ class Daemon:
             raise
         self.completing.follow(repository, session)
         return session
+
+    async def _follow_again(self, repository: Repository, session: Session) -> None:
+        """Feed the completion process from a working tree whose recording has begun again."""
+        await self.completing.unfollow(session.worktree.root)
+        self.completing.follow(repository, session)
 
     async def _revive(self) -> None:
         """Bring back what was live when the daemon last ran; what cannot be is tried again, until it is or is gone."""
@@ -335,7 +342,7 @@ def check_at_home(worktree: Worktree) -> None:
     for line in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0"):
         if line.startswith(b"worktree ") and os.path.isdir(line[9:]):
             one = Worktree.find(os.fsdecode(line[9:]))
-            journal = Journal(os.path.join(worktree.common_dir, "bough"), one)
+            journal = Journal.of(os.path.join(worktree.common_dir, "bough"), one)
             if journal.interrupted() is not None:
                 raise NotPossibleNow(f"a command was cut short in {one.root}; take it back first with `bough undo`")
             hop = journal.hop()

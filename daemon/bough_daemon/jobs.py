@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bough_daemon.departures import Removal
 from bough_daemon.packs import Spool
+from bough_daemon.purges import Purge
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
 from bough_daemon.words import Want
@@ -45,6 +46,13 @@ class Learned:
     admissions: tuple[Admission, ...] = ()
     contacts: tuple[Contact, ...] = ()
     removals: tuple[Removal, ...] = ()
+
+
+@dataclass(frozen=True)
+class PurgesHeard:
+    """Members asked for purges, or said what came of some: write it down."""
+
+    purges: tuple[Purge, ...]
 
 
 @dataclass(frozen=True)
@@ -111,5 +119,16 @@ class OfferAgain:
 
 
 Job = (
-    MakePack | FindHaves | TakePack | Learned | Confirmed | Declined | Behind | Signed | Doubled | AskAgain | OfferAgain
+    MakePack
+    | FindHaves
+    | TakePack
+    | Learned
+    | PurgesHeard
+    | Confirmed
+    | Declined
+    | Behind
+    | Signed
+    | Doubled
+    | AskAgain
+    | OfferAgain
 )

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from bough_daemon.durable import write_whole
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.heads import Ways
 from bough_daemon.worktree import Worktree
 
+FOLDER, ENDING = "journal", ".jsonl"
+ID = re.compile(rb"\b[0-9a-f]{40}\b")
 State = Literal["begun", "done", "undone", "dropped"]
 
 
@@ -38,7 +43,8 @@ class Deed:
     `by_way_of`: the trees that earlier parts of it brought. `refs`: what it moves, each from one commit to another, or
     through several (None: there is none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am
     after it, None for at home; `keeps_hop` when it does not change that. `undoes`: the deed that it takes back.
-    `origins`: of what `restore` brought, the snapshot by path. `made`: the snapshot that it ended with.
+    `origins`: of what `restore` brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can
+    no longer be undone, as what there was before was purged.
     """
 
     number: int
@@ -56,17 +62,29 @@ class Deed:
     origins: Mapping[str, str] = field(default_factory=dict)
     made: str = ""
     state: State = "begun"
+    lost: bool = False
 
 
 class Journal:
     """The deeds of one worktree, oldest first. On the store's thread only."""
 
-    def __init__(self, folder: str, worktree: Worktree) -> None:
-        """Open the journal below `folder`; a linked worktree has one of its own."""
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, folder: str, worktree: Worktree) -> Journal:
+        """Return the journal of a worktree, below `folder`; a linked worktree has one of its own."""
         linked = worktree.git_dir != worktree.common_dir
         name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
-        os.makedirs(os.path.join(folder, "journal"), mode=0o700, exist_ok=True)
-        self.path = os.path.join(folder, "journal", name + ".jsonl")
+        os.makedirs(os.path.join(folder, FOLDER), mode=0o700, exist_ok=True)
+        return cls(os.path.join(folder, FOLDER, name + ENDING))
+
+    @classmethod
+    def every(cls, folder: str) -> list[Journal]:
+        """Return the journals of all worktrees of a repository."""
+        below = os.path.join(folder, FOLDER)
+        names = sorted(os.listdir(below)) if os.path.isdir(below) else []
+        return [cls(os.path.join(below, name)) for name in names if name.endswith(ENDING)]
 
     def deeds(self) -> list[Deed]:
         """Return every deed in its latest state."""
@@ -115,7 +133,7 @@ class Journal:
 
     def newest(self) -> Deed | None:
         """Return the newest deed that could be taken back."""
-        standing = (deed for deed in reversed(self.deeds()) if deed.state in ("begun", "done"))
+        standing = (deed for deed in reversed(self.deeds()) if deed.state in ("begun", "done") and not deed.lost)
         return next((deed for deed in standing if deed.before and (deed.undoes is None or deed.state == "begun")), None)
 
     def redoable(self) -> Deed | None:
@@ -125,7 +143,7 @@ class Journal:
         for deed in reversed(deeds):
             if deed.state != "done":
                 continue
-            if deed.undoes is None:
+            if deed.undoes is None or deed.lost:
                 return None
             if deed.undoes not in undos:
                 return deed
@@ -140,6 +158,18 @@ class Journal:
         """Write down that a plain `git switch` has ended the hop; that is nothing to take back."""
         ended = self.begin(Deed(0, "switch", before="", toward="", at=0.0, keeps_hop=False))
         self.finish(ended)
+
+    def follow(self, became: Mapping[str, str], lost: Collection[int]) -> None:
+        """Name commits and trees that have become others as they are now; `lost`: what cannot be undone any more."""
+        with suppress(FileNotFoundError):
+            with open(self.path, "rb") as source:
+                before = source.read()
+            now = ID.sub(lambda found: became.get(found[0].decode(), found[0].decode()).encode(), before)
+            if now != before:
+                write_whole(self.path, now)
+        for deed in self.deeds() if lost else ():
+            if deed.number in lost and not deed.lost:
+                self._append({"number": deed.number, "lost": True})
 
     def _lines(self) -> list[dict[str, Any]]:
         try:

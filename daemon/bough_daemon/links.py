@@ -14,12 +14,13 @@ from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MO
 from bough_daemon.departures import Removal
 from bough_daemon.jobs import MakePack
 from bough_daemon.packs import Spool
+from bough_daemon.purges import Answer, Purge
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Refused, Want, Word
 
 K = TypeVar("K")
-V = TypeVar("V", Admission, Contact, Removal)
+V = TypeVar("V", Admission, Contact, Removal, Purge, Answer)
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Link:
     admissions: dict[str, Admission] = field(default_factory=dict)
     contacts: dict[bytes, Contact] = field(default_factory=dict)
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
+    purges: dict[bytes, Purge] = field(default_factory=dict)
+    purge_answers: dict[tuple[bytes, bytes], Answer] = field(default_factory=dict)
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     wants: dict[Key, Want] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class Link:
         self.close()
         for waiting in (self.incoming, self.outgoing, self.making, self.answers, self.wants, self.announcements):
             waiting.clear()
-        self.contacts, self.holds = {}, {}
+        self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
         self.admissions = {entry.digest: entry for entry in admissions}
         self.removals = {(entry.key, entry.remover): entry for entry in removals}
         self.parting = True
@@ -120,6 +123,9 @@ class Link:
         """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
         if self.admissions or self.removals or self.contacts:
             return self._next_gossip()
+        if self.purges or self.purge_answers:
+            purges = _taken(self.purges)  # before the answers, which are to them
+            return Gossip(purges=purges, purge_answers=_taken(self.purge_answers) if not self.purges else ())
         if self.parting:
             return None
         if self.answers:

@@ -12,6 +12,7 @@ import os
 import zlib
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from typing import NamedTuple
@@ -473,6 +474,19 @@ class Objects:
                     pending.append((was.oid if was is not None and was.mode == FOLDER else None, entry.oid))
                 else:
                     self.own([entry.oid])
+
+    def remove_loose(self, oids: Iterable[str]) -> None:
+        """Remove the files of objects, where they have one of their own."""
+        for oid in oids:
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder, oid[:2], oid[2:]))
+
+    def forget(self) -> None:
+        """Read everything again from the disk: objects have gone."""
+        for known in (self._trees, self._pairs, self._large):
+            known.clear()
+        self._entries = 0
+        self.refresh()
 
     def loose(self) -> list[str]:
         """Return the ids of the store's own loose objects."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from bough_daemon.errors import GitFailed
 from bough_daemon.git import Git, in_one_line
 from bough_daemon.objects import Change
+from bough_daemon.purged import WHY_HELD
 from bough_daemon.store import LANDED, LIVE, SHARED, Store
 from bough_daemon.withheld import why_never
 
@@ -143,6 +144,8 @@ class OwnCommits:
             changes = list(self._changes(commit))
             objects, allowed = self._store.objects, self._store.allowed
             said = {path: why_never(objects, path, before, now) for path, before, now in changes if now is not None}
+            purged = self._store.purged.ids
+            said |= {path: WHY_HELD for path, _, now in changes if now is not None and now.oid in purged}
             why = {path: reason for path, reason in said.items() if reason is not None and path not in allowed}
             before = {entry.oid for _, entry, _ in changes if entry is not None}
             texts = self._store.secrets.brought_by(changes, before)

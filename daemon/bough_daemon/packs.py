@@ -17,7 +17,7 @@ import struct
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO
@@ -191,12 +191,13 @@ async def take_pack(
     shared: Sequence[str],
     ref: str,
     measure: Measure | None = None,
+    purged: Collection[str] = (),
 ) -> None:
     """Bring a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
 
     All that `commits` reach must be in the pack or be reached by `shared`, commits that the team shares; what else is
-    here does not count. It must be within the budgets, held against `measure`. When it raises, nothing of the pack is
-    kept and no reference has moved.
+    here does not count. It must be within the budgets, held against `measure`, and have none of the `purged` blobs.
+    When it raises, nothing of the pack is kept and no reference has moved.
     """
     measure, seconds = measure or Measure(), child_seconds(spool.size)
     with store.quarantine() as git:
@@ -206,6 +207,9 @@ async def take_pack(
             await _index(store, git, spool, seconds)
         known = folder, store.objects.folder, spool.size
         arrived = await to_the_end(asyncio.to_thread(Arrived, *known))
+        found = next(filter(arrived.owns, purged), None)
+        if found is not None:
+            raise HostilePack(f"it has content that was purged (object {found[:10]})", oid=found)
         if not await to_the_end(asyncio.to_thread(is_surely_whole, arrived, commits, set(shared))):
             mine = await to_the_end(asyncio.to_thread(shared_tips, store))
             whole = await owner.run(known_commits, store, [*shared, *mine])

@@ -31,11 +31,13 @@ from bough_daemon.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    PurgesHeard,
     Signed,
     TakePack,
 )
 from bough_daemon.links import Incoming, Link, Outgoing
 from bough_daemon.packs import Limits, Spool
+from bough_daemon.purges import Answer, Purge, Purges
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import MOST_ASIDES, MOST_BRANCHES, Key, Kind, State, check_state
 from bough_daemon.text import bounded
@@ -68,6 +70,7 @@ class Exchange:
         self.links: dict[str, Link] = {}
         self.confirmed: dict[str, dict[Key, State]] = {}
         self.refusals: dict[str, dict[Key, Declined]] = {}
+        self.purges = Purges(roster)
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
@@ -120,6 +123,8 @@ class Exchange:
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
         link.removals = dict(self.roster.removals)
+        link.purges = {one.digest: one for one in self.purges.counting()}
+        link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
     def disconnected(self, peer: str) -> list[Job]:
@@ -270,12 +275,24 @@ class Exchange:
         before = dict(self.roster.members)
         entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
         removals = self.roster.merge_removals(said.removals, now)
+        heard = self.hear_purges(said.purges, said.purge_answers, peer)
         if not entries and not addresses and not removals:
-            return []
+            return heard
         jobs = self.review(before) if entries or removals else []
         self.spread(entries, addresses, peer, removals)
         doubled = [Doubled(one.time) for one in addresses if self.key == one.key]
-        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *doubled, *jobs]
+        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *doubled, *jobs, *heard]
+
+    def hear_purges(self, purges: Iterable[Purge], answers: Iterable[Answer], besides: str = "") -> list[Job]:
+        """Take in what members ask to purge and what came of it, and tell everyone but `besides` what is new."""
+        new, said = self.purges.merge(purges, answers)
+        if not new and not said:
+            return []
+        for name, link in self.links.items():
+            if name != besides and not link.parting:
+                link.purges |= {one.digest: one for one in new}
+                link.purge_answers |= {(one.purge, one.by): one for one in said}
+        return [PurgesHeard(tuple(new))]
 
     def hear_former(self, key: bytes, said: Gossip, now: int) -> list[Job]:
         """Take in what may be said in a conversation with one who is not in the team, or while this member is not.

@@ -20,6 +20,7 @@ from bough_daemon.errors import (
     PeerUnreachable,
 )
 from bough_daemon.object_id import OBJECT_ID
+from bough_daemon.purges import Answer, Outcome, Purge
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
@@ -33,6 +34,13 @@ CODES: dict[type[BoughError], grpc.StatusCode] = {
     PeerUnreachable: grpc.StatusCode.UNAVAILABLE,
 }
 KINDS = {Kind.LIVE: pb.STATE_KIND_LIVE, Kind.LANDED: pb.STATE_KIND_LANDED}
+
+OUTCOMES = {
+    Outcome.DONE: pb.PURGE_OUTCOME_DONE,
+    Outcome.ASKED: pb.PURGE_OUTCOME_ASKED,
+    Outcome.WAITS: pb.PURGE_OUTCOME_WAITS,
+    Outcome.IN_GIT: pb.PURGE_OUTCOME_IN_GIT,
+}
 
 
 def code_of(failure: BoughError) -> grpc.StatusCode:
@@ -94,7 +102,13 @@ def gossip_message(word: Gossip) -> pb.Gossip:
         for entry in word.removals
     ]
     admissions = [admission_message(entry) for entry in word.admissions]
-    return pb.Gossip(admissions=admissions, contacts=contacts, removals=removals)
+    said = pb.Gossip(admissions=admissions, contacts=contacts, removals=removals)
+    for purge in word.purges:
+        said.purges.add(by=purge.by, contents=purge.contents, time_ms=purge.time, signature=purge.signature)
+    for one in word.purge_answers:
+        outcome = OUTCOMES[one.outcome]
+        said.purge_answers.add(purge=one.purge, by=one.by, outcome=outcome, time_ms=one.time, signature=one.signature)
+    return said
 
 
 def gossip(message: pb.Gossip) -> Gossip:
@@ -106,7 +120,15 @@ def gossip(message: pb.Gossip) -> Gossip:
         Removal(entry.key, entry.remover, entry.time_ms, tuple(entry.keeps), tuple(entry.upholds), entry.signature)
         for entry in message.removals
     )
-    return Gossip(tuple(admission(entry) for entry in message.admissions), tuple(contacts), tuple(removals))
+    purges = (Purge(entry.by, entry.contents, entry.time_ms, entry.signature) for entry in message.purges)
+    known = {number: outcome for outcome, number in OUTCOMES.items()}
+    answers = (
+        Answer(entry.purge, entry.by, known[entry.outcome], entry.time_ms, entry.signature)
+        for entry in message.purge_answers
+        if entry.outcome in known
+    )
+    admissions = tuple(admission(entry) for entry in message.admissions)
+    return Gossip(admissions, tuple(contacts), tuple(removals), tuple(purges), tuple(answers))
 
 
 def _key_message(key: Key) -> pb.StateKey:
@@ -174,7 +196,8 @@ def word(message: pb.Word) -> Word:
             return Hello(message.hello.team[:LONGEST_WORD], message.hello.version)
         case "gossip":
             said = message.gossip
-            if max(len(said.admissions), len(said.contacts), len(said.removals)) > MOST_ADMISSIONS:
+            asked = max(len(said.purges), len(said.purge_answers))
+            if max(len(said.admissions), len(said.contacts), len(said.removals), asked) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer says too much of the team in one word")
             return gossip(message.gossip)
         case "announce":

@@ -21,6 +21,7 @@ from bough_daemon.timeline import Snapshot
 from bough_daemon.worktree import Head
 
 FILES, INDEX, SHARED_INDEX, NAMED, RAW, FACTS = "files", "index", "shared-index", "named", "raw", "place.json"
+SAID = "place\n"  # by the commit that records a place
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def record(live: Live, snapshot: Snapshot, toward: Picture, also: Collection[str
     )
     objects.own(found.named)
     oid = objects.write_commit(
-        _tree(objects, found), [head.commit, snapshot.oid], live.branch.author, int(time.time()), "place\n"
+        _tree(objects, found), [head.commit, snapshot.oid], live.branch.author, int(time.time()), SAID
     )
     live.store.keep(f"{live.branch.name}/place-{oid}", oid)
     sync_filesystem(live.store.path)

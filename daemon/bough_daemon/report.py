@@ -216,6 +216,69 @@ class Left:
 
 
 @dataclass
+class PurgeOrder:
+    """What is to be purged: a file, a folder or a text; or what a teammate asked for (`accept`, their name).
+
+    `path`: the folder that the command was typed in. `text`: it is a text, whatever files there are. `uncommitted`:
+    only what no commit of the user's has. `dry_run`: only tell what would go.
+    """
+
+    path: str
+    what: str = ""
+    text: bool = False
+    uncommitted: bool = False
+    dry_run: bool = False
+    accept: str = ""
+
+
+@dataclass(frozen=True)
+class PurgeTold:
+    """What a purge comes to. `size`: bytes of the contents. `paths`: where they were.
+
+    `snapshots`: how many have one. `commands`: how many can no longer be undone. `files`: those on disk that still have
+    such a content. `teammates`: whose branches have it, too. `left_in_git`: the user's own repository has it, though
+    nothing there refers to it. `done`: it has gone.
+    """
+
+    contents: int
+    size: int
+    paths: list[str] = field(default_factory=list)
+    snapshots: int = 0
+    commands: int = 0
+    files: list[str] = field(default_factory=list)
+    teammates: list[str] = field(default_factory=list)
+    left_in_git: bool = False
+    done: bool = False
+
+
+@dataclass
+class PurgeReply:
+    """What a member says came of a purge on their machine."""
+
+    member: str
+    done: bool
+    outcome: str
+
+
+@dataclass
+class PurgeEntry:
+    """One purge that a member asked for. `at`: seconds since the epoch, by their clock. `paths`: as known here."""
+
+    by: str
+    at: float
+    contents: int
+    paths: list[str] = field(default_factory=list)
+    replies: list[PurgeReply] = field(default_factory=list)
+
+
+@dataclass
+class PurgeList:
+    """Every purge that is known."""
+
+    purges: list[PurgeEntry] = field(default_factory=list)
+
+
+@dataclass
 class Continuation:
     """A text that could stand next, how sure that is (0 to 1), and where it comes from."""
 

@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -19,7 +19,7 @@ from bough_daemon.change import journal_of, recover
 from bough_daemon.clones import Listeners, Seat
 from bough_daemon.commands import Commands
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import GitHangs, NameTaken, NotPossibleNow, UnknownMember
+from bough_daemon.errors import BoughError, GitHangs, NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
@@ -27,6 +27,8 @@ from bough_daemon.live import Live, LiveBranch
 from bough_daemon.names import check_member_name, further_names, member_name_from
 from bough_daemon.owner import Owner
 from bough_daemon.packs import gather
+from bough_daemon.purger import Purger
+from bough_daemon.purging import finish
 from bough_daemon.quota import Quota
 from bough_daemon.report import (
     Event,
@@ -36,6 +38,9 @@ from bough_daemon.report import (
     Log,
     LogEntry,
     Notice,
+    PurgeList,
+    PurgeOrder,
+    PurgeTold,
     Refusal,
     Saved,
     Status,
@@ -109,6 +114,10 @@ class Repository:
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
         self.quota: Quota
+        self._purging = asyncio.Lock()
+        self._packing = asyncio.Lock()  # what is being packed may be what is purged
+        self._purger: Purger
+        self.on_again: Callable[[Session], Awaitable[None]]
 
     @classmethod
     async def open(
@@ -134,6 +143,7 @@ class Repository:
             raise
         repository = cls(store, owner, listeners, workers, on_gone)
         try:
+            await owner.run(repository._finish_purge)
             listener = await listeners.of(store)
             repository.quota = quota = Quota.of_home(store.objects.folder, home)
             told = repository._on_team_event
@@ -143,8 +153,10 @@ class Repository:
             await owner.run(store.close)
             owner.close()
             raise
+        repository._purger = Purger(store, owner, repository.sync, repository.sessions, repository._restart)
         repository._background.keep("following teammates", repository._tell_of_tips)
         repository._background.keep("keeping the store within its room", repository._keep_within_room)
+        repository._background.keep("purging what teammates ask for", repository._purger.follow)
         return repository
 
     @property
@@ -152,8 +164,20 @@ class Repository:
         """What this member is called in the team."""
         return self.sync.member
 
+    def _finish_purge(self) -> None:
+        """Finish a purge that was cut short; where that fails it is tried at the next start, and recording goes on."""
+        try:
+            finish(self.store)
+        except (BoughError, OSError) as failure:
+            self._background.note("finishing a purge", failure)
+
     async def add(self, worktree: Worktree) -> Session:
         """Make a working tree live and return its session, started."""
+        async with self._purging:
+            known = self.sessions.get(worktree.root)
+            return known if known is not None else await self._add(worktree)
+
+    async def _add(self, worktree: Worktree) -> Session:
         name = await self.owner.run(self._branch_name, worktree, self.member, self.sync.roster.names)
         branch = await self.owner.run(Branch, self.store, name, worktree.author())
         session = Session(
@@ -179,14 +203,42 @@ class Repository:
 
     async def close(self) -> None:
         """Stop every session, leave the conversation with the team, and let go of the store."""
-        for root in list(self.sessions):
-            await self.remove(root)
+        async with self._purging:
+            for root in list(self.sessions):
+                await self.remove(root)
         await self._background.close()
         await self.sync.stop()
         await self.owner.run(self.store.close)
         self.owner.close()
 
+    async def _restart(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something while nothing is recorded, sent or taken, and no command changes files; then go on."""
+        async with self._packing, self._purging, AsyncExitStack() as held:
+            sessions = dict(self.sessions)
+            for session in sessions.values():
+                await held.enter_async_context(session.without_commands())
+            for branch in list(self._outboxes):
+                self._stop_publishing(branch)
+            for root in sessions:
+                await self.remove(root)
+            try:
+                await self.sync.stop()
+                await work()
+            finally:
+                await self.sync.start()
+                for session in sessions.values():
+                    tree = await asyncio.to_thread(Worktree.find, session.worktree.root, session.worktree.user)
+                    await self.on_again(await self._add(tree))
+
     # What the user asks.
+
+    async def purge(self, session: Session, order: PurgeOrder) -> PurgeTold:
+        """Take contents out of every snapshot here and ask the team to do so, or tell what would go."""
+        return await self._purger.purge(session, order)
+
+    async def purges(self) -> PurgeList:
+        """Return every purge that is known."""
+        return PurgeList(self._purger.entries())
 
     async def status(self, session: Session) -> Status:
         """Return where a working tree stands, and its teammates; what was known last while a git child holds it up."""
@@ -211,6 +263,7 @@ class Repository:
         told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
         told.disputes = self.sync.disputes()
         told.notices += self.quota.notices()
+        told.notices += self._purger.notices()
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         if self.sync.doubled and told.state == "live":
@@ -447,6 +500,8 @@ class Repository:
 
     def _on_team_event(self, event: sync.Event) -> None:
         self._answered.set()
+        if event.kind in ("tip", "purge", "back"):
+            self._purger.look_soon()
         if event.kind in ("tip", "landed"):
             self._untold[event.kind, event.branch] = event
             self._tell_soon.set()
@@ -498,7 +553,8 @@ class Repository:
             await self.measure()
             if self.quota.is_near and self.quota.used > GROWN * packed:
                 await self.owner.run(self.store.tidy)
-                await gather(self.store, self.owner, all_of_them=True)
+                async with self._packing:
+                    await gather(self.store, self.owner, all_of_them=True)
                 await self.measure()
                 packed = self.quota.used
             await asyncio.sleep(MEASURE_EVERY)

@@ -22,7 +22,7 @@ from bough_daemon.environment import taken
 from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of
 from bough_daemon.lent import LentTerminal
-from bough_daemon.wire import fill, status_of, to_message
+from bough_daemon.wire import fill, from_message, status_of, to_message
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,19 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         """Leave the team."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         return to_message(report.Left(await repository.sync.leave()), pb.LeaveTeamResponse)
+
+    @answers
+    async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
+        """Take contents out of every snapshot."""
+        order = from_message(request, report.PurgeOrder)
+        repository, session = await self._daemon.session(order.path)
+        return to_message(await repository.purge(session, order), pb.PurgeResponse)
+
+    @answers
+    async def ListPurges(self, request: pb.ListPurgesRequest, context: Context) -> pb.ListPurgesResponse:
+        """List what was purged."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.purges(), pb.ListPurgesResponse)
 
     async def Hop(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.HopResponse]:
         """Be in a teammate's branch."""

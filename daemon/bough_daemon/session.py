@@ -18,7 +18,16 @@ from bough_daemon.branches import Branch
 from bough_daemon.burst import Burst
 from bough_daemon.changes import Changes
 from bough_daemon.environment import configures
-from bough_daemon.errors import BoughError, DaemonFailed, DiskFull, GitFailed, GitTooOld, NoCommitYet, StoreGone
+from bough_daemon.errors import (
+    BoughError,
+    DaemonFailed,
+    DiskFull,
+    GitFailed,
+    GitTooOld,
+    NoCommitYet,
+    NotPossibleNow,
+    StoreGone,
+)
 from bough_daemon.failing import Failing
 from bough_daemon.faults import fault_of, obstacle_to, watch_limit
 from bough_daemon.git import git_version
@@ -99,6 +108,7 @@ class Session:
         self._retry_at = 0.0  # monotonic
         self._retry_pause = retry_pause()
         self._untidied = 0
+        self._stopped = False
         self._reader = Owner("large files")
         self._reading: dict[str, Reading] = {}
         self._background = Supervisor()
@@ -126,6 +136,7 @@ class Session:
 
     async def stop(self) -> None:
         """Stop watching and end the children; what was being recorded is finished first, unless that takes long."""
+        self._stopped = True
         impatience = asyncio.get_running_loop().call_later(STOP_PATIENCE, self.worktree.children.end)
         try:
             await self._background.close()
@@ -141,7 +152,8 @@ class Session:
     def withheld(self) -> dict[str, str]:
         """Return the paths that are not recorded, or do not leave, with the reason. On the store's thread."""
         not_yet = self.unsettled.written() | self.reading()
-        return not_yet | self.branch.withheld | self._settled_tree.uncovered() | self.snapshots.withheld()
+        left_out = self._settled_tree.uncovered() | self._settled_tree.purged()
+        return not_yet | self.branch.withheld | left_out | self.snapshots.withheld()
 
     def held_up(self) -> str:
         """Return what the recording is waiting for, since when; empty where no git child holds it up."""
@@ -202,6 +214,12 @@ class Session:
             finally:
                 self.at_work = None
                 self.announce()
+
+    @asynccontextmanager
+    async def without_commands(self) -> AsyncIterator[None]:
+        """Let no command change the files; the one that is at it is waited for."""
+        async with self._commands:
+            yield
 
     @property
     def is_acting(self) -> bool:
@@ -372,6 +390,8 @@ class Session:
         settled, but for names that will have lasted until then. `at_once`: read large files on the spot.
         """
         async with self._turn:
+            if self._stopped:
+                raise NotPossibleNow("recording was stopped or begun again meanwhile", hint="Run the command again.")
             self.snapshots.at_once = at_once
             changes = self._merge_pending(self._watch.take())
             try:

@@ -13,6 +13,7 @@ from bough_daemon.flood import Flood
 from bough_daemon.head_reader import HeadReader
 from bough_daemon.objects import Objects
 from bough_daemon.private_names import why_private
+from bough_daemon.purged import WHY_NOT_RECORDED
 from bough_daemon.settling import UNCOVERED, Look, Unsettled
 from bough_daemon.snapshots import Snapshots
 from bough_daemon.uncovered import Uncovered
@@ -30,10 +31,15 @@ class SettledTree:
         self._flood = Flood(self._objects, snapshots.index)
         self._uncovered = Uncovered(snapshots.worktree, branch, snapshots.index, head_reader)
         self._rules_at: float | None = None
+        self._purged = set[str]()
 
     def uncovered(self) -> dict[str, str]:
         """Return what is not in the tree because only weakened ignore rules brought it to light, with the reason."""
         return self._uncovered.reasons
+
+    def purged(self) -> dict[str, str]:
+        """Return the files that are not in the tree because their content was purged, with the reason."""
+        return dict.fromkeys(self._purged, WHY_NOT_RECORDED)
 
     @property
     def due(self) -> float:
@@ -50,11 +56,33 @@ class SettledTree:
         look = self._look(base, changes, watch, until)
         some = self._after(changes, look)
         tree = some or self._all(base, replace(look, touched=None))
+        tree = self._without_purged(base, tree)
         tree = self._without_uncovered(base, tree, changes.paths if some is not None else None)
         self._unsettled.end()
         self._branch.unshared = self._unsettled.unshared()
         self._branch.flooded = self._flooded(base, tree, look)
         return tree
+
+    def _without_purged(self, base: str, tree: str) -> str:
+        """Return a tree with what HEAD has for the files whose content was purged, unless HEAD has just that."""
+        purged, objects, tip = self._branch.store.purged.ids, self._objects, self._branch.tip
+        if not purged:
+            return tree
+        base_tree = objects.commit(base).tree
+        changes = objects.difference(tip.tree if tip is not None else base_tree, tree)
+        found = {path: now.oid for path, _, now in changes if now is not None and now.oid in purged}
+        at_base = {path: objects.entry(base_tree, path) for path in found}
+        gone = {path: entry for path, entry in at_base.items() if entry is None or entry.oid != found[path]}
+        if gone:
+            tree = objects.splice(tree, gone)
+            objects.remove_loose(found[path] for path in gone)
+        self._purged = {path for path in self._purged | gone.keys() if self._is_as_at(base_tree, tree, path)}
+        return tree
+
+    def _is_as_at(self, base_tree: str, tree: str, path: str) -> bool:
+        """Return whether a tree has for a path what HEAD has, though there is a file."""
+        there = os.path.lexists(os.path.join(self._snapshots.worktree.root, path))
+        return there and self._objects.entry(tree, path) == self._objects.entry(base_tree, path)
 
     def _without_uncovered(self, base: str, tree: str, looked_at: set[str] | None) -> str:
         self._uncovered.note(tree)

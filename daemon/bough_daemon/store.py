@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import pygit2
@@ -26,6 +26,7 @@ from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git import Git, quoted
 from bough_daemon.leftovers import clear_abandoned, clear_leftovers
 from bough_daemon.objects import Objects
+from bough_daemon.purged import Purged
 from bough_daemon.secret_blobs import SecretBlobs
 
 LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
@@ -89,6 +90,7 @@ class Store:
             self.objects = Objects(os.path.join(self.path, "objects"))
             self.secrets = SecretBlobs(self.objects)
             self.allowed = Allowed(self.folder)
+            self.purged = Purged(self.folder)
             self._repository = pygit2.Repository(self.path)
             self.gathering = asyncio.Lock()  # held while packs become one
             # Commits never change, so these stay true.
@@ -198,7 +200,7 @@ class Store:
         if commit in known:
             return
         borrowed = known or self._object_names(Git(self.common_dir), "refs/remotes") or self._old_enough(commit)
-        self._pack(["--revs", "--window=0"], [commit, *(f"^{oid}" for oid in borrowed)])
+        self.pack(["--revs", "--window=0"], [commit, *(f"^{oid}" for oid in borrowed)])
         moves = [f"create {COPIED}{commit} {commit}"]
         moves += [f"delete {COPIED}{older}" for older in known if self.is_ancestor(older, commit)]
         self.git.run("update-ref", "--stdin", stdin="\n".join(moves).encode() + b"\n")
@@ -214,6 +216,10 @@ class Store:
         else:
             os.unlink(mine)
         # Commits have got parents that they had not, or the other way round.
+        self.forget_commits()
+
+    def forget_commits(self) -> None:
+        """Ask Git again which commit contains which."""
         self._ancestors.clear()
         self._merge_bases.clear()
 
@@ -259,11 +265,13 @@ class Store:
 
     # Packs.
 
-    def _pack(self, options: list[str], names: list[str]) -> None:
-        """Put the named objects into one pack of the store's own, synced."""
+    def pack(self, options: Sequence[str], names: Iterable[str]) -> set[str]:
+        """Put the named objects into a pack of the store's own, synced; return what it is called, without an ending."""
         target = os.path.join(self.objects.folder, "pack", "pack")
         stdin = "\n".join(names).encode() + b"\n"
-        self.git.run("-c", "core.fsync=all", "pack-objects", "-q", "--non-empty", *options, target, stdin=stdin)
+        packing = ("pack-objects", "-q", "--non-empty", *options, target)
+        made = self.git.run("-c", "core.fsync=all", *packing, stdin=stdin).decode().split()
+        return {f"pack-{name}" for name in made}
 
     def tidy(self) -> bool:
         """Gather loose objects into a pack when they have become many, or large; return whether it did.
@@ -273,7 +281,7 @@ class Store:
         loose = self.objects.loose()
         if len(loose) < LOOSE_LIMIT and self.objects.heavy_bytes < HEAVY_LIMIT_BYTES:
             return False
-        self._pack([], loose)
+        self.pack([], loose)
         for left in clear_abandoned(self.folder, self.path):
             log.warning("%s was never written to its end; it is removed", left)
         packed = pygit2.Odb()

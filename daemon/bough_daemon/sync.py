@@ -18,7 +18,7 @@ from bough_daemon.departures import Removal
 from bough_daemon.errors import NameTaken, NotPossibleNow, PortTaken
 from bough_daemon.failing import Failing
 from bough_daemon.home import Home
-from bough_daemon.jobs import Declined, Learned
+from bough_daemon.jobs import Declined, Learned, PurgesHeard
 from bough_daemon.joining import present, take_ticket, unrelated, welcome
 from bough_daemon.keys import fingerprint, readable_fingerprint
 from bough_daemon.listener import PeerListener, Pipe
@@ -26,6 +26,7 @@ from bough_daemon.names import check_branch, check_live_branch, check_member_nam
 from bough_daemon.owner import Owner
 from bough_daemon.packs import Limits, Spool, sweep
 from bough_daemon.peer import Exchange
+from bough_daemon.purges import Answer, Outcome, Purge, Purges
 from bough_daemon.quota import Quota
 from bough_daemon.report import Member
 from bough_daemon.roster import Admission, Rival, Roster
@@ -60,8 +61,8 @@ class Event:
     `kind`: `tip` (a teammate's branch moved), `landed`, `kept` (a state is kept beside the newest one of its branch),
     `held` (a teammate has my `tip` now), `refused` (a teammate will not take it), `postponed` (cannot take it now),
     `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I
-    do), `doubled` (another machine is this member, too), `alone` (no longer), `left` and `removed` (of a member), `out`
-    (this member is no longer in the team), `back` (is in one again).
+    do), `doubled` (another machine is this member, too), `alone` (no longer), `purge` (a member asks for
+    one), `left` and `removed` (of a member), `out` (this member is no longer in the team), `back` (is in one again).
     """
 
     kind: str
@@ -151,6 +152,7 @@ class TeamSync:
         self._exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
         self._exchange.known = await self._owner.run(self._still_here, team)
         self._exchange.review()
+        self._exchange.purges.merge(team.purges, team.purge_answers)
         if rename is not None:
             await rename()
             await self._owner.run(self._set_aside)
@@ -163,6 +165,7 @@ class TeamSync:
             self._behind,
             self._signed,
             self._seen_elsewhere,
+            self._heard_purges,
         )
         self._background = Supervisor()
         self._conversations = Conversations(
@@ -176,10 +179,22 @@ class TeamSync:
         with suppress(PortTaken):  # which is tried again
             await self._listen_for_holders()
         self._background.keep("listening for new members", self._keep_join_port)
+        await self._tell_moved()
         self.moved()
 
     def _still_here(self, team: Team) -> dict[Key, State]:
-        return {key: state for key, state in team.states.items() if self._store.objects.exists(state.tip)}
+        exists, moved = self._store.objects.exists, self._store.purged.moved
+        here = (state for state in team.states.values() if exists(state.tip))
+        return {state.key: state for state in here if state.tip not in moved and state.base not in moved}
+
+    async def _tell_moved(self) -> None:
+        """Tell the team what became, by a purge, of the commits that my newest states name."""
+        moved = self._store.purged.moved
+        for key, state in self._team.states.items():
+            if key.member == self.member and not key.aside and key not in self._exchange.known:
+                tip, base = (moved.get(oid, oid) for oid in (state.tip, state.base))
+                if await self._owner.run(self._store.objects.exists, tip):
+                    await self._publish(key, tip, base)
 
     def _set_aside(self) -> None:
         """Keep my branches whose names are not mine in this team, and free the names. On the store's thread."""
@@ -336,6 +351,59 @@ class TeamSync:
         states = [state for key, state in self._exchange.known.items() if key.kind is Kind.LANDED]
         states.sort(key=lambda state: state.time, reverse=True)
         return [TeamLanding(os.fsdecode(one.key.branch), one.tip, one.key.member, one.time) for one in states]
+
+    # What is to be purged.
+
+    @property
+    def purges(self) -> Purges:
+        """What members ask to purge."""
+        return self._exchange.purges
+
+    def named_commits(self) -> list[str]:
+        """Return the commits that the states known here name."""
+        return self._exchange.shared()
+
+    def ask_to_purge(self, ids: Iterable[str]) -> Purge:
+        """Ask the team to purge some blobs; written down before anyone hears it."""
+        purge = Purge.of(ids, self.team_id, self._identity, now_ms())
+        heard = self._exchange.hear_purges([purge], [])
+        if not heard and not self._exchange.is_out:
+            raise NotPossibleNow("you have asked this team to purge as much as one member can")
+        self._team.save_purges(self.purges)
+        self._conversations.do(heard)
+        return purge
+
+    def answer_purge(self, purge: Purge, outcome: Outcome) -> None:
+        """Tell the team what came of a purge here, if that is news."""
+        key = self._identity.key
+        last = self.purges.answers.get((purge.digest, key))
+        if last is None or last.outcome is not outcome:
+            now = max(now_ms(), last.time + 1 if last is not None else 0)
+            answer = Answer(purge.digest, key, outcome, now).signed(self.team_id, self._identity)
+            self._conversations.do(self._exchange.hear_purges([], [answer]))
+
+    def open_purges(self) -> list[Purge]:
+        """Return the purges that have not been done here."""
+        return self.purges.open_for(self._identity.key) if not self._exchange.is_out else []
+
+    def purges_to_accept(self) -> list[tuple[str, Outcome, int]]:
+        """Return what cannot be done here without the user: who asks, what is in the way, and how many contents."""
+        found = dict[tuple[str, Outcome], set[str]]()
+        for purge in self.open_purges():
+            answer = self.purges.answers.get((purge.digest, self._identity.key))
+            if answer is not None and answer.outcome in (Outcome.ASKED, Outcome.IN_GIT):
+                found.setdefault((self.roster.name_of(purge.by), answer.outcome), set()).update(purge.ids)
+        return [(name, outcome, len(ids)) for (name, outcome), ids in found.items()]
+
+    def replies_to(self, purge: Purge) -> dict[str, Outcome | None]:
+        """Return what each member said came of a purge; None for one who has said nothing yet."""
+        said = ((name, self.purges.answers.get((purge.digest, one.key))) for name, one in self.roster.members.items())
+        return {name: answer.outcome if answer is not None else None for name, answer in said}
+
+    def _heard_purges(self, news: PurgesHeard) -> None:
+        self._changed.set()
+        for name in {self.roster.name_of(purge.by) for purge in news.purges} - {self.member}:
+            self._on_event(Event("purge", name))
 
     # Who is in the team.
 
@@ -609,7 +677,8 @@ class TeamSync:
         """Get and keep a state of mine whose tip is not here."""
 
         async def look() -> None:
-            if not await self._owner.run(self._store.objects.exists, state.tip):
+            is_purged = state.tip in self._store.purged.moved
+            if not is_purged and not await self._owner.run(self._store.objects.exists, state.tip):
                 self._conversations.do(self._exchange.keep_aside(peer, state))
 
         self._background.begin("looking for what this machine has lost", look)
@@ -648,6 +717,7 @@ class TeamSync:
         async with self._saving:
             states = {state.key: state for state in [*self._exchange.known.values(), *new]}
             await to_the_end(asyncio.to_thread(self._team.save_states, states.values()))
+            self._team.save_purges(self.purges)
 
     async def _keep_saving(self) -> None:
         """Write down what was taken: one write for all that came during the last."""

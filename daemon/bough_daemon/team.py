@@ -21,6 +21,7 @@ from bough_daemon.durable import write_whole
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity
+from bough_daemon.purges import Answer, Outcome, Purge, Purges
 from bough_daemon.roster import Admission, Contact, Roster
 from bough_daemon.states import Key, Kind, State
 from bough_daemon.store import Store
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 TEAM = re.compile(r"[0-9a-f]{32}")
 CLONE = re.compile(r"[0-9a-f]{16}")
 NOTE = "team"  # a file in a store's folder
+PURGES = "purges.json"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Team:
     states: dict[Key, State] = field(default_factory=dict)
     sequences: dict[Key, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    purges: list[Purge] = field(default_factory=list)
+    purge_answers: list[Answer] = field(default_factory=list)
 
     @classmethod
     def of_store(cls, home: Home, store: Store, identity: Identity, name: str) -> Team:
@@ -119,6 +123,11 @@ class Team:
                 team.states = {state.key: state for state in map(_state, kept["states"])}
                 team.sequences = {_key(entry): entry["sequence"] for entry in kept["sequences"]}
                 team.taken = {str(name): int(size) for name, size in kept.get("taken", {}).items()}
+            path = os.path.join(folder, PURGES)
+            if os.path.exists(path):
+                kept = _read(path)
+                team.purges = list(map(_purge, kept["purges"]))
+                team.purge_answers = list(map(_answer, kept["answers"]))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
             raise StoreDamaged(f"what is kept of the team in {folder} cannot be read: {damage}") from damage
         return team
@@ -146,6 +155,18 @@ class Team:
             "taken": dict(self.taken),
         }
         write_whole(os.path.join(self.folder, "states.json"), json.dumps(kept).encode())
+
+    def save_purges(self, purges: Purges) -> None:
+        """Write down what members ask to purge and what came of it, synced."""
+        asked, said = purges.counting(), purges.answers_counting()
+        if (asked, said) == (self.purges, self.purge_answers):
+            return
+        self.purges, self.purge_answers = asked, said
+        kept = {
+            "purges": [_kept_purge(one) for one in self.purges],
+            "answers": [_kept_answer(one) for one in self.purge_answers],
+        }
+        write_whole(os.path.join(self.folder, PURGES), json.dumps(kept).encode())
 
 
 def note_of(folder: str) -> Note:
@@ -256,3 +277,22 @@ def _kept_state(state: State) -> dict[str, Any]:
 def _state(kept: dict[str, Any]) -> State:
     signature = _data(kept["signature"])
     return State(kept["team"], _key(kept["key"]), kept["sequence"], kept["tip"], kept["base"], kept["time"], signature)
+
+
+def _kept_purge(one: Purge) -> dict[str, Any]:
+    contents, signature = _text(one.contents), _text(one.signature)
+    return {"by": _text(one.by), "contents": contents, "time": one.time, "signature": signature}
+
+
+def _purge(kept: dict[str, Any]) -> Purge:
+    return Purge(_data(kept["by"]), _data(kept["contents"]), kept["time"], _data(kept["signature"]))
+
+
+def _kept_answer(one: Answer) -> dict[str, Any]:
+    said = {"purge": _text(one.purge), "by": _text(one.by), "outcome": one.outcome.name}
+    return said | {"time": one.time, "signature": _text(one.signature)}
+
+
+def _answer(kept: dict[str, Any]) -> Answer:
+    said = _data(kept["purge"]), _data(kept["by"]), Outcome[kept["outcome"]]
+    return Answer(*said, kept["time"], _data(kept["signature"]))

@@ -34,7 +34,7 @@ class Uncovered:
         self._head_reader = head_reader
         self._objects = store.objects
         self._former = FormerRules(worktree, store.objects, os.path.join(store.folder, "rules", key), store.folder)
-        self._journal = Journal(store.folder, worktree)
+        self._journal = Journal.of(store.folder, worktree)
         self._paths: set[str] = set()
         self._seen: object = None  # the index, and what is allowed, at the last look
         self._let_go: object = None  # the same, when it was last asked what of this is let go

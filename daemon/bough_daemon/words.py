@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bough_daemon.departures import Removal
+from bough_daemon.purges import Answer, Purge
 from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
 
@@ -21,11 +22,13 @@ class Hello:
 
 @dataclass(frozen=True)
 class Gossip:
-    """Who is in the team, where, and who is no longer in it."""
+    """Who is in the team, where, and who is no longer in it; and what its members ask to purge."""
 
     admissions: tuple[Admission, ...] = ()
     contacts: tuple[Contact, ...] = ()
     removals: tuple[Removal, ...] = ()
+    purges: tuple[Purge, ...] = ()
+    purge_answers: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ AWAY = Hop("alice", "1" * 40, "2" * 40, "3" * 40, "4" * 40)
 
 @pytest.fixture
 def journal(folder: Path) -> Journal:
-    return Journal(str(folder), Worktree("/nowhere", "/nowhere/.git", "/nowhere/.git"))
+    return Journal.of(str(folder), Worktree("/nowhere", "/nowhere/.git", "/nowhere/.git"))
 
 
 def test_a_deed_is_begun_then_done(journal: Journal) -> None:
@@ -92,7 +92,7 @@ def undone(journal: Journal, deed: Deed | None) -> Deed:
 @given(st.lists(st.sampled_from(["do", "undo", "redo"]), max_size=12))
 def test_undo_and_redo_walk_the_commands_like_an_editor_does(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(folder, Worktree("/nowhere", "/nowhere/.git", "/nowhere/.git"))
+        journal = Journal.of(folder, Worktree("/nowhere", "/nowhere/.git", "/nowhere/.git"))
         done, taken_back = list[int](), list[int]()  # what an editor would have on its two stacks
         for word in words:
             newest, redoable = journal.newest(), journal.redoable()
@@ -243,7 +243,9 @@ def check_recoverable(root: Path, before: dict[str, object], step: int, hops: in
             assert not here.store.is_ancestor(hers.tip, tip.oid), "half of her work would count as removed"
             with pytest.raises(NotPossibleNow, match="cut short"):
                 here.do(hop(here.live, here.terminal, "alice", merge_both))
-        done = sum(deed.state in ("begun", "done") for deed in Journal(here.store.folder, here.worktree).deeds()) - hops
+        done = (
+            sum(deed.state in ("begun", "done") for deed in Journal.of(here.store.folder, here.worktree).deeds()) - hops
+        )
         for _ in range(done):
             here.do(undo(here.live))
         assert everything(root) == before, step

@@ -3046,3 +3046,197 @@ class ReloadSettingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReloadSettingsResponse: _TypeAlias = ReloadSettingsResponse  # noqa: Y015
+
+@_typing.final
+class PurgeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    UNCOMMITTED_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    ACCEPT_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    what: _builtins.bytes
+    """A file, a folder or a text."""
+    text: _builtins.bool
+    """It is a text, whatever files there are."""
+    uncommitted: _builtins.bool
+    """Only the contents that no commit of the user's has."""
+    dry_run: _builtins.bool
+    """Only tell what would go."""
+    accept: _builtins.str
+    """Instead of `what`: what this teammate asked to purge."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        what: _builtins.bytes = ...,
+        text: _builtins.bool = ...,
+        uncommitted: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+        accept: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "dry_run", b"dry_run", "path", b"path", "text", b"text", "uncommitted", b"uncommitted", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeRequest: _TypeAlias = PurgeRequest  # noqa: Y015
+
+@_typing.final
+class PurgeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    SNAPSHOTS_FIELD_NUMBER: _builtins.int
+    COMMANDS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    TEAMMATES_FIELD_NUMBER: _builtins.int
+    LEFT_IN_GIT_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    contents: _builtins.int
+    size: _builtins.int
+    snapshots: _builtins.int
+    """Snapshots that have one."""
+    commands: _builtins.int
+    """Commands that can no longer be undone."""
+    left_in_git: _builtins.bool
+    """The user's own repository has it, though nothing there refers to it."""
+    done: _builtins.bool
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Where the contents were."""
+
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Files that still have such a content; they stay as they are."""
+
+    @_builtins.property
+    def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Teammates whose branches have it, too."""
+
+    def __init__(
+        self,
+        *,
+        contents: _builtins.int = ...,
+        size: _builtins.int = ...,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        snapshots: _builtins.int = ...,
+        commands: _builtins.int = ...,
+        files: _abc.Iterable[_builtins.bytes] | None = ...,
+        teammates: _abc.Iterable[_builtins.str] | None = ...,
+        left_in_git: _builtins.bool = ...,
+        done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "contents", b"contents", "done", b"done", "files", b"files", "left_in_git", b"left_in_git", "paths", b"paths", "size", b"size", "snapshots", b"snapshots", "teammates", b"teammates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeResponse: _TypeAlias = PurgeResponse  # noqa: Y015
+
+@_typing.final
+class ListPurgesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPurgesRequest: _TypeAlias = ListPurgesRequest  # noqa: Y015
+
+@_typing.final
+class PurgeEntry(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    REPLIES_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    at: _builtins.float
+    """Seconds since the epoch."""
+    contents: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Where they were here; empty: not known here."""
+
+    @_builtins.property
+    def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgeReply]: ...
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        at: _builtins.float = ...,
+        contents: _builtins.int = ...,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        replies: _abc.Iterable[Global___PurgeReply] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "contents", b"contents", "paths", b"paths", "replies", b"replies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeEntry: _TypeAlias = PurgeEntry  # noqa: Y015
+
+@_typing.final
+class PurgeReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    done: _builtins.bool
+    outcome: _builtins.str
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        done: _builtins.bool = ...,
+        outcome: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "member", b"member", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeReply: _TypeAlias = PurgeReply  # noqa: Y015
+
+@_typing.final
+class ListPurgesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def purges(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgeEntry]: ...
+    def __init__(
+        self,
+        *,
+        purges: _abc.Iterable[Global___PurgeEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purges", b"purges"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPurgesResponse: _TypeAlias = ListPurgesResponse  # noqa: Y015

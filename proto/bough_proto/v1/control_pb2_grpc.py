@@ -181,6 +181,16 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsResponse.FromString,
                 _registered_method=True)
+        self.Purge = channel.unary_unary(
+                '/bough_proto.v1.ControlService/Purge',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.PurgeRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.PurgeResponse.FromString,
+                _registered_method=True)
+        self.ListPurges = channel.unary_unary(
+                '/bough_proto.v1.ControlService/ListPurges',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer:
@@ -394,6 +404,20 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Purge(self, request, context):
+        """Take contents out of every snapshot, and ask the team to do so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPurges(self, request, context):
+        """List what was purged, and what is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -541,6 +565,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ReloadSettings,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.ReloadSettingsResponse.SerializeToString,
+            ),
+            'Purge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Purge,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.PurgeRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.PurgeResponse.SerializeToString,
+            ),
+            'ListPurges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPurges,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1328,6 +1362,60 @@ class ControlService:
             '/bough_proto.v1.ControlService/ReloadSettings',
             bough__proto_dot_v1_dot_control__pb2.ReloadSettingsRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.ReloadSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Purge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/Purge',
+            bough__proto_dot_v1_dot_control__pb2.PurgeRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.PurgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPurges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/ListPurges',
+            bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ListPurgesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -97,6 +97,10 @@ class ControlServiceStub:
     """Tell what became of the suggestions in all working trees."""
     ReloadSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]
     """Take up the user's settings anew."""
+    Purge: _grpc.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]
+    """Take contents out of every snapshot, and ask the team to do so."""
+    ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
+    """List what was purged, and what is asked for."""
 
 @_typing.type_check_only
 class ControlServiceAsyncStub(ControlServiceStub):
@@ -167,6 +171,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Tell what became of the suggestions in all working trees."""
     ReloadSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]  # type: ignore[assignment]
     """Take up the user's settings anew."""
+    Purge: _aio.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]  # type: ignore[assignment]
+    """Take contents out of every snapshot, and ask the team to do so."""
+    ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
+    """List what was purged, and what is asked for."""
 
 class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the command line and editors ask of the daemon of the user who runs them, over a Unix socket that only that user
@@ -408,5 +416,21 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ReloadSettingsResponse, _abc.Awaitable[_control_pb2.ReloadSettingsResponse]]:
         """Take up the user's settings anew."""
+
+    @_abc_1.abstractmethod
+    def Purge(
+        self,
+        request: _control_pb2.PurgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PurgeResponse, _abc.Awaitable[_control_pb2.PurgeResponse]]:
+        """Take contents out of every snapshot, and ask the team to do so."""
+
+    @_abc_1.abstractmethod
+    def ListPurges(
+        self,
+        request: _control_pb2.ListPurgesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListPurgesResponse, _abc.Awaitable[_control_pb2.ListPurgesResponse]]:
+        """List what was purged, and what is asked for."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

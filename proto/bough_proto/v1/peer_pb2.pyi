@@ -21,6 +21,33 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _PurgeOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PurgeOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PurgeOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PURGE_OUTCOME_UNSPECIFIED: _PurgeOutcome.ValueType  # 0
+    PURGE_OUTCOME_DONE: _PurgeOutcome.ValueType  # 1
+    PURGE_OUTCOME_ASKED: _PurgeOutcome.ValueType  # 2
+    """Its user has to accept it."""
+    PURGE_OUTCOME_WAITS: _PurgeOutcome.ValueType  # 3
+    """A branch that is known there still has the content."""
+    PURGE_OUTCOME_IN_GIT: _PurgeOutcome.ValueType  # 4
+    """The repository's own history has it."""
+
+class PurgeOutcome(_PurgeOutcome, metaclass=_PurgeOutcomeEnumTypeWrapper): ...
+
+PURGE_OUTCOME_UNSPECIFIED: PurgeOutcome.ValueType  # 0
+PURGE_OUTCOME_DONE: PurgeOutcome.ValueType  # 1
+PURGE_OUTCOME_ASKED: PurgeOutcome.ValueType  # 2
+"""Its user has to accept it."""
+PURGE_OUTCOME_WAITS: PurgeOutcome.ValueType  # 3
+"""A branch that is known there still has the content."""
+PURGE_OUTCOME_IN_GIT: PurgeOutcome.ValueType  # 4
+"""The repository's own history has it."""
+Global___PurgeOutcome: _TypeAlias = PurgeOutcome  # noqa: Y015
+
 class _StateKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -157,22 +184,32 @@ class Gossip(_message.Message):
     ADMISSIONS_FIELD_NUMBER: _builtins.int
     CONTACTS_FIELD_NUMBER: _builtins.int
     REMOVALS_FIELD_NUMBER: _builtins.int
+    PURGES_FIELD_NUMBER: _builtins.int
+    PURGE_ANSWERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def admissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Admission]: ...
     @_builtins.property
     def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contact]: ...
     @_builtins.property
     def removals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Removal]: ...
+    @_builtins.property
+    def purges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purge]:
+        """What members ask the team to purge, and what came of it on each machine."""
+
+    @_builtins.property
+    def purge_answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgeAnswer]: ...
     def __init__(
         self,
         *,
         admissions: _abc.Iterable[Global___Admission] | None = ...,
         contacts: _abc.Iterable[Global___Contact] | None = ...,
         removals: _abc.Iterable[Global___Removal] | None = ...,
+        purges: _abc.Iterable[Global___Purge] | None = ...,
+        purge_answers: _abc.Iterable[Global___PurgeAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "removals", b"removals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "purge_answers", b"purge_answers", "purges", b"purges", "removals", b"removals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,6 +325,69 @@ class Removal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Removal: _TypeAlias = Removal  # noqa: Y015
+
+@_typing.final
+class Purge(_message.Message):
+    """A member's word that some contents be purged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    by: _builtins.bytes
+    contents: _builtins.bytes
+    """Ids of blobs, 20 bytes each."""
+    time_ms: _builtins.int
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        by: _builtins.bytes = ...,
+        contents: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "contents", b"contents", "signature", b"signature", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Purge: _TypeAlias = Purge  # noqa: Y015
+
+@_typing.final
+class PurgeAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURGE_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    purge: _builtins.bytes
+    """The SHA-256 of what was signed of the purge, without the team."""
+    by: _builtins.bytes
+    outcome: Global___PurgeOutcome.ValueType
+    time_ms: _builtins.int
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        purge: _builtins.bytes = ...,
+        by: _builtins.bytes = ...,
+        outcome: Global___PurgeOutcome.ValueType = ...,
+        time_ms: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "outcome", b"outcome", "purge", b"purge", "signature", b"signature", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeAnswer: _TypeAlias = PurgeAnswer  # noqa: Y015
 
 @_typing.final
 class StateKey(_message.Message):
