@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 LOCK = re.compile(r".+\.lock")  # of a reference, of packed references, of the configuration: Git's and libgit2's
 WRITTEN = re.compile(r"\.?tmp[-_].+|pack_git2_.+|.+\.lock|\.new-.+")  # objects and packs, and what lists them
@@ -64,5 +65,6 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 def _removed(entry: os.DirEntry[str], folder: str) -> str:
     remove: Callable[[str], object] = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
-    remove(entry.path)
+    with suppress(FileNotFoundError):  # a child of the daemon that was killed may be ending, which clears up, too
+        remove(entry.path)
     return os.path.relpath(entry.path, folder)

@@ -77,6 +77,24 @@ def test_what_is_half_made_goes_when_the_store_gets_its_owner(folder: Path, capl
     opened.close()
 
 
+def test_what_a_dying_child_takes_away_in_the_same_moment_stops_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repository(folder, {"a.txt": b"1\n"})
+    Store(str(root / ".git"), "test").close()
+    left = lay(root / ".git/bough/store.git", ["objects/pack/tmp_pack_1", "refs/heads/alice.lock"], "x")
+    unlink = os.unlink
+
+    def by_the_child_first(path: str) -> None:
+        unlink(path)
+        unlink(path)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("bough_daemon.leftovers.os.unlink", by_the_child_first)
+        Store(str(root / ".git"), "test").close()
+    assert not [file for file in left if file.exists()]
+
+
 def test_a_store_that_lacks_something_loses_nothing_else(folder: Path) -> None:
     root = make_repository(folder, {"a.txt": b"1\n"})
     opened = Store(str(root / ".git"), "test")
