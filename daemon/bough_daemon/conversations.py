@@ -61,7 +61,7 @@ from bough_daemon.store import LIVE, SHARED, Store, landed_ref
 from bough_daemon.supervise import Pause, Supervisor, reason_of
 from bough_daemon.team import now_ms
 from bough_daemon.waiting import to_the_end
-from bough_daemon.words import Chunk, Gossip, Hello, Word
+from bough_daemon.words import OTHER_VERSION, Chunk, Gossip, Hello, Word
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +129,7 @@ class Conversations:
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
+        self.other_versions: set[str] = set()  # members who run a Bough of another version
         self._background = background
 
     def connected(self) -> set[str]:
@@ -279,6 +280,7 @@ class Conversations:
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
             jobs = self.exchange.connected(member)
+            self.other_versions.discard(member)
             self._told.presence(member, True)
             try:
                 self.do(jobs)
@@ -352,6 +354,8 @@ class Conversations:
                     return True
             except Exception as failure:
                 # Whatever an address leads to, the next one is tried.
+                if isinstance(failure, PeerRefused) and failure.message == OTHER_VERSION:
+                    self.other_versions.add(name)
                 log.debug("%s did not answer at %s: %s", name, address, failure)
         return False
 

@@ -35,7 +35,7 @@ from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, der_of, pem_of
 from bough_daemon.roster import Admission, Roster
-from bough_daemon.words import VERSION, Hello, Word
+from bough_daemon.words import OTHER_VERSION, VERSION, Hello, Word
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,9 @@ class Room(Protocol):
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Let the holder of a ticket into the team, or raise what stands against it."""
+
+    def speaks_otherwise(self, member: str) -> None:
+        """Note that a member runs a Bough of another version."""
 
     def moved(self) -> None:
         """Tell the team that this daemon listens elsewhere now."""
@@ -349,13 +352,16 @@ class _Peers(services.PeerServiceServicer):
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 hello = await pipe.read()
-            if not isinstance(hello, Hello) or hello.version != VERSION:
-                raise PeerRefused("the two speak different versions; update the older Bough")
+            if not isinstance(hello, Hello):
+                raise PeerRefused(OTHER_VERSION)
             room = self._listener.rooms.get(hello.team)
             shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
             caller = room.roster.caller(der_of(shown)) if room is not None and shown else None
             if room is None or caller is None or caller.key == self._listener.identity.key:
                 raise PeerRefused("no member of the team has this certificate")
+            if hello.version != VERSION:
+                room.speaks_otherwise(caller.name)
+                raise PeerRefused(OTHER_VERSION)
             await room.welcome(caller, pipe)
         except BoughError as refused:
             await context.abort(peer_wire.code_of(refused), refused.message)

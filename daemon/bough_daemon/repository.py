@@ -264,6 +264,7 @@ class Repository:
         told.disputes = self.sync.disputes()
         told.notices += self.quota.notices()
         told.notices += self._purger.notices()
+        told.notices += map(_other_version, self.sync.other_versions())
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         if self.sync.doubled and told.state == "live":
@@ -591,6 +592,11 @@ class Repository:
         known[key] = names[key].removeprefix(member).removeprefix("+")
         write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
         return names[key]
+
+
+def _other_version(member: str) -> Notice:
+    text = f"{member} runs another version of Bough, so nothing is exchanged with them"
+    return Notice("version", text, "`bough --version` on both machines tells which is older: update that one.")
 
 
 def _word(event: str) -> str:

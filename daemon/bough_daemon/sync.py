@@ -583,6 +583,14 @@ class TeamSync:
         """Talk with a member who has called, or tell a former one why they are turned away."""
         await self._conversations.welcome(caller, pipe)
 
+    def speaks_otherwise(self, member: str) -> None:
+        """Note that a member runs a Bough of another version: nothing can be exchanged with them."""
+        self._conversations.other_versions.add(member)
+
+    def other_versions(self) -> list[str]:
+        """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
+        return sorted(self._conversations.other_versions & self.roster.members.keys())
+
     def moved(self) -> None:
         """Tell the team where this daemon listens, if that is news."""
         if self._exchange.is_out:

@@ -10,6 +10,7 @@ from bough_daemon.roster import Admission, Contact
 from bough_daemon.states import Key, State
 
 VERSION = 1
+OTHER_VERSION = "the two speak different versions; update the older Bough"
 
 
 @dataclass(frozen=True)

@@ -1050,3 +1050,21 @@ def test_grpc_is_not_asked_to_use_a_proxy(folder: Path, monkeypatch: pytest.Monk
             await all_of.team("alice", "bob")
 
     run(test())
+
+
+def test_a_teammate_with_another_version_is_told_on_both_sides_until_they_can_talk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            with monkeypatch.context() as patch:
+                patch.setattr(listener, "VERSION", 2)
+                await bob.sync.join((await alice.sync.invite(LOOPBACK)).ticket, "bob")
+                await eventually(lambda: alice.sync.other_versions() == ["bob"], "telling alice")
+                await eventually(lambda: bob.sync.other_versions() == ["alice"], "telling bob")
+                assert not alice.is_connected("bob")
+            await eventually(lambda: alice.is_connected("bob") and bob.is_connected("alice"))
+            assert alice.sync.other_versions() == bob.sync.other_versions() == []
+
+    run(test())
