@@ -531,23 +531,41 @@ def test_of_a_path_that_has_to_rest_status_says_so_and_the_last_state_is_kept(
 ) -> None:
     monkeypatch.setattr(Brake, "ROOM", 3000.0)
     monkeypatch.setattr(Brake, "ROOM_AN_HOUR", 1.0)
-    monkeypatch.setattr(Brake, "REST", 1.0)
     make_repository(folder, {"a": b"1", "out.bin": b"0" * 1000})
+    numbers = itertools.count()
+
+    def rewrite() -> bytes:
+        data = b"%04d" % next(numbers) * 250
+        (folder / "out.bin").write_bytes(data)
+        return data
 
     async def scene() -> None:
         async with live(folder) as (session, told):
-            for number in range(60):
-                (folder / "out.bin").write_bytes(b"%04d" % number * 250)
-                await asyncio.sleep(0.01)  # a build that goes on
-            assert session.withheld()["out.bin"] == HEAVY
-            versions = {log_in(session, one.tree, "out.bin") for one in told}
-            assert len(versions) <= 6
-            (folder / "a").write_bytes(b"2")
-            await until(lambda: told[-1].title == "a")  # nothing else waits
+
+            def content_of(snapshot: Snapshot, path: str) -> bytes:
+                return session.store.objects.blob(log_in(session, snapshot.tree, path))
+
+            def rests() -> bool:
+                rewrite()  # a build that goes on
+                return session.withheld().get("out.bin") == HEAVY
+
+            def versions() -> set[str]:
+                return {log_in(session, one.tree, "out.bin") for one in told}
+
+            await until(rests)
+            kept = versions()
+            assert len(kept) < 10
+            for number in range(10):
+                rewrite()
+                (folder / "a").write_bytes(b"a%d" % number)
+                await until(lambda number=number: content_of(told[-1], "a") == b"a%d" % number)  # nothing else waits
+            assert versions() == kept
             session._pending.lost = True
             await session._snapshot()  # a scan of everything keeps no version either
-            assert log_in(session, told[-1].tree, "out.bin") in versions
-            last = (folder / "out.bin").read_bytes()
+            assert versions() == kept
+
+            monkeypatch.setattr(Brake, "REST", 0.2)
+            last = rewrite()
             await until(lambda: session.store.objects.blob(log_in(session, told[-1].tree, "out.bin")) == last)
             assert "out.bin" not in session.withheld()
 
