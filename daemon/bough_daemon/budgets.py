@@ -15,6 +15,7 @@ LARGEST_COMMIT_BYTES = 1 << 20
 
 # One pack. The history of Linux has 10 million objects, which unpack to about a hundred times their pack.
 MOST_OBJECTS = 10_000_000
+MOST_LACKING = 200_000  # that were not sent, and are looked for in what is shared
 UNPACKED_BYTES = 1 << 30
 UNPACKED_RATIO = 256
 

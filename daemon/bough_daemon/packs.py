@@ -17,13 +17,14 @@ import struct
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from bough_daemon.arrival import REFUSED, Weights, check_objects, check_pack, objects_task
 from bough_daemon.budgets import (
+    MOST_LACKING,
     QUICK_EFFORT,
     RESERVE_BYTES,
     RESERVE_SHARE,
@@ -39,6 +40,8 @@ from bough_daemon.owner import Owner
 from bough_daemon.store import Store
 from bough_daemon.waiting import to_the_end
 from bough_daemon.whole import Arrived, is_surely_whole
+
+T = TypeVar("T")
 
 MANY_PACKS = 50
 MOST_KNOWN = 16  # objects of one pack that fsck refuses and that the user has all the same
@@ -258,10 +261,10 @@ async def _check_whole(
     What is here all the same is refused in the same words as what is nowhere.
     """
     try:
-        needed = await _reached(git, seconds, [*commits, *(f"^{oid}" for oid in shared)])
-        lacking = {oid for oid in needed if not arrived.sent(oid)} | arrived.borrowed
+        needed = [*commits, *(f"^{oid}" for oid in shared)]
+        lacking = await _reached(git, seconds, needed, partial(_not_sent, arrived)) | arrived.borrowed
         if lacking and shared:
-            lacking -= await _reached(git, seconds, shared, f"--max-count={RECENT_COMMITS}")
+            await _reached(git, seconds, shared, lacking.difference_update, f"--max-count={RECENT_COMMITS}")
     except GitFailed as failure:
         named = OBJECT.search(failure.facts["output"])
         raise HostilePack(f"a pack was refused: {_lacks(named[0]) if named else 'not all came'}") from failure
@@ -273,18 +276,30 @@ def _lacks(oid: str) -> str:
     return f"object {oid[:10]} is missing from it"
 
 
-async def _reached(git: Git, seconds: float, commits: Sequence[str], *options: str) -> set[str]:
-    """Return the objects that commits reach, without what those with a `^` reach."""
+def _not_sent(arrived: Arrived, oids: Iterable[str]) -> set[str]:
+    """Return those of some objects that the peer did not send; raise HostilePack for more than are remembered."""
+    found = set[str]()
+    for oid in oids:
+        if not arrived.sent(oid):
+            found.add(oid)
+            if len(found) > MOST_LACKING:
+                raise HostilePack(f"a pack was refused: more than {MOST_LACKING:,} objects are missing from it")
+    return found
+
+
+async def _reached(
+    git: Git, seconds: float, commits: Sequence[str], look: Callable[[Iterable[str]], T], *options: str
+) -> T:
+    """Return what `look` makes of the objects that commits reach, without what those with a `^` reach.
+
+    They are never in memory all at once: of a long history there are millions.
+    """
     with tempfile.TemporaryFile(dir=git.environment["GIT_OBJECT_DIRECTORY"]) as listed:
         stdin = "\n".join(commits).encode() + b"\n"
         listing = ("rev-list", "--objects", "--no-object-names", *options, "--stdin")
         await run_child(git, *listing, stdin=stdin, stdout=listed, seconds=seconds)
-        return await to_the_end(asyncio.to_thread(_lines, listed))
-
-
-def _lines(source: BinaryIO) -> set[str]:
-    source.seek(0)
-    return set(source.read().decode().split())
+        listed.seek(0)
+        return await to_the_end(asyncio.to_thread(look, (line.decode().strip() for line in listed)))
 
 
 async def _looked_at(look: Callable[[Effort], None], task: str, spool: Spool, seconds: float) -> None:

@@ -225,6 +225,21 @@ def test_a_gitmodules_file_that_runs_code_is_refused(alice: Side, bob: Side) -> 
     assert "gitmodules" in bob.refuses(alice.make(tip, [alice.head]), tip)
 
 
+def test_what_is_missing_from_a_pack_is_counted_in_bounded_memory(
+    alice: Side, bob: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bough_daemon.packs.MOST_LACKING", 3)
+    private = bob.save({f"{number}.txt": b"%d" % number for number in range(20)})
+    with pytest.raises(HostilePack, match="more than 3 objects"):
+        bob.take(alice.make(alice.head, [alice.head]), private)
+    # All of a pack that needs the longer look is still taken: what it has does not count.
+    files = {f"d{number}/{number}.txt": b"%d" % number for number in range(20)}
+    tip = alice.save(files)
+    monkeypatch.setattr("bough_daemon.packs.is_surely_whole", lambda *_: False)
+    bob.take(alice.make(tip, [alice.head]), tip)
+    assert bob.store.ref(LIVE + "bob") == tip
+
+
 def test_a_pack_that_lacks_objects_is_refused(alice: Side, bob: Side) -> None:
     first = alice.save({"a.txt": b"first\n"})
     tip = alice.save({"b.txt": b"second\n"}, first)

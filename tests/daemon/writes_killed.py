@@ -1,0 +1,73 @@
+"""A change of what is kept beside the store, in a process of its own: WHAT FOLDER STEP, killed at that step.
+
+A step is whatever Python reports to an audit hook: files opened, renamed and removed. Where it lives to the end it
+prints how many there were.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bough_daemon.allowed import Allowed
+from bough_daemon.former_rules import FormerRules
+from bough_daemon.home import Home
+from bough_daemon.keys import load_identity
+from bough_daemon.objects import FILE, Entry, Objects
+from bough_daemon.team import Team, now_ms
+from bough_daemon.worktree import Worktree
+
+COUNTED = {"open", "os.rename", "os.remove", "os.mkdir"}
+
+
+def allow(folder: Path) -> None:
+    Allowed(str(folder)).set("secret.env", allowed=True)
+
+
+def former_rules(folder: Path) -> FormerRules:
+    objects = Objects(str(folder / "repository/.git/objects"))
+    return FormerRules(
+        Worktree.find(str(folder / "repository")), objects, str(folder / "rules/former.json"), str(folder)
+    )
+
+
+def weaken(folder: Path) -> None:
+    rules = former_rules(folder)
+    objects = Objects(str(folder / "repository/.git/objects"))
+    before = objects.write_tree({".gitignore": Entry(FILE, objects.write_blob(b"private/\n"))})
+    after = objects.write_tree({".gitignore": Entry(FILE, objects.write_blob(b"\n"))})
+    rules.note(before, after, "hop")
+
+
+def remove(folder: Path) -> None:
+    home = Home(str(folder / "home"), str(folder / "home"))
+    (place,) = (folder / "home/teams").iterdir()
+    team = Team.load(str(place))
+    team.roster.remove(load_identity(home), "bob", now_ms())
+    team.save_roster()
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {"allow": allow, "weaken": weaken, "remove": remove}
+
+
+def main(what: str, folder: str, last: int) -> None:
+    steps, counts = 0, True
+
+    def hook(event: str, _: object) -> None:
+        nonlocal steps
+        if counts and event in COUNTED:
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    CHANGES[what](Path(folder))
+    counts = False
+    print(steps)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
