@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -22,13 +23,19 @@ WHY_NOT_RECORDED = "its content was purged: it is neither recorded nor shared un
 class Record:
     """One purge that was carried out here. `by`: the member who asked for it; `at`: seconds since the epoch.
 
-    `paths`: where the contents were. `contents`: how many blobs went.
+    `paths`: where the contents were. `contents`: how many blobs went; `digest` tells them from others.
     """
 
     at: float
     by: str
     paths: tuple[str, ...]
     contents: int
+    digest: str
+
+
+def digest_of(ids: Iterable[str]) -> str:
+    """Return what tells some contents from others."""
+    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
 
 
 class Purged:
@@ -54,7 +61,9 @@ class Purged:
         self.held = frozenset[str](said.get("held", ()))
         self.moved: Mapping[str, str] = said.get("moved", {})
         found = said.get("records", ())
-        self.records = [Record(one["at"], one["by"], tuple(one["paths"]), one["contents"]) for one in found]
+        self.records = [
+            Record(one["at"], one["by"], tuple(one["paths"]), one["contents"], one["digest"]) for one in found
+        ]
 
     def note(self, ids: Iterable[str], held: Iterable[str]) -> None:
         """Record and take some contents no more, and keep some paths at home."""

@@ -20,6 +20,7 @@ from bough_daemon.git import Git
 from bough_daemon.objects import Objects
 from bough_daemon.owner import Owner
 from bough_daemon.purge_rights import Branches, Verdict, holders, judge
+from bough_daemon.purged import digest_of
 from bough_daemon.purges import IN_WORDS, MOST_CONTENTS, Outcome, Purge
 from bough_daemon.purging import (
     Found,
@@ -42,7 +43,7 @@ from bough_daemon.session import Session
 from bough_daemon.states import branch_owner
 from bough_daemon.store import COPIED, KEPT, LANDED, LIVE, SHARED, Store
 from bough_daemon.sync import TeamSync
-from bough_daemon.text import printable
+from bough_daemon.text import printable, shell_word
 from bough_daemon.waiting import to_the_end
 
 NAMED = 100  # paths that are told
@@ -134,12 +135,13 @@ class Purger:
 
     def _is_committed(self, found: Found, committed: Collection[str]) -> NotPossibleNow:
         first = min(committed)
-        path = printable(min(found.paths[first]))
+        path = min(found.paths[first])
         commit = where_in_history(self._store.common_dir, first)
+        filtering = f"git filter-repo --invert-paths --path {shell_word(path)}"
         return NotPossibleNow(
             f"{len(committed)} of {len(found.paths)} contents are in your own Git history, which Bough never changes: "
-            f"{path}{f', since commit {commit}' if commit else ''}",
-            hint=f"Take it out first (`git filter-repo --invert-paths --path {path}`), then purge again; "
+            f"{printable(path)}{f', since commit {commit}' if commit else ''}",
+            hint=f"Take it out of it first (`{filtering}`), then purge again; "
             "`--uncommitted` purges only what no commit has.",
         )
 
@@ -282,8 +284,8 @@ class Purger:
         for purge in sync.purges.counting():
             by = sync.roster.by_key(purge.by)
             name = by.name if by is not None else ""
-            same = [one for one in records if one.by == name and one.contents == len(purge.ids)]
-            paths = list(same[-1].paths) if same else []
+            digest = digest_of(purge.ids)
+            paths = next((list(one.paths) for one in records if one.digest == digest), [])
             replies = [
                 PurgeReply(member, outcome is Outcome.DONE, IN_WORDS[outcome] if outcome else "not heard of it yet")
                 for member, outcome in sync.replies_to(purge).items()

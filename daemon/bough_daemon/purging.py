@@ -24,7 +24,7 @@ from bough_daemon.git import Git
 from bough_daemon.journal import Deed, Journal
 from bough_daemon.objects import FOLDER, SUBMODULE, Objects
 from bough_daemon.packs import sync_folder
-from bough_daemon.purged import Record
+from bough_daemon.purged import Record, digest_of
 from bough_daemon.purges import EMPTY_BLOB
 from bough_daemon.rewriting import Contents, Rewriting, place_has
 from bough_daemon.store import COPIED, LANDED, LIVE, SHARED, Store
@@ -239,7 +239,7 @@ def finish(store: Store) -> Record | None:
         work.gone = sorted(_objects_that_go(store, work))
         _write(store, work)  # for a second time some of them would not be found
     _remove(store, set(work.gone))
-    record = Record(work.at, work.by, tuple(work.paths), len(work.ids))
+    record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
     store.purged.add(record)
     store.forget_commits()
     os.unlink(os.path.join(store.folder, PENDING))

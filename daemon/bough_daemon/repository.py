@@ -213,10 +213,12 @@ class Repository:
 
     async def _restart(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something while nothing is recorded, sent or taken, and no command changes files; then go on."""
-        async with self._packing, self._purging, AsyncExitStack() as held:
-            sessions = dict(self.sessions)
-            for session in sessions.values():
+        async with AsyncExitStack() as held:
+            for session in list(self.sessions.values()):
                 await held.enter_async_context(session.without_commands())
+            for lock in (self._packing, self._purging):
+                await held.enter_async_context(lock)
+            sessions = dict(self.sessions)
             for branch in list(self._outboxes):
                 self._stop_publishing(branch)
             for root in sessions:
@@ -227,8 +229,15 @@ class Repository:
             finally:
                 await self.sync.start()
                 for session in sessions.values():
-                    tree = await asyncio.to_thread(Worktree.find, session.worktree.root, session.worktree.user)
-                    await self.on_again(await self._add(tree))
+                    await self._begin_again(session.worktree)
+
+    async def _begin_again(self, worktree: Worktree) -> None:
+        """Record a working tree again; where that fails, the next command there brings it back."""
+        try:
+            tree = await asyncio.to_thread(Worktree.find, worktree.root, worktree.user)
+            await self.on_again(await self._add(tree))
+        except (BoughError, OSError) as failure:
+            self._background.note(f"recording {worktree.root} again", failure)
 
     # What the user asks.
 

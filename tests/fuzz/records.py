@@ -39,7 +39,7 @@ def _reading(path: Path, read: Callable[[], object]) -> Callable[[bytes], object
 def journal(folder: Path) -> Iterator[Trial]:
     """Read the record of commands."""
     worktree = Worktree.find(str(make_repository(folder / "r", {"a": b"1"})))
-    kept = Journal(str(folder), worktree)
+    kept = Journal.of(str(folder), worktree)
     deed = Deed(
         1, "hop", before="1" * 40, toward="2" * 40, at=1.5, hop=Hop("bob", "1" * 40, "2" * 40, "3" * 40, "4" * 40)
     )
