@@ -17,7 +17,7 @@ from bough_daemon.at_work import STOP, seconds_since
 from bough_daemon.clones import Listeners
 from bough_daemon.completing import Completing
 from bough_daemon.environment import NOTHING, UserEnvironment, lasting
-from bough_daemon.errors import BoughError, NotLive, NotPossibleNow
+from bough_daemon.errors import BoughError, NotLive, NotPossibleNow, StoreOwned
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
 from bough_daemon.journal import Journal
@@ -311,6 +311,9 @@ class Daemon:
                 continue
             try:
                 await self.up(tree.root, tree.name, tree.environment)
+            except StoreOwned as owned:
+                # This home is a copy, or was one: to try without end would only fill the log. A command there says it.
+                log.warning("%s is not brought back: %s", tree.root, owned.message)
             except Exception as failure:  # the others are brought back nevertheless
                 self._background.note(_revival_of(tree.root), failure)
                 whole = False

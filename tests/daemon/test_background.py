@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import importlib
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from bough_daemon.conversations import Conversations
 from bough_daemon.daemon import Daemon
+from bough_daemon.errors import StoreOwned
 from bough_daemon.feeding import Feeder
 from bough_daemon.fsck import Fsck
 from bough_daemon.home import Home
@@ -208,6 +211,27 @@ def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it_and_is_tried_
             assert (await again.status(str(at_alice))).state == "live"
         finally:
             await again.close()
+
+    run(test())
+
+
+def test_a_copied_home_does_not_try_without_end_to_bring_back_what_the_other_has(folder: Path) -> None:
+    async def test() -> None:
+        async with daemon_of(folder, "alice") as (alice, at_alice):
+            copied = Home(str(folder / "copied"), str(folder))
+            await asyncio.to_thread(
+                shutil.copytree, alice.home.root, copied.root, ignore=shutil.ignore_patterns("*.sock*")
+            )
+            other = Daemon(copied)
+            await other._listeners.main.start()
+            try:
+                async with asyncio.timeout(20):
+                    await other._revive()  # it ends
+                assert other.repositories == {} and other._background.failing() == []
+                with pytest.raises(StoreOwned, match="live under another home"):
+                    await other.status(str(at_alice))
+            finally:
+                await other.close()
 
     run(test())
 
