@@ -163,6 +163,6 @@ class Purges:
         return frozenset[str]().union(*theirs)
 
     def open_for(self, key: bytes) -> list[Purge]:
-        """Return the purges of others that the holder of a key has not done yet."""
+        """Return the purges that the holder of a key has not done yet, their own among them."""
         done = {one.purge for one in self.answers.values() if one.by == key and one.outcome is Outcome.DONE}
-        return [one for one in self.counting() if one.by != key and one.digest not in done]
+        return [one for one in self.counting() if one.digest not in done]

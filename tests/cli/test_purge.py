@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,3 +201,27 @@ def test_who_is_offline_is_asked_when_they_next_connect(members: Callable[[str],
     bob.bough("status")
     until(lambda: not has(bob, TOKEN))
     until(lambda: "● bob  done" in alice.bough("purge", "--list"))
+
+
+def test_a_purge_in_which_the_daemon_is_killed_is_finished_by_the_next_one(alice: Member) -> None:
+    alice.bough("up")
+    pending = alice.tree / ".git/bough/purge.json"
+    for number in range(3):
+        data = TOKEN + b"%d\n" % number
+        saved_alone(alice, {"phrase.txt": data})
+        (alice.tree / "phrase.txt").unlink()
+        alice.bough("save")
+        typed = threading.Thread(target=alice.types, args=("purge", "--text", f"staple\n{number}", "--yes"))
+        typed.start()
+        until(lambda typed=typed: pending.exists() or not typed.is_alive())
+        alice.is_killed()
+        typed.join()
+        alice.bough("status")
+        assert not has(alice, data) and not pending.exists()
+        check_store(alice)
+    until(lambda: "not heard" not in alice.bough("purge", "--list"))
+
+
+def saved_alone(member: Member, files: dict[str, bytes]) -> None:
+    write_files(member.tree, files)
+    member.bough("save")

@@ -79,7 +79,10 @@ def test_of_answers_the_newest_counts_and_only_to_what_was_asked(purges: Purges,
     later = Answer(purge.digest, alice.key, Outcome.DONE, 11).signed(team, alice)
     assert purges.merge([], [first]) == ([], [])
     assert purges.open_for(b"x" * 32) == []
-    assert purges.merge([purge], [later, first, replace(first, time=12)]) == ([purge], [later])
+    assert purges.merge([purge], [first]) == ([purge], [first])
+    assert purges.open_for(alice.key) == [purge]
+    assert purges.merge([], [later, first, replace(first, time=12)]) == ([], [later])
+    assert purges.open_for(alice.key) == []
     assert purges.open_for(b"x" * 32) == [purge]
 
 

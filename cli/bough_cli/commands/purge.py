@@ -99,9 +99,7 @@ def _show(told: PurgeTold) -> None:
     for note in _notes(told):
         output.talk(note)
     if told.done:
-        output.talk(
-            "Whoever saw it has it: change the password or the key. `bough purge --list` shows who has purged it."
-        )
+        output.talk("Who saw it has it: change the password or the key. `bough purge --list` shows who has purged it.")
 
 
 def _list(*, json: bool) -> None:
