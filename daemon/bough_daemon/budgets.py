@@ -39,6 +39,9 @@ MOST_LEAVING = 32  # packs that were asked for, and not more bytes than one pack
 MOST_ANSWERS = 4096
 WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0  # a word of the roster counts as one for each of its entries
 PACK_COST = 10  # words that a pack counts for
+WANT_COST = 20  # words that a question for a pack counts for: a child makes it in about 25 ms
+ADMISSION_COST = 10  # words that an admission counts for which is not known yet: it takes 0.6 ms to see if it is valid
+ADMISSIONS_AT_ONCE = 10  # that are looked at before others have their turn
 
 # One word. A member's name has 64 letters, a branch 200 bytes.
 MOST_HAVES = 256

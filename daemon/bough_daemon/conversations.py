@@ -11,18 +11,21 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import grpc
 
 from bough_daemon.arrival import Weights
 from bough_daemon.budgets import (
+    ADMISSION_COST,
+    ADMISSIONS_AT_ONCE,
     PACK_COST,
     PARTING_SECONDS,
     PARTING_WORDS,
+    WANT_COST,
     WORDS_A_SECOND,
     WORDS_AT_ONCE,
     Pace,
@@ -61,13 +64,14 @@ from bough_daemon.store import LIVE, SHARED, Store, landed_ref
 from bough_daemon.supervise import Pause, Supervisor, reason_of
 from bough_daemon.team import now_ms
 from bough_daemon.waiting import to_the_end
-from bough_daemon.words import OTHER_VERSION, Chunk, Gossip, Hello, Word
+from bough_daemon.words import OTHER_VERSION, Chunk, Gossip, Hello, Want, Word
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of one who does not answer
 STEADY = 5.0  # seconds after which a conversation that ends was a good one
-CHILDREN = 4  # packs that are made or taken at once, and what is here is listed for; of one peer's at most one each
+# Packs that are made or taken at once, and what is here is listed for; of one peer and one member at most one each.
+CHILDREN = 4
 BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer or the network at work
 
 
@@ -123,8 +127,9 @@ class Conversations:
         self._sessions: dict[str, Session] = {}
         self._callers: dict[str, asyncio.Event] = {}
         self._children = asyncio.Semaphore(CHILDREN)
-        self._turns: defaultdict[tuple[str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: defaultdict[tuple[str, str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._weights: Weights = {}
+        self._paces: dict[str, Pace] = {}
         self._due: set[Job] = set()
         self._taken = 0
         self._haves: tuple[str, ...] = ()
@@ -298,10 +303,13 @@ class Conversations:
             log.info("the conversation with %s broke off: %s", member, reason_of(broken))
 
     async def _read(self, member: str, pipe: Pipe) -> None:
-        pace = Pace(WORDS_A_SECOND, WORDS_AT_ONCE)
+        # Of the member, not of the conversation: who calls again begins with what they owe.
+        pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE))
         while (word := await pipe.read()) is not None:
-            self.do(self.exchange.hear(member, word, now_ms()))
-            await asyncio.sleep(pace.after(_weight(word), time.monotonic()))
+            for part in _parts(word):
+                weight = _weight(part, self.exchange.roster.admissions)
+                self.do(self.exchange.hear(member, part, now_ms()))
+                await asyncio.sleep(pace.after(weight, time.monotonic()))
 
     async def _write(self, member: str, pipe: Pipe) -> None:
         session = self._sessions[member]
@@ -401,8 +409,11 @@ class Conversations:
 
     @asynccontextmanager
     async def _turn(self, job: MakePack | FindHaves | TakePack) -> AsyncIterator[None]:
-        """Wait until a job may be done: one who asks for much waits for themselves, and others go on."""
-        async with self._turns[job.peer, type(job)], self._children:
+        """Wait until a job may be done: one who asks for much waits for themselves, and others go on.
+
+        So do the states of one who has many, wherever they come through: nobody's save waits behind them.
+        """
+        async with self._turns[job.peer, job.state.key.member, type(job)], self._children:
             yield
 
     async def _look_for_haves(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -505,11 +516,24 @@ class Conversations:
         self._told.took(aside)
 
 
-def _weight(word: Word) -> int:
-    """Return for how many words one counts, by the work that it makes."""
+def _parts(word: Word) -> Iterator[Word]:
+    """Yield a word; of one with many admissions its parts, between which others have their turn."""
+    if not isinstance(word, Gossip) or len(word.admissions) <= ADMISSIONS_AT_ONCE:
+        yield word
+        return
+    for at in range(0, len(word.admissions), ADMISSIONS_AT_ONCE):
+        yield Gossip(word.admissions[at : at + ADMISSIONS_AT_ONCE])
+    yield replace(word, admissions=())
+
+
+def _weight(word: Word, known: Container[str]) -> int:
+    """Return for how many words one counts, by the work that it makes. `known`: the digests of admissions."""
     match word:
         case Gossip(admissions, contacts, removals, purges, answers):
-            return 1 + sum(map(len, (admissions, contacts, removals, purges, answers)))
+            new = sum(entry.digest not in known for entry in admissions)
+            return 1 + sum(map(len, (admissions, contacts, removals, purges, answers))) + new * ADMISSION_COST
         case Chunk(offset=0):
             return PACK_COST
+        case Want():
+            return WANT_COST
     return 1

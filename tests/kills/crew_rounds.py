@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from bough_daemon import packs
 from bough_daemon.allowed import Allowed
 from bough_daemon.change import journal_of, recover
+from bough_daemon.errors import WouldBringBack, WouldRemove
 from bough_daemon.haves import haves_of
 from bough_daemon.hop import back, hop, off
 from bough_daemon.index import unmerged_paths
@@ -251,7 +252,8 @@ class Rounds:
         assert other.store.ref(LIVE + mate.name) == mate.store.ref(SHARED + mate.name)
         if self.chance.random() < 0.25:
             _resolve(mate)
-            mate.do(_merged(mate, other.name))
+            with suppress(WouldBringBack, WouldRemove):  # it asks, which is an answer
+                mate.do(_merged(mate, other.name))
 
 
 def _commands(mate: Mate) -> int:
