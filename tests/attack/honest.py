@@ -27,12 +27,12 @@ def live_pair(alice: Member, bob: Member) -> Pair:
     return alice, bob
 
 
-def seconds_to_arrive(pair: Pair, text: str) -> float:
+def seconds_to_arrive(pair: Pair, text: str, path: str = "a.txt") -> float:
     """Let bob save a file, and return how long it takes until alice holds it."""
     alice, bob = pair
     ref = alice.tree / ".git/bough/store.git/refs/heads/bob"
     before, began = _read(ref), time.monotonic()
-    (bob.tree / "a.txt").write_text(text)
+    (bob.tree / path).write_text(text)
     while _read(ref) == before:
         assert time.monotonic() - began < PATIENCE, "a save of an honest pair did not arrive"
         time.sleep(0.002)
