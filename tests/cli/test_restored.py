@@ -41,6 +41,13 @@ def test_what_a_restored_machine_has_lost_comes_back_from_teammates(
     assert "four" in bob.bough("git", "show", f"{aside}:a.txt")
     assert "kept aside" in alice.types("doctor").out
 
+    assert "four" not in (bob.tree / "a.txt").read_text()
+    bob.bough("restore", "--name", aside, "a.txt")
+    assert "four" in (bob.tree / "a.txt").read_text()
+    bob.bough("undo")
+    alice.bough("hop", aside)
+    assert "four" in (alice.tree / "a.txt").read_text()
+    alice.bough("back")
     alice.bough("merge", aside)
     assert (alice.tree / "a.txt").read_bytes().endswith(b"four\n")
     assert (alice.tree / "since.txt").read_bytes() == b"since\n"
