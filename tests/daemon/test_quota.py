@@ -98,7 +98,7 @@ def test_all_packs_become_one_that_has_all_they_had(folder: Path) -> None:
             (alice,) = await all_of.team("alice")
             for number in range(8):
                 await alice.save({"a.txt": b"line\n" * 3000 + b"%d\n" % number})
-                await alice.owner.run(alice.store._pack, [], alice.store.objects.loose())
+                await alice.owner.run(alice.store.pack, [], alice.store.objects.loose())
             before = set(alice.store.objects.own_names())
             size = alice.sync._quota.measured()[0]
             assert await gather(alice.store, alice.owner, all_of_them=True)
