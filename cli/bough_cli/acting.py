@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from bough_daemon.at_work import PATIENCE
 from bough_daemon.client import Client
-from bough_daemon.errors import DaemonFailed, NotPossibleNow
+from bough_daemon.errors import DaemonFailed, InsideHook
 from bough_daemon.git import unbound
 from bough_daemon.text import shown
 from bough_daemon.worktree import live_root
@@ -78,7 +78,7 @@ def check_outside(command: str) -> None:
     """Raise NotPossibleNow in a hook of a command that is at work on this working tree: both would wait for ever."""
     running, _, root = os.environ.get(INSIDE, "").partition(" ")
     if running and root == live_root(here()):
-        raise NotPossibleNow(
+        raise InsideHook(
             f"this is run by a hook of `bough {running}`, which is still at work here",
             hint=f"A hook cannot run `bough {command}`; `bough status`, `save`, `log`, `git` and their like it can.",
         )

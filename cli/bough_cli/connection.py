@@ -7,7 +7,7 @@ import shlex
 
 from bough_daemon.client import Client
 from bough_daemon.environment import UserEnvironment, taken
-from bough_daemon.errors import DaemonNotRunning, NotARepository, NotPossibleNow
+from bough_daemon.errors import DaemonNotRunning, FolderRemoved, NotARepository
 from bough_daemon.home import Home
 from bough_daemon.launch import ensure_running, is_running
 from bough_daemon.remembered import LiveTrees
@@ -25,7 +25,7 @@ def here() -> str:
         there = name
         while there and not os.path.isdir(there):
             there = os.path.dirname(there) if there != "/" else ""
-        raise NotPossibleNow(
+        raise FolderRemoved(
             f"the folder you are in was removed{f': {name}' if name else ''}",
             hint=f"Run `cd {shlex.quote(there or '/')}`, then try again.",
         ) from None

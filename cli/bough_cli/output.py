@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import typer
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import NeedsYes
 from bough_daemon.report import Withheld
 from bough_daemon.text import SHORT, printable
 
@@ -99,7 +99,7 @@ def agree(question: str, yes: bool, what: str) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise NotPossibleNow(f"{what} needs a yes", hint="Add `--yes` if you mean it.")
+        raise NeedsYes(f"{what} needs a yes")
     typer.confirm(harmless(question), abort=True, err=True)
 
 

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import BadAddress
 
 FORM = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 LOOPBACK = "127.0.0.1"
@@ -32,7 +32,7 @@ def split_address(address: str) -> tuple[str, int]:
     """Return host (without brackets) and port of a well-formed address, or raise BadUsage."""
     found = FORM.fullmatch(address)
     if found is None or int(found["port"]) > 65535:
-        raise BadUsage(f"{address!r} is not of the form host:port", address=address)
+        raise BadAddress(f"{address!r} is not of the form host:port", address=address)
     return found["host"].strip("[]"), int(found["port"])
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from bough_daemon import index, place, rescued
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import CutShort, ForeignGitDirectory, Unresolved
 from bough_daemon.files import apply, rescue
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import Moves, check_idle, move_head, move_refs
@@ -125,10 +125,9 @@ def check_no_repository(live: Live, old: str, new: str, by: str) -> None:
             continue
         folder, why = inside.other_repository(path)
         if why == BARE and live.worktree.config("safe.bareRepository") != "explicit":
-            raise NotPossibleNow(
+            raise ForeignGitDirectory(
                 f"{by} has a Git directory in {printable(folder or path)}: plain git there would run what it says",
                 path=folder or path,
-                hint="`git config --global safe.bareRepository explicit` lets git ignore such folders; then try again.",
             )
 
 
@@ -136,11 +135,11 @@ def check_ready(live: Live) -> None:
     """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
     broken = journal_of(live).interrupted()
     if broken is not None:
-        raise NotPossibleNow(f"`{broken.kind}` was cut short; `bough undo` takes it back", kind=broken.kind)
+        raise CutShort(f"`{broken.kind}` was cut short; `bough undo` reverses it", kind=broken.kind)
     check_idle(live.worktree)
     unmerged = index.unmerged_paths(live.worktree)
     if unmerged:
-        raise NotPossibleNow(f"{unmerged[0]} has conflicts that are not resolved yet", path=unmerged[0])
+        raise Unresolved(f"{unmerged[0]} has unresolved conflicts", path=unmerged[0])
 
 
 def carry_out(live: Live, change: Change, snapshot: Snapshot, record: Callable[[], Snapshot]) -> Snapshot:

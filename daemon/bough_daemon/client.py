@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from bough_daemon import report
 from bough_daemon.at_work import PATIENCE, STOP
 from bough_daemon.environment import NOTHING
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import NotText
 from bough_daemon.home import Home
 from bough_daemon.wire import error_of, from_message, to_message
 
@@ -292,7 +292,7 @@ class Client:
 
 def _text(value: str, what: str) -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise BadUsage(f"the {what} is not UTF-8 text")
+        raise NotText(f"the {what} is not UTF-8 text")
     return value
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bough_daemon import hop, landing, merging, outcomes, report, restore, undo
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import NoPathNamed
 from bough_daemon.live import Live
 from bough_daemon.sides import Both
 from bough_daemon.states import TeamLanding
@@ -76,7 +76,7 @@ class Commands:
         """Bring files back from the timeline."""
         paths = self.live.from_top(typed)
         if not paths and not everything:
-            raise BadUsage("name the files to bring back, or say --all")
+            raise NoPathNamed("no path was named")
         return outcomes.restored(await restore.restore(self.live, paths, since=since or None, name=name or None))
 
     async def undo(self) -> report.UndoOutcome:
@@ -91,7 +91,7 @@ class Commands:
         """Let withheld paths leave, or keep them at home again."""
         paths = self.live.from_top(typed)
         if "" in paths:
-            raise BadUsage("name the files or folders that may leave, not the whole working tree")
+            raise NoPathNamed("the whole working tree cannot be allowed to leave")
         allowed = self.live.store.allowed
         for path in paths:
             await self.live.owner.run(partial(allowed.set, path, allowed=not stop))

@@ -14,7 +14,15 @@ from bough_completion.query import Query
 from bough_completion.wire import Question
 
 from bough_daemon.completion_process import CompletionProcess, Running
-from bough_daemon.errors import BadSetting, BadUsage, BoughError, DaemonFailed, NotPossibleNow, UnknownPath
+from bough_daemon.errors import (
+    BadSetting,
+    BoughError,
+    DaemonFailed,
+    NoSuchPosition,
+    NothingSuggested,
+    OutsideWorktree,
+    UnknownPath,
+)
 from bough_daemon.failing import Failing
 from bough_daemon.feeding import Feeder, LiveRepository
 from bough_daemon.home import Home
@@ -106,10 +114,10 @@ class Completing:
         """Continue `file` (absolute) at a one-based line and column; `text`: the editor's buffer, empty: the file."""
         place = await asyncio.to_thread(self.place, session, file)
         if place.repository != as_text(session.worktree.root):
-            raise BadUsage(f"{file} lies outside the working tree")
+            raise OutsideWorktree(f"{file} is outside the working tree")
         prefix, suffix = _around(text or _read(file), line, column)
         if place.withheld:
-            raise NotPossibleNow(f"nothing is suggested in {file}: it is named like a secret")
+            raise NothingSuggested(f"nothing is suggested in {file}: it is named like a secret")
         query = Query(path=place.path, prefix=prefix, suffix=suffix, limit=3, patience=PATIENCE)
         question = Question(place.repository, "", query)
         try:
@@ -200,7 +208,7 @@ class Completing:
 
     async def _start(self) -> Running:
         if not self._settings.value("completion.enabled"):
-            raise NotPossibleNow(OFF)
+            raise NothingSuggested(OFF)
         return await self._process.start(self._settings)
 
     def _process_changed(self) -> None:
@@ -252,9 +260,9 @@ def _around(data: bytes, line: int, column: int) -> tuple[str, str]:
     if line == len(lines) + 1 and lines[-1].endswith("\n"):
         lines.append("")
     if not 1 <= line <= len(lines):
-        raise BadUsage(f"there is no line {line}: the file has {len(lines)}")
+        raise NoSuchPosition(f"there is no line {line}: the file has {len(lines)}")
     here = lines[line - 1]
     if not 1 <= column <= len(here.rstrip("\r\n")) + 1:
-        raise BadUsage(f"there is no column {column} in line {line}")
+        raise NoSuchPosition(f"there is no column {column} in line {line}")
     before = "".join(lines[: line - 1]) + here[: column - 1]
     return before, here[column - 1 :] + "".join(lines[line:])

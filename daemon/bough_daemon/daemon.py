@@ -17,7 +17,15 @@ from bough_daemon.at_work import STOP, seconds_since
 from bough_daemon.clones import Listeners
 from bough_daemon.completing import Completing
 from bough_daemon.environment import NOTHING, UserEnvironment, lasting
-from bough_daemon.errors import BoughError, NotLive, NotPossibleNow, StoreOwned
+from bough_daemon.errors import (
+    BoughError,
+    CommandAtWork,
+    CutShort,
+    NameChosen,
+    NotLive,
+    StillHopped,
+    StoreOwned,
+)
 from bough_daemon.git import git_version
 from bough_daemon.home import Home
 from bough_daemon.journal import Journal
@@ -85,7 +93,7 @@ class Daemon:
         if name and made.member != name:
             if not made.already:
                 await self.down(path, False)
-            raise NotPossibleNow(f"you are {made.member} in this repository already; a name is chosen once")
+            raise NameChosen(f"you already joined as {made.member}; names cannot be changed")
         return made
 
     async def up(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
@@ -146,7 +154,7 @@ class Daemon:
             repository = self.repositories.get(worktree.common_dir)
             for root, session in repository.sessions.items() if repository is not None else ():
                 if session.is_acting and (forget or root == worktree.root):
-                    raise NotPossibleNow(f"a command is at work in {root}", hint=WAIT_FOR_IT)
+                    raise CommandAtWork(f"a command is at work in {root}", hint=WAIT_FOR_IT)
             was_live = worktree.root in self._live
             self._live.remove(worktree.root)
             if repository is not None and worktree.root in repository.sessions:
@@ -347,10 +355,10 @@ def check_at_home(worktree: Worktree) -> None:
             one = Worktree.find(os.fsdecode(line[9:]))
             journal = Journal.of(os.path.join(worktree.common_dir, "bough"), one)
             if journal.interrupted() is not None:
-                raise NotPossibleNow(f"a command was cut short in {one.root}; take it back first with `bough undo`")
+                raise CutShort(f"a command was cut short in {one.root}; run `bough undo` there first")
             hop = journal.hop()
             if hop is not None:
-                raise NotPossibleNow(f"{one.root} is in {hop.name}'s branch; go home first with `bough back`")
+                raise StillHopped(f"{one.root} is on {hop.name}'s branch; run `bough back` there first")
 
 
 def take_home(home: Home) -> int:

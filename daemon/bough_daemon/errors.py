@@ -225,3 +225,203 @@ class DaemonFailed(BoughError):
 
 class BadUsage(BoughError):
     """The command's words are off."""
+
+
+class TerminalGone(NotPossibleNow):
+    """The terminal that a command was typed in went away while the command needed it."""
+
+
+class InAnotherTeam(NotPossibleNow):
+    """The repository is in a team with others already."""
+
+
+class AlreadyInTeam(NotPossibleNow):
+    """This home is in the team already."""
+
+
+class InviterGone(NotPossibleNow):
+    """Who made the ticket has left the team or was removed."""
+
+
+class Removed(NotPossibleNow):
+    """This home was removed from the team, so its key is not let in again."""
+
+
+class NotInTeam(NotPossibleNow):
+    """This home is no longer in the team."""
+
+
+class NotAdmitted(NotPossibleNow):
+    """A member's admission does not count."""
+
+
+class AlreadyRemoved(NotPossibleNow):
+    """The member was removed before."""
+
+
+class NothingShared(NotPossibleNow):
+    """Nothing of this machine is shared, so nobody can hold it."""
+
+
+class NameChosen(NotPossibleNow):
+    """The member has another name already."""
+
+
+class NothingToLand(NotPossibleNow):
+    """The shared branch has all of it."""
+
+
+class UnlandedWork(NotPossibleNow):
+    """There is work that has not landed."""
+
+
+class WouldCarryAlong(NotPossibleNow):
+    """The shared branch would bring along what stays at home."""
+
+
+class MarkersLeft(NotPossibleNow):
+    """A file still has conflict markers."""
+
+
+class NoSharedBranch(NotPossibleNow):
+    """There is no branch to land on."""
+
+
+class NotPublished(NotPossibleNow):
+    """The user did not want to publish untracked files."""
+
+
+class FilesKeepChanging(NotPossibleNow):
+    """Files changed again and again while a command placed others."""
+
+
+class InTheMiddle(NotPossibleNow):
+    """A teammate is in the middle of an operation of Git's, and no earlier state of theirs is here."""
+
+
+class EditsConflict(NotPossibleNow):
+    """The user's edits conflict with what a command would place."""
+
+
+class CommandAtWork(NotPossibleNow):
+    """Another command is at work in the working tree."""
+
+
+class CutShort(NotPossibleNow):
+    """An earlier command was cut short."""
+
+
+class StillHopped(NotPossibleNow):
+    """The files are of a teammate's branch."""
+
+
+class HeadMoved(NotPossibleNow):
+    """HEAD or a file moved while a command was at work."""
+
+
+class BranchHasMoved(NotPossibleNow):
+    """A Git branch is no longer where a command left it."""
+
+
+class InTheWay(NotPossibleNow):
+    """Something that a command may not replace is where a file belongs."""
+
+
+class NotWritable(NotPossibleNow):
+    """A folder that a file belongs in cannot be written."""
+
+
+class NothingToRestore(NotPossibleNow):
+    """Nothing else is on record for the paths."""
+
+
+class NothingSuggested(NotPossibleNow):
+    """Completion keeps out of the file, or is off."""
+
+
+class IndexLocked(NotPossibleNow):
+    """Another Git command holds the index."""
+
+
+class Unresolved(NotPossibleNow):
+    """A conflict is not resolved yet."""
+
+
+class OperationUnderWay(NotPossibleNow):
+    """Git is in the middle of an operation."""
+
+
+class ForeignGitDirectory(NotPossibleNow):
+    """What a teammate sent has a Git directory in it."""
+
+
+class OwnBranch(NotPossibleNow):
+    """The command is about the branch that the user is on."""
+
+
+class BranchExists(NotPossibleNow):
+    """There is a Git branch of that name."""
+
+
+class NeedsYes(NotPossibleNow):
+    """What cannot be undone needs a yes, and nobody can be asked."""
+
+
+class FolderRemoved(NotPossibleNow):
+    """The folder that the command was typed in was removed."""
+
+
+class InsideHook(NotPossibleNow):
+    """A hook of a command runs one that has to wait for it."""
+
+
+class NotHeldYet(NotPossibleNow):
+    """A teammate does not hold a snapshot that was waited for."""
+
+
+class NoModel(NotPossibleNow):
+    """No model is chosen."""
+
+
+class BadRepositorySettings(BadUsage):
+    """The repository's `.bough.toml` cannot be used."""
+
+
+class NotText(BadUsage):
+    """A word of the command is not UTF-8 text."""
+
+
+class NoPathNamed(BadUsage):
+    """The command needs paths."""
+
+
+class NoSetting(BadUsage):
+    """There is no such setting."""
+
+
+class BadValue(BadUsage):
+    """A setting cannot have that value."""
+
+
+class OutsideWorktree(BadUsage):
+    """A path lies outside the working tree."""
+
+
+class NoSuchPosition(BadUsage):
+    """A file has no such line or column."""
+
+
+class GitMayWrite(BadUsage):
+    """`bough git` only reads."""
+
+
+class BadAddress(BadUsage):
+    """An address is not of the form host:port."""
+
+
+class BadBranchName(BadUsage):
+    """Git does not take that name for a branch."""
+
+
+class NoMessage(BadUsage):
+    """A landed commit needs a message."""

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from bough_daemon.errors import DiskFull, NotPossibleNow
+from bough_daemon.errors import DiskFull, InTheWay, NotPossibleNow, NotWritable
 from bough_daemon.filters import cleaned, converted
 from bough_daemon.ground import Ground, blob_id, kind_of
 from bough_daemon.objects import EXECUTABLE, FOLDER, Entry, Objects
@@ -146,14 +146,14 @@ def _check_reachable(ground: Ground, steps: Iterable[Step]) -> None:
     checked: set[str] = set()
     for step in steps:
         if any(len(os.fsencode(part)) > NAME_LIMIT_BYTES for part in step.path.split("/")):
-            raise NotPossibleNow(f"{step.path} is too long a name for a file here", path=step.path)
+            raise InTheWay(f"the name of {step.path} is too long for this file system", path=step.path)
         for folder in [*folders_above(step.path), ""]:
             if folder not in checked:
                 checked.add(folder)
                 _check_folder(ground, folder, home)
         inner = min(_inner_repositories(ground.files_below(step.path)), default="") if step.arrives else ""
         if inner:
-            raise NotPossibleNow(f"{inner.rstrip('/')} is a repository of its own, and in the way", path=inner)
+            raise InTheWay(f"{inner.rstrip('/')} is a nested Git repository", path=inner)
 
 
 def _occupied(root: str, cwd: str) -> frozenset[str]:
@@ -167,7 +167,7 @@ def _check_free(steps: Iterable[Step], occupied: Collection[str]) -> None:
     for step in steps:
         if step.arrives and step.path in occupied:
             top = "the top folder of the working tree"
-            raise NotPossibleNow(
+            raise InTheWay(
                 f"{step.path} would become a file, and you are in that folder",
                 path=step.path,
                 hint=f"Run the command in {folder_of(step.path) or top}.",
@@ -179,12 +179,12 @@ def _check_folder(ground: Ground, folder: str, home: int) -> None:
     if status is None or kind_of(status) != FOLDER:
         return
     if status.st_dev != home:
-        raise NotPossibleNow(f"{folder} is on another file system than the working tree", path=folder)
+        raise InTheWay(f"{folder} is on another file system than the working tree", path=folder)
     if folder and ground.status(f"{folder}/.git") is not None:
-        raise NotPossibleNow(f"{folder} is a repository of its own", path=folder)
+        raise InTheWay(f"{folder} is a nested Git repository", path=folder)
     with ground.folder(folder) as here:
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=here):
-            raise NotPossibleNow(f"the folder {folder or '.'} cannot be written", path=folder)
+            raise NotWritable(f"the folder {folder or '.'} cannot be written", path=folder)
 
 
 def _near(root: str, scratch: str) -> str:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from types import TracebackType
 
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import InTheWay
 from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, LINK, Entry, Objects
 from bough_daemon.paths import Blocked, folder_of, open_folder
 
@@ -139,5 +139,5 @@ class Ground:
             return None
         kind, content = found
         if kind == OTHER:
-            raise NotPossibleNow(f"{path} is in the way, and it is neither a file, a symlink nor a folder", path=path)
+            raise InTheWay(f"{path} is neither a file, a symlink nor a folder", path=path)
         return Entry(kind, objects.write_blob(content)) if kind != FOLDER else None

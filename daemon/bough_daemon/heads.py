@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from bough_daemon.errors import CheckedOutElsewhere, NotPossibleNow
+from bough_daemon.errors import BranchHasMoved, CheckedOutElsewhere, OperationUnderWay
 from bough_daemon.worktree import Head, Worktree
 
 BRANCHES = "refs/heads/"
@@ -55,7 +55,7 @@ def check_idle(worktree: Worktree) -> None:
     if command == "bisect":
         way_out = "End it with `git bisect reset`."
     name = NAMES.get(command, f"`git {command}`")
-    raise NotPossibleNow(f"{name} is under way here", operation=command, hint=way_out)
+    raise OperationUnderWay(f"{name} is in progress here", operation=command, hint=way_out)
 
 
 def commit_of(worktree: Worktree, ref: str) -> str | None:
@@ -104,7 +104,7 @@ def backward(worktree: Worktree, ways: Ways) -> Moves:
     for ref, way in ways.items():
         now = commit_of(worktree, ref)
         if now not in way:
-            raise NotPossibleNow(f"{short(ref)} has moved since", branch=short(ref))
+            raise BranchHasMoved(f"{short(ref)} has moved since", branch=short(ref))
         if now != way[0]:
             back[ref] = (now, way[0])
     return back

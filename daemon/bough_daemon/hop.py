@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bough_daemon import index, place
 from bough_daemon.change import Change, carry_out, check_no_repository, check_ready, journal_of, overlooked, steadily
 from bough_daemon.edits import Edits, edits_left
-from bough_daemon.errors import BadUsage, NotPossibleNow
+from bough_daemon.errors import BadBranchName, BranchExists, EditsConflict, OwnBranch
 from bough_daemon.filters import ignored_under
 from bough_daemon.heads import BRANCHES, check_free, commit_of, free_branch, short, words
 from bough_daemon.hooks import after_checkout
@@ -74,7 +74,7 @@ async def hop(live: Live, terminal: Terminal, name: str, both: Both) -> Moved:
     async def attempt() -> tuple[Moved, str, str]:
         snapshot, theirs = await live.save(), live.known(name)
         if theirs.name == live.branch.name:
-            raise NotPossibleNow(f"{name} is your own branch", name=name)
+            raise OwnBranch(f"{name} is your own branch", name=name)
         there = await live.owner.run(hop_now, live)
         tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
         if there is not None and there.name == name:
@@ -138,9 +138,7 @@ async def _with_my_edits(live: Live, snapshot: Snapshot, there: Hop, theirs: Liv
     merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
     if merged.conflicts:
         listed = ", ".join(merged.conflicts[:3])
-        raise NotPossibleNow(
-            f"your edits in {there.name}'s branch clash with hers in {listed}", path=merged.conflicts[0]
-        )
+        raise EditsConflict(f"your edits conflict with {there.name}'s changes in {listed}", path=merged.conflicts[0])
     return merged.tree
 
 
@@ -190,8 +188,8 @@ def _leave(live: Live, snapshot: Snapshot, host: LiveBranch | None) -> tuple[Mov
     if hop is None:
         newest = journal_of(live).newest()
         hopped = newest is not None and newest.kind.startswith("hop ")
-        raise NotPossibleNow(
-            "you are in your own branch: there is no hop to come back from",
+        raise OwnBranch(
+            "you are on your own branch: there is no hop to return from",
             hint="`git switch` has ended the last one; `bough undo` brings back where you were before it."
             if hopped
             else "",
@@ -230,12 +228,12 @@ def _leave(live: Live, snapshot: Snapshot, host: LiveBranch | None) -> tuple[Mov
 def _branch_off(live: Live, snapshot: Snapshot, branch: str) -> tuple[Moved, str]:
     hop, old = hop_now(live), live.worktree.head()
     if hop is None:
-        raise NotPossibleNow("you are in your own branch already; `git switch -c` makes a Git branch of it")
+        raise OwnBranch("you are already on your own branch; `git switch -c` makes a Git branch of it")
     ref = BRANCHES + branch
     if branch.startswith("-") or live.worktree.git.result("check-ref-format", ref, allowed=(0, 1))[0] != 0:
-        raise BadUsage(f"{branch!r} is no name for a branch", branch=branch)
+        raise BadBranchName(f"invalid branch name {branch!r}", branch=branch)
     if commit_of(live.worktree, ref) is not None:
-        raise NotPossibleNow(f"there is a branch {branch} already", branch=branch)
+        raise BranchExists(f"the branch {branch} already exists", branch=branch)
     head = Head(ref, old.commit)
     change = Change(
         kind=f"off {branch}",

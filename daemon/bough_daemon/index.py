@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import IndexLocked
 from bough_daemon.git import Git
 from bough_daemon.ground import Ground
 from bough_daemon.objects import FOLDER, SUBMODULE, Entry, Objects
@@ -93,7 +93,7 @@ def lock(worktree: Worktree) -> Iterator[Lock]:
             put(Spot(folder.descriptor, os.path.basename(marked)), Spot(folder.descriptor, os.path.basename(path)))
     except FileExistsError as taken:
         os.unlink(marked)
-        raise NotPossibleNow("another git command is at work here: index.lock exists", path=path) from taken
+        raise IndexLocked("another Git command is at work here: index.lock exists", path=path) from taken
     try:
         yield Lock(worktree)
     finally:

@@ -14,11 +14,17 @@ from bough_daemon.change import TRIES, Change, carry_out, check_ready
 from bough_daemon.co_authors import co_authors
 from bough_daemon.commits import NO_HOOKS, Draft, commit, run_pre_commit, trailers_for
 from bough_daemon.errors import (
-    BadUsage,
+    FilesKeepChanging,
     HookRefused,
     LandConflict,
-    NotPossibleNow,
+    MarkersLeft,
+    NoMessage,
+    NoSharedBranch,
+    NothingToLand,
+    NotPublished,
+    UnlandedWork,
     WouldBringBack,
+    WouldCarryAlong,
     WouldRemove,
     WouldRun,
 )
@@ -35,7 +41,7 @@ from bough_daemon.scene import KIND, PutBack, Scene, files_on, move_on, put_back
 from bough_daemon.sides import Both
 from bough_daemon.staging import Staging, staged_at_home
 from bough_daemon.states import TeamLanding
-from bough_daemon.target import NAME_IT, RemoteMoved, Target, newest
+from bough_daemon.target import RemoteMoved, Target, newest
 from bough_daemon.terminal import Terminal
 from bough_daemon.text import SHORT, first_few, printable, shell_word
 from bough_daemon.timeline import Snapshot
@@ -163,16 +169,16 @@ async def land(
     HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
     """
     if needed and not message.strip():
-        raise BadUsage("a landed commit needs a message")
+        raise NoMessage("a landed commit needs a message")
     landing = await _begin(live, terminal, both, verify, yes)
     for race in range(RACES):
         plan = await _plan(landing, landed)
         if plan.nothing:
             if needed:
-                raise NotPossibleNow(f"nothing to land: {landing.target.name} has all of it")
+                raise NothingToLand(f"nothing to land: {landing.target.name} has all of it")
             return await live.owner.run(_landed, landing, _Made(plan.onto[0], plan))
         if plan.commit is None and not message.strip():
-            raise NotPossibleNow("there is work here that has not landed", hint="Land it with `bough land -m MESSAGE`.")
+            raise UnlandedWork("there is work here that has not landed")
         if not yes:
             _check_asked(landing, plan)
         await live.owner.run(_check_may_leave, landing, plan)
@@ -309,7 +315,7 @@ def _check_may_leave(landing: _Landing, plan: Plan) -> None:
     """Raise NotPossibleNow where the shared branch would bring along commits of the user's that stay at home."""
     for onto in plan.onto:
         for path, reason in landing.live.branch.staying(onto).items():
-            raise NotPossibleNow(
+            raise WouldCarryAlong(
                 f"{landing.target.name} would bring {printable(path)} along: {reason}",
                 path=path,
                 hint=f"Take it out of your commits, or run `bough allow {shell_word(path)}`.",
@@ -482,7 +488,7 @@ def _check_resolved(live: Live, onto: str, tree: str) -> None:
     objects = live.store.objects
     for path, before, after in objects.difference(objects.commit(onto).tree, tree):
         if _is_marked(objects, after) and not _is_marked(objects, before):
-            raise NotPossibleNow(f"{path} still has conflict markers; resolve them before it lands", path=path)
+            raise MarkersLeft(f"{path} still has conflict markers", path=path)
 
 
 def _is_marked(objects: Objects, entry: Entry | None) -> bool:
@@ -499,7 +505,7 @@ def _onto(
         return [remote_tip]
     onto = newest(live.store, [*([local_tip] if local_tip else []), *landed])
     if not onto:
-        raise NotPossibleNow(f"there is no branch {target.name} to land on", branch=target.name, hint=NAME_IT)
+        raise NoSharedBranch(f"there is no branch {target.name} to land on", branch=target.name)
     return onto
 
 
@@ -512,7 +518,7 @@ async def _ask_to_publish(landing: _Landing, fresh: Sequence[str]) -> None:
     shown += [f"  and {len(fresh) - SHOWN} more"] if len(fresh) > SHOWN else []
     await landing.terminal.say("\n".join([f"{count} would be published for the first time:", *shown]))
     if not await landing.terminal.confirm(f"Publish {'them' if len(fresh) > 1 else 'it'} on {landing.target.name}?"):
-        raise NotPossibleNow("nothing was landed: you did not want to publish untracked files")
+        raise NotPublished("nothing was landed: you chose not to publish untracked files")
 
 
 def _new_files(live: Live, onto: str, tree: str) -> list[str]:
@@ -574,8 +580,8 @@ async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, 
     for _ in range(TRIES):
         with suppress(Disturbed):
             return await _follow(landing, made)
-    raise NotPossibleNow(
-        f"{made.commit[:7]} is on {landing.target.name}; here files keep changing: run `bough land` again"
+    raise FilesKeepChanging(
+        f"{made.commit[:7]} is on {landing.target.name}, but files here keep changing: run `bough land` again"
     )
 
 

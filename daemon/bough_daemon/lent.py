@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from bough_proto.v1 import control_pb2 as pb
 
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import TerminalGone
 from bough_daemon.terminal import NOTHING, Finished
 from bough_daemon.text import shown
 
@@ -61,7 +61,7 @@ class LentTerminal:
             try:
                 return await anext(self._answers)
             except StopAsyncIteration:
-                raise NotPossibleNow("the terminal that the command was typed in went away") from None
+                raise TerminalGone("the terminal that the command was typed in has gone away") from None
             finally:
                 self.doing = ""
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bough_daemon.branches import Branch
-from bough_daemon.errors import BadUsage, UnknownMember
+from bough_daemon.errors import OutsideWorktree, UnknownMember
 from bough_daemon.owner import Owner
 from bough_daemon.store import Store
 from bough_daemon.timeline import Snapshot
@@ -65,5 +65,5 @@ class Live:
 def _from_top(root: str, path: str) -> str:
     relative = os.path.relpath(path, root)
     if relative == ".." or relative.startswith("../"):
-        raise BadUsage(f"{path} lies outside the working tree")
+        raise OutsideWorktree(f"{path} is outside the working tree")
     return "" if relative == "." else relative

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bough_daemon.ancestry import settled_before
-from bough_daemon.errors import BadUsage, GitFailed, NotPossibleNow, UnknownMember
+from bough_daemon.errors import BadUsage, GitFailed, InTheMiddle, NoSharedBranch, NotPossibleNow, UnknownMember
 from bough_daemon.heads import commit_of, short
 from bough_daemon.live import Live, LiveBranch
 from bough_daemon.removals import Author
@@ -47,10 +47,9 @@ def _live_branch(live: Live, teammate: LiveBranch, mine: Snapshot) -> MergeSourc
     if tip is not None and tip.operation:
         settled = settled_before(live.store.objects, tip)
         if settled is None or not live.store.objects.exists(settled.base):
-            raise NotPossibleNow(
+            raise InTheMiddle(
                 f"{teammate.name} is in the middle of a {tip.operation}, and no earlier state is here",
                 name=teammate.name,
-                hint="Wait until it has ended; `bough status` shows that.",
             )
         note = f"{teammate.name} is in the middle of a {tip.operation}: merged the state before it"
         teammate = LiveBranch(teammate.name, settled.oid, settled.base)
@@ -95,7 +94,7 @@ def _shared_branch(live: Live, target: Target, fetched: str | None, note: str, m
         local = None
     tips = newest(live.store, [oid for oid in (fetched, local) if oid is not None])
     if not tips:
-        raise NotPossibleNow(f"{target.place} does not exist yet", branch=target.name)
+        raise NoSharedBranch(f"{target.place} does not exist yet", branch=target.name)
     live.store.arrive(tips[0])
     gone = taken_out(live, target, fetched, mine.oid) if fetched is not None else None
     if gone is not None and fetched is not None:

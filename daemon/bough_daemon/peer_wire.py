@@ -45,7 +45,7 @@ OUTCOMES = {
 
 def code_of(failure: BoughError) -> grpc.StatusCode:
     """Return the status code that an error travels as; its message travels as the details."""
-    return CODES.get(type(failure), grpc.StatusCode.INTERNAL)
+    return next((CODES[kind] for kind in type(failure).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
 
 
 def error_of(failure: grpc.RpcError) -> BoughError:

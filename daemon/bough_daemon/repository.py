@@ -19,7 +19,7 @@ from bough_daemon.change import journal_of, recover
 from bough_daemon.clones import Listeners, Seat
 from bough_daemon.commands import Commands
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import BoughError, GitHangs, NameTaken, NotPossibleNow, UnknownMember
+from bough_daemon.errors import BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.fsck import named_object, where_committed
 from bough_daemon.home import Home
 from bough_daemon.hop import hop_now, notice_switch
@@ -362,12 +362,12 @@ class Repository:
         teammates = self.sync.teammates()
         wanted = {one.name for one in teammates if one.connected} if wait_for is None else set(wait_for)
         if wanted and self.sync.why_out():
-            raise NotPossibleNow(f"nothing of this machine is shared: {self.sync.why_out()}")
+            raise NothingShared(f"nothing of this machine is shared: {self.sync.why_out()}")
         unknown = sorted(wanted - {one.name for one in teammates})
         if unknown:
             raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
         if wanted and self.sync.doubled:
-            raise NotPossibleNow(f"nothing of this machine is shared: {self._doubled()}")
+            raise NothingShared(f"nothing of this machine is shared: {self._doubled()}")
         if wanted and patience > 0:
             await self.sync.publish(session.branch.name, tip.shared, tip.shared_base)
             self.sync.offer_again(session.branch.name, wanted)

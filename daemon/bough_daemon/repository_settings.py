@@ -7,7 +7,7 @@ import stat
 import tomllib
 from typing import Any
 
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import BadRepositorySettings
 
 NAME = ".bough.toml"
 LIMIT_BYTES = 64_000  # some hundred times as much as anybody has to say
@@ -21,13 +21,13 @@ def table_on_disk(folder: str, table: str) -> dict[str, Any]:
     path = os.path.join(folder, NAME)
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise BadUsage(f"{NAME} is not a plain file")
+            raise BadRepositorySettings(f"{NAME} is not a plain file")
         with open(path, "rb", opener=_unfollowed) as source:
             data = source.read(LIMIT_BYTES + 1)
     except FileNotFoundError:
         return {}
     except OSError as failure:
-        raise BadUsage(f"{NAME} cannot be read: {failure.strerror}") from failure
+        raise BadRepositorySettings(f"{NAME} cannot be read: {failure.strerror}") from failure
     check_size(len(data))
     return table_in(data, table)
 
@@ -35,7 +35,7 @@ def table_on_disk(folder: str, table: str) -> dict[str, Any]:
 def check_size(size: int) -> None:
     """Raise BadUsage for a file of more bytes than anybody has to say."""
     if size > LIMIT_BYTES:
-        raise BadUsage(f"{NAME} is larger than {LIMIT_BYTES // 1000} kB")
+        raise BadRepositorySettings(f"{NAME} is larger than {LIMIT_BYTES // 1000} kB")
 
 
 def _unfollowed(path: str, flags: int) -> int:
@@ -47,9 +47,9 @@ def table_in(data: bytes, name: str) -> dict[str, Any]:
     try:
         found = tomllib.loads(data.decode()).get(name, {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-        raise BadUsage(f"{NAME} cannot be read: {failure}") from failure
+        raise BadRepositorySettings(f"{NAME} cannot be read: {failure}") from failure
     except RecursionError:
-        raise BadUsage(f"{NAME} cannot be read: it is nested too deeply") from None
+        raise BadRepositorySettings(f"{NAME} cannot be read: it is nested too deeply") from None
     if not isinstance(found, dict):
-        raise BadUsage(f"{NAME}: [{name}] is not a table")
+        raise BadRepositorySettings(f"{NAME}: [{name}] is not a table")
     return found

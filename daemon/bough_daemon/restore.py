@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bough_daemon import rescued
 from bough_daemon.change import Change, carry_out, check_ready, journal_of, steadily
-from bough_daemon.errors import NotPossibleNow, UnknownPath, UnknownSnapshot
+from bough_daemon.errors import NothingToRestore, UnknownPath, UnknownSnapshot
 from bough_daemon.index import hidden_paths
 from bough_daemon.live import Live, LiveBranch
 from bough_daemon.objects import FILE, FOLDER, Commit, Entry, Objects
@@ -78,10 +78,10 @@ def _restore(
     elif paths:
         sources = _newest(live, snapshot, paths, tip, kind)
     else:
-        raise NotPossibleNow("`--all` needs `--from SNAPSHOT`")
+        raise NothingToRestore("`--all` needs `--from SNAPSHOT`")
     tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
     if tree == snapshot.tree:
-        raise NotPossibleNow("nothing to restore: the files are as they were there")
+        raise NothingToRestore("nothing to restore: the files are as they were there")
     origins = {path: source.oid for path, source in sources.items()}
     change = Change(
         kind=kind,
@@ -121,7 +121,7 @@ def _newest(live: Live, snapshot: Snapshot, paths: Sequence[str], tip: str, kind
         elif now is None:
             raise UnknownPath(f"no snapshot has {path}", path=path)
     if not found:
-        raise NotPossibleNow(f"no other version of {paths[0]} is on record, or none that is older", path=paths[0])
+        raise NothingToRestore(f"no other version of {paths[0]} is on record, or no older one", path=paths[0])
     return found
 
 

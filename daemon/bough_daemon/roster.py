@@ -23,7 +23,17 @@ from dataclasses import dataclass, field, replace
 from bough_daemon.addresses import is_address
 from bough_daemon.budgets import LONGEST_NONCE
 from bough_daemon.departures import REMOVALS_BYTES, Departures, Removal, departures
-from bough_daemon.errors import BadName, NameTaken, NotPossibleNow, UnknownMember
+from bough_daemon.errors import (
+    AlreadyInTeam,
+    AlreadyRemoved,
+    BadName,
+    InviterGone,
+    NameTaken,
+    NotAdmitted,
+    NotInTeam,
+    Removed,
+    UnknownMember,
+)
 from bough_daemon.keys import Identity, certificate_is_vouched, statement, verify
 from bough_daemon.names import check_member_name, owner_of
 
@@ -142,12 +152,12 @@ class Roster:
             return present
         self._check_name(name)
         if present is not None:
-            raise NotPossibleNow(f"this home is in the team already, as {present.name}", name=present.name)
+            raise AlreadyInTeam(f"this home is already in the team, as {present.name}", name=present.name)
         if self.departures.of(key):
-            raise NotPossibleNow("this home was removed from the team, and its key is not let in again")
+            raise Removed("this home was removed from the team, and its key is not let in again")
         mine = self.by_key(identity.key)
         if mine is None:
-            raise NotPossibleNow("the member who made the ticket is no longer in the team")
+            raise InviterGone("the member who made the ticket is no longer in the team")
         if owner_of(name) not in (name, mine.name):
             raise NameTaken(f"only {owner_of(name)} can let in {name}, with a ticket of their own", name=name)
         admission = self.signed(identity, name, key, certificate, vouch, max(now, mine.time + 1))
@@ -171,7 +181,7 @@ class Roster:
             self.forget(entry, now)
             reason = "they are in the team under another name"
         if reason is not None:
-            raise NotPossibleNow(f"{entry.name} cannot be let in: {reason}", name=entry.name)
+            raise NotAdmitted(f"{entry.name} cannot be let in: {reason}", name=entry.name)
 
     def _check_name(self, name: str) -> None:
         if name in self.members:
@@ -194,23 +204,23 @@ class Roster:
         before = self.departures.of(entry.key)
         if before and not all(one.is_leaving for one in before):
             by = self.name_of(before[0].remover)
-            raise NotPossibleNow(f"{name} was removed from the team already, by {by}", name=name)
+            raise AlreadyRemoved(f"{name} was already removed from the team, by {by}", name=name)
         if self.by_key(identity.key) is None and not self._may_return(identity.key, entry.key):
-            raise NotPossibleNow("this home is no longer in the team")
+            raise NotInTeam("this home is no longer in the team")
         invited = self.invited_by(name, further=with_invited)
         going = [entry, *(one for one in invited if with_invited or owner_of(one.name) == name)]
         said = [self._removal(identity, one, restore, now) for one in going]
         taken = self.merge_removals(said, now)
         if len(taken) < len(said):
             self.withdraw(taken, now)
-            raise NotPossibleNow(f"{name} cannot be removed: too much has been said of who is no longer in the team")
+            raise NotAdmitted(f"{name} cannot be removed: too much has been said of who is no longer in the team")
         return said
 
     def leave(self, identity: Identity, now: int) -> Removal:
         """Sign that this member leaves, and return that; whom they let in stays, and whom they removed stays out."""
         me = self.by_key(identity.key)
         if me is None:
-            raise NotPossibleNow("this home is no longer in the team")
+            raise NotInTeam("this home is no longer in the team")
         said = self._removal(identity, me, False, now)
         self.merge_removals([said], now)
         return said

@@ -14,7 +14,7 @@ from typing import TypedDict
 from bough_daemon import index, place
 from bough_daemon.change import Change, carry_out, journal_of, steadily
 from bough_daemon.edits import Edits
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import HeadMoved
 from bough_daemon.heads import Moves
 from bough_daemon.journal import Deed
 from bough_daemon.live import Live
@@ -82,7 +82,7 @@ async def set_scene(live: Live, mine: Snapshot, tree: str, parents: Sequence[str
         now = await live.save()
         placed = await files_on(live, mine, now, tree, both)
         if placed.conflicts:
-            raise NotPossibleNow(f"{placed.conflicts[0]} was edited meanwhile; run the command again")
+            raise HeadMoved(f"{placed.conflicts[0]} was edited meanwhile")
         return await live.owner.run(_place, live, now, placed.tree, tree, parents)
 
     return await steadily(attempt)
@@ -124,7 +124,7 @@ async def move_on(live: Live, scene: Scene, commit: str, *, clean: bool) -> Scen
 def _move_on(live: Live, scene: Scene, now: Snapshot, commit: str, clean: bool) -> Scene:
     head, hidden = live.worktree.head(), index.hidden_paths(live.worktree)
     if head.commit != scene.stands[-1]:
-        raise NotPossibleNow("HEAD has moved while the hooks ran; nothing was published")
+        raise HeadMoved("HEAD moved while the hooks ran; nothing was published")
     change = Change(
         kind=KIND,
         picture=Picture(now.tree),
@@ -185,7 +185,7 @@ def _back(live: Live, scene: Scene, before: Place, now: Snapshot, carried: _Carr
     objects, head = live.store.objects, live.worktree.head()
     if head.branch != before.head.branch or head.commit not in scene.stands:
         journal_of(live).finish(scene.deed)
-        raise NotPossibleNow("HEAD has moved while the hooks ran, so files, index and HEAD stay as they are now")
+        raise HeadMoved("HEAD moved while the hooks ran, so files, index and HEAD stay as they are now")
     steps = differences(objects, before.picture, Picture(scene.files))
     touched = {step.path for step in steps}
     raw = {path: oid for path, oid in before.picture.raw.items() if path in touched}

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from bough_daemon.addresses import parse_listen
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import BadSetting, BadUsage
+from bough_daemon.errors import BadSetting, BadUsage, BadValue, NoSetting
 from bough_daemon.home import Home
 
 Value = bool | int | str
@@ -112,7 +112,7 @@ def setting(key: str) -> Setting:
     """Return the setting of that name; raise BadUsage where there is none."""
     found = KEYS.get(key)
     if found is None:
-        raise BadUsage(f"there is no setting {key}", hint="Run `bough config list` to see them all.")
+        raise NoSetting(f"there is no setting {key}")
     return found
 
 
@@ -122,16 +122,16 @@ def parse(key: str, text: str) -> Value:
     value: Value = text
     if kind is bool:
         if text.lower() not in TRUE | FALSE:
-            raise BadUsage(f"{key} cannot be {text!r}: it is true or false")
+            raise BadValue(f"{key} cannot be {text!r}: it is true or false")
         value = text.lower() in TRUE
     elif kind is int:
         try:
             value = int(text)
         except ValueError:
-            raise BadUsage(f"{key} cannot be {text!r}: it is a number") from None
+            raise BadValue(f"{key} cannot be {text!r}: it is a number") from None
     wrong = _wrong(key, value)
     if wrong:
-        raise BadUsage(f"{key} cannot be {text!r}: {wrong}")
+        raise BadValue(f"{key} cannot be {text!r}: {wrong}")
     return value
 
 

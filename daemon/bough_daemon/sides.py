@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import BadRepositorySettings
 from bough_daemon.git import Git
 from bough_daemon.objects import Entry, Objects
 from bough_daemon.picture import is_file
@@ -119,6 +119,6 @@ def _settings(objects: Objects, tree: str) -> Mapping[str, Any]:
     if entry is None:
         return {}
     if not is_file(entry):
-        raise BadUsage(f"{SETTINGS} is not a plain file")
+        raise BadRepositorySettings(f"{SETTINGS} is not a plain file")
     check_size(objects.size(entry.oid))
     return table_in(objects.blob(entry.oid), "merge")

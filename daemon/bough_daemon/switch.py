@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bough_daemon import index
 from bough_daemon.change import Change, carry_out, overlooked, steadily
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import EditsConflict
 from bough_daemon.heads import BRANCHES, Moves, check_free, commit_of, words
 from bough_daemon.hooks import after_checkout
 from bough_daemon.landing import Landed
@@ -36,7 +36,7 @@ async def switch(live: Live, terminal: Terminal, landed: Landed, both: Both) -> 
         there = tip or landed.commit
         merged = await merge_commits(live, now.oid, there, both, also=[now.shared])
         if merged.conflicts:
-            raise NotPossibleNow(f"your edits conflict with {landed.local} in {', '.join(merged.conflicts[:3])}")
+            raise EditsConflict(f"your edits conflict with {landed.local} in {', '.join(merged.conflicts[:3])}")
         refs: Moves = {ref: (None, there)} if tip is None else {}
         await live.owner.run(_switch, live, Head(ref, there), refs, now, merged.tree)
         return there, tip is None

@@ -15,7 +15,7 @@ from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.conversations import Conversations, Told
 from bough_daemon.departures import Removal
-from bough_daemon.errors import NameTaken, NotPossibleNow, PortTaken
+from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, InviterGone, NameTaken, PortTaken
 from bough_daemon.failing import Failing
 from bough_daemon.home import Home
 from bough_daemon.jobs import Declined, Learned, PurgesHeard
@@ -436,7 +436,7 @@ class TeamSync:
         the daemon is killed on the way.
         """
         if self._exchange.is_out:
-            raise NotPossibleNow("the member who made the ticket is no longer in the team")
+            raise InviterGone("the member who made the ticket is no longer in the team")
         self._team.invites.spent(request.secret, request.key, now_ms())
         refusal = await unrelated(request, self._store, self._owner)
         if refusal is not None:
@@ -479,9 +479,9 @@ class TeamSync:
         check_member_name(name)
         is_out = self._exchange.is_out
         if len(self.roster.members) > 1 and not self.doubled and not is_out:
-            raise NotPossibleNow("this repository is in a team with others already", team=self.team_id)
+            raise InAnotherTeam("this repository is already in a team with others", team=self.team_id)
         if parsed.team == self.team_id and not self.doubled and not is_out:
-            raise NotPossibleNow("the ticket is for the team that this repository is in", team=self.team_id)
+            raise AlreadyInTeam("this repository is already in the team of the ticket", team=self.team_id)
         become = listener or self._listener
         roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
         left = self._team.folder

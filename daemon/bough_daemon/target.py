@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bough_daemon.errors import BadUsage, GitFailed, NotPossibleNow, PushRefused
+from bough_daemon.errors import BadRepositorySettings, BadUsage, GitFailed, NoSharedBranch, PushRefused
 from bough_daemon.heads import BRANCHES, commit_of, short
 from bough_daemon.hooks import refusal
 from bough_daemon.live import Live
@@ -21,7 +21,6 @@ from bough_daemon.terminal import Terminal
 from bough_daemon.worktree import Worktree
 
 DEFAULT_BRANCH, DEFAULT_REMOTE = "main", "origin"
-NAME_IT = 'Name the shared branch in .bough.toml: `[land]`, `branch = "…"`.'
 PROTECTED = re.compile(
     r"protected|GH006|GH013|rule violation|not allowed to push|TF40\d{4}|pull request|merge request|code review",
     re.IGNORECASE,
@@ -168,10 +167,14 @@ class _Branches:
         if branch is not None and (
             branch.startswith("-") or git.result("check-ref-format", BRANCHES + branch, allowed=(0, 1))[0] != 0
         ):
-            raise BadUsage(f"{SETTINGS} names the branch {branch!r}, which is not a valid name", branch=branch)
+            raise BadRepositorySettings(
+                f"{SETTINGS} names the branch {branch!r}, which is not a valid name", branch=branch
+            )
         remotes = frozenset(os.fsdecode(git.run("remote")).split())
         if remote is not None and remote not in remotes:
-            raise BadUsage(f"{SETTINGS} names the remote {remote!r}, which does not exist here", remote=remote)
+            raise BadRepositorySettings(
+                f"{SETTINGS} names the remote {remote!r}, which does not exist here", remote=remote
+            )
         names = [DEFAULT_BRANCH, "HEAD", *([branch] if branch is not None else [])]
         patterns = [f"refs/remotes/{one}/{name}" for one in remotes for name in names]
         lines = os.fsdecode(git.run("for-each-ref", "--format=%(refname) %(HEAD)%(symref)", BRANCHES, *patterns))
@@ -219,7 +222,7 @@ class _Branches:
             return Target(ref, remote, ref)
         theirs = next((ref for ref in (wanted, default) if ref in heads), "")
         if not theirs and len(heads) > 1:
-            raise NotPossibleNow(f"{remote} has no branch {DEFAULT_BRANCH} and no default branch", hint=NAME_IT)
+            raise NoSharedBranch(f"{remote} has no branch {DEFAULT_BRANCH} and no default branch")
         found = self._standing_for(short(theirs or next(iter(heads))), remote)
         exists = short(found.ref) in self.local
         return found if exists or DEFAULT_BRANCH not in self.local else Target(wanted, remote, found.theirs)
@@ -290,5 +293,5 @@ def newest(store: Store, commits: Sequence[str]) -> list[str]:
 def _settings(worktree: Worktree) -> dict[str, str]:
     land = table_on_disk(worktree.root, "land")
     if not all(isinstance(land.get(key, ""), str) for key in ("branch", "remote")):
-        raise BadUsage(f"{SETTINGS}: [land] takes `branch` and `remote`, both text")
+        raise BadRepositorySettings(f"{SETTINGS}: [land] takes `branch` and `remote`, both text")
     return {key: land[key] for key in ("branch", "remote") if key in land}

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from bough_daemon.errors import BadUsage, NotLive
+from bough_daemon.errors import GitMayWrite, NotLive
 from bough_daemon.git import Git, quoted, unbound
 from bough_daemon.text import shell_word
 from bough_daemon.worktree import Worktree
@@ -104,7 +104,7 @@ def check_reads(arguments: Sequence[str]) -> None:
         if word in WITH_VALUE:
             next(words, None)
         elif word.startswith(ELSEWHERE):
-            raise BadUsage(f"`bough git` chooses the repository itself; {word.partition('=')[0]} cannot be given")
+            raise GitMayWrite(f"`bough git` chooses the repository itself; {word.partition('=')[0]} cannot be given")
         elif not word.startswith("-"):
             command = word
             break
@@ -113,7 +113,7 @@ def check_reads(arguments: Sequence[str]) -> None:
         (word for word in rest if word.startswith("--output") or (command == "archive" and word[:2] == "-o")), ""
     )
     if writes or (command == "format-patch" and "--stdout" not in rest):
-        raise BadUsage(
+        raise GitMayWrite(
             f"git {command} would write files", hint="Redirect what it prints instead; format-patch takes --stdout."
         )
     if command in READING or (command == "" and arguments):
@@ -123,9 +123,9 @@ def check_reads(arguments: Sequence[str]) -> None:
     if command in LISTING and only_lists:
         return
     if not command:
-        raise BadUsage("which git command? For example `bough git log main..alice`")
+        raise GitMayWrite("which git command? For example `bough git log main..alice`")
     instead = INSTEAD.get(command, f"`git {command}`")
-    raise BadUsage(f"`bough git` only reads, and git {command} may write", hint=f"Use {instead}.")
+    raise GitMayWrite(f"`bough git` only reads, and git {command} may write", hint=f"Use {instead}.")
 
 
 def instead_of(command: str, arguments: Sequence[str]) -> str | None:

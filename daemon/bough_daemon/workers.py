@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 
 from bough_daemon.budgets import WORKER_MEMORY_BYTES
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import BadRepositorySettings
 from bough_daemon.repository_settings import NAME as SETTINGS
 from bough_daemon.sides import Decided, Sides, both_changed
 from bough_daemon.worker_wire import BadAnswer, Job, read_answer, read_job, write_answer, write_job
@@ -61,7 +61,7 @@ class MergeWorkers:
         answer = worker.ask(job, limit)
         self._idle.put(worker if answer is not None else None)
         if isinstance(answer, str):
-            raise BadUsage(f"{SETTINGS}: {answer}")
+            raise BadRepositorySettings(f"{SETTINGS}: {answer}")
         return answer
 
     def close(self) -> None:

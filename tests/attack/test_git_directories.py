@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from bough_cli.failure import hint_of
 from bough_daemon.errors import NotPossibleNow
 from bough_daemon.hop import back, hop
 from bough_daemon.merging import merge
@@ -36,7 +37,7 @@ def test_neither_a_hop_nor_a_merge_places_one(here: Desk) -> None:
     for command in commands:
         with pytest.raises(NotPossibleNow, match="Git directory in docs/x") as refused:
             here.do(command)
-        assert "safe.bareRepository" in refused.value.facts["hint"]
+        assert "safe.bareRepository" in hint_of(refused.value)
     assert everything(here.root) == before and not ran(here)
     write_files(here.root, {path: data for path, data in REPOSITORY.items() if data is not None})
     assert ran(here), "what this is about"

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from bough_cli.failure import show
+from bough_cli.failure import TABLE, show
 from bough_cli.habits import WITH
 from bough_cli.main import COMMANDS, GROUPS, application, main
-from bough_daemon import view
+from bough_daemon import errors, view
 from bough_daemon.errors import GitFailed
 from typer.testing import CliRunner
 
@@ -107,3 +107,15 @@ def test_advice_names_commands_that_there_are() -> None:
 
 def test_the_version_is_that_of_the_package() -> None:
     assert CliRunner().invoke(application(), ["--version"]).output == f"bough {version('bough')}\n"
+
+
+WITHOUT_REMEDY = {  # what to do depends on the facts, or the sentence says it
+    *("BoughError", "NotPossibleNow", "BadUsage", "FolderRemoved", "NotText", "GitMayWrite", "NothingToUndo"),
+    *("HostilePack", "HostilePath", "UnsupportedRepository", "Stopping", "ForeignRepository", "GitFailed"),
+}
+
+
+def test_every_error_has_an_exit_code_and_a_remedy() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BoughError)]
+    missing = {kind.__name__ for kind in kinds if not TABLE.get(kind, (0, ""))[1]}
+    assert missing == WITHOUT_REMEDY

@@ -57,7 +57,7 @@ def test_a_name_is_chosen_once(alice: Member) -> None:
     for prepare in (["status"], ["down"]):
         alice.bough(*prepare)
         typed = alice.types("up", "--as", "other")
-        assert typed.code == 1 and "you are al in this repository already" in typed.err
+        assert typed.code == 1 and "you already joined as al" in typed.err
     assert "not live" in alice.types("status").err
     assert alice.told("up")["member"] == "al"
 

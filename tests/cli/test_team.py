@@ -96,7 +96,7 @@ def test_what_cannot_be_removed_is_told_in_one_sentence(three: Three) -> None:
     bob.bough("remove", "carol", "--yes")
     until(lambda: "carol" not in names(alice))
     again = alice.types("remove", "carol", "--yes")
-    assert again.code == 1 and "carol was removed from the team already, by bob" in again.err
+    assert again.code == 1 and "carol was already removed from the team, by bob" in again.err
 
 
 def test_who_leaves_goes_on_alone_and_joins_again_under_another_name(three: Three) -> None:

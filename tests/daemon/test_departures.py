@@ -59,7 +59,7 @@ def test_what_cannot_be_removed_has_a_message() -> None:
     with pytest.raises(UnknownMember):
         roster.remove(someone("bob"), "dave", NOW)
     roster.remove(someone("bob"), "mallory", NOW)
-    with pytest.raises(NotPossibleNow, match="already, by bob"):
+    with pytest.raises(NotPossibleNow, match="already removed from the team, by bob"):
         roster.remove(someone("alice"), "mallory", NOW)
     with pytest.raises(NotPossibleNow, match="no longer in the team"):
         roster.remove(someone("mallory"), "carol", NOW)

@@ -518,7 +518,7 @@ def test_a_file_of_hers_where_a_repository_of_mine_is_does_not_come(here: Desk) 
     make_repository(here.root / "lib/inner", {"x.c": b"mine\n"})
     here.teammate_at("alice", {"lib": b"hers\n", ".gitignore": None})
     before = everything(here.root)
-    with pytest.raises(NotPossibleNow, match="lib/inner is a repository of its own"):
+    with pytest.raises(NotPossibleNow, match="lib/inner is a nested Git repository"):
         enter(here)
     assert everything(here.root) == before
 

@@ -104,7 +104,7 @@ def test_a_name_is_taken_once(roster: Roster) -> None:
     admit(roster, "alice", "bob")
     with pytest.raises(NameTaken):
         admit(roster, "alice", "carol", "bob")
-    with pytest.raises(NotPossibleNow, match="already, as bob"):
+    with pytest.raises(NotPossibleNow, match="already in the team, as bob"):
         admit(roster, "alice", "bob", "robert")
     with pytest.raises(BadName):
         admit(roster, "alice", "carol", "HEAD")

@@ -316,7 +316,7 @@ def push_hook(here: Desk, script: str) -> None:
 def test_a_commit_that_a_hook_makes_is_not_lost(here: Desk) -> None:
     hook(here, "pre-commit", "[ -z \"$AGAIN\" ] || exit 0; AGAIN=1 git commit -q --allow-empty -m 'by the hook'\n")
     there = remote_main(here)
-    with pytest.raises(NotPossibleNow, match="HEAD has moved"):
+    with pytest.raises(NotPossibleNow, match="HEAD moved"):
         do_land(here)
     assert remote_main(here) == there
     assert git(here.root, "log", "-1", "--format=%s") == "by the hook"

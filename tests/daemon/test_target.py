@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bough_cli.failure import hint_of
 from bough_daemon.errors import BadUsage, NotPossibleNow
 from bough_daemon.landing import Landed, land
 from bough_daemon.target import Target
@@ -127,7 +128,7 @@ def test_several_branches_and_none_of_them_the_default_is_an_error(here: Desk) -
     add_remote(here, {"one": "main", "two": "main"})
     with pytest.raises(NotPossibleNow, match="no branch main and no default branch") as caught:
         found(here)
-    assert ".bough.toml" in caught.value.facts["hint"]
+    assert ".bough.toml" in hint_of(caught.value)
 
 
 def test_an_empty_remote_gets_the_branch_that_there_is(here: Desk) -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import NoMessage
 from bough_daemon.report import LandOutcome
 from bough_daemon.text import SHORT
 
@@ -36,7 +36,7 @@ def land(
 ) -> None:
     """Put your work on the shared branch: merge, commit, publish, in one step."""
     if not message and not dry_run and not switch:
-        raise BadUsage("a landed commit needs a message", hint="Give it with `-m MESSAGE`.")
+        raise NoMessage("a landed commit needs a message")
     with acting("land") as (daemon, terminal):
         if dry_run:
             plan = daemon.preview_landing(here(), terminal)

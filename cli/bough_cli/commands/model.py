@@ -13,7 +13,7 @@ import typer
 from bough_completion.model.errors import ModelError, UnknownTemplate, UnsupportedPrecision
 from bough_completion.model.registry import KNOWN
 from bough_completion.model.shelf import Item, Shelf, Terms
-from bough_daemon.errors import BadUsage, NotPossibleNow
+from bough_daemon.errors import BadUsage, NoModel, NotPossibleNow
 from bough_daemon.settings import change
 
 from bough_cli import output
@@ -138,7 +138,7 @@ def chosen(name: str | None) -> Item:
     models = shelf()
     found = models.named(name) if name else models.used()
     if found is None:
-        raise NotPossibleNow("no model is used", hint="Add one: `bough model add granite-4.0-micro-base`.")
+        raise NoModel("no model is used")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.errors import NotPossibleNow, UnknownMember
+from bough_daemon.errors import OwnBranch, UnknownMember
 from bough_daemon.report import Member
 from bough_daemon.text import printable
 
@@ -42,7 +42,7 @@ def _check(name: str, members: list[Member]) -> None:
         hint = "Run `bough team` to see who is in it."
         raise UnknownMember(f"the team has no member named {printable(name)}", name=name, hint=hint)
     if known.is_me:
-        raise NotPossibleNow("that is you", hint="Use `bough leave` to leave the team.")
+        raise OwnBranch("that is you", hint="Use `bough leave` to leave the team.")
 
 
 def _question(name: str, members: list[Member], *, with_invited: bool, restore: bool) -> str:

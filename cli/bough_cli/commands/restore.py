@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import NoPathNamed
 
 from bough_cli import outcomes
 from bough_cli.acting import acting, tell
@@ -27,7 +27,7 @@ def restore(
     one version further back.
     """
     if bool(paths) == everything:
-        raise BadUsage("name the files to bring back, or say --all")
+        raise NoPathNamed("no path was named")
     with acting("restore") as (daemon, terminal):
         made = daemon.restore(here(), terminal, paths or [], since=snapshot, name=name, everything=everything)
     tell(made, outcomes.restored(made), json=json)

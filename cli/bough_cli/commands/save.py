@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from bough_daemon.errors import NotPossibleNow
+from bough_daemon.errors import NotHeldYet, NotPossibleNow
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -40,4 +40,4 @@ def save(
             told, hint="The snapshot is safe here; `bough status` shows whether they take a newer one."
         )
     if missing:
-        raise NotPossibleNow(f"{', '.join(missing)} did not get it within {patience:g} seconds")
+        raise NotHeldYet(f"{', '.join(missing)} did not receive it within {patience:g} seconds")
