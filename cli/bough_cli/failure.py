@@ -148,6 +148,13 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.BadAddress: (USAGE, "Write it as HOST:PORT, like 192.168.1.5:22000 or [fe80::1]:22000."),
     errors.BadBranchName: (USAGE, "See `git help check-ref-format`."),
     errors.NoMessage: (USAGE, "Give it with `-m MESSAGE`."),
+    errors.TooMuchToPurge: (NOT_NOW, "Purge fewer paths at a time, or a narrower text."),
+    errors.TextTooShort: (USAGE, "Give a longer piece of it, or name the path."),
+    errors.InOwnHistory: (
+        NOT_NOW,
+        "Take it out of there first: `git filter-repo` rewrites the history; then purge again.",
+    ),
+    errors.RecordingStopped: (NOT_NOW, "Run the command again."),
 }
 
 

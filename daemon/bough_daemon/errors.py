@@ -425,3 +425,19 @@ class BadBranchName(BadUsage):
 
 class NoMessage(BadUsage):
     """A landed commit needs a message."""
+
+
+class TooMuchToPurge(NotPossibleNow):
+    """More is to be purged than one member can have purged."""
+
+
+class TextTooShort(BadUsage):
+    """A text to purge is so short that it is in too many files."""
+
+
+class InOwnHistory(NotPossibleNow):
+    """The content is in the user's own Git history."""
+
+
+class RecordingStopped(NotPossibleNow):
+    """Recording was stopped or begun again while a command waited for it."""

@@ -34,6 +34,7 @@ OID_BYTES = 20
 MOST_LARGE = 8  # large trees whose bytes are remembered
 MOST_PATCHES = 20  # entries, in one step
 LARGE_TREE = 1000  # entries; from here on a tree is written by patching the bytes of the one before
+EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # every empty file: there is nothing in it to purge
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without having it
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from bough_daemon.budgets import Pace
-from bough_daemon.errors import NotPossibleNow, UnknownMember, UnknownPath
+from bough_daemon.errors import InOwnHistory, NotPossibleNow, TooMuchToPurge, UnknownMember, UnknownPath
 from bough_daemon.git import Git
 from bough_daemon.objects import Objects
 from bough_daemon.owner import Owner
@@ -109,9 +109,9 @@ class Purger:
             raise await to_the_end(asyncio.to_thread(self._is_committed, found, committed))
         left = Found({oid: paths for oid, paths in found.paths.items() if oid not in committed})
         if not left.paths:
-            raise NotPossibleNow("every content of it is in your own Git history, which Bough never changes")
+            raise InOwnHistory("every content of it is in your own Git history, which Bough never changes")
         if len(left.paths) > MOST_CONTENTS:
-            raise NotPossibleNow(f"{len(left.paths):,} contents are too many: {MOST_CONTENTS:,} are purged at once")
+            raise TooMuchToPurge(f"{len(left.paths):,} contents are too many: {MOST_CONTENTS:,} are purged at once")
         return left
 
     def _look_for(self, session: Session, order: PurgeOrder, own: list[str], objects: Objects) -> Found:

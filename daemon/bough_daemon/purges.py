@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from bough_daemon.keys import Identity, statement, verify
+from bough_daemon.objects import EMPTY_BLOB
 from bough_daemon.roster import Roster
 
 ID_BYTES = 20
 MOST_CONTENTS = 5000  # ids of one purge: 100 kB, that is signed and sent in one piece
 MOST_OF_MEMBER = 20_000  # ids of all purges of one member
 MOST_PURGES = 200  # of one member
-EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # every empty file: there is nothing in it to purge
 LATEST = 2**63
 
 

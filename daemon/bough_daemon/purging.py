@@ -19,13 +19,12 @@ from itertools import islice
 from typing import Any
 
 from bough_daemon.durable import write_whole
-from bough_daemon.errors import NotPossibleNow, StoreDamaged
+from bough_daemon.errors import CutShort, StillHopped, StoreDamaged, TextTooShort
 from bough_daemon.git import Git
 from bough_daemon.journal import Deed, Journal
-from bough_daemon.objects import FOLDER, SUBMODULE, Objects
+from bough_daemon.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
 from bough_daemon.packs import sync_folder
 from bough_daemon.purged import Record, digest_of
-from bough_daemon.purges import EMPTY_BLOB
 from bough_daemon.rewriting import Contents, Rewriting, place_has
 from bough_daemon.store import COPIED, LANDED, LIVE, SHARED, Store
 
@@ -117,7 +116,7 @@ def find_paths(objects: Objects, commits: Iterable[str], path: str) -> Found:
 def find_text(objects: Objects, commits: Iterable[str], text: bytes) -> Found:
     """Return every content in some commits that has a text in it."""
     if len(text) < SHORTEST_TEXT:
-        raise NotPossibleNow(f"a text of fewer than {SHORTEST_TEXT} bytes is in too many files")
+        raise TextTooShort(f"a text of fewer than {SHORTEST_TEXT} bytes is in too many files")
     found: dict[str, set[str]] = {}
     has, seen = dict[str, bool](), set[tuple[str, str]]()
     pending = [("", objects.commit(commit).tree) for commit in commits]
@@ -181,11 +180,10 @@ def check_free(store: Store, contents: Contents) -> None:
     for journal in Journal.every(store.folder):
         broken, hop = journal.interrupted(), journal.hop()
         if broken is not None:
-            raise NotPossibleNow(f"`{broken.kind}` was cut short", hint="Run `bough undo` first.")
+            raise CutShort(f"`{broken.kind}` was cut short")
         if hop is not None and hop.home and place_has(store.objects, contents, hop.home):
-            raise NotPossibleNow(
-                f"you are in {hop.name}'s branch, and what you had before has the content",
-                hint="Run `bough back` first.",
+            raise StillHopped(
+                f"you are on {hop.name}'s branch, and what you had before has the content",
             )
 
 

@@ -25,7 +25,7 @@ from bough_daemon.errors import (
     GitFailed,
     GitTooOld,
     NoCommitYet,
-    NotPossibleNow,
+    RecordingStopped,
     StoreGone,
 )
 from bough_daemon.failing import Failing
@@ -391,7 +391,7 @@ class Session:
         """
         async with self._turn:
             if self._stopped:
-                raise NotPossibleNow("recording was stopped or begun again meanwhile", hint="Run the command again.")
+                raise RecordingStopped("recording was stopped or started again meanwhile")
             self.snapshots.at_once = at_once
             changes = self._merge_pending(self._watch.take())
             try:

@@ -15,7 +15,7 @@ from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.conversations import Conversations, Told
 from bough_daemon.departures import Removal
-from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, InviterGone, NameTaken, PortTaken
+from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, InviterGone, NameTaken, PortTaken, TooMuchToPurge
 from bough_daemon.failing import Failing
 from bough_daemon.home import Home
 from bough_daemon.jobs import Declined, Learned, PurgesHeard
@@ -368,7 +368,7 @@ class TeamSync:
         purge = Purge.of(ids, self.team_id, self._identity, now_ms())
         heard = self._exchange.hear_purges([purge], [])
         if not heard and not self._exchange.is_out:
-            raise NotPossibleNow("you have asked this team to purge as much as one member can")
+            raise TooMuchToPurge("you have already asked this team to purge as much as one member can")
         self._team.save_purges(self.purges)
         self._conversations.do(heard)
         return purge

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from bough_daemon.purges import EMPTY_BLOB, Answer, Outcome, Purge
+from bough_daemon.purges import Answer, Outcome, Purge
 from bough_daemon.team import now_ms
 from bough_daemon.words import Announce, Gossip, Held, Refused
 from bough_proto.v1 import peer_pb2 as pb
