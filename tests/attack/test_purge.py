@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from bough_daemon.objects import EMPTY_BLOB
 from bough_daemon.purges import Answer, Outcome, Purge
 from bough_daemon.team import now_ms
 from bough_daemon.words import Announce, Gossip, Held, Refused

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from bough_daemon.home import Home
 from bough_daemon.keys import Identity, load_identity
+from bough_daemon.objects import EMPTY_BLOB
 from bough_daemon.purge_rights import Holders, verdict
 from bough_daemon.purges import (
-    EMPTY_BLOB,
     ID_BYTES,
     MOST_CONTENTS,
     MOST_OF_MEMBER,

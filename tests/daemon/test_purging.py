@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from bough_daemon.branches import Branch
 from bough_daemon.errors import StoreDamaged
-from bough_daemon.objects import EXECUTABLE, FILE, FOLDER, Entry
-from bough_daemon.purging import EMPTY_BLOB, Work, begin, find_paths, find_text, finish, in_history, of_bough_alone
+from bough_daemon.objects import EMPTY_BLOB, EXECUTABLE, FILE, FOLDER, Entry
+from bough_daemon.purging import Work, begin, find_paths, find_text, finish, in_history, of_bough_alone
 from bough_daemon.rewriting import Contents, Rewriting
 from bough_daemon.store import KEPT, LIVE, SHARED, Store
 
