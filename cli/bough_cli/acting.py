@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from bough_daemon.at_work import PATIENCE
-from bough_daemon.client import Client
+from bough_daemon.api.client import Client
 from bough_daemon.errors import DaemonFailed, InsideHook
-from bough_daemon.git import unbound
-from bough_daemon.text import shown
-from bough_daemon.worktree import live_root
+from bough_daemon.git.command import unbound
+from bough_daemon.git.worktree import live_root
+from bough_daemon.system.at_work import PATIENCE
+from bough_daemon.system.text import shown
 
 from bough_cli import output
 from bough_cli.connection import connect, here
@@ -28,7 +28,7 @@ ASKED_OF_GIT = frozenset(
 )
 
 
-class Terminal:
+class UserTerminal:
     """The terminal that the command was typed in. Programs run as if the user had started them here."""
 
     def __init__(self, command: str) -> None:
@@ -85,11 +85,11 @@ def check_outside(command: str) -> None:
 
 
 @contextmanager
-def acting(command: str) -> Iterator[tuple[Client, Terminal]]:
+def acting(command: str) -> Iterator[tuple[Client, UserTerminal]]:
     """Give the daemon and this terminal, for a command that changes files."""
     check_outside(command)
     with connect() as daemon:
-        yield daemon, Terminal(command)
+        yield daemon, UserTerminal(command)
 
 
 def tell(outcome: Any, lines: list[str], *, json: bool) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 
-from bough_daemon.client import Client
-from bough_daemon.environment import UserEnvironment, taken
+from bough_daemon.api.client import Client
+from bough_daemon.api.launch import ensure_running, is_running
+from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.errors import DaemonNotRunning, FolderRemoved, NotARepository
+from bough_daemon.git.worktree import Worktree, live_root
 from bough_daemon.home import Home
-from bough_daemon.launch import ensure_running, is_running
-from bough_daemon.remembered import LiveTrees
-from bough_daemon.worktree import Worktree, live_root
+from bough_daemon.system.environment import UserEnvironment, taken
 
 from bough_cli.output import talk
 

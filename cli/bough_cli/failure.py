@@ -11,10 +11,10 @@ import traceback
 
 import typer
 from bough_daemon import errors
+from bough_daemon.api.records import Status
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
-from bough_daemon.report import Status
-from bough_daemon.text import printable
+from bough_daemon.system.text import printable
 
 OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF}
 BREAK = re.compile(r"\s*[\n\t]\s*")  # Typer lists choices one a line
@@ -93,7 +93,10 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     ),
     errors.AlreadyInTeam: (NOT_NOW, "`bough team` shows the team."),
     errors.InviterGone: (NOT_NOW, "Ask somebody who is in the team for a new ticket."),
-    errors.Removed: (NOT_NOW, "Ask a member to run `bough remove --restore NAME`, or join with another BOUGH_HOME."),
+    errors.RemovedFromTeam: (
+        NOT_NOW,
+        "Ask a member to run `bough remove --restore NAME`, or join with another BOUGH_HOME.",
+    ),
     errors.NotInTeam: (NOT_NOW, "Join again with a new ticket, under another name."),
     errors.NotAdmitted: (NOT_NOW, "`bough team` shows who is in the team, and who let them in."),
     errors.AlreadyRemoved: (NOT_NOW, "`bough remove --restore NAME` lets them in again."),

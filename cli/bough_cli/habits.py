@@ -41,7 +41,7 @@ WITH = {
 
 def check_known(typed: Sequence[str]) -> None:
     """Raise BadUsage, with the command that does it, for a command that is none of ours but has a meaning elsewhere."""
-    from bough_daemon.view import instead_of  # rarely needed, and it takes a while to import
+    from bough_daemon.git.view import instead_of  # rarely needed, and it takes a while to import
 
     advice = instead_of(typed[0], typed[1:])
     if advice is not None:

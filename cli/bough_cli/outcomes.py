@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bough_daemon.object_id import OBJECT_ID
-from bough_daemon.report import (
+from bough_daemon.api.records import (
     AllowOutcome,
     BroughtFiles,
     EditsOnRecord,
@@ -19,7 +18,8 @@ from bough_daemon.report import (
     TakenInCommits,
     UndoOutcome,
 )
-from bough_daemon.text import SHORT, ago, first_few, printable
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.system.text import SHORT, ago, first_few, printable
 
 from bough_cli.output import count, few
 

@@ -9,9 +9,9 @@ import sys
 from typing import Any
 
 import typer
+from bough_daemon.api.records import Withheld
 from bough_daemon.errors import NeedsYes
-from bough_daemon.report import Withheld
-from bough_daemon.text import SHORT, printable
+from bough_daemon.system.text import SHORT, printable
 
 KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles that Bough gives its own text, and its layout
 

@@ -7,10 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 
-from bough_daemon.client import Client
+from bough_daemon.api.client import Client
+from bough_daemon.api.records import Event, Status
 from bough_daemon.errors import BoughError
-from bough_daemon.report import Event, Status
-from bough_daemon.text import ago, printable
+from bough_daemon.system.text import ago, printable
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel

@@ -39,7 +39,7 @@ def real_files(limit: int = FILES_WANTED) -> list[tuple[Path, str]]:
     return found[:limit]
 
 
-class Member:
+class TourMember:
     """One member of the tour: a clone and a home with a daemon of its own."""
 
     def __init__(self, name: str, top: Path) -> None:
@@ -124,8 +124,8 @@ class Tour:
         self.progress: Callable[[float], None] = lambda _: None
         self.top = top
         self.remote = top / "remote.git"
-        self.alice = Member("alice", top)
-        self.bob = Member("bob", top)
+        self.alice = TourMember("alice", top)
+        self.bob = TourMember("bob", top)
 
     def close(self) -> None:
         """End both daemons and remove everything."""
@@ -158,7 +158,7 @@ class Tour:
         self._identify(self.bob)
         return "from a bare remote"
 
-    def _identify(self, member: Member) -> None:
+    def _identify(self, member: TourMember) -> None:
         member.git("config", "user.name", member.name.title())
         member.git("config", "user.email", f"{member.name}@example.org")
         member.git("config", "commit.gpgSign", "false")
@@ -260,12 +260,12 @@ class Tour:
         completion,
     )
 
-    def _replace(self, member: Member, path: str, old: str, new: str) -> None:
+    def _replace(self, member: TourMember, path: str, old: str, new: str) -> None:
         file = member.tree / path
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
-    def _teammate(self, member: Member, name: str) -> dict[str, Any]:
+    def _teammate(self, member: TourMember, name: str) -> dict[str, Any]:
         found: dict[str, Any] = next(one for one in member.told("status")["teammates"] if one["name"] == name)
         return found
 

@@ -5,18 +5,18 @@ The face of the room is `RepositoryEngine`: blobs go in by `put`, leave by `drop
 
 from typing import TYPE_CHECKING, Any
 
-from bough_completion.query import BUFFER, SAVED, Kind, Origin, Query, Stats, Suggestion
+from bough_completion.query import BUFFER, SAVED, BlobKind, Origin, Query, Stats, Suggestion
 
 if TYPE_CHECKING:
-    from bough_completion.engine import RepositoryEngine
+    from bough_completion.learned.engine import RepositoryEngine
 
-__all__ = ["BUFFER", "SAVED", "Kind", "Origin", "Query", "RepositoryEngine", "Stats", "Suggestion"]
+__all__ = ["BUFFER", "SAVED", "BlobKind", "Origin", "Query", "RepositoryEngine", "Stats", "Suggestion"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the engine, and with it numpy, when somebody wants it: the daemon and `bough lsp` only talk to it."""
     if name == "RepositoryEngine":
-        from bough_completion.engine import RepositoryEngine
+        from bough_completion.learned.engine import RepositoryEngine
 
         return RepositoryEngine
     raise AttributeError(name)

@@ -16,15 +16,15 @@ from pathlib import Path
 import grpc
 from bough_proto.v1 import completion_pb2_grpc as rpc
 
-from bough_completion.completer import Completer
-from bough_completion.local import LocalModel, Place
+from bough_completion.answering.completer import Completer
+from bough_completion.answering.worker import Worker
+from bough_completion.backends.local import LocalModel, ModelLocation
+from bough_completion.backends.remote import Address, RemoteModel
+from bough_completion.endpoints.service import CompletionService
+from bough_completion.endpoints.shapes import Shapes
+from bough_completion.endpoints.web import WebServer
 from bough_completion.notes import Notes
-from bough_completion.remote import Address, RemoteModel
-from bough_completion.service import CompletionService
-from bough_completion.shapes import Shapes
-from bough_completion.web import WebServer
-from bough_completion.worker import Worker
-from bough_completion.writers import Writer
+from bough_completion.prompt.writers import Writer
 
 _NICENESS = 5
 _MESSAGE_BYTES = 16 << 20
@@ -60,7 +60,7 @@ async def _writers(options: argparse.Namespace, notes: Notes) -> list[Writer]:
         key = options.remote_key_file.read_text().strip() if options.remote_key_file else ""
         writers.append(RemoteModel(Address(options.remote, options.remote_model, key), notes))
     if options.model:
-        place = Place(options.model, options.device, options.threads, options.memory)
+        place = ModelLocation(options.model, options.device, options.threads, options.memory)
         writers.append(local := LocalModel(place, notes))
         local.start()
     return writers

@@ -15,7 +15,7 @@ _UNREAD = 1000
 
 
 @dataclass(frozen=True)
-class Use:
+class Suggested:
     """A suggestion that was shown, or one that was accepted. `before`: what stood before it in its line."""
 
     path: str
@@ -29,7 +29,7 @@ class _Shown:
     """What was shown, the text before it, and how often its line stood in the buffer by then."""
 
     prefix: str
-    use: Use
+    use: Suggested
     stood: int
 
     @property
@@ -53,7 +53,7 @@ class Metrics:
     characters: int = 0
     _open: dict[Hashable, _Shown] = field(default_factory=dict)
 
-    def see(self, buffer: Hashable, query: Query) -> Use | None:
+    def see(self, buffer: Hashable, query: Query) -> Suggested | None:
         """Learn from a new question what became of the answer shown last in its buffer; return it if accepted."""
         last = self._open.get(buffer)
         if last is None:
@@ -67,49 +67,49 @@ class Metrics:
         del self._open[buffer]
         return None
 
-    def look(self, path: str, text: str) -> Iterator[Use]:
+    def look(self, path: str, text: str) -> Iterator[Suggested]:
         """Learn from the text of a file, as saved or as it stands in an editor; yield what was accepted."""
         for buffer, last in list(self._open.items()):
             if last.use.path == path and (text.startswith(last.whole) or text.count(last.line) > last.stood):
                 yield self._accept(buffer)
 
-    def show(self, buffer: Hashable, query: Query, text: str) -> Use | None:
+    def show(self, buffer: Hashable, query: Query, text: str) -> Suggested | None:
         """Count an answer and return it; what is left of one that the member types through is not counted again."""
         last = self._open.get(buffer)
         if last is not None and last.whole == query.prefix + text:
             return None
         self.shown += 1
-        use = Use(query.path, query.prefix.rpartition("\n")[2], text)
+        use = Suggested(query.path, query.prefix.rpartition("\n")[2], text)
         stood = (query.prefix + query.suffix).count(use.before + text)
         self._open[buffer] = _Shown(query.prefix, use, stood)
         if len(self._open) > _BUFFERS:
             del self._open[next(iter(self._open))]
         return use
 
-    def _accept(self, buffer: Hashable) -> Use:
+    def _accept(self, buffer: Hashable) -> Suggested:
         use = self._open.pop(buffer).use
         self.accepted += 1
         self.characters += len(use.text)
-        return Use(use.path, use.before, use.text, accepted=True)
+        return Suggested(use.path, use.before, use.text, accepted=True)
 
 
 class Uses:
     """Tell whoever watches what becomes of suggestions, from the event loop."""
 
     def __init__(self) -> None:
-        self._watchers: set[asyncio.Queue[tuple[str, Use]]] = set()
+        self._watchers: set[asyncio.Queue[tuple[str, Suggested]]] = set()
 
     @contextmanager
-    def watch(self) -> Iterator[asyncio.Queue[tuple[str, Use]]]:
+    def watch(self) -> Iterator[asyncio.Queue[tuple[str, Suggested]]]:
         """Yield a queue that gets every (repository, use) until the end of the block; unread, the oldest go."""
-        uses: asyncio.Queue[tuple[str, Use]] = asyncio.Queue(_UNREAD)
+        uses: asyncio.Queue[tuple[str, Suggested]] = asyncio.Queue(_UNREAD)
         self._watchers.add(uses)
         try:
             yield uses
         finally:
             self._watchers.discard(uses)
 
-    def tell(self, repository: str, use: Use | None) -> None:
+    def tell(self, repository: str, use: Suggested | None) -> None:
         """Tell of a use; None is none."""
         if use is None:
             return

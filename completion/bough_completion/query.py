@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 
-class Kind(Enum):
+class BlobKind(Enum):
     """Where a blob comes from."""
 
     TREE = "tree"
@@ -23,7 +23,7 @@ class Kind(Enum):
 class Origin:
     """Say where a blob comes from; `member` names the teammate of a live branch."""
 
-    kind: Kind = Kind.TREE
+    kind: BlobKind = BlobKind.TREE
     member: str = ""
 
 
@@ -31,7 +31,7 @@ SAVED = Origin()
 """The member's own working tree."""
 
 
-BUFFER = Origin(Kind.BUFFER)
+BUFFER = Origin(BlobKind.BUFFER)
 """What the member's own editor holds and did not save."""
 
 REPOSITORY_ENGINE = "repository engine, no model"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from bough_proto.v1 import completion_pb2 as pb
 
-from bough_completion.metrics import Use
-from bough_completion.query import MAX_TOKENS, SAVED, Kind, ModelUse, Origin, Query, Stats, Suggestion
+from bough_completion.metrics import Suggested
+from bough_completion.query import MAX_TOKENS, SAVED, BlobKind, ModelUse, Origin, Query, Stats, Suggestion
 
 _KINDS = {
-    pb.BLOB_KIND_TREE: Kind.TREE,
-    pb.BLOB_KIND_BUFFER: Kind.BUFFER,
-    pb.BLOB_KIND_COMMIT: Kind.COMMIT,
-    pb.BLOB_KIND_LIVE: Kind.LIVE,
+    pb.BLOB_KIND_TREE: BlobKind.TREE,
+    pb.BLOB_KIND_BUFFER: BlobKind.BUFFER,
+    pb.BLOB_KIND_COMMIT: BlobKind.COMMIT,
+    pb.BLOB_KIND_LIVE: BlobKind.LIVE,
 }
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
@@ -153,12 +153,12 @@ def stats_response(stats: Stats) -> pb.GetStatsResponse:
     )
 
 
-def use_from(message: pb.WatchUseResponse) -> tuple[str, Use]:
+def use_from(message: pb.WatchUseResponse) -> tuple[str, Suggested]:
     """Read a repository and what became of a suggestion in it."""
-    return message.repository, Use(message.path, message.before, message.text, message.accepted)
+    return message.repository, Suggested(message.path, message.before, message.text, message.accepted)
 
 
-def use_response(repository: str, use: Use) -> pb.WatchUseResponse:
+def use_response(repository: str, use: Suggested) -> pb.WatchUseResponse:
     """Write what became of a suggestion."""
     return pb.WatchUseResponse(
         repository=repository, path=use.path, before=use.before, text=use.text, accepted=use.accepted
@@ -169,6 +169,6 @@ def _blob_from(message: pb.Blob) -> Blob:
     kind = _KINDS.get(message.kind)
     if kind is None:
         raise BadRequest(f"blob {message.path!r} does not say of which kind it is")
-    if (kind is Kind.LIVE) != bool(message.member):
+    if (kind is BlobKind.LIVE) != bool(message.member):
         raise BadRequest(f"blob {message.path!r} must name a member if it is of a live branch, and only then")
     return Blob(message.path, message.text if message.HasField("text") else None, Origin(kind, message.member))

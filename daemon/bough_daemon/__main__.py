@@ -11,16 +11,16 @@ import sys
 import threading
 from typing import Any
 
-from bough_daemon.children import end_every_child
-from bough_daemon.daemon import AlreadyRunning, Daemon, take_home
-from bough_daemon.descriptors import raise_limit
+from bough_daemon.api.launch import READY, REFUSED, TAKEN
+from bough_daemon.api.wire import packed
+from bough_daemon.control.daemon import AlreadyRunning, Daemon, take_home
+from bough_daemon.control.service import serve
 from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
-from bough_daemon.launch import READY, REFUSED, TAKEN
-from bough_daemon.service import serve
-from bough_daemon.text import printable
-from bough_daemon.wire import packed
+from bough_daemon.system.children import end_every_child
+from bough_daemon.system.descriptors import raise_limit
+from bough_daemon.system.text import printable
 
 log = logging.getLogger("bough_daemon")
 

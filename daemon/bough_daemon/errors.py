@@ -243,7 +243,7 @@ class InviterGone(NotPossibleNow):
     """Who made the ticket has left the team or was removed."""
 
 
-class Removed(NotPossibleNow):
+class RemovedFromTeam(NotPossibleNow):
     """This home was removed from the team, so its key is not let in again."""
 
 

@@ -4,17 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine import merge_file
-    from .result import Conflict, Finding, MergeResult, Method
-    from .settings import Settings, SettingsError
-    from .tree import TreeResult, merge_tree
+    from bough_merge.across.merge_tree import TreeResult, merge_tree
+    from bough_merge.engine import merge_file
+    from bough_merge.syntax.settings import MergeSettings, SettingsError
+    from bough_merge.text.result import Conflict, Finding, MergeResult, Method
 
 __all__ = [
     "Conflict",
     "Finding",
     "MergeResult",
+    "MergeSettings",
     "Method",
-    "Settings",
     "SettingsError",
     "TreeResult",
     "merge_file",
@@ -23,9 +23,9 @@ __all__ = [
 
 _MODULES = {
     "engine": ["merge_file"],
-    "result": ["Conflict", "Finding", "MergeResult", "Method"],
-    "settings": ["Settings", "SettingsError"],
-    "tree": ["TreeResult", "merge_tree"],
+    "text.result": ["Conflict", "Finding", "MergeResult", "Method"],
+    "syntax.settings": ["MergeSettings", "SettingsError"],
+    "across.merge_tree": ["TreeResult", "merge_tree"],
 }
 
 

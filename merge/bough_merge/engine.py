@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from .conflicts import Dispute, Markers, compose, whole_lines
-from .decide import Decider
-from .gates import Failure, enclosing, failures
-from .languages import Language
-from .lines import merge_lines, merge_two
-from .references import renamed_at
-from .renames import new_name
-from .result import Conflict, Finding, MergeResult, Method
-from .sequences import changes
-from .settings import Settings
-from .shape import is_hostile
-from .syntax import Node, is_too_deep, parse, size_of
-from .text import is_binary, lines_of
-from .transplant import made
+from bough_merge.gates.gates import Failure, enclosing, failures
+from bough_merge.gates.references import renamed_at
+from bough_merge.gates.renames import new_name
+from bough_merge.structure.decide import Decider
+from bough_merge.structure.transplant import made
+from bough_merge.syntax.language import Language
+from bough_merge.syntax.nodes import Node, is_too_deep, size_of
+from bough_merge.syntax.parsing import parse
+from bough_merge.syntax.settings import MergeSettings
+from bough_merge.syntax.shape import is_hostile
+from bough_merge.text.conflicts import Dispute, Markers, compose, whole_lines
+from bough_merge.text.lines import merge_lines, merge_two
+from bough_merge.text.result import Conflict, Finding, MergeResult, Method
+from bough_merge.text.sequences import changes
+from bough_merge.text.text import is_binary, lines_of
 
-_DEFAULTS = Settings()
+_DEFAULTS = MergeSettings()
 # Each round refuses at least one more entity; beyond this many the whole change is one conflict.
 _LIMIT_ROUNDS = 6
 
@@ -35,7 +36,7 @@ def merge_file(
     *,
     labels: tuple[str, str, str] = ("ours", "base", "theirs"),
     marker_size: int = 7,
-    settings: Settings = _DEFAULTS,
+    settings: MergeSettings = _DEFAULTS,
 ) -> MergeResult:
     """Merge one file by what its language means.
 
@@ -65,7 +66,7 @@ class _Merged(NamedTuple):
     notes: tuple[tuple[str, str], ...] = ()
 
 
-def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, settings: Settings) -> _Merged:
+def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, settings: MergeSettings) -> _Merged:
     limit = settings.limit_bytes
     by_lines = merge_lines(base, ours, theirs)
     if lang is None:

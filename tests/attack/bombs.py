@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bough_daemon.objects import FILE, FOLDER, Entry, format_tree
+from bough_daemon.git.objects import FILE, FOLDER, TreeEntry, format_tree
 
 NUMBERS = {"commit": 1, "tree": 2, "blob": 3, "tag": 4}
 OFFSET_DELTA = 6
@@ -25,15 +25,17 @@ class Bomb:
         self.objects.append((kind, data))
         return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(data)) + data).hexdigest()
 
-    def folder(self, entries: Mapping[str, Entry]) -> Entry:
+    def folder(self, entries: Mapping[str, TreeEntry]) -> TreeEntry:
         """Add a tree and return the entry for it."""
-        return Entry(FOLDER, self.add("tree", format_tree(entries)))
+        return TreeEntry(FOLDER, self.add("tree", format_tree(entries)))
 
-    def file(self, data: bytes) -> Entry:
+    def file(self, data: bytes) -> TreeEntry:
         """Add a blob and return the entry for it."""
-        return Entry(FILE, self.add("blob", data))
+        return TreeEntry(FILE, self.add("blob", data))
 
-    def commit(self, entries: Mapping[str, Entry], parent: str, message: bytes = b"bomb\n", date: bytes = b"1") -> Bomb:
+    def commit(
+        self, entries: Mapping[str, TreeEntry], parent: str, message: bytes = b"bomb\n", date: bytes = b"1"
+    ) -> Bomb:
         """End with a commit of a tree with these entries."""
         tree = self.folder(entries).oid.encode()
         who = b"M <m@example.org> %s +0000" % date
@@ -70,7 +72,7 @@ def size_bytes(size: int) -> bytes:
             return bytes(made)
 
 
-def many_paths(parent: str, leaf: Entry | None, levels: int = 8) -> Bomb:
+def many_paths(parent: str, leaf: TreeEntry | None, levels: int = 8) -> Bomb:
     """Return a tree in which each of `levels` folders has ten names for the next one; None: the last are empty."""
     bomb = Bomb([])
     at = bomb.folder({"f": leaf} if leaf is not None else {})

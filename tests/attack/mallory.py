@@ -24,17 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from bough_daemon import peer_wire
-from bough_daemon.departures import Removal
-from bough_daemon.dial import _channel as channel_to
-from bough_daemon.dial import present_ticket
 from bough_daemon.home import Home
-from bough_daemon.keys import Identity, load_identity
-from bough_daemon.roster import Admission, Contact, Roster
-from bough_daemon.states import Key, Kind, State
-from bough_daemon.team import now_ms
-from bough_daemon.tickets import Ticket
-from bough_daemon.words import Announce, Chunk, Gossip, Held, Hello, Refused, Want, Word
+from bough_daemon.sync import wire
+from bough_daemon.sync.dial import _channel as channel_to
+from bough_daemon.sync.dial import present_ticket
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.identity import Identity, load_identity
+from bough_daemon.team.roster import Admission, Contact, Roster
+from bough_daemon.team.team_files import now_ms
+from bough_daemon.team.tickets import Ticket
 from bough_proto.v1 import peer_pb2 as pb
 from bough_proto.v1 import peer_pb2_grpc as services
 
@@ -69,7 +69,7 @@ class Mallory:
         request.team, request.secret = parsed.team, parsed.secret
         request.commits.extend(git(root, "rev-list", "--max-parents=0", "HEAD").split())
         answer = await present_ticket(parsed, request)
-        roster, said = Roster(parsed.team), peer_wire.gossip(answer.welcome)
+        roster, said = Roster(parsed.team), wire.gossip(answer.welcome)
         roster.merge(said.admissions, said.contacts, now_ms())
         assert roster.by_key(identity.key) is not None
         return cls(name, root, identity, roster)
@@ -82,7 +82,7 @@ class Mallory:
         base: str | None = None,
         *,
         branch: bytes | None = None,
-        kind: Kind = Kind.LIVE,
+        kind: BranchKind = BranchKind.LIVE,
         member: str | None = None,
         sequence: int | None = None,
         time: int | None = None,
@@ -190,20 +190,20 @@ class Conversation:
     def __init__(self, mallory: Mallory, call: Conversing) -> None:
         self.mallory = mallory
         self.call = call
-        self.heard: list[Word] = []
+        self.heard: list[Message] = []
         self.ended: str | None = None
         self._more = asyncio.Event()
 
     async def _read(self) -> None:
         try:
             while (message := await self.call.read()) is not grpc.aio.EOF:
-                self._hear(peer_wire.word(message.word))
+                self._hear(wire.word(message.word))
             self.ended = str(await self.call.details() or await self.call.code())
         except grpc.RpcError as broken:
             self.ended = str(broken)
         self._more.set()
 
-    def _hear(self, word: Word) -> None:
+    def _hear(self, word: Message) -> None:
         self.heard.append(word)
         if isinstance(word, Gossip):
             self.mallory.roster.merge(word.admissions, word.contacts, now_ms())
@@ -212,10 +212,10 @@ class Conversation:
 
     # Speaking.
 
-    async def say(self, *words: Word) -> None:
+    async def say(self, *words: Message) -> None:
         """Say words."""
         for word in words:
-            await self.say_raw(peer_wire.word_message(word))
+            await self.say_raw(wire.word_message(word))
 
     async def say_raw(self, message: pb.Word) -> None:
         """Say a message that need not be a word."""

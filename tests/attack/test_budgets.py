@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.budgets import LARGEST_FILE_BYTES
-from bough_daemon.objects import FILE, Entry
-from bough_daemon.words import Held, Refused, Word
+from bough_daemon.git.objects import FILE, TreeEntry
+from bough_daemon.sync.messages import Held, Message, Refused
 
 from tests.attack import bombs
 from tests.attack.bombs import Bomb
@@ -29,7 +29,7 @@ def pair(members: Callable[[str], Member]) -> Pair:
 def bombs_on(root: Path) -> dict[str, Bomb]:
     """Return what is too much, by the words of the refusal."""
     head = git(root, "rev-parse", "HEAD")
-    known = Entry(FILE, git(root, "rev-parse", "HEAD:a.txt"))
+    known = TreeEntry(FILE, git(root, "rev-parse", "HEAD:a.txt"))
     return {
         "211,111,113 more paths than yours": bombs.many_paths(head, known),
         "more paths than yours": bombs.many_paths(head, None, 30),
@@ -42,14 +42,14 @@ def bombs_on(root: Path) -> dict[str, Bomb]:
 
 
 def test_what_is_over_a_budget_is_refused_and_nobody_waits_for_it(pair: Pair, tmp_path: Path) -> None:
-    async def attack(mallory: Mallory) -> dict[str, Word]:
-        answers: dict[str, Word] = {}
+    async def attack(mallory: Mallory) -> dict[str, Message]:
+        answers: dict[str, Message] = {}
         async with mallory.calls("alice") as talk:
             for words, bomb in bombs_on(mallory.root).items():
                 answers[words] = await talk.offer(mallory.state(bomb.tip), bomb.pack())
         return answers
 
-    async def under_attack() -> tuple[dict[str, Word], list[float]]:
+    async def under_attack() -> tuple[dict[str, Message], list[float]]:
         return await while_attacked(pair, attack(await invited(pair[0], tmp_path)))
 
     answers, took = asyncio.run(under_attack())
@@ -63,7 +63,7 @@ def test_what_is_over_a_budget_is_refused_and_nobody_waits_for_it(pair: Pair, tm
 
 
 def test_a_tree_that_is_just_not_too_much_keeps_nobody_from_recording(pair: Pair, tmp_path: Path) -> None:
-    async def attack() -> Word:
+    async def attack() -> Message:
         mallory = await invited(pair[0], tmp_path)
         head = git(mallory.root, "rev-parse", "HEAD")
         bomb = bombs.many_paths(head, None, 5)

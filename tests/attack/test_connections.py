@@ -15,9 +15,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from bough_daemon import descriptors
 from bough_daemon.budgets import HANDSHAKE_SECONDS, MOST_CONNECTIONS, MOST_FILES
-from bough_daemon.dial import _channel as channel_to
+from bough_daemon.sync.dial import _channel as channel_to
+from bough_daemon.system import descriptors
 from bough_proto.v1 import peer_pb2_grpc as services
 
 from tests.attack.honest import SOON, check_alive, live_pair, seconds_to_arrive

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bough_daemon.states import MOST_ASIDES, State
-from bough_daemon.store import LIVE
-from bough_daemon.words import Held, Refused
+from bough_daemon.store.store import LIVE
+from bough_daemon.sync.messages import Held, Refused
+from bough_daemon.team.branch_state import MOST_ASIDES, State
 
 from tests.attack.mallory import Conversation, Mallory, invited_by
 from tests.daemon.support import git
+from tests.daemon.sync.test_team_sync import LOOPBACK, Machines, machines, run
 from tests.daemon.team_support import Side, eventually
-from tests.daemon.test_sync import LOOPBACK, Machines, machines, run
 
 
 async def team(all_of: Machines, folder: Path) -> tuple[Side, Side, Mallory]:

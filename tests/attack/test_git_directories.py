@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 from bough_cli.failure import hint_of
+from bough_daemon.commands.hop import back, hop
+from bough_daemon.commands.merge import merge
 from bough_daemon.errors import NotPossibleNow
-from bough_daemon.hop import back, hop
-from bough_daemon.merging import merge
 
 from tests.daemon.moves_support import Desk, everything, git, merge_both
 from tests.daemon.support import write_files

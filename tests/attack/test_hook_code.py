@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from bough_daemon.hook_code import MOST_SCRIPTS, Script, code_among, is_data
-from bough_daemon.hop import back, hop, off
-from bough_daemon.objects import EXECUTABLE, Entry
+from bough_daemon.commands.hop import back, hop, off
+from bough_daemon.git.hook_code import MOST_SCRIPTS, Script, code_among, is_data
+from bough_daemon.git.objects import EXECUTABLE, TreeEntry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,14 +79,14 @@ def ran(here: Desk) -> bool:
     return (here.root / ".git/ran").exists()
 
 
-def code(here: Desk) -> Entry:
-    return Entry(EXECUTABLE, here.store.objects.write_blob(b'#!/bin/sh\ntouch "$(git rev-parse --git-dir)/ran"\n'))
+def code(here: Desk) -> TreeEntry:
+    return TreeEntry(EXECUTABLE, here.store.objects.write_blob(b'#!/bin/sh\ntouch "$(git rev-parse --git-dir)/ran"\n'))
 
 
 @pytest.mark.parametrize("script", ["[ ! -x tools/setup ] || tools/setup", "make -s setup"])
 def test_a_hop_runs_no_code_that_came_with_it(here: Desk, script: str) -> None:
     hook_that_calls(here, script)
-    makefile = Entry(EXECUTABLE, here.store.objects.write_blob(b"setup:\n\t@tools/setup\n"))
+    makefile = TreeEntry(EXECUTABLE, here.store.objects.write_blob(b"setup:\n\t@tools/setup\n"))
     here.teammate_with("alice", {"tools/setup": code(here), "Makefile": makefile})
     here.do(hop(here.live, here.terminal, "alice", merge_both))
     assert not ran(here)

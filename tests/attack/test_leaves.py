@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bough_daemon.words import Announce
+from bough_daemon.sync.messages import Announce
 
 from tests.attack.mallory import Mallory, invited, unpacked
 from tests.cli.conftest import Member, until

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from bough_daemon.states import Key, Kind
-from bough_daemon.words import Announce, Held
+from bough_daemon.sync.messages import Announce, Held
+from bough_daemon.team.branch_state import BranchKind, Key
 
 from tests.attack.mallory import invited, unpacked
 from tests.cli.conftest import Member, until
@@ -28,7 +28,7 @@ def test_what_mallory_says_rightly_is_taken_and_what_a_daemon_says_is_read(
         mine = mallory.commit({"m.txt": b"work\n"}, head)
         async with mallory.calls("alice") as talk:
             told = await talk.hears(Announce, which=lambda word: word.state.tip == tip)
-            pack = await talk.ask(Key("alice", Kind.LIVE, b"alice"), told.state.sequence, [head])
+            pack = await talk.ask(Key("alice", BranchKind.LIVE, b"alice"), told.state.sequence, [head])
             assert isinstance(pack, bytes) and tip in unpacked(mallory.root, pack)
             assert git(mallory.root, "show", f"{tip}:a.txt") == "alice was here"
             answer = await talk.offer(mallory.state(mine, head), await mallory.pack([mine], [head]))

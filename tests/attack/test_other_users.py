@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bough_cli.acting import Terminal
+from bough_cli.acting import UserTerminal
 from bough_daemon.errors import DaemonFailed, HomeUnusable, NotPermitted
 from bough_daemon.home import Home
 
@@ -105,7 +105,7 @@ def test_where_no_socket_fits_the_remedy_is_told(alice: Member, tmp_path: Path) 
 
 def test_a_terminal_runs_nothing_but_what_commands_need(alice: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(alice.tree)
-    terminal = Terminal("hop bob")
+    terminal = UserTerminal("hop bob")
     assert terminal.run(["git", "var", "GIT_AUTHOR_IDENT"], str(alice.tree), {}, b"")[0] == 0
     for arguments in (["sh", "-c", "id"], ["git", "-c", "alias.x=!id", "x"], ["/bin/git", "var"], ["git", "clean"]):
         with pytest.raises(DaemonFailed, match="which no command needs"):

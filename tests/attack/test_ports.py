@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import PortTaken
-from bough_daemon.tickets import VALID_MS, Ticket
+from bough_daemon.team.tickets import VALID_MS, Ticket
 
 from tests.attack.mallory import LOOPBACK, invited_by
 from tests.cli.conftest import Member
 from tests.cli.test_two_members import join
+from tests.daemon.sync.test_team_sync import machines, run
 from tests.daemon.team_support import Side, eventually
-from tests.daemon.test_sync import machines, run
 
 
 def is_open(host: str, port: int) -> bool:
@@ -69,7 +69,7 @@ def test_new_members_are_listened_for_while_a_ticket_is_out(folder: Path) -> Non
 def test_who_never_connects_keeps_the_port_open_for_a_moment_only(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bough_daemon.sync.ANSWER_AGAIN_MS", 300)
+    monkeypatch.setattr("bough_daemon.sync.team_sync.ANSWER_AGAIN_MS", 300)
 
     async def test() -> None:
         async with machines(folder) as all_of:
@@ -82,17 +82,17 @@ def test_who_never_connects_keeps_the_port_open_for_a_moment_only(
 
 
 def test_an_expired_ticket_closes_the_port(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bough_daemon.sync.LONGEST_LOOK", 0.05)
+    monkeypatch.setattr("bough_daemon.sync.team_sync.LONGEST_LOOK", 0.05)
 
     async def test() -> None:
-        from bough_daemon import sync
+        from bough_daemon.sync import team_sync
 
-        now = sync.now_ms
+        now = team_sync.now_ms
         async with machines(folder) as all_of:
             alice = await all_of.start("alice")
             await alice.sync.invite(LOOPBACK)
             assert joining(alice)
-            monkeypatch.setattr("bough_daemon.sync.now_ms", lambda: now() + VALID_MS)
+            monkeypatch.setattr("bough_daemon.sync.team_sync.now_ms", lambda: now() + VALID_MS)
             await eventually(lambda: not joining(alice))
 
     run(test())

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from bough_daemon.objects import EMPTY_BLOB
-from bough_daemon.purges import Answer, Outcome, Purge
-from bough_daemon.team import now_ms
-from bough_daemon.words import Announce, Gossip, Held, Refused
+from bough_daemon.git.objects import EMPTY_BLOB
+from bough_daemon.sync.messages import Announce, Gossip, Held, Refused
+from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
+from bough_daemon.team.team_files import now_ms
 from bough_proto.v1 import peer_pb2 as pb
 
 from tests.attack.mallory import Conversation, Mallory, invited
@@ -25,16 +25,16 @@ def purge_of(mallory: Mallory, *ids: str) -> Purge:
     return Purge.of(ids, mallory.roster.team, mallory.identity, now_ms())
 
 
-async def answer_to(talk: Conversation, purge: Purge, outcome: Outcome | None = None) -> Outcome:
+async def answer_to(talk: Conversation, purge: Purge, outcome: PurgeOutcome | None = None) -> PurgeOutcome:
     """Say a purge, and return what alice says came of it."""
 
-    def counts(answer: Answer) -> bool:
+    def counts(answer: PurgeAnswer) -> bool:
         by_alice = answer.by == talk.mallory.roster.member("alice").key
         return by_alice and answer.purge == purge.digest and outcome in (None, answer.outcome)
 
     await talk.say(Gossip(purges=(purge,)))
     word = await talk.hears(Gossip, 0, lambda word: any(map(counts, word.purge_answers)))
-    found: Answer = next(filter(counts, word.purge_answers))
+    found: PurgeAnswer = next(filter(counts, word.purge_answers))
     return found.outcome
 
 
@@ -58,11 +58,11 @@ def test_what_others_recorded_stays_whoever_copies_it(members: Callable[[str], M
         tip = mallory.commit({"copied.txt": MINE}, head)
         async with mallory.calls("alice") as talk:
             assert isinstance(await talk.offer(mallory.state(tip, head), await mallory.pack([tip], [head])), Held)
-            assert await answer_to(talk, purge_of(mallory, copied)) is Outcome.ASKED
-            assert await answer_to(talk, purge_of(mallory, committed)) in (Outcome.DONE, Outcome.IN_GIT)
+            assert await answer_to(talk, purge_of(mallory, copied)) is PurgeOutcome.ASKED
+            assert await answer_to(talk, purge_of(mallory, committed)) in (PurgeOutcome.DONE, PurgeOutcome.IN_GIT)
             # Trees, commits, the empty file, and what was never here: there is nothing to do.
             ids = [tree, head, EMPTY_BLOB, "1" * 40]
-            assert await answer_to(talk, purge_of(mallory, *ids)) is Outcome.DONE
+            assert await answer_to(talk, purge_of(mallory, *ids)) is PurgeOutcome.DONE
             assert isinstance(
                 await talk.offer(mallory.state(tip, head), await mallory.pack([tip], [head])), Held | Refused
             )
@@ -93,12 +93,12 @@ def test_a_purged_content_does_not_come_back_and_bars_nobody_else(
             assert isinstance(await talk.offer(state, await mallory.pack([leaky], [head])), Held)
             assert has(alice, THEIRS)
             purge = purge_of(mallory, theirs)
-            assert await answer_to(talk, purge) is Outcome.WAITS  # their branch still has it
+            assert await answer_to(talk, purge) is PurgeOutcome.WAITS  # their branch still has it
             assert isinstance(await talk.offer(mallory.state(clean, head), await mallory.pack([clean], [head])), Held)
         await asyncio.to_thread(until, lambda: not has(alice, THEIRS))
         await typed(alice, "status")  # everything goes on again
         async with mallory.calls("alice") as talk:
-            await answer_to(talk, purge, Outcome.DONE)  # again: nothing happens
+            await answer_to(talk, purge, PurgeOutcome.DONE)  # again: nothing happens
             answer = await talk.offer(mallory.state(leaky, head), await mallory.pack([leaky], [head]))
             assert isinstance(answer, Refused) and "was purged" in answer.reason
             await talk.say(Announce(state))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import NameTaken, NotPossibleNow, PeerUnreachable
-from bough_daemon.states import Key, Kind
-from bough_daemon.words import Announce, Gossip, Held, Hello, Want, Word
+from bough_daemon.sync.messages import Announce, Gossip, Held, Hello, Message, Want
+from bough_daemon.team.branch_state import BranchKind, Key
 
 from tests.attack.mallory import LOOPBACK, Conversation, Mallory, invited_by
 from tests.attack.test_roster import new_identity, team_of_four
 from tests.daemon.support import git
+from tests.daemon.sync.test_team_sync import Machines, machines, run
 from tests.daemon.team_support import Side, eventually
-from tests.daemon.test_sync import Machines, machines, run
 
 HONEST = {"alice", "bob", "carol"}
 
@@ -29,7 +29,7 @@ async def all_agree(sides: Iterable[Side], names: set[str]) -> None:
         await eventually(lambda side=side: members(side) == names, f"{side.name} knowing the same members")
 
 
-async def turned_away(mallory: Mallory, side: Side, *said: Word) -> list[Word]:
+async def turned_away(mallory: Mallory, side: Side, *said: Message) -> list[Message]:
     """Call a member who turns mallory away, say this all the same, and return what was heard until the end."""
     address, certificate = side.listener.addresses()[0], side.listener.identity.certificate
     async with mallory.calls_at(address, certificate) as talk:
@@ -41,7 +41,7 @@ async def turned_away(mallory: Mallory, side: Side, *said: Word) -> list[Word]:
         return talk.heard
 
 
-async def passed_on(talk: Conversation, *words: Word) -> None:
+async def passed_on(talk: Conversation, *words: Message) -> None:
     """Say words, and wait until they were taken in: by the answer to the state that follows."""
     head = git(talk.mallory.root, "rev-parse", "HEAD")
     await talk.say(*words)
@@ -76,7 +76,7 @@ def test_nothing_reaches_one_who_was_removed_and_nothing_of_theirs_is_taken(fold
             assert not any(side.tip_of("mallory") for side in all_of.running)
             tip = await alice.save({"a.txt": b"after\n"})
             await eventually(lambda: bob.tip_of("alice") == tip)
-            key = Key("alice", Kind.LIVE, b"alice")
+            key = Key("alice", BranchKind.LIVE, b"alice")
             state = mallory.state(mallory.commit({"n.txt": b"more\n"}, mine), head)
             words = (Announce(old), Announce(state), Want(key, 1), Gossip((), (mallory.contact("10.0.0.1:1"),)))
             for side in all_of.running:

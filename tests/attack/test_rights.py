@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from bough_daemon.states import Kind
-from bough_daemon.words import Announce, Held, Refused, Want
+from bough_daemon.sync.messages import Announce, Held, Refused, Want
+from bough_daemon.team.branch_state import BranchKind
 
 from tests.attack.mallory import COMMIT, REF_DELTA, TREE, Conversation, Mallory, invited, unpacked
 from tests.cli.conftest import Member, Typed
@@ -172,7 +172,7 @@ def test_what_a_member_says_they_landed_comes_to_its_own_branch_alone_and_is_nam
         git(mallory.root, "commit", "-qm", "tidy up")
         tip = git(mallory.root, "rev-parse", "HEAD")
         async with mallory.calls("alice") as talk:
-            state = mallory.state(tip, kind=Kind.LANDED, branch=branch)
+            state = mallory.state(tip, kind=BranchKind.LANDED, branch=branch)
             assert isinstance(await talk.offer(state, await mallory.pack([tip], [head])), Held)
 
     def land(text: bytes) -> Typed:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from bough_daemon.errors import NameTaken
 from bough_daemon.home import Home
-from bough_daemon.keys import VOUCHED, Identity, load_identity
-from bough_daemon.roster import Admission
-from bough_daemon.team import now_ms
-from bough_daemon.words import Gossip, Held, Refused
+from bough_daemon.sync.messages import Gossip, Held, Refused
+from bough_daemon.team.identity import VOUCHED, Identity, load_identity
+from bough_daemon.team.roster import Admission
+from bough_daemon.team.team_files import now_ms
 
 from tests.attack.mallory import LOOPBACK, Conversation, Mallory, invited_by
 from tests.daemon.support import git
+from tests.daemon.sync.test_team_sync import Machines, machines, run
 from tests.daemon.team_support import Side, eventually
-from tests.daemon.test_sync import Machines, machines, run
 
 
 async def team_of_four(all_of: Machines, folder: Path) -> tuple[Side, Side, Mallory]:
@@ -115,7 +115,7 @@ def test_a_certificate_that_nobody_can_read_ends_nobodys_conversations(folder: P
 
 
 def test_nobody_fills_the_team_with_admissions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bough_daemon.roster.MOST_BELOW", 5)
+    monkeypatch.setattr("bough_daemon.team.roster.MOST_BELOW", 5)
 
     async def test() -> None:
         async with machines(folder) as all_of:

@@ -11,10 +11,10 @@ import pytest
 from bough_cli import output
 from bough_cli.screen import drawn
 from bough_daemon.__main__ import OneLine
+from bough_daemon.api.records import Event, Status, TeammateStatus
 from bough_daemon.errors import BadUsage
-from bough_daemon.report import Event, Status, TeammateStatus
-from bough_daemon.repository_settings import LIMIT_BYTES, table_on_disk
-from bough_daemon.text import printable
+from bough_daemon.git.repository_settings import LIMIT_BYTES, table_on_disk
+from bough_daemon.system.text import printable
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from bough_daemon.states import Kind
-from bough_daemon.words import Announce, Held, Hello
+from bough_daemon.sync.messages import Announce, Held, Hello
+from bough_daemon.team.branch_state import BranchKind
 from bough_proto.v1 import peer_pb2 as pb
 
 from tests.attack.honest import Pair, check_alive, live_pair
@@ -46,7 +46,7 @@ def test_strange_words_end_no_conversation_but_the_one_that_they_are_said_in(pai
                 want = pb.Want(key=pb.StateKey(member="alice", kind=1, branch=b"alice"), haves=[commit] * 10)
                 want.shallow.append(commit)
                 await talk.say_raw(pb.Word(want=want))
-                await talk.say(Announce(mallory.state(commit, head, kind=Kind.LANDED, branch=b"main")))
+                await talk.say(Announce(mallory.state(commit, head, kind=BranchKind.LANDED, branch=b"main")))
             answer = await talk.offer(mallory.state(head), await mallory.pack([]))
             assert isinstance(answer, Held), answer
         signed = mallory.identity

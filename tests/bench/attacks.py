@@ -30,10 +30,10 @@ from pathlib import Path
 
 import grpc
 from bough_daemon.budgets import MOST_ADMISSIONS
-from bough_daemon.keys import VOUCHED
-from bough_daemon.roster import Admission
-from bough_daemon.states import Key, Kind
-from bough_daemon.words import Announce, Chunk, Gossip, Want
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Want
+from bough_daemon.team.branch_state import BranchKind, Key
+from bough_daemon.team.identity import VOUCHED
+from bough_daemon.team.roster import Admission
 from bough_proto.v1 import peer_pb2 as pb
 
 from tests.attack import bombs
@@ -42,7 +42,7 @@ from tests.attack.mallory import Conversation, Mallory, _with_clone
 from tests.attack.test_connections import port_of
 from tests.cli.conftest import Member
 from tests.daemon.support import git, make_repository
-from tests.daemon.test_roster import someone
+from tests.daemon.team.test_roster import someone
 from tests.fuzz.words import Strange
 
 PAUSE = 0.05  # seconds between two saves
@@ -125,7 +125,7 @@ async def _junk_packs(attack: Attack, mallory: Mallory, talk: Conversation) -> N
 async def _half_packs(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
     head = git(mallory.root, "rev-parse", "HEAD")
     while attack.goes_on:
-        state = mallory.state("1" * 40, head, kind=Kind.LANDED, branch=b"b%d" % attack.sent)
+        state = mallory.state("1" * 40, head, kind=BranchKind.LANDED, branch=b"b%d" % attack.sent)
         await talk.say(Chunk(state, "p", 0, 1 << 30, bytes(1000)))
         attack.sent += 1
         await asyncio.sleep(BREATH)
@@ -149,7 +149,7 @@ async def _zip_bombs(attack: Attack, mallory: Mallory, talk: Conversation) -> No
 async def _branches(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
     head = git(mallory.root, "rev-parse", "HEAD")
     while attack.goes_on:
-        await talk.say(Announce(mallory.state(head, head, kind=Kind.LANDED, branch=b"b%d" % attack.sent)))
+        await talk.say(Announce(mallory.state(head, head, kind=BranchKind.LANDED, branch=b"b%d" % attack.sent)))
         attack.sent += 1
         await asyncio.sleep(BREATH)
 
@@ -157,7 +157,7 @@ async def _branches(attack: Attack, mallory: Mallory, talk: Conversation) -> Non
 async def _wants(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
     while attack.goes_on:
         for name in ("alice", "bob"):
-            key = Key(name, Kind.LIVE, name.encode())
+            key = Key(name, BranchKind.LIVE, name.encode())
             await talk.say(Want(key, 1, (), (), "", 0))
             attack.sent += 1
             await asyncio.sleep(BREATH)

@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
-from bough_daemon.client import Client
+from bough_daemon.api.client import Client
+from bough_daemon.api.launch import ensure_running, wait_until_ended
 from bough_daemon.home import Home
-from bough_daemon.launch import ensure_running, wait_until_ended
 from completion_replay import History
 from completion_speed import keystrokes, report, texts_of
 from lsprotocol import types
@@ -135,7 +135,7 @@ async def answered(client: LanguageClient, folder: Path, texts: dict[str, str], 
 
 async def learned(folder: Path, home: Path) -> None:
     """Wait until the process learns nothing more."""
-    from bough_completion.client import CompletionClient
+    from bough_completion.endpoints.client import CompletionClient
 
     async with CompletionClient(str(home / "complete.sock")) as client:
         before, deadline = -1, perf_counter() + PATIENCE

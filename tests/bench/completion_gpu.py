@@ -40,7 +40,7 @@ import numpy as np
 from bough_completion.model.bench import Load, aborts, check, editors, keystrokes, text
 from bough_completion.model.engine import ModelEngine
 from bough_completion.model.export import export
-from bough_completion.model.runtime import Settings
+from bough_completion.model.runtime import RuntimeSettings
 from bough_completion.model.session import Session
 from completion_model import opened, write_checkpoint
 from completion_process import measured as whole
@@ -71,7 +71,7 @@ LETTERS = 3
 OUT = Path(__file__).parents[2] / "docs" / "benchmarks" / "completion_gpu.jsonl"
 
 
-class Record:
+class GpuRecord:
     """What was found so far: on the screen, and in a file that a kill leaves whole."""
 
     def __init__(self, out: Path | None) -> None:
@@ -97,9 +97,11 @@ class Record:
         return found
 
 
-def settings(device: str) -> Settings:
+def settings(device: str) -> RuntimeSettings:
     """Slots for every editor, a window that holds the context, drafts as long as they come."""
-    return Settings(device=device, threads=8, slots=EDITORS, window_tokens=2048, chunk_tokens=512, draft_tokens=16)
+    return RuntimeSettings(
+        device=device, threads=8, slots=EDITORS, window_tokens=2048, chunk_tokens=512, draft_tokens=16
+    )
 
 
 def place() -> str:
@@ -261,7 +263,7 @@ def build(work: Path, told: Namespace) -> dict[str, Any]:
     }
 
 
-def time_engine(record: Record, model: Path, told: Namespace) -> None:
+def time_engine(record: GpuRecord, model: Path, told: Namespace) -> None:
     """Time every load in this process, and one of them without CUDA graphs."""
     with opened(model, settings(told.device)) as engine:
         if told.device not in engine.name:
@@ -298,7 +300,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where results are appended; a tiny run keeps none without it")
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("it was ended; what was measured is kept"))
-    record = Record(told.out or (None if told.tiny else OUT))
+    record = GpuRecord(told.out or (None if told.tiny else OUT))
     record.stage("machine", lambda: machine() | {"device": told.device, "precision": told.precision})
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

@@ -23,7 +23,7 @@ from typing import Any
 from bough_completion.model.bench import Load, aborts, check, keystrokes
 from bough_completion.model.engine import ModelEngine
 from bough_completion.model.export import export
-from bough_completion.model.runtime import Settings
+from bough_completion.model.runtime import RuntimeSettings
 
 BARS = {"answer_p50_ms": 80, "abort_worst_ms": 200}
 SMALL: dict[str, Any] = {
@@ -77,7 +77,7 @@ def write_checkpoint(folder: Path, shape: dict[str, Any], kind: str = "float32",
 
 
 @contextmanager
-def opened(folder: Path, settings: Settings) -> Iterator[ModelEngine]:
+def opened(folder: Path, settings: RuntimeSettings) -> Iterator[ModelEngine]:
     """An engine that ends with the block."""
     engine = ModelEngine(folder, settings)
     try:
@@ -105,7 +105,7 @@ def main() -> None:
         if told.model is None:
             weights = write_checkpoint(Path(work) / "checkpoint", WIDE if told.wide else SMALL)
             export(Path(work) / "checkpoint", folder, told.precision)
-        with opened(folder, Settings(device="cpu", threads=told.threads, slots=2, window_tokens=2048)) as engine:
+        with opened(folder, RuntimeSettings(device="cpu", threads=told.threads, slots=2, window_tokens=2048)) as engine:
             check(engine, load)
             result = {
                 "model": engine.name if told.model else f"random Qwen2, {weights / 1e6:.1f} M weights",

@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bough_completion.client import CompletionClient
+from bough_completion.endpoints.client import CompletionClient
 from bough_completion.model.bench import WORDS, times
 from bough_completion.model.export import export
 from bough_completion.query import ModelUse, Query

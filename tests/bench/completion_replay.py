@@ -27,7 +27,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO
 
-from bough_completion import Kind, Origin, Query, RepositoryEngine
+from bough_completion import BlobKind, Origin, Query, RepositoryEngine
 
 LINES = 12
 """So many lines are asked per commit, or one great commit would speak for all."""
@@ -126,10 +126,10 @@ class Tree:
         self.seconds = self.seconds or perf_counter() - start
         self._at = commit
         for path in self._recent:
-            self.engine.drop(path, Origin(Kind.COMMIT))
+            self.engine.drop(path, Origin(BlobKind.COMMIT))
         self._recent = self._history.added(commit)
         for path, text in self._recent.items():
-            self.engine.put(path, text, Origin(Kind.COMMIT))
+            self.engine.put(path, text, Origin(BlobKind.COMMIT))
         self.engine.tidy()
 
 
@@ -200,11 +200,11 @@ def questions(
     for query in (queries[place] for place in picked):
         for path, text in texts.items():
             if path < query.path and text is not None and path not in opened:
-                tree.engine.put(path, text, Origin(Kind.BUFFER))
+                tree.engine.put(path, text, Origin(BlobKind.BUFFER))
                 opened.add(path)
         yield cut(query)
     for path in opened:
-        tree.engine.drop(path, Origin(Kind.BUFFER))
+        tree.engine.drop(path, Origin(BlobKind.BUFFER))
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from time import perf_counter
 
 from bough_completion import Query, RepositoryEngine
-from bough_completion.client import CompletionClient
-from bough_completion.tokens import split
+from bough_completion.endpoints.client import CompletionClient
+from bough_completion.learned.tokens import split
 from bough_completion.wire import Blob, Question
 from completion_replay import History
 

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bough_cli.tour import Member, until_told
+from bough_cli.tour import TourMember, until_told
 
 
 def make_tree(top: Path, files: int) -> None:
@@ -47,7 +47,7 @@ def timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def path_of(member: Member, number: int) -> Path:
+def path_of(member: TourMember, number: int) -> Path:
     """Return the file of a number."""
     return member.tree / f"d{number // 10_000}" / f"s{number // 100 % 100}" / f"f{number}.py"
 
@@ -74,7 +74,7 @@ def main() -> None:
 
 def measure(top: Path, files: int, rounds: int) -> dict[str, float]:
     """Return the medians, by name."""
-    alice, bob, remote = Member("alice", top), Member("bob", top), top / "remote.git"
+    alice, bob, remote = TourMember("alice", top), TourMember("bob", top), top / "remote.git"
     make_tree(alice.tree, files)
     alice.git("init", "-q", "-b", "main")
     for name, value in (("user.name", "Alice"), ("user.email", "alice@example.org"), ("gc.auto", "0")):

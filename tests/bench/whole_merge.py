@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bough_cli.tour import Member, real_files
+from bough_cli.tour import TourMember, real_files
 
 
 def suitable(limit: int) -> list[tuple[str, str]]:
@@ -59,7 +59,7 @@ def main() -> None:
 
 def measure(top: Path, files: list[tuple[str, str]]) -> None:
     """Let two members change all files and merge, twice; then let git do the same."""
-    alice, bob = Member("alice", top), Member("bob", top)
+    alice, bob = TourMember("alice", top), TourMember("bob", top)
     write(alice, dict(files))
     alice.git("init", "-q", "-b", "main")
     identify(alice)
@@ -92,7 +92,7 @@ def measure(top: Path, files: list[tuple[str, str]]) -> None:
 
 def by_git(top: Path, files: list[tuple[str, str]]) -> None:
     """Time `git merge` of the first turn."""
-    plain = Member("plain", top)
+    plain = TourMember("plain", top)
     write(plain, dict(files))
     plain.git("init", "-q", "-b", "main")
     identify(plain)
@@ -116,7 +116,7 @@ def by_git(top: Path, files: list[tuple[str, str]]) -> None:
     print(f"git merge{' ' * 27} {taken:6.2f} s  {len(files)} files, {conflicts} conflicts")
 
 
-def write(member: Member, texts: dict[str, str]) -> None:
+def write(member: TourMember, texts: dict[str, str]) -> None:
     """Write files into a member's tree."""
     for path, text in texts.items():
         target = member.tree / path
@@ -124,7 +124,7 @@ def write(member: Member, texts: dict[str, str]) -> None:
         target.write_text(text, encoding="utf-8")
 
 
-def identify(member: Member) -> None:
+def identify(member: TourMember) -> None:
     """Give a member a Git name."""
     member.git("config", "user.name", member.name.title())
     member.git("config", "user.email", f"{member.name}@example.org")

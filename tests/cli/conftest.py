@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_daemon.api.launch import is_running, wait_until_ended
 from bough_daemon.errors import HomeUnusable
 from bough_daemon.home import Home
-from bough_daemon.launch import is_running, wait_until_ended
 
 from tests.cli import ready
 from tests.daemon.support import git, make_repository

@@ -12,8 +12,9 @@ import pytest
 from bough_cli.failure import TABLE, show
 from bough_cli.habits import WITH
 from bough_cli.main import COMMANDS, GROUPS, application, main
-from bough_daemon import errors, view
+from bough_daemon import errors
 from bough_daemon.errors import GitFailed
+from bough_daemon.git import view
 from typer.testing import CliRunner
 
 GOLDEN = Path(__file__).with_name("help.txt")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bough_cli import outcomes
-from bough_daemon.merging import File, Merged
-from bough_daemon.outcomes import merged
-from bough_daemon.report import MergeOutcome
+from bough_daemon.api.records import MergeOutcome
+from bough_daemon.commands.merge import File, Merged
+from bough_daemon.commands.outcomes import merged
 from bough_merge import merge_file
 
 

@@ -15,15 +15,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from bough_completion.completer import Completer
-from bough_completion.local import LocalModel, Place
-from bough_completion.model.template import Prompt
+from bough_completion.answering.completer import Completer
+from bough_completion.answering.work import WriterPace
+from bough_completion.answering.worker import Worker
+from bough_completion.backends.local import LocalModel, ModelLocation
 from bough_completion.notes import Notes
+from bough_completion.prompt.template import Prompt
+from bough_completion.prompt.writers import Wish, WriterFailed, Written
 from bough_completion.query import BUFFER, Query, Suggestion
 from bough_completion.wire import Blob, Question
-from bough_completion.work import Pace
-from bough_completion.worker import Worker
-from bough_completion.writers import Wish, WriterFailed, Written
 
 LINES = "till.open_drum(kit)\n" * 3
 TYPED = "x = 1\ntill.open_dr"
@@ -224,7 +224,7 @@ def test_work_ahead_gives_way_to_a_question_and_what_it_found_so_far_is_no_answe
 
 
 def test_a_writer_that_is_always_late_is_not_waited_for() -> None:
-    pace = Pace()
+    pace = WriterPace()
     for _ in range(3):
         assert pace.is_within(0.1)
         pace.add(2.0)
@@ -251,7 +251,7 @@ def test_a_model_that_hangs_is_ended_and_started_again() -> None:
     async def talk() -> None:
         notes, others = Notes(), children()
         folder = Path(__file__).parent / "model" / "taught"
-        model = LocalModel(Place(folder, "cpu"), notes, hung_after=0.2)
+        model = LocalModel(ModelLocation(folder, "cpu"), notes, hung_after=0.2)
         model.start()
         await asyncio.wait_for(model.loaded.wait(), 60)
         assert await ask(model, 60) == "awer(coins, notes)"

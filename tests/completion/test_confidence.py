@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bough_completion.confidence import Evidence, evidence
-from bough_completion.search import Line
+from bough_completion.learned.confidence import Evidence, evidence
+from bough_completion.learned.search import Line
 from hypothesis import given
 from hypothesis import strategies as st
 

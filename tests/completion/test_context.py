@@ -6,12 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
-from bough_completion.context import Context
-from bough_completion.edits import changed
-from bough_completion.outline import definitions_in, imports_in, means
-from bough_completion.query import BUFFER, Kind, Origin, Query
+from bough_completion.prompt.context import Context
+from bough_completion.prompt.edits import changed
+from bough_completion.prompt.outline import definitions_in, imports_in, means
+from bough_completion.query import BUFFER, BlobKind, Origin, Query
 
-ALICE = Origin(Kind.LIVE, "alice")
+ALICE = Origin(BlobKind.LIVE, "alice")
 SHOP = '''class Basket:
     """Holds goods."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bough_completion import BUFFER, Kind, Origin, Query, RepositoryEngine
+from bough_completion import BUFFER, BlobKind, Origin, Query, RepositoryEngine
 
 SHOP = """\
 class Basket:
@@ -66,7 +66,7 @@ def test_an_unsaved_buffer_hides_what_was_saved() -> None:
 def test_a_teammates_branch_speaks_on_evidence_only_and_is_named() -> None:
     engine = RepositoryEngine()
     engine.put("shop.py", "def price(item):\n    return item.price\n")
-    live = Origin(Kind.LIVE, "alice")
+    live = Origin(BlobKind.LIVE, "alice")
     engine.put("shop.py", "def price(item, currency):\n    return item.price.to(currency)\n", live)
     assert engine.complete(Query("till.py", "x = 1\nprice(item, curr", patience=5.0))[0].source == "live:alice"
     assert engine.complete(Query("till.py", "x = 1\nitem.price.t", patience=5.0))[0].source == "live:alice"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bough_completion.extent import extent
+from bough_completion.text.extent import extent
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bough_completion.finish import fitting
+from bough_completion.text.finish import fitting
 from hypothesis import given
 from hypothesis import strategies as st
 

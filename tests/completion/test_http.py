@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bough_completion.client import CompletionClient
+from bough_completion.endpoints.client import CompletionClient
 from bough_completion.wire import Blob
 from processes import blobs, process
 

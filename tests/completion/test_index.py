@@ -8,12 +8,12 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from bough_completion.corpus import Corpus
-from bough_completion.definitions import defined_otherwise, definitions
+from bough_completion.learned.corpus import Corpus
+from bough_completion.learned.definitions import defined_otherwise, definitions
+from bough_completion.learned.segment import Segment, indexed, merging
+from bough_completion.learned.tape import ROOM, Tape
+from bough_completion.learned.tokens import BOUNDARY, DEEPER, NEWLINE, SHALLOWER, TokenTable, split
 from bough_completion.query import SAVED
-from bough_completion.segment import Segment, indexed, merging
-from bough_completion.tape import ROOM, Tape
-from bough_completion.tokens import BOUNDARY, DEEPER, NEWLINE, SHALLOWER, Vocabulary, split
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,19 +23,19 @@ texts = st.text("ab1_ \t\n.(=", max_size=40)
 @given(st.text(max_size=60) | texts)
 def test_the_tokens_of_a_text_are_the_text(text: str) -> None:
     assert "".join(split(text)) == text
-    vocabulary = Vocabulary()
+    vocabulary = TokenTable()
     assert "".join(map(vocabulary.text, vocabulary.encode(text))) == text
 
 
 def test_blanks_make_no_other_context_but_the_step_to_the_right_or_left_does() -> None:
-    vocabulary = Vocabulary()
+    vocabulary = TokenTable()
     assert list(vocabulary.cores(vocabulary.encode("f( x"))) == list(vocabulary.cores(vocabulary.encode("f(x")))
     cores = vocabulary.cores(vocabulary.encode("a\n  a\n\n  a\na"))
     assert [core for core in cores if core <= SHALLOWER] == [DEEPER, NEWLINE, SHALLOWER]
 
 
 def tape_of(texts: Iterable[str]) -> Tape:
-    tape = Tape(Vocabulary())
+    tape = Tape(TokenTable())
     for slot, text in enumerate(texts):
         tape.append(slot, tape.vocabulary.encode(text))
     tape.complete(ROOM)
@@ -55,7 +55,7 @@ def test_places_and_agreement_are_what_a_plain_search_finds(given_texts: list[st
             assert sorted(segment.places(core, before)) == sorted(after)
             assert sorted(segment.places_of_any(np.array([core, 99], np.int32), before)) == sorted(after)
         for few in (0, 128):
-            with patch("bough_completion.tape._FEW", few):
+            with patch("bough_completion.learned.tape._FEW", few):
                 agreements = tape.agreement(places, np.array(context, np.int32))
             for place, agreed in zip(places, agreements, strict=True):
                 expected = 0
@@ -91,7 +91,7 @@ def test_a_corpus_holds_the_newest_text_of_each_path_however_it_came_there(
 
 @given(st.lists(st.lists(texts, max_size=4), min_size=1, max_size=3), st.sets(st.integers(0, 11)))
 def test_segments_merged_in_slices_hold_what_is_still_held(groups: list[list[str]], dropped: set[int]) -> None:
-    tape, segments, slots = Tape(Vocabulary()), list[Segment](), count()
+    tape, segments, slots = Tape(TokenTable()), list[Segment](), count()
     for group in groups:
         start = tape.end
         for text in group:
@@ -99,7 +99,7 @@ def test_segments_merged_in_slices_hold_what_is_still_held(groups: list[list[str
         tape.complete(start)
         segments.append(indexed(tape, start, tape.end))
     is_held = np.array([slot not in dropped for slot in range(next(slots) + 1)], np.bool_)
-    with patch("bough_completion.segment._SLICE", 3):
+    with patch("bough_completion.learned.segment._SLICE", 3):
         merged = finished(merging(segments, tape.slots, is_held))
     assert sorted(merged.order) == [place for place in range(ROOM, tape.end) if is_held[tape.slots[place]]]
     assert list(merged.keys) == sorted(merged.keys)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from bough_completion.client import CompletionClient
+from bough_completion.endpoints.client import CompletionClient
 from bough_completion.query import BUFFER, Query, Stats, Suggestion
 from bough_completion.wire import Blob, Question, complete_request, suggestions_from
 from bough_proto.v1 import completion_pb2_grpc as rpc

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from bough_completion import Kind, Origin, Query
-from bough_completion.client import CompletionClient
+from bough_completion import BlobKind, Origin, Query
+from bough_completion.endpoints.client import CompletionClient
 from bough_completion.wire import Blob, Question
 from processes import blobs, process
 
@@ -29,7 +29,7 @@ def test_blobs_go_in_and_suggestions_come_out(tmp_path: Path) -> None:
             assert await ask(client, "window.op") == ["en_with(title)"]
             assert await ask(client, "window.open_w") == ["ith(title)"]
             assert await ask(client, "window.op", repository="other") == []
-            live = Blob("b.py", "door.shut(now)\n", Origin(Kind.LIVE, "alice"))
+            live = Blob("b.py", "door.shut(now)\n", Origin(BlobKind.LIVE, "alice"))
             assert await client.feed("shop", blobs(live)) == 1
             found = await client.complete(Question("shop", "test", Query("b.py", "door.sh", patience=5.0)))
             assert [(one.text, one.source) for one in found] == [("ut(now)", "live:alice")]
@@ -47,7 +47,7 @@ def test_a_blob_of_no_kind_or_of_a_nameless_teammate_is_refused(tmp_path: Path) 
         socket = tmp_path / "completion.sock"
         async with process(socket), CompletionClient(str(socket)) as client:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await client.feed("shop", blobs(Blob("a.py", "x\n", Origin(Kind.LIVE))))
+                await client.feed("shop", blobs(Blob("a.py", "x\n", Origin(BlobKind.LIVE))))
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
             assert "a.py" in str(refused.value.details())
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from bough_completion.client import CompletionClient
-from bough_completion.model.template import Prompt
+from bough_completion.backends.remote import Address, RemoteModel, Unsafe
+from bough_completion.endpoints.client import CompletionClient
 from bough_completion.notes import Notes
+from bough_completion.prompt.template import Prompt
+from bough_completion.prompt.writers import Wish, WriterFailed, Written
 from bough_completion.query import Query, Suggestion
-from bough_completion.remote import Address, RemoteModel, Unsafe
 from bough_completion.wire import Blob, Question
-from bough_completion.writers import Wish, WriterFailed, Written
 from processes import blobs, process
 from test_http import TOKEN
 from test_model_process import REST, TAUGHT, TYPED, serving, until

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bough_completion.answering.scheduler import QuestionTicket, Scheduler, typed_through
 from bough_completion.query import Query, Suggestion
-from bough_completion.scheduler import Scheduler, Ticket, typed_through
 
 ASKED = Query("a.py", "re", "\n")
 ANSWER = [Suggestion("turn total", 0.9, shown=True), Suggestion("peat", 0.1)]
 
 
-def answered(scheduler: Scheduler, query: Query = ASKED, now: float = 0.0) -> Ticket:
+def answered(scheduler: Scheduler, query: Query = ASKED, now: float = 0.0) -> QuestionTicket:
     ticket = scheduler.ask("buffer", query, now)
-    assert isinstance(ticket, Ticket)
+    assert isinstance(ticket, QuestionTicket)
     scheduler.answered(ticket, ANSWER, now)
     return ticket
 
@@ -45,37 +45,37 @@ def test_the_newest_question_stops_the_one_before_in_the_same_buffer_only() -> N
     first = scheduler.ask("buffer", ASKED, 0.0)
     other = scheduler.ask("other buffer", ASKED, 0.0)
     second = scheduler.ask("buffer", replace(ASKED, prefix="x"), 0.1)
-    assert isinstance(first, Ticket)
-    assert isinstance(other, Ticket)
-    assert isinstance(second, Ticket)
+    assert isinstance(first, QuestionTicket)
+    assert isinstance(other, QuestionTicket)
+    assert isinstance(second, QuestionTicket)
     assert (first.is_stopped, other.is_stopped, second.is_stopped) == (True, False, False)
 
 
 def test_an_answer_that_was_stopped_is_not_remembered() -> None:
     scheduler = Scheduler()
     ticket = scheduler.ask("buffer", ASKED, 0.0)
-    assert isinstance(ticket, Ticket)
+    assert isinstance(ticket, QuestionTicket)
     scheduler.leave(ticket)
     scheduler.answered(ticket, ANSWER, 0.0)
-    assert isinstance(scheduler.ask("buffer", ASKED, 0.0), Ticket)
+    assert isinstance(scheduler.ask("buffer", ASKED, 0.0), QuestionTicket)
 
 
 def test_an_answer_is_given_again_until_it_is_old_or_the_buffer_is_closed() -> None:
     scheduler = Scheduler(freshness=10.0)
     answered(scheduler)
     assert scheduler.ask("buffer", ASKED, 9.0) == ANSWER
-    assert isinstance(scheduler.ask("buffer", ASKED, 11.0), Ticket)
+    assert isinstance(scheduler.ask("buffer", ASKED, 11.0), QuestionTicket)
     answered(scheduler, now=12.0)
     scheduler.forget("buffer")
-    assert isinstance(scheduler.ask("buffer", ASKED, 12.0), Ticket)
+    assert isinstance(scheduler.ask("buffer", ASKED, 12.0), QuestionTicket)
 
 
 def test_that_nothing_was_found_is_not_remembered() -> None:
     scheduler = Scheduler()
     ticket = scheduler.ask("buffer", ASKED, 0.0)
-    assert isinstance(ticket, Ticket)
+    assert isinstance(ticket, QuestionTicket)
     scheduler.answered(ticket, [], 0.0)
-    assert isinstance(scheduler.ask("buffer", ASKED, 0.0), Ticket)
+    assert isinstance(scheduler.ask("buffer", ASKED, 0.0), QuestionTicket)
 
 
 def test_the_line_after_a_shown_answer_is_worth_asking_ahead() -> None:
@@ -83,7 +83,7 @@ def test_the_line_after_a_shown_answer_is_worth_asking_ahead() -> None:
     query = replace(ASKED, prefix="if x:\n    re")
     ticket = answered(scheduler, query)
     assert scheduler.next_query(ticket, ANSWER) is None, "the question is over"
-    fresh = Ticket("buffer", query)
+    fresh = QuestionTicket("buffer", query)
     ahead = scheduler.next_query(fresh, ANSWER)
     assert ahead is not None
     assert ahead.prefix == "if x:\n    return total\n    "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from bough_completion.answering.verdict import judged
+from bough_completion.prompt.writers import Written
 from bough_completion.query import Query, Suggestion
-from bough_completion.syntax import breaks
-from bough_completion.verdict import judged
-from bough_completion.writers import Written
+from bough_completion.text.syntax import breaks
 
 QUERY = Query("a.py", "def f(x):\n    y = g(", ")\n    return y\n", max_lines=9, limit=3)
 KNOWN = Suggestion("x", 0.7, shown=True)

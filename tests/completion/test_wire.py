@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bough_completion import wire
-from bough_completion.query import Kind, ModelUse, Origin, Query, Stats, Suggestion
+from bough_completion.query import BlobKind, ModelUse, Origin, Query, Stats, Suggestion
 from hypothesis import given
 from hypothesis import strategies as st
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-own = st.sampled_from([kind for kind in Kind if kind is not Kind.LIVE]).map(Origin)
-live = st.builds(Origin, st.just(Kind.LIVE), text.filter(bool))
+own = st.sampled_from([kind for kind in BlobKind if kind is not BlobKind.LIVE]).map(Origin)
+live = st.builds(Origin, st.just(BlobKind.LIVE), text.filter(bool))
 blobs = st.builds(wire.Blob, text, st.none() | text, own | live)
 suggestions = st.builds(Suggestion, text, st.floats(0, 1), text, text, st.booleans())
 queries = st.builds(

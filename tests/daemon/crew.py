@@ -15,12 +15,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bough_daemon.commands.land import Landed, land
+from bough_daemon.commands.merge import Merged, merge
 from bough_daemon.errors import NoCommitYet
-from bough_daemon.landing import Landed, land
-from bough_daemon.live import LiveBranch
-from bough_daemon.merging import Merged, merge
-from bough_daemon.store import LIVE, SHARED
-from bough_daemon.timeline import Snapshot, read_snapshot
+from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.store.store import LIVE, SHARED
+from bough_daemon.transaction.context import LiveBranch
 
 from tests.daemon.moves_support import Desk, git, merge_both, tree_on_disk
 from tests.daemon.support import write_files

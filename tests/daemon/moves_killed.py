@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bough_daemon import swap
-from bough_daemon.hop import back, hop, off
-from bough_daemon.landing import land
-from bough_daemon.merging import merge
-from bough_daemon.restore import restore
-from bough_daemon.undo import redo, undo
+from bough_daemon.commands.hop import back, hop, off
+from bough_daemon.commands.land import land
+from bough_daemon.commands.merge import merge
+from bough_daemon.commands.restore import restore
+from bough_daemon.commands.undo import redo, undo
+from bough_daemon.git import atomic_rename
 
 from tests.daemon.moves_support import Desk, merge_both
 
@@ -46,15 +46,15 @@ def main(root: str, command: str, last: int, since: str) -> None:
     here = Desk(Path(root))
     here.since = since
     here.snapshot()
-    native = swap.NATIVE
+    native = atomic_rename.NATIVE
     assert native is not None
 
-    def rename(one: swap.Spot, other: swap.Spot, flags: int) -> None:
+    def rename(one: atomic_rename.DirEntry, other: atomic_rename.DirEntry, flags: int) -> None:
         step()
         native[0](one, other, flags)
         step()
 
-    swap.NATIVE = (rename, native[1], native[2])
+    atomic_rename.NATIVE = (rename, native[1], native[2])
     sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
     COMMANDS[command](here)
     print(steps)

@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bough_daemon.branches import Branch
-from bough_daemon.head_reader import HeadReader
-from bough_daemon.heads import operation
-from bough_daemon.live import Live, LiveBranch
-from bough_daemon.objects import FILE, SUBMODULE, Entry
-from bough_daemon.owner import Owner
-from bough_daemon.sides import Decided, Sides, both_changed
-from bough_daemon.store import LIVE, Store
-from bough_daemon.terminal import NOTHING, Finished
-from bough_daemon.timeline import Snapshot, read_snapshot
-from bough_daemon.worktree import Worktree
+from bough_daemon.git.head_reader import HeadReader
+from bough_daemon.git.objects import FILE, SUBMODULE, TreeEntry
+from bough_daemon.git.refs import operation
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.history.branches import Branch
+from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.merging.merge_input import Decided, MergeInput, both_changed
+from bough_daemon.store.store import LIVE, Store
+from bough_daemon.system.threads import StoreThread
+from bough_daemon.transaction.context import LiveBranch, LiveWorktree
+from bough_daemon.transaction.terminal import NOTHING, Finished
 
 from tests.daemon import support
 
@@ -74,14 +74,14 @@ class Desk:
         self.root = root
         self.worktree = Worktree.find(str(root))
         self.store = Store(self.worktree.common_dir, str(root))
-        self.owner = Owner("store")
+        self.owner = StoreThread("store")
         self.branch = Branch(self.store, name, self.worktree.author())
         self._head_reader = HeadReader(self.worktree)
         self.terminal = Typist()
         self.since = ""
         self._arrived = ""
         self._closed = False
-        self.live = Live(self.worktree, self.store, self.branch, self.owner, self.save, self.teammate)
+        self.live = LiveWorktree(self.worktree, self.store, self.branch, self.owner, self.save, self.teammate)
 
     def close(self) -> None:
         if not self._closed:
@@ -118,13 +118,13 @@ class Desk:
     ) -> str:
         """Let a teammate have a new tip: her last one, at first the files of `base`, with `files` changed."""
         changes = {
-            path: Entry(FILE, self.store.objects.write_blob(data)) if data is not None else None
+            path: TreeEntry(FILE, self.store.objects.write_blob(data)) if data is not None else None
             for path, data in files.items()
         }
         return self.teammate_with(name, changes, base, contains)
 
     def teammate_with(
-        self, name: str, changes: Mapping[str, Entry | None], base: str = "HEAD", contains: Sequence[str] = ()
+        self, name: str, changes: Mapping[str, TreeEntry | None], base: str = "HEAD", contains: Sequence[str] = ()
     ) -> str:
         commit = git(self.root, "rev-parse", base)
         objects = self.store.objects
@@ -205,7 +205,7 @@ def check_whole(root: Path) -> None:
     assert not left
 
 
-def merge_both(sides: Sides) -> dict[str, Decided]:
+def merge_both(sides: MergeInput) -> dict[str, Decided]:
     """Merge every file that both sides changed as `git merge-file --diff3` does."""
     paths = [path for path, three in sides.entries.items() if both_changed(three)]
     return {path: _by_lines(sides.base.get(path), sides.ours[path], sides.theirs[path], path) for path in paths}

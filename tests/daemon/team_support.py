@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bough_daemon.errors import StoreOwned
+from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.home import Home
-from bough_daemon.keys import load_identity
-from bough_daemon.listener import PeerListener
-from bough_daemon.objects import FILE, Entry
-from bough_daemon.owner import Owner
-from bough_daemon.packs import Limits
-from bough_daemon.store import LIVE, SHARED, Store
-from bough_daemon.sync import Event, TeamSync
+from bough_daemon.store.packs import Limits
+from bough_daemon.store.store import LIVE, SHARED, Store
+from bough_daemon.sync.listener import PeerListener
+from bough_daemon.sync.team_sync import TeamEvent, TeamSync
+from bough_daemon.system.threads import StoreThread
+from bough_daemon.team.identity import load_identity
 
 from tests.daemon.support import git
 
@@ -49,21 +49,21 @@ class Side:
     root: Path
     home: Home
     store: Store
-    owner: Owner
+    owner: StoreThread
     listener: PeerListener
     sync: TeamSync
-    events: list[Event] = field(default_factory=list)
+    events: list[TeamEvent] = field(default_factory=list)
 
     @classmethod
     async def start(cls, root: Path, home: Path, name: str, limits: Limits | None = None) -> Side:
         """Open the repository's store and start its sync."""
         place = Home(str(home), str(home))
-        owner = Owner(f"store-{name}")
+        owner = StoreThread(f"store-{name}")
         store = await owner.run(open_store, root / ".git", home)
         await owner.run(store.arrive, git(root, "rev-parse", "HEAD"))
         listener = PeerListener(place, load_identity(place))
         await listener.start()
-        events: list[Event] = []
+        events: list[TeamEvent] = []
         sync = TeamSync(place, store, owner, listener, name, events.append, limits)
         await sync.start()
         return cls(name, root, place, store, owner, listener, sync, events)
@@ -94,7 +94,7 @@ class Side:
         objects, name = self.store.objects, self.sync.member
         last = self.store.ref(LIVE + name)
         parent = last or git(self.root, "rev-parse", "HEAD")
-        changes = {path: Entry(FILE, objects.write_blob(data)) for path, data in files.items()}
+        changes = {path: TreeEntry(FILE, objects.write_blob(data)) for path, data in files.items()}
         tree = objects.splice(objects.commit(parent).tree, changes)
         tip = objects.write_commit(tree, [parent], f"{name} <{name}@example.org>", int(time.time()), "save\n")
         self.store.set_ref(SHARED + name, tip, self.store.ref(SHARED + name))

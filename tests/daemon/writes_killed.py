@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bough_daemon.allowed import Allowed
-from bough_daemon.former_rules import FormerRules
+from bough_daemon.git.objects import FILE, Objects, TreeEntry
+from bough_daemon.git.worktree import Worktree
 from bough_daemon.home import Home
-from bough_daemon.keys import load_identity
-from bough_daemon.objects import FILE, Entry, Objects
-from bough_daemon.team import Team, now_ms
-from bough_daemon.worktree import Worktree
+from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.privacy.former_rules import FormerRules
+from bough_daemon.team.identity import load_identity
+from bough_daemon.team.team_files import Team, now_ms
 
 COUNTED = {"open", "os.rename", "os.remove", "os.mkdir"}
 
@@ -37,8 +37,8 @@ def former_rules(folder: Path) -> FormerRules:
 def weaken(folder: Path) -> None:
     rules = former_rules(folder)
     objects = Objects(str(folder / "repository/.git/objects"))
-    before = objects.write_tree({".gitignore": Entry(FILE, objects.write_blob(b"private/\n"))})
-    after = objects.write_tree({".gitignore": Entry(FILE, objects.write_blob(b"\n"))})
+    before = objects.write_tree({".gitignore": TreeEntry(FILE, objects.write_blob(b"private/\n"))})
+    after = objects.write_tree({".gitignore": TreeEntry(FILE, objects.write_blob(b"\n"))})
     rules.note(before, after, "hop")
 
 

@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from bough_completion.endpoints.shapes import Shapes
+from bough_completion.endpoints.web import WebServer
 from bough_completion.query import Query, Suggestion
-from bough_completion.shapes import Shapes
-from bough_completion.web import WebServer
-from bough_daemon.sides import Decided
-from bough_daemon.worker_wire import COUNT, LENGTH, BadAnswer, read_answer, write_answer
-from bough_merge.result import Conflict, Finding
+from bough_daemon.merging.merge_input import Decided
+from bough_daemon.merging.worker_wire import COUNT, LENGTH, BadAnswer, read_answer, write_answer
+from bough_merge.text.result import Conflict, Finding
 
 from tests.fuzz.target import Trial, target
 

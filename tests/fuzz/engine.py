@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from tests.fuzz.target import Target, Trial
+from tests.fuzz.target import FuzzTarget, Trial
 
 SECONDS = 20.0  # for one input, on a machine that does other things as well
 GROWTH_KIB = 512 << 10  # of the process, from the seeds on: no budget lets a peer have more
@@ -23,7 +23,7 @@ class TooSlow(BaseException):
     """An input took longer than it may; no `except Exception` of the product's keeps it."""
 
 
-class TooLarge(Exception):
+class MemoryGrew(Exception):
     """The process has grown more than it may."""
 
 
@@ -103,14 +103,14 @@ def in_time(seconds: float) -> Iterator[None]:
 class Watch:
     """Try inputs within the limits. `taken`, `refused`: how many were."""
 
-    def __init__(self, target: Target, trial: Trial) -> None:
+    def __init__(self, target: FuzzTarget, trial: Trial) -> None:
         self.target = target
         self.trial = trial
         self.taken = self.refused = 0
         self._began_at: int | None = None
 
     def attempt(self, data: bytes) -> None:
-        """Try one; raise what should not have been raised, TooSlow or TooLarge."""
+        """Try one; raise what should not have been raised, TooSlow or MemoryGrew."""
         with in_time(SECONDS):
             taken = self.target.accepts(self.trial.attempt, data)
         self.taken += taken
@@ -118,7 +118,7 @@ class Watch:
         if self.taken + self.refused == max(20, len(self.trial.seeds)):
             self._began_at = _peak_kib()
         elif self._began_at is not None and _peak_kib() - self._began_at > GROWTH_KIB:
-            raise TooLarge(f"the process has grown by {(_peak_kib() - self._began_at) >> 10} MiB")
+            raise MemoryGrew(f"the process has grown by {(_peak_kib() - self._began_at) >> 10} MiB")
 
 
 def _peak_kib() -> int:

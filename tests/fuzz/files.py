@@ -9,15 +9,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bough_daemon import index
+from bough_daemon.commands.shared_branch import _settings
 from bough_daemon.errors import BadUsage, GitFailed
-from bough_daemon.former_rules import FormerRules
-from bough_daemon.repository_settings import table_in
-from bough_daemon.rule_files import RuleFiles
-from bough_daemon.rules import Attributes, Ignores, IndexReader
-from bough_daemon.target import _settings
-from bough_daemon.worker_wire import Job, read_job, write_job
-from bough_daemon.workers import _merged
+from bough_daemon.git import index
+from bough_daemon.git.repository_settings import table_in
+from bough_daemon.git.rule_files import RuleFiles
+from bough_daemon.git.rules import Attributes, Ignores, IndexReader
+from bough_daemon.merging.merge_workers import _merged
+from bough_daemon.merging.worker_wire import Job, read_job, write_job
+from bough_daemon.privacy.former_rules import FormerRules
 
 from tests.daemon.moves_support import desk
 from tests.daemon.support import git
@@ -133,7 +133,7 @@ def rules(folder: Path) -> Iterator[Trial]:
 
 def _tree_with(objects: index.Objects, tree: str, data: bytes) -> str:
     blob = objects.write_blob(data)
-    return objects.splice(tree, {f"{above}.gitignore": index.Entry(0o100644, blob) for above in FOLDERS})
+    return objects.splice(tree, {f"{above}.gitignore": index.TreeEntry(0o100644, blob) for above in FOLDERS})
 
 
 def _sealed(data: bytes) -> bytes:

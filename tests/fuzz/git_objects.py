@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from bough_daemon.arrival import check_pack
 from bough_daemon.budgets import Effort, OutOfEffort
 from bough_daemon.errors import GitFailed, HostilePack, StoreDamaged
-from bough_daemon.objects import Objects, parse_tree
-from bough_daemon.owner import Owner
-from bough_daemon.packs import Measure, Spool, take_pack
-from bough_daemon.store import LIVE, Store
-from bough_daemon.timeline import chain, merged_tips, read_snapshot, timeline
+from bough_daemon.git.objects import Objects, parse_tree
+from bough_daemon.history.timeline import chain, merged_tips, read_snapshot, timeline
+from bough_daemon.store.arrival import check_pack
+from bough_daemon.store.packs import Measure, Spool, take_pack
+from bough_daemon.store.store import LIVE, Store
+from bough_daemon.system.threads import StoreThread
 
 from tests.attack.bombs import NUMBERS, OFFSET_DELTA, pack_of, size_bytes
 from tests.daemon.support import git, make_repository
@@ -222,7 +222,7 @@ def _read_again(store: Store, tip: str, head: str) -> None:
 def arrival(folder: Path) -> Iterator[Trial]:
     """Take drawn packs into a store: what is refused leaves nothing, and what is taken can be read."""
     root = make_repository(folder / "r", {"a.txt": b"one\n" * 50, "dir/b.txt": b"two\n"})
-    owner = Owner("store")
+    owner = StoreThread("store")
     store = asyncio.run(owner.run(Store, str(root / ".git"), "fuzz"))
     head = git(root, "rev-parse", "HEAD")
     store.arrive(head)

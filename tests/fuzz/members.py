@@ -10,11 +10,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from bough_daemon import peer_wire
-from bough_daemon.addresses import split_address
-from bough_daemon.departures import Removal
 from bough_daemon.errors import BadTicket, BadUsage, PeerRefused
-from bough_daemon.keys import (
+from bough_daemon.sync import wire
+from bough_daemon.sync.messages import Gossip
+from bough_daemon.system.addresses import split_address
+from bough_daemon.team.branch_state import BranchKind, Key, State, check_state
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.identity import (
     LARGEST_CERTIFICATE_BYTES,
     VOUCHED,
     Identity,
@@ -22,17 +24,15 @@ from bough_daemon.keys import (
     fingerprint,
     pem_of,
 )
-from bough_daemon.roster import SETTLED_MS, Admission, Contact, Roster
-from bough_daemon.states import Key, Kind, State, check_state
-from bough_daemon.team import Team
-from bough_daemon.tickets import DIGITS, PREFIX, Ticket, _check
-from bough_daemon.words import Gossip
+from bough_daemon.team.roster import SETTLED_MS, Admission, Contact, Roster
+from bough_daemon.team.team_files import Team
+from bough_daemon.team.tickets import DIGITS, PREFIX, Ticket, _check
 from bough_proto.v1 import peer_pb2 as pb
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.daemon.test_roster import NOW, admit, copy_of, someone
+from tests.daemon.team.test_roster import NOW, admit, copy_of, someone
 from tests.fuzz.target import NUMBERS, Drawn, Trial, target
 from tests.fuzz.words import BYTES, COMMITS, NAMES
 
@@ -95,7 +95,7 @@ class _Member:
         """Return a state of a branch."""
         name = self._pick([*MEMBERS, *NAMES])
         branch = self._pick([name.encode(), b"alice+x", b"a..b", b"a b", "ü".encode(), b"x.lock", self._drawn.take(4)])
-        key = Key(name, self._pick(list(Kind)), branch)
+        key = Key(name, self._pick(list(BranchKind)), branch)
         commits = ["1" * 40, "2" * 40, *COMMITS]
         number, time = self._pick([1, 2, *NUMBERS]), self._pick([NOW, *NUMBERS])
         plain = State(self._pick([_team().team, ""]), key, number, self._pick(commits), self._pick(commits), time)
@@ -104,7 +104,7 @@ class _Member:
 
 
 def _through_wire(said: Gossip) -> Gossip:
-    return peer_wire.gossip(pb.Gossip.FromString(peer_wire.gossip_message(said).SerializeToString()))
+    return wire.gossip(pb.Gossip.FromString(wire.gossip_message(said).SerializeToString()))
 
 
 @target(short=150)
@@ -143,8 +143,8 @@ def states(folder: Path) -> Iterator[Trial]:
 
     def attempt(data: bytes) -> None:
         state = _Member(Drawn(data)).state()
-        message = pb.State.FromString(peer_wire._state_message(state).SerializeToString())
-        check_state(peer_wire._state(message), roster)
+        message = pb.State.FromString(wire._state_message(state).SerializeToString())
+        check_state(wire._state(message), roster)
 
     yield Trial(attempt, [bytes(8), *(random.Random(seed).randbytes(60) for seed in range(8))])
 

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from bough_daemon.api.settings import read_settings
 from bough_daemon.errors import BadSetting, HomeUnusable, StoreDamaged
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.history.journal import Hop, Journal, Operation
 from bough_daemon.home import Home
-from bough_daemon.journal import Deed, Hop, Journal
-from bough_daemon.keys import load_identity
-from bough_daemon.roster import Roster
-from bough_daemon.settings import read_settings
-from bough_daemon.states import Key, Kind, State
-from bough_daemon.team import Team, note_of
-from bough_daemon.tickets import Invites
-from bough_daemon.worktree import Worktree
+from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.identity import load_identity
+from bough_daemon.team.roster import Roster
+from bough_daemon.team.team_files import Team, note_of
+from bough_daemon.team.tickets import Invites
 
 from tests.daemon.support import make_repository
-from tests.daemon.test_roster import NOW, admit, someone
+from tests.daemon.team.test_roster import NOW, admit, someone
 from tests.fuzz.target import Trial, target
 
 JSON_WORDS = [b"null", b"{}", b"[]", b'""', b"1e999", b"-1", b"NaN", b"[" * 3000, b"true", b'"\\ud800"', b"1" * 5000]
@@ -40,7 +40,7 @@ def journal(folder: Path) -> Iterator[Trial]:
     """Read the record of commands."""
     worktree = Worktree.find(str(make_repository(folder / "r", {"a": b"1"})))
     kept = Journal.of(str(folder), worktree)
-    deed = Deed(
+    deed = Operation(
         1, "hop", before="1" * 40, toward="2" * 40, at=1.5, hop=Hop("bob", "1" * 40, "2" * 40, "3" * 40, "4" * 40)
     )
     lines = [json.dumps(asdict(deed)), json.dumps({"number": 1, "state": "done", "made": ""})]
@@ -70,9 +70,9 @@ def _team(folder: Path) -> Team:
     admit(roster, "alice", "bob")
     roster.announce(someone("alice"), ["127.0.0.1:1"], NOW)
     team = Team(str(folder), roster, "/r/.git", Invites().with_new(bytes(16), NOW))
-    team.sequences = {Key("alice", Kind.LIVE, b"alice"): 1}
+    team.sequences = {Key("alice", BranchKind.LIVE, b"alice"): 1}
     team.save_roster()
-    team.save_states([State(roster.team, Key("alice", Kind.LIVE, b"alice"), 1, "1" * 40, "2" * 40, NOW)])
+    team.save_states([State(roster.team, Key("alice", BranchKind.LIVE, b"alice"), 1, "1" * 40, "2" * 40, NOW)])
     return team
 
 

@@ -22,7 +22,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Target:
+class FuzzTarget:
     """Something that parses. `opened` makes a trial in a folder; `refusals`: what an attempt may raise.
 
     `short`: how many inputs the short form tries.
@@ -42,7 +42,7 @@ class Target:
         return True
 
 
-TARGETS: dict[str, Target] = {}
+TARGETS: dict[str, FuzzTarget] = {}
 
 
 def target(
@@ -52,7 +52,7 @@ def target(
 
     def register(opened: Callable[[Path], Iterator[Trial]]) -> Callable[[Path], Iterator[Trial]]:
         name = opened.__name__
-        TARGETS[name] = Target(name, contextmanager(opened), refusals, short)
+        TARGETS[name] = FuzzTarget(name, contextmanager(opened), refusals, short)
         return opened
 
     return register

@@ -9,17 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bough_daemon import peer_wire
 from bough_daemon.errors import PeerRefused
-from bough_daemon.jobs import FindHaves, Job, MakePack, NotTaken, TakePack
-from bough_daemon.packs import Limits, Spool
-from bough_daemon.peer import Exchange
-from bough_daemon.roster import Roster
-from bough_daemon.states import Key, Kind, State
+from bough_daemon.store.packs import Limits, Spool
+from bough_daemon.sync import wire
+from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.jobs import FindHaves, Job, MakePack, NotTaken, TakePack
+from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.roster import Roster
 from bough_proto.v1 import peer_pb2 as pb
 from google.protobuf.message import DecodeError
 
-from tests.daemon.test_roster import NOW, admit, copy_of, someone
+from tests.daemon.team.test_roster import NOW, admit, copy_of, someone
 from tests.fuzz.target import NUMBERS, Drawn, Trial, target
 
 COMMITS = ["", "0" * 40, "1" * 40, "0" * 64, "f" * 64, "HEAD", "--all", "^" + "1" * 40, "é" * 40, "1" * 39, "A" * 40]
@@ -45,13 +45,13 @@ class Strange:
         if kind:
             self._fill(getattr(word, kind))
             if kind in ("announce", "chunk") and self.chance.random() < 0.5:
-                getattr(word, kind).state.CopyFrom(peer_wire._state_message(self._sign(self._state())))
+                getattr(word, kind).state.CopyFrom(wire._state_message(self._sign(self._state())))
         return word
 
     def _state(self) -> State:
         pick = self.chance.choice
-        kind = pick(list(Kind))
-        branch = b"carol" if kind is Kind.LIVE else pick([b"main", b"x/y", b"carol"])
+        kind = pick(list(BranchKind))
+        branch = b"carol" if kind is BranchKind.LIVE else pick([b"main", b"x/y", b"carol"])
         sequence, time = pick(NUMBERS[:-2]), pick(NUMBERS[:-2])
         return State(self._team, Key("carol", kind, branch), sequence, pick(COMMITS), pick(COMMITS), time)
 
@@ -95,7 +95,7 @@ class _Alice:
     def __init__(self) -> None:
         team = _team()
         self.exchange = Exchange("alice", copy_of(team), lambda: Spool(io.BytesIO()), Limits(5000, 60, 100))
-        self.mine = State(team.team, Key("alice", Kind.LIVE, b"alice"), 3, "1" * 40, "2" * 40, NOW)
+        self.mine = State(team.team, Key("alice", BranchKind.LIVE, b"alice"), 3, "1" * 40, "2" * 40, NOW)
         self.mine = self.mine.signed(someone("alice"))
         self.exchange.publish(self.mine)
         for peer in ("carol", "bob"):
@@ -104,7 +104,7 @@ class _Alice:
     def hear(self, message: bytes, chance: random.Random) -> bool:
         """Hear what carol says and do what follows; return whether she was not refused."""
         try:
-            jobs = self.exchange.hear("carol", peer_wire.word(pb.Word.FromString(message)), NOW)
+            jobs = self.exchange.hear("carol", wire.word(pb.Word.FromString(message)), NOW)
         except (PeerRefused, DecodeError):
             return False
         for job in jobs:

@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bough_daemon import packs
-from bough_daemon.allowed import Allowed
-from bough_daemon.change import journal_of, recover
+from bough_daemon.commands.hop import back, hop, off
+from bough_daemon.commands.merge import merge
+from bough_daemon.commands.restore import restore
+from bough_daemon.commands.undo import undo
 from bough_daemon.errors import WouldBringBack, WouldRemove
-from bough_daemon.haves import haves_of
-from bough_daemon.hop import back, hop, off
-from bough_daemon.index import unmerged_paths
-from bough_daemon.leftovers import clear_leftovers
-from bough_daemon.live import LiveBranch
-from bough_daemon.merging import merge
-from bough_daemon.restore import restore
-from bough_daemon.store import LIVE, SHARED
-from bough_daemon.undo import undo
+from bough_daemon.git.index import unmerged_paths
+from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.store import packs
+from bough_daemon.store.leftovers import clear_leftovers
+from bough_daemon.store.negotiation import haves_of
+from bough_daemon.store.store import LIVE, SHARED
+from bough_daemon.transaction.context import LiveBranch
+from bough_daemon.transaction.transaction import journal_of, recover
 
 from tests.daemon.crew import Mate, found_crew
 from tests.daemon.moves_support import Desk, check_whole, everything, git, merge_both
@@ -39,7 +39,7 @@ ROUNDS_OF_A_CREW = 30  # then there is a new one: its histories are short, and s
 Crew = dict[str, Mate]
 
 
-class Member(Mate):
+class CrewMember(Mate):
     """A member who sees of teammates what is in the store, as a daemon does."""
 
     def teammate(self, name: str) -> LiveBranch | None:
@@ -128,7 +128,7 @@ def opened(folder: Path) -> Iterator[Crew]:
     """Open both stores, which cleans them."""
     crew: Crew = {}
     for name in NAMES:
-        crew[name] = Member(folder / name, name, crew)
+        crew[name] = CrewMember(folder / name, name, crew)
     try:
         yield crew
     finally:
@@ -177,7 +177,7 @@ class Rounds:
         def work(say: Say) -> None:
             crew: Crew = {}
             for name in (doing.name, doing.other) if doing.kind in WITH_BOTH else (doing.name,):
-                crew[name] = Member(self._folder / name, name, crew)
+                crew[name] = CrewMember(self._folder / name, name, crew)
             ACTS[doing.kind](crew[doing.name], doing.other, chance, say)
 
         ended = self.killer.run(doing.kind, work)

@@ -13,8 +13,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from bough_daemon.api.launch import is_running, wait_until_ended
 from bough_daemon.home import Home
-from bough_daemon.launch import is_running, wait_until_ended
 
 from tests.cli.conftest import Member, Typed
 from tests.cli.test_two_members import join

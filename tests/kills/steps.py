@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bough_daemon import swap
 from bough_daemon.errors import BoughError
+from bough_daemon.git import atomic_rename
 
 from tests.daemon.moves_killed import COUNTED
 
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Ended:
+class KilledRun:
     """How it ended. `killed`: by the kill; `said`: what it had said by then."""
 
     killed: bool
@@ -46,7 +46,7 @@ class Killer:
     steps: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def run(self, kind: str, work: Callable[[Say], None]) -> Ended:
+    def run(self, kind: str, work: Callable[[Say], None]) -> KilledRun:
         """Run `work` in a process that is killed on the way, and say what it said until then."""
         assert threading.active_count() == 1, "a process with threads cannot be forked"
         last, delay = 0, PATIENCE
@@ -74,7 +74,7 @@ class Killer:
                 self.seconds[kind] = max(float(took), self.seconds.get(kind, 0.0))
         assert code in (0, REFUSED, -signal.SIGKILL, -signal.SIGALRM), f"{kind} ended with {code}"
         assert code >= 0 or last or delay < PATIENCE, f"{kind} hangs"
-        return Ended(code < 0, code == REFUSED, said)
+        return KilledRun(code < 0, code == REFUSED, said)
 
 
 def _be_killed(work: Callable[[Say], None], writing: int, last: int, delay: float) -> None:
@@ -90,15 +90,15 @@ def _be_killed(work: Callable[[Say], None], writing: int, last: int, delay: floa
     def say(line: str) -> None:
         os.write(writing, f"{line}\n".encode())
 
-    if swap.NATIVE is not None:
-        native = swap.NATIVE
+    if atomic_rename.NATIVE is not None:
+        native = atomic_rename.NATIVE
 
-        def rename(one: swap.Spot, other: swap.Spot, flags: int) -> None:
+        def rename(one: atomic_rename.DirEntry, other: atomic_rename.DirEntry, flags: int) -> None:
             step()
             native[0](one, other, flags)
             step()
 
-        swap.NATIVE = (rename, native[1], native[2])
+        atomic_rename.NATIVE = (rename, native[1], native[2])
     sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process where it is, in C as well
     signal.setitimer(signal.ITIMER_REAL, delay)

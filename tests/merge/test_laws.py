@@ -6,8 +6,8 @@ import re
 
 import pytest
 from bough_merge import merge_file
-from bough_merge.languages import language_of
-from bough_merge.syntax import parse
+from bough_merge.syntax.languages import language_of
+from bough_merge.syntax.parsing import parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from bough_merge import merge_file
-from bough_merge.matching import _heaviest_in_order
-from bough_merge.sequences import changes
+from bough_merge.structure.matching import _heaviest_in_order
+from bough_merge.text.sequences import changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

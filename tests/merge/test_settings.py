@@ -6,15 +6,15 @@ import pickle
 import tomllib
 
 import pytest
-from bough_merge import Settings, SettingsError, merge_file
+from bough_merge import MergeSettings, SettingsError, merge_file
 
 BASE = b"def a():\n    return 1\n"
 OURS = BASE + b"\n\ndef b():\n    return 2\n"
 THEIRS = BASE + b"\n\ndef c():\n    return 3\n"
 
 
-def _settings(text: str) -> Settings:
-    return Settings.parsed(tomllib.loads(text)["merge"])
+def _settings(text: str) -> MergeSettings:
+    return MergeSettings.parsed(tomllib.loads(text)["merge"])
 
 
 def test_order_means_something_where_a_team_says_so() -> None:
@@ -59,7 +59,7 @@ def test_a_team_can_free_an_order() -> None:
 )
 def test_what_means_nothing_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
-        Settings.parsed(table)
+        MergeSettings.parsed(table)
 
 
 def test_settings_and_results_travel_to_a_worker() -> None:

@@ -18,10 +18,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bough_daemon.client import Client
+from bough_daemon.api.client import Client
+from bough_daemon.api.launch import ensure_running
 from bough_daemon.errors import BoughError, DaemonNotRunning
 from bough_daemon.home import Home
-from bough_daemon.launch import ensure_running
 
 SCRIPTS = """
 t1400-update-ref t1410-reflog t2020-checkout-detach t2200-add-update t3200-branch t3404-rebase-interactive

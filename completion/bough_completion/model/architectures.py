@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bough_completion.model.errors import BadCheckpoint, UnsupportedArchitecture, UnsupportedPrecision
+from bough_completion.errors import BadCheckpoint, UnsupportedArchitecture, UnsupportedPrecision
 
 # What tests/completion/model compares with transformers; the exporter's own list is longer, but untried here.
 EXPORTABLE = (

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
+from bough_completion.errors import ModelError, Stopped
 from bough_completion.model.decode import Draft, Generation, Held, advance, begin, no_draft, not_held
-from bough_completion.model.errors import ModelError, Stopped
 from bough_completion.model.runtime import Stop
 from bough_completion.model.session import Session
 

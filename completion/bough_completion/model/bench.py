@@ -8,10 +8,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bough_completion.errors import ModelError
 from bough_completion.model.engine import Answer, ModelEngine
-from bough_completion.model.errors import ModelError
 from bough_completion.model.runtime import Stop
-from bough_completion.model.template import Prompt
+from bough_completion.prompt.template import Prompt
 
 WARM_UP = 5
 MANY = 1_000_000

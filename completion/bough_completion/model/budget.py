@@ -6,9 +6,9 @@ import resource
 import sys
 from dataclasses import replace
 
-from bough_completion.model.errors import TooLarge
+from bough_completion.errors import TooLarge
 from bough_completion.model.manifest import GRAPH, Manifest
-from bough_completion.model.runtime import Settings
+from bough_completion.model.runtime import RuntimeSettings
 
 _MIB = 1 << 20
 _BESIDES = 220 * _MIB
@@ -18,7 +18,7 @@ _SPELLED = 300
 _SMALLEST_WINDOW = 256
 
 
-def needed(told: Manifest, settings: Settings) -> int:
+def needed(told: Manifest, settings: RuntimeSettings) -> int:
     """Return how many bytes a model needs with these settings, by what was measured of smaller ones.
 
     ONNX Runtime lays weights of the CPU out anew and keeps the file mapped beside them.
@@ -28,7 +28,7 @@ def needed(told: Manifest, settings: Settings) -> int:
     return _BESIDES + _SPELLED * told.vocabulary + 2 * weights + settings.slots * window * told.cache.token_bytes
 
 
-def fitting(settings: Settings, told: Manifest, memory_mib: int | None) -> Settings:
+def fitting(settings: RuntimeSettings, told: Manifest, memory_mib: int | None) -> RuntimeSettings:
     """Return settings with as many slots, and then as wide a window, as `memory_mib` allows.
 
     Raise `TooLarge` when not even one slot with a small window fits.

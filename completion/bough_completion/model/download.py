@@ -11,8 +11,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from bough_completion.model.errors import DownloadFailed
-from bough_completion.model.libraries import library
+from bough_completion.errors import DownloadFailed
+from bough_completion.libraries import library
 
 # No code and no pickles: the export loads safetensors and JSON alone.
 WANTED = ("*.safetensors", "*.json", "merges.txt", "vocab.txt", "README.md", "LICENSE*", "LICENCE*", "NOTICE*")

@@ -10,12 +10,12 @@ from pathlib import Path
 from bough_completion.model import manifest
 from bough_completion.model.batch import Batcher, Request, answer_of
 from bough_completion.model.decode import following
-from bough_completion.model.runtime import Settings, Stop
+from bough_completion.model.runtime import RuntimeSettings, Stop
 from bough_completion.model.session import Session
-from bough_completion.model.template import Prompt, template_named
-from bough_completion.model.typed import Typed
-from bough_completion.model.vocabulary import Vocabulary
-from bough_completion.model.window import fit
+from bough_completion.model.typed import TypedLine
+from bough_completion.prompt.template import Prompt, template_named
+from bough_completion.prompt.vocabulary import Vocabulary
+from bough_completion.prompt.window import fit
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class ModelEngine:
     """One loaded model. Threads share it; `close` ends its thread."""
 
     def __init__(
-        self, folder: Path, settings: Settings | None = None, say: Callable[[str], None] = lambda line: None
+        self, folder: Path, settings: RuntimeSettings | None = None, say: Callable[[str], None] = lambda line: None
     ) -> None:
         """Load the model that was exported into `folder`.
 
         Raise `BadModel` or `MissingLibrary`. `say` is told when a GPU was wanted and the CPU serves instead.
         """
-        settings = settings or Settings()
+        settings = settings or RuntimeSettings()
         self.manifest = manifest.read(folder)
         self.vocabulary = Vocabulary(folder / manifest.TOKENIZER)
         self._template = template_named(self.manifest.template) if self.manifest.template else None
@@ -97,7 +97,7 @@ class ModelEngine:
 
         Raise `ContextFull` when the line that was begun fills the window alone.
         """
-        typed = Typed(prompt.begun, self.vocabulary)
+        typed = TypedLine(prompt.begun, self.vocabulary)
         spelled = len(typed.spelled)
         cut = fit(prompt, self.window - limit, lambda cut: len(self._tokens(cut, typed)) + spelled)
 
@@ -148,7 +148,7 @@ class ModelEngine:
         """End the serving thread; answers in the making come back as they are."""
         self._batcher.close()
 
-    def _tokens(self, prompt: Prompt, typed: Typed) -> list[int]:
+    def _tokens(self, prompt: Prompt, typed: TypedLine) -> list[int]:
         prompt = replace(prompt, begun=typed.stable)
         if self._template is None:
             found = list(self.vocabulary.encode(prompt.before + prompt.begun))
@@ -157,7 +157,7 @@ class ModelEngine:
         # Where there is no text at all, the end of another one goes before.
         return [*found, *typed.forced] or [self.manifest.stop[0]]
 
-    def _draft(self, typed: Typed, draft: str) -> Sequence[int]:
+    def _draft(self, typed: TypedLine, draft: str) -> Sequence[int]:
         """Return the tokens that are likely: the draft's with the typed word before it, or those of that word alone.
 
         The last token of half a word is seldom the one that the whole word has there.

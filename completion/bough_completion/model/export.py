@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bough_completion.errors import AlreadyThere, BadCheckpoint, ExportFailed
+from bough_completion.libraries import library
 from bough_completion.model import architectures, graph, manifest
-from bough_completion.model.errors import AlreadyThere, BadCheckpoint, ExportFailed
-from bough_completion.model.libraries import library
 from bough_completion.model.manifest import CacheLayout, Manifest
-from bough_completion.model.template import Template, recognise, template_named
-from bough_completion.model.vocabulary import Vocabulary
+from bough_completion.prompt.template import Template, recognise, template_named
+from bough_completion.prompt.vocabulary import Vocabulary
 
 BUILDER = "onnxruntime_genai.models.builder"
 STEPS = ("Reading ", "Saving ONNX")

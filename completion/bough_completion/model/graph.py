@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bough_completion.model.errors import UnsupportedArchitecture
-from bough_completion.model.libraries import library
+from bough_completion.errors import UnsupportedArchitecture
+from bough_completion.libraries import library
 from bough_completion.model.manifest import CacheLayout
 
 ROWS = "logit_rows"

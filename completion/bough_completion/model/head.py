@@ -31,7 +31,7 @@ class Picks:
     chances: list[float]
 
 
-class Head:
+class OutputHead:
     """The outputs of one graph. Models that were exported before graphs picked have no `picks`."""
 
     def __init__(self, session: Any, vocabulary: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bough_completion.model.errors import BadModel
+from bough_completion.errors import BadModel
 
 FILE = "manifest.json"
 FORMAT = 1

@@ -19,15 +19,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bough_completion.extent import extent
+from bough_completion.errors import ModelError
 from bough_completion.model import manifest
 from bough_completion.model.budget import fitting, hold_to
 from bough_completion.model.engine import Answer, ModelEngine
-from bough_completion.model.errors import ModelError
-from bough_completion.model.runtime import Settings, Stop, cuda_wanted
-from bough_completion.model.template import Prompt
+from bough_completion.model.runtime import RuntimeSettings, Stop, cuda_wanted
+from bough_completion.prompt.template import Prompt
+from bough_completion.prompt.writers import Written
 from bough_completion.query import ModelUse
-from bough_completion.writers import Written
+from bough_completion.text.extent import extent
 
 AT_ONCE = 16
 """Questions that are worked on or wait for a slot; more wait in line."""
@@ -117,9 +117,9 @@ def main() -> None:
     serve(options, sys.stdin, out)
 
 
-def settings_for(device: str, threads: int) -> Settings:
+def settings_for(device: str, threads: int) -> RuntimeSettings:
     """Return what suits a device: a GPU reads prompts and verifies drafts almost for nothing, and has the memory."""
-    settings = Settings(device=device, threads=threads, slots=4)
+    settings = RuntimeSettings(device=device, threads=threads, slots=4)
     if cuda_wanted(settings):
         return replace(settings, slots=8, window_tokens=4096, chunk_tokens=512, draft_tokens=16)
     return settings

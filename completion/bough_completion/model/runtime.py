@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bough_completion.model.errors import BadModel, Stopped
-from bough_completion.model.libraries import library
+from bough_completion.errors import BadModel, Stopped
+from bough_completion.libraries import library
 
 QUIET = 4  # ORT logs what it also raises; its fatal level alone stays
 # ONNX Runtime's name for one captured graph among several; this one is run launch by launch.
@@ -21,7 +21,7 @@ RUNS_BEFORE_CAPTURE = 2
 
 
 @dataclass(frozen=True)
-class Settings:
+class RuntimeSettings:
     """What serving may use.
 
     `device` is `cpu`, `cuda`, or `auto` for a GPU where there is one. `threads` caps the cores of a run on the CPU.
@@ -58,7 +58,7 @@ class Stop:
         self.options.terminate = True
 
 
-def cuda_wanted(settings: Settings) -> bool:
+def cuda_wanted(settings: RuntimeSettings) -> bool:
     """Return whether a GPU is wanted and this ONNX Runtime can use one."""
     return settings.device != "cpu" and "CUDAExecutionProvider" in library("onnxruntime").get_available_providers()
 
@@ -66,7 +66,7 @@ def cuda_wanted(settings: Settings) -> bool:
 class Runtime:
     """Open graphs on one device."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: RuntimeSettings, say: Callable[[str], None]) -> None:
         """Choose the device; `say` is told when a wanted GPU cannot be had and the CPU serves instead."""
         self._ort = library("onnxruntime")
         self._settings = settings

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bough_completion.errors import BadModel, ContextFull, ModelError, Stopped
 from bough_completion.model import manifest
-from bough_completion.model.errors import BadModel, ContextFull, ModelError, Stopped
 from bough_completion.model.fixed import FixedRuns
 from bough_completion.model.graph import ROWS
-from bough_completion.model.head import Head, Logits, Output, Picks, picks_of
+from bough_completion.model.head import Logits, Output, OutputHead, Picks, picks_of
 from bough_completion.model.kv import Cache
 from bough_completion.model.manifest import Manifest
-from bough_completion.model.runtime import Runtime, Settings, Stop
+from bough_completion.model.runtime import Runtime, RuntimeSettings, Stop
 
 
 class Session:
     """A model with its cache. One thread runs it; `Stop.ask` may come from any."""
 
-    def __init__(self, folder: Path, settings: Settings, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, folder: Path, settings: RuntimeSettings, say: Callable[[str], None] = lambda line: None) -> None:
         """Load the model in `folder`; raise `BadModel`, `MissingLibrary`.
 
         A model exported for a GPU runs on the CPU too, only slower; `say` is told when it has to.
@@ -35,7 +35,7 @@ class Session:
         self.window = min(settings.window_tokens, self.manifest.context_tokens)
         self.cache = Cache(self._runtime, self.manifest.cache, folder, settings.slots, self.window)
         self._bindings: dict[tuple[int, int, Sequence[Output]], Any] = {}
-        self.head = Head(self._session, self.manifest.vocabulary)
+        self.head = OutputHead(self._session, self.manifest.vocabulary)
         self._fixed: FixedRuns | None = None
         if is_fixed and (settings.fixed_shapes or self._captures):
             widths = [1, 1 + settings.draft_tokens]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bough_completion.errors import AlreadyThere, BadModel, LicenceRefused, UnknownModel
 from bough_completion.model import architectures, manifest
 from bough_completion.model.download import Hub, Progress
-from bough_completion.model.errors import AlreadyThere, BadModel, LicenceRefused, UnknownModel
 from bough_completion.model.export import export, licence_of
 from bough_completion.model.manifest import Manifest
-from bough_completion.model.registry import is_free, known
+from bough_completion.prompt.registry import is_free, known
 
 USED = "used"
 ARRIVING = ".arriving"

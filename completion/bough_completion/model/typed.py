@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bough_completion.model.vocabulary import Vocabulary
+from bough_completion.prompt.vocabulary import Vocabulary
 
 _LAST = re.compile(r"(?:\s+| ?[^\w\s]+|[^\w\r\n]?\w+)\Z")
 """What tokenizers never cut at its start: a word with the one character before it, signs with a blank, or blanks."""
@@ -19,7 +19,7 @@ _LONGEST = 64
 """Characters of the longest word that is held to; a longer one is no word."""
 
 
-class Typed:
+class TypedLine:
     """A line of which `text` is typed: `stable` goes into the prompt, the answer begins with `rest`.
 
     The tokens of `forced` go into the prompt after `stable`: they are the only way to spell what follows it.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bough_completion.model.export import export
-from bough_completion.model.runtime import Settings
+from bough_completion.model.runtime import RuntimeSettings
 from bough_completion.model.session import Session
 
 from tests.completion.model import checkpoints
@@ -90,7 +90,7 @@ def picks(request: pytest.FixtureRequest) -> bool:
 def session(made: Made, request: pytest.FixtureRequest, picks: bool, monkeypatch: pytest.MonkeyPatch) -> Session:
     """A loaded session of the family that the test's parameter names (Qwen2 where it names none)."""
     _, model = made(getattr(request, "param", "Qwen2"))
-    opened = Session(model, Settings(device="cpu", slots=4, window_tokens=256, chunk_tokens=16))
+    opened = Session(model, RuntimeSettings(device="cpu", slots=4, window_tokens=256, chunk_tokens=16))
     assert opened.head.picks
     if not picks:
         monkeypatch.setattr(opened.head, "picks", ())

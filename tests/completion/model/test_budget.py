@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bough_completion.errors import TooLarge, UnsupportedPrecision
 from bough_completion.model import manifest
 from bough_completion.model.architectures import check_precision
 from bough_completion.model.budget import fitting, needed
-from bough_completion.model.errors import TooLarge, UnsupportedPrecision
 from bough_completion.model.manifest import CacheLayout, FileSum
-from bough_completion.model.registry import family_of
-from bough_completion.model.runtime import Settings
+from bough_completion.model.runtime import RuntimeSettings
+from bough_completion.prompt.registry import family_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ LARGE = replace(
     cache=CacheLayout(36, 2, 128, "float32"),
     files={"model.onnx.data": FileSum(2_000 * MIB, ""), "tokenizer.json": FileSum(7 * MIB, "")},
 )
-SETTINGS = Settings(slots=4, window_tokens=2048)
+SETTINGS = RuntimeSettings(slots=4, window_tokens=2048)
 
 
 def test_without_a_limit_nothing_changes() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from bough_cli import failure
-from bough_cli.commands import export, model
+from bough_cli.commands.tools import export, model
 from typer.testing import CliRunner
 
 from tests.completion.model.conftest import Made

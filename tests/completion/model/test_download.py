@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bough_completion.errors import DownloadFailed
 from bough_completion.model.download import Hub
-from bough_completion.model.errors import DownloadFailed
 
 from tests.completion.model.hub import COMMIT, LocalHub, serving
 

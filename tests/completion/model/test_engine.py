@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bough_completion.errors import ContextFull, ModelError
 from bough_completion.model import manifest
 from bough_completion.model.engine import ModelEngine
-from bough_completion.model.errors import ContextFull, ModelError
 from bough_completion.model.export import export
-from bough_completion.model.runtime import Settings, Stop
-from bough_completion.model.template import Prompt
+from bough_completion.model.runtime import RuntimeSettings, Stop
+from bough_completion.prompt.template import Prompt
 
 from tests.completion.model.conftest import Made
 
-SETTINGS = Settings(device="cpu", slots=3, window_tokens=256, chunk_tokens=32)
+SETTINGS = RuntimeSettings(device="cpu", slots=3, window_tokens=256, chunk_tokens=32)
 PROMPT = Prompt("def add(a, b):\n", "\nprint(add(1, 2))\n", "    ret")
 
 
@@ -77,7 +77,7 @@ def test_patience_is_kept(engine: ModelEngine) -> None:
 
 
 def test_patience_is_kept_while_another_holds_the_only_slot(made: Made) -> None:
-    opened = ModelEngine(made("Qwen2")[1], Settings(device="cpu", slots=1, window_tokens=512))
+    opened = ModelEngine(made("Qwen2")[1], RuntimeSettings(device="cpu", slots=1, window_tokens=512))
     begun, end = threading.Event(), Stop()
     with ThreadPoolExecutor(1) as editor:
         first = editor.submit(
@@ -169,6 +169,6 @@ def test_a_gpu_that_is_not_there_is_said_and_the_cpu_serves(made: Made) -> None:
         pytest.skip("this ONNX Runtime has CUDA")
     _, model = made("Qwen2")
     said: list[str] = []
-    opened = ModelEngine(model, Settings(device="cuda", slots=1, window_tokens=64), said.append)
+    opened = ModelEngine(model, RuntimeSettings(device="cuda", slots=1, window_tokens=64), said.append)
     opened.close()
     assert any("runs on the CPU" in line for line in said)

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bough_completion.model import manifest
-from bough_completion.model.architectures import architecture_of, check_precision, is_mixable
-from bough_completion.model.errors import (
+from bough_completion.errors import (
     AlreadyThere,
     BadCheckpoint,
     BadModel,
@@ -19,8 +17,10 @@ from bough_completion.model.errors import (
     UnsupportedArchitecture,
     UnsupportedPrecision,
 )
+from bough_completion.libraries import library
+from bough_completion.model import manifest
+from bough_completion.model.architectures import architecture_of, check_precision, is_mixable
 from bough_completion.model.export import export, licence_of
-from bough_completion.model.libraries import library
 
 from tests.completion.model import checkpoints
 from tests.completion.model.conftest import Made, needs

@@ -17,8 +17,8 @@ BENCH = Path(__file__).parents[2] / "bench"
 CUT = """
 import sys, time
 from pathlib import Path
-from completion_gpu import Record
-record = Record(Path(sys.argv[1]))
+from completion_gpu import GpuRecord
+record = GpuRecord(Path(sys.argv[1]))
 record.stage("first", lambda: {"p50": 1.5})
 record.stage("second", lambda: [])
 record.stage("third", lambda: time.sleep(600))

@@ -15,14 +15,14 @@ from typing import Any
 import bough_completion
 import numpy as np
 import pytest
+from bough_completion.errors import Stopped
 from bough_completion.model import manifest
 from bough_completion.model.decode import Draft, advance, begin, following, no_draft
 from bough_completion.model.engine import ModelEngine
-from bough_completion.model.errors import Stopped
 from bough_completion.model.head import Logits, Picks
-from bough_completion.model.runtime import Runtime, Settings, Stop
+from bough_completion.model.runtime import Runtime, RuntimeSettings, Stop
 from bough_completion.model.session import Session
-from bough_completion.model.template import Prompt
+from bough_completion.prompt.template import Prompt
 
 from tests.completion.model.tiny import EXPECTED, FOLDER, OLDER, ROWS
 
@@ -33,7 +33,7 @@ pytest.importorskip("tokenizers", reason=WHY.format("tokenizers"))
 TOLD = json.loads(EXPECTED.read_text())
 PROMPT: list[int] = TOLD["prompt"]
 WRITTEN: list[int] = TOLD["written"]
-SETTINGS = Settings(device="cpu", slots=3, window_tokens=128, chunk_tokens=16)
+SETTINGS = RuntimeSettings(device="cpu", slots=3, window_tokens=128, chunk_tokens=16)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bough_completion.errors import ContextFull, Stopped
 from bough_completion.model import manifest
 from bough_completion.model.decode import Draft, advance, begin, following, no_draft
-from bough_completion.model.errors import ContextFull, Stopped
-from bough_completion.model.runtime import Runtime, Settings, Stop
+from bough_completion.model.runtime import Runtime, RuntimeSettings, Stop
 from bough_completion.model.session import Session
 
 from tests.completion.model import checkpoints
@@ -76,7 +76,7 @@ def test_after_a_slot_copy_it_writes_the_same(session: Session, expected: Any, p
 def test_the_copy_that_a_gpu_makes_is_the_same(
     session: Session, made: Made, expected: Any, prompt: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = Runtime(Settings(device="cpu"), print)
+    runtime = Runtime(RuntimeSettings(device="cpu"), print)
     monkeypatch.setattr(session.cache, "_copier", runtime.open(made("Qwen2")[1] / manifest.COPIER))
     session.run(1, prompt[:30], [29])
     session.cache.copy(1, 3, 25)

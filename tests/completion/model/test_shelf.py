@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bough_completion.model import manifest
-from bough_completion.model.download import Hub
-from bough_completion.model.errors import (
+from bough_completion.errors import (
     AlreadyThere,
     BadModel,
     DownloadFailed,
@@ -18,9 +16,11 @@ from bough_completion.model.errors import (
     UnknownModel,
     UnsupportedArchitecture,
 )
-from bough_completion.model.registry import KNOWN, known
+from bough_completion.model import manifest
+from bough_completion.model.download import Hub
 from bough_completion.model.shelf import Shelf, Terms
-from bough_completion.model.template import TEMPLATES
+from bough_completion.prompt.registry import KNOWN, known
+from bough_completion.prompt.template import TEMPLATES
 
 from tests.completion.model.conftest import Made, needs
 from tests.completion.model.hub import LocalHub, serving

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bough_completion.model.errors import BadModel, UnknownTemplate
-from bough_completion.model.template import TEMPLATES, Prompt, Template, recognise, template_named
-from bough_completion.model.vocabulary import Vocabulary
+from bough_completion.errors import BadModel, UnknownTemplate
+from bough_completion.prompt.template import TEMPLATES, Prompt, Template, recognise, template_named
+from bough_completion.prompt.vocabulary import Vocabulary
 
 pytest.importorskip("tokenizers", reason="needs tokenizers, of the extra that `pip install 'bough[cpu]'` brings")
 

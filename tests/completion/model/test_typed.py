@@ -14,11 +14,11 @@ import pytest
 from bough_completion.model import manifest
 from bough_completion.model.decode import advance, begin
 from bough_completion.model.engine import ModelEngine
-from bough_completion.model.runtime import Settings, Stop
+from bough_completion.model.runtime import RuntimeSettings, Stop
 from bough_completion.model.session import Session
-from bough_completion.model.template import TEMPLATES, Prompt
-from bough_completion.model.typed import Typed
-from bough_completion.model.vocabulary import REPLACEMENT, Vocabulary
+from bough_completion.model.typed import TypedLine
+from bough_completion.prompt.template import TEMPLATES, Prompt
+from bough_completion.prompt.vocabulary import REPLACEMENT, Vocabulary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ pytest.importorskip("onnxruntime", reason=WHY.format("onnxruntime"))
 pytest.importorskip("tokenizers", reason=WHY.format("tokenizers"))
 
 WORDS = (".prices", ".price", ".print", ".pop", " return", " range", " ret", "   ", "((", " =", "self", "grün")
-SETTINGS = Settings(device="cpu", slots=2, window_tokens=128, chunk_tokens=16)
+SETTINGS = RuntimeSettings(device="cpu", slots=2, window_tokens=128, chunk_tokens=16)
 
 
 def with_words(source: Path, target: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_tokens_of_a_beginning_are_its_continuations_and_its_own_beginnings(
 def test_what_tokenizers_do_not_cut_is_left_to_the_answer(
     words: Vocabulary, typed: str, stable: str, rest: str
 ) -> None:
-    found = Typed(typed, words)
+    found = TypedLine(typed, words)
     forced = words.decode(found.forced)
     assert (found.stable, found.rest) == (stable, rest) or (found.stable + forced, found.rest) == (typed, "")
 
@@ -120,7 +120,7 @@ def test_what_tokenizers_do_not_cut_is_left_to_the_answer(
 def test_whatever_is_chosen_of_what_is_allowed_spells_what_was_typed(
     words: Vocabulary, typed: str, data: st.DataObject
 ) -> None:
-    found, written = Typed(typed, words), list[int]()
+    found, written = TypedLine(typed, words), list[int]()
     while (allowed := found.allowed(written)) is not None:
         assert allowed
         written.append(data.draw(st.sampled_from(list(allowed))))
@@ -136,7 +136,7 @@ def test_a_marker_is_never_how_a_word_goes_on(words: Vocabulary) -> None:
 
 def expected(model: Path, prompt: Prompt, template: str | None, words: Vocabulary, limit: int) -> str:
     """Return what a plain search over all the model's scores writes, token by token, in a session of its own."""
-    session, typed, written = Session(model, SETTINGS), Typed(prompt.begun, words), list[int]()
+    session, typed, written = Session(model, SETTINGS), TypedLine(prompt.begun, words), list[int]()
     asked = replace(prompt, begun=typed.stable)
     tokens = TEMPLATES[template].tokens(asked, words) if template else list(words.encode(asked.before + asked.begun))
     fed = [*tokens, *typed.forced]
@@ -163,7 +163,7 @@ def test_the_answer_is_the_likeliest_that_begins_with_the_half_typed_word(
     engine: ModelEngine, model: Path, words: Vocabulary, begun: str
 ) -> None:
     prompt = Prompt("def f(self):\n", "\nend\n", begun)
-    limit = 8 + len(Typed(begun, words).spelled)
+    limit = 8 + len(TypedLine(begun, words).spelled)
     wanted = expected(model, prompt, "qwen", words, limit)
     for draft in ("", wanted, "no such thing", wanted[:3] + "zz"):
         told = engine.complete(prompt, limit=8, max_lines=99, draft=draft)
@@ -201,7 +201,7 @@ def test_editors_at_once_in_the_middle_of_words_get_what_each_gets_alone(engine:
 
 def test_a_batch_holds_each_answer_to_its_own_word(model: Path, words: Vocabulary) -> None:
     session, answers = Session(model, SETTINGS), []
-    held = [Typed(".pri", words), Typed("", words)]
+    held = [TypedLine(".pri", words), TypedLine("", words)]
     for row, typed in enumerate(held):
         answers.append(begin(session, row, list(words.encode("self")), 4, Stop(), held=typed.allowed))
     while not all(answer.done for answer in answers):
@@ -211,7 +211,7 @@ def test_a_batch_holds_each_answer_to_its_own_word(model: Path, words: Vocabular
 
 
 def test_a_chance_is_one_among_what_may_follow(model: Path, words: Vocabulary) -> None:
-    session, typed = Session(model, SETTINGS), Typed(".price", words)
+    session, typed = Session(model, SETTINGS), TypedLine(".price", words)
     fed = list(words.encode("self"))
     (scores,) = session.run(0, fed, [len(fed) - 1])
     answer = begin(session, 1, fed, 1, Stop(), held=typed.allowed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bough_completion.model.template import Prompt
-from bough_completion.model.window import SNAP, fit
+from bough_completion.prompt.template import Prompt
+from bough_completion.prompt.window import SNAP, fit
 from hypothesis import given
 from hypothesis import strategies as st
 

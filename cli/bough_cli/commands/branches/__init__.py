@@ -1,0 +1,1 @@
+"""Other people's branches, and the shared one."""

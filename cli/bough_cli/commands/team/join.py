@@ -1,0 +1,34 @@
+"""bough join"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from bough_daemon.system.text import printable
+
+from bough_cli import output
+from bough_cli.connection import connect, here
+
+
+def join(
+    ticket: Annotated[
+        str, typer.Argument(metavar="TICKET", help="What `bough invite` printed; `-` reads it from stdin.")
+    ],
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Your name in the team (default: from Git).")] = "",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where teammates can call you (default: this machine alone).")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Join a team by its ticket, in any clone of its repository."""
+    given = sys.stdin.read().strip() if ticket == "-" else ticket
+    with connect(start=True) as daemon:
+        joined = daemon.join(here(), given, name, listen)
+    if json:
+        output.as_json(joined)
+        return
+    output.data(f"You are {output.bold(joined.member)}, live with {', '.join(joined.teammates)}")
+    if joined.other:
+        output.talk(f"Your clone {printable(joined.other)} is in the team already; this one is a member of its own.")

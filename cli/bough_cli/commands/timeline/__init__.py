@@ -1,0 +1,1 @@
+"""What is recorded, and what comes back from it."""

@@ -1,0 +1,91 @@
+"""bough status"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from bough_daemon.api.records import Status, TeammateStatus
+from bough_daemon.system.text import ago
+
+from bough_cli import output
+from bough_cli.connection import connect, here
+from bough_cli.failure import remedy_of
+
+MOST = 3  # withheld paths of one reason that are named
+
+
+def status(
+    everything: Annotated[bool, typer.Option("--all", help="Name every withheld path.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show your branch, what is withheld, and every teammate."""
+    with connect() as daemon:
+        told = daemon.status(here())
+    if json:
+        output.as_json(told)
+        return
+    _show(told, sys.maxsize if everything else MOST)
+
+
+def _show(told: Status, most: int) -> None:
+    where = f"on {told.head}" if told.head else "with HEAD detached"
+    if told.hopped_to:
+        where = f"in {told.hopped_to}'s branch"
+    output.data(f"{output.bold(told.member)} {where}, at {output.short(told.tip)} ({ago(told.changed_at)})")
+    output.data(f"  {told.repository}")
+    if told.state != "live":
+        output.data(f"  {output.bold(told.state)}")
+        if told.failure:
+            output.data(f"  {remedy_of(told)}".rstrip())
+    if told.files:
+        output.data(f"  {_files(told)} changed since the last commit: {output.few(told.files)}")
+    for line in output.withheld(told.withheld, most):
+        output.data(f"  {line}")
+    for landed in told.landed:
+        output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
+    for dispute in told.disputes:
+        output.data(f"  {dispute}")
+    for notice in told.notices:
+        output.data(f"  {notice.text}")
+        output.data(f"    {notice.remedy}")
+    listening = [one for one in told.listening if not one.startswith(("127.", "[::1]", "localhost"))]
+    if listening:
+        output.data(f"  listening on {' and '.join(listening)}")
+    output.data()
+    if told.out:
+        output.data(f"{output.bold(told.out)} ({ago(told.out_at)})")
+        output.data("Your saves are recorded here and shared with nobody. `bough invite` begins a team of your own,")
+        output.data("`bough join TICKET` joins another, `bough down --forget` removes every trace of Bough.")
+    elif not told.teammates:
+        output.data("No teammates yet: `bough invite` makes a ticket for one.")
+    named = set[str]()
+    for teammate in told.teammates:
+        _show_teammate(teammate)
+        if teammate.name not in named:
+            _show_what_failed(teammate)
+        named.add(teammate.name)
+
+
+def _show_what_failed(teammate: TeammateStatus) -> None:
+    if teammate.refused:
+        output.data(f"  {teammate.name} did not take your last snapshot: {teammate.refused}")
+    if teammate.not_taken:
+        output.data(f"  the newest snapshot of {teammate.name} is not here: {teammate.not_taken}")
+
+
+def _show_teammate(teammate: TeammateStatus) -> None:
+    presence = "●" if teammate.connected else "○"
+    changed = f"{_files(teammate)}: {output.few(teammate.files)}" if teammate.files else "no changes"
+    if teammate.operation:
+        changed = f"in the middle of a {teammate.operation}; {changed}"
+    when = ago(teammate.changed_at)
+    output.data(
+        f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
+    )
+
+
+def _files(told: Status | TeammateStatus) -> str:
+    counted = output.count(len(told.files), "file")
+    return f"more than {counted}" if told.more_files else counted

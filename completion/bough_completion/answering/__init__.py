@@ -1,0 +1,1 @@
+"""Everyone's questions about every repository, scheduled and judged."""

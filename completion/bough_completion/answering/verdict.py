@@ -1,0 +1,50 @@
+"""From what a model wrote to suggestions: it must fit as everything must, and be sure enough to be shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bough_completion.prompt.writers import Written
+from bough_completion.query import Query, Suggestion
+from bough_completion.text.extent import extent
+from bough_completion.text.finish import fitting
+from bough_completion.text.syntax import breaks
+
+SHOWN_FROM = 0.3
+"""A model's own probability of the first line from which it is shown; set before any real weights could be run."""
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]")
+"""Characters that no one types into code: what moves a terminal's cursor or turns the direction of text."""
+UNTOLD = 0.5
+"""The confidence of a server that tells none."""
+
+
+def judged(written: Written, query: Query, engine: str, known: Sequence[Suggestion]) -> list[Suggestion]:
+    """Return the answers to `query`, the best first: what the model wrote, where it may be inserted, and `known`.
+
+    Of what did not come to its end only the whole lines count. What is sure enough to be shown goes first, and the
+    model's before others.
+    """
+    found = [*filter(None, [_suggestion(written, query, engine, known)])]
+    texts = {one.text for one in found}
+    ranked = sorted([*found, *(one for one in known if one.text not in texts)], key=lambda one: not one.shown)
+    return ranked[: query.limit]
+
+
+def _suggestion(written: Written, query: Query, engine: str, known: Sequence[Suggestion]) -> Suggestion | None:
+    text = written.text
+    if not written.ended:
+        text = text[: max(0, text.rfind("\n"))]
+    text = fitting(extent(text, query.prefix, query.max_lines)[0], query.prefix, query.suffix, query.max_lines)
+    if not text.strip() or _UNSEEN.search(text) or breaks(query, text):
+        return None
+    sure = UNTOLD if written.line_confidence is None else written.line_confidence
+    confidence = sure if written.confidence is None else written.confidence
+    same = next((one for one in known if one.text == text), None)
+    mine = Suggestion(text, confidence, "model", engine, shown=sure >= SHOWN_FROM)
+    if same is None:
+        return mine
+    # Two that say the same are at least as sure as the surer one; where it was learned is the better source.
+    confidence, shown = max(confidence, same.confidence), mine.shown or same.shown
+    return replace(mine, confidence=confidence, source=same.source, shown=shown)

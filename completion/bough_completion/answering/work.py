@@ -1,0 +1,89 @@
+"""A writer at work on one question, and how long that takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from statistics import median
+from time import monotonic
+
+from bough_completion.answering.scheduler import QuestionTicket
+from bough_completion.prompt.writers import Wish, Writer, WriterFailed, Written
+from bough_completion.query import NO_USE, Suggestion
+
+LINGER = 5.0
+"""Seconds that a writer may take where nobody waits longer: a late answer may still be that to what is typed next."""
+
+Judge = Callable[[Written], Awaitable[list[Suggestion]]]
+"""From what was written to the answer that it makes, together with what was known before."""
+
+
+class WriterWork:
+    """One wish on its way; `best` is the answer so far, `waiting` counts who waits for a better one."""
+
+    def __init__(
+        self, writer: Writer, wish: Wish, ticket: QuestionTicket, best: list[Suggestion], judge: Judge
+    ) -> None:
+        """Begin; stopping the ticket stops the work."""
+        self.ticket = ticket
+        self.writer = writer.name
+        self.best = best
+        self.waiting = 0
+        self.is_stopped = False
+        self.use = NO_USE
+        self.seconds: float | None = None
+        """How long it took; None until it is over, and when it failed or was stopped sooner than anyone waits."""
+        self._begun = monotonic()
+        self._task = asyncio.create_task(self._run(writer, wish, judge))
+        ticket.when_stopped = self._stop
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no better answer comes."""
+        return self._task.done()
+
+    async def by(self, deadline: float) -> None:
+        """Wait for the whole answer, at most until `deadline` (monotonic seconds)."""
+        await asyncio.wait({self._task}, timeout=max(0.0, deadline - monotonic()))
+
+    def when_over(self, call: Callable[[WriterWork], None]) -> None:
+        """Call back once it is over, however it ended."""
+        self._task.add_done_callback(lambda _: call(self))
+
+    def _stop(self) -> None:
+        if self.is_over:
+            return
+        self.is_stopped = True
+        if monotonic() - self._begun > self.ticket.query.patience:
+            self.seconds = monotonic() - self._begun
+        self._task.cancel()
+
+    async def _run(self, writer: Writer, wish: Wish, judge: Judge) -> None:
+        try:
+            longest = max(LINGER, self.ticket.query.patience)
+            async with asyncio.timeout(longest), aclosing(writer.write(wish)) as parts:
+                async for part in parts:
+                    self.best, self.use = await judge(part), part.use
+            self.seconds = monotonic() - self._begun
+        except TimeoutError:
+            self.seconds = monotonic() - self._begun
+        except WriterFailed:
+            pass
+
+
+class WriterPace:
+    """How long a writer takes of late."""
+
+    def __init__(self) -> None:
+        self._seconds = deque[float](maxlen=7)
+
+    def add(self, seconds: float | None) -> None:
+        """Take one duration into account."""
+        if seconds is not None:
+            self._seconds.append(seconds)
+
+    def is_within(self, patience: float) -> bool:
+        """Say whether waiting for so many seconds is likely to be worth it; it is until three were seen."""
+        return len(self._seconds) < 3 or median(self._seconds) <= patience

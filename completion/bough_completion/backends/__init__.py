@@ -1,0 +1,1 @@
+"""The models that may write: one on this machine, one on another."""

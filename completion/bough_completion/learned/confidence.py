@@ -1,0 +1,63 @@
+"""Which of the likeliest lines is the answer, and how likely it is right: the votes, held against what came true.
+
+All numbers were fitted to 1,746 questions of tests/bench/completion_replay.py about nine repositories; fitted to eight,
+they told as well what came true in the ninth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, log, log1p
+
+from bough_completion.learned.search import Line
+from bough_completion.learned.tokens import split
+
+_SHOWN_FROM = 0.26
+"""So about a third of all lines are shown, and more than half of them are right."""
+_LEAST = 1e-4
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What tells for an answer and against it.
+
+    `chance` is that of the votes, `agreement` how many tokens the best of them agrees on, `written` and `typed` how
+    many tokens the answer has and stand before it in its line, `repeats` that the whole line stands above as well.
+    """
+
+    chance: float
+    agreement: int
+    written: int
+    typed: int
+    repeats: bool
+
+    @property
+    def score(self) -> float:
+        """Return what answers to one question are ordered by: a conditional logistic regression."""
+        score = 0.44 * log(max(self.chance, _LEAST)) + 1.07 * log1p(self.agreement)
+        return score - 0.91 * log(self.written) + 1.94 * self.repeats
+
+    @property
+    def confidence(self) -> float:
+        """Return the chance that the answer with the highest score is right: a logistic regression.
+
+        The votes alone are far too sure: of the answers that they gave a chance of 97 % and more, 69 % were right.
+        """
+        chance = min(max(self.chance, _LEAST), 1 - _LEAST)
+        score = -2.15 + 0.22 * log(chance / (1 - chance)) + 1.26 * log1p(self.agreement)
+        score += -0.73 * log(self.written) - 1.07 * log1p(self.typed) + 0.5 * self.repeats
+        return 1 / (1 + exp(-score))
+
+    @property
+    def is_shown(self) -> bool:
+        """Say whether the answer is sure enough to be shown to someone who did not ask."""
+        return self.confidence >= _SHOWN_FROM
+
+
+def evidence(line: Line, text: str, prefix: str) -> Evidence:
+    """Return what tells for `text`, the first line of an answer after `prefix`."""
+    above, _, typed = prefix.rpartition("\n")
+    whole = (typed + text).strip()
+    repeats = whole in above and any(other.strip() == whole for other in above.split("\n"))
+    written, before = max(1, len(split(text))), len(split(typed.strip()))
+    return Evidence(line.chance, line.agreement, written, before, repeats)

@@ -1,0 +1,121 @@
+"""What comes next, by the places that agree with the context: the longer they agree, the more they decide.
+
+The blend is that of prediction by partial matching (Cleary and Witten, 1984): the votes of the places that agree on
+at least n tokens are smoothed with the blend for fewer tokens, from 0 up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bough_completion.learned.tape import Places, Tape
+from bough_completion.learned.tokens import Tokens
+
+REACH = 32
+"""No more tokens of context than this are compared."""
+_STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
+_LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
+ENOUGH = 256
+"""With so many votes, those that agree less are not counted."""
+_SMOOTHING = [6 / (1 + step) for step in _STEPS]
+"""Of each step, what the blend for fewer tokens weighs, in votes: the longer the agreement, the less."""
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Parallel arrays, one row for each place on the tape that votes for the token which stands there.
+
+    `agreements` says how many tokens before the place are those of the context, `weights` what the vote weighs.
+    """
+
+    tape: Tape
+    places: Places
+    agreements: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    @cached_property
+    def cores(self) -> Tokens:
+        """Return the cores that stand at the places."""
+        return self.tape.cores[self.places]
+
+    @cached_property
+    def surfaces(self) -> Tokens:
+        """Return the surfaces that stand at the places, all line breaks as one."""
+        return self.tape.surfaces[self.places]
+
+    def rows(self, rows: NDArray[np.int64]) -> Votes:
+        """Return some of the votes."""
+        return Votes(self.tape, self.places[rows], self.agreements[rows], self.weights[rows])
+
+    def after(self, core: int) -> Votes:
+        """Return the votes for what comes next, of the places that voted for `core`; not 0, the end of a text."""
+        votes = self.rows((self.cores == core).nonzero()[0])
+        return Votes(self.tape, votes.places + 1, np.minimum(votes.agreements + 1, REACH), votes.weights)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A token and its chance; `foreign` is the slot of a live branch, where nothing else voted for it, else -1."""
+
+    token: int
+    chance: float
+    foreign: int
+
+
+class Count:
+    """Count votes, again and again: what it needs as long as the vocabulary is made once."""
+
+    def __init__(self, words: int, is_live: NDArray[np.bool_] | None) -> None:
+        """Begin; there are `words` tokens, and `is_live[slot]` tells the texts of live branches, if there are any."""
+        self._row_of = np.empty(words, np.int64)
+        self._is_live = is_live
+
+    def __call__(self, votes: Votes, tokens: Tokens, least: float) -> list[Outcome]:
+        """Return what the votes for `tokens`, one of each vote, say: chances of `least` and more, the highest first.
+
+        The chances leave room for what was never seen. Where many agree far, those that agree less would change
+        nothing and are not counted.
+        """
+        levels = _LEVEL[votes.agreements]
+        weights, places = votes.weights, votes.places
+        if len(tokens) > ENOUGH:
+            rows = np.bincount(levels, minlength=len(_STEPS))[::-1].cumsum()[::-1]
+            kept = (levels >= (rows >= ENOUGH).nonzero()[0][-1]).nonzero()[0]
+            tokens, levels, weights, places = tokens[kept], levels[kept], weights[kept], places[kept]
+        worth = np.array(blended(np.bincount(levels, weights, len(_STEPS)).tolist()), np.float64)
+        self._row_of[tokens] = np.arange(len(tokens))
+        row_of = self._row_of[tokens]  # one row for each token, that of its last vote
+        chances = np.bincount(row_of, weights * worth[levels])
+        rows = (chances >= least).nonzero()[0]
+        rows = rows[(-chances[rows]).argsort()]
+        foreign = [-1] * len(rows) if self._is_live is None else self._foreign(row_of, votes.tape.slots[places], rows)
+        return list(map(Outcome, tokens[rows].tolist(), chances[rows].tolist(), foreign))
+
+    def _foreign(self, row_of: NDArray[np.int64], slots: NDArray[np.int32], rows: NDArray[np.int64]) -> list[int]:
+        """Return for each of `rows` a slot that voted for it, if all that did are live branches."""
+        assert self._is_live is not None
+        own = row_of[~self._is_live[slots]]
+        return [-1 if (own == row).any() else int(slots[row]) for row in rows]
+
+
+def blended(votes: Sequence[float]) -> list[float]:
+    """Return what one vote of each step is worth, a chance, where so many votes agree just as far as that step says.
+
+    The chance of a token, of all votes and of those that agree at least so far as each step says, is smoothed step by
+    step; as each step adds a multiple of its own votes, so does each vote.
+    """
+    worth, total = [0.0] * len(votes), sum(votes)
+    for step, here in enumerate(votes):
+        if total <= 0.0:
+            break
+        whole = total + _SMOOTHING[step]
+        worth = [each * _SMOOTHING[step] / whole for each in worth]
+        for deeper in range(step, len(worth)):
+            worth[deeper] += 1 / whole
+        total -= here
+    return worth

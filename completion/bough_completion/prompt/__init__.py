@@ -1,0 +1,1 @@
+"""What a model gets to read, and who can write."""

@@ -1,0 +1,43 @@
+"""What the member changed of late, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_FILES = 6
+_AROUND = 2
+"""Lines that are kept around a change."""
+_LINES = 24
+"""Lines of one change at the most."""
+
+
+class RecentEdits:
+    """The newest change of each file that was changed last."""
+
+    def __init__(self) -> None:
+        self._changes: dict[str, str] = {}
+
+    def see(self, path: str, before: str, now: str) -> None:
+        """Learn that a file was changed."""
+        text = changed(before, now)
+        if text.strip():
+            self._changes.pop(path, None)
+            self._changes[path] = text
+            if len(self._changes) > _FILES:
+                del self._changes[next(iter(self._changes))]
+
+    def others(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield path and changed lines of every file but `path`, the newest first."""
+        yield from ((other, text) for other, text in reversed(self._changes.items()) if other != path)
+
+
+def changed(before: str, now: str) -> str:
+    """Return the lines of `now` from the first that differs to the last, and a few around them; "" if none does."""
+    old, new = before.split("\n"), now.split("\n")
+    most = min(len(old), len(new))
+    start = next((at for at in range(most) if old[at] != new[at]), most)
+    if start == len(old) == len(new):
+        return ""
+    end = next((at for at in range(most - start) if old[-1 - at] != new[-1 - at]), most - start)
+    last = min(len(new) - end + _AROUND, len(new))
+    return "\n".join(new[max(0, start - _AROUND) : last][:_LINES])

@@ -1,0 +1,66 @@
+"""Cut a prompt to what the model's window holds, so that the next keystroke finds most of it decoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from bough_completion.prompt.template import Prompt
+
+SNAP = 2048
+"""Characters by which the start of a cut text moves: while so many are typed, it begins with the same line."""
+CHARACTERS_PER_TOKEN = 3
+"""A first guess for code; where it is wrong, the cut is tried again, smaller."""
+BEGUN = 64
+"""Tokens that are kept for the line that is being typed."""
+BEFORE, AFTER, FILES = 0.55, 0.2, 0.25
+"""Shares of the window; what one part leaves unused goes to the text before the cursor."""
+
+
+def fit(prompt: Prompt, room: int, count: Callable[[Prompt], int]) -> Prompt:
+    """Return `prompt`, cut until `count` of it is at most `room` tokens.
+
+    Files go from the last, the text after the cursor loses its end, the text before it its start; `begun` is kept
+    whole, and has room kept for it, so that typing it moves nothing. A text that is far too long is cut before anything
+    counts its tokens.
+    """
+    room -= max(0, min(BEGUN, room // 4) - count(Prompt("", begun=prompt.begun)))
+    size = CHARACTERS_PER_TOKEN * room
+    while True:
+        found = _cut(prompt, size)
+        if count(found) <= room or size < 1:
+            return found
+        size = size * 2 // 3
+
+
+def _cut(prompt: Prompt, size: int) -> Prompt:
+    files = _first_files(prompt.files, int(size * FILES))
+    after = _head(prompt.after, int(size * AFTER))
+    used = len(after) + sum(len(path) + len(text) for path, text in files)
+    before = _tail(prompt.before, max(int(size * BEFORE), size - used - max(BEGUN, len(prompt.begun))))
+    return replace(prompt, before=before, after=after, files=files)
+
+
+def _first_files(files: tuple[tuple[str, str], ...], size: int) -> tuple[tuple[str, str], ...]:
+    kept = []
+    for path, text in files:
+        size -= len(path) + len(text)
+        if size < 0:
+            break
+        kept.append((path, text))
+    return tuple(kept)
+
+
+def _head(text: str, size: int) -> str:
+    """Return whole lines from the start of `text`, at most `size` characters."""
+    return text if len(text) <= size else text[: text.rfind("\n", 0, size) + 1]
+
+
+def _tail(text: str, size: int) -> str:
+    """Return the end of `text`, at most `size` characters, from a line start that moves only by `SNAP`."""
+    if len(text) <= size:
+        return text
+    step = min(SNAP, max(1, size // 2))
+    start = math.ceil((len(text) - size) / step) * step
+    return text[text.find("\n", start) + 1 :] if "\n" in text[start:] else text[start:]

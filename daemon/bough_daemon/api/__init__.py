@@ -1,0 +1,1 @@
+"""What the command line and editors see: records, the client, settings."""

@@ -1,0 +1,317 @@
+"""Talk to the user's daemon: what the command line and the tests use."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+import grpc
+from bough_proto.v1 import control_pb2 as pb
+from bough_proto.v1 import control_pb2_grpc
+from google.protobuf.message import Message
+
+from bough_daemon.api import records
+from bough_daemon.api.wire import error_of, from_message, to_message
+from bough_daemon.errors import NotText
+from bough_daemon.home import Home
+from bough_daemon.system.at_work import PATIENCE, STOP
+from bough_daemon.system.environment import NOTHING
+
+R = TypeVar("R")
+FS = ("utf-8", "surrogateescape")
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "localhost")]
+
+
+class CallerTerminal(Protocol):
+    """What a command may need of the terminal that it was typed in."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+
+    def ask(self, question: str) -> bool:
+        """Return whether the user agrees."""
+
+    def run(
+        self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes
+    ) -> tuple[int, bytes, str]:
+        """Run a program for the user; return its exit code, output and errors."""
+
+
+class Client:
+    """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning.
+
+    Making one raises HomeUnusable where another user may have put the socket there. `environment`: what the commands of
+    a terminal take along, for the working trees that they are about. `say`: tells the user what a call waits for, where
+    it takes longer than a second.
+    """
+
+    def __init__(
+        self, home: Home, environment: Mapping[str, str] = NOTHING, say: Callable[[str], None] | None = None
+    ) -> None:
+        home.check_socket_folder()
+        self._say = say
+        self._environment = {name: value.encode(*FS) for name, value in environment.items()}
+        self._channel = grpc.insecure_channel(f"unix:{home.socket}", options=OPTIONS)
+        self._stub = control_pb2_grpc.ControlServiceStub(self._channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def up(self, path: str, name: str) -> records.Up:
+        """Make a working tree live."""
+        request = pb.UpRequest(path=path.encode(*FS), name=name, environment=self._environment)
+        return self._call(self._stub.Up, request, records.Up)
+
+    def down(self, path: str, forget: bool) -> None:
+        """Stop recording a working tree."""
+        self._ask(self._stub.Down, pb.DownRequest(path=path.encode(*FS), forget=forget))
+
+    def shutdown(self) -> None:
+        """End the daemon."""
+        self._ask(self._stub.Shutdown, pb.ShutdownRequest())
+
+    def status(self, path: str) -> records.Status:
+        """Tell what stands."""
+        request = pb.StatusRequest(path=path.encode(*FS), environment=self._environment)
+        return self._call(self._stub.Status, request, records.Status)
+
+    def save(self, path: str, wait_for: list[str], wait_for_all: bool, patience: float) -> records.Saved:
+        """Take an exact snapshot; wait at most `patience` seconds until the named teammates hold it."""
+        request = pb.SaveRequest(
+            path=path.encode(*FS),
+            wait_for=wait_for,
+            wait_for_all=wait_for_all,
+            patience_seconds=patience,
+            environment=self._environment,
+        )
+        return self._call(self._stub.Save, request, records.Saved)
+
+    def log(self, path: str, branch: str, limit: int) -> records.Log:
+        """List snapshots, newest first."""
+        return self._call(self._stub.Log, pb.LogRequest(path=path.encode(*FS), branch=branch, limit=limit), records.Log)
+
+    def watch(self, path: str) -> Iterator[records.Event]:
+        """Yield events as they happen, without end."""
+        try:
+            for message in self._stub.Watch(pb.WatchRequest(path=path.encode(*FS))):
+                yield from_message(message, records.Event)
+        except grpc.RpcError as failure:
+            raise error_of(failure) from None  # type: ignore[arg-type]
+
+    def invite(self, path: str, listen: str) -> records.Invited:
+        """Make a ticket."""
+        return self._call(self._stub.Invite, pb.InviteRequest(path=path.encode(*FS), listen=listen), records.Invited)
+
+    def join(self, path: str, ticket: str, name: str, listen: str = "") -> records.Joined:
+        """Join a team."""
+        request = pb.JoinTeamRequest(
+            path=path.encode(*FS), ticket=ticket, name=name, environment=self._environment, listen=listen
+        )
+        return self._call(self._stub.JoinTeam, request, records.Joined)
+
+    def team(self, path: str) -> records.TeamRecord:
+        """List the team."""
+        return self._call(self._stub.ListTeam, pb.ListTeamRequest(path=path.encode(*FS)), records.TeamRecord)
+
+    def remove(self, path: str, name: str, *, with_invited: bool, restore: bool) -> records.RemovedMembers:
+        """Remove a member from the team."""
+        request = pb.RemoveMemberRequest(path=path.encode(*FS), name=name, with_invited=with_invited, restore=restore)
+        return self._call(self._stub.RemoveMember, request, records.RemovedMembers)
+
+    def leave(self, path: str) -> records.Left:
+        """Leave the team."""
+        return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), records.Left)
+
+    def purge(self, order: records.PurgeOrder) -> records.PurgeTold:
+        """Take contents out of every snapshot, or tell what would go."""
+        return self._call(self._stub.Purge, to_message(order, pb.PurgeRequest), records.PurgeTold)
+
+    def purges(self, path: str) -> records.PurgeList:
+        """List what was purged, and what is asked for."""
+        return self._call(self._stub.ListPurges, pb.ListPurgesRequest(path=path.encode(*FS)), records.PurgeList)
+
+    def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> records.Continuations:
+        """Continue code at a one-based line and column."""
+        request = pb.CompleteFileRequest(
+            path=path.encode(*FS), file=file.encode(*FS), line=line, column=column, text=text
+        )
+        return self._call(self._stub.CompleteFile, request, records.Continuations)
+
+    def doors(self) -> records.Doors:
+        """Return how completion is reached; its process is started."""
+        stream = self._stub.WatchDoors(pb.WatchDoorsRequest())
+        try:
+            return from_message(next(iter(stream)), records.Doors)
+        except grpc.RpcError as failure:
+            raise error_of(failure) from None  # type: ignore[arg-type]
+        finally:
+            stream.cancel()
+
+    def place(self, file: str) -> records.FileRecord:
+        """Say where a file lies."""
+        return self._call(self._stub.PlaceFile, pb.PlaceFileRequest(file=file.encode(*FS)), records.FileRecord)
+
+    def uses(self) -> list[records.UseRecord]:
+        """Tell what became of the suggestions."""
+        answer = self._ask(self._stub.GetUse, pb.GetUseRequest())
+        return [from_message(use, records.UseRecord) for use in answer.uses]  # type: ignore[attr-defined]
+
+    def reload_settings(self) -> list[str]:
+        """Take up the settings; return what a person should know."""
+        answer = self._ask(self._stub.ReloadSettings, pb.ReloadSettingsRequest())
+        return list(answer.notes)  # type: ignore[attr-defined]
+
+    # The commands that change the user's files. `path`: the folder that they are typed in; `hands`: its terminal.
+
+    def hop(self, path: str, hands: CallerTerminal, name: str) -> records.MoveOutcome:
+        """Be in a teammate's branch."""
+        begin = pb.HopRequest.Begin(name=_text(name, "name"))
+        return self._carry_out(self._stub.Hop, pb.HopRequest, begin, path, hands, records.MoveOutcome)
+
+    def back(self, path: str, hands: CallerTerminal) -> records.MoveOutcome:
+        """Return from a hop."""
+        begin = pb.BackRequest.Begin()
+        return self._carry_out(self._stub.Back, pb.BackRequest, begin, path, hands, records.MoveOutcome)
+
+    def off(self, path: str, hands: CallerTerminal, branch: str) -> records.MoveOutcome:
+        """Create a Git branch from the current state."""
+        begin = pb.OffRequest.Begin(branch=_text(branch, "branch").encode())
+        return self._carry_out(self._stub.Off, pb.OffRequest, begin, path, hands, records.MoveOutcome)
+
+    def merge(
+        self, path: str, hands: CallerTerminal, name: str, *, preview: bool = False, yes: bool = False
+    ) -> records.MergeOutcome:
+        """Bring a branch into the files."""
+        begin = pb.MergeRequest.Begin(name=_text(name, "name").encode(), preview=preview, yes=yes)
+        return self._carry_out(self._stub.Merge, pb.MergeRequest, begin, path, hands, records.MergeOutcome)
+
+    def land(
+        self,
+        path: str,
+        hands: CallerTerminal,
+        message: str,
+        *,
+        verify: bool = True,
+        yes: bool = False,
+        needed: bool = True,
+    ) -> records.LandOutcome:
+        """Put work on the shared branch. `needed`: raise where there is nothing to land."""
+        text = _text(message, "message")
+        begin = pb.LandRequest.Begin(message=text, no_verify=not verify, yes=yes, needed=needed)
+        return self._carry_out(self._stub.Land, pb.LandRequest, begin, path, hands, records.LandOutcome)
+
+    def preview_landing(self, path: str, hands: CallerTerminal) -> records.LandingPreview:
+        """Tell what would land."""
+        begin = pb.PreviewLandingRequest.Begin()
+        method, request = self._stub.PreviewLanding, pb.PreviewLandingRequest
+        return self._carry_out(method, request, begin, path, hands, records.LandingPreview)
+
+    def switch_to_landed(self, path: str, hands: CallerTerminal, landed: records.LandOutcome) -> None:
+        """Go to the shared branch after a landing."""
+        begin = pb.SwitchToLandedRequest.Begin(
+            commit=landed.commit,
+            branch=landed.branch.encode(*FS),
+            local=landed.local.encode(*FS),
+            remote=landed.remote,
+        )
+        method, request = self._stub.SwitchToLanded, pb.SwitchToLandedRequest
+        self._carry_out(method, request, begin, path, hands, records.Ended)
+
+    def restore(
+        self,
+        path: str,
+        hands: CallerTerminal,
+        paths: list[str],
+        *,
+        since: str = "",
+        name: str = "",
+        everything: bool = False,
+    ) -> records.RestoreOutcome:
+        """Bring files back from the timeline."""
+        named = [each.encode(*FS) for each in paths]
+        begin = pb.RestoreRequest.Begin(
+            paths=named, since=_text(since, "snapshot"), name=_text(name, "name"), all=everything
+        )
+        return self._carry_out(self._stub.Restore, pb.RestoreRequest, begin, path, hands, records.RestoreOutcome)
+
+    def undo(self, path: str, hands: CallerTerminal) -> records.UndoOutcome:
+        """Take back the newest command."""
+        begin = pb.UndoRequest.Begin()
+        return self._carry_out(self._stub.Undo, pb.UndoRequest, begin, path, hands, records.UndoOutcome)
+
+    def redo(self, path: str, hands: CallerTerminal) -> records.UndoOutcome:
+        """Do again what the newest undo took back."""
+        begin = pb.RedoRequest.Begin()
+        return self._carry_out(self._stub.Redo, pb.RedoRequest, begin, path, hands, records.UndoOutcome)
+
+    def allow(self, path: str, hands: CallerTerminal, paths: list[str], *, stop: bool = False) -> records.AllowOutcome:
+        """Let withheld paths leave, or keep them at home again."""
+        begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop)
+        return self._carry_out(self._stub.Allow, pb.AllowRequest, begin, path, hands, records.AllowOutcome)
+
+    def _carry_out(self, method: Any, request: Any, begin: Any, path: str, hands: CallerTerminal, kind: type[R]) -> R:
+        """Run a command, lending it the caller's terminal."""
+        begin.caller.path, begin.caller.process = path.encode(*FS), os.getpid()
+        begin.caller.environment.update(self._environment)
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        requests.put(request(begin=begin))
+        try:
+            for response in method(iter(requests.get, None)):
+                if response.WhichOneof("kind") == "done":
+                    return from_message(response.done, kind)
+                answer = _answer(hands, response.terminal)
+                if answer is not None:
+                    requests.put(request(answer=answer))
+        except grpc.RpcError as failure:
+            raise error_of(failure) from None  # type: ignore[arg-type]
+        finally:
+            requests.put(None)
+        raise AssertionError("the daemon ended a command without a word")
+
+    def _call(self, method: Callable[..., Message], request: Message, kind: type[R]) -> R:
+        return from_message(self._ask(method, request), kind)
+
+    def _ask(self, method: Any, request: Message) -> Message:
+        try:
+            call: grpc.Future[Message] = method.future(request)
+            try:
+                return call.result(PATIENCE if self._say else None)
+            except grpc.FutureTimeoutError:
+                self._tell_what_is_waited_for(request)
+            return call.result()
+        except grpc.RpcError as failure:
+            raise error_of(failure) from failure.__cause__  # type: ignore[arg-type]
+
+    def _tell_what_is_waited_for(self, request: Message) -> None:
+        told = ""
+        with suppress(grpc.RpcError):
+            asked = pb.TellWorkRequest(path=getattr(request, "path", b""))
+            told = self._stub.TellWork(asked, timeout=PATIENCE).sentence
+        if self._say is not None:
+            self._say(told or f"still waiting for the daemon; {STOP}")
+
+
+def _text(value: str, what: str) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise NotText(f"the {what} is not UTF-8 text")
+    return value
+
+
+def _answer(hands: CallerTerminal, asked: pb.TerminalRequest) -> pb.TerminalAnswer | None:
+    """Do what a command needs of its terminal, and return the answer, where one is due."""
+    kind = asked.WhichOneof("kind")
+    if kind == "say":
+        hands.say(asked.say)
+        return None
+    if kind == "ask":
+        return pb.TerminalAnswer(agreed=hands.ask(asked.ask))
+    run = asked.run
+    arguments = [argument.decode(*FS) for argument in run.arguments]
+    code, output, errors = hands.run(arguments, run.directory.decode(*FS), dict(run.environment), run.stdin)
+    return pb.TerminalAnswer(finished=pb.TerminalAnswer.Finished(code=code, output=output, errors=errors))

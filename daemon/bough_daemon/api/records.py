@@ -1,0 +1,546 @@
+"""What the daemon tells the command line and editors: plain records, as they cross the control socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bough_daemon.system.failing import Failing
+
+
+@dataclass
+class Up:
+    """A working tree that is live. `already`: whether it was before."""
+
+    repository: str
+    member: str
+    branch: str
+    tip: str
+    already: bool
+
+
+@dataclass
+class Withheld:
+    """A path that stays on this machine, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class TeammateStatus:
+    """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
+
+    `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here. `operation`: the
+    operation of Git's that they are in the middle of. `more_files`: more have changed than `files` has.
+    """
+
+    name: str
+    branch: str
+    tip: str
+    tree: str
+    connected: bool
+    changed_at: float
+    files: list[str] = field(default_factory=list)
+    more_files: bool = False
+    refused: str = ""
+    not_taken: str = ""
+    operation: str = ""
+
+
+@dataclass
+class LandedStatus:
+    """What a member last put on a shared branch of a team without a remote."""
+
+    branch: str
+    commit: str
+    member: str
+    at: float
+
+
+@dataclass
+class Notice:
+    """Something that a person should know, and what to do about it. `about`: what it concerns, in a word or two."""
+
+    about: str
+    text: str
+    remedy: str
+
+
+@dataclass
+class Status:
+    """Where one working tree stands. `head`: the branch of the user's, empty when detached.
+
+    `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
+    it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
+    the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
+    since the epoch); empty: they are in it. `listening`: the addresses that are open to the network.
+    `notices`: what else a person should know.
+    """
+
+    repository: str
+    member: str
+    branch: str
+    tip: str
+    tree: str
+    shared_tip: str
+    shared_tree: str
+    state: str
+    base: str
+    head: str
+    changed_at: float
+    hopped_to: str
+    withheld: list[Withheld] = field(default_factory=list)
+    teammates: list[TeammateStatus] = field(default_factory=list)
+    landed: list[LandedStatus] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    more_files: bool = False
+    failing: list[Failing] = field(default_factory=list)
+    failure: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    disputes: list[str] = field(default_factory=list)
+    out: str = ""
+    out_at: float = 0.0
+    listening: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+@dataclass
+class Refusal:
+    """A teammate who did not take something of mine, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Saved:
+    """An exact snapshot, which teammates hold it, and which did not take it."""
+
+    tip: str
+    tree: str
+    shared_tip: str
+    holders: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass
+class LogEntry:
+    """One snapshot of a timeline. `at`: seconds since the epoch."""
+
+    tip: str
+    tree: str
+    base: str
+    event: str
+    title: str
+    at: int
+
+
+@dataclass
+class Log:
+    """A timeline, newest first."""
+
+    branch: str
+    entries: list[LogEntry] = field(default_factory=list)
+
+
+@dataclass
+class Event:
+    """Something that happened, at `at` seconds since the epoch."""
+
+    at: float
+    event: str
+    member: str
+    tip: str
+    tree: str
+
+
+@dataclass
+class Invited:
+    """A ticket, and the addresses that are open for who uses it."""
+
+    ticket: str
+    opened: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Joined:
+    """The name that the team knows this member by, and who else is in it.
+
+    `other`: a clone of the same user that is in the team already, as a member of its own; empty for none.
+    """
+
+    member: str
+    teammates: list[str] = field(default_factory=list)
+    other: str = ""
+
+
+@dataclass
+class MemberRecord:
+    """One who is in the team, or was. Times are seconds since the epoch.
+
+    `fingerprint`: of the key that they sign with. `since`: when they were let in, by the clock of `admitted_by`, which
+    is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
+    removed them, themselves where they left; empty: they are in the team.
+    """
+
+    name: str
+    fingerprint: str
+    since: float
+    admitted_by: str
+    is_me: bool
+    connected: bool
+    seen_at: float
+    removed_by: str = ""
+    removed_at: float = 0.0
+
+
+@dataclass
+class TeamRecord:
+    """Everyone who is in the team, or was."""
+
+    members: list[MemberRecord] = field(default_factory=list)
+
+
+@dataclass
+class RemovedMembers:
+    """Those who are no longer in the team by a removal."""
+
+    removed: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Left:
+    """Who was told at once that this member has left."""
+
+    told: list[str] = field(default_factory=list)
+
+
+@dataclass
+class PurgeOrder:
+    """What is to be purged: a file, a folder or a text; or what a teammate asked for (`accept`, their name).
+
+    `path`: the folder that the command was typed in. `text`: it is a text, whatever files there are. `uncommitted`:
+    only what no commit of the user's has. `dry_run`: only tell what would go.
+    """
+
+    path: str
+    what: str = ""
+    text: bool = False
+    uncommitted: bool = False
+    dry_run: bool = False
+    accept: str = ""
+
+
+@dataclass(frozen=True)
+class PurgeTold:
+    """What a purge comes to. `size`: bytes of the contents. `paths`: where they were.
+
+    `snapshots`: how many have one. `commands`: how many can no longer be undone. `files`: those on disk that still have
+    such a content. `teammates`: whose branches have it, too. `left_in_git`: the user's own repository has it, though
+    nothing there refers to it. `done`: it has gone.
+    """
+
+    contents: int
+    size: int
+    paths: list[str] = field(default_factory=list)
+    snapshots: int = 0
+    commands: int = 0
+    files: list[str] = field(default_factory=list)
+    teammates: list[str] = field(default_factory=list)
+    left_in_git: bool = False
+    done: bool = False
+
+
+@dataclass
+class PurgeReply:
+    """What a member says came of a purge on their machine."""
+
+    member: str
+    done: bool
+    outcome: str
+
+
+@dataclass
+class PurgeEntry:
+    """One purge that a member asked for. `at`: seconds since the epoch, by their clock. `paths`: as known here."""
+
+    by: str
+    at: float
+    contents: int
+    paths: list[str] = field(default_factory=list)
+    replies: list[PurgeReply] = field(default_factory=list)
+
+
+@dataclass
+class PurgeList:
+    """Every purge that is known."""
+
+    purges: list[PurgeEntry] = field(default_factory=list)
+
+
+@dataclass
+class Continuation:
+    """A text that could stand next, how sure that is (0 to 1), and where it comes from."""
+
+    text: str
+    confidence: float
+    source: str
+
+
+@dataclass
+class Continuations:
+    """What an engine answers, best first."""
+
+    engine: str
+    continuations: list[Continuation] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Doors:
+    """How completion is reached: a socket, and an address for HTTP with the file of its token; empty: not at all.
+
+    `generation` grows whenever the process is started. `notes`: what a person should know.
+    """
+
+    socket: str = ""
+    generation: int = 0
+    http: str = ""
+    token_file: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Where a file lies: its path in a working tree, or in a folder that is none.
+
+    `live`: whether that tree is live. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it.
+    """
+
+    repository: str
+    path: str
+    live: bool = False
+    withheld: bool = False
+    ignored: bool = False
+
+
+@dataclass
+class UseRecord:
+    """What became of the suggestions in a working tree since a moment (`since`, seconds since the epoch).
+
+    `committed`: those accepted ones whose file has been committed since; `kept_characters` of their characters are in
+    the commit.
+    """
+
+    repository: str
+    since: float
+    shown: int = 0
+    accepted: int = 0
+    accepted_characters: int = 0
+    committed: int = 0
+    committed_characters: int = 0
+    kept_characters: int = 0
+
+
+@dataclass
+class EditsOnRecord:
+    """Edits that a command left out of the files. `snapshot` has them, and `command`, for a shell, brings them back."""
+
+    paths: list[str] = field(default_factory=list)
+    snapshot: str | None = None
+    command: str | None = None
+
+
+@dataclass
+class MoveOutcome:
+    """Where a hop, a return or an `off` has led. `name`: the teammate. `head`: a branch, or a commit.
+
+    `commits`: the branch that keeps commits made during the hop. `left`: the branch of before the hop, where it has
+    moved or is gone. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop.
+    """
+
+    name: str
+    head: str
+    commit: str
+    tip: str
+    tree: str
+    commits: str | None
+    left: str | None
+    edits: EditsOnRecord
+    edited_in: str = ""
+
+
+@dataclass
+class FileFinding:
+    """What somebody should look at in a merged file; `kind` and `line` are empty where Git itself says so."""
+
+    kind: str
+    path: str
+    line: int
+    message: str
+
+
+@dataclass
+class FileConflict:
+    """One conflict in a file. `message`: Git's own words, where it is one that Git found; then the rest is empty."""
+
+    line: int
+    where: str
+    ours: str
+    theirs: str
+    reason: str
+    message: str = ""
+
+
+@dataclass
+class MergedFile:
+    """How a file that both sides changed was merged. `result`: `clean` or `conflict`."""
+
+    path: str
+    result: str
+    method: str
+    findings: list[FileFinding] = field(default_factory=list)
+    conflicts: list[FileConflict] = field(default_factory=list)
+
+
+@dataclass
+class BroughtFiles:
+    """The files that only one side changed, by what becomes of them."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+@dataclass
+class MergeOutcome:
+    """How a merge ended. `result`: `clean`, `conflict`, or `same` where there was nothing to merge.
+
+    `untouched`: paths that lose what their author never touched. `note`: what to know of the source.
+    """
+
+    result: str
+    tree: str
+    source: str
+    files: list[MergedFile]
+    brought: BroughtFiles
+    untouched: list[str]
+    note: str
+
+
+@dataclass
+class CommitTitle:
+    """A commit, and the first line of its message."""
+
+    commit: str
+    title: str
+
+
+@dataclass
+class TakenInCommits:
+    """What others put on the shared branch, and comes with a landing. `commits`: newest first."""
+
+    by: str
+    commits: list[CommitTitle]
+    files: list[str]
+
+
+@dataclass
+class LandOutcome:
+    """What landed. `remote`: where it was published, None where the team alone shares it. `local`: the branch here.
+
+    `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were. `conflicts`: edits
+    made meanwhile that conflict. `new`: whether there was anything to land. `still_on`: the branch or commit that HEAD
+    is on, where that is not the shared branch; `switched`: whether it went there since. `hopped_to`: the teammate in
+    whose branch the files still are.
+    """
+
+    commit: str
+    branch: str
+    local: str
+    remote: str | None
+    others: list[str]
+    kept: str | None
+    files: list[MergedFile]
+    conflicts: list[str]
+    new: bool
+    still_on: str | None
+    brought: BroughtFiles
+    taken_in: list[TakenInCommits]
+    hopped_to: str = ""
+    switched: bool = False
+
+
+@dataclass
+class ChangedPath:
+    """A path that differs. `status`: `A`, `M` or `D`."""
+
+    status: str
+    path: str
+
+
+@dataclass
+class LandingPreview:
+    """What would land. `onto`: the commits that it builds on. `new`: whether there is anything to land.
+
+    `untracked`: files that nobody has committed yet. `untouched`: paths that lose what I never touched. `taken_out`:
+    commits (`id title`) that a forced push took out of the shared branch and that would come back.
+    """
+
+    branch: str
+    remote: str | None
+    onto: list[str]
+    new: bool
+    changes: list[ChangedPath]
+    untracked: list[str]
+    others: list[str]
+    taken_in: list[TakenInCommits]
+    conflicts: list[str]
+    untouched: list[str]
+    taken_out: list[str]
+    files: list[MergedFile]
+
+
+@dataclass
+class RestoredPath:
+    """A path that came back, and the snapshot that it came from, made `at` (seconds since the epoch)."""
+
+    path: str
+    snapshot: str
+    at: int
+
+
+@dataclass
+class RestoreOutcome:
+    """What came back. `unchanged`: paths of which no other version is on record."""
+
+    paths: list[RestoredPath]
+    unchanged: list[str]
+    tip: str
+
+
+@dataclass
+class UndoOutcome:
+    """What was undone, or redone: the command `undone`.
+
+    `kept`: the snapshot with what was saved while it was cut short.
+    """
+
+    undone: str
+    tip: str
+    tree: str
+    kept: str | None
+    edits: EditsOnRecord
+
+
+@dataclass
+class AllowOutcome:
+    """The paths that may leave. `named`: those that the command was about, from the top folder."""
+
+    named: list[str]
+    allowed: list[str]
+
+
+@dataclass
+class Ended:
+    """That a command has ended, where there is nothing more to tell."""

@@ -1,0 +1,202 @@
+"""The user's settings: `config.toml` in the home, written by `bough config` or by hand, read by the daemon.
+
+They are the user's alone. Nothing here is read from a repository: a `remote` named there would send code elsewhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from bough_daemon.errors import BadSetting, BadUsage, BadValue, NoSetting
+from bough_daemon.home import Home
+from bough_daemon.system.addresses import parse_listen
+from bough_daemon.system.durable import write_whole
+
+Value = bool | int | str
+TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. `wrong` returns what is the matter with a value of the right type, or an empty string."""
+
+    default: Value
+    meaning: str
+    wrong: Callable[[Any], str] = field(default=lambda value: "")
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    return lambda value: "" if value in words else f"it is one of {', '.join(words)}"
+
+
+def _between(least: int, most: int) -> Callable[[int], str]:
+    return lambda value: "" if least <= value <= most else f"it is between {least} and {most}"
+
+
+def _port(number: int) -> str:
+    return "" if number == 0 or 1024 <= number <= 65535 else "it is 0, or between 1024 and 65535"
+
+
+def _memory(mebibytes: int) -> str:
+    return "" if mebibytes == 0 or mebibytes >= 256 else "it is 0 (no limit) or at least 256"
+
+
+def _address(url: str) -> str:
+    """Say what is wrong with the address of a server; an empty one is none."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username):
+            return ""
+    return "it is an address like https://HOST:PORT/v1, without a name or password in it"
+
+
+def _file(path: str) -> str:
+    return "" if not path or os.path.isabs(os.path.expanduser(path)) else "it is an absolute path"
+
+
+def _listen(address: str) -> str:
+    try:
+        if address:
+            parse_listen(address)
+    except BadUsage:
+        return "it is HOST, HOST:PORT or :PORT"
+    return ""
+
+
+KEYS: Mapping[str, Setting] = {
+    "team.listen": Setting(
+        "", "where teammates call: HOST, HOST:PORT or :PORT; empty: as the last `--listen` said", _listen
+    ),
+    "store.limit_gb": Setting(
+        0, "GB that what is recorded of one repository may take; 0: a quarter of what is free", _between(0, 1_000_000)
+    ),
+    "completion.enabled": Setting(True, "answer at all"),
+    "completion.model": Setting("", "a model of `bough model list`; empty: the used one; none: no model"),
+    "completion.device": Setting("auto", "where the model runs: auto, cpu or cuda", _one_of("auto", "cpu", "cuda")),
+    "completion.threads": Setting(2, "cores that completion may use", _between(1, 1024)),
+    "completion.memory": Setting(0, "MiB of memory that completion may use; 0: no limit", _memory),
+    "completion.remote": Setting("", "an OpenAI-compatible server that gets the code around the cursor", _address),
+    "completion.remote_model": Setting("", "the name of the model there"),
+    "completion.remote_key_file": Setting("", "the file that holds the key for it", _file),
+    "completion.http_port": Setting(0, "port of the HTTP door on 127.0.0.1; 0: closed", _port),
+}
+
+
+@dataclass(frozen=True)
+class UserSettings:
+    """What the user has set; the rest is as it comes."""
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def value(self, key: str) -> Value:
+        """Return the value of a key."""
+        return self.values.get(key, setting(key).default)
+
+    def text(self, key: str) -> str:
+        """Return the value of a key whose values are texts."""
+        return str(self.value(key))
+
+    def number(self, key: str) -> int:
+        """Return the value of a key whose values are numbers."""
+        return int(self.value(key))
+
+
+def setting(key: str) -> Setting:
+    """Return the setting of that name; raise BadUsage where there is none."""
+    found = KEYS.get(key)
+    if found is None:
+        raise NoSetting(f"there is no setting {key}")
+    return found
+
+
+def parse(key: str, text: str) -> Value:
+    """Return the value that a text means for a key; raise BadUsage where it means none."""
+    kind = type(setting(key).default)
+    value: Value = text
+    if kind is bool:
+        if text.lower() not in TRUE | FALSE:
+            raise BadValue(f"{key} cannot be {text!r}: it is true or false")
+        value = text.lower() in TRUE
+    elif kind is int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise BadValue(f"{key} cannot be {text!r}: it is a number") from None
+    wrong = _wrong(key, value)
+    if wrong:
+        raise BadValue(f"{key} cannot be {text!r}: {wrong}")
+    return value
+
+
+def read_settings(home: Home) -> UserSettings:
+    """Read the file; raise BadSetting where it is not TOML, or says what no setting means."""
+    path = path_of(home)
+    try:
+        with open(path, "rb") as source:
+            said = tomllib.load(source)
+    except FileNotFoundError:
+        return UserSettings()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise BadSetting(f"{path} is not TOML: {failure}", path=path) from None
+    except OSError as failure:
+        raise BadSetting(f"{path} cannot be read: {failure.strerror}", path=path) from None
+    values: dict[str, Value] = {}
+    for table, content in said.items():
+        if not isinstance(content, dict):
+            raise BadSetting(f"{path}: there is no setting {table}", path=path)
+        for name, value in content.items():
+            key = f"{table}.{name}"
+            if key not in KEYS:
+                raise BadSetting(f"{path}: there is no setting {key}", path=path)
+            wrong = _wrong(key, value)
+            if wrong:
+                raise BadSetting(f"{path}: {key} cannot be {value!r}: {wrong}", path=path)
+            values[key] = value
+    return UserSettings(values)
+
+
+def change(home: Home, key: str, value: Value | None) -> None:
+    """Set a key, or with None take it out. The file is replaced as a whole; its comments stay."""
+    import tomlkit  # only writing needs it, and it takes a while to import
+
+    setting(key)
+    home.make()
+    path = os.path.realpath(path_of(home))  # the file may be a link to one that is kept elsewhere
+    with open(home.path("config.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        read_settings(home)
+        document = tomlkit.document()
+        with suppress(FileNotFoundError), open(path, encoding="utf-8") as source:
+            document = tomlkit.load(source)
+        table, _, name = key.partition(".")
+        section = document.get(table)
+        if value is None:
+            if section is None or section.pop(name, None) is None:
+                return
+        else:
+            if section is None:
+                section = document[table] = tomlkit.table()
+            section[name] = value
+        write_whole(path, tomlkit.dumps(document).encode())
+
+
+def path_of(home: Home) -> str:
+    """Return where the settings lie."""
+    return home.path("config.toml")
+
+
+def _wrong(key: str, value: object) -> str:
+    """Return what is the matter with a value, or an empty string."""
+    known = KEYS[key]
+    if type(value) is not type(known.default):
+        return {bool: "it is true or false", int: "it is a number", str: "it is a text"}[type(known.default)]
+    if isinstance(value, str) and not value.isprintable():
+        return "it has characters that cannot be printed"
+    return known.wrong(value)

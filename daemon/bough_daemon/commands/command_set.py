@@ -1,0 +1,101 @@
+"""The commands that change the user's files, on one working tree, with all that they need at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bough_daemon.api import records
+from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
+from bough_daemon.commands.switch import switch
+from bough_daemon.errors import NoPathNamed
+from bough_daemon.merging.merge_input import Both
+from bough_daemon.team.branch_state import TeamLanding
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class CommandSet:
+    """Each method is a command; whatever it raises, it has changed nothing, or `undo` takes it back.
+
+    `landed`: what members landed on shared branches; `publish_landed` tells the team of one of mine.
+    """
+
+    live: LiveWorktree
+    terminal: Terminal
+    both: Both
+    landed: Callable[[], list[TeamLanding]]
+    publish_landed: Callable[[str, str], Awaitable[None]]
+
+    async def hop(self, name: str) -> records.MoveOutcome:
+        """Be in a teammate's branch."""
+        return outcomes.moved(self.live, await hop.hop(self.live, self.terminal, name, self.both))
+
+    async def back(self) -> records.MoveOutcome:
+        """Return from a hop."""
+        return outcomes.moved(self.live, await hop.back(self.live, self.terminal))
+
+    async def off(self, branch: str) -> records.MoveOutcome:
+        """Create a Git branch from the current state."""
+        return outcomes.moved(self.live, await hop.off(self.live, self.terminal, branch))
+
+    async def merge(self, name: str, *, preview: bool, yes: bool) -> records.MergeOutcome:
+        """Bring a branch into the files."""
+        made = await merge.merge(self.live, self.terminal, name, self.both, preview=preview, yes=yes)
+        return outcomes.merged(made)
+
+    async def land(self, message: str, *, verify: bool, yes: bool, needed: bool) -> records.LandOutcome:
+        """Put work on the shared branch."""
+        made = await land.land(
+            self.live,
+            self.terminal,
+            message,
+            self.both,
+            landed=self.landed(),
+            verify=verify,
+            yes=yes,
+            needed=needed,
+        )
+        if made.remote is None:
+            await self.publish_landed(made.branch, made.commit)
+        there = await self.live.owner.run(hop.hop_now, self.live) if made.still_on is not None else None
+        return outcomes.landed(made, there.name if there is not None else "")
+
+    async def preview_landing(self) -> records.LandingPreview:
+        """Tell what would land."""
+        target, plan = await land.preview(self.live, self.terminal, self.both, landed=self.landed())
+        return await self.live.owner.run(outcomes.preview, self.live.store.objects, target, plan)
+
+    async def switch_to_landed(self, commit: str, branch: str, local: str, remote: str | None) -> records.Ended:
+        """Go to the shared branch after a landing."""
+        await switch(self.live, self.terminal, land.Landed(commit, branch, local, remote, (), None), self.both)
+        return records.Ended()
+
+    async def restore(self, typed: Sequence[str], *, since: str, name: str, everything: bool) -> records.RestoreOutcome:
+        """Bring files back from the timeline."""
+        paths = self.live.from_top(typed)
+        if not paths and not everything:
+            raise NoPathNamed("no path was named")
+        return outcomes.restored(await restore.restore(self.live, paths, since=since or None, name=name or None))
+
+    async def undo(self) -> records.UndoOutcome:
+        """Take back the newest command."""
+        return outcomes.undone(self.live, await undo.undo(self.live))
+
+    async def redo(self) -> records.UndoOutcome:
+        """Do again what the newest undo took back."""
+        return outcomes.undone(self.live, await undo.redo(self.live))
+
+    async def allow(self, typed: Sequence[str], *, stop: bool) -> records.AllowOutcome:
+        """Let withheld paths leave, or keep them at home again."""
+        paths = self.live.from_top(typed)
+        if "" in paths:
+            raise NoPathNamed("the whole working tree cannot be allowed to leave")
+        allowed = self.live.store.allowed
+        for path in paths:
+            await self.live.owner.run(partial(allowed.set, path, allowed=not stop))
+        if paths:
+            await self.live.save()
+        return records.AllowOutcome(paths, sorted(allowed.paths))

@@ -1,0 +1,314 @@
+"""Be in a teammate's branch and come back: `hop`, `back`, `off`, in the worktree itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bough_daemon.commands.hooks import after_checkout
+from bough_daemon.commands.merge import merge_commits
+from bough_daemon.errors import BadBranchName, BranchExists, EditsConflict, OwnBranch
+from bough_daemon.git import index
+from bough_daemon.git.filters import ignored_under
+from bough_daemon.git.refs import BRANCHES, check_free, commit_of, free_branch, short, words
+from bough_daemon.git.worktree import Head
+from bough_daemon.history.journal import Hop
+from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.merging.merge_input import Both
+from bough_daemon.transaction import checkpoint
+from bough_daemon.transaction.context import LiveBranch, LiveWorktree
+from bough_daemon.transaction.edits_left import EditsLeft, edits_left
+from bough_daemon.transaction.file_state import FileState, differences
+from bough_daemon.transaction.terminal import Terminal
+from bough_daemon.transaction.transaction import (
+    Transaction,
+    carry_out,
+    check_no_repository,
+    check_ready,
+    journal_of,
+    overlooked,
+    steadily,
+)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where a hop, a way back or a branching off has led.
+
+    `name`: whose branch it was. `head`: where HEAD is now. `commits`: the branch that keeps what was committed there,
+    None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop
+    and that has moved on, or is gone, so that HEAD is detached where it was; None where HEAD is back on it. `edits`: of
+    mine that are not in the files now, made in the branch `edited_in`, or at home.
+    """
+
+    name: str
+    head: Head
+    snapshot: Snapshot
+    commits: str | None = None
+    left: str | None = None
+    edits: EditsLeft | None = None
+    edited_in: str = ""
+
+
+def hop_now(live: LiveWorktree) -> Hop | None:
+    """Return whose branch I am in, None for my own; a plain `git switch` has ended it. On the store's thread."""
+    hop = journal_of(live).hop()
+    return hop if hop is not None and _stands(live, hop) else None
+
+
+async def notice_switch(live: LiveWorktree) -> str | None:
+    """Write down that a plain `git switch` has ended a hop; return whose branch it was in, None where it did not."""
+    hop = await live.owner.run(lambda: journal_of(live).hop())
+    if hop is None or await live.owner.run(_stands, live, hop):
+        return None
+    await live.save()  # what the files contain of either branch is decided by what they have
+
+    def end() -> bool:
+        journal = journal_of(live)
+        if journal.hop() != hop:
+            return False  # somebody else noticed first
+        journal.end_hop()
+        return True
+
+    return hop.name if await live.owner.run(end) else None
+
+
+async def hop(live: LiveWorktree, terminal: Terminal, name: str, both: Both) -> Moved:
+    """Put a teammate's newest tip into my worktree: HEAD and index at her base, the files as she shares them.
+
+    In her branch already, go on to her newest tip; my edits come along, or NotPossibleNow says what clashes.
+    """
+    await _begin(live, terminal)
+
+    async def attempt() -> tuple[Moved, str, str]:
+        snapshot, theirs = await live.save(), live.known(name)
+        if theirs.name == live.branch.name:
+            raise OwnBranch(f"{name} is your own branch", name=name)
+        there = await live.owner.run(hop_now, live)
+        tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
+        if there is not None and there.name == name:
+            tree = await _with_my_edits(live, snapshot, there, theirs, both)
+        return *await live.owner.run(_enter, live, snapshot, theirs, there, tree), snapshot.tree
+
+    moved, old, tree = await steadily(attempt)
+    await _after_hop(live, terminal, moved, old, tree)
+    return moved
+
+
+async def _after_hop(live: LiveWorktree, terminal: Terminal, moved: Moved, old: str, mine: str) -> None:
+    """Run the post-checkout hook where the files are a teammate's: not what they changed beyond `mine`, a tree."""
+    now = moved.snapshot.tree
+    sent = await live.owner.run(lambda: [path for path, _, _ in live.store.objects.difference(mine, now)])
+    await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=moved.name, tree=now)
+
+
+async def back(live: LiveWorktree, terminal: Terminal) -> Moved:
+    """Put everything back as it was before the hop: files, index and HEAD; what I did there stays on record."""
+    await _begin(live, terminal)
+
+    async def attempt() -> tuple[Moved, str]:
+        snapshot = await live.save()
+        there = await live.owner.run(lambda: journal_of(live).hop())
+        host = live.teammate(there.name) if there is not None else None
+        return await live.owner.run(_leave, live, snapshot, host)
+
+    moved, old = await steadily(attempt)
+    await after_checkout(live, terminal, old, moved.head.commit)
+    return moved
+
+
+async def off(live: LiveWorktree, terminal: Terminal, branch: str) -> Moved:
+    """Make what I stand on a Git branch of mine; files and index stay, and I am in nobody's branch any more."""
+    await _begin(live, terminal)
+
+    async def attempt() -> tuple[Moved, str, str]:
+        snapshot = await live.save()
+        there = await live.owner.run(hop_now, live)
+        moved, old = await live.owner.run(_branch_off, live, snapshot, branch)
+        mine = await live.owner.run(live.store.objects.commit, there.mine if there is not None else snapshot.oid)
+        return moved, old, mine.tree
+
+    moved, old, mine = await steadily(attempt)
+    await _after_hop(live, terminal, moved, old, mine)
+    return moved
+
+
+async def _begin(live: LiveWorktree, terminal: Terminal) -> None:
+    await live.owner.run(check_ready, live)
+    ended = await notice_switch(live)
+    if ended is not None:
+        await terminal.say(
+            f"`git switch` has ended the hop to {ended}; `bough undo` brings back where you were before it"
+        )
+
+
+async def _with_my_edits(live: LiveWorktree, snapshot: Snapshot, there: Hop, theirs: LiveBranch, both: Both) -> str:
+    """Return the tree of her newest tip with what I did since I was last brought up to her."""
+    merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
+    if merged.conflicts:
+        listed = ", ".join(merged.conflicts[:3])
+        raise EditsConflict(f"your edits conflict with {there.name}'s changes in {listed}", path=merged.conflicts[0])
+    return merged.tree
+
+
+def _stands(live: LiveWorktree, hop: Hop) -> bool:
+    head = live.worktree.head()
+    return head.branch is None and live.store.is_ancestor(hop.base, head.commit)
+
+
+def _enter(
+    live: LiveWorktree, snapshot: Snapshot, theirs: LiveBranch, there: Hop | None, tree: str
+) -> tuple[Moved, str]:
+    check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
+    worktree, old = live.worktree, live.worktree.head()
+    commits = _commits_made(live, there, old)
+    hidden = index.hidden_paths(worktree)
+    wanted = overlooked(live, live.store.objects.commit(theirs.base).tree, tree)
+    head = Head(None, theirs.base)
+    change = Transaction(
+        kind=f"hop {theirs.name}",
+        picture=FileState(tree),
+        said=f"checkout: moving from {words(old)} to {theirs.base}",
+        head=head,
+        refs={commits: (None, old.commit)} if commits is not None else {},
+        index=lambda: index.at_commit(worktree, theirs.base, hidden=hidden, wanted=wanted),
+        given=[theirs.base],
+        spared=hidden,
+        placed=placed_by(live, there) if there is not None else (),
+        hop=Hop(
+            theirs.name, theirs.base, theirs.tip, there.home if there else "", there.mine if there else snapshot.oid
+        ),
+        keeps_hop=False,
+    )
+    live.store.arrive(theirs.base)
+    entered = carry_out(
+        live,
+        change,
+        snapshot,
+        lambda: live.branch.record(
+            tree, theirs.base, change.kind, since=snapshot.tree, contains=[theirs.tip], onto=theirs.tip
+        ),
+    )
+    edits = _edits_there(live, there, snapshot, [tree]) if there is not None else None
+    kept = short(commits) if commits is not None else None
+    return Moved(theirs.name, head, entered, kept, edits=edits, edited_in=there.name if there else ""), old.commit
+
+
+def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> tuple[Moved, str]:
+    hop = hop_now(live)
+    if hop is None:
+        newest = journal_of(live).newest()
+        hopped = newest is not None and newest.kind.startswith("hop ")
+        raise OwnBranch(
+            "you are on your own branch: there is no hop to return from",
+            hint="`git switch` has ended the last one; `bough undo` brings back where you were before it."
+            if hopped
+            else "",
+        )
+    home, old = checkpoint.read(live.store.objects, hop.home), live.worktree.head()
+    if home.head.branch is not None:
+        check_free(live.worktree, home.head.branch)
+    head = _as_it_is_now(live, home.head)
+    commits = _commits_made(live, hop, old)
+    ignored = was_ignored(live, snapshot, hop, home.picture)
+    change = Transaction(
+        kind="back",
+        picture=home.picture,
+        said=f"checkout: moving from {words(old)} to {words(head)}",
+        head=head,
+        refs={commits: (None, old.commit)} if commits is not None else {},
+        place=home,
+        spared=index.hidden_paths(live.worktree) | home.hidden | ignored,
+        placed=placed_by(live, hop),
+        keeps_hop=False,
+    )
+    returned = carry_out(
+        live,
+        change,
+        snapshot,
+        lambda: live.branch.record(home.tree, head.commit, "back", since=snapshot.tree, onto=hop.mine),
+    )
+    left = short(home.head.branch) if home.head.branch is not None and head.branch is None else None
+    kept = short(commits) if commits is not None else None
+    objects = live.store.objects
+    present = [home.picture.tree, *(objects.commit(one).tree for one in ([host.tip] if host is not None else []))]
+    edits = _edits_there(live, hop, snapshot, present, ignored)
+    return Moved(hop.name, head, returned, kept, left, edits, hop.name), old.commit
+
+
+def _branch_off(live: LiveWorktree, snapshot: Snapshot, branch: str) -> tuple[Moved, str]:
+    hop, old = hop_now(live), live.worktree.head()
+    if hop is None:
+        raise OwnBranch("you are already on your own branch; `git switch -c` makes a Git branch of it")
+    ref = BRANCHES + branch
+    if branch.startswith("-") or live.worktree.git.result("check-ref-format", ref, allowed=(0, 1))[0] != 0:
+        raise BadBranchName(f"invalid branch name {branch!r}", branch=branch)
+    if commit_of(live.worktree, ref) is not None:
+        raise BranchExists(f"the branch {branch} already exists", branch=branch)
+    head = Head(ref, old.commit)
+    change = Transaction(
+        kind=f"off {branch}",
+        picture=FileState(snapshot.tree),
+        said=f"checkout: moving from {words(old)} to {branch}",
+        head=head,
+        refs={ref: (None, old.commit)},
+        given=[old.commit],
+        keeps_hop=False,
+    )
+    carry_out(live, change, snapshot, lambda: snapshot)
+    return Moved(hop.name, head, snapshot, edits=_edits_at_home(live, hop, snapshot)), old.commit
+
+
+def _edits_there(
+    live: LiveWorktree, hop: Hop, snapshot: Snapshot, present: Sequence[str], besides: Collection[str] = ()
+) -> EditsLeft:
+    """Return what I edited in her branch and neither committed nor have in one of the trees `present`."""
+    objects, commit = live.store.objects, snapshot.base
+    committed = [objects.commit(commit).tree] if commit != hop.base else []
+    return edits_left(objects, objects.commit(hop.tip).tree, snapshot, [*present, *committed], besides)
+
+
+def _edits_at_home(live: LiveWorktree, hop: Hop, snapshot: Snapshot) -> EditsLeft:
+    """Return what I had edited and not committed before the hop, and that is not in the files now."""
+    objects = live.store.objects
+    home = checkpoint.read(objects, hop.home)
+    before = read_snapshot(objects, home.snapshot)
+    assert before is not None
+    return edits_left(objects, objects.commit(home.head.commit).tree, before, [snapshot.tree])
+
+
+def placed_by(live: LiveWorktree, hop: Hop) -> list[str]:
+    """Return the files that a hop brought here: they go with it, even where I have Git ignore them by now."""
+    objects = live.store.objects
+    home, hers = checkpoint.read(objects, hop.home).picture, FileState(objects.commit(hop.tip).tree)
+    return [step.path for step in differences(objects, home, hers) if step.before is None and step.arrives]
+
+
+def was_ignored(live: LiveWorktree, snapshot: Snapshot, hop: Hop, home: FileState) -> frozenset[str]:
+    """Return the files that only her rules made visible: mine ignore them, and they were not hers.
+
+    They have been here all the time, and coming home does not take them away.
+    """
+    objects = live.store.objects
+    hers = objects.commit(hop.tip).tree
+    gone = [step.path for step in differences(objects, FileState(snapshot.tree), home) if step.after is None]
+    doubtful = [path for path in gone if objects.entry(hers, path) is None]
+    return ignored_under(live.worktree, objects, home.tree, doubtful, live.scratch)
+
+
+def _as_it_is_now(live: LiveWorktree, head: Head) -> Head:
+    """Return where HEAD goes when it goes home: onto its branch only while that stands where it stood.
+
+    Files and index of before on a branch that has moved on would look like an edit that takes its new commits back.
+    """
+    now = commit_of(live.worktree, head.branch) if head.branch is not None else None
+    return head if now == head.commit else Head(None, head.commit)
+
+
+def _commits_made(live: LiveWorktree, hop: Hop | None, head: Head) -> str | None:
+    """Return a new branch for what I committed in her branch, None where I did not or a branch of mine has it."""
+    if hop is None or head.commit == hop.base:
+        return None
+    if live.worktree.git.run("for-each-ref", "--contains", head.commit, BRANCHES):
+        return None
+    return free_branch(live.worktree, "hop", hop.name)

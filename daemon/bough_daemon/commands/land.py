@@ -1,0 +1,658 @@
+"""Bring my work onto the shared branch as one commit: merge, commit, publish, and only then move what is here."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from bough_daemon.commands.co_authors import co_authors
+from bough_daemon.commands.hook_scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
+from bough_daemon.commands.hooks import Hooks, changed_code, commit_environment, hooks_of, name_in_git_dir, run_hook
+from bough_daemon.commands.merge import NOTHING_BROUGHT, Brought, File, Merged, merge_commits
+from bough_daemon.commands.shared_branch import RemoteMoved, Target, newest
+from bough_daemon.commands.staged_paths import Staging, staged_at_home
+from bough_daemon.commands.taken_out import TakenOut, no_longer_in, taken_out
+from bough_daemon.commands.user_commit import NO_HOOKS, Draft, commit, run_pre_commit, trailers_for
+from bough_daemon.errors import (
+    FilesKeepChanging,
+    HookRefused,
+    LandConflict,
+    MarkersLeft,
+    NoMessage,
+    NoSharedBranch,
+    NothingToLand,
+    NotPublished,
+    UnlandedWork,
+    WouldBringBack,
+    WouldCarryAlong,
+    WouldRemove,
+    WouldRun,
+)
+from bough_daemon.git import index
+from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
+from bough_daemon.git.refs import Moves, check_free, commit_of, free_branch, short, words
+from bough_daemon.history.merge_base import Heads
+from bough_daemon.history.removals import Author, untouched_removals
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.merging.merge_input import Both
+from bough_daemon.privacy.withheld import withheld_paths
+from bough_daemon.system.text import SHORT, first_few, printable, shell_word
+from bough_daemon.team.branch_state import TeamLanding
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
+from bough_daemon.transaction.terminal import Terminal
+from bough_daemon.transaction.transaction import TRIES, Transaction, carry_out, check_ready
+
+MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
+MARKED_LIMIT_BYTES = 4_000_000
+SHOWN = 20  # untracked files that are named before they are published, or commits of others
+MOST_TAKEN_IN = 1000  # commits of others that are counted
+RACES = 3  # pushes that may be lost to somebody else's before giving up
+COMMIT_HOOKS = frozenset({"pre-commit", "prepare-commit-msg", "commit-msg"})
+UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # that `--no-verify` leaves out
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What others put on the shared branch, and comes with a landing. `by`: who landed it, or the remote.
+
+    `commits`: id and title, newest first; `files`: that they changed.
+    """
+
+    by: str
+    commits: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        commits = len(self.commits)
+        counted = f"{commits} commit{'s' if commits != 1 else ''} by {self.by}"
+        return f"{counted} ({first_few(self.files)})" if self.files else counted
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What landed. `commit`: on `branch`. `remote`: where it was published, None where the team alone shares it.
+
+    `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
+    `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
+    whether there was anything to land; else the branch had all of it, and only what is here followed. `still_on`: the
+    branch or commit that HEAD is on where that is not the shared branch, else None; `local`: what that is called here.
+    `brought`: what only I changed. `taken_in`: what others had put there that was not here.
+    """
+
+    commit: str
+    branch: str
+    local: str
+    remote: str | None
+    others: tuple[str, ...]
+    kept: str | None
+    files: tuple[File, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    new: bool = True
+    still_on: str | None = None
+    brought: Brought = NOTHING_BROUGHT
+    taken_in: tuple[TakenIn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would land. `onto`: the parents of the commit, `tree`: its files, `others`: its co-authors.
+
+    `fresh`: files that nobody has committed yet. `files`: how what both sides changed was merged, and `conflicts` those
+    that need a human: then there is nothing else. `brought`: what only my side changed; `untouched`: paths of the
+    shared branch that lose what I never touched; `taken_out`: what a forced push took out of it, and I have. `commit`:
+    where there is nothing to commit, the one that the local branch goes to; `published`: the shared branch has it;
+    `nothing`: the local branch too.
+    """
+
+    onto: tuple[str, ...]
+    tree: str = ""
+    others: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    brought: Brought = NOTHING_BROUGHT
+    untouched: tuple[str, ...] = ()
+    taken_out: TakenOut | None = None
+    commit: str | None = None
+    published: bool = False
+    nothing: bool = False
+    taken_in: tuple[TakenIn, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A published commit to let the local branch go to. `scene`: what is set for its hooks, still."""
+
+    commit: str
+    plan: Plan
+    hooks: Hooks = NO_HOOKS
+    scene: Scene | None = None
+
+
+@dataclass(frozen=True)
+class _Landing:
+    """One `bough land`: whose it is, where it goes, and what it starts from."""
+
+    live: LiveWorktree
+    terminal: Terminal
+    target: Target
+    mine: Snapshot
+    both: Both
+    staging: Staging
+    verify: bool = True
+    yes: bool = False
+
+
+async def land(
+    live: LiveWorktree,
+    terminal: Terminal,
+    message: str,
+    both: Both,
+    *,
+    landed: Sequence[TeamLanding] = (),
+    verify: bool = True,
+    yes: bool = False,
+    needed: bool = True,
+) -> Landed:
+    """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
+
+    `landed`: what members landed; without a remote, what they did on this branch is built upon. What is new in it is
+    told first. `verify`: run the hooks that may refuse. `yes`: also where that takes away what I never touched (else
+    WouldRemove), brings back what a forced push took out (else WouldBringBack), or where hooks may run what others
+    changed (else WouldRun). `needed`: raise NotPossibleNow where there is nothing to land. Raise LandConflict,
+    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
+    """
+    if needed and not message.strip():
+        raise NoMessage("a landed commit needs a message")
+    landing = await _begin(live, terminal, both, verify, yes)
+    for race in range(RACES):
+        plan = await _plan(landing, landed)
+        if plan.nothing:
+            if needed:
+                raise NothingToLand(f"nothing to land: {landing.target.name} has all of it")
+            return await live.owner.run(_landed, landing, _Made(plan.onto[0], plan))
+        if plan.commit is None and not message.strip():
+            raise UnlandedWork("there is work here that has not landed")
+        if not yes:
+            _check_asked(landing, plan)
+        await live.owner.run(_check_may_leave, landing, plan)
+        if plan.taken_in and not plan.conflicts:
+            await terminal.say("\n".join(line for taken in plan.taken_in for line in taken_in_words(taken)))
+        try:
+            made = await _publish(landing, plan, message)
+            break
+        except RemoteMoved:
+            if race == RACES - 1:
+                raise
+    arrived = await _arrive(landing, made)
+    if landing.staging.reasons:
+        listed = ", ".join(f"{printable(path)} ({why})" for path, why in sorted(landing.staging.reasons.items()))
+        await terminal.say(f"not landed, and staged as before: {listed}")
+    return arrived
+
+
+async def preview(
+    live: LiveWorktree, terminal: Terminal, both: Both, *, landed: Sequence[TeamLanding] = ()
+) -> tuple[Target, Plan]:
+    """Return what would land, and where; nothing of the user's changes."""
+    landing = await _begin(live, terminal, both)
+    return landing.target, await _plan(landing, landed, tracked=False)
+
+
+async def _begin(
+    live: LiveWorktree, terminal: Terminal, both: Both, verify: bool = True, yes: bool = False
+) -> _Landing:
+    await live.owner.run(check_ready, live)
+    target = await Target.of(live, terminal)
+    await live.owner.run(check_free, live.worktree, target.ref)
+    mine = await live.save()
+    return _Landing(live, terminal, target, mine, both, await live.owner.run(staged_at_home, live, mine), verify, yes)
+
+
+async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bool = True) -> Plan:
+    """Return what would land now: mine merged onto what is on the shared branch."""
+    live, target, mine = landing.live, landing.target, landing.mine
+    remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
+    local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
+    here = [one for one in landed if one.branch == target.name and target.remote is None]
+    onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, [one.commit for one in here])
+    taken_in = await live.owner.run(_taken_in, landing, onto, local_tip, here)
+    head = tip = onto[0]
+    for other in [*onto[1:], mine.shared]:
+        heads = Heads(tip, mine.shared_base if other == mine.shared else other)
+        head, merged = tip, await merge_commits(live, tip, other, landing.both, heads=heads)
+        if merged.conflicts:
+            return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
+        tip = await live.owner.run(_merge_commit, live, merged.tree, tip, other)
+    if merged.result == "same" and len(onto) == 1:
+        published = target.remote is None or remote_tip is not None
+        nothing = published and local_tip in (None, onto[0])
+        as_is = Plan(tuple(onto), merged.tree, files=merged.files, commit=onto[0], published=published, nothing=nothing)
+        return replace(as_is, taken_in=taken_in)
+    await live.owner.run(_check_resolved, live, onto[0], merged.tree)
+    fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
+    others = await live.owner.run(_co_authors, landing, onto, remote_tip)
+    untouched, gone = await live.owner.run(_unasked, landing, head, merged, remote_tip)
+    return Plan(
+        tuple(onto),
+        merged.tree,
+        tuple(others),
+        tuple(fresh),
+        merged.files,
+        brought=merged.brought,
+        untouched=tuple(untouched),
+        taken_out=gone,
+        taken_in=taken_in,
+    )
+
+
+def _taken_in(
+    landing: _Landing, onto: Sequence[str], local_tip: str | None, landed: Sequence[TeamLanding]
+) -> tuple[TakenIn, ...]:
+    """Return what of the shared branch is new here: not on the local branch, and not in my work."""
+    store, mine, target = landing.live.store, landing.mine, landing.target
+    before = local_tip or mine.base
+    found = []
+    for tip in onto:
+        asked = (f"--max-count={MOST_TAKEN_IN}", "--format=%H%x00%s", tip, "--not", before, mine.base, mine.shared)
+        lines = store.git.run("log", *asked).decode(errors="replace").split("\n")
+        commits = tuple((oid, title) for oid, _, title in (line.partition("\0") for line in lines if line))
+        if commits:
+            fork = store.merge_base(before, tip)
+            trees = [store.objects.commit(oid).tree if oid is not None else None for oid in (fork, tip)]
+            files = tuple(sorted(path for path, _, _ in store.objects.difference(*trees)))
+            new = {oid for oid, _ in commits}
+            people = sorted({one.member for one in landed if one.commit in new})
+            found.append(TakenIn(" and ".join(people) or f"others, from {target.place}", commits, files))
+    return tuple(found)
+
+
+def taken_in_words(taken: TakenIn) -> list[str]:
+    """Return what others put on the shared branch as lines for a person."""
+    lines = [f"  {oid[:SHORT]} {printable(title)}" for oid, title in taken.commits[:SHOWN]]
+    lines += [f"  and {len(taken.commits) - SHOWN} more"] if len(taken.commits) > SHOWN else []
+    return [f"Takes in {taken}:", *lines]
+
+
+def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) -> list[str]:
+    """Return everyone else whose work lands; not those whose work a forced push took out of the shared branch."""
+    live = landing.live
+    gone = no_longer_in(live, landing.target, remote_tip) if remote_tip is not None else []
+    branch = live.branch
+    return co_authors(live.store, landing.mine, [*onto, *gone[:1]], branch.name, branch.author)
+
+
+def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:
+    """Return what a landing on `head` would take away and bring back that I cannot have meant."""
+    store, mine = landing.live.store, landing.mine
+    author, ours = Author(mine.shared, mine.shared_base), store.objects.commit(head).tree
+    untouched = untouched_removals(store, ours, head, author, merged.base, merged.tree)
+    gone = taken_out(landing.live, landing.target, remote_tip, mine.oid) if remote_tip is not None else None
+    return untouched, gone
+
+
+def _check_asked(landing: _Landing, plan: Plan) -> None:
+    """Raise where a plan does what its user cannot have meant; a conflict comes first."""
+    place = landing.target.place
+    if plan.untouched:
+        raise WouldRemove(
+            f"landing would remove from {place} what you never touched, in {first_few(plan.untouched)}",
+            paths="\n".join(plan.untouched),
+            hint="`bough land --dry-run` shows it all; `--yes` lands it all the same.",
+        )
+    if plan.taken_out is not None:
+        raise WouldBringBack(
+            f"landing would bring back {plan.taken_out}",
+            hint=f"`bough merge {landing.target.name}` takes them out of your files, too; `--yes` lands them again.",
+        )
+
+
+def _check_may_leave(landing: _Landing, plan: Plan) -> None:
+    """Raise NotPossibleNow where the shared branch would bring along commits of the user's that stay at home."""
+    for onto in plan.onto:
+        for path, reason in landing.live.branch.staying(onto).items():
+            raise WouldCarryAlong(
+                f"{landing.target.name} would bring {printable(path)} along: {reason}",
+                path=path,
+                hint=f"Take it out of your commits, or run `bough allow {shell_word(path)}`.",
+            )
+
+
+def _merge_commit(live: LiveWorktree, tree: str, onto: str, theirs: str) -> str:
+    return live.store.objects.write_commit(tree, [onto, theirs], live.branch.author, 0, "merge\n")
+
+
+async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
+    """Make the commit of a plan and publish it; whatever fails, all is as it was before."""
+    live, terminal, target = landing.live, landing.terminal, landing.target
+    if plan.conflicts:
+        raise LandConflict(
+            f"your work conflicts with {target.name} in {first_few(plan.conflicts)}; nothing was landed",
+            branch=target.name,
+            paths="\n".join(plan.conflicts),
+        )
+    if plan.commit is not None:
+        if not plan.published:
+            await target.push(live, terminal, plan.commit, verify=landing.verify)
+        return _Made(plan.commit, plan)
+    await _ask_to_publish(landing, plan.fresh)
+    await live.owner.run(live.store.give, [plan.tree, *plan.onto])
+    hooks = await hooks_of(terminal, live.worktree, _hooks_in_question(landing))
+    if hooks:
+        return await _publish_with_hooks(landing, plan, message, hooks)
+    made = await commit(live, terminal, _draft(landing, plan, message))
+    await target.push(live, terminal, made, verify=landing.verify)
+    return _Made(made, plan)
+
+
+def _draft(landing: _Landing, plan: Plan, message: str) -> Draft:
+    return Draft(plan.tree, plan.onto, message, trailers_for(landing.mine.shared, plan.others))
+
+
+def _hooks_in_question(landing: _Landing) -> frozenset[str]:
+    """Return the names of the hooks that would run."""
+    published = {"pre-push"} if landing.target.remote is not None else set()
+    return (COMMIT_HOOKS | {"post-commit"} | published) - (frozenset() if landing.verify else UNVERIFIED)
+
+
+async def _publish_with_hooks(landing: _Landing, plan: Plan, message: str, hooks: Hooks) -> _Made:
+    """Publish a plan; while the user's hooks run, files, index and HEAD are as the commit has them."""
+    if not landing.yes:
+        await _check_hooks(landing, plan, hooks)
+    if not await _needs_scene(landing, plan, hooks):
+        with tempfile.TemporaryDirectory(prefix="commit-", dir=landing.live.scratch) as folder:
+            path = os.path.join(folder, "index")
+            await landing.live.owner.run(_write_index, landing.live, plan.tree, path)
+            made, plan = await _committed(landing, plan, message, hooks, path)
+        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
+        return _Made(made, plan, hooks)
+    scene = await set_scene(landing.live, landing.mine, plan.tree, plan.onto, landing.both)
+    try:
+        path = name_in_git_dir(landing.live.worktree, "index")
+        made, final = await _committed(landing, plan, message, hooks, path)
+        scene = await move_on(landing.live, scene, made, clean=final.tree == plan.tree)
+        await landing.target.push(landing.live, landing.terminal, made, verify=landing.verify)
+    except BaseException:
+        await _tell_put_back(landing, await put_back(landing.live, scene, landing.both))
+        raise
+    return _Made(made, final, hooks, scene)
+
+
+async def _needs_scene(landing: _Landing, plan: Plan, hooks: Hooks) -> bool:
+    """Return whether hooks would see other files, or another HEAD, than the commit has."""
+    head = await landing.live.owner.run(landing.live.worktree.head)
+    files = await landing.live.owner.run(landing.live.store.objects.commit, landing.mine.shared)
+    matches = files.tree == plan.tree and (head.commit,) == plan.onto
+    from_elsewhere = "post-commit" in hooks and head.branch != landing.target.ref
+    return "pre-push" in hooks or from_elsewhere or (not matches and bool(hooks & COMMIT_HOOKS))
+
+
+def _write_index(live: LiveWorktree, tree: str, path: str) -> None:
+    """Write an index at a tree, as `git commit --all` gives it to hooks, to a file beside the user's own."""
+    data = index.at_commit(live.worktree, tree, hidden=index.hidden_paths(live.worktree))
+    with open(path, "xb") as out:
+        out.write(data)
+
+
+async def _committed(landing: _Landing, plan: Plan, message: str, hooks: Hooks, index_file: str) -> tuple[str, Plan]:
+    """Return the commit that a plan and the hooks make, and the plan with what they changed."""
+    live, terminal = landing.live, landing.terminal
+    environment = await commit_environment(terminal, live.worktree, index_file)
+    if "pre-commit" in hooks:
+        tree = await run_pre_commit(terminal, live.worktree, environment)
+        plan = await _checked(landing, plan, tree)
+    return await commit(live, terminal, _draft(landing, plan, message), hooks=hooks, environment=environment), plan
+
+
+async def _checked(landing: _Landing, plan: Plan, tree: str) -> Plan:
+    """Return the plan with the tree that the pre-commit hook made, without what must not leave this machine."""
+    live = landing.live
+    if tree == plan.tree:
+        return plan
+    stays = await live.owner.run(_stays_here, live, plan.tree, tree, landing.mine)
+    if stays:
+        listed = ", ".join(f"{printable(path)} ({reason})" for path, reason in sorted(stays.items()))
+        await landing.terminal.say(f"left out of the commit, though the pre-commit hook added it: {listed}")
+        tree = await live.owner.run(_without, live, plan.tree, tree, stays)
+        await live.owner.run(live.store.give, [tree])
+    await live.owner.run(_check_resolved, live, plan.onto[0], tree)
+    await _ask_to_publish(landing, await live.owner.run(_added, live, plan, tree))
+    return replace(plan, tree=tree)
+
+
+def _stays_here(live: LiveWorktree, planned: str, tree: str, mine: Snapshot) -> dict[str, str]:
+    """Return what a hook added that was withheld or would be, by path with the reason."""
+    objects = live.store.objects
+    reasons = withheld_paths(objects, live.store.secrets, planned, tree)
+    for path, before, after in objects.difference(planned, tree):
+        if after is None or path in reasons:
+            continue
+        if after.mode == SUBMODULE and before is None:
+            reasons[path] = "a repository of its own"
+        elif objects.entry(mine.tree, path) != objects.entry(objects.commit(mine.shared).tree, path):
+            reasons[path] = "withheld"
+    return reasons
+
+
+def _added(live: LiveWorktree, plan: Plan, tree: str) -> list[str]:
+    """Return the files that a hook's tree has and neither the plan nor the shared branch: new ones, staged by it."""
+    objects = live.store.objects
+    shared = objects.commit(plan.onto[0]).tree
+    added = [
+        path for path, before, after in objects.difference(plan.tree, tree) if before is None and after is not None
+    ]
+    return sorted(path for path in added if objects.entry(shared, path) is None)
+
+
+def _without(live: LiveWorktree, planned: str, tree: str, paths: Collection[str]) -> str:
+    objects = live.store.objects
+    return objects.splice(tree, {path: objects.entry(planned, path) for path in paths})
+
+
+async def _check_hooks(landing: _Landing, plan: Plan, hooks: Hooks) -> None:
+    """Raise WouldRun where hooks may run what came with other people's work, landed or merged: nobody here wrote it."""
+    live = landing.live
+    sent = await live.owner.run(_sent, live, landing.mine, plan.tree)
+    code = await changed_code(live, landing.terminal, hooks, sent, plan.tree)
+    if code:
+        raise WouldRun(f"your hooks may run what others changed: {first_few(code)}", paths="\n".join(code))
+
+
+def _sent(live: LiveWorktree, mine: Snapshot, planned: str) -> set[str]:
+    """Return the paths that a planned tree has as somebody else made them, beyond what HEAD had."""
+    objects = live.store.objects
+    sent = {path for path, _, _ in objects.difference(mine.tree, planned)}
+    merged = [objects.commit(oid).tree for oid in mine.brought if objects.exists(oid)]
+    for path, _, after in objects.difference(objects.commit(mine.base).tree, mine.tree) if merged else ():
+        if any(objects.entry(tree, path) == after for tree in merged):
+            sent.add(path)
+    return sent
+
+
+async def _tell_put_back(landing: _Landing, back: PutBack) -> None:
+    if back.edits.paths:
+        root = landing.live.worktree.root
+        command = back.edits.command(root, os.path.realpath(landing.live.cwd or root))
+        listed = ", ".join(map(printable, back.edits.paths))
+        await landing.terminal.say(
+            f"edits made while it landed do not fit your files in {listed}; `{command}` brings them here"
+        )
+
+
+def _check_resolved(live: LiveWorktree, onto: str, tree: str) -> None:
+    """Raise NotPossibleNow where a file that would land has conflict markers that the shared branch has not."""
+    objects = live.store.objects
+    for path, before, after in objects.difference(objects.commit(onto).tree, tree):
+        if _is_marked(objects, after) and not _is_marked(objects, before):
+            raise MarkersLeft(f"{path} still has conflict markers", path=path)
+
+
+def _is_marked(objects: Objects, entry: TreeEntry | None) -> bool:
+    if entry is None or not is_file(entry) or objects.size(entry.oid) > MARKED_LIMIT_BYTES:
+        return False
+    return MARKED.search(objects.blob(entry.oid)) is not None
+
+
+def _onto(
+    live: LiveWorktree, target: Target, remote_tip: str | None, local_tip: str | None, landed: Sequence[str]
+) -> list[str]:
+    """Return the parents of the landed commit: the remote's tip, or without a remote the newest that anybody landed."""
+    if target.remote is not None and remote_tip is not None:
+        return [remote_tip]
+    onto = newest(live.store, [*([local_tip] if local_tip else []), *landed])
+    if not onto:
+        raise NoSharedBranch(f"there is no branch {target.name} to land on", branch=target.name)
+    return onto
+
+
+async def _ask_to_publish(landing: _Landing, fresh: Sequence[str]) -> None:
+    """Show the untracked files that would be published for the first time, and go on only when that is wanted."""
+    if not fresh:
+        return
+    count = f"{len(fresh)} untracked file{'s' if len(fresh) > 1 else ''}"
+    shown = [f"  {printable(path)}" for path in fresh[:SHOWN]]
+    shown += [f"  and {len(fresh) - SHOWN} more"] if len(fresh) > SHOWN else []
+    await landing.terminal.say("\n".join([f"{count} would be published for the first time:", *shown]))
+    if not await landing.terminal.confirm(f"Publish {'them' if len(fresh) > 1 else 'it'} on {landing.target.name}?"):
+        raise NotPublished("nothing was landed: you chose not to publish untracked files")
+
+
+def _new_files(live: LiveWorktree, onto: str, tree: str) -> list[str]:
+    objects, git = live.store.objects, live.worktree.git
+    added = objects.difference(objects.commit(onto).tree, tree)
+    new = {path for path, before, after in added if before is None and after is not None}
+    tracked = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
+    head = objects.commit(live.worktree.head().commit).tree
+    return sorted(path for path in new - tracked if objects.entry(head, path) is None)
+
+
+async def _arrive(landing: _Landing, made: _Made) -> Landed:
+    """Let the local branch, and where it is checked out here HEAD, index and files, follow what was published."""
+    live, target = landing.live, landing.target
+    head = await live.owner.run(live.worktree.head)
+    here = head.branch == target.ref
+    if not here:
+        await _after_commit(landing, made)
+    try:
+        kept, conflicts = await _follow_steadily(landing, made)
+    except BaseException:
+        if made.scene is not None:
+            await put_back(live, made.scene, landing.both)
+        raise
+    if here:
+        await _after_commit(landing, made)
+    return await live.owner.run(_landed, landing, made, kept, conflicts)
+
+
+def _landed(landing: _Landing, made: _Made, kept: str | None = None, conflicts: tuple[str, ...] = ()) -> Landed:
+    head, target = landing.live.worktree.head(), landing.target
+    return Landed(
+        commit=made.commit,
+        branch=target.name,
+        local=short(target.ref),
+        remote=target.remote,
+        others=made.plan.others,
+        kept=short(kept) if kept is not None else None,
+        files=made.plan.files,
+        conflicts=conflicts,
+        new=made.plan.commit is None,
+        still_on=words(head) if head.branch != target.ref else None,
+        brought=made.plan.brought,
+        taken_in=made.plan.taken_in,
+    )
+
+
+async def _after_commit(landing: _Landing, made: _Made) -> None:
+    if "post-commit" in made.hooks:
+        worktree = landing.live.worktree
+        environment = await commit_environment(landing.terminal, worktree, name_in_git_dir(worktree, "index"))
+        try:
+            await run_hook(landing.terminal, worktree, "post-commit", [], environment)
+        except HookRefused as refused:
+            await landing.terminal.say(f"landed; but {refused.message}")
+
+
+async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
+    for _ in range(TRIES):
+        with suppress(Disturbed):
+            return await _follow(landing, made)
+    raise FilesKeepChanging(
+        f"{made.commit[:7]} is on {landing.target.name}, but files here keep changing: run `bough land` again"
+    )
+
+
+async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
+    """Move the local branch, and all that stands on it.
+
+    Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
+    """
+    live, scene = landing.live, made.scene
+    moves, kept = await live.owner.run(_moves, live, landing.target, made)
+    here = (await live.owner.run(live.worktree.head)).branch == landing.target.ref
+    if scene is not None and not here:
+        await _tell_put_back(landing, await put_back(live, scene, landing.both, landed=moves))
+        return kept, ()
+    now = await live.save()
+    if not here:
+        change = Transaction(
+            kind=KIND, picture=FileState(now.tree), said=_said(landing), refs=moves, given=[made.commit]
+        )
+        await live.owner.run(carry_out, live, change, now, lambda: now)
+        return kept, ()
+    tree = await live.owner.run(lambda: live.store.objects.commit(made.commit).tree)
+    placed = await files_on(live, landing.mine, now, tree, landing.both, scene.base if scene is not None else None)
+    await live.owner.run(_follow_here, landing, made, now, placed, moves)
+    return kept, tuple(placed.conflicts)
+
+
+def _moves(live: LiveWorktree, target: Target, made: _Made) -> tuple[Moves, str | None]:
+    """Return how the local branch moves, and the new branch that keeps what of it did not land."""
+    old = commit_of(live.worktree, target.ref)
+    if old is None:
+        return {}, None
+    moves: dict[str, tuple[str | None, str | None]] = {target.ref: (old, made.commit)}
+    way = made.scene.deed.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
+    own = way[0] if old in way else old
+    if own is None or live.store.is_ancestor(own, made.commit):
+        return moves, None
+    kept = free_branch(live.worktree, "landed", target.name)
+    return moves | {kept: (None, own)}, kept
+
+
+def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, moves: Moves) -> None:
+    """Let files and index follow the branch that HEAD is on."""
+    live = landing.live
+    hidden = index.hidden_paths(live.worktree)
+
+    def index_there() -> bytes:
+        data = index.at_commit(live.worktree, made.commit, hidden=hidden)
+        data = landing.staging.over(live.worktree, live.store.objects, made.commit, data)
+        return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
+
+    change = Transaction(
+        kind=KIND,
+        picture=FileState(placed.tree),
+        said=_said(landing),
+        refs=moves,
+        index=index_there,
+        given=[made.commit, *(stage.entry.oid for stage in placed.stages)],
+        spared=hidden,
+        continues=made.scene.deed if made.scene is not None else None,
+    )
+    event = f"{KIND} {landing.target.name}"
+
+    def record() -> Snapshot:
+        return live.branch.record(placed.tree, made.commit, event, since=now.tree, contains=[made.commit])
+
+    live.store.arrive(made.commit)
+    carry_out(live, change, now, record)
+
+
+def _said(landing: _Landing) -> str:
+    return f"bough: {KIND} on {landing.target.name}"

@@ -1,0 +1,330 @@
+"""Merge two commits of the store: Git finds the base and the paths, the engine decides what both sides changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import itemgetter
+from typing import Any, Literal
+
+import pygit2
+
+from bough_daemon.commands.merge_source import MergeSource, source_of
+from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
+from bough_daemon.git.command import GitCommand
+from bough_daemon.git.index import Stage, changed, hidden_paths
+from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
+from bough_daemon.history.merge_base import Heads, merge_base, without_given_up
+from bough_daemon.history.removals import untouched_removals
+from bough_daemon.history.replacements import knowing, learn
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.merging.merge_input import Both, Decided, MergeInput, Three, both_changed, sides_of
+from bough_daemon.store.store import Store
+from bough_daemon.system.text import first_few
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.terminal import Terminal
+from bough_daemon.transaction.transaction import (
+    Transaction,
+    carry_out,
+    check_no_repository,
+    check_ready,
+    overlooked,
+    steadily,
+)
+
+FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
+WHO = "bough <bough@localhost> 0 +0000"
+
+
+@dataclass(frozen=True)
+class File:
+    """How one file that both sides changed was merged. `disputes`: what each side did, by conflict within the file."""
+
+    path: str
+    result: Literal["clean", "conflict"]
+    method: str
+    findings: tuple[Any, ...] = ()
+    disputes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Brought:
+    """The files that only the other side changed, by what becomes of them."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+NOTHING_BROUGHT = Brought()
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The result of a merge.
+
+    `tree`: with diff3 markers where there are conflicts. `files`: what both sides changed. `stages`: the conflicts, for
+    the index. `base`: the tree that both sides began with. `brought`: what only the other side changed. `untouched`:
+    paths that lose what their author never touched. `source`: what was merged; `note`: what to know of that.
+    """
+
+    result: Literal["clean", "conflict", "same"]
+    tree: str
+    files: tuple[File, ...]
+    stages: tuple[Stage, ...] = ()
+    base: str = ""
+    brought: Brought = NOTHING_BROUGHT
+    untouched: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""
+
+    @property
+    def conflicts(self) -> list[str]:
+        """The paths that need a human."""
+        return [file.path for file in self.files if file.result == "conflict"]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What Git made of a merge, before anybody looked into the files that it could not merge.
+
+    `trees`: of the base, of ours and of theirs. `followed`: what Git says of files that follow a renamed folder.
+    `sides`: what the engine gets to see.
+    """
+
+    trees: tuple[str, str, str]
+    tree: str
+    stages: Mapping[str, tuple[Stage, ...]]
+    said: Mapping[str, tuple[str, ...]]
+    merged: tuple[str, ...]
+    followed: Mapping[str, str] = field(default_factory=dict)
+    sides: MergeInput = field(default_factory=MergeInput)
+
+
+async def merge_commits(
+    live: LiveWorktree, ours: str, theirs: str, both: Both, *, also: Sequence[str] = (), heads: Heads | None = None
+) -> Merged:
+    """Merge two commits of the store; nothing of the user's is touched, and the result is in the store.
+
+    `also`: commits that `ours` contains, though its history does not say so (what the team sees of it). `heads`: where
+    HEAD was on both sides, where the merge is of the work of two people.
+    """
+    outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours], heads)
+    decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
+    return await live.owner.run(_combined, live.store.objects, outcome, decided)
+
+
+def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: Heads | None) -> _Outcome:
+    if store.merge_base(ours, theirs) is None:
+        raise UnrelatedHistory(
+            "the two branches share no commit",
+            hint="A branch that was begun with `git switch --orphan` can only be merged by `git merge` itself.",
+        )
+    learn(store, ours, theirs)
+    objects = store.objects
+    mine, hers = objects.commit(ours).tree, objects.commit(theirs).tree
+    with store.quarantine() as git:
+        tips = ours, theirs
+        if also:
+            ours = _commit(git, mine, [ours, *also])
+        found = merge_base(knowing(git), ours, theirs)
+        _keep_new(objects, git)  # of several merge bases a tree was made just now
+        base = without_given_up(store, found, *tips, heads) if heads is not None else found.tree
+        if base != found.tree:
+            began = _commit(git, base, [])
+            ours, theirs = _commit(git, mine, [began]), _commit(git, hers, [began])
+        # Git calls the sides in its messages, and in names that it makes up, as they are called here.
+        named = f"update refs/ours {ours}\nupdate refs/theirs {theirs}\n"
+        git.run("update-ref", "--stdin", stdin=named.encode())
+        try:
+            told = ["-z", "--messages", "ours", "theirs"]
+            out = knowing(git).run(*FOLLOWING, "merge-tree", "--write-tree", *told, allowed=(0, 1))
+        finally:
+            git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
+        _keep_new(objects, git)
+    outcome = _parsed((base, mine, hers), out)
+    objects.own_tree_difference(mine, outcome.tree)
+    if mine in (base, outcome.tree) or hers == base:
+        return outcome
+    open_paths = {path for path, of in outcome.stages.items() if {stage.number for stage in of} >= {2, 3}}
+    return replace(outcome, sides=sides_of(objects, store.git, outcome.trees, outcome.tree, open_paths))
+
+
+def _commit(git: GitCommand, tree: str, parents: Sequence[str]) -> str:
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {WHO}", f"committer {WHO}"]
+    raw = "\n".join(lines) + "\n\nmine\n"
+    return git.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw.encode()).decode().strip()
+
+
+def _keep_new(objects: Objects, git: GitCommand) -> None:
+    """Take the trees and blobs that git wrote in quarantine into the store."""
+    folder = git.environment["GIT_OBJECT_DIRECTORY"]
+    written = pygit2.Odb(folder)
+    for first in os.listdir(folder):
+        for rest in os.listdir(os.path.join(folder, first)) if len(first) == 2 else []:
+            kind, data = written.read(first + rest)
+            if kind != pygit2.enums.ObjectType.COMMIT:
+                objects.write("tree" if kind == pygit2.enums.ObjectType.TREE else "blob", data)
+
+
+def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
+    """Read what `git merge-tree -z` prints: the tree, the conflicts by stage, then its messages by path."""
+    fields = [os.fsdecode(field) for field in out.split(b"\0")]
+    tree, rest = fields[0], fields[1:]
+    end = rest.index("")
+    stages: dict[str, tuple[Stage, ...]] = {}
+    for line in rest[:end]:
+        facts, _, path = line.partition("\t")
+        mode, oid, number = facts.split(" ")
+        stages[path] = (*stages.get(path, ()), Stage(path, TreeEntry(int(mode, 8), oid), int(number)))
+    said: dict[str, tuple[str, ...]] = {}
+    merged: list[str] = []
+    followed: dict[str, str] = {}
+    at = end + 1
+    while at < len(rest) and rest[at]:
+        count = int(rest[at])
+        paths, (kind, words) = rest[at + 1 : at + 1 + count], rest[at + 1 + count : at + 3 + count]
+        if kind == "Auto-merging":
+            merged += paths
+        elif kind.startswith("Path updated"):
+            followed[paths[0]] = words.strip()
+        elif kind.startswith("CONFLICT"):
+            said |= {path: tuple(dict.fromkeys([*said.get(path, ()), words.strip()])) for path in paths}
+        at += 3 + count
+    return _Outcome(trees, tree, stages, said, tuple(merged), followed)
+
+
+def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided]) -> Merged:
+    """Put what the engine decided into Git's result."""
+    files = {path: File(path, "clean", "names", (words,)) for path, words in outcome.followed.items()}
+    files |= {path: File(path, "clean", "lines") for path in outcome.merged}
+    for path in outcome.stages.keys() | outcome.said.keys():
+        files[path] = File(path, "conflict", "names", outcome.said.get(path, ()))
+    stages = dict(outcome.stages)
+    changes: dict[str, TreeEntry | None] = {}
+    for path, made in decided.items():
+        three = outcome.sides.entries.get(path)
+        if three is None or not _matters(objects, outcome, path, three, made):
+            continue
+        one: Literal["clean", "conflict"] = "conflict" if made.conflicts else "clean"
+        files[path] = File(path, one, made.method, tuple(made.findings), tuple(made.conflicts))
+        changes[path] = TreeEntry(_mode(three), objects.write_blob(made.content))
+        stages[path] = tuple(Stage(path, entry, number) for number, entry in enumerate(three, 1) if entry is not None)
+    tree = objects.splice(outcome.tree, changes) if changes else outcome.tree
+    told = tuple(files[path] for path in sorted(files))
+    open_paths = {file.path for file in told if file.result == "conflict"}
+    left = tuple(stage for path, of in sorted(stages.items()) if path in open_paths for stage in of)
+    result: Literal["clean", "conflict", "same"] = (
+        "conflict" if open_paths else "same" if tree == outcome.trees[1] else "clean"
+    )
+    return Merged(result, tree, told, left, outcome.trees[0], _brought(objects, outcome.trees[1], tree, files))
+
+
+def _brought(objects: Objects, ours: str, tree: str, both: Collection[str]) -> Brought:
+    changed = [step for step in sorted(objects.difference(ours, tree), key=itemgetter(0)) if step[0] not in both]
+    return Brought(
+        added=tuple(path for path, before, _ in changed if before is None),
+        changed=tuple(path for path, before, after in changed if before is not None and after is not None),
+        removed=tuple(path for path, _, after in changed if after is None),
+    )
+
+
+def _matters(objects: Objects, outcome: _Outcome, path: str, three: Three, made: Decided) -> bool:
+    """Return whether the engine's word on a file goes beyond Git's: both changed it, or one side reaches into it."""
+    if path in outcome.stages or both_changed(three):
+        return True
+    by_git = objects.entry(outcome.tree, path)
+    return by_git is not None and (bool(made.conflicts or made.findings) or objects.blob(by_git.oid) != made.content)
+
+
+def _mode(three: Three) -> int:
+    base, ours, theirs = three
+    if ours is None or (base is not None and theirs is not None and base.mode == ours.mode):
+        assert theirs is not None
+        return theirs.mode
+    return ours.mode
+
+
+async def merge(
+    live: LiveWorktree, terminal: Terminal, name: str, both: Both, *, preview: bool = False, yes: bool = False
+) -> Merged:
+    """Bring a branch into my files; conflicts stay there as markers, and unmerged in the index.
+
+    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added, and
+    that submodules which are not checked out here, and so are in no file, move to the commits they are at now.
+
+    `name`: a live branch or a Git branch. `preview`: only say what would come of it. `yes`: also where that takes away
+    what its author never touched (else WouldRemove), or brings back what a forced push took out (else WouldBringBack).
+    """
+    await live.owner.run(check_ready, live)
+
+    async def attempt() -> Merged:
+        mine = await live.save()
+        source = await source_of(live, terminal, name, mine)
+        heads = Heads(mine.base, source.author.base if source.author is not None else source.brought)
+        merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared], heads=heads)
+        merged = replace(merged, source=source.name, note=source.note)
+        if source.author is not None:
+            author, parts = source.author, (merged.base, merged.tree)
+            lost = await live.owner.run(untouched_removals, live.store, mine.tree, mine.base, author, *parts)
+            merged = replace(merged, untouched=tuple(lost))
+        if not preview:
+            if not yes:
+                _check_asked(source, merged)
+            await live.owner.run(check_no_repository, live, mine.tree, merged.tree, source.name)
+            await live.owner.run(_bring, live, mine, name, source.brought, merged)
+        return merged
+
+    return await steadily(attempt)
+
+
+def _check_asked(source: MergeSource, merged: Merged) -> None:
+    """Raise where a merge does what its user cannot have meant."""
+    if merged.untouched:
+        raise WouldRemove(
+            f"merging {source.name} would remove what {source.name} never touched, in {first_few(merged.untouched)}",
+            paths="\n".join(merged.untouched),
+        )
+    if source.taken_out is not None:
+        raise WouldBringBack(f"merging {source.name} would bring back {source.taken_out}")
+
+
+def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: Merged) -> None:
+    """Place a merge and record that my branch contains the commit `brought` from now on."""
+    if merged.result == "same" and live.store.is_ancestor(brought, mine.oid):
+        return
+    event = f"merge {name}"
+
+    def record() -> Snapshot:
+        return live.branch.record(merged.tree, mine.base, event, since=mine.tree, contains=[brought])
+
+    if merged.result == "same":
+        record()
+        return
+    wanted, links = overlooked(live, mine.tree, merged.tree), _links_not_here(live, mine.tree, merged)
+    index = partial(changed, live.worktree, merged.stages, wanted=wanted, links=links)
+    change = Transaction(
+        kind=event,
+        picture=FileState(merged.tree),
+        said=f"bough: {event}",
+        index=index if merged.stages or wanted or links else None,
+        given=[stage.entry.oid for stage in merged.stages],
+        spared=hidden_paths(live.worktree),
+    )
+    carry_out(live, change, mine, record)
+
+
+def _links_not_here(live: LiveWorktree, mine: str, merged: Merged) -> dict[str, str]:
+    """Return the commits of the submodules that a merge moved and that are not checked out here."""
+    unmerged = {stage.path for stage in merged.stages}
+    moved = live.store.objects.difference(mine, merged.tree)
+    return {
+        path: after.oid
+        for path, _, after in moved
+        if after is not None and after.mode == SUBMODULE and path not in unmerged
+        if not os.path.lexists(os.path.join(live.worktree.root, path, ".git"))
+    }

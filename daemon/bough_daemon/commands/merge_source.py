@@ -1,0 +1,130 @@
+"""What `bough merge NAME` brings in: a live branch, or any Git branch, here or at a remote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bough_daemon.commands.shared_branch import Target, newest
+from bough_daemon.commands.taken_out import TakenOut, taken_out, tracked_tip
+from bough_daemon.errors import BadUsage, GitFailed, InTheMiddle, NoSharedBranch, NotPossibleNow, UnknownMember
+from bough_daemon.git.refs import commit_of, short
+from bough_daemon.history.ancestry import settled_before
+from bough_daemon.history.removals import Author
+from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.transaction.context import LiveBranch, LiveWorktree
+from bough_daemon.transaction.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class MergeSource:
+    """What is to be merged. `name`: in sentences. `commit`: what to merge. `brought`: the commit that is merged then.
+
+    `author`: whose live branch it is; None for a Git branch. `note`: what the user should know of the choice; empty for
+    nothing. `taken_out`: what a forced push took out of the shared branch, and this would bring back.
+    """
+
+    name: str
+    commit: str
+    brought: str
+    author: Author | None = None
+    note: str = ""
+    taken_out: TakenOut | None = None
+
+
+async def source_of(live: LiveWorktree, terminal: Terminal, name: str, mine: Snapshot) -> MergeSource:
+    """Return what a name means: a live branch first, then a Git branch. Raise UnknownMember where it means neither."""
+    teammate = live.teammate(name)
+    if teammate is not None:
+        return await live.owner.run(_live_branch, live, teammate, mine)
+    return await _git_branch(live, terminal, name, mine)
+
+
+def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> MergeSource:
+    """Return a live branch as it was last settled: in the middle of a rebase its files are nobody's work."""
+    tip = read_snapshot(live.store.objects, teammate.tip)
+    note = ""
+    if tip is not None and tip.operation:
+        settled = settled_before(live.store.objects, tip)
+        if settled is None or not live.store.objects.exists(settled.base):
+            raise InTheMiddle(
+                f"{teammate.name} is in the middle of a {tip.operation}, and no earlier state is here",
+                name=teammate.name,
+            )
+        note = f"{teammate.name} is in the middle of a {tip.operation}: merged the state before it"
+        teammate = LiveBranch(teammate.name, settled.oid, settled.base)
+    gone = _brought_back(live, teammate, mine)
+    author = Author(teammate.tip, teammate.base)
+    return MergeSource(f"{teammate.name}'s branch", teammate.tip, teammate.tip, author, note, gone)
+
+
+def _brought_back(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> TakenOut | None:
+    """Return what a teammate's branch has, and mine has not, of what a forced push took out of the shared branch."""
+    if live.store.is_ancestor(teammate.base, mine.oid):
+        return None
+    target = Target.known(live)
+    tip = tracked_tip(live, target) if target is not None else None
+    if target is None or tip is None:
+        return None
+    gone = taken_out(live, target, tip, teammate.tip)
+    return gone if gone is not None and not live.store.is_ancestor(gone.newest, mine.oid) else None
+
+
+async def _git_branch(live: LiveWorktree, terminal: Terminal, name: str, mine: Snapshot) -> MergeSource:
+    """Return a Git branch; of the shared one what the remote has now, and what is here beyond it."""
+    target = await _target_named(live, terminal, name)
+    if target is None:
+        commit = await live.owner.run(_commit_named, live, name)
+        if commit is None:
+            raise UnknownMember(f"no live branch and no Git branch is named {name}", name=name)
+        return MergeSource(name, commit, commit)
+    note, fetched = "", None
+    try:
+        fetched = await target.fetched(live, terminal)
+    except GitFailed:
+        note = f"{target.remote} cannot be reached: merged what was fetched last"
+        fetched = await live.owner.run(tracked_tip, live, target)
+    return await live.owner.run(_shared_branch, live, target, fetched, note, mine)
+
+
+def _shared_branch(live: LiveWorktree, target: Target, fetched: str | None, note: str, mine: Snapshot) -> MergeSource:
+    """Return the newest of the shared branch; what a forced push took out of it goes here as well."""
+    local = commit_of(live.worktree, target.ref)
+    if local is not None and live.store.is_ancestor(local, mine.oid):
+        local = None
+    tips = newest(live.store, [oid for oid in (fetched, local) if oid is not None])
+    if not tips:
+        raise NoSharedBranch(f"{target.place} does not exist yet", branch=target.name)
+    live.store.arrive(tips[0])
+    gone = taken_out(live, target, fetched, mine.oid) if fetched is not None else None
+    if gone is not None and fetched is not None:
+        # As if the forced push were a commit on what it took out.
+        commit = _commit_with(live, fetched, [fetched, gone.newest])
+        return MergeSource(target.place, commit, fetched, note=f"left out {gone}")
+    if len(tips) > 1:
+        note = f"your {short(target.ref)} has commits that {target.place} lacks; they were not merged"
+    return MergeSource(target.place, tips[0], tips[0], note=note)
+
+
+def _commit_with(live: LiveWorktree, commit: str, parents: Sequence[str]) -> str:
+    objects = live.store.objects
+    return objects.write_commit(objects.commit(commit).tree, parents, live.branch.author, 0, "forced push\n")
+
+
+async def _target_named(live: LiveWorktree, terminal: Terminal, name: str) -> Target | None:
+    """Return the shared branch where that is what a name means, else None."""
+    try:
+        target = await Target.of(live, terminal)
+    except (BadUsage, GitFailed, NotPossibleNow):
+        return None
+    names = {target.name, target.ref, short(target.ref), f"{target.remote}/{target.name}"}
+    return target if name in names else None
+
+
+def _commit_named(live: LiveWorktree, name: str) -> str | None:
+    """Return the commit of a branch or tag, here or as a remote's was fetched last; None where there is none."""
+    full = [name] if name.startswith("refs/") else [f"refs/{kind}/{name}" for kind in ("heads", "remotes", "tags")]
+    commit = next(filter(None, (commit_of(live.worktree, ref) for ref in full)), None)
+    if commit is not None:
+        live.store.arrive(commit)
+    return commit

@@ -1,0 +1,173 @@
+"""Bring files back from the timeline of a branch."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bough_daemon.commands.versions import Versions
+from bough_daemon.errors import NothingToRestore, UnknownPath, UnknownSnapshot
+from bough_daemon.git.index import hidden_paths
+from bough_daemon.git.objects import FILE, FOLDER, Commit, Objects, TreeEntry
+from bough_daemon.git.paths import check_path
+from bough_daemon.history.timeline import Snapshot, timeline
+from bough_daemon.transaction import rescued_saves
+from bough_daemon.transaction.context import LiveBranch, LiveWorktree
+from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, steadily
+
+AGO = re.compile(r"(\d+)\s*(s|m|h|d)[a-z]*(\s+ago)?", re.IGNORECASE)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came back. `paths`: each with the snapshot that it came from. `times`: when those were made.
+
+    `unchanged`: paths of which nothing else is on record. `snapshot`: the newest on my branch.
+    """
+
+    paths: dict[str, str]
+    times: dict[str, int]
+    unchanged: list[str]
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a path is to be: `entry` (None: not there), as it was in the snapshot `oid`, made at `time`."""
+
+    entry: TreeEntry | None
+    oid: str
+    time: int
+
+
+async def restore(
+    live: LiveWorktree, paths: Sequence[str], *, since: str | None = None, name: str | None = None
+) -> Restored:
+    """Make `paths` (from the top folder, which is ``, with slashes; none: everything) what they were in a snapshot.
+
+    `since`: an abbreviated snapshot, or a time (`10m`, `14:05`, `2026-01-31 14:05`): the newest that was there then.
+    Without it each path becomes the newest that it was and is not now; done again, what it was before that. `name`: a
+    teammate whose branch they come from.
+    """
+    for path in paths:
+        check_path(path or ".top", FILE)
+    await live.owner.run(check_ready, live)
+
+    async def attempt() -> Restored:
+        snapshot = await live.save()
+        theirs = live.known(name) if name is not None and name != live.branch.name else None
+        return await live.owner.run(_restore, live, snapshot, paths, theirs, since)
+
+    return await steadily(attempt)
+
+
+def _restore(
+    live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], theirs: LiveBranch | None, since: str | None
+) -> Restored:
+    objects = live.store.objects
+    tip, kind = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
+    kept = rescued_saves.find(live, since) if since is not None else None
+    if kept is not None:
+        sources = _at(objects, kept, paths or [path for path, _ in objects.walk(kept.tree)])
+    elif since is not None:
+        sources = _at(objects, chosen(live, tip, since), paths)
+    elif paths:
+        sources = _newest(live, snapshot, paths, tip, kind)
+    else:
+        raise NothingToRestore("`--all` needs `--from SNAPSHOT`")
+    tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
+    if tree == snapshot.tree:
+        raise NothingToRestore("nothing to restore: the files are as they were there")
+    origins = {path: source.oid for path, source in sources.items()}
+    change = Transaction(
+        kind=kind,
+        picture=FileState(tree),
+        said=f"bough: {kind}",
+        spared=hidden_paths(live.worktree),
+        origins=origins,
+    )
+    recorded = carry_out(
+        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, kind, since=snapshot.tree)
+    )
+    if kept is not None:
+        rescued_saves.note_restored(live, kept, tree)
+    times = {path: source.time for path, source in sources.items()}
+    return Restored(origins, times, [path for path in paths if path not in sources], recorded)
+
+
+def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _Source]:
+    """Return what paths (none: the top folder) were in one snapshot, or raise UnknownPath."""
+    found = {path: _Source(objects.entry(source.tree, path), source.oid, source.time) for path in paths or [""]}
+    missing = next((path for path in paths if found[path].entry is None), None)
+    if missing is not None:
+        raise UnknownPath(f"{missing} is not in snapshot {source.oid[:7]}", path=missing)
+    return found
+
+
+def _newest(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: str, kind: str) -> dict[str, _Source]:
+    """Return the newest that each path was and is not now; those of which nothing else is on record are left out."""
+    objects = live.store.objects
+    versions = Versions(objects, journal_of(live), snapshot.oid, tip, kind)
+    found: dict[str, _Source] = {}
+    for path in paths:
+        now = objects.entry(snapshot.tree, path)
+        version = versions.before(path, now)
+        if version is not None:
+            found[path] = _Source(version.entry, version.oid, version.time)
+        elif now is None:
+            raise UnknownPath(f"no snapshot has {path}", path=path)
+    if not found:
+        raise NothingToRestore(f"no other version of {paths[0]} is on record, or no older one", path=paths[0])
+    return found
+
+
+def chosen(live: LiveWorktree, tip: str, since: str) -> Snapshot:
+    """Return the snapshot of a timeline that an abbreviated name or a time means, or raise UnknownSnapshot."""
+    moment = moment_of(since, time.time())
+    for snapshot in timeline(live.store.objects, tip):
+        if moment is not None and snapshot.time <= moment:
+            return snapshot
+        if (
+            moment is None
+            and OBJECT_NAME.fullmatch(since)
+            and since in (snapshot.oid[: len(since)], snapshot.shared[: len(since)])
+        ):
+            return snapshot
+    raise UnknownSnapshot(f"no snapshot matches {since}", since=since)
+
+
+def moment_of(words: str, now: float) -> float | None:
+    """Return the time that words mean (seconds since the epoch), or None where they mean none."""
+    ago = AGO.fullmatch(words.strip())
+    if ago is not None:
+        return now - int(ago[1]) * SECONDS[ago[2].lower()]
+    today = datetime.datetime.fromtimestamp(now).date().isoformat()
+    for text in (words.strip(), f"{today} {words.strip()}"):
+        try:
+            return datetime.datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            continue
+    return None
+
+
+def _spliced(live: LiveWorktree, tree: str, entries: dict[str, TreeEntry | None]) -> str:
+    """Return `tree` with files and whole folders replaced."""
+    objects = live.store.objects
+    changes: dict[str, TreeEntry | None] = {}
+    for path, entry in entries.items():
+        if entry is None or entry.mode != FOLDER:
+            changes[path] = entry
+            continue
+        there = objects.entry(tree, path)
+        if there is not None and there.mode != FOLDER:
+            changes[path] = None
+        old = there.oid if there is not None and there.mode == FOLDER else None
+        above = f"{path}/" if path else ""
+        changes |= {above + below: after for below, _, after in objects.difference(old, entry.oid)}
+    return objects.splice(tree, changes)

@@ -1,0 +1,73 @@
+"""Go to the shared branch with files that have landed there.
+
+`git switch` refuses: to it they are edits in the way, whatever the branch has.
+"""
+
+from __future__ import annotations
+
+from bough_daemon.commands.hooks import after_checkout
+from bough_daemon.commands.land import Landed
+from bough_daemon.commands.merge import merge_commits
+from bough_daemon.commands.staged_paths import staged_at_home
+from bough_daemon.errors import EditsConflict
+from bough_daemon.git import index
+from bough_daemon.git.refs import BRANCHES, Moves, check_free, commit_of, words
+from bough_daemon.git.worktree import Head
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.merging.merge_input import Both
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.terminal import Terminal
+from bough_daemon.transaction.transaction import Transaction, carry_out, overlooked, steadily
+
+
+async def switch(live: LiveWorktree, terminal: Terminal, landed: Landed, both: Both) -> None:
+    """Put HEAD on the local branch that work landed on, with index and files as it has them; edits come along.
+
+    Raise NotPossibleNow where edits conflict with what the branch has.
+    """
+    ref = BRANCHES + landed.local
+    await live.owner.run(check_free, live.worktree, ref)
+    old = await live.owner.run(live.worktree.head)
+
+    async def attempt() -> tuple[str, bool]:
+        now = await live.save()
+        tip = await live.owner.run(commit_of, live.worktree, ref)
+        there = tip or landed.commit
+        merged = await merge_commits(live, now.oid, there, both, also=[now.shared])
+        if merged.conflicts:
+            raise EditsConflict(f"your edits conflict with {landed.local} in {', '.join(merged.conflicts[:3])}")
+        refs: Moves = {ref: (None, there)} if tip is None else {}
+        await live.owner.run(_switch, live, Head(ref, there), refs, now, merged.tree)
+        return there, tip is None
+
+    new, created = await steadily(attempt)
+    if created and landed.remote is not None:
+        upstream = f"--set-upstream-to={landed.remote}/{landed.branch}"
+        await terminal.run(["git", "branch", "--quiet", upstream, landed.local], live.worktree.root)
+    await after_checkout(live, terminal, old.commit, new)
+
+
+def _switch(live: LiveWorktree, head: Head, refs: Moves, now: Snapshot, tree: str) -> None:
+    worktree, hidden = live.worktree, index.hidden_paths(live.worktree)
+    staging = staged_at_home(live, now)
+    wanted = overlooked(live, live.store.objects.commit(head.commit).tree, tree)
+    kind = f"switch {words(head)}"
+
+    def index_there() -> bytes:
+        data = index.at_commit(worktree, head.commit, hidden=hidden, wanted=wanted)
+        return staging.over(worktree, live.store.objects, head.commit, data)
+
+    change = Transaction(
+        kind=kind,
+        picture=FileState(tree),
+        said=f"checkout: moving from {words(worktree.head())} to {words(head)}",
+        head=head,
+        refs=refs,
+        index=index_there,
+        given=[head.commit],
+        spared=hidden,
+    )
+    live.store.arrive(head.commit)
+    contains = [head.commit]
+    carry_out(live, change, now, lambda: live.branch.record(tree, head.commit, kind, since=now.tree, contains=contains))

@@ -1,0 +1,144 @@
+"""Take back the newest command that changed the user's files, whole or cut short; and do again what was taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bough_daemon.commands.hop import was_ignored
+from bough_daemon.errors import NothingToRedo, NothingToUndo
+from bough_daemon.git import index
+from bough_daemon.git.refs import backward, check_free, check_idle, commit_of
+from bough_daemon.git.worktree import Head
+from bough_daemon.history.journal import Operation
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.transaction import checkpoint
+from bough_daemon.transaction.checkpoint import Checkpoint
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.edits_left import EditsLeft, edits_left
+from bough_daemon.transaction.file_state import FileState, FileStep, differences
+from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, recover, steadily
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What was undone, or redone. `kind`: the command. `snapshot`: the newest on my branch.
+
+    `kept`: a commit in the store that holds the saves which came in the very moment in which the command was killed;
+    None where there were none.
+    `edits`: of the user's, made since the command, that are not in the files now.
+    """
+
+    kind: str
+    snapshot: Snapshot
+    edits: EditsLeft
+    kept: str | None = None
+
+
+async def undo(live: LiveWorktree) -> Undone:
+    """Put files, index, HEAD and branches back as they were before the newest command; NothingToUndo without one.
+
+    After a hop, everything is as before it; after other commands, later edits of other files stay. What is replaced is
+    recorded like before any command.
+    """
+    check_idle(live.worktree)
+    left = await live.owner.run(recover, live)
+
+    async def attempt() -> Undone:
+        snapshot = await live.save()
+        return await live.owner.run(_undo, live, snapshot)
+
+    return replace(await steadily(attempt), kept=left.kept)
+
+
+async def redo(live: LiveWorktree) -> Undone:
+    """Do again what the newest undo took back; NothingToRedo where none was, or another command came after it.
+
+    Later edits of other files stay.
+    """
+    await live.owner.run(check_ready, live)
+
+    async def attempt() -> Undone:
+        snapshot = await live.save()
+        return await live.owner.run(_redo, live, snapshot)
+
+    return await steadily(attempt)
+
+
+def _undo(live: LiveWorktree, snapshot: Snapshot) -> Undone:
+    deed = journal_of(live).newest()
+    if deed is None:
+        raise NothingToUndo("there is no command to undo")
+    return _take_back(live, deed, snapshot, "undo")
+
+
+def _redo(live: LiveWorktree, snapshot: Snapshot) -> Undone:
+    undone = journal_of(live).redoable()
+    if undone is None:
+        raise NothingToRedo("there is no undone command to redo")
+    return replace(_take_back(live, undone, snapshot, "redo"), kind=undone.kind.removeprefix("undo "))
+
+
+def _take_back(live: LiveWorktree, deed: Operation, snapshot: Snapshot, event: str) -> Undone:
+    before = checkpoint.read(live.store.objects, deed.before)
+    head = _head_before(live, deed, before)
+    ignored = was_ignored(live, snapshot, deed.hop, before.picture) if deed.hop is not None else frozenset()
+    change = Transaction(
+        kind=f"{event} {deed.kind.removeprefix('undo ')}",
+        picture=_picture(live, deed, before, snapshot),
+        said=f"bough: {event} {deed.kind.removeprefix('undo ')}",
+        head=head,
+        refs=backward(live.worktree, deed.refs),
+        place=before if deed.moves_index else None,
+        given=[before.head.commit],
+        spared=index.hidden_paths(live.worktree) | before.hidden | ignored,
+        placed=[step.path for step in _steps(live, deed, before) if step.before is None and step.arrives],
+        undoes=deed.number,
+    )
+
+    def record() -> Snapshot:
+        tree = change.picture.tree if deed.keeps_hop else before.tree
+        base = live.worktree.head().commit
+        return live.branch.record(tree, base, event, since=snapshot.tree, onto=before.snapshot)
+
+    # What a hook made of the files is in the commit, and not the user's edit.
+    present = [change.picture.tree, *_committed(live, deed)]
+    edits = edits_left(live.store.objects, deed.toward, snapshot, present, ignored)
+    return Undone(deed.kind, carry_out(live, change, snapshot, record), edits)
+
+
+def _committed(live: LiveWorktree, deed: Operation) -> list[str]:
+    """Return the trees of the commits that a deed moved branches to, as far as they are here."""
+    commits = dict.fromkeys(commit for way in deed.refs.values() for commit in way[1:] if commit is not None)
+    objects = live.store.objects
+    return [objects.commit(commit).tree for commit in commits if objects.exists(commit)]
+
+
+def _head_before(live: LiveWorktree, deed: Operation, before: Checkpoint) -> Head | None:
+    """Return where HEAD goes, None where the deed did not touch it."""
+    if not deed.moves_head:
+        return None
+    if before.head.branch is None:
+        return before.head
+    check_free(live.worktree, before.head.branch)
+    # On a branch that has moved on, files and index of before would look like an edit that takes its commits back.
+    stands = commit_of(live.worktree, before.head.branch) == before.head.commit
+    return before.head if stands or before.head.branch in deed.refs else Head(None, before.head.commit)
+
+
+def _picture(live: LiveWorktree, deed: Operation, before: Checkpoint, snapshot: Snapshot) -> FileState:
+    """Return how the files will look: all as before a hop or a way back, else only what the deed changed."""
+    if not deed.keeps_hop:
+        return before.picture
+    steps = _steps(live, deed, before)
+    tree = live.store.objects.splice(snapshot.tree, {step.path: step.before for step in steps})
+    touched = {step.path for step in steps}
+    raw = {path: oid for path, oid in before.picture.raw.items() if path in touched}
+    return FileState(tree, raw, before.picture.modes)
+
+
+def _steps(live: LiveWorktree, deed: Operation, before: Checkpoint) -> list[FileStep]:
+    """Return what the deed changed, or was to change."""
+    found: dict[str, FileStep] = {}
+    for tree in (*deed.by_way_of, deed.toward):
+        found |= {step.path: step for step in differences(live.store.objects, before.picture, FileState(tree))}
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Feed the completion process, and bring questions to it."""

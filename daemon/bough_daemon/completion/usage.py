@@ -1,0 +1,126 @@
+"""What became of suggestions: shown, accepted, and still there in the next commit. It never leaves this machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from itertools import takewhile
+
+from bough_completion.metrics import Suggested
+
+from bough_daemon.api import records
+from bough_daemon.system.durable import write_whole
+
+log = logging.getLogger(__name__)
+
+WAITING = 500  # accepted suggestions of one working tree that wait for a commit; then the oldest go
+LONGEST = 4000  # characters of one that waits
+
+
+@dataclass
+class ReadableTree(records.UseRecord):
+    """The use of one working tree. `waiting`: path, before, text of what was accepted. `base`: HEAD when last seen."""
+
+    base: str = ""
+    waiting: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class UseLog:
+    """Count what became of suggestions, by working tree, in one small file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._trees: dict[str, ReadableTree] = {}
+        self._changed = False
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as source:
+                for root, said in json.load(source).items():
+                    tree = ReadableTree(**said)
+                    tree.waiting = [(str(path), str(before), str(text)) for path, before, text in tree.waiting]
+                    self._trees[root] = tree
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError, AttributeError) as failure:
+            log.warning("what became of suggestions is counted anew, %s cannot be read: %s", path, failure)
+
+    def note(self, root: str, use: Suggested) -> None:
+        """Count a suggestion that was shown, or that was accepted."""
+        tree = self._trees.setdefault(root, ReadableTree(root, time.time()))
+        self._changed = True
+        if not use.accepted:
+            tree.shown += 1
+            return
+        tree.accepted += 1
+        tree.accepted_characters += len(use.text)
+        if len(use.before) + len(use.text) <= LONGEST:
+            tree.waiting.append((use.path, use.before, use.text))
+            del tree.waiting[:-WAITING]
+
+    def awaited(self, root: str) -> set[str]:
+        """Return the paths whose next commit is waited for; the empty one stands for suggestions in unknown files."""
+        tree = self._trees.get(root)
+        return {path for path, _, _ in tree.waiting} if tree is not None else set()
+
+    def moved(self, root: str, base: str) -> str:
+        """Note where HEAD stands now; return where it stood when this was last asked, empty where that is not known."""
+        tree = self._trees.setdefault(root, ReadableTree(root, time.time()))
+        before, tree.base = tree.base, base
+        self._changed |= before != base and tree.shown > 0
+        return before
+
+    def settle(self, root: str, texts: Mapping[str, str | None]) -> None:
+        """Count what a commit has kept of the suggestions that were accepted in the files it changed."""
+        tree = self._trees[root]
+        left = []
+        for path, before, text in tree.waiting:
+            found = [texts[path]] if path in texts else list(texts.values()) if not path else []
+            if not found:
+                left.append((path, before, text))
+                continue
+            tree.committed += 1
+            tree.committed_characters += len(text)
+            tree.kept_characters += max(kept_characters(before, text, one or "") for one in found)
+            self._changed = True
+        tree.waiting = left
+
+    def uses(self) -> list[records.UseRecord]:
+        """Return the counts of every working tree."""
+        told = [each.name for each in fields(records.UseRecord)]
+        used = [tree for _, tree in sorted(self._trees.items()) if tree.shown]
+        return [records.UseRecord(**{name: getattr(tree, name) for name in told}) for tree in used]
+
+    def save(self) -> None:
+        """Write the counts where they have changed."""
+        if self._changed:
+            self._changed = False
+            said = json.dumps({root: asdict(tree) for root, tree in self._trees.items()})
+            with suppress(OSError):  # counting is not worth a failure
+                write_whole(self._path, said.encode(errors="surrogateescape"))
+
+
+def kept_characters(before: str, text: str, committed: str) -> int:
+    """Return how many characters of an accepted suggestion a committed file still has.
+
+    `before`: what stood before it in its line. A line counts whole where the file has it, in whatever indentation; else
+    what the likest line has of its beginning counts, if that is half of it or more.
+    """
+    lines = {line.strip() for line in committed.split("\n")}
+    kept = 0
+    for number, line in enumerate(text.split("\n")):
+        lead = before.lstrip() if number == 0 else ""
+        whole = (lead + line).strip()
+        if whole in lines:
+            kept += len(line) + (number > 0)
+            continue
+        shared = max((_shared(whole, one) for one in lines if one.startswith(lead)), default=0) - len(lead)
+        kept += shared if 2 * shared >= len(line.strip()) else 0
+    return kept
+
+
+def _shared(left: str, right: str) -> int:
+    """Return how many characters two texts begin with together."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

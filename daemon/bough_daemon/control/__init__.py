@@ -1,0 +1,1 @@
+"""The daemon, and what its user may ask of it."""

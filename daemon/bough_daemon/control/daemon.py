@@ -1,0 +1,368 @@
+"""The daemon: one for each user, with every repository of theirs that is live."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+
+from bough_daemon.api.live_worktrees import LiveTrees
+from bough_daemon.api.records import FileRecord, Joined, Status, Up
+from bough_daemon.completion.manager import CompletionManager
+from bough_daemon.control.repository import STATUS_PATIENCE, Repository
+from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
+from bough_daemon.git.command import git_version
+from bough_daemon.git.worktree import Worktree, live_root
+from bough_daemon.history.journal import Journal
+from bough_daemon.home import Home
+from bough_daemon.merging.merge_workers import MergeWorkers
+from bough_daemon.recording.recorder import Recorder
+from bough_daemon.store.store import prepare_libgit2
+from bough_daemon.sync.clones import Listeners
+from bough_daemon.system.at_work import STOP, seconds_since
+from bough_daemon.system.environment import NOTHING, UserEnvironment, lasting
+from bough_daemon.system.supervisor import Pause, Supervisor, state_with
+from bough_daemon.system.text import printable
+from bough_daemon.system.threads import to_the_end
+
+log = logging.getLogger(__name__)
+
+WAIT_FOR_IT = "Wait for it, or stop it with Ctrl-C where it was typed."
+
+
+class AlreadyRunning(Exception):
+    """Another daemon serves this home."""
+
+
+class Daemon:
+    """Everything that is live for one user. All methods run on the event loop."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.repositories: dict[str, Repository] = {}
+        self.stopping = asyncio.Event()
+        self._live = LiveTrees(home)
+        self._changing = asyncio.Lock()
+        self._making: tuple[Worktree, float] | None = None  # the working tree that is being made live, and since when
+        self._background = Supervisor()
+        self.completing = CompletionManager(home)
+        self._workers = MergeWorkers()
+        self._listeners = Listeners(home)
+
+    async def run(self) -> None:
+        """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
+        prepare_libgit2()
+        await self._listeners.start()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        self.completing.start()
+        self._background.keep("bringing back what was live", self._revive)
+        self._background.keep("ending an idle daemon", self._end_when_idle)
+        await self.stopping.wait()
+
+    async def close(self) -> None:
+        """Stop everything; what is live stays remembered."""
+        await self._background.close()
+        await self.completing.close()
+        async with self._changing:
+            for repository in self.repositories.values():
+                await repository.close()
+            self.repositories.clear()
+        await self._listeners.stop()
+        await asyncio.to_thread(self._workers.close)
+
+    async def up_as(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
+        """Make the working tree around `path` live; raise NotPossibleNow where its member has another name already."""
+        made = await self.up(path, name, environment)
+        if name and made.member != name:
+            if not made.already:
+                await self.down(path, False)
+            raise NameChosen(f"you already joined as {made.member}; names cannot be changed")
+        return made
+
+    async def up(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
+        """Make the working tree around `path` live; `environment`: of the terminal that asks for it."""
+        git_version(environment.get("PATH"))
+        worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
+        async with self._changing:
+            await self._drop_gone()
+            already = self._find(worktree.root)
+            self._making = (worktree, time.time())
+            try:
+                session = already or await self._start(worktree, name)
+            finally:
+                self._making = None
+            member = self._repository_of(session).member
+            self._live.add(worktree.root, name and member, lasting(session.worktree.user.variables))
+            self._background.recovered(_revival_of(worktree.root))
+        if already is not None:
+            await self._take_along(session, environment)
+        tip = session.branch.tip
+        assert tip is not None
+        return Up(worktree.root, member, session.branch.name, tip.oid, already is not None)
+
+    async def reload_settings(self) -> list[str]:
+        """Take up the settings; return what a person should know."""
+        for repository in list(self.repositories.values()):
+            await repository.measure()
+        return [*await self._listeners.follow_setting(), *await self.completing.reload()]
+
+    async def join(
+        self, path: str, ticket: str, name: str, environment: Mapping[str, str] = NOTHING, listen: str = ""
+    ) -> Joined:
+        """Join a team with the working tree around `path`, made live first; where that fails all is as it was.
+
+        `listen`: where teammates can call from then on; empty: where they can now.
+        """
+        was_live = live_root(path) in self._live
+        await self.up(path, name, environment)
+        repository, _ = await self.session(path)
+        try:
+            joined = await repository.join(ticket, name, listen)
+        except BaseException:
+            if not was_live:
+                await self.down(path, False)
+            raise
+        for root in repository.sessions:
+            self._live.add(root, joined.member)
+        return joined
+
+    async def down(self, path: str, forget: bool) -> None:
+        """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""
+        worktree = await asyncio.to_thread(Worktree.find, path)
+        if self._making is not None and self._making[0].root == worktree.root:
+            self._making[0].children.end()  # it may wait for a filter that hangs
+        async with self._changing:
+            if forget:
+                await asyncio.to_thread(check_at_home, worktree)
+            repository = self.repositories.get(worktree.common_dir)
+            for root, session in repository.sessions.items() if repository is not None else ():
+                if session.is_acting and (forget or root == worktree.root):
+                    raise CommandAtWork(f"a command is at work in {root}", hint=WAIT_FOR_IT)
+            was_live = worktree.root in self._live
+            self._live.remove(worktree.root)
+            if repository is not None and worktree.root in repository.sessions:
+                await self.completing.unfollow(worktree.root)
+                await repository.remove(worktree.root)
+            elif not forget and not was_live:
+                raise NotLive(f"{worktree.root} is not live")
+            if repository is not None and (forget or not repository.sessions):
+                for root in repository.sessions:
+                    self._live.remove(root)
+                    await self.completing.unfollow(root)
+                await repository.close()
+                del self.repositories[worktree.common_dir]
+            if forget:
+                folder = os.path.join(worktree.common_dir, "bough")
+                await self._listeners.forget(folder)
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def session(self, path: str, environment: Mapping[str, str] = NOTHING) -> tuple[Repository, Recorder]:
+        """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive.
+
+        `environment`: of the terminal that a command was typed in.
+        """
+        root = live_root(path)
+        found = self._find(root) if root else None
+        if found is not None and found.store.is_replaced():
+            found = None  # the repository was put back, or made anew: what stands there now is brought up
+        if found is None:
+            worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
+            remembered = next((tree for tree in self._live if tree.root == worktree.root), None)
+            if remembered is None:
+                raise NotLive(f"{worktree.root} is not live", path=worktree.root)
+            await self.up(path, remembered.name, environment or remembered.environment)
+            found = self._find(worktree.root)
+            assert found is not None
+        if found.is_gone():
+            await self._let_go(found.worktree.root)
+            raise NotLive(f"{found.worktree.root} is gone")
+        found.store.check_there()
+        await self._take_along(found, environment)
+        return self._repository_of(found), found
+
+    async def _take_along(self, session: Recorder, environment: Mapping[str, str]) -> None:
+        """Let a working tree have the environment of a command that came from its user's terminal."""
+        if environment and await session.take_along(environment):
+            name = next((tree.name for tree in self._live if tree.root == session.worktree.root), "")
+            with suppress(OSError):  # it is only remembered
+                self._live.add(session.worktree.root, name, lasting(environment))
+
+    async def status(self, path: str, environment: Mapping[str, str] = NOTHING) -> Status:
+        """Return how a live working tree is, and what has failed in the background of it."""
+        repository, session = await self.session(path)
+        with suppress(TimeoutError):  # a filter that hangs must not keep the status from telling of it
+            async with asyncio.timeout(STATUS_PATIENCE):
+                await self._take_along(session, environment)
+        told = await repository.status(session)
+        told.failing += [*self._background.failing(), *self.completing.failing()]
+        told.state = state_with(told.state, told.failing)
+        return told
+
+    def waits_for(self, path: str) -> str:
+        """Return what a command about `path` has to wait for, as its user is told; empty: for nothing known."""
+        root = live_root(path)
+        session = self._find(root) if root else None
+        if session is not None and session.at_work is not None:
+            return session.at_work.waited_for()
+        if session is not None and session.reading():
+            path, why = next(iter(session.reading().items()))
+            return f"waiting for {printable(path)}, which is {why.partition(';')[0]}; {STOP}"
+        if session is not None and session.owner.busy_since is not None:
+            since, root = seconds_since(session.owner.busy_since), printable(session.worktree.root)
+            return f"waiting while {root} is being recorded, for {since} s now{_by(session.worktree)}; {STOP}"
+        if self._making is not None:
+            tree, moment = self._making
+            root = printable(tree.root)
+            return f"waiting while {root} is being made live, for {seconds_since(moment)} s now{_by(tree)}; {STOP}"
+        return ""
+
+    async def place(self, file: str) -> FileRecord:
+        """Say where a file lies, and let what is near it be learned first."""
+        try:
+            _, session = await self.session(os.path.dirname(file))
+        except BoughError:
+            return await asyncio.to_thread(self.completing.place, None, file)
+        place = await asyncio.to_thread(self.completing.place, session, file)
+        if place.live:
+            self.completing.focus(session, place.path)
+        return place
+
+    def _let_go_soon(self, root: str) -> None:
+        self._background.begin("letting go of a working tree", lambda: to_the_end(self._let_go(root)))
+
+    async def _let_go(self, root: str) -> None:
+        """Stop recording a working tree that has been removed or moved."""
+        async with self._changing:
+            await self._drop(root, forget=True)
+
+    async def _drop(self, root: str, forget: bool) -> None:
+        """Stop recording a working tree; with `forget` it is no longer remembered as live."""
+        if forget:
+            self._live.remove(root)
+        for common_dir, repository in list(self.repositories.items()):
+            if root in repository.sessions:
+                await self.completing.unfollow(root)
+                await repository.remove(root)
+                if not repository.sessions:
+                    del self.repositories[common_dir]
+                    await repository.close()
+
+    async def _drop_gone(self) -> None:
+        sessions = [session for repository in self.repositories.values() for session in repository.sessions.values()]
+        for session in sessions:
+            if session.is_gone() or session.store.is_replaced():
+                await self._drop(session.worktree.root, forget=session.is_gone())
+
+    def _find(self, root: str) -> Recorder | None:
+        return next((r.sessions[root] for r in self.repositories.values() if root in r.sessions), None)
+
+    def _repository_of(self, session: Recorder) -> Repository:
+        return self.repositories[session.worktree.common_dir]
+
+    async def _start(self, worktree: Worktree, name: str) -> Recorder:
+        repository = self.repositories.get(worktree.common_dir)
+        if repository is None:
+            repository = await Repository.open(
+                self.home, self._listeners, self._workers, self._let_go_soon, worktree, name
+            )
+            repository.on_again = partial(self._follow_again, repository)
+            self.repositories[worktree.common_dir] = repository
+        try:
+            session = await repository.add(worktree)
+        except BaseException:
+            if not repository.sessions:
+                await repository.close()
+                del self.repositories[worktree.common_dir]
+            raise
+        self.completing.follow(repository, session)
+        return session
+
+    async def _follow_again(self, repository: Repository, session: Recorder) -> None:
+        """Feed the completion process from a working tree whose recording has begun again."""
+        await self.completing.unfollow(session.worktree.root)
+        self.completing.follow(repository, session)
+
+    async def _revive(self) -> None:
+        """Bring back what was live when the daemon last ran; what cannot be is tried again, until it is or is gone."""
+        pause = Pause(shortest=0.5, longest=60.0)
+        while True:
+            if await self._bring_back():
+                return
+            await asyncio.sleep(pause.after(0.0))
+
+    async def _bring_back(self) -> bool:
+        """Bring back what is remembered as live and is not; return whether all of it is."""
+        whole = True
+        for tree in self._live:
+            if self._find(tree.root) is not None:
+                continue
+            if not os.path.isdir(tree.root):
+                log.info("%s is gone and no longer live", tree.root)
+                self._live.remove(tree.root)
+                continue
+            try:
+                await self.up(tree.root, tree.name, tree.environment)
+            except StoreOwned as owned:
+                # This home is a copy, or was one: to try without end would only fill the log. A command there says it.
+                log.warning("%s is not brought back: %s", tree.root, owned.message)
+            except Exception as failure:  # the others are brought back nevertheless
+                self._background.note(_revival_of(tree.root), failure)
+                whole = False
+        return whole
+
+    async def _end_when_idle(self) -> None:
+        quiet = 0.0
+        step = min(self.home.idle_seconds / 4, 30.0)
+        while quiet < self.home.idle_seconds:
+            await asyncio.sleep(step)
+            quiet = 0.0 if self.repositories or self.completing.is_wanted else quiet + step
+        self.stopping.set()
+
+
+def _by(worktree: Worktree) -> str:
+    waited = worktree.children.waited()
+    return f": at work is {waited.in_words()}" if waited is not None else ""
+
+
+def _revival_of(root: str) -> str:
+    return f"bringing {root} back"
+
+
+def check_at_home(worktree: Worktree) -> None:
+    """Raise NotPossibleNow while a working tree of the repository is in a teammate's branch, or half-way there.
+
+    What its user had before lies in the store alone.
+    """
+    for line in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0"):
+        if line.startswith(b"worktree ") and os.path.isdir(line[9:]):
+            one = Worktree.find(os.fsdecode(line[9:]))
+            journal = Journal.of(os.path.join(worktree.common_dir, "bough"), one)
+            if journal.interrupted() is not None:
+                raise CutShort(f"a command was cut short in {one.root}; run `bough undo` there first")
+            hop = journal.hop()
+            if hop is not None:
+                raise StillHopped(f"{one.root} is on {hop.name}'s branch; run `bough back` there first")
+
+
+def take_home(home: Home) -> int:
+    """Lock a home for this process, or raise AlreadyRunning. The lock goes with the process."""
+    home.make()
+    with home.used():
+        descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as taken:
+        os.close(descriptor)
+        raise AlreadyRunning from taken
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor

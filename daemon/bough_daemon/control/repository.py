@@ -1,0 +1,615 @@
+"""One repository that is live: its store, its team, and a session for each of its live working trees."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+
+from bough_daemon.api.records import (
+    Event,
+    Invited,
+    Joined,
+    LandedStatus,
+    Log,
+    LogEntry,
+    Notice,
+    PurgeList,
+    PurgeOrder,
+    PurgeTold,
+    Refusal,
+    Saved,
+    Status,
+    TeammateStatus,
+    Withheld,
+)
+from bough_daemon.commands.command_set import CommandSet
+from bough_daemon.commands.hop import hop_now, notice_switch
+from bough_daemon.control.purger import Purger
+from bough_daemon.errors import BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.history.branches import Branch
+from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
+from bough_daemon.home import Home
+from bough_daemon.merging.merge_workers import MergeWorkers
+from bough_daemon.purging.removal import finish
+from bough_daemon.recording.recorder import Recorder
+from bough_daemon.store.fsck import named_object, where_committed
+from bough_daemon.store.packs import gather
+from bough_daemon.store.quota import Quota
+from bough_daemon.store.store import LIVE, Store
+from bough_daemon.sync import team_sync
+from bough_daemon.sync.clones import Listeners, Seat
+from bough_daemon.sync.team_sync import TeamSync
+from bough_daemon.system.durable import write_whole
+from bough_daemon.system.supervisor import Supervisor
+from bough_daemon.system.threads import StoreThread, to_the_end
+from bough_daemon.team.branch_state import KnownBranch
+from bough_daemon.team.names import check_member_name, further_names, member_name_from
+from bough_daemon.team.tickets import Ticket
+from bough_daemon.transaction import rescued_saves
+from bough_daemon.transaction.context import LiveBranch, LiveWorktree
+from bough_daemon.transaction.terminal import Terminal
+from bough_daemon.transaction.transaction import journal_of, recover
+
+log = logging.getLogger(__name__)
+
+STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
+MOST_FILES = 500  # changed files of one branch that a status lists: its message has 4 MiB for all branches
+MOST_TOLD = 256  # branches of which the changed files are remembered
+MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
+GROWN = 1.25  # times what it was when all of it was packed, before that is done again
+SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
+
+
+class Outbox:
+    """The newest snapshot of one live branch that the team has not been told of."""
+
+    def __init__(self) -> None:
+        self.newest: Snapshot | None = None
+        self.filled = asyncio.Event()
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Have the team told of a snapshot, in the place of an older one."""
+        self.newest = snapshot
+        self.filled.set()
+
+
+class Repository:
+    """What all live working trees of one repository share.
+
+    `sessions`: by the top folder of the working tree. `sync`: the team.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        owner: StoreThread,
+        listeners: Listeners,
+        workers: MergeWorkers,
+        on_gone: Callable[[str], None],
+    ) -> None:
+        self.store = store
+        self.owner = owner
+        self.sessions: dict[str, Recorder] = {}
+        self.sync: TeamSync
+        self._listeners = listeners
+        self._workers = workers
+        self._on_gone = on_gone
+        self._subscribers: set[asyncio.Queue[Event]] = set()
+        self._outboxes: dict[str, Outbox] = {}
+        self._publishing: dict[str, asyncio.Task[None]] = {}
+        self._untold: dict[tuple[str, str], team_sync.TeamEvent] = {}
+        self._tell_soon = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._told: dict[str, Status] = {}  # the last status of each working tree
+        self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
+        self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
+        self._background = Supervisor()
+        self.quota: Quota
+        self._purging = asyncio.Lock()
+        self._packing = asyncio.Lock()  # what is being packed may be what is purged
+        self._purger: Purger
+        self.on_again: Callable[[Recorder], Awaitable[None]]
+
+    @classmethod
+    async def open(
+        cls,
+        home: Home,
+        listeners: Listeners,
+        workers: MergeWorkers,
+        on_gone: Callable[[str], None],
+        worktree: Worktree,
+        name: str,
+    ) -> Repository:
+        """Open the store of a repository and come into its team; raise StoreOwned while another daemon has it.
+
+        `on_gone` is called with the top folder of a working tree that has been removed or moved. `name`: the member's
+        name where the repository is in no team yet; empty: after the Git user.
+        """
+        wished = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
+        owner = StoreThread("store")
+        try:
+            store = await owner.run(Store, worktree.common_dir, home.root)
+        except BaseException:
+            owner.close()
+            raise
+        repository = cls(store, owner, listeners, workers, on_gone)
+        try:
+            await owner.run(repository._finish_purge)
+            listener = await listeners.of(store)
+            repository.quota = quota = Quota.of_home(store.objects.folder, home)
+            told = repository._on_team_event
+            repository.sync = TeamSync(listener.home, store, owner, listener, wished, told, quota=quota)
+            await repository.sync.start()
+        except BaseException:
+            await owner.run(store.close)
+            owner.close()
+            raise
+        repository._purger = Purger(store, owner, repository.sync, repository.sessions, repository._restart)
+        repository._background.keep("following teammates", repository._tell_of_tips)
+        repository._background.keep("keeping the store within its room", repository._keep_within_room)
+        repository._background.keep("purging what teammates ask for", repository._purger.follow)
+        return repository
+
+    @property
+    def member(self) -> str:
+        """What this member is called in the team."""
+        return self.sync.member
+
+    def _finish_purge(self) -> None:
+        """Finish a purge that was cut short; where that fails it is tried at the next start, and recording goes on."""
+        try:
+            finish(self.store)
+        except (BoughError, OSError) as failure:
+            self._background.note("finishing a purge", failure)
+
+    async def add(self, worktree: Worktree) -> Recorder:
+        """Make a working tree live and return its session, started."""
+        async with self._purging:
+            known = self.sessions.get(worktree.root)
+            return known if known is not None else await self._add(worktree)
+
+    async def _add(self, worktree: Worktree) -> Recorder:
+        name = await self.owner.run(self._branch_name, worktree, self.member, self.sync.roster.names)
+        branch = await self.owner.run(Branch, self.store, name, worktree.author())
+        session = Recorder(
+            worktree,
+            self.store,
+            self.owner,
+            branch,
+            on_snapshot=lambda snapshot: self._on_snapshot(session, snapshot),
+            on_gone=lambda: self._on_gone(worktree.root),
+        )
+        recovered = await self.owner.run(recover, self.live(session))
+        if recovered.kept is not None:
+            log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
+        await session.start()
+        self.sessions[worktree.root] = session
+        self._told[worktree.root] = await self._full_status(session)
+        return session
+
+    async def remove(self, root: str) -> None:
+        """Stop recording a working tree."""
+        self._told.pop(root, None)
+        await self.sessions.pop(root).stop()
+
+    async def close(self) -> None:
+        """Stop every session, leave the conversation with the team, and let go of the store."""
+        async with self._purging:
+            for root in list(self.sessions):
+                await self.remove(root)
+        await self._background.close()
+        await self.sync.stop()
+        await self.owner.run(self.store.close)
+        self.owner.close()
+
+    async def _restart(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something while nothing is recorded, sent or taken, and no command changes files; then go on."""
+        async with AsyncExitStack() as held:
+            for session in list(self.sessions.values()):
+                await held.enter_async_context(session.without_commands())
+            for lock in (self._packing, self._purging):
+                await held.enter_async_context(lock)
+            sessions = dict(self.sessions)
+            for branch in list(self._outboxes):
+                self._stop_publishing(branch)
+            for root in sessions:
+                await self.remove(root)
+            try:
+                await self.sync.stop()
+                await work()
+            finally:
+                await self.sync.start()
+                for session in sessions.values():
+                    await self._begin_again(session.worktree)
+
+    async def _begin_again(self, worktree: Worktree) -> None:
+        """Record a working tree again; where that fails, the next command there brings it back."""
+        try:
+            tree = await asyncio.to_thread(Worktree.find, worktree.root, worktree.user)
+            await self.on_again(await self._add(tree))
+        except (BoughError, OSError) as failure:
+            self._background.note(f"recording {worktree.root} again", failure)
+
+    # What the user asks.
+
+    async def purge(self, session: Recorder, order: PurgeOrder) -> PurgeTold:
+        """Take contents out of every snapshot here and ask the team to do so, or tell what would go."""
+        return await self._purger.purge(session, order)
+
+    async def purges(self) -> PurgeList:
+        """Return every purge that is known."""
+        return PurgeList(self._purger.entries())
+
+    async def status(self, session: Recorder) -> Status:
+        """Return where a working tree stands, and its teammates; what was known last while a git child holds it up."""
+        asked = asyncio.ensure_future(self._full_status(session))
+        try:
+            await asyncio.wait({asked}, timeout=STATUS_PATIENCE)
+            held_up, last = session.held_up(), self._told.get(session.worktree.root)
+            if not asked.done() and held_up and last is not None:
+                state = f"recording waits for {held_up}; all else is as it was before"
+                return replace(last, state=state, failure=GitHangs.__name__, facts={}, failing=[*last.failing])
+            told = self._told[session.worktree.root] = await asked
+            return replace(told, failing=[*told.failing])
+        finally:
+            asked.cancel()
+
+    async def _full_status(self, session: Recorder) -> Status:
+        # A command that waits for a hook of the user's has moved HEAD for it, and has not come to its end.
+        if not session.is_acting and await notice_switch(self.live(session)) is not None:
+            session.announce()
+        told = await self.owner.run(self._status, session, self.sync.teammates())
+        told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
+        told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
+        told.disputes = self.sync.disputes()
+        told.notices += self.quota.notices()
+        told.notices += self._purger.notices()
+        told.notices += map(_other_version, self.sync.other_versions())
+        told.listening = self.sync.listening()
+        told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
+        if self.sync.doubled and told.state == "live":
+            told.state = f"live, but nothing of this machine is shared: {self._doubled()}"
+        refusals = self.sync.refusals_of(session.branch.name)
+        for teammate in told.teammates:
+            teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
+        return told
+
+    def _doubled(self) -> str:
+        name = self.member
+        return (
+            f"another machine is {name} too, with a copy of this repository and its keys; "
+            f"on one of the two run `bough join TICKET --as {name}+MACHINE`, with a ticket of a teammate's"
+        )
+
+    def _status(self, session: Recorder, teammates: list[KnownBranch]) -> Status:
+        tip, objects = session.branch.tip, self.store.objects
+        assert tip is not None
+        withheld = session.withheld()
+        live = self.live(session)
+        withheld |= rescued_saves.reasons(live, tip.tree)
+        broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
+        trouble = session.trouble()
+        files, more = self._files(tip.shared_base, objects.commit(tip.shared).tree)
+        return Status(
+            repository=session.worktree.root,
+            member=self.member,
+            branch=session.branch.name,
+            tip=tip.oid,
+            tree=tip.tree,
+            shared_tip=tip.shared,
+            shared_tree=objects.commit(tip.shared).tree,
+            state=f"`{broken.kind}` was cut short; `bough undo` takes it back" if broken else session.state(),
+            base=tip.base,
+            head=(session.head.branch or "").removeprefix("refs/heads/"),
+            changed_at=tip.time,
+            hopped_to=hop.name if hop is not None else "",
+            withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
+            teammates=[self._teammate_status(one) for one in teammates],
+            files=files,
+            more_files=more,
+            failure=type(trouble).__name__ if trouble is not None else "",
+            facts=trouble.facts if trouble is not None else {},
+            notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
+        )
+
+    def _is_taken_in(self, aside: KnownBranch) -> bool:
+        """Return whether the branch beside which a state is kept contains it by now."""
+        newest = self.store.ref(LIVE + aside.branch.partition("@")[0])
+        return newest is not None and aside.tip is not None and self.store.is_ancestor(aside.tip, newest)
+
+    def _kept_aside(self, one: KnownBranch) -> Notice:
+        """Return that there is a state beside the newest one of a branch, and what can be done about it."""
+        remedy = f"`bough log {one.branch}` lists them; `bough merge {one.branch}` brings them into your files."
+        if one.name == self.member:
+            text = f"{one.branch} has snapshots of yours that only teammates had (a restored backup?)"
+        else:
+            why = "a restored backup, or a second machine with the same keys"
+            text = f"{one.branch} has snapshots that {one.name}'s branch does not lead to ({why})"
+        return Notice("kept aside", text, remedy)
+
+    def _teammate_status(self, one: KnownBranch) -> TeammateStatus:
+        told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
+        if one.tip is not None and one.base is not None:
+            told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
+            told.files, told.more_files = self._files(one.base, told.tree)
+            snapshot = read_snapshot(self.store.objects, one.tip)
+            told.operation = snapshot.operation if snapshot is not None else ""
+        return told
+
+    def _files(self, base: str, tree: str) -> tuple[list[str], bool]:
+        """Return paths in which a tree differs from a commit's, and whether there are more than is told."""
+        known = self._files_told.get((base, tree))
+        if known is None:
+            objects = self.store.objects
+            known = objects.some_difference(objects.commit(base).tree, tree, MOST_FILES)
+            while len(self._files_told) >= MOST_TOLD:
+                del self._files_told[next(iter(self._files_told))]
+            self._files_told[base, tree] = known
+        return known
+
+    async def save(self, session: Recorder, wait_for: list[str] | None, patience: float) -> Saved:
+        """Take an exact snapshot; wait at most `patience` seconds until teammates hold it (None: all connected)."""
+        tip = await session.save()
+        teammates = self.sync.teammates()
+        wanted = {one.name for one in teammates if one.connected} if wait_for is None else set(wait_for)
+        if wanted and self.sync.why_out():
+            raise NothingShared(f"nothing of this machine is shared: {self.sync.why_out()}")
+        unknown = sorted(wanted - {one.name for one in teammates})
+        if unknown:
+            raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
+        if wanted and self.sync.doubled:
+            raise NothingShared(f"nothing of this machine is shared: {self._doubled()}")
+        if wanted and patience > 0:
+            await self.sync.publish(session.branch.name, tip.shared, tip.shared_base)
+            self.sync.offer_again(session.branch.name, wanted)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._until_answered(tip.shared, wanted)
+        holders, refusals = self.sync.holders(tip.shared), self.sync.refusals(tip.shared)
+        refused = [Refusal(name, reason) for name, reason in sorted(refusals.items()) if name not in holders]
+        return Saved(tip.oid, tip.tree, tip.shared, sorted(holders), refused)
+
+    async def _until_answered(self, tip: str, names: set[str]) -> None:
+        """Wait until each of these teammates holds a shared tip or has said that they do not take it."""
+        while not names <= self.sync.holders(tip) | self.sync.refusals(tip).keys():
+            self._answered.clear()
+            await self._answered.wait()
+
+    async def log(self, session: Recorder, name: str, limit: int) -> Log:
+        """Return the newest snapshots of a live branch; raise UnknownMember where there is none of that name."""
+        return await self.owner.run(self._log, name or session.branch.name, limit)
+
+    def _log(self, branch: str, limit: int) -> Log:
+        tip = self.store.ref(LIVE + branch)
+        if tip is None:
+            raise UnknownMember(f"{branch} has no live branch here", name=branch)
+        entries = islice(timeline(self.store.objects, tip), limit)
+        return Log(branch, [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in entries])
+
+    async def invite(self, listen: str) -> Invited:
+        """Make a ticket."""
+        made = await self.sync.invite(listen or None)
+        return Invited(made.ticket, made.opened)
+
+    async def join(self, ticket: str, name: str, listen: str = "") -> Joined:
+        """Join the team of a ticket; the live branches here are called as the member is from then on.
+
+        `listen`: where teammates can call from then on; empty: where they can now.
+        """
+        team, folder = Ticket.parse(ticket).team, os.path.basename(next(iter(self.sessions)))
+        seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
+        door = seat.listener.door
+        try:
+            if listen:
+                await seat.listener.open(listen)
+            await self._join_as(ticket, seat)
+        except BaseException:
+            await seat.listener.put_back(door)
+            await self._listeners.leave(seat)
+            raise
+        for session in self.sessions.values():
+            if session.branch.tip is not None:
+                self._on_snapshot(session, session.branch.tip)
+        return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other)
+
+    async def _join_as(self, ticket: str, seat: Seat) -> None:
+        for name in seat.names[:-1]:
+            with suppress(NameTaken):
+                await self.sync.join(ticket, name, self._rename, seat.listener, seat.admission(name))
+                return
+        name = seat.names[-1]
+        await self.sync.join(ticket, name, self._rename, seat.listener, seat.admission(name))
+
+    async def _rename(self) -> None:
+        """Call the live branches here as the member is called now."""
+        members = self.sync.roster.names
+        for session in self.sessions.values():
+            self._stop_publishing(session.branch.name)
+            name = await self.owner.run(self._branch_name, session.worktree, self.member, members)
+            await self.owner.run(session.branch.rename, name)
+
+    def commands(self, session: Recorder, cwd: str, terminal: Terminal) -> CommandSet:
+        """Return the commands that change a working tree's files, typed in the folder `cwd` at a terminal."""
+        live = self.live(session, cwd)
+        return CommandSet(live, terminal, self._workers.merge, self.sync.landed, self.sync.publish_landed)
+
+    def warm_up(self) -> None:
+        """Load the merge engine beside everything else: it will be needed in a moment."""
+        self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
+
+    def live(self, session: Recorder, cwd: str = "") -> LiveWorktree:
+        """Return a working tree as the commands that change its files see it; `cwd`: where the command was typed."""
+        return LiveWorktree(
+            session.worktree, self.store, session.branch, self.owner, session.save, self._branch_of, cwd
+        )
+
+    def _branch_of(self, name: str) -> LiveBranch | None:
+        """Return the live branch of a name: a teammate's, or that of another working tree of mine."""
+        for one in (*self.sync.teammates(), *self.sync.asides()):
+            if one.branch == name and one.tip is not None and one.base is not None:
+                return LiveBranch(name, one.tip, one.base)
+        for session in self.sessions.values():
+            tip = session.branch.tip
+            if session.branch.name == name and tip is not None:
+                return LiveBranch(name, tip.shared, tip.shared_base)
+        return None
+
+    # What happens.
+
+    def teammates(self) -> list[KnownBranch]:
+        """Return the live branches of teammates."""
+        return self.sync.teammates()
+
+    @contextmanager
+    def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
+        """Yield a queue that gets every event until the end of the block; who does not read loses the oldest."""
+        events: asyncio.Queue[Event] = asyncio.Queue(SUBSCRIBER_LIMIT)
+        self._subscribers.add(events)
+        try:
+            yield events
+        finally:
+            self._subscribers.discard(events)
+
+    def tell(self, event: str, member: str, tip: str = "", tree: str = "") -> None:
+        """Tell every subscriber that something happened."""
+        for events in self._subscribers:
+            if events.full():
+                events.get_nowait()
+            events.put_nowait(Event(time.time(), event, member, tip, tree))
+
+    def _on_snapshot(self, session: Recorder, snapshot: Snapshot) -> None:
+        self.tell(_word(snapshot.event), session.branch.name, snapshot.oid, snapshot.tree)
+        branch = session.branch.name
+        if branch not in self._outboxes:
+            outbox = self._outboxes[branch] = Outbox()
+            self._publishing[branch] = self._background.keep("sharing", partial(self._publish, branch, outbox))
+        self._outboxes[branch].put(snapshot)
+
+    async def _publish(self, branch: str, outbox: Outbox) -> None:
+        """Tell the team of a branch's newest snapshot; one that is overtaken meanwhile is never told of."""
+        while True:
+            snapshot = outbox.newest
+            if snapshot is not None:
+                await self.sync.publish(branch, snapshot.shared, snapshot.shared_base)
+            if outbox.newest is snapshot:
+                outbox.newest = None
+                outbox.filled.clear()
+                await outbox.filled.wait()
+
+    def _stop_publishing(self, branch: str) -> None:
+        if branch in self._outboxes:
+            del self._outboxes[branch]
+            self._publishing.pop(branch).cancel()
+
+    def _on_team_event(self, event: team_sync.TeamEvent) -> None:
+        self._answered.set()
+        if event.kind in ("tip", "purge", "back"):
+            self._purger.look_soon()
+        if event.kind in ("tip", "landed"):
+            self._untold[event.kind, event.branch] = event
+            self._tell_soon.set()
+        elif event.kind != "held":
+            self.tell(event.kind, event.branch if event.kind == "kept" else event.member)
+        if event.kind in ("alone", "back"):
+            for session in self.sessions.values():
+                if session.branch.tip is not None:
+                    self._on_snapshot(session, session.branch.tip)
+        if event.kind == "refused":
+            self._background.begin("sharing without what was refused", partial(self._share_again, event))
+
+    async def _share_again(self, event: team_sync.TeamEvent) -> None:
+        """Share what a teammate refused without the snapshots that led to it, or find what in the history it is."""
+        held = self.sync.held_by(event.member, event.branch)
+        for session in self.sessions.values():
+            if session.branch.name != event.branch:
+                continue
+            tip = session.branch.tip
+            if await self.owner.run(session.branch.refused, event.tip, held):
+                tip = await session.save()
+            if tip is not None and tip.shared == event.tip:  # nothing can be left out of it
+                await self._find_in_history(tip.shared_base, self.sync.refusals_of(event.branch).get(event.member, ""))
+
+    async def _find_in_history(self, base: str, refusal: str) -> None:
+        """Find where the object that a refusal is about came into the user's own history."""
+        oid = named_object(refusal)
+        if oid is not None and oid not in self._committed:
+            self._committed[oid] = await to_the_end(asyncio.to_thread(where_committed, self.store, base, oid))
+
+    def _explained(self, refusal: str, name: str) -> str:
+        """Return why a teammate refused a snapshot, with what can be done about an object of the user's own commits."""
+        where = self._committed.get(named_object(refusal) or "")
+        if where is None:
+            return refusal
+        return f"{refusal}; it is in {where}: take it out of your history, or have {name} fetch that commit with Git"
+
+    async def measure(self) -> None:
+        """See how much room the store has by now, and ask for what there was none for."""
+        before = self.quota.limit
+        self.quota.note(await asyncio.to_thread(self.quota.measured))
+        if self.quota.limit > before:
+            self.sync.ask_again()
+
+    async def _keep_within_room(self) -> None:
+        """Measure the store now and then, and pack all of it more tightly where it has nearly filled its room."""
+        packed = 0
+        while True:
+            await self.measure()
+            if self.quota.is_near and self.quota.used > GROWN * packed:
+                await self.owner.run(self.store.tidy)
+                async with self._packing:
+                    await gather(self.store, self.owner, all_of_them=True)
+                await self.measure()
+                packed = self.quota.used
+            await asyncio.sleep(MEASURE_EVERY)
+
+    async def _tell_of_tips(self) -> None:
+        """Tell subscribers of teammates' newest states, each branch's once."""
+        while True:
+            while self._untold:
+                event = self._untold.pop(next(iter(self._untold)))
+                tree, word = await self.owner.run(self._seen, event.tip)
+                self.tell("landed" if event.kind == "landed" else word, event.branch or event.member, event.tip, tree)
+            self._tell_soon.clear()
+            await self._tell_soon.wait()
+
+    def _seen(self, tip: str) -> tuple[str, str]:
+        snapshot = read_snapshot(self.store.objects, tip)
+        return self.store.objects.commit(tip).tree, _word(snapshot.event) if snapshot is not None else "tip"
+
+    def _branch_name(self, worktree: Worktree, member: str, members: Collection[str]) -> str:
+        """Return what a working tree's live branch is called: as the member for the first, else `MEMBER+FOLDER`."""
+        path = os.path.join(self.store.folder, "worktrees.json")
+        known: dict[str, str] = {}
+        with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="surrogateescape") as source:
+            known = json.load(source)
+        # Not the path: the repository may be moved.
+        key = os.path.relpath(worktree.git_dir, worktree.common_dir)
+        names = {key: f"{member}+{suffix}" if suffix else member for key, suffix in known.items()}
+        if not names:
+            names[key] = member
+        elif key not in names or (names[key] != member and names[key] in members):
+            taken = {*names.values(), *members}
+            further = further_names(member, os.path.basename(worktree.root), branch=True)
+            names[key] = next(name for name in further if name not in taken)
+        known[key] = names[key].removeprefix(member).removeprefix("+")
+        write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
+        return names[key]
+
+
+def _other_version(member: str) -> Notice:
+    text = f"{member} runs another version of Bough, so nothing is exchanged with them"
+    return Notice("version", text, "`bough --version` on both machines tells which is older: update that one.")
+
+
+def _word(event: str) -> str:
+    """Return the first word of what a snapshot was taken for: `hop alice` is a `hop`."""
+    return event.partition(" ")[0]

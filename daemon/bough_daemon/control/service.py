@@ -1,0 +1,412 @@
+"""The control service: what the command line and editors may ask, answered from what is live."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import grpc
+from bough_proto.v1 import control_pb2 as pb
+from bough_proto.v1 import control_pb2_grpc
+
+from bough_daemon.api import records
+from bough_daemon.api.wire import fill, from_message, status_of, to_message
+from bough_daemon.commands.command_set import CommandSet
+from bough_daemon.control.daemon import Daemon
+from bough_daemon.control.remote_terminal import RemoteTerminal
+from bough_daemon.errors import BoughError, DaemonFailed
+from bough_daemon.faults import fault_of
+from bough_daemon.system.at_work import STOP, Work, speaking_up
+from bough_daemon.system.environment import taken
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Any)
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """Let a method's BoughError cross the socket, and log any other failure before it does."""
+
+    @functools.wraps(method)
+    async def answered(self: ControlService, request: Any, context: Context) -> T:
+        try:
+            return await method(self, request, context)
+        except BoughError as error:
+            await abort(context, error)
+        except (grpc.RpcError, grpc.aio.AbortError):
+            raise
+        except Exception as failure:
+            await abort(context, _named(failure, method.__name__))
+        raise AssertionError("abort returned")
+
+    return answered
+
+
+def _named(failure: Exception, command: str) -> BoughError:
+    """Return what a failure means; a bug is logged."""
+    named = fault_of(failure)
+    if isinstance(named, DaemonFailed):
+        log.error("%s failed", command, exc_info=failure)
+    return named
+
+
+def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
+    """Return what a command brought of its terminal's environment."""
+    return taken({name: os.fsdecode(value) for name, value in sent.items()})
+
+
+def _in_words(begin: Any) -> str:
+    """Return a command as it was typed, for those who have to wait for it."""
+    command = type(begin).DESCRIPTOR.containing_type.name.removesuffix("Request")
+    words = {"PreviewLanding": "land", "SwitchToLanded": "land"}.get(command, command.lower())
+    name = getattr(begin, "name", "")
+    return f"{words} {os.fsdecode(name) if isinstance(name, bytes) else name}".strip()
+
+
+async def abort(context: Context, error: BoughError) -> None:
+    """End a call with an error of ours."""
+    code, words, metadata = status_of(error)
+    await context.abort(code, words, metadata)
+
+
+class ControlService(control_pb2_grpc.ControlServiceServicer):
+    """The daemon's face to its own user."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._working: set[asyncio.Task[object]] = set()
+
+    @answers
+    async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
+        """Make a working tree live."""
+        environment = _environment(request.environment)
+        made = await self._daemon.up_as(os.fsdecode(request.path), request.name, environment)
+        return to_message(made, pb.UpResponse)
+
+    @answers
+    async def Down(self, request: pb.DownRequest, context: Context) -> pb.DownResponse:
+        """Stop recording a working tree."""
+        await self._daemon.down(os.fsdecode(request.path), request.forget)
+        return pb.DownResponse()
+
+    @answers
+    async def Shutdown(self, request: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:
+        """End the daemon."""
+        self._daemon.stopping.set()
+        return pb.ShutdownResponse()
+
+    @answers
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+        """Tell what stands."""
+        told = await self._daemon.status(os.fsdecode(request.path), _environment(request.environment))
+        return to_message(told, pb.StatusResponse)
+
+    @answers
+    async def Save(self, request: pb.SaveRequest, context: Context) -> pb.SaveResponse:
+        """Take an exact snapshot."""
+        environment = _environment(request.environment)
+        repository, session = await self._daemon.session(os.fsdecode(request.path), environment)
+        names = None if request.wait_for_all else list(request.wait_for)
+        saved = await repository.save(session, names, request.patience_seconds)
+        return to_message(saved, pb.SaveResponse)
+
+    @answers
+    async def Log(self, request: pb.LogRequest, context: Context) -> pb.LogResponse:
+        """List snapshots."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.log(session, request.branch, request.limit), pb.LogResponse)
+
+    @answers
+    async def Invite(self, request: pb.InviteRequest, context: Context) -> pb.InviteResponse:
+        """Make a ticket."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.invite(request.listen), pb.InviteResponse)
+
+    @answers
+    async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:
+        """Join a team."""
+        joined = await self._daemon.join(
+            os.fsdecode(request.path), request.ticket, request.name, _environment(request.environment), request.listen
+        )
+        return to_message(joined, pb.JoinTeamResponse)
+
+    @answers
+    async def ListTeam(self, request: pb.ListTeamRequest, context: Context) -> pb.ListTeamResponse:
+        """List the team."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(records.TeamRecord(repository.sync.everyone()), pb.ListTeamResponse)
+
+    @answers
+    async def RemoveMember(self, request: pb.RemoveMemberRequest, context: Context) -> pb.RemoveMemberResponse:
+        """Remove a member."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        removed = repository.sync.remove(request.name, with_invited=request.with_invited, restore=request.restore)
+        return to_message(records.RemovedMembers(removed), pb.RemoveMemberResponse)
+
+    @answers
+    async def LeaveTeam(self, request: pb.LeaveTeamRequest, context: Context) -> pb.LeaveTeamResponse:
+        """Leave the team."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(records.Left(await repository.sync.leave()), pb.LeaveTeamResponse)
+
+    @answers
+    async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
+        """Take contents out of every snapshot."""
+        order = from_message(request, records.PurgeOrder)
+        repository, session = await self._daemon.session(order.path)
+        return to_message(await repository.purge(session, order), pb.PurgeResponse)
+
+    @answers
+    async def ListPurges(self, request: pb.ListPurgesRequest, context: Context) -> pb.ListPurgesResponse:
+        """List what was purged."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(await repository.purges(), pb.ListPurgesResponse)
+
+    async def Hop(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.HopResponse]:
+        """Be in a teammate's branch."""
+
+        def command(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:
+            return commands.hop(begin.name)
+
+        async for response in self._carry_out(request_iterator, context, pb.HopResponse, command):
+            yield response
+
+    async def Back(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.BackResponse]:
+        """Return from a hop."""
+
+        def command(commands: CommandSet, begin: pb.BackRequest.Begin) -> Awaitable[records.MoveOutcome]:
+            return commands.back()
+
+        async for response in self._carry_out(request_iterator, context, pb.BackResponse, command):
+            yield response
+
+    async def Off(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.OffResponse]:
+        """Create a Git branch from the current state."""
+
+        def command(commands: CommandSet, begin: pb.OffRequest.Begin) -> Awaitable[records.MoveOutcome]:
+            return commands.off(os.fsdecode(begin.branch))
+
+        async for response in self._carry_out(request_iterator, context, pb.OffResponse, command):
+            yield response
+
+    async def Merge(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.MergeResponse]:
+        """Bring a branch into the files."""
+
+        def command(commands: CommandSet, begin: pb.MergeRequest.Begin) -> Awaitable[records.MergeOutcome]:
+            return commands.merge(os.fsdecode(begin.name), preview=begin.preview, yes=begin.yes)
+
+        async for response in self._carry_out(request_iterator, context, pb.MergeResponse, command, merges=True):
+            yield response
+
+    async def Land(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.LandResponse]:
+        """Put work on the shared branch."""
+
+        def command(commands: CommandSet, begin: pb.LandRequest.Begin) -> Awaitable[records.LandOutcome]:
+            return commands.land(begin.message, verify=not begin.no_verify, yes=begin.yes, needed=begin.needed)
+
+        async for response in self._carry_out(request_iterator, context, pb.LandResponse, command, merges=True):
+            yield response
+
+    async def PreviewLanding(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.PreviewLandingResponse]:
+        """Tell what would land."""
+
+        def command(commands: CommandSet, begin: pb.PreviewLandingRequest.Begin) -> Awaitable[records.LandingPreview]:
+            return commands.preview_landing()
+
+        async for response in self._carry_out(
+            request_iterator, context, pb.PreviewLandingResponse, command, merges=True
+        ):
+            yield response
+
+    async def SwitchToLanded(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.SwitchToLandedResponse]:
+        """Go to the shared branch after a landing."""
+
+        def command(commands: CommandSet, begin: pb.SwitchToLandedRequest.Begin) -> Awaitable[records.Ended]:
+            remote = begin.remote if begin.HasField("remote") else None
+            names = os.fsdecode(begin.branch), os.fsdecode(begin.local)
+            return commands.switch_to_landed(begin.commit, *names, remote)
+
+        async for response in self._carry_out(request_iterator, context, pb.SwitchToLandedResponse, command):
+            yield response
+
+    async def Restore(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RestoreResponse]:
+        """Bring files back from the timeline."""
+
+        def command(commands: CommandSet, begin: pb.RestoreRequest.Begin) -> Awaitable[records.RestoreOutcome]:
+            paths = list(map(os.fsdecode, begin.paths))
+            return commands.restore(paths, since=begin.since, name=begin.name, everything=begin.all)
+
+        async for response in self._carry_out(request_iterator, context, pb.RestoreResponse, command):
+            yield response
+
+    async def Undo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.UndoResponse]:
+        """Take back the newest command."""
+
+        def command(commands: CommandSet, begin: pb.UndoRequest.Begin) -> Awaitable[records.UndoOutcome]:
+            return commands.undo()
+
+        async for response in self._carry_out(request_iterator, context, pb.UndoResponse, command):
+            yield response
+
+    async def Redo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RedoResponse]:
+        """Do again what the newest undo took back."""
+
+        def command(commands: CommandSet, begin: pb.RedoRequest.Begin) -> Awaitable[records.UndoOutcome]:
+            return commands.redo()
+
+        async for response in self._carry_out(request_iterator, context, pb.RedoResponse, command):
+            yield response
+
+    async def Allow(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.AllowResponse]:
+        """Let withheld paths leave."""
+
+        def command(commands: CommandSet, begin: pb.AllowRequest.Begin) -> Awaitable[records.AllowOutcome]:
+            return commands.allow(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
+
+        async for response in self._carry_out(request_iterator, context, pb.AllowResponse, command):
+            yield response
+
+    async def _carry_out(
+        self,
+        requests: Any,
+        context: Context,
+        answer: Callable[..., M],
+        command: Callable[[CommandSet, Any], Awaitable[object]],
+        *,
+        merges: bool = False,
+    ) -> AsyncIterator[M]:
+        """Run a command that changes files in the caller's terminal. `merges`: it needs the merge engine."""
+        stream = aiter(requests)
+        begin = (await anext(stream)).begin
+        terminal = RemoteTerminal(one.answer async for one in stream)
+        work = Work(_in_words(begin), begin.caller.process, lambda: terminal.doing)
+        acting = asyncio.create_task(self._turn(begin, command, terminal, work, merges))
+        acting.add_done_callback(lambda _: terminal.requests.put_nowait(None))
+        self._working.add(acting)
+        acting.add_done_callback(self._working.discard)
+        try:
+            while (asked := await terminal.requests.get()) is not None:
+                yield answer(terminal=asked)
+        finally:
+            if not work.began:
+                acting.cancel()  # the user gave it up while it waited
+        try:
+            outcome = acting.result()
+        except BoughError as error:
+            await abort(context, error)
+        except Exception as failure:
+            await abort(context, _named(failure, work.command))
+        last = answer()
+        fill(last.done, outcome)
+        yield last
+
+    async def _turn(
+        self,
+        begin: Any,
+        command: Callable[[CommandSet, Any], Awaitable[object]],
+        terminal: RemoteTerminal,
+        work: Work,
+        merges: bool,
+    ) -> object:
+        """Wait until the working tree is free for a command, and run it."""
+        caller: pb.Caller = begin.caller
+        path = os.fsdecode(caller.path)
+
+        def tell() -> None:
+            if not work.began:
+                terminal.tell(self._daemon.waits_for(path) or f"still waiting for the daemon; {STOP}")
+
+        with speaking_up(tell):
+            repository, session = await self._daemon.session(path, _environment(caller.environment))
+            if merges:
+                repository.warm_up()
+            async with session.acting(work):
+                return await command(repository.commands(session, path, terminal), begin)
+
+    @answers
+    async def TellWork(self, request: pb.TellWorkRequest, context: Context) -> pb.TellWorkResponse:
+        """Say what a call has to wait for."""
+        return pb.TellWorkResponse(sentence=self._daemon.waits_for(os.fsdecode(request.path)))
+
+    @answers
+    async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:
+        """Continue code at a place in a file."""
+        _, session = await self._daemon.session(os.fsdecode(request.path))
+        answer = await self._daemon.completing.complete(
+            session, os.fsdecode(request.file), request.line, request.column, request.text
+        )
+        return to_message(answer, pb.CompleteFileResponse)
+
+    async def WatchDoors(self, request: pb.WatchDoorsRequest, context: Context) -> AsyncIterator[pb.WatchDoorsResponse]:
+        """Tell how completion is reached, as it changes; the stream ends by itself when the user ends the daemon."""
+        async for doors in until(self._daemon.stopping, self._daemon.completing.doors()):
+            yield to_message(doors, pb.WatchDoorsResponse)
+
+    @answers
+    async def PlaceFile(self, request: pb.PlaceFileRequest, context: Context) -> pb.PlaceFileResponse:
+        """Say where a file lies."""
+        return to_message(await self._daemon.place(os.fsdecode(request.file)), pb.PlaceFileResponse)
+
+    @answers
+    async def GetUse(self, request: pb.GetUseRequest, context: Context) -> pb.GetUseResponse:
+        """Tell what became of suggestions."""
+        return pb.GetUseResponse(uses=[to_message(use, pb.Use) for use in self._daemon.completing.uses()])
+
+    @answers
+    async def ReloadSettings(self, request: pb.ReloadSettingsRequest, context: Context) -> pb.ReloadSettingsResponse:
+        """Take up the settings."""
+        return pb.ReloadSettingsResponse(notes=await self._daemon.reload_settings())
+
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
+        """Tell what happens, as it happens."""
+        try:
+            repository, session = await self._daemon.session(os.fsdecode(request.path))
+        except BoughError as error:
+            await abort(context, error)
+        with repository.subscribe() as events:
+            tip = session.branch.tip
+            if tip is not None:
+                now = records.Event(tip.time, "live", session.branch.name, tip.oid, tip.tree)
+                yield to_message(now, pb.WatchResponse)
+            while True:
+                yield to_message(await events.get(), pb.WatchResponse)
+
+
+async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncIterator[T]:
+    """Yield what comes, until told to stop."""
+    stop = asyncio.ensure_future(stopping.wait())
+    coming: asyncio.Future[T] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(items))
+            await asyncio.wait({stop, coming}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                return
+            yield coming.result()
+    finally:
+        stop.cancel()
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+        await items.aclose()
+
+
+async def serve(daemon: Daemon) -> grpc.aio.Server:
+    """Open the control socket, for this user alone, and serve the daemon there."""
+    path = daemon.home.socket
+    daemon.home.make_socket_folder()
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # the home is locked, so whoever left it there is gone
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+    control_pb2_grpc.add_ControlServiceServicer_to_server(ControlService(daemon), server)
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    os.chmod(path, 0o600)
+    return server

@@ -1,0 +1,203 @@
+"""What Git does to bytes between a blob and a file: line endings, encodings, `ident`, the user's own filters."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from bough_daemon.errors import FilterFailed, GitFailed
+from bough_daemon.git.command import GitCommand, quoted
+from bough_daemon.git.index import WHOLE
+from bough_daemon.git.objects import FILE, FOLDER, Objects
+from bough_daemon.git.paths import check_path, folders_above
+from bough_daemon.git.root_dir import RootDir
+from bough_daemon.git.rules import as_pathspec
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.system.text import bounded, printable
+
+ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
+FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
+EXTERNAL = "external filter "
+NOT_PUSHED = (
+    "Git LFS does not have its content here: it reaches the LFS server when its author lands or pushes it. "
+    "Try again then, or see that the server can be reached."
+)
+LOSSLESS = {"lfs"}  # filters that give back exactly what they were given
+AT_ONCE = 1000  # files that one git child converts
+
+
+def converted(git: GitCommand, paths: Sequence[str], *options: str) -> dict[str, dict[str, str]]:
+    """Return the attributes of those paths whose bytes Git may change, by path; `options` for `git check-attr`."""
+    if not paths:
+        return {}
+    always = git.line("config", "--get", "core.autocrlf", allowed=(0, 1)) in ("true", "input")
+    names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    answers = git.run("check-attr", "-z", "--stdin", *options, *ATTRIBUTES, stdin=names).split(b"\0")
+    found: dict[str, dict[str, str]] = {path: {} for path in paths} if always else {}
+    for path, attribute, value in zip(answers[0::3], answers[1::3], answers[2::3], strict=False):
+        if value not in (b"unspecified", b"unset"):
+            found.setdefault(os.fsdecode(path), {})[attribute.decode()] = os.fsdecode(value)
+    return found
+
+
+def cleaned(git: GitCommand, paths: Sequence[str]) -> dict[str, str]:
+    """Return for each file on disk the id of the blob that `git add` would make of it."""
+    if not paths:
+        return {}
+    names = b"".join(quoted(path) + b"\n" for path in paths)
+    return dict(zip(paths, git.run("hash-object", "--stdin-paths", stdin=names).decode().split(), strict=True))
+
+
+class Checkout:
+    """What a checkout of `tree` would put in files: under its own attributes, by filters run in the working tree.
+
+    `folder`: a scratch folder. Git takes the attributes from an index that has nothing but them; on disk it would look
+    for them first, so only what a filter of the user's converts is asked for there.
+    """
+
+    def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
+        self._folder = folder
+        # What was staged before a hop may be in the store alone by now.
+        borrowed = os.fsdecode(quoted(objects.folder, ":"))
+        self._git = worktree.git.with_environment(
+            GIT_INDEX_FILE=os.path.join(folder, "index"), GIT_ALTERNATE_OBJECT_DIRECTORIES=borrowed, **WHOLE
+        )
+        apart = os.path.join(folder, "empty")
+        os.mkdir(apart)
+        self._apart = self._git.with_work_tree(apart)
+        nothing = objects.write_blob(b"")  # stands for rules that are on disk and not in the tree
+        lines = []
+        for above in sorted({"", *(above for path in paths for above in folders_above(path))}):
+            name = f"{above}/.gitattributes" if above else ".gitattributes"
+            entry = objects.entry(tree, name)
+            known = entry is not None and entry.mode & FILE == FILE
+            lines.append((entry.oid if entry is not None and known else nothing, name))
+        self._index(lines)
+
+    def converted(self, paths: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the attributes of those paths whose bytes Git may change, by path."""
+        return converted(self._git, paths, "--cached")
+
+    def contents(self, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+        """Yield the bytes of the file for each (blob, path); raise FilterFailed where a required filter fails."""
+        pending = list(wanted)
+        for start in range(0, len(pending), AT_ONCE):
+            some = pending[start : start + AT_ONCE]
+            with tempfile.TemporaryDirectory(prefix="files-", dir=self._folder) as out:
+                self._index(some)
+                rules = self.converted([path for _, path in some])
+                for git, filtered in ((self._git, True), (self._apart, False)):
+                    paths = [path for _, path in some if ("filter" in rules.get(path, ())) == filtered]
+                    if paths:
+                        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+                        _check_out(git, out, names)
+                for _, path in some:
+                    with open(os.path.join(out, path), "rb") as source:
+                        yield source.read()
+
+    def _index(self, entries: Iterable[tuple[str, str]]) -> None:
+        lines = "".join(f"100644 {oid} 0\t{path}\0" for oid, path in entries)
+        self._git.run("update-index", "-z", "--index-info", stdin=os.fsencode(lines))
+
+
+def _check_out(git: GitCommand, folder: str, names: bytes) -> None:
+    try:
+        git.run("checkout-index", "-z", "--stdin", f"--prefix={folder}/", stdin=names)
+    except GitFailed as failure:
+        words = failure.facts.get("output", "")
+        found = FAILED.search(words)
+        if found is None:
+            raise
+        path, name = printable(found[1]), found[2]
+        said = next((line for line in words.splitlines() if "error" in line.lower() and EXTERNAL not in line), "")
+        hint = {"hint": NOT_PUSHED} if name == "lfs" else {}
+        why = f": {bounded(said)}" if said else ""
+        message = f"the filter `{name}` cannot make {path}, so nothing was changed{why}"
+        raise FilterFailed(message, filter=name, **hint) from None
+
+
+def ignored_under(
+    worktree: Worktree, objects: Objects, tree: str, paths: Collection[str], scratch: str
+) -> frozenset[str]:
+    """Return those of `paths` that the `.gitignore` files of `tree` ignore, and the user's own rules."""
+    rules: dict[str, bytes] = {}
+    for above in {"", *(above for path in paths for above in folders_above(path))}:
+        entry = objects.entry(tree, f"{above}/.gitignore" if above else ".gitignore")
+        if entry is not None and entry.mode & FILE == FILE:
+            rules[above] = objects.blob(entry.oid)
+    return ignored_by(worktree, rules, paths, scratch)
+
+
+def ignored_by(worktree: Worktree, rules: Mapping[str, bytes], paths: Collection[str], scratch: str) -> frozenset[str]:
+    """Return those of `paths` that some rules ignore, given as the `.gitignore` of each folder, and the user's own."""
+    if not paths:
+        return frozenset()
+    names = b"".join(map(as_pathspec, paths))
+    with tempfile.TemporaryDirectory(prefix="rules-", dir=scratch) as folder:
+        for above, content in rules.items():
+            check_path(above or ".top", FOLDER)
+            os.makedirs(os.path.join(folder, above), exist_ok=True)
+            with open(os.path.join(folder, above, ".gitignore"), "wb") as out:
+                out.write(content)
+        git = worktree.git.with_work_tree(folder).with_environment(GIT_INDEX_FILE=os.path.join(folder, ".no-index"))
+        out_lines = git.run("check-ignore", "--no-index", "-z", "--stdin", stdin=names, allowed=(0, 1))
+    return frozenset(os.fsdecode(name.removeprefix(b"./")) for name in out_lines.split(b"\0") if name)
+
+
+def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str) -> dict[str, str]:
+    """Return, by path, a blob of the exact bytes of each file that a checkout of `tree` would not give back.
+
+    `tree` is what `git add` makes of the files as they are. The blobs are in the store. `scratch`: a folder.
+    """
+    if not _any_rules(worktree, objects, tree):
+        return {}
+    entries = {path: entry.oid for path, entry in objects.walk(tree) if entry.mode & FILE == FILE}
+    plain_endings = worktree.config("core.autocrlf") != "true" and not worktree.config("core.eol")
+    unsure: list[tuple[str, str]] = []
+    exact: dict[str, str] = {}
+    with RootDir(worktree.root) as ground:
+        for path, attributes in converted(worktree.git, list(entries)).items():
+            if attributes.get("filter") in LOSSLESS:
+                continue
+            if attributes.keys() <= {"text", "crlf"} and plain_endings and os.linesep == "\n":
+                # Only a carriage return that goes makes a difference, and then the size differs.
+                status = ground.status(path)
+                if status is not None and status.st_size != objects.size(entries[path]):
+                    exact |= _recorded(ground, objects, path, None)
+            else:
+                unsure.append((entries[path], path))
+        if unsure:
+            with tempfile.TemporaryDirectory(prefix="checkout-", dir=scratch) as folder:
+                usual = Checkout(worktree, objects, tree, [path for _, path in unsure], folder).contents(unsure)
+                for (_, path), content in zip(unsure, usual, strict=True):
+                    exact |= _recorded(ground, objects, path, content)
+    return exact
+
+
+def _recorded(ground: RootDir, objects: Objects, path: str, usual: bytes | None) -> dict[str, str]:
+    """Return the blob of a file's bytes by its path, written to the store, where they are not the usual ones."""
+    standing = ground.read(path)
+    if standing is None or standing[0] & FILE != FILE or standing[1] == usual:
+        return {}
+    return {path: objects.write_blob(standing[1])}
+
+
+def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
+    """Return whether anything here could make a file differ from its blob."""
+    config = {name: worktree.config(name) for name in ("core.autocrlf", "core.attributesFile")}
+    if config["core.autocrlf"] in ("true", "input") or config["core.attributesFile"]:
+        return True
+    environment = worktree.git.child_environment()
+    config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
+    default = os.path.join(config_home, "git", "attributes")
+    if os.path.exists(os.path.join(worktree.common_dir, "info", "attributes")) or os.path.exists(default):
+        return True
+    pending = [tree]
+    while pending:
+        entries = objects.tree(pending.pop())
+        if ".gitattributes" in entries:
+            return True
+        pending += [entry.oid for entry in entries.values() if entry.mode == FOLDER]
+    return False

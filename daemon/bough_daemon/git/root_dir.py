@@ -1,0 +1,143 @@
+"""The files of a working tree, reached from its top folder without following any symlink."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+
+from bough_daemon.errors import InTheWay
+from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
+from bough_daemon.git.paths import Blocked, folder_of, open_folder
+
+OTHER = 0  # a device, a pipe or a socket: nothing that a tree can hold
+
+
+def blob_id(data: bytes) -> str:
+    """Return the id that Git gives a blob of these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def kind_of(status: os.stat_result) -> int:
+    """Return the tree mode for what a file is: FILE, EXECUTABLE, LINK, FOLDER or OTHER."""
+    if stat.S_ISREG(status.st_mode):
+        return EXECUTABLE if status.st_mode & stat.S_IXUSR else FILE
+    return {stat.S_IFLNK: LINK, stat.S_IFDIR: FOLDER}.get(stat.S_IFMT(status.st_mode), OTHER)
+
+
+def read_at(folder: int, name: str) -> tuple[int, bytes]:
+    """Return (kind, content) of a file or symlink in an open folder; a folder and what is OTHER have no content."""
+    kind = kind_of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    if kind == LINK:
+        return kind, os.fsencode(os.readlink(name, dir_fd=folder))
+    if kind in (FOLDER, OTHER):
+        return kind, b""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    with os.fdopen(descriptor, "rb") as source:
+        return kind, source.read()
+
+
+def read_regular(path: str) -> bytes:
+    """Return the content of a file; raise OSError where there is something else, which might be waited for for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as source:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return source.read()
+
+
+def is_being_written(folder: int, name: str) -> bool:
+    """Return whether a program has a file open for writing; where the system cannot tell, that nobody has.
+
+    The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE). Who opens
+    it in these microseconds waits for their end, and we get a signal: one that is ignored, not SIGIO, which would kill.
+    """
+    if sys.platform != "linux":
+        return False
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as refused:
+        return refused.errno == errno.EAGAIN
+    finally:
+        os.close(descriptor)
+    return False
+
+
+class RootDir:
+    """An open top folder. `root`: its path."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> RootDir:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, at: TracebackType | None
+    ) -> None:
+        os.close(self.descriptor)
+
+    @contextlib.contextmanager
+    def folder(self, path: str, make: bool = False) -> Iterator[int]:
+        """Open a folder for a while; raises as `open_folder` does."""
+        descriptor = open_folder(self.descriptor, path, make)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def status(self, path: str) -> os.stat_result | None:
+        """Return what stands at a path, not followed; None where nothing does or the way to it is no folder."""
+        try:
+            with self.folder(folder_of(path)) as above:
+                return os.stat(path.rpartition("/")[2], dir_fd=above, follow_symlinks=False)
+        except (FileNotFoundError, Blocked):
+            return None
+
+    def read(self, path: str) -> tuple[int, bytes] | None:
+        """Return (kind, content) of what stands at a path, or None as `status` does."""
+        try:
+            with self.folder(folder_of(path)) as above:
+                return read_at(above, path.rpartition("/")[2])
+        except (FileNotFoundError, Blocked):
+            return None
+        except OSError as failure:
+            if failure.errno == errno.ELOOP:  # it became a symlink in this instant
+                return None
+            raise
+
+    def files_below(self, path: str) -> Iterator[str]:
+        """Yield every path below a folder that is not a folder itself; symlinks are not followed."""
+        try:
+            with self.folder(path) as here:
+                names = os.listdir(here)
+                kinds = {name: kind_of(os.stat(name, dir_fd=here, follow_symlinks=False)) for name in names}
+        except (FileNotFoundError, Blocked):
+            return
+        for name, kind in sorted(kinds.items()):
+            below = f"{path}/{name}" if path else name
+            if kind == FOLDER:
+                yield from self.files_below(below)
+            else:
+                yield below
+
+    def record(self, objects: Objects, path: str) -> TreeEntry | None:
+        """Write what stands at a path into the store, byte for byte; None where nothing does."""
+        found = self.read(path)
+        if found is None:
+            return None
+        kind, content = found
+        if kind == OTHER:
+            raise InTheWay(f"{path} is neither a file, a symlink nor a folder", path=path)
+        return TreeEntry(kind, objects.write_blob(content)) if kind != FOLDER else None

@@ -1,0 +1,173 @@
+"""The user's working tree and what its Git says of it. Nothing here writes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import (
+    BareRepository,
+    BoughError,
+    ForeignRepository,
+    GitFailed,
+    NoCommitYet,
+    NotARepository,
+    UnsupportedRepository,
+)
+from bough_daemon.git.command import GitCommand, in_one_line, quiet_environment
+from bough_daemon.system.children import PROCESS, GitChildren
+from bough_daemon.system.environment import UserEnvironment
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where HEAD stands: on a branch (`refs/heads/main`) or, where that is None, detached at `commit`."""
+
+    branch: str | None
+    commit: str
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """One working tree of a repository.
+
+    `root`: its top folder. `git_dir`: its own git directory. `common_dir`: the one that all worktrees share. All three
+    are absolute and free of symlinks. `user`: what the user's terminal has that decides what git does here. `children`:
+    the git children that work here.
+    """
+
+    root: str
+    git_dir: str
+    common_dir: str
+    user: UserEnvironment = field(default_factory=UserEnvironment, compare=False, repr=False)
+    children: GitChildren = field(default_factory=GitChildren, compare=False, repr=False)
+
+    @classmethod
+    def find(cls, path: str, user: UserEnvironment | None = None) -> Worktree:
+        """Find the working tree around `path`.
+
+        Raise NotARepository, BareRepository, ForeignRepository or UnsupportedRepository.
+        """
+        if not os.path.isdir(path):
+            raise NotARepository(f"{path} is not a folder", path=path)
+        user = user or UserEnvironment()
+        try:
+            words = _ask(
+                path, user, "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
+            )
+        except GitFailed as failure:
+            raise _no_repository(path, failure) from failure
+        bare, inside, git_dir, common = words
+        if bare == "true":
+            raise _bare(path, user, git_dir)
+        if inside != "true":
+            raise _elsewhere(path, user, git_dir)
+        common = os.path.realpath(os.path.join(path, common))
+        root, form = _ask(path, user, "--show-toplevel", "--show-object-format")
+        found = cls(os.path.realpath(root), os.path.realpath(git_dir), common, user)
+        found.check_supported(form)
+        return found
+
+    @property
+    def git(self) -> GitCommand:
+        """Git for this working tree."""
+        return GitCommand(self.git_dir, self.root, user=self.user, children=self.children)
+
+    def check_supported(self, form: str) -> None:
+        """Raise UnsupportedRepository where the repository is beyond Bough; `form`: of its object names."""
+        if form != "sha1":
+            raise UnsupportedRepository(f"the repository uses {form} object names; Bough works with sha1")
+        if self.git.line("config", "--get", "extensions.partialClone", allowed=(0, 1)):
+            raise UnsupportedRepository("the repository is a partial clone; Bough needs all objects")
+
+    def head(self) -> Head:
+        """Return where HEAD stands; raise NoCommitYet while there is nothing to stand on."""
+        code, said, _ = self.git.result("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD", allowed=(0, 128))
+        if code != 0:
+            raise NoCommitYet("the repository has no commit yet")
+        commit, name, *_ = os.fsdecode(said).split("\n")
+        if not name or name.endswith("/HEAD"):  # a branch or a tag is called HEAD, too
+            name = self.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or "HEAD"
+            if name != "HEAD" and not self.git.line("rev-parse", "-q", "--verify", name, allowed=(0, 1, 128)):
+                raise NoCommitYet("the repository has no commit yet")
+        return Head(None if name == "HEAD" else name, commit)
+
+    def config(self, name: str) -> str:
+        """Return a value of the user's Git configuration as it holds here, or an empty string."""
+        return self.git.line("config", "--get", name, allowed=(0, 1))
+
+    def author(self) -> str:
+        """Return `Name <email>` as Git would write it for the user's commits, or a stand-in where it is unset."""
+        name = self.config("user.name") or "unknown"
+        email = self.config("user.email") or "unknown@localhost"
+        return f"{_plain(name)} <{_plain(email)}>"
+
+
+def whole(path: str) -> str:
+    """Return a path whose folders are free of symlinks; its last part may be one."""
+    folder, name = os.path.split(os.path.normpath(path))
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def live_root(path: str) -> str | None:
+    """Return the folder at or above `path` that holds a `.git`, free of symlinks, or None."""
+    at = os.path.realpath(path)
+    while True:
+        if os.path.lexists(os.path.join(at, ".git")):
+            return at
+        parent = os.path.dirname(at)
+        if parent == at:
+            return None
+        at = parent
+
+
+def _plain(text: str) -> str:
+    """Return text without what would break a commit's header."""
+    return "".join(letter for letter in text if letter not in "<>\n\r\0").strip() or "unknown"
+
+
+def _ask(path: str, user: UserEnvironment, *questions: str) -> list[str]:
+    command = ["git", "-C", path, "rev-parse", *questions]
+    code, output, errors = PROCESS.run("rev-parse", command, b"", quiet_environment(user=user), None)
+    if code != 0:
+        raise GitFailed(in_one_line(os.fsdecode(errors)), output=errors.decode(errors="replace"))
+    return os.fsdecode(output).rstrip("\n").split("\n")
+
+
+def _no_repository(path: str, failure: GitFailed) -> BoughError:
+    """Return why Git finds no repository around a folder."""
+    if "dubious ownership" in failure.message:
+        root = live_root(path) or path
+        hint = f"If you trust it: `git config --global --add safe.directory {shlex.quote(root)}`."
+        return ForeignRepository(f"Git refuses {root}: it belongs to another user", path=root, hint=hint)
+    if live_root(path) is not None and "not a git repository" not in failure.message:
+        hint = "Fix what Git names; `git status` says the same."
+        return NotARepository(f"Git cannot read the repository: {failure.message}", path=path, hint=hint)
+    return NotARepository(f"{path} is not in a Git repository", path=path)
+
+
+def _bare(path: str, user: UserEnvironment, git_dir: str) -> BareRepository:
+    """Return that a repository is bare, naming its working trees where it has any."""
+    listed = GitCommand(git_dir, user=user).run("worktree", "list", "--porcelain", "-z").split(b"\0\0")
+    trees = [os.fsdecode(lines.split(b"\0")[0][9:]) for lines in listed if lines and b"\0bare" not in lines]
+    there = [tree for tree in trees if os.path.isdir(tree)]
+    message = f"{git_dir} is a bare repository: it has no files that could be live"
+    if not there:
+        return BareRepository(message, path=path)
+    return BareRepository(message, path=path, hint=f"Run the command in one of its working trees: {', '.join(there)}.")
+
+
+def _elsewhere(path: str, user: UserEnvironment, git_dir: str) -> NotARepository:
+    """Return that the files of a repository are not where the user is."""
+    config = GitCommand(git_dir, user=user).line("config", "--get", "core.worktree", allowed=(0, 1))
+    if not config:
+        return NotARepository(f"{path} is inside a git directory, not in a working tree", path=path)
+    tree = os.path.realpath(os.path.join(git_dir, config))
+    if live_root(tree) == tree:
+        return NotARepository(f"the files of this repository are in {tree}", path=path, hint="Run the command there.")
+    link = shlex.quote(f"gitdir: {git_dir}")
+    hint = f"Make one: `echo {link} > {shlex.quote(os.path.join(tree, '.git'))}`; then run the command there."
+    return NotARepository(
+        f"the files of this repository are in {tree} (core.worktree), which has no `.git`", path=path, hint=hint
+    )

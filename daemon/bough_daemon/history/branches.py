@@ -1,0 +1,320 @@
+"""Live branches: chains of snapshots in the store, each written by one daemon alone.
+
+A snapshot is a commit. Its parents are the snapshot that it continues; the commit that HEAD moved to, where it moved;
+and what was brought in from elsewhere (a teammate's tip that was merged). `ancestry` decides which of these it may
+claim, so Git's own merge base of two live branches is right whatever HEAD did and however often they were merged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bough_daemon.git.objects import Objects, TreeEntry
+from bough_daemon.history.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
+from bough_daemon.history.shared_chain import SharedChain
+from bough_daemon.history.timeline import (
+    BASE,
+    BROUGHT,
+    EVENT,
+    OPERATION,
+    PREVIOUS,
+    SHARED_AS,
+    SHARED_BASE,
+    Snapshot,
+    read_snapshot,
+)
+from bough_daemon.privacy.purged import WHY_HELD
+from bough_daemon.privacy.withheld import shared_tree, withheld_paths
+from bough_daemon.store.fsck import Fsck
+from bough_daemon.store.own_commits import OwnCommits
+from bough_daemon.store.store import LIVE, SHARED, Store
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the team sees of one state of the files.
+
+    `base`: the newest commit below HEAD that may leave. `tree`: the files. `claims`: the commits that the files contain
+    all of, the base first. `withheld`: why paths, and commits that have them, stay at home.
+    """
+
+    base: str
+    tree: str
+    claims: tuple[str, ...]
+    withheld: dict[str, str]
+
+
+class Branch:
+    """The live branch of one worktree. On the store's thread only.
+
+    `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: files that the team must not get
+    yet, and `flooded`: files and folders that are too much at once, with the reason. `before_record` is told which
+    tree a command made of which, and its name.
+    """
+
+    def __init__(self, store: Store, name: str, author: str) -> None:
+        self.store = store
+        self.name = name
+        self.author = author
+        self.withheld: dict[str, str] = {}
+        self._fsck = Fsck(store)
+        self._commits = OwnCommits(store)
+        self._allowed = store.allowed.paths
+        self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit says to contain
+        self._chain = SharedChain(store)
+        self._begins_again = False
+        self.before_record: Callable[[str, str, str], None] = lambda before, after, event: None
+        self.unshared: Mapping[str, str] = {}
+        self.flooded: Mapping[str, str] = {}
+        self._waiting: frozenset[str] = frozenset()
+        self._shares_less = False
+        tip = store.ref(LIVE + name)
+        self.tip = read_snapshot(store.objects, tip) if tip else None
+        if self.tip is not None:
+            shares = self._shares(self.tip.base, self.tip.tree, self.tip.brought)
+            self.withheld = shares.withheld
+            seen = shares.tree, shares.base
+            self._shares_less = seen != (store.objects.commit(self.tip.shared).tree, self.tip.shared_base)
+
+    def save(
+        self,
+        tree: str,
+        base: str,
+        operation: str = "",
+        rewritten: Rewritten = lambda _: False,
+        *,
+        discarded: bool = False,
+    ) -> Snapshot:
+        """Put a snapshot of the files on the branch and return it; the tip itself where nothing changed.
+
+        `base`: the commit that HEAD is at. `operation`: the operation of Git's that is in progress, empty for none.
+        `rewritten`: whether HEAD left a commit by rewriting it. `discarded`: whether Git has thrown edits away since
+        the newest snapshot. What the snapshot contains is decided from these.
+        """
+        tip = self.tip
+        unchanged = tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation)
+        if tip is not None and unchanged and not self._begins_again and not self._may_share_more():
+            return tip
+        found = Ancestry()
+        if tip is not None:
+            found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
+        return self._append(tree, base, "save", found, operation)
+
+    def record(
+        self,
+        tree: str,
+        base: str,
+        event: str,
+        *,
+        since: str | None = None,
+        contains: Sequence[str] = (),
+        onto: str | None = None,
+    ) -> Snapshot:
+        """Put what a command made of the files on the branch and return it; the tip itself where nothing changed.
+
+        `base`: the commit that HEAD is at. `since`: the tree that `tree` was made from; what the branch has got beyond
+        that meanwhile stays. `contains`: commits whose changes `tree` has from now on. `onto`: the snapshot that the
+        branch goes on from instead of its tip, an earlier one (back, undo) or a teammate's (hop): what the branch had
+        until now is no longer contained, only remembered. The reference is moved last, so a daemon killed on the way
+        leaves the branch as it was.
+        """
+        tip = self.tip
+        if tip is not None and since is not None and tip.tree != since:
+            made = self.store.objects.difference(since, tree)
+            tree = self.store.objects.splice(tip.tree, {path: entry for path, _, entry in made})
+        if tip is not None and (tip.tree, tip.base) == (tree, base) and not contains and onto is None:
+            return tip
+        if tip is not None:
+            self.before_record(since if since is not None else tip.tree, tree, event)
+        if onto is None:
+            return self._append(tree, base, event, without_given_up(self.store, tip, tree, base, contains=contains))
+        before = read_snapshot(self.store.objects, onto)
+        claims = [*claims_of(self.store, before, base), *contains]
+        return self._append(tree, base, event, Ancestry(before, brought=tuple(dict.fromkeys(claims))))
+
+    def refused(self, shared: str, held: str | None) -> bool:
+        """Let the next snapshot be shared without a shared tip that a teammate, who holds `held`, refused.
+
+        Return whether that may help, so that a snapshot is due though nothing has changed.
+        """
+        helps = self.tip is not None and self._chain.refuse(shared, held, self.tip.shared)
+        self._begins_again |= helps
+        return helps
+
+    def rename(self, name: str) -> None:
+        """Call the branch `name` from now on; what stood under that name is kept."""
+        if name == self.name or self.tip is None:
+            self.name = name
+            return
+        old, self.name = self.name, name
+        replaced = self.store.ref(LIVE + name)
+        if replaced is not None:
+            self.store.keep(f"{name}/{replaced}", replaced)
+        self.store.set_ref(SHARED + name, self.tip.shared, self.store.ref(SHARED + name))
+        self.store.set_ref(LIVE + name, self.tip.oid, replaced)
+        self.store.delete_ref(LIVE + old)
+        self.store.delete_ref(SHARED + old)
+
+    def _append(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str = "") -> Snapshot:
+        """Write a snapshot and move the branch to it; where it does not continue the tip, the tip is kept."""
+        tip = self.tip
+        snapshot = self._write(tree, base, event, ancestry, operation)
+        if tip is not None and (ancestry.before is None or ancestry.before.oid != tip.oid):
+            self.store.keep(f"{self.name}/{tip.oid}", tip.oid)
+        self.store.set_ref(SHARED + self.name, snapshot.shared, self.store.ref(SHARED + self.name))
+        self.store.set_ref(LIVE + self.name, snapshot.oid, tip.oid if tip is not None else None)
+        self.tip = snapshot
+        self._begins_again = False
+        return snapshot
+
+    def _write(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str) -> Snapshot:
+        objects, tip, before = self.store.objects, self.tip, ancestry.before
+        shares = self._shares(base, tree, ancestry.brought)
+        earlier = [one for one in (before, ancestry.also) if one is not None]
+        when = int(time.time())
+        said = {EVENT: event, OPERATION: operation}
+        left = tip if before is None or tip is None or before.oid != tip.oid else None
+        trailers = (
+            {BASE: base}
+            | said
+            | {
+                PREVIOUS: left.oid if left is not None else "",
+                BROUGHT: " ".join(oid for oid in ancestry.brought if oid != base),
+                SHARED_BASE: shares.base if shares.base != base else "",
+            }
+        )
+        parents = [*(one.oid for one in earlier), *_beyond(earlier, base, ancestry.brought)]
+        chain = [one.shared for one in earlier]
+        unnamed = self._unnamed(chain, shares.claims)
+        outside, begins_with = self._chain.parents(chain, shares.base, shares.claims, unnamed)
+        # Where the shared chain begins again, those who hold what came before still find the way to it.
+        goes_on = left is None and begins_with is None
+        previous = tip.shared if tip is not None and not goes_on else ""
+        # What is shared names only what is shared, in its trailers as well.
+        if (shares.tree, shares.base, outside, previous) != (tree, base, parents, trailers[PREVIOUS]):
+            seen = objects.commit(before.shared).tree if before is not None else None
+            title = self._title(seen, shares.tree, shares.base, event)
+            message = _message(title, {BASE: shares.base} | said | {PREVIOUS: previous})
+            trailers[SHARED_AS] = objects.write_commit(shares.tree, outside, self.author, when, message)
+        title = self._title(tip.tree if tip is not None else None, tree, base, event)
+        oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))
+        self.withheld, self._shares_less = shares.withheld, False
+        snapshot = read_snapshot(objects, oid)
+        assert snapshot is not None
+        self._chain.note(snapshot.shared, begins_with)
+        self._named = snapshot.shared, frozenset(shares.claims)
+        return snapshot
+
+    def _shares(self, base: str, tree: str, brought: Sequence[str]) -> Shares:
+        """Return what the team sees of `tree`, the files with HEAD at `base`, and what that contains."""
+        objects = self.store.objects
+        if self._allowed != self.store.allowed.paths:
+            self._allowed = self.store.allowed.paths
+            self._commits.forget()
+        leaving = self._commits.leaving(base)
+        seen_base = leaving.commits[0] if leaving.commits else self.store.no_commit()
+        more = (oid for one in brought for oid in self._leaving_of(one))
+        claims = tuple(dict.fromkeys([seen_base, *leaving.commits, *more]))
+        known = [objects.commit(oid).tree for oid in claims if objects.exists(oid)]
+        withheld = self._withheld(known, objects.commit(base).tree, tree)
+        visible = self._visible(known, tree, withheld)
+        return Shares(seen_base, visible, claims, {**withheld, **leaving.reasons})
+
+    def _leaving_of(self, brought: str) -> tuple[str, ...]:
+        """Return what may leave of a commit that was merged: all of a teammate's, who shared it."""
+        objects = self.store.objects
+        if not objects.exists(brought) or read_snapshot(objects, brought) is not None:
+            return (brought,)
+        return self._commits.leaving(brought).commits
+
+    def _unnamed(self, chain: Sequence[str], claims: Sequence[str]) -> list[str]:
+        """Return those of `claims` that none of the earlier shared commits contains."""
+        newest, named = self._named
+        known = named if newest in chain else frozenset[str]()
+        return [
+            oid for oid in claims if oid not in known and not any(self.store.is_ancestor(oid, one) for one in chain)
+        ]
+
+    def _withheld(self, known: Sequence[str], committed: str, tree: str) -> dict[str, str]:
+        """Return the paths of `tree` that the team does not get, with the reason.
+
+        `known`: the trees of what the team has of it, the base's first. `committed`: that of HEAD.
+        """
+        objects, allowed, base_tree = self.store.objects, self.store.allowed, known[0]
+        flooded = {path: why for path, why in self.flooded.items() if objects.entry(tree, path) is not None}
+        rest = shared_tree(objects, base_tree, tree, flooded)
+        purged = self._purged(known, tree)
+        found = purged | withheld_paths(objects, self.store.secrets, base_tree, rest, self.unshared, committed)
+        withheld = {
+            path: why
+            for path, why in (flooded | found).items()
+            if path not in allowed and not _is_known(objects, known[1:], tree, path)
+        }
+        self._waiting = frozenset(flooded | {path: why for path, why in withheld.items() if path in self.unshared})
+        return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
+
+    def _purged(self, known: Sequence[str], tree: str) -> dict[str, str]:
+        """Return the paths whose content was purged, where the team does not have them just so."""
+        objects, purged = self.store.objects, self.store.purged
+        there = {path: objects.entry(tree, path) for path in purged.held}
+        changed = [path for path, now in there.items() if now is not None and now != objects.entry(known[0], path)]
+        held = dict.fromkeys(changed, WHY_HELD)
+        if not purged.ids:
+            return held
+        changes = objects.difference(known[0], tree)
+        return held | {path: WHY_HELD for path, _, now in changes if now is not None and now.oid in purged.ids}
+
+    def _visible(self, known: Sequence[str], tree: str, withheld: Mapping[str, str]) -> str:
+        """Return what the team sees of a tree: each withheld path as the team has it."""
+        objects = self.store.objects
+        return objects.splice(tree, {path: _newest(objects, known, path) for path in withheld}) if withheld else tree
+
+    def _may_share_more(self) -> bool:
+        """Return whether a path that was not shared with the tip may be shared by now."""
+        self._shares_less |= self._commits.look_again()
+        if self._allowed != self.store.allowed.paths:
+            self._shares_less = True
+        return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
+
+    def staying(self, commit: str) -> Mapping[str, str]:
+        """Return what keeps a commit of the user's, or one before it, at home, by path; nothing where all may leave."""
+        return self._commits.leaving(commit).reasons
+
+    @property
+    def due(self) -> float:
+        """The moment (monotonic) at which commits that stay at home may be fit to leave; infinite where none stay."""
+        return self._commits.due
+
+    def _title(self, old: str | None, tree: str, base: str, event: str) -> str:
+        if event != "save":
+            return event
+        if old is None:
+            return "first snapshot"
+        if old == tree:
+            return f"on {base[:7]}"
+        paths = sorted(path for path, _, _ in self.store.objects.difference(old, tree))
+        named = ", ".join(path.replace("\n", " ") for path in paths[:3])
+        return named if len(paths) <= 3 else f"{named} and {len(paths) - 3} more"
+
+
+def _is_known(objects: Objects, trees: Sequence[str], tree: str, path: str) -> bool:
+    """Return whether the team has a path just as it is in `tree`, from somebody whose work was merged."""
+    now = objects.entry(tree, path)
+    return any(objects.entry(one, path) == now for one in trees)
+
+
+def _newest(objects: Objects, trees: Sequence[str], path: str) -> TreeEntry | None:
+    """Return the first entry that one of some trees has for a path."""
+    return next((entry for tree in trees if (entry := objects.entry(tree, path)) is not None), None)
+
+
+def _beyond(earlier: Sequence[Snapshot], base: str, brought: Sequence[str]) -> list[str]:
+    """Return the commits that must be parents beside earlier snapshots, as none of these names them."""
+    known = {oid for one in earlier for oid in (one.oid, *one.claims)}
+    return [oid for oid in dict.fromkeys([base, *brought]) if oid not in known]
+
+
+def _message(title: str, trailers: Mapping[str, str]) -> str:
+    return title + "\n\n" + "".join(f"{name}: {value}\n" for name, value in trailers.items() if value)

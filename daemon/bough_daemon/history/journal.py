@@ -1,0 +1,197 @@
+"""The record of the commands that changed the user's files, so that the newest can be taken back.
+
+One file for each worktree, one JSON object a line, only ever appended to and synced before anything it speaks of
+happens. A line that a kill cut short never happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from bough_daemon.errors import StoreDamaged
+from bough_daemon.git.refs import Ways
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.system.durable import write_whole
+
+FOLDER, ENDING = "journal", ".jsonl"
+ID = re.compile(rb"\b[0-9a-f]{40}\b")
+State = Literal["begun", "done", "undone", "dropped"]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Being in a teammate's branch. `home`: the place to go back to. `mine`: the snapshot of mine that was the tip."""
+
+    name: str
+    base: str
+    tip: str
+    home: str
+    mine: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One command. `before`: the place it began at. `toward`: the tree that it was to bring.
+
+    `by_way_of`: the trees that earlier parts of it brought. `refs`: what it moves, each from one commit to another, or
+    through several (None: there is none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am
+    after it, None for at home; `keeps_hop` when it does not change that. `undoes`: the deed that it takes back.
+    `origins`: of what `restore` brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can
+    no longer be undone, as what there was before was purged.
+    """
+
+    number: int
+    kind: str
+    before: str
+    toward: str
+    at: float
+    by_way_of: tuple[str, ...] = ()
+    refs: Ways = field(default_factory=dict)
+    moves_head: bool = False
+    moves_index: bool = False
+    hop: Hop | None = None
+    keeps_hop: bool = True
+    undoes: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    made: str = ""
+    state: State = "begun"
+    lost: bool = False
+
+
+class Journal:
+    """The deeds of one worktree, oldest first. On the store's thread only."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, folder: str, worktree: Worktree) -> Journal:
+        """Return the journal of a worktree, below `folder`; a linked worktree has one of its own."""
+        linked = worktree.git_dir != worktree.common_dir
+        name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
+        os.makedirs(os.path.join(folder, FOLDER), mode=0o700, exist_ok=True)
+        return cls(os.path.join(folder, FOLDER, name + ENDING))
+
+    @classmethod
+    def every(cls, folder: str) -> list[Journal]:
+        """Return the journals of all worktrees of a repository."""
+        below = os.path.join(folder, FOLDER)
+        names = sorted(os.listdir(below)) if os.path.isdir(below) else []
+        return [cls(os.path.join(below, name)) for name in names if name.endswith(ENDING)]
+
+    def deeds(self) -> list[Operation]:
+        """Return every deed in its latest state."""
+        found: dict[int, Operation] = {}
+        try:
+            for line in self._lines():
+                number = line["number"]
+                found[number] = _deed(line) if "kind" in line else replace(found[number], **line)
+            # The newest first: what a later one has taken back takes nothing back itself.
+            for number in reversed(found):
+                undoes = found[number].undoes
+                if undoes is not None and found[number].state == "done":
+                    found[undoes] = replace(found[undoes], state="undone")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+            raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
+        return list(found.values())
+
+    def begin(self, deed: Operation) -> Operation:
+        """Write down what is about to happen and return it with its number."""
+        deeds = self.deeds()
+        numbered = replace(deed, number=deeds[-1].number + 1 if deeds else 1, at=time.time(), state="begun")
+        self._append(asdict(numbered))
+        return numbered
+
+    def go_on(self, deed: Operation) -> Operation:
+        """Write down what a deed that was begun is about to do further."""
+        self._append(asdict(deed))
+        return deed
+
+    def finish(self, deed: Operation, made: str = "") -> None:
+        """Write down that it is done, and which snapshot it ended with."""
+        self.close(deed, "done", made)
+
+    def drop(self, deed: Operation) -> None:
+        """Write down that it came to nothing, and all is as before."""
+        self.close(deed, "dropped")
+
+    def close(self, deed: Operation, state: State, made: str = "") -> None:
+        """Write down how it ended, and with which snapshot."""
+        self._append({"number": deed.number, "state": state, "made": made})
+
+    def interrupted(self) -> Operation | None:
+        """Return the deed that a kill cut short, None when the newest is whole."""
+        deeds = self.deeds()
+        return deeds[-1] if deeds and deeds[-1].state == "begun" else None
+
+    def newest(self) -> Operation | None:
+        """Return the newest deed that could be taken back."""
+        standing = (deed for deed in reversed(self.deeds()) if deed.state in ("begun", "done") and not deed.lost)
+        return next((deed for deed in standing if deed.before and (deed.undoes is None or deed.state == "begun")), None)
+
+    def redoable(self) -> Operation | None:
+        """Return the newest undo that nothing but a redo has followed, None where there is nothing to do again."""
+        deeds = self.deeds()
+        undos = {deed.number for deed in deeds if deed.undoes is not None}
+        for deed in reversed(deeds):
+            if deed.state != "done":
+                continue
+            if deed.undoes is None or deed.lost:
+                return None
+            if deed.undoes not in undos:
+                return deed
+        return None
+
+    def hop(self) -> Hop | None:
+        """Return whose branch I am in by the deeds that stand, None for my own."""
+        standing = (deed for deed in reversed(self.deeds()) if deed.state == "done" and deed.undoes is None)
+        return next((deed.hop for deed in standing if not deed.keeps_hop), None)
+
+    def end_hop(self) -> None:
+        """Write down that a plain `git switch` has ended the hop; that is nothing to take back."""
+        ended = self.begin(Operation(0, "switch", before="", toward="", at=0.0, keeps_hop=False))
+        self.finish(ended)
+
+    def follow(self, became: Mapping[str, str], lost: Collection[int]) -> None:
+        """Name commits and trees that have become others as they are now; `lost`: what cannot be undone any more."""
+        with suppress(FileNotFoundError):
+            with open(self.path, "rb") as source:
+                before = source.read()
+            now = ID.sub(lambda found: became.get(found[0].decode(), found[0].decode()).encode(), before)
+            if now != before:
+                write_whole(self.path, now)
+        for deed in self.deeds() if lost else ():
+            if deed.number in lost and not deed.lost:
+                self._append({"number": deed.number, "lost": True})
+
+    def _lines(self) -> list[dict[str, Any]]:
+        try:
+            with open(self.path, "rb") as source:
+                whole, found, _ = source.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in whole.split(b"\n")] if found else []
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+b") as out:
+            end = out.read().rfind(b"\n") + 1  # what follows was cut short
+            out.seek(end)
+            out.truncate()
+            out.write(json.dumps(line).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _deed(line: dict[str, Any]) -> Operation:
+    refs = {name: tuple(way) for name, way in line.pop("refs").items()}
+    by_way_of = tuple(line.pop("by_way_of", ()))
+    hop = line.pop("hop")
+    return Operation(**line, refs=refs, by_way_of=by_way_of, hop=Hop(**hop) if hop else None)

@@ -1,0 +1,128 @@
+"""The timeline of a live branch: its snapshots, newest first, whatever became of HEAD meanwhile.
+
+A snapshot is a commit. What a reader cannot tell from its tree and its parents is said in trailers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.git.objects import Commit, Objects
+
+BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
+PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
+SHARED_BASE = "Bough-Shared-Base"
+OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
+LONGEST_LINE = 4000  # characters of a title that are told; a teammate may write any
+MOST_MERGED = 16  # branches that were merged into one another
+REMEMBERED = 2000  # snapshots of a chain in which merges are looked for
+UNKNOWN_OPERATION = "git operation"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One commit on a live branch.
+
+    `parents`: what it contains, the snapshot that it continues first, if there is one. `base`: the commit that HEAD was
+    at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the
+    snapshot before it in time. `shared`: the commit that the team sees in its place, and `shared_base`: the commit that
+    this one is based on, an older one than `base` where that may not leave. `time`: seconds since the epoch.
+    `operation`: the operation of Git's that was in progress (`rebase`, `bisect`, …), empty for none. `brought`: commits
+    that its history claims beyond its base, as far as the snapshot says so.
+    """
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    base: str
+    event: str
+    title: str
+    time: int
+    author: str
+    previous: str | None
+    shared: str
+    shared_base: str
+    operation: str = ""
+    brought: tuple[str, ...] = ()
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The commits that it says to contain."""
+        return frozenset((self.base, *self.brought))
+
+
+def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
+    """Return the snapshot that a commit is, or None for a commit that Bough did not make.
+
+    It may be a teammate's: a trailer that does not say what it should counts as absent.
+    """
+    commit = objects.commit(oid)
+    base = _commit_in(commit, BASE)
+    if base is None:
+        return None
+    operation = commit.trailer(OPERATION) or ""
+    return Snapshot(
+        oid=oid,
+        tree=commit.tree,
+        parents=commit.parents,
+        base=base,
+        event=(commit.trailer(EVENT) or "save")[:LONGEST_LINE],
+        title=commit.message.split("\n", 1)[0][:LONGEST_LINE],
+        time=commit.time,
+        author=f"{commit.author} <{commit.email}>",
+        previous=_commit_in(commit, PREVIOUS) or (commit.parents[0] if commit.parents else None),
+        shared=_commit_in(commit, SHARED_AS) or oid,
+        shared_base=_commit_in(commit, SHARED_BASE) or base,
+        operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
+        brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if OBJECT_ID.fullmatch(word)),
+    )
+
+
+def _commit_in(commit: Commit, trailer: str) -> str | None:
+    value = commit.trailer(trailer)
+    return value if value is not None and OBJECT_ID.fullmatch(value) else None
+
+
+def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
+    """Yield the snapshots of a branch, newest first, for as long as the store has them."""
+
+    def before(snapshot: Snapshot) -> str | None:
+        # What a teammate refused, and another has, is not here; then it goes on with what the snapshot continues.
+        previous = snapshot.previous
+        there = previous is None or not snapshot.parents or objects.exists(previous)
+        return previous if there else snapshot.parents[0]
+
+    return _walk(objects, tip, before)
+
+
+def chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
+    """Yield the snapshots that each continue the one after it, newest first: what HEAD left is not among them."""
+    return _walk(objects, tip, lambda snapshot: snapshot.parents[0] if snapshot.parents else None)
+
+
+def _walk(objects: Objects, tip: str, older: Callable[[Snapshot], str | None]) -> Iterator[Snapshot]:
+    at: str | None = tip
+    while at is not None and objects.exists(at):
+        snapshot = read_snapshot(objects, at)
+        if snapshot is None:
+            return
+        yield snapshot
+        at = older(snapshot)
+
+
+def merged_tips(objects: Objects, tip: str) -> Iterator[str]:
+    """Yield a commit, and what was merged into its chain, newest first, and so on for each of those."""
+    pending, seen = deque([tip]), set[str]()
+    while pending and len(seen) < MOST_MERGED:
+        one = pending.popleft()
+        if one in seen or not objects.exists(one):
+            continue
+        seen.add(one)
+        yield one
+        for snapshot in islice(chain(objects, one), REMEMBERED):
+            pending += snapshot.parents[1:]

@@ -1,0 +1,1 @@
+"""Ask the merge engine, in processes of their own that can be stopped."""

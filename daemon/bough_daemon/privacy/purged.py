@@ -1,0 +1,92 @@
+"""What was purged from one repository's store: contents that are neither recorded nor taken here again.
+
+`purging` takes them out; this is what is remembered of it, in a file beside the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bough_daemon.errors import StoreDamaged
+from bough_daemon.system.durable import write_whole
+
+WHY_HELD = "its content was purged; `bough allow` shares the path again"
+WHY_NOT_RECORDED = "its content was purged: it is neither recorded nor shared until the file changes"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One purge that was carried out here. `by`: the member who asked for it; `at`: seconds since the epoch.
+
+    `paths`: where the contents were. `contents`: how many blobs went; `digest` tells them from others.
+    """
+
+    at: float
+    by: str
+    paths: tuple[str, ...]
+    contents: int
+    digest: str
+
+
+def digest_of(ids: Iterable[str]) -> str:
+    """Return what tells some contents from others."""
+    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
+
+
+class Purged:
+    """The purged contents of one repository. On the store's thread only, but for `ids`.
+
+    `ids`: of blobs. `held`: paths that do not leave any more, as their file still had such a content. `moved`: commits
+    that signed states named, and what each became.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, "purged.json")
+        try:
+            with open(self._path, encoding="utf-8", errors="surrogateescape") as source:
+                said = json.load(source)
+            self._read(said)
+        except FileNotFoundError:
+            self._read({})
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+            raise StoreDamaged(f"{self._path} is damaged: {damage}", path=self._path) from damage
+
+    def _read(self, said: Mapping[str, Any]) -> None:
+        self.ids = frozenset[str](said.get("ids", ()))
+        self.held = frozenset[str](said.get("held", ()))
+        self.moved: Mapping[str, str] = said.get("moved", {})
+        found = said.get("records", ())
+        self.records = [
+            Record(one["at"], one["by"], tuple(one["paths"]), one["contents"], one["digest"]) for one in found
+        ]
+
+    def note(self, ids: Iterable[str], held: Iterable[str]) -> None:
+        """Record and take some contents no more, and keep some paths at home."""
+        self.ids |= frozenset(ids)
+        self.held |= frozenset(held)
+        self._write()
+
+    def moves(self, moved: Mapping[str, str]) -> None:
+        """Remember what commits became that signed states name."""
+        self.moved = {**{old: moved.get(new, new) for old, new in self.moved.items()}, **moved}
+        self._write()
+
+    def add(self, record: Record) -> None:
+        """Remember that a purge was carried out."""
+        if record not in self.records:
+            self.records.append(record)
+            self._write()
+
+    def _write(self) -> None:
+        kept = {
+            "ids": sorted(self.ids),
+            "held": sorted(self.held),
+            "moved": self.moved,
+            "records": [asdict(one) for one in self.records],
+        }
+        write_whole(self._path, json.dumps(kept).encode(errors="surrogateescape"))

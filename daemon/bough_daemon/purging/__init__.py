@@ -1,0 +1,1 @@
+"""Take contents out of every snapshot of a store."""

@@ -1,0 +1,340 @@
+"""Take contents out of a store: out of every snapshot, and then out of its files.
+
+What is to be done is written down before anything is changed, with what each commit becomes. References are moved
+next, then the records of commands, and only then are objects removed. Each step may be done again: a daemon that was
+killed on the way finishes it when the store is next opened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+from bough_daemon.errors import CutShort, StillHopped, StoreDamaged, TextTooShort
+from bough_daemon.git.command import GitCommand
+from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
+from bough_daemon.history.journal import Journal, Operation
+from bough_daemon.privacy.purged import Record, digest_of
+from bough_daemon.purging.rewriting import Contents, Rewriting, place_has
+from bough_daemon.store.packs import sync_folder
+from bough_daemon.store.store import COPIED, LANDED, LIVE, SHARED, Store
+from bough_daemon.system.durable import write_whole
+
+log = logging.getLogger(__name__)
+
+PENDING = "purge.json"
+SHORTEST_TEXT = 4  # bytes
+MOST_PATHS = 10_000  # of one tree that are told
+ID = re.compile(rb"\b[0-9a-f]{40}\b")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Contents to purge: for each blob the paths that had it."""
+
+    paths: Mapping[str, frozenset[str]]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The blobs."""
+        return frozenset(self.paths)
+
+
+@dataclass
+class RemovalPlan:
+    """One purge on its way. `commits`: what each became; None while that is not known.
+
+    `held`: paths that leave no more. `named`: the commits that signed states name. `stays_out`: what is purged is
+    neither recorded nor taken here any more, as its user said so; others who ask for it have no say in what is recorded
+    here. `lost`: by journal, the numbers of the commands that can no longer be undone. `gone`: the objects that go.
+    `at`: when it began, in seconds since the epoch.
+    """
+
+    ids: list[str]
+    by: str
+    paths: list[str]
+    held: list[str]
+    named: list[str]
+    stays_out: bool
+    at: float = field(default_factory=time.time)
+    commits: dict[str, str] | None = None
+    trees: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, list[int]] = field(default_factory=dict)
+    gone: list[str] | None = None
+
+
+# What there is.
+
+
+def roots(store: Store, teammates: bool) -> list[str]:
+    """Return the commits that the references of the store name; without `teammates`, those of this repository's own."""
+    mine, found = store.refs(SHARED), list[str]()
+    for name, oid in store.refs("refs/").items():
+        branch = name.removeprefix(LIVE.removeprefix("refs/"))
+        is_theirs = name.startswith(LANDED.removeprefix("refs/")) or (branch != name and branch not in mine)
+        if teammates or not is_theirs:
+            found.append(oid)
+    return list(dict.fromkeys(found))
+
+
+def of_bough_alone(store: Store, commits: Iterable[str]) -> list[str]:
+    """Return what some commits contain that no reference of the user's does. May be called from any thread."""
+    store.follow_shallow()
+    users = GitCommand(store.common_dir).run("rev-list", "--no-walk", "--ignore-missing", "--all").decode().split()
+    lines = "\n".join([*commits, *(f"^{oid}" for oid in users), ""]).encode()
+    return store.git.run("rev-list", "--ignore-missing", "--stdin", stdin=lines).decode().split()
+
+
+def owned(objects: Objects, kind: str) -> list[str]:
+    """Return the objects of one kind in the store's own folder."""
+    return [oid for oid in objects.own_names() if objects.header(oid)[0] == kind]
+
+
+def find_paths(objects: Objects, commits: Iterable[str], path: str) -> Found:
+    """Return every content that a file had in some commits, or the files of a folder."""
+    found: dict[str, set[str]] = {}
+    seen = set[tuple[str, str]]()
+    for commit in commits:
+        entry = objects.entry(objects.commit(commit).tree, path)
+        if entry is None or (path, entry.oid) in seen:
+            continue
+        seen.add((path, entry.oid))
+        for name, one in objects.walk(entry.oid, path) if entry.mode == FOLDER else [(path, entry)]:
+            if one.mode not in (FOLDER, SUBMODULE) and one.oid != EMPTY_BLOB:
+                found.setdefault(one.oid, set()).add(name)
+    return Found({oid: frozenset(names) for oid, names in found.items()})
+
+
+def find_text(objects: Objects, commits: Iterable[str], text: bytes) -> Found:
+    """Return every content in some commits that has a text in it."""
+    if len(text) < SHORTEST_TEXT:
+        raise TextTooShort(f"a text of fewer than {SHORTEST_TEXT} bytes is in too many files")
+    found: dict[str, set[str]] = {}
+    has, seen = dict[str, bool](), set[tuple[str, str]]()
+    pending = [("", objects.commit(commit).tree) for commit in commits]
+    while pending:
+        under, tree = pending.pop()
+        if (under, tree) in seen:
+            continue
+        seen.add((under, tree))
+        for name, entry in objects.tree(tree).items():
+            path = f"{under}/{name}" if under else name
+            if entry.mode == FOLDER:
+                pending.append((path, entry.oid))
+            elif entry.mode != SUBMODULE:
+                if entry.oid not in has:
+                    has[entry.oid] = objects.exists(entry.oid) and text in objects.blob(entry.oid)
+                if has[entry.oid]:
+                    found.setdefault(entry.oid, set()).add(path)
+    return Found({oid: frozenset(names) for oid, names in found.items()})
+
+
+def find_ids(objects: Objects, commits: Iterable[str], ids: Collection[str]) -> Found:
+    """Return those of some contents that commits have."""
+    contents, found = Contents(objects, ids), dict[str, set[str]]()
+    for tree in dict.fromkeys(objects.commit(commit).tree for commit in commits):
+        for path, oid in islice(contents.paths(tree), MOST_PATHS):
+            found.setdefault(oid, set()).add(path)
+    return Found({oid: frozenset(names) for oid, names in found.items()})
+
+
+def in_history(common_dir: str, ids: Collection[str]) -> frozenset[str]:
+    """Return those of some blobs that a reference of the user's own repository reaches. May take seconds."""
+    user = GitCommand(common_dir)
+    listed = "".join(f"{oid}\n" for oid in ids).encode()
+    checked = user.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=listed).decode()
+    here = {line.split(" ")[0] for line in checked.splitlines() if line.endswith(" blob")}
+    if not here:
+        return frozenset()
+    reached = user.run("rev-list", "--objects", "--no-object-names", "--missing=allow-any", "--all")
+    return frozenset(here.intersection(reached.decode().split()))
+
+
+def where_in_history(common_dir: str, oid: str) -> str:
+    """Return a commit of the user's that brought a blob, abbreviated; empty where Git does not say."""
+    looking = ("log", "--all", "--max-count=1", "--format=%h", f"--find-object={oid}")
+    return GitCommand(common_dir).run(*looking, allowed=(0, 128)).decode().strip()
+
+
+def leads_to_any(store: Store, tip: str, besides: str, ids: Collection[str]) -> bool:
+    """Return whether one of some contents is in what `tip` has beyond another commit. May be called from any thread."""
+    commits = store.git.run("rev-list", tip, f"^{besides}").decode().split()
+    objects = Objects(store.objects.folder)
+    contents = Contents(objects, ids)
+    return any(contents.of(objects.commit(commit).tree) for commit in commits)
+
+
+# What stands in the way, and what is lost.
+
+
+def check_free(store: Store, contents: Contents) -> None:
+    """Raise NotPossibleNow while a command was cut short, or the way back from a hop leads through the contents."""
+    for journal in Journal.every(store.folder):
+        broken, hop = journal.interrupted(), journal.hop()
+        if broken is not None:
+            raise CutShort(f"`{broken.kind}` was cut short")
+        if hop is not None and hop.home and place_has(store.objects, contents, hop.home):
+            raise StillHopped(
+                f"you are on {hop.name}'s branch, and what you had before has the content",
+            )
+
+
+def lost_commands(store: Store, is_gone: Callable[[str], bool]) -> dict[str, list[int]]:
+    """Return the commands that can no longer be undone, by journal: a checkpoint's that goes, and all before."""
+    found = dict[str, list[int]]()
+    for journal in Journal.every(store.folder):
+        standing = [deed for deed in journal.deeds() if _could_be_undone(deed)]
+        last = max((number for number, deed in enumerate(standing) if is_gone(deed.before)), default=-1)
+        if last >= 0:
+            found[journal.path] = [deed.number for deed in standing[: last + 1]]
+    return found
+
+
+def _could_be_undone(deed: Operation) -> bool:
+    """Return whether a command could be undone, or done again where it was an undo."""
+    return deed.state == "done" and bool(deed.before) and not deed.lost
+
+
+def count_lost(store: Store, contents: Contents) -> int:
+    """Return how many commands could not be undone any more after a purge."""
+    lost = lost_commands(store, lambda place: place_has(store.objects, contents, place))
+    deeds = {journal.path: journal.deeds() for journal in Journal.every(store.folder)}
+    return sum(deed.undoes is None and deed.number in lost.get(path, ()) for path in deeds for deed in deeds[path])
+
+
+# Doing it.
+
+
+def begin(store: Store, work: RemovalPlan) -> None:
+    """Write down what is to be purged. From then on it is done, at the latest when the store is next opened."""
+    _write(store, work)
+
+
+def finish(store: Store) -> Record | None:
+    """Carry out what is written down and not finished yet, and return what it was. On the store's thread."""
+    work = _read(store)
+    if work is None:
+        return None
+    if work.commits is None:
+        if work.stays_out:
+            store.purged.note(work.ids, work.held)
+        _rewrite(store, work)
+        store.objects.settle()
+        _write(store, work)
+    assert work.commits is not None
+    store.purged.moves({oid: work.commits[oid] for oid in work.named if oid in work.commits})
+    _move_references(store, work.commits)
+    _follow_in_journals(store, work)
+    if work.gone is None:
+        work.gone = sorted(_objects_that_go(store, work))
+        _write(store, work)  # for a second time some of them would not be found
+    _remove(store, set(work.gone))
+    record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
+    store.purged.add(record)
+    store.forget_commits()
+    os.unlink(os.path.join(store.folder, PENDING))
+    log.info("purged %d contents, and %d objects with them, for %s", len(work.ids), len(work.gone), work.by)
+    return record
+
+
+def _read(store: Store) -> RemovalPlan | None:
+    path = os.path.join(store.folder, PENDING)
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as source:
+            return RemovalPlan(**json.load(source))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, RecursionError) as damage:
+        raise StoreDamaged(f"{path} is damaged: {damage}", path=path) from damage
+
+
+def _write(store: Store, work: RemovalPlan) -> None:
+    said: dict[str, Any] = asdict(work)
+    write_whole(os.path.join(store.folder, PENDING), json.dumps(said).encode(errors="surrogateescape"))
+
+
+def _rewrite(store: Store, work: RemovalPlan) -> None:
+    """Write every commit that changes as it will be, and note what became of which."""
+    objects = store.objects
+    commits = of_bough_alone(store, [*roots(store, teammates=True), *owned(objects, "commit")])
+    rewriting = Rewriting(objects, Contents(objects, work.ids), commits)
+    work.commits = dict(rewriting.run())
+    places = {oid for oid, now in work.commits.items() if not now}
+    work.lost = lost_commands(store, lambda place: place in places)
+    for journal in Journal.every(store.folder):
+        for deed in journal.deeds():
+            work.trees |= _trees_of(objects, rewriting, deed)
+
+
+def _trees_of(objects: Objects, rewriting: Rewriting, deed: Operation) -> dict[str, str]:
+    """Return what becomes of the trees that the record of a command names."""
+    found = dict[str, str]()
+    for tree in (deed.toward, *deed.by_way_of):
+        if tree and objects.exists(tree) and rewriting.contents.of(tree):
+            found[tree] = rewriting.tree(tree, None)
+    return found
+
+
+def _move_references(store: Store, commits: Mapping[str, str]) -> None:
+    lines = list[str]()
+    for short, oid in store.refs("refs/").items():
+        name, now = f"refs/{short}", commits.get(oid, oid)
+        renamed = ID.sub(lambda found: (commits.get(found[0].decode()) or found[0].decode()).encode(), name.encode())
+        new = renamed.decode()
+        if new == name and now == oid:
+            continue
+        if name.startswith(COPIED) or not now:
+            lines.append(f"delete {name} {oid}")
+        elif new == name:
+            lines.append(f"update {name} {now} {oid}")
+        else:
+            lines += [f"update {new} {now}", f"delete {name} {oid}"]
+    if lines:
+        store.git.run("-c", "core.fsync=all", "update-ref", "--stdin", stdin="\n".join([*lines, ""]).encode())
+
+
+def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
+    """Let the records of commands name what their commits and trees became."""
+    assert work.commits is not None
+    became = {old: new for old, new in {**work.trees, **work.commits}.items() if new}
+    for journal in Journal.every(store.folder):
+        journal.follow(became, work.lost.get(journal.path, ()))
+
+
+def _objects_that_go(store: Store, work: RemovalPlan) -> set[str]:
+    """Return every object of the store's own that has one of the contents, or reaches one."""
+    objects = store.objects
+    contents = Contents(objects, work.ids)
+    trees = {oid for oid in owned(objects, "tree") if contents.of(oid)}
+    return {oid for oid in {*work.ids, *trees, *(work.commits or ())} if objects.owns(oid)}
+
+
+def _remove(store: Store, gone: set[str]) -> None:
+    """Remove objects from the store's own files: packs that have one are written again without it."""
+    folder = os.path.join(store.objects.folder, "pack")
+    old, kept = list[str](), set[str]()
+    for name in [name for name in os.listdir(folder) if name.endswith(".idx")]:
+        with open(os.path.join(folder, name), "rb") as source:
+            listed = store.git.run("show-index", stdin=source.read()).decode()
+        inside = {line.split(" ")[1] for line in listed.splitlines()}
+        if not inside.isdisjoint(gone):
+            old.append(name.removesuffix(".idx"))
+            kept |= inside - gone
+    made = store.pack((), sorted(kept)) if kept else set[str]()
+    sync_folder(folder)
+    old = [name for name in old if name not in made]
+    for name in old:
+        for ending in (".idx", ".rev", ".bitmap", ".pack"):
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name + ending))
+    sync_folder(folder)
+    store.objects.remove_loose(gone)
+    store.objects.forget()

@@ -1,0 +1,163 @@
+"""Commits without some contents: what each commit of the store becomes when blobs are taken out of its history.
+
+A path that had such a content is as in the commit that its snapshot was based on, or absent. What a commit becomes
+follows from the commit and the contents alone, so it is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+
+from bough_daemon.git.objects import EMPTY_TREE, FILE, FOLDER, SUBMODULE, Objects, TreeEntry
+from bough_daemon.history.timeline import BASE
+from bough_daemon.transaction.checkpoint import FACTS, SAID
+
+TRAILER = re.compile(rb"^Bough-[A-Za-z-]+: .*$", re.MULTILINE)
+IN_BASE = re.compile(rb"^%s: ([0-9a-f]{40})$" % BASE.encode(), re.MULTILINE)
+ID = re.compile(rb"\b[0-9a-f]{40}\b")
+SIGNATURE = re.compile(rb"\ngpgsig(?:-sha256)? .*(?:\n .*)*")
+
+
+class Contents:
+    """Find some blobs in trees; each tree is looked at once."""
+
+    def __init__(self, objects: Objects, ids: Collection[str]) -> None:
+        self._objects = objects
+        self.ids = frozenset(ids)
+        self._known: dict[str, frozenset[str]] = {}
+
+    def of(self, tree: str) -> frozenset[str]:
+        """Return those of the blobs that a tree has."""
+        known = self._known.get(tree)
+        if known is None:
+            found = set[str]()
+            for entry in self._objects.tree(tree).values() if self._objects.exists(tree) else ():
+                if entry.mode == FOLDER:
+                    found |= self.of(entry.oid)
+                elif entry.mode != SUBMODULE and entry.oid in self.ids:
+                    found.add(entry.oid)
+            known = self._known[tree] = frozenset(found)
+        return known
+
+    def paths(self, tree: str, under: str = "") -> Iterator[tuple[str, str]]:
+        """Yield (path, blob) for each of the blobs in a tree."""
+        for name, entry in self._objects.tree(tree).items() if self.of(tree) else ():
+            path = f"{under}/{name}" if under else name
+            if entry.mode == FOLDER:
+                yield from self.paths(entry.oid, path)
+            elif entry.mode != SUBMODULE and entry.oid in self.ids:
+                yield path, entry.oid
+
+
+class Rewriting:
+    """Write commits without some contents. `commits`: those that may change; what is not among them stays as it is.
+
+    `became`: for each commit that is another one now, what it became; empty for a checkpoint that cannot be kept.
+    """
+
+    def __init__(self, objects: Objects, contents: Contents, commits: Collection[str]) -> None:
+        self._objects = objects
+        self.contents = contents
+        self._commits = frozenset(commits)
+        self._done = set[str]()
+        self._trees: dict[tuple[str, str | None], str] = {}
+        self.became: dict[str, str] = {}
+
+    def run(self) -> Mapping[str, str]:
+        """Rewrite every commit, each after those that it names, and return what became of them."""
+        for commit in self._commits:
+            pending = [commit]
+            while pending:
+                oid = pending[-1]
+                raw = self._objects.read(oid)[1] if oid not in self._done else b""
+                first = [one for one in _named_in(raw) if one in self._commits and one not in self._done]
+                if first:
+                    pending += first
+                    continue
+                pending.pop()
+                if raw:
+                    self._done.add(oid)
+                    self._rewrite(oid, raw)
+        return self.became
+
+    def tree(self, oid: str, base: str | None) -> str:
+        """Return a tree without the contents; `base`: the tree that has what comes in their place, where it has."""
+        if not self.contents.of(oid):
+            return oid
+        known = self._trees.get((oid, base))
+        if known is None:
+            at_base = self._objects.tree(base) if base is not None else {}
+            changed = ((name, entry, at_base.get(name)) for name, entry in self._objects.tree(oid).items())
+            made = {name: now for name, entry, other in changed if (now := self._entry(entry, other)) is not None}
+            known = self._trees[oid, base] = self._objects.write_tree(made)
+        return known
+
+    def _entry(self, entry: TreeEntry, other: TreeEntry | None) -> TreeEntry | None:
+        """Return what becomes of an entry of a tree, `other` being that of its base; None: it goes."""
+        if entry.mode == FOLDER:
+            below = self.tree(entry.oid, other.oid if other is not None and other.mode == FOLDER else None)
+            return TreeEntry(FOLDER, below) if below != EMPTY_TREE or entry.oid == EMPTY_TREE else None
+        if entry.mode == SUBMODULE or entry.oid not in self.contents.ids:
+            return entry
+        return other if other is not None and other.mode != FOLDER and other.oid not in self.contents.ids else None
+
+    def _now(self, commit: str) -> str:
+        return self.became.get(commit, commit)
+
+    def _rewrite(self, oid: str, raw: bytes) -> None:
+        head, _, message = raw.partition(b"\n\n")
+        if message == SAID.encode():
+            self._rewrite_place(oid, head, message)
+            return
+        names = [ID.search(line) for line in head.split(b"\n") if line.startswith((b"tree ", b"parent "))]
+        tree, *parents = (name[0].decode() for name in names if name is not None)
+        based = IN_BASE.search(message)
+        base = based[1].decode() if based is not None else next(iter(parents), None)
+        made = self.tree(tree, self._tree_of(base))
+        self._write(oid, raw, head.replace(tree.encode(), made.encode(), 1), message)
+
+    def _tree_of(self, commit: str | None) -> str | None:
+        now = self._now(commit) if commit is not None else ""
+        return self._objects.commit(now).tree if now and self._objects.exists(now) else None
+
+    def _rewrite_place(self, oid: str, head: bytes, message: bytes) -> None:
+        tree = head[5:45].decode()
+        entry = self._objects.tree(tree)[FACTS]
+        facts = json.loads(self._objects.blob(entry.oid))
+        if place_has(self._objects, self.contents, oid):
+            self.became[oid] = ""
+            return
+        facts |= {name: self._now(facts[name]) for name in ("commit", "snapshot")}
+        blob = self._objects.write_blob(json.dumps(facts).encode())
+        made = self._objects.splice(tree, {FACTS: TreeEntry(FILE, blob)})
+        self._write(oid, head + b"\n\n" + message, head.replace(tree.encode(), made.encode(), 1), message)
+
+    def _write(self, oid: str, before: bytes, head: bytes, message: bytes) -> None:
+        """Write a commit with every commit that it names as that is now; where nothing is otherwise it stays."""
+        lines = [self._renamed(line) if line.startswith(b"parent ") else line for line in head.split(b"\n")]
+        message = TRAILER.sub(lambda line: self._renamed(line[0]), message)
+        raw = b"\n".join(lines) + b"\n\n" + message
+        if raw != before:
+            self.became[oid] = self._objects.write("commit", SIGNATURE.sub(b"", raw))
+
+    def _renamed(self, line: bytes) -> bytes:
+        return ID.sub(lambda name: (self._now(name[0].decode()) or name[0].decode()).encode(), line)
+
+
+def place_has(objects: Objects, contents: Contents, oid: str) -> bool:
+    """Return whether a checkpoint needs one of the contents: in its files, or in an index that names it."""
+    if not objects.exists(oid):
+        return False
+    tree = objects.commit(oid).tree
+    head = json.loads(objects.blob(objects.tree(tree)[FACTS].oid))["commit"]
+    return bool(contents.of(tree)) or (objects.exists(head) and bool(contents.of(objects.commit(head).tree)))
+
+
+def _named_in(raw: bytes) -> Iterator[str]:
+    """Yield the commits that a raw commit names: its parents, and what its trailers say."""
+    head, _, message = raw.partition(b"\n\n")
+    lines = [line for line in head.split(b"\n") if line.startswith(b"parent ")]
+    for line in [*lines, *TRAILER.findall(message)]:
+        yield from map(bytes.decode, ID.findall(line))

@@ -1,0 +1,523 @@
+"""One live working tree: from file events to snapshots on its live branch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from bough_daemon.errors import (
+    BoughError,
+    DaemonFailed,
+    DiskFull,
+    GitFailed,
+    GitTooOld,
+    NoCommitYet,
+    RecordingStopped,
+    StoreGone,
+)
+from bough_daemon.faults import fault_of, obstacle_to, watch_limit
+from bough_daemon.git import refs
+from bough_daemon.git.command import git_version
+from bough_daemon.git.head_reader import HeadReader
+from bough_daemon.git.worktree import Head, Worktree
+from bough_daemon.history.branches import Branch
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.recording.burst import Burst
+from bough_daemon.recording.events import EventCollector
+from bough_daemon.recording.settled_tree import SettledTree
+from bough_daemon.recording.settling import PATIENCE, SettlePatience, Unsettled
+from bough_daemon.recording.tree_builder import TreeBuilder
+from bough_daemon.recording.watcher import FolderWatch
+from bough_daemon.store.store import Store
+from bough_daemon.system.at_work import Work, seconds_since
+from bough_daemon.system.environment import configures
+from bough_daemon.system.failing import Failing
+from bough_daemon.system.supervisor import Pause, Supervisor
+from bough_daemon.system.threads import StoreThread
+
+log = logging.getLogger(__name__)
+
+MARKER_PATIENCE = 5.0  # seconds until a marker that has not come by counts as lost
+GIT_PATIENCE = 1.0  # seconds to wait for a git command that is changing files and index
+GIT_STEP = 0.01  # seconds between looks whether it has ended
+GIT_SETTLE = 0.02  # seconds after the index was written in which Git may still move HEAD
+HEAD_TRIES = 5  # of a snapshot while HEAD moves under it
+RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
+FULL_PAUSE = 5.0  # seconds at most until a snapshot is tried again after a full disk: nothing tells that there is room
+TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
+LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
+STOP_PATIENCE = 3.0  # seconds in which what is being recorded may be finished; then its git children are ended
+NAMES_MARGIN = 0.1  # seconds beyond the patience with one name that an exact snapshot waits for names at most
+
+
+@dataclass
+class Reading:
+    """A large file that is being read, since when (seconds since the epoch)."""
+
+    task: asyncio.Task[None]
+    since: float = field(default_factory=time.time)
+
+
+class Recorder:
+    """Record one working tree, from `start` to `stop`.
+
+    `on_snapshot` is called on the event loop with each new tip, whether a save or a command made it; `on_gone` when the
+    working tree has been removed or moved. `failure`: why the last snapshot could not be taken, or None.
+    """
+
+    def __init__(
+        self,
+        worktree: Worktree,
+        store: Store,
+        owner: StoreThread,
+        branch: Branch,
+        on_snapshot: Callable[[Snapshot], None],
+        on_gone: Callable[[], None],
+        patience: SettlePatience = PATIENCE,
+    ) -> None:
+        self.worktree = worktree
+        self.store = store
+        self.owner = owner
+        self.branch = branch
+        self.unsettled = Unsettled(patience)
+        self.snapshots = TreeBuilder(worktree, store, self.unsettled.holds)
+        self._head_reader = HeadReader(worktree)
+        self._settled_tree = SettledTree(self.snapshots, self.unsettled, branch, self._head_reader)
+        self.failure: BoughError | None = None
+        self.head: Head = self._read_head()
+        self._on_snapshot = on_snapshot
+        self._on_gone = on_gone
+        self._burst = Burst()
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._commands = asyncio.Lock()
+        self.at_work: Work | None = None
+        self._marks: dict[str, asyncio.Future[None]] = {}
+        self._pending = EventCollector(lost=True)
+        self._announced: Snapshot | None = None
+        self._arrived: str | None = None
+        self._arrivals: asyncio.Queue[str] = asyncio.Queue()
+        self._retry: asyncio.TimerHandle | None = None
+        self._retry_at = 0.0  # monotonic
+        self._retry_pause = retry_pause()
+        self._untidied = 0
+        self._stopped = False
+        self._reader = StoreThread("large files")
+        self._reading: dict[str, Reading] = {}
+        self._background = Supervisor()
+
+    async def start(self) -> Snapshot:
+        """Watch, then take the first snapshot; return it."""
+        loop = asyncio.get_running_loop()
+        markers = os.path.join(self.store.folder, "markers", os.path.basename(self.worktree.git_dir))
+
+        def notify() -> None:
+            loop.call_soon_threadsafe(self._on_events)
+
+        self._watch = FolderWatch(self.worktree, markers, self._left_out, notify, self.unsettled.patience)
+        await self.owner.run(self.snapshots.index.changed)
+        await asyncio.to_thread(self._watch.start)
+        try:
+            first = await self._snapshot()
+        except BaseException:
+            await asyncio.to_thread(self._watch.stop)
+            raise
+        self._background.keep("recording", self._run)
+        self._background.keep("looking for changes without an event", self._reconcile)
+        self._background.keep("copying the objects of commits", self._arrive)
+        return first
+
+    async def stop(self) -> None:
+        """Stop watching and end the children; what was being recorded is finished first, unless that takes long."""
+        self._stopped = True
+        impatience = asyncio.get_running_loop().call_later(STOP_PATIENCE, self.worktree.children.end)
+        try:
+            await self._background.close()
+            self._call_off_retry()
+            async with self._turn:
+                await asyncio.to_thread(self._watch.stop)
+                await self.owner.run(self.snapshots.close)
+            await self._reader.run(self.snapshots.large.close)
+            self._reader.close()
+        finally:
+            impatience.cancel()
+
+    def withheld(self) -> dict[str, str]:
+        """Return the paths that are not recorded, or do not leave, with the reason. On the store's thread."""
+        not_yet = self.unsettled.written() | self.reading()
+        left_out = self._settled_tree.uncovered() | self._settled_tree.purged()
+        return not_yet | self.branch.withheld | left_out | self.snapshots.withheld()
+
+    def held_up(self) -> str:
+        """Return what the recording is waiting for, since when; empty where no git child holds it up."""
+        waited = self.worktree.children.waited()
+        return waited.in_words() if waited is not None and self.owner.busy_since is not None else ""
+
+    async def save(self) -> Snapshot:
+        """Return a snapshot that holds whatever was on disk when this was called.
+
+        It waits a moment for the names of new files to last. What a program is still writing, it has as it is, but the
+        team does not get that.
+        """
+        self.store.check_there()
+        if self._watch.limited or not await self._events_are_gathered():
+            self._pending.lost = True
+        while await self._wait_for_git():
+            pass
+        until = time.monotonic() + self.unsettled.patience.name + NAMES_MARGIN
+        at_once = False
+        while True:
+            tip = await self._snapshot(until, at_once)
+            due = self.unsettled.names_due(until)
+            if self._reading and not at_once:
+                await asyncio.wait({reading.task for reading in self._reading.values()})
+                at_once = True  # for what has changed meanwhile
+            elif due is None:
+                return tip
+            else:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def _events_are_gathered(self) -> bool:
+        """Wait for what happened up to now; return False where no marker can be sent through the queue of events."""
+        loop = asyncio.get_running_loop()
+        passed: asyncio.Future[None] = loop.create_future()
+        try:
+            mark = self._watch.mark()
+        except OSError:
+            return False
+        self._marks[mark] = passed
+        self._on_events()
+        try:
+            async with asyncio.timeout(MARKER_PATIENCE):
+                await passed
+        except TimeoutError:
+            return False
+        finally:
+            self._marks.pop(mark, None)
+        return True
+
+    @asynccontextmanager
+    async def acting(self, work: Work) -> AsyncIterator[None]:
+        """Let one command at a time change the files."""
+        async with self._commands:
+            work.began = True
+            self.at_work = work
+            try:
+                yield
+            finally:
+                self.at_work = None
+                self.announce()
+
+    @asynccontextmanager
+    async def without_commands(self) -> AsyncIterator[None]:
+        """Let no command change the files; the one that is at it is waited for."""
+        async with self._commands:
+            yield
+
+    @property
+    def is_acting(self) -> bool:
+        """Whether a command is changing the files right now."""
+        return self._commands.locked()
+
+    def announce(self) -> None:
+        """Tell of the branch's tip where it has not been told yet."""
+        tip = self.branch.tip
+        if tip is not None and tip is not self._announced:
+            self._announced = tip
+            self._on_snapshot(tip)
+
+    def trouble(self) -> BoughError | None:
+        """Return what keeps the recording from being all that it should be."""
+        if self.failure is None and self._watch.limited:
+            return watch_limit("not every folder can be watched")
+        return self.failure or obstacle_to(self.store.folder)
+
+    def state(self) -> str:
+        """Return `live`, or what is the trouble."""
+        trouble = self.trouble()
+        if trouble is None:
+            return "live"
+        if self.failure is None and self._watch.limited:
+            return f"live, but looking every few seconds only: {trouble.message}"
+        return f"not recording: {trouble.message}{self._next_try()}"
+
+    def _next_try(self) -> str:
+        """Return when the next snapshot is tried, for a person; nothing where none is waited for. From any thread."""
+        left = self._retry_at - time.monotonic()
+        return f"; next try in {math.ceil(left)} s" if left > 0 else ""
+
+    def failing(self) -> list[Failing]:
+        """Return the background work here that has failed so far, the latest first."""
+        return self._background.failing()
+
+    async def take_along(self, environment: Mapping[str, str]) -> bool:
+        """Run git and its filters here with what the user's terminal has; return whether that is new.
+
+        What could not be taken before may be taken now. An environment without a git that will do is left alone.
+        """
+        before = self.worktree.user.variables
+        if environment == before:
+            return False
+        try:
+            await asyncio.to_thread(git_version, environment.get("PATH"))
+        except (GitTooOld, OSError) as failure:
+            log.info("the environment of a command in %s is not taken: %s", self.worktree.root, failure)
+            return False
+        self.worktree.user.variables = dict(environment)
+        self._pending.rules |= configures(before) != configures(environment)
+        await self.owner.run(self.snapshots.restart)
+        if self.snapshots.unreadable:
+            with suppress(BoughError):
+                await self._snapshot(until=time.monotonic())
+        return True
+
+    def _left_out(self, folders: list[str]) -> list[bool]:
+        """Return for each folder whether nothing in it is ours: Git ignores it all, or it is a repository of its own.
+
+        Called from the watcher's thread too.
+        """
+        facts = self.snapshots.index.facts
+        ignored = self.snapshots.ignores.ignored(folders)
+        return [
+            (out and not facts.tracked_below(folder)) or self.snapshots.is_link(folder)
+            for folder, out in zip(folders, ignored, strict=True)
+        ]
+
+    def _on_events(self) -> None:
+        for mark in self._watch.passed():
+            waiting = self._marks.get(mark)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+        self._wake.set()
+
+    async def _run(self) -> None:
+        """Take a snapshot whenever a flurry of events is over or a path has waited long enough.
+
+        Also when one that failed is to be tried again.
+        """
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._due() - time.monotonic()):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._settle()
+                if self._pending or self._due() <= time.monotonic():
+                    await self._snapshot_or_note()
+            except BaseException:
+                # For the next start: whatever was recorded may not have been told of yet.
+                self._pending.lost = True
+                self._wake.set()
+                raise
+
+    def _due(self) -> float:
+        return min(self._watch.due(), self._settled_tree.due)
+
+    async def _snapshot_or_note(self) -> None:
+        """Take a snapshot; a failure that was noted, and will be tried again, ends nothing."""
+        try:
+            await self._snapshot()
+        except BoughError as failure:
+            if failure is not self.failure and not self.is_gone():
+                raise
+
+    async def _settle(self) -> None:
+        first = time.monotonic()
+        while True:
+            last, events = self._watch.seen()
+            if not events:
+                return
+            wait = self._burst.due(first, last, events) - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            elif not await self._wait_for_git():
+                return
+
+    async def _wait_for_git(self) -> bool:
+        """Wait a step where a git command is changing files, and return whether one is."""
+        at_work = self._git_at_work()
+        if at_work:
+            await asyncio.sleep(GIT_STEP)
+        return at_work
+
+    def _git_at_work(self) -> bool:
+        """Return whether a git command holds the index, or has just written it and moves HEAD next.
+
+        What it leaves is one state, what it passes through is not. A lock older than GIT_PATIENCE does not count.
+        """
+        index = os.path.join(self.worktree.git_dir, "index")
+        return _age(index + ".lock") < GIT_PATIENCE or _age(index) < GIT_SETTLE
+
+    async def _reconcile(self) -> None:
+        """Look at everything now and then, because some writes send no event."""
+        while True:
+            await asyncio.sleep(LIMITED_EVERY if self._watch.limited else RECONCILE_EVERY)
+            self._pending.lost = True
+            await self._snapshot_or_note()
+
+    def reading(self) -> dict[str, str]:
+        """Return the large files that are being read, with what counts until then. From any thread."""
+        since = {path: seconds_since(reading.since) for path, reading in self._reading.copy().items()}
+        return {
+            path: f"large, and being read for {seconds} s now; until then it is as before"
+            for path, seconds in since.items()
+        }
+
+    def _begin_reading(self) -> None:
+        for path in self.snapshots.large.take_wanted() - self._reading.keys():
+            self._reading[path] = Reading(self._background.begin("reading a large file", partial(self._read, path)))
+
+    async def _read(self, path: str) -> None:
+        """Read a large file, and look at it again."""
+        try:
+            await self._reader.run(self.snapshots.large.read, path)
+        finally:
+            del self._reading[path]
+            self._pending.paths.add(path)
+            self._wake.set()
+
+    async def _snapshot(self, until: float | None = None, at_once: bool = False) -> Snapshot:
+        """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything.
+
+        `until`: make it exact. Then it has also what sends no events, the repositories inside this one, and what is not
+        settled, but for names that will have lasted until then. `at_once`: read large files on the spot.
+        """
+        async with self._turn:
+            if self._stopped:
+                raise RecordingStopped("recording was stopped or started again meanwhile")
+            self.snapshots.at_once = at_once
+            changes = self._merge_pending(self._watch.take())
+            try:
+                tip = await self._look(changes, until)
+            except BaseException as failure:
+                self._pending = EventCollector(lost=True, rules=changes.rules)
+                self.unsettled.forget()
+                noted = self._note(failure)
+                if noted is failure:
+                    raise
+                raise noted from None  # its words say it all
+            self._begin_reading()
+            self.failure = None
+            self._call_off_retry()
+            self._retry_pause = retry_pause()
+            self._wake.set()  # to wait for what is not settled
+        self.announce()
+        if tip.base != self._arrived:
+            self._arrived = tip.base
+            self._arrivals.put_nowait(tip.base)
+        return tip
+
+    async def _look(self, changes: EventCollector, until: float | None) -> Snapshot:
+        links = self.snapshots.linked()
+        if changes.rules:
+            await self.owner.run(self.snapshots.forget_rules)
+        if changes.rules or changes.lost:
+            await asyncio.to_thread(self._watch.rescan)
+        tip = await self.owner.run(self._take, changes, until)
+        if links - self.snapshots.linked():
+            await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
+        return tip
+
+    def _merge_pending(self, taken: EventCollector) -> EventCollector:
+        taken.lost |= self._pending.lost
+        taken.rules |= self._pending.rules
+        taken.paths |= self._pending.paths
+        self._pending = EventCollector()
+        return taken
+
+    def is_gone(self) -> bool:
+        """Return whether somebody has removed or moved the working tree."""
+        return not os.path.isdir(self.worktree.git_dir) or not os.path.isdir(self.worktree.root)
+
+    def _note(self, failure: BaseException) -> BaseException:
+        """Note a failure, have it tried again, and return it in words; what was only cancelled is no failure."""
+        if not isinstance(failure, Exception):
+            return failure
+        if self.is_gone():
+            log.info("%s is gone", self.worktree.root)
+            self._on_gone()
+            return self._meaning_of(failure)
+        noted = self._meaning_of(failure)
+        if self.failure is None or self.failure.message != noted.message:
+            told = failure if isinstance(noted, DaemonFailed) else None
+            log.error("no snapshot of %s: %s", self.worktree.root, noted.message, exc_info=told)
+        self.failure = noted
+        self._call_off_retry()
+        wait = self._retry_pause.after(0.0)
+        if isinstance(noted, DiskFull):
+            wait = min(wait, FULL_PAUSE)
+        self._retry_at = time.monotonic() + wait
+        self._retry = asyncio.get_running_loop().call_later(wait, self._wake.set)
+        return noted
+
+    def _meaning_of(self, failure: Exception) -> BoughError:
+        """Return what a failure means: whatever fails where the store was taken away meanwhile, fails for that."""
+        try:
+            self.store.check_there()
+        except StoreGone as gone:
+            return gone
+        return fault_of(failure)
+
+    def _call_off_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _take(self, changes: EventCollector, until: float | None) -> Snapshot:
+        """Make the tree and record it with the HEAD that was there before it and after it. On the store's thread."""
+        self.store.check_there()
+        for _ in range(HEAD_TRIES):
+            self.head, operation = self._read_head(), refs.operation(self.worktree) or ""
+            tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
+            if (self._read_head(), refs.operation(self.worktree) or "") == (self.head, operation):
+                break
+        reader = self._head_reader
+        snapshot = self.branch.save(
+            tree, self.head.commit, operation, reader.left_by_rewriting, discarded=reader.has_discarded()
+        )
+        self._untidied += 1
+        if self._untidied % TIDY_EVERY == 0:
+            self.store.tidy()
+        return snapshot
+
+    def _read_head(self) -> Head:
+        """Return where HEAD is; on a branch without a commit, at the one that stands in for it in the store."""
+        try:
+            return self._head_reader.read()
+        except NoCommitYet:
+            if self.branch.tip is None:
+                raise
+            return Head(self._head_reader.branch(), self.store.no_commit())
+
+    async def _arrive(self) -> None:
+        """Own what each commit that HEAD arrives at brought; one whose objects Git cannot read stays borrowed."""
+        while True:
+            commit = await self._arrivals.get()
+            try:
+                await asyncio.to_thread(self.store.arrive, commit)
+            except GitFailed:
+                raise
+            except BaseException:
+                self._arrivals.put_nowait(commit)  # for the next start
+                raise
+
+
+def retry_pause() -> Pause:
+    """Return the pause before a snapshot that failed is tried again: its cause may go without an event."""
+    return Pause(shortest=1.0, longest=60.0)
+
+
+def _age(path: str) -> float:
+    """Return how many seconds ago a file was written; without end where there is none, or where clocks disagree."""
+    try:
+        age = time.time() - os.stat(path).st_mtime
+    except FileNotFoundError:
+        return math.inf
+    return age if age >= 0 else math.inf

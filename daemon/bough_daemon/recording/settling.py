@@ -1,0 +1,343 @@
+"""When a path is settled: its writer has closed it, and its name has lasted.
+
+Until then an automatic snapshot keeps what it had for the path, and an exact one does not share it. So nobody gets a
+file in pieces, and nothing that becomes `.env` in the end leaves under the name that it was written under.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, field
+
+NEW = "new, and shared in a moment, once its name has lasted"
+WRITTEN = "a program is still writing it"
+OFTEN = "changed again and again, and taken every few seconds"
+HEAVY = "rewritten again and again, so only some versions are kept until it rests; ignore it if nobody needs them"
+UNCOVERED = "ignored until a moment ago, and shared once the new ignore rules have lasted"
+TEMPORARY = re.compile(
+    r"""
+      te?mp[._-]?\w* | .*[._-]te?mp([._-].*)? | ~.*         # tmpab12cd, a.tmp, a.tmp.1234
+    | .*\.(part|partial|crdownload|download|filepart|new)
+    | .*\.(?-i:(?=\w*[A-Z\d])\w{6}) | .*\.\d{4,}            # rsync, mkstemp; write-file-atomic
+    | \.?[0-9a-f-]{16,}
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class SettlePatience:
+    """How long to wait, in seconds.
+
+    `name`: after the last event of a new path; those who write a file aside and rename it do so within 50 ms, but for
+    the slowest disks. `temporary`: the same, for a name that looks as if it were to be renamed. `names`: at the latest
+    after a path was first seen. `quiet`: after the last write, where the writer does not close the file: downloads
+    stall for a second or two, logs are quiet for longer. `writer`: at the latest after the first write. `rules`: for a
+    file that only a change of ignore rules uncovered, which editors and rebases take away and put back; it has been
+    there for `aged`. `often`: at the latest after a path that changes without pause was taken.
+    """
+
+    name: float = 0.3
+    temporary: float = 3.0
+    names: float = 5.0
+    quiet: float = 10.0
+    writer: float = 60.0
+    rules: float = 10.0
+    aged: float = 2.0
+    often: float = 5.0
+
+    def name_lasts(self, path: str, first: float, last: float) -> float:
+        """Return the moment at which the name of a path, first and last seen then, has lasted."""
+        temporary = TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
+        return min(last + (self.temporary if temporary else self.name), first + self.names)
+
+
+PATIENCE = SettlePatience()
+
+
+@dataclass
+class Span:
+    """When something happened first and last (seconds, monotonic)."""
+
+    first: float
+    last: float
+
+
+class Writers:
+    """Paths that programs have changed and not closed. Not for use by two threads at once."""
+
+    def __init__(self, patience: SettlePatience) -> None:
+        self._patience = patience
+        self._spans: dict[str, Span] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._spans)
+
+    def paths(self) -> set[str]:
+        """Return the paths."""
+        return set(self._spans)
+
+    def wrote(self, path: str, now: float) -> None:
+        """Note a write."""
+        span = self._spans.get(path)
+        if span is None:
+            self._spans[path] = Span(now, now)
+        else:
+            span.last = now
+
+    def closed(self, path: str) -> None:
+        """Note that a writer closed a path, or that it is gone."""
+        self._spans.pop(path, None)
+
+    def moved(self, old: str, new: str) -> None:
+        """Note that a path, with all below it, has another name now, in place of what had it."""
+        self._spans.pop(new, None)
+        for path in [path for path in self._spans if path == old or path.startswith(old + "/")]:
+            self._spans[new + path[len(old) :]] = self._spans.pop(path)
+
+    def due(self) -> float:
+        """Return the moment at which the first of them has waited long enough; infinite where there is none."""
+        return min(map(self._due, self._spans.values()), default=math.inf)
+
+    def overdue(self, now: float) -> set[str]:
+        """Return the paths that have waited long enough, and forget them."""
+        over = {path for path, span in self._spans.items() if self._due(span) <= now}
+        for path in over:
+            del self._spans[path]
+        return over
+
+    def _due(self, span: Span) -> float:
+        return min(span.last + self._patience.quiet, span.first + self._patience.writer)
+
+
+@dataclass
+class _Changed:
+    """How often a path changed, and how much of it was kept.
+
+    `left`: of what it may at full speed, at the moment `at`; `taken`: when it was last. `room`: bytes that may be kept
+    of it then. `kept`: size and time of the version that was kept last.
+    """
+
+    left: float
+    at: float
+    taken: float
+    room: float
+    kept: tuple[int, int] = (-1, -1)
+
+
+class Brake:
+    """Decide when a path that changes again and again is taken. Not for use by two threads at once.
+
+    Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
+    While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
+    that many seconds since the path was taken last, but not longer than `often`.
+
+    Of one path ROOM bytes are kept at that speed, and then ROOM_AN_HOUR: a build that rewrites 50 MB each second would
+    fill any disk. It is taken as well once it has rested for REST seconds, and longer the more it is over.
+    """
+
+    FREE, DEBT, SIZE = 50.0, 10.0, 400_000
+    ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
+    MOST = 1000  # paths that are remembered
+
+    def __init__(self, often: float) -> None:
+        self._often = often
+        self._paths: dict[str, _Changed] = {}
+
+    def changed(self, path: str, size: int, now: float) -> None:
+        """Note a change; a second one at the same moment is the same."""
+        known = self._paths.setdefault(path, _Changed(self.FREE, -math.inf, now, self.ROOM))
+        if known.at == now:
+            return
+        left = min(self.FREE, known.left + now - known.at)
+        known.left, known.at = max(-self.DEBT, left - 1 - size / self.SIZE), now
+        if len(self._paths) > self.MOST:
+            self._paths = {path: one for path, one in self._paths.items() if self._counts(one, now)} or {path: known}
+
+    def _counts(self, one: _Changed, now: float) -> bool:
+        return now - one.at < self.FREE or self._room(one, now) < 0
+
+    def _room(self, one: _Changed, now: float) -> float:
+        return min(self.ROOM, one.room + (now - one.taken) * self.ROOM_AN_HOUR / 3600)
+
+    def due(self, path: str) -> float:
+        """Return the moment from which a path may be taken; in the past where it changes seldom."""
+        known = self._paths.get(path)
+        if known is None or known.left >= 0:
+            return -math.inf
+        return known.taken + min(self._often, -known.left)
+
+    def room_due(self, path: str, version: tuple[int, int]) -> float:
+        """Return the moment from which a version of a path may be kept; in the past where little of it was kept.
+
+        `version`: size and time of the file. One that was kept already takes no more room.
+        """
+        known = self._paths.get(path)
+        if known is None or known.room >= 0 or known.kept == version:
+            return -math.inf
+        rested = known.at + self.REST * max(1.0, -known.room / self.ROOM)
+        return min(rested, known.taken - known.room * 3600 / self.ROOM_AN_HOUR)
+
+    def taken(self, path: str, now: float, version: tuple[int, int]) -> None:
+        """Note that a version of a path was taken."""
+        known = self._paths.get(path)
+        if known is None:
+            return
+        room = self._room(known, now)
+        known.room = room - version[0] if known.kept != version else room
+        known.taken, known.kept = now, version
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the files goes by.
+
+    `now`: seconds, monotonic. `clock`: the same moment, in seconds since the epoch. `touched`: paths that had events;
+    None where the look goes by no events. `written`: paths that a program has changed and not closed. `known`: whether
+    the team has a path already, or never will. `committed`: whether Git has committed something at a path since the
+    last look: to keep what was there before would read as its removal. `has_writer`: whether a program has a file open,
+    changed that many seconds ago. `until`: for an exact look, until when names may be waited for; else None.
+    `rules_at`: when ignore rules changed last, None where they have not.
+    """
+
+    now: float
+    clock: float
+    touched: Set[str] | None
+    written: Set[str]
+    known: Callable[[str], bool]
+    committed: Callable[[str], bool]
+    has_writer: Callable[[str, float], bool]
+    until: float | None = None
+    rules_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Why a path waits, and until when. `new`: the team does not have it. `seen`: its events."""
+
+    reason: str
+    due: float
+    new: bool
+    seen: Span
+
+
+@dataclass
+class Unsettled:
+    """The paths of one working tree that are not settled. For one thread, but for `due`."""
+
+    patience: SettlePatience = PATIENCE
+    due: float = math.inf
+    _waits: dict[str, Wait] = field(default_factory=dict)
+    _before: dict[str, Wait] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._brake = Brake(self.patience.often)
+
+    def paths(self) -> set[str]:
+        """Return the paths that wait."""
+        return set(self._waits)
+
+    def ready(self, now: float) -> set[str]:
+        """Return the paths that have waited long enough to be looked at again."""
+        return {path for path, wait in self._waits.items() if wait.due <= now}
+
+    def names_due(self, until: float) -> float | None:
+        """Return when the last of the names that an exact look waits for has lasted; None where it waits for none."""
+        return max(
+            (wait.due for wait in self._waits.values() if wait.reason == NEW and wait.due <= until), default=None
+        )
+
+    def unshared(self) -> dict[str, str]:
+        """Return the paths that the team must not get yet, with the reason."""
+        return {path: wait.reason for path, wait in self._waits.items() if wait.new}
+
+    def written(self) -> dict[str, str]:
+        """Return the paths whose writers are at work, with the reason."""
+        return {path: wait.reason for path, wait in self._waits.items() if wait.reason in (WRITTEN, HEAVY)}
+
+    def heavy(self) -> set[str]:
+        """Return the paths of which so much was kept that they have to rest."""
+        return {path for path, wait in self._waits.items() if wait.reason == HEAVY}
+
+    def forget(self) -> None:
+        """Forget all that wait: the next look is at everything."""
+        self._waits, self._before, self.due = {}, {}, math.inf
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Forget some paths: what they wait for will not be."""
+        for path in paths:
+            self._waits.pop(path, None)
+
+    def begin(self, look: Look, paths: Iterable[str]) -> None:
+        """Begin a look at `paths`, and whatever is below them: of these, who is not found to wait again does not."""
+        self._look = look
+        self._before = {path: self._waits.pop(path) for path in paths if path in self._waits}
+
+    def end(self) -> None:
+        """End the look."""
+        self._before = {}
+        self.due = min((wait.due for wait in self._waits.values()), default=math.inf)
+
+    def holds(self, path: str, status: os.stat_result) -> bool:
+        """Return whether the look is to keep what it had for a file or symlink with this `lstat`."""
+        was = self._waits.pop(path, None) or self._before.get(path)
+        look = self._look
+        if look.touched is not None and path in look.touched:
+            self._brake.changed(path, status.st_size, look.now)
+        wait = self._wait(path, status, was) if not look.committed(path) else None
+        if wait is not None and wait.reason in (OFTEN, HEAVY) and look.until is not None:
+            wait = None
+        if wait is not None:
+            self._waits[path] = wait
+            if look.until is None or (wait.reason == NEW and wait.due <= look.until):
+                return True
+        self._brake.taken(path, look.now, _version(status))
+        return False
+
+    def _wait(self, path: str, status: os.stat_result, was: Wait | None) -> Wait | None:
+        look = self._look
+        new = not look.known(path)
+        seen = self._seen(path, status, was)
+        if path in look.written:
+            return Wait(WRITTEN, math.inf, new, seen)
+        rests = self._brake.room_due(path, _version(status))
+        if rests > look.now:
+            return Wait(HEAVY, rests, new, seen)
+        braked = self._brake.due(path)
+        often = Wait(OFTEN, braked, new, seen) if braked > look.now else None
+        if not new and look.touched is not None:
+            return often
+        if new and look.rules_at is not None and self._is_uncovered(seen, was, look.rules_at):
+            due = look.rules_at + self.patience.rules
+            if due > look.now:
+                return Wait(UNCOVERED, due, new, seen)
+        lasts = self.patience.name_lasts(path, seen.first, seen.last)
+        if new and lasts > look.now:
+            return Wait(NEW, lasts, new, seen)
+        age = max(0.0, look.clock - status.st_ctime)
+        if age < self.patience.quiet and stat.S_ISREG(status.st_mode) and look.has_writer(path, age):
+            return Wait(WRITTEN, look.now - age + self.patience.quiet, new, seen)
+        return often
+
+    def _is_uncovered(self, seen: Span, was: Wait | None, rules_at: float) -> bool:
+        """Return whether nothing but a change of rules brought a path to light: it is older than that."""
+        if was is not None:
+            return was.reason == UNCOVERED
+        return self._look.touched is None and seen.last < rules_at - self.patience.aged
+
+    def _seen(self, path: str, status: os.stat_result, was: Wait | None) -> Span:
+        look = self._look
+        if look.touched is not None and (was is None or path in look.touched):
+            return Span(was.seen.first if was is not None else look.now, look.now)
+        if was is not None:
+            return was.seen
+        changed = look.now - max(0.0, look.clock - status.st_ctime)
+        return Span(changed, changed)
+
+
+def _version(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,85 @@
+"""What the team shares: what may be named to a peer, and what a peer may name.
+
+A commit is shared where a signed state that is known here reaches it, by its tip or its base, or where the shared tip
+of a live branch of this repository does, which the next state will name. Nothing else counts, though it is here: not
+the user's branches, tags and stash, not the private chain of a live branch, and not the remote-tracking branches, as a
+remote may be a fork that its owner alone can read. What everyone's remote has is shared as soon as anyone works on it;
+until then it is sent once more, which costs bytes and tells nobody anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from bough_daemon.budgets import MOST_HAVES
+from bough_daemon.git.command import GitCommand
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.store.store import SHARED, Store
+
+MOST_FOLLOWED = 8  # tips of which older commits are named, too
+FARTHEST_ANCESTOR = 14  # as a power of two
+
+
+def known_commits(store: Store, oids: Iterable[str]) -> list[str]:
+    """Return those of `oids` that are commits which the store can see. On the store's thread."""
+    # Not read: a peer may name a blob of any size.
+    named, objects = (oid for oid in oids if OBJECT_ID.fullmatch(oid)), store.objects
+    return [oid for oid in named if objects.exists(oid) and objects.header(oid)[0] == "commit"]
+
+
+def shared_tips(store: Store) -> list[str]:
+    """Return the shared tips of the live branches of this repository. May be called from any thread."""
+    return store.git.run("for-each-ref", "--format=%(objectname)", SHARED).decode().split()
+
+
+def haves_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
+    """Return shared commits, to be named to a peer: those of `shared`, then ever older ones, the latest first.
+
+    May be called from any thread.
+    """
+    tips = list(dict.fromkeys([*shared_tips(store), *shared]))
+    asked = [f"{tip}~{2**power}" for power in range(FARTHEST_ANCESTOR + 1) for tip in tips[:MOST_FOLLOWED]]
+    lines = _commits(store, [*tips[: MOST_HAVES // 2], *asked])
+    return tuple(dict.fromkeys(lines))[:MOST_HAVES]
+
+
+def _commits(store: Store, names: Sequence[str]) -> list[str]:
+    """Return the commits that names (`OID`, `OID~8`) stand for, without those that are not here."""
+    stdin = "\n".join(names).encode() + b"\n"
+    lines = store.git.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().splitlines()
+    return [oid for oid, _, kind in (line.partition(" ") for line in lines) if kind == "commit"]
+
+
+def shared_among(store: Store, oids: Sequence[str], shared: Sequence[str]) -> list[str]:
+    """Return those of `oids`, which a peer has named, that `shared` commits reach. May be called from any thread."""
+    named = _commits(store, [oid for oid in oids[:MOST_HAVES] if OBJECT_ID.fullmatch(oid)])
+    if not named:
+        return []
+    lines = "\n".join([*named, *(f"^{oid}" for oid in _commits(store, shared))]).encode() + b"\n"
+    beyond = set(store.git.run("rev-list", "--stdin", stdin=lines).decode().split())
+    return [oid for oid in named if oid not in beyond]
+
+
+def shallow_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
+    """Return the commits that `shared` ones reach and whose parents this clone lacks. May be called from any thread."""
+    try:
+        with open(os.path.join(store.path, "shallow")) as border:
+            borders = border.read().split()
+    except FileNotFoundError:
+        return ()
+    return tuple(shared_among(store, borders, [*shared_tips(store), *shared]))
+
+
+def history_of(store: Store) -> tuple[str, ...]:
+    """Return commits by which another clone of this repository can be told. May be called from any thread.
+
+    The commits that the history of HEAD begins with, its borders in a shallow clone, and some on the way to them: what
+    the first snapshot shares anyway.
+    """
+    user = GitCommand(store.common_dir)
+    roots = user.run("rev-list", "--max-parents=0", "HEAD", allowed=(0, 128)).decode().split()
+    # rev-parse prints as many as there are, and stops at the first that is not.
+    ancestors = [f"HEAD~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
+    found = user.run("rev-parse", "--revs-only", "HEAD", *ancestors, allowed=(0, 128)).decode().split()
+    return tuple(dict.fromkeys([*roots[:MOST_HAVES], *found]))

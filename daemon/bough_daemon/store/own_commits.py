@@ -1,0 +1,214 @@
+"""Which of the user's commits may leave: those that a remote or the team has, and of the others those without a secret.
+
+A commit goes along with every snapshot that is based on it, so one that has what would be withheld stays at home, with
+all that follow it, until it is pushed or rewritten. What the team sees is then based on the newest commits before it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import GitFailed
+from bough_daemon.git.command import GitCommand, in_one_line
+from bough_daemon.git.objects import Change
+from bough_daemon.privacy.purged import WHY_HELD
+from bough_daemon.privacy.withheld import why_never
+from bough_daemon.store.store import LANDED, LIVE, SHARED, Store
+
+REMOTES = "refs/remotes"
+MOST_COMMITS = 1000  # that are not pushed and are looked at, the newest; a look takes about 0.3 ms
+FEW = 16  # commits that are followed without asking git
+LOOK_EVERY = 2.0  # seconds between looks whether what stays at home was pushed
+SHORT = 7  # characters of a commit's id
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What may leave of a commit's history.
+
+    `commits`: the newest commits that may, the commit itself where it may; none where not even the first one may.
+    `reasons`: why the others stay, by path.
+    """
+
+    commits: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+class OwnCommits:
+    """Judge the commits of one repository's user. On the store's thread only."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fit: set[str] = set()  # commits that may leave, with all that they contain
+        self._reasons: dict[str, dict[str, str]] = {}  # of a commit alone
+        self._kept: dict[str, Leaving] = {}  # commits that stay, as things were at the last look
+        self._seen: tuple[object, ...] = ()
+        self._looked_at = -math.inf
+
+    @property
+    def due(self) -> float:
+        """The moment (monotonic) at which a commit that stays may be fit to leave; infinite where none stays."""
+        return self._looked_at + LOOK_EVERY if self._kept else math.inf
+
+    def look_again(self) -> bool:
+        """Return whether what stays at home is to be judged again, as a push or a teammate may have changed that."""
+        if not self._kept or time.monotonic() < self.due:
+            return False
+        self._looked_at = time.monotonic()
+        seen = self._everywhere()
+        if seen != self._seen:
+            self.forget()
+            return True
+        return False
+
+    def forget(self) -> None:
+        """Judge what stays at home again when it is asked for."""
+        self._kept.clear()
+        self._reasons.clear()
+
+    def leaving(self, commit: str) -> Leaving:
+        """Return what may leave of the history of a commit."""
+        if commit in self._fit or self._is_plainly_fit(commit):
+            return Leaving((commit,))
+        if commit not in self._kept:
+            self._judge(commit)
+        return self._kept.get(commit) or Leaving((commit,))
+
+    def _is_plainly_fit(self, commit: str) -> bool:
+        """Return whether a commit is one of a few on top of those that may leave: then no git needs to be asked."""
+        new, pending = list[str](), [commit]
+        while pending:
+            oid = pending.pop()
+            if oid in self._fit or oid in new:
+                continue
+            if len(new) >= FEW or not self._store.objects.exists(oid):
+                return False
+            new.append(oid)
+            parents = self._store.objects.commit(oid).parents
+            if not parents:
+                return False  # a history of its own, or the border of a shallow clone
+            pending += parents
+        if any(self._why_stays(oid) for oid in new):
+            return False
+        self._fit.update(new)
+        return True
+
+    def _judge(self, commit: str) -> None:
+        """Find out of every commit in the history of one, that nobody has, whether it may leave."""
+        self._seen, self._looked_at = self._everywhere(), time.monotonic()
+        try:
+            unknown = self._nobodys(commit)
+        except GitFailed as failure:
+            why = f"Git cannot list your commits, so they stay here: {in_one_line(failure.facts.get('output', ''))}"
+            self._kept[commit] = Leaving((), {".git": why})
+            return
+        for oid in _parents_first(unknown, commit):
+            reasons = {path: _told(reason, oid) for path, reason in self._why_stays(oid).items()}
+            for parent in unknown[oid]:
+                reasons |= self._kept[parent].reasons if parent in self._kept else {}
+            if reasons:
+                found = (one for parent in unknown[oid] for one in self._leaving_of(parent))
+                self._kept[oid] = Leaving(tuple(self._newest(dict.fromkeys(found))), reasons)
+            else:
+                self._fit.add(oid)
+        if commit not in self._kept:
+            self._fit.add(commit)
+
+    def _nobodys(self, commit: str) -> dict[str, list[str]]:
+        """Return the commits in the history of one that neither a remote nor the team has, each with its parents."""
+        self._store.follow_shallow()
+        names = "".join(f"{oid}\n" for oid in [commit, *(f"^{oid}" for oid in self._elsewhere())])
+        # In no strict order: for that git would have to walk through all of a history that has no remote.
+        options = ("--parents", f"--max-count={MOST_COMMITS}", "--ignore-missing", "--stdin")
+        lines = self._store.git.run("rev-list", *options, stdin=names.encode()).decode().splitlines()
+        return {oid: parents for oid, *parents in map(str.split, lines)}
+
+    def _leaving_of(self, parent: str) -> tuple[str, ...]:
+        return self._kept[parent].commits if parent in self._kept else (parent,)
+
+    def _newest(self, commits: Iterable[str]) -> Iterator[str]:
+        """Yield those of some commits that no other one contains."""
+        found = list(commits)
+        for oid in found:
+            if not any(other != oid and self._store.is_ancestor(oid, other) for other in found):
+                yield oid
+
+    def _why_stays(self, commit: str) -> dict[str, str]:
+        """Return what a commit brings that must not leave, with the reason; a merge only what no parent has."""
+        known = self._reasons.get(commit)
+        if known is None:
+            changes = list(self._changes(commit))
+            objects, allowed = self._store.objects, self._store.allowed
+            said = {path: why_never(objects, path, before, now) for path, before, now in changes if now is not None}
+            purged = self._store.purged.ids
+            said |= {path: WHY_HELD for path, _, now in changes if now is not None and now.oid in purged}
+            why = {path: reason for path, reason in said.items() if reason is not None and path not in allowed}
+            before = {entry.oid for _, entry, _ in changes if entry is not None}
+            texts = self._store.secrets.brought_by(changes, before)
+            known = why | {path: reason for path, reason in texts.items() if path not in why and path not in allowed}
+            if len(self._reasons) >= MOST_COMMITS:
+                self._reasons.clear()
+            self._reasons[commit] = known
+        return known
+
+    def _changes(self, oid: str) -> Iterator[Change]:
+        objects = self._store.objects
+        commit = objects.commit(oid)
+        trees = [objects.commit(parent).tree for parent in commit.parents if objects.exists(parent)]
+        for path, before, now in objects.difference(trees[0] if trees else None, commit.tree):
+            if not any(objects.entry(tree, path) == now for tree in trees[1:]):
+                yield path, before, now
+
+    def _elsewhere(self) -> list[str]:
+        """Return the commits that remotes or teammates have, and what was judged before it was shared."""
+        remotes = (
+            GitCommand(self._store.common_dir).run("for-each-ref", "--format=%(objectname)", REMOTES).decode().split()
+        )
+        return list(dict.fromkeys([*remotes, *self._store.refs(SHARED).values(), *self._teams().values()]))
+
+    def _teams(self) -> dict[str, str]:
+        """Return the branches of teammates, and what was landed."""
+        mine, live = self._store.refs(SHARED), self._store.refs(LIVE)
+        return {name: oid for name, oid in live.items() if name not in mine} | self._store.refs(LANDED)
+
+    def _everywhere(self) -> tuple[object, ...]:
+        """Return what is otherwise after a push, a fetch, or something of a teammate's; no git is asked."""
+        folders, found = [os.path.join(self._store.common_dir, REMOTES)], list[object]()
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(entry.path)
+                        found.append((entry.path, entry.stat().st_mtime_ns))
+            except OSError:
+                continue  # there is none, or it has just gone
+        try:
+            packed = os.stat(os.path.join(self._store.common_dir, "packed-refs"))
+            found.append((packed.st_ino, packed.st_size, packed.st_mtime_ns))
+        except OSError:
+            found.append(None)
+        return (*sorted(map(repr, found)), *sorted(self._teams().items()))
+
+
+def _parents_first(parents: Mapping[str, Sequence[str]], commit: str) -> Iterator[str]:
+    """Yield a commit and what it contains of `parents`, each after its own parents."""
+    pending, seen = [(commit, False)], set[str]()
+    while pending:
+        oid, is_ready = pending.pop()
+        if is_ready:
+            yield oid
+        elif oid in parents and oid not in seen:
+            seen.add(oid)
+            pending += [(oid, True), *((parent, False) for parent in parents[oid])]
+
+
+def _told(reason: str, commit: str) -> str:
+    return (
+        f"{reason}; your commit {commit[:SHORT]} and those after it stay here until it is pushed, rewritten or allowed"
+    )

@@ -1,0 +1,336 @@
+"""The store: Bough's own bare repository beside the user's, which holds every live branch.
+
+It lies at `<git common dir>/bough/store.git` and borrows, through `objects/info/alternates`, what the user's commits
+reach; everything else it owns. The alternates point one way: the user's repository never needs the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import pygit2
+from pygit2.enums import Option
+
+from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
+from bough_daemon.git.command import GitCommand, quoted
+from bough_daemon.git.objects import Objects
+from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.privacy.purged import Purged
+from bough_daemon.privacy.secret_blobs import SecretBlobs
+from bough_daemon.store.leftovers import clear_abandoned, clear_leftovers
+from bough_daemon.system.durable import write_whole
+
+LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
+SHARED = "refs/shared/"  # the shared tip of a branch of ours
+KEPT = "refs/kept/"  # what must not vanish: records of hops, states before an undo
+COPIED = "refs/copied/"  # commits of the user's whose objects the store owns
+LANDED = "refs/landed/"  # what each member last landed on a shared branch
+LOOSE_LIMIT = 2000  # loose objects before they are packed
+HEAVY_LIMIT_BYTES = 16 * 1024 * 1024  # of large trees, loose, before they are packed
+LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of them go as a pack
+BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
+COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MOST_ANSWERS = 4096  # that are remembered of which commit contains which
+
+NOBODY = "bough <bough@localhost>"
+
+CONFIG = """[core]
+	repositoryformatversion = 0
+	bare = true
+	logAllRefUpdates = false
+	sharedRepository = 0600
+[gc]
+	auto = 0
+[receive]
+	fsckObjects = true
+"""
+
+
+def landed_ref(member: str, branch: bytes) -> str:
+    """Return the reference for what a member landed on a branch: by a hash, as `a` and `a/b` cannot both be there."""
+    return f"{LANDED}{member}/{hashlib.sha256(branch).hexdigest()[:40]}"
+
+
+def prepare_libgit2() -> None:
+    """Make libgit2 sync what it writes; called once by a process that owns a store."""
+    pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+
+
+class Store:
+    """One repository's store, owned by one daemon. Not for use by two threads at once, except where a method says so.
+
+    `common_dir`: the user's git common directory. `folder`: Bough's folder in it. `path`: the bare repository.
+    """
+
+    def __init__(self, common_dir: str, home: str) -> None:
+        """Open the store, making it first where there is none; raise StoreOwned while another daemon has it."""
+        self.common_dir = common_dir
+        self.folder = os.path.join(common_dir, "bough")
+        self.path = os.path.join(self.folder, "store.git")
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        self._lock = self._take(home)
+        try:
+            for left in clear_leftovers(self.folder, self.path):
+                log.warning("%s was left by a daemon that was killed; it is removed", left)
+            self._make()
+            self.git = GitCommand(self.path)
+            self.objects = Objects(os.path.join(self.path, "objects"))
+            self.secrets = SecretBlobs(self.objects)
+            self.allowed = Allowed(self.folder)
+            self.purged = Purged(self.folder)
+            self._repository = pygit2.Repository(self.path)
+            self.gathering = asyncio.Lock()  # held while packs become one
+            # Commits never change, so these stay true.
+            self._ancestors: dict[tuple[str, str], bool] = {}
+            self._merge_bases: dict[tuple[str, str], str] = {}
+            self._common_inode = os.stat(self.common_dir).st_ino
+            self._inode = os.stat(self.path).st_ino
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take(self, home: str) -> int:
+        descriptor = os.open(os.path.join(self.folder, "owner.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as taken:
+            owner = os.read(descriptor, 65536).decode(errors="replace")
+            os.close(descriptor)
+            with contextlib.suppress(ValueError, KeyError):
+                owner = json.loads(owner)["home"]
+            raise StoreOwned(f"this repository is live under another home, {owner}", owner=owner) from taken
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"home": home, "pid": os.getpid()}).encode(), 0)
+        return descriptor
+
+    def _make(self) -> None:
+        """Make the store where there is none; of one that lacks something (a copy, a restored backup) only that."""
+        if not os.path.lexists(self.path):
+            new = tempfile.mkdtemp(prefix="new-", dir=self.folder)
+            self._complete(new)
+            os.rename(new, self.path)
+        self._complete(self.path)
+        write_whole(os.path.join(self.path, "config"), CONFIG.encode())
+        # Written anew each time: the repository may have been moved.
+        alternate = os.path.join(self.common_dir, "objects")
+        write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
+
+    @staticmethod
+    def _complete(path: str) -> None:
+        for folder in ("objects/info", "objects/pack", "refs/heads"):
+            os.makedirs(os.path.join(path, folder), mode=0o700, exist_ok=True)
+        if not os.path.exists(os.path.join(path, "HEAD")):
+            write_whole(os.path.join(path, "HEAD"), b"ref: refs/heads/none\n")
+
+    def check_there(self) -> None:
+        """Raise StoreGone while somebody has moved or removed the store; it is never made anew under a live branch."""
+        if not os.path.isdir(self.path):
+            raise StoreGone(f"{self.folder} is gone: somebody moved or removed it", folder=self.folder)
+
+    def is_replaced(self) -> bool:
+        """Return whether another store, or another repository without one, stands where this one was."""
+        if not os.path.isdir(self.common_dir):
+            return False
+        try:
+            return os.stat(self.path).st_ino != self._inode
+        except FileNotFoundError:
+            return os.stat(self.common_dir).st_ino != self._common_inode
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._repository.free()
+        os.close(self._lock)
+
+    # References. Names are full (`refs/heads/alice`).
+
+    def ref(self, name: str) -> str | None:
+        """Return the commit that a reference names, or None."""
+        found = self._repository.references.get(name)
+        return str(found.target) if found is not None else None
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Return the references below `prefix`, by what follows it."""
+        found = self._repository.references.iterator()
+        return {ref.name.removeprefix(prefix): str(ref.target) for ref in found if ref.name.startswith(prefix)}
+
+    def set_ref(self, name: str, new: str, old: str | None) -> None:
+        """Move a reference from `old` (None: it must not be there) to `new`, or raise BranchMoved."""
+        self.objects.settle()
+        now = self.ref(name)
+        if now != old:
+            raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)
+        self._repository.references.create(name, new, force=True)
+
+    def name(self, name: str, oid: str) -> None:
+        """Move a reference to an object, wherever it was before."""
+        self.set_ref(name, oid, self.ref(name))
+
+    def keep(self, name: str, oid: str) -> None:
+        """Keep an object, and what it reaches, under a name below `refs/kept/`."""
+        self.name(KEPT + name, oid)
+
+    def delete_ref(self, name: str) -> None:
+        """Remove a reference if it is there."""
+        if self.ref(name) is not None:
+            self._repository.references.delete(name)
+
+    # What the user's commits reach.
+
+    def arrive(self, commit: str) -> None:
+        """Own what `commit` brought, so that no `git gc` of the user takes a base away from under a live branch.
+
+        What remotes have stays borrowed; without one, so do the objects older than the last BORROWED_LIMIT commits of a
+        history too large to copy. May be called from any thread: it works through git children alone.
+        """
+        self.follow_shallow()
+        known = self._object_names(self.git, COPIED)
+        if commit in known:
+            return
+        borrowed = known or self._object_names(GitCommand(self.common_dir), "refs/remotes") or self._old_enough(commit)
+        self.pack(["--revs", "--window=0"], [commit, *(f"^{oid}" for oid in borrowed)])
+        moves = [f"create {COPIED}{commit} {commit}"]
+        moves += [f"delete {COPIED}{older}" for older in known if self.is_ancestor(older, commit)]
+        self.git.run("update-ref", "--stdin", stdin="\n".join(moves).encode() + b"\n")
+
+    def follow_shallow(self) -> None:
+        """Know the borders of a shallow clone."""
+        theirs, mine = os.path.join(self.common_dir, "shallow"), os.path.join(self.path, "shallow")
+        before, now = _read_or_none(mine), _read_or_none(theirs)
+        if before == now:
+            return
+        if now is not None:
+            write_whole(mine, now)
+        else:
+            os.unlink(mine)
+        # Commits have got parents that they had not, or the other way round.
+        self.forget_commits()
+
+    def forget_commits(self) -> None:
+        """Ask Git again which commit contains which."""
+        self._ancestors.clear()
+        self._merge_bases.clear()
+
+    @staticmethod
+    def _object_names(git: GitCommand, prefix: str) -> list[str]:
+        return git.run("for-each-ref", "--format=%(objectname)", prefix).decode().split()
+
+    def _old_enough(self, commit: str) -> list[str]:
+        counts = dict(
+            line.split(": ") for line in GitCommand(self.common_dir).run("count-objects", "-v").decode().splitlines()
+        )
+        kibibytes = int(counts.get("size", 0)) + int(counts.get("size-pack", 0))
+        if kibibytes < COPIED_LIMIT_KIB:
+            return []
+        newest = (
+            self.git.run("rev-list", f"--max-count={BORROWED_LIMIT + 1}", "--first-parent", commit).decode().split()
+        )
+        return newest[BORROWED_LIMIT:] or newest[-1:]
+
+    def no_commit(self) -> str:
+        """Return the commit, without a file or a parent, that stands in for the one that an unborn branch lacks."""
+        return self.objects.write_commit(self.objects.write_tree({}), [], NOBODY, 0, "no commit yet\n")
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Return whether `newer` contains `older`."""
+        if older == newer:
+            return True
+        known = self._ancestors.get((older, newer))
+        if known is None:
+            code = self.git.result("merge-base", "--is-ancestor", older, newer, allowed=(0, 1, 128))[0]
+            if code == 128:
+                return False  # one of them is not here, yet
+            known = _remember(self._ancestors, (older, newer), code == 0)
+        return known
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return a best common ancestor of two commits, or None when their histories are unrelated."""
+        known = self._merge_bases.get((one, other))
+        if known is None:
+            found = self.git.run("merge-base", one, other, allowed=(0, 1)).decode().strip()
+            known = _remember(self._merge_bases, (one, other), found)
+        return known or None
+
+    # Packs.
+
+    def pack(self, options: Sequence[str], names: Iterable[str]) -> set[str]:
+        """Put the named objects into a pack of the store's own, synced; return what it is called, without an ending."""
+        target = os.path.join(self.objects.folder, "pack", "pack")
+        stdin = "\n".join(names).encode() + b"\n"
+        packing = ("pack-objects", "-q", "--non-empty", *options, target)
+        made = self.git.run("-c", "core.fsync=all", *packing, stdin=stdin).decode().split()
+        return {f"pack-{name}" for name in made}
+
+    def tidy(self) -> bool:
+        """Gather loose objects into a pack when they have become many, or large; return whether it did.
+
+        A loose object goes only when a pack of the store's own holds it; what the user's repository has does not count.
+        """
+        loose = self.objects.loose()
+        if len(loose) < LOOSE_LIMIT and self.objects.heavy_bytes < HEAVY_LIMIT_BYTES:
+            return False
+        self.pack([], loose)
+        for left in clear_abandoned(self.folder, self.path):
+            log.warning("%s was never written to its end; it is removed", left)
+        packed = pygit2.Odb()
+        packed.add_backend(pygit2.OdbBackendPack(self.objects.folder), 1)
+        for oid in loose:
+            if oid in packed:
+                os.unlink(os.path.join(self.objects.folder, oid[:2], oid[2:]))
+        self.objects.refresh()
+        self.objects.heavy_bytes = 0
+        return True
+
+    def give(self, tips: list[str]) -> None:
+        """Copy what `tips` (commits, trees or blobs) reach into the user's own database, synced.
+
+        Done before anything of the user's, HEAD, the index or a ref, names one of them. May be called from any thread.
+        """
+        if not tips:
+            return
+        user = GitCommand(self.common_dir)
+        has = [f"^{oid}" for oid in user.run("rev-list", "--no-walk", "--all").decode().split()]
+        names = self.git.run("rev-list", "--objects", "--stdin", stdin="\n".join([*tips, *has]).encode() + b"\n")
+        oids = b"".join(line.split(b" ", 1)[0] + b"\n" for line in names.splitlines())
+        if oids:
+            pack = self.git.run("pack-objects", "-q", "--stdout", "--window=0", stdin=oids)
+            keep = ["unpack-objects", "-q"] if oids.count(b"\n") < LOOSE_GIFT_LIMIT else ["index-pack", "--stdin"]
+            user.run("-c", "core.fsync=all", *keep, stdin=pack)
+
+    @contextlib.contextmanager
+    def quarantine(self) -> Iterator[GitCommand]:
+        """Yield git over a throw-away object folder that sees everything the store sees; what is written there goes."""
+        with tempfile.TemporaryDirectory(prefix="quarantine-", dir=self.folder) as folder:
+            yield self.git.with_environment(
+                GIT_OBJECT_DIRECTORY=folder,
+                GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(quoted(self.objects.folder, ":")),
+            )
+
+
+def _read_or_none(path: str) -> bytes | None:
+    """Return what a file has, or None where there is none."""
+    try:
+        with open(path, "rb") as source:
+            return source.read()
+    except FileNotFoundError:
+        return None
+
+
+def _remember(known: dict[tuple[str, str], T], key: tuple[str, str], value: T) -> T:
+    """Keep an answer; when there are too many, the oldest goes."""
+    if len(known) >= MOST_ANSWERS:
+        known.pop(next(iter(known)), None)
+    known[key] = value
+    return value

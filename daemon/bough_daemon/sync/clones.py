@@ -1,0 +1,143 @@
+"""Several clones of one project under one home: each is a member of its own in a team.
+
+Two stores that write one branch would take it from each other. So a clone that joins a team which another clone of the
+same home is in gets a key, a listener and a name of its own, kept below `clones/` in the home.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+
+from bough_daemon.api.settings import read_settings
+from bough_daemon.errors import BadSetting, PortTaken
+from bough_daemon.home import Home
+from bough_daemon.store.store import Store
+from bough_daemon.sync.listener import PeerListener
+from bough_daemon.team.identity import Identity, load_identity
+from bough_daemon.team.names import MOST_NAMES, further_names, owner_of
+from bough_daemon.team.roster import Admission, Roster
+from bough_daemon.team.team_files import Team, note_of, now_ms
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What a repository is to be in a team. `names`: what it may be called there, the best first.
+
+    `listener`: that of the member that it is. `other`: the clone of the same home that is in the team as another
+    member, empty for none. `roster`, `owner`: that team, and the member of this home whose clone it is to be there.
+    `is_new`: whether the member was made for this.
+    """
+
+    listener: PeerListener
+    names: list[str]
+    other: str = ""
+    roster: Roster | None = None
+    owner: Identity | None = None
+    is_new: bool = False
+
+    def admission(self, name: str) -> Admission | None:
+        """Return the word of the member whose clone this is for a name, where that member alone may let it in."""
+        if self.roster is None or self.owner is None:
+            return None
+        me = self.listener.identity
+        return self.roster.signed(self.owner, name, me.key, me.certificate, me.vouch, now_ms())
+
+
+class Listeners:
+    """The listeners of one daemon: `main`, that of its home, and one for each clone that is a member of its own."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.main = PeerListener(home, load_identity(home))
+        self._others: dict[str, PeerListener] = {}
+
+    async def start(self) -> None:
+        """Listen for the member of the home; clones follow as they are needed."""
+        await self.main.start(self._setting())
+
+    async def follow_setting(self) -> list[str]:
+        """Listen where the settings say now; return what a person should know."""
+        notes, setting = list[str](), self._setting()
+        for listener in (self.main, *self._others.values()):
+            try:
+                await listener.follow(setting)
+            except PortTaken as taken:
+                notes.append(taken.message)
+        return notes
+
+    def _setting(self) -> str:
+        try:
+            return read_settings(self._home).text("team.listen")
+        except BadSetting as bad:
+            log.warning("%s", bad.message)
+            return self.main.door.setting
+
+    async def of(self, store: Store) -> PeerListener:
+        """Return the listener of the member that a repository is, started."""
+        clone = note_of(store.folder).clone
+        if not clone or not os.path.exists(self._home.clone(clone).path("identity.json")):
+            return self.main
+        return self._others.get(clone) or await self._open(clone)
+
+    async def seat(
+        self, store: Store, team: str, folder: str, member: str, wished: str, *, is_doubled: bool = False
+    ) -> Seat:
+        """Return what a repository is to be in a team that it joins; `leave` it where that fails.
+
+        `folder`: what the working tree is called. `member`: what the repository is called now, in a team of its own.
+        `is_doubled`: whether another machine is that member already.
+        """
+        listener = await self.of(store)
+        known = Team.known(listener.home, team)
+        if known is None:
+            return Seat(listener, [wished or member])
+        me = known.roster.by_key(listener.identity.key)
+        name = me.name if me is not None else member
+        if me is None:  # removed: that key is not let in again, nor that name
+            names = [wished] if wished else [name, *(f"{name}-{number}" for number in range(2, MOST_NAMES))]
+            return Seat(await self._open(secrets.token_hex(8)), names, is_new=True)
+        if not known.is_elsewhere(store.common_dir) and not is_doubled:
+            return Seat(listener, [wished or name])
+        names = [wished] if wished else further_names(name, folder)
+        owner = known.roster.by_key(self.main.identity.key)
+        mine = self.main.identity if owner is not None and all(owner_of(one) == owner.name for one in names) else None
+        other = os.path.dirname(known.repository) if known.is_elsewhere(store.common_dir) else ""
+        return Seat(await self._open(secrets.token_hex(8)), names, other, known.roster, mine, is_new=True)
+
+    async def leave(self, seat: Seat) -> None:
+        """Give up the member that was made for a seat, if one was."""
+        if seat.is_new:
+            await self._drop(seat.listener)
+
+    async def forget(self, store_folder: str) -> None:
+        """Remove the team that a repository is in from the home, and its member where that was its own."""
+        note = note_of(store_folder)
+        home = self._home.clone(note.clone) if note.clone else self._home
+        known = Team.known(home, note.team)
+        if known is not None and not known.is_elsewhere(os.path.dirname(store_folder)):
+            shutil.rmtree(known.folder, ignore_errors=True)
+        if note.clone and os.path.isdir(home.path("teams")) and not os.listdir(home.path("teams")):
+            await self._drop(self._others.get(note.clone) or PeerListener(home, load_identity(home)))
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        for listener in (self.main, *self._others.values()):
+            await listener.stop()
+
+    async def _open(self, clone: str) -> PeerListener:
+        home = self._home.clone(clone)
+        listener = PeerListener(home, load_identity(home))
+        await listener.start(self._setting())
+        self._others[clone] = listener
+        return listener
+
+    async def _drop(self, listener: PeerListener) -> None:
+        self._others.pop(listener.home.clone_name, None)
+        await listener.stop()
+        shutil.rmtree(listener.home.root, ignore_errors=True)

@@ -1,0 +1,538 @@
+"""Keep talking with every teammate: call those who do not call, do the jobs that follow, begin anew after a break.
+
+Two who call each other at once keep the call of the one whose name comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import grpc
+
+from bough_daemon.budgets import (
+    ADMISSION_COST,
+    ADMISSIONS_AT_ONCE,
+    PACK_COST,
+    PARTING_SECONDS,
+    PARTING_WORDS,
+    WANT_COST,
+    WORDS_A_SECOND,
+    WORDS_AT_ONCE,
+    Pace,
+    child_seconds,
+)
+from bough_daemon.errors import BoughError, HostilePack, PeerRefused
+from bough_daemon.history.succession import NEAR, leads_far, leads_to
+from bough_daemon.purging.removal import leads_to_any
+from bough_daemon.store.arrival import Weights
+from bough_daemon.store.negotiation import haves_of, known_commits, shallow_of, shared_among
+from bough_daemon.store.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
+from bough_daemon.store.quota import Quota
+from bough_daemon.store.store import LIVE, SHARED, Store, landed_ref
+from bough_daemon.sync.dial import call_member
+from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.jobs import (
+    AskAgain,
+    Behind,
+    Confirmed,
+    Declined,
+    Doubled,
+    FindHaves,
+    Job,
+    Learned,
+    MakePack,
+    NotTaken,
+    OfferAgain,
+    PurgesHeard,
+    Signed,
+    TakePack,
+)
+from bough_daemon.sync.listener import Pipe
+from bough_daemon.sync.messages import OTHER_VERSION, Chunk, Gossip, Hello, Message, Want
+from bough_daemon.system.supervisor import Pause, Supervisor, reason_of
+from bough_daemon.system.threads import StoreThread, to_the_end
+from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.identity import Identity
+from bough_daemon.team.roster import Admission
+from bough_daemon.team.team_files import now_ms
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of one who does not answer
+STEADY = 5.0  # seconds after which a conversation that ends was a good one
+# Packs that are made or taken at once, and what is here is listed for; of one peer and one member at most one each.
+CHILDREN = 4
+BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer or the network at work
+
+
+@dataclass
+class Connection:
+    """One conversation, with the holder of `key`. `caller`: the member who called.
+
+    `refused`: why it was ended here; empty: it was not.
+    """
+
+    caller: str
+    task: asyncio.Task[None]
+    key: bytes
+    said: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Whom to tell what happens."""
+
+    presence: Callable[[str, bool], None]
+    took: Callable[[State], None]
+    confirmed: Callable[[str, State], None]
+    declined: Callable[[Declined], None]
+    learned: Callable[[Learned], None]
+    behind: Callable[[State], None]
+    signed: Callable[[str, State], None]
+    doubled: Callable[[int], None]
+    purges: Callable[[PurgesHeard], None]
+
+
+class Connections:
+    """Every conversation of one member in one team, as work of `background`: they end when that is closed."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        store: Store,
+        owner: StoreThread,
+        identity: Identity,
+        told: Callbacks,
+        background: Supervisor,
+        quota: Quota,
+    ) -> None:
+        self._quota = quota
+        self.exchange = exchange
+        self._store = store
+        self._owner = owner
+        self._identity = identity
+        self._told = told
+        self._sessions: dict[str, Connection] = {}
+        self._callers: dict[str, asyncio.Event] = {}
+        self._children = asyncio.Semaphore(CHILDREN)
+        self._turns: defaultdict[tuple[str, str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._weights: Weights = {}
+        self._paces: dict[str, Pace] = {}
+        self._due: set[Job] = set()
+        self._taken = 0
+        self._haves: tuple[str, ...] = ()
+        self._parting: set[bytes] = set()
+        self.other_versions: set[str] = set()  # members who run a Bough of another version
+        self._background = background
+
+    def connected(self) -> set[str]:
+        """Return who is being talked with now."""
+        return set(self._sessions) & set(self.exchange.links) & set(self.exchange.roster.members)
+
+    def call_everyone(self) -> None:
+        """See that every member of the roster is called; those who did not answer are called again at once.
+
+        One who is no longer in the team calls nobody.
+        """
+        for name in self.exchange.roster.members if not self.exchange.is_out else ():
+            if name == self.exchange.member:
+                continue
+            if name in self._callers:
+                self._callers[name].set()
+            else:
+                self._callers[name] = asyncio.Event()
+                self._background.keep(f"calling {name}", partial(self._keep_calling, name, self._callers[name]))
+
+    def part(self) -> None:
+        """End the conversations with those who are no longer in the team, or all of them where this member is not.
+
+        They are told why, by a signed removal, and nothing else; then, within moments, the conversation ends.
+        """
+        for name, session in self._sessions.items():
+            if not self._are_both_in(session.key) and name in self.exchange.links and not session.refused:
+                session.refused = self._why_apart(session.key)
+                self.exchange.part(name, session.key)
+                session.said.set()
+                self._background.begin(f"parting with {name}", partial(self._cut_off, session))
+
+    async def until_parted(self) -> None:
+        """Wait until the conversations that are being ended have ended."""
+        await asyncio.gather(*(session.over.wait() for session in self._sessions.values() if session.refused))
+
+    async def _cut_off(self, session: Connection) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_SECONDS):
+                await session.over.wait()
+        session.task.cancel()
+
+    def _are_both_in(self, key: bytes) -> bool:
+        return not self.exchange.is_out and self.exchange.roster.by_key(key) is not None
+
+    def _why_apart(self, key: bytes) -> str:
+        """Return why the holder of a key, or this member, is not in the team, in words for the other."""
+        roster, me = self.exchange.roster, self.exchange.member
+        out = self.exchange.key if self.exchange.is_out else key
+        removals, name = roster.out_by(out), me if self.exchange.is_out else roster.name_of(key)
+        if not removals:
+            return f"{name} is not in the team"
+        if removals[0].is_leaving:
+            return f"{name} has left the team"
+        return f"{name} was removed from the team by {roster.name_of(removals[0].remover)}"
+
+    def do(self, jobs: Iterable[Job]) -> None:
+        """Set about jobs, and say what there is to say now."""
+        for job in [] if self._background.closed else jobs:
+            match job:
+                case Learned():
+                    self._told.learned(job)
+                case PurgesHeard():
+                    self._told.purges(job)
+                case Confirmed(peer, state):
+                    self._told.confirmed(peer, state)
+                case Behind(state):
+                    self._told.behind(state)
+                case Signed(peer, state):
+                    self._told.signed(peer, state)
+                case Doubled(time):
+                    self._told.doubled(time)
+                case Declined():
+                    self._told.declined(job)
+                case AskAgain(key):
+                    self._later(job, partial(self.exchange.retry, key))
+                case OfferAgain(peer, key):
+                    self._later(job, partial(self.exchange.offer_again, peer, key))
+                case MakePack() | FindHaves() | TakePack():
+                    self._background.begin(f"exchanging with {job.peer}", partial(self._perform, job))
+        for session in self._sessions.values():
+            session.said.set()
+
+    # Conversations.
+
+    async def welcome(self, caller: Admission, pipe: Pipe) -> None:
+        """Talk with a member who has called; raise PeerRefused while another conversation goes on.
+
+        A former member is told why, and is not listened to but for what brings them back in.
+        """
+        if self._are_both_in(caller.key):
+            await self._hold(caller.name, caller.name, pipe, greet=True)
+            return
+        if caller.key not in self._parting:
+            self._parting.add(caller.key)
+            try:
+                await self._turn_away(caller.key, pipe)
+            finally:
+                self._parting.discard(caller.key)
+        again = self._are_both_in(caller.key)
+        raise PeerRefused("the two can talk again" if again else self._why_apart(caller.key))
+
+    async def _turn_away(self, key: bytes, pipe: Pipe) -> None:
+        await pipe.write(Hello(self.exchange.roster.team))
+        await pipe.write(self.exchange.notice_for(key))
+        with contextlib.suppress(TimeoutError, *BREAKS):
+            async with asyncio.timeout(PARTING_SECONDS):
+                for _ in range(PARTING_WORDS):
+                    word = await pipe.read()
+                    if isinstance(word, Gossip):
+                        self.do(self.exchange.hear_former(key, word, now_ms()))
+                    if word is None or self._are_both_in(key):
+                        return
+
+    async def _hold(self, member: str, caller: str, pipe: Pipe, greet: bool) -> None:
+        """Have a conversation, in the place of one that is not preferred, until either side ends it."""
+        old = self._sessions.get(member)
+        while old is not None:
+            if old.caller != caller and caller != min(member, self.exchange.member):
+                raise PeerRefused(f"{self.exchange.member} is talking with {member} already")
+            old.task.cancel()
+            await old.over.wait()
+            old = self._sessions.get(member)
+        if self._background.closed:
+            raise PeerRefused(f"{self.exchange.member} is leaving")
+        entry = self.exchange.roster.members.get(member)
+        if entry is None or self.exchange.is_out:
+            raise PeerRefused(f"{member} is no longer a teammate")
+        talk = self._background.begin(f"talking with {member}", partial(self._talk, member, pipe, greet))
+        session = Connection(caller, talk, entry.key)
+        self._sessions[member] = session
+        session.task.add_done_callback(lambda _: self._ended(member, session))
+        try:
+            await session.over.wait()
+        finally:
+            session.task.cancel()
+        if session.refused:
+            raise PeerRefused(session.refused)
+
+    def _ended(self, member: str, session: Connection) -> None:
+        del self._sessions[member]
+        session.over.set()
+
+    async def _talk(self, member: str, pipe: Pipe, greet: bool) -> None:
+        try:
+            if greet:
+                await pipe.write(Hello(self.exchange.roster.team))
+            if not self._are_both_in(self._sessions[member].key):
+                raise PeerRefused(f"{member} is no longer a teammate")
+            jobs = self.exchange.connected(member)
+            self.other_versions.discard(member)
+            self._told.presence(member, True)
+            try:
+                self.do(jobs)
+                async with asyncio.TaskGroup() as both:
+                    writing = both.create_task(self._write(member, pipe))
+                    await self._read(member, pipe)
+                    writing.cancel()
+            finally:
+                self.do(self.exchange.disconnected(member))
+                self._told.presence(member, False)
+        except* PeerRefused as refused:
+            self._sessions[member].refused = reason_of(refused)
+            log.warning("the conversation with %s was ended: %s", member, reason_of(refused))
+        except* BREAKS as broken:
+            log.info("the conversation with %s broke off: %s", member, reason_of(broken))
+
+    async def _read(self, member: str, pipe: Pipe) -> None:
+        # Of the member, not of the conversation: who calls again begins with what they owe.
+        pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE))
+        while (word := await pipe.read()) is not None:
+            for part in _parts(word):
+                weight = _weight(part, self.exchange.roster.admissions)
+                self.do(self.exchange.hear(member, part, now_ms()))
+                await asyncio.sleep(pace.after(weight, time.monotonic()))
+
+    async def _write(self, member: str, pipe: Pipe) -> None:
+        session = self._sessions[member]
+        while True:
+            session.said.clear()
+            while (word := self.exchange.next_word(member)) is not None:
+                await pipe.write(word)
+            if self.exchange.is_parting(member):
+                if session.caller == self.exchange.member:
+                    await asyncio.sleep(PARTING_SECONDS)  # for them to read it: who has called cuts it off by leaving
+                raise PeerRefused(session.refused)
+            await session.said.wait()
+
+    # Calls.
+
+    async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
+        pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
+        while name in self.exchange.roster.members and not self.exchange.is_out:
+            lasted = await self._conversation(name)
+            nudge.clear()
+            with contextlib.suppress(TimeoutError):
+                # Not `wait_for`, which before Python 3.12 forgets that it was cancelled when a nudge comes as well.
+                async with asyncio.timeout(pause.after(lasted) * random.uniform(0.5, 1.0)):
+                    await nudge.wait()
+                pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
+        del self._callers[name]
+
+    async def _conversation(self, name: str) -> float:
+        """Have a conversation with a member, whichever side called; return how many seconds it lasted."""
+        began = time.monotonic()
+        session = self._sessions.get(name)
+        if session is not None:
+            await session.over.wait()
+        elif not await self._call(name):
+            return 0.0
+        return time.monotonic() - began
+
+    async def _call(self, name: str) -> bool:
+        """Call a member at each known address until one answers; return whether there was a conversation."""
+        roster = self.exchange.roster
+        certificate = roster.member(name).certificate
+        for address in roster.addresses(name):
+            if name in self._sessions:
+                return True
+            if name not in roster.members or self.exchange.is_out:
+                return False
+            try:
+                async with call_member(address, roster.team, certificate, self._identity) as pipe:
+                    await self._hold(name, self.exchange.member, pipe, greet=False)
+                    return True
+            except Exception as failure:
+                # Whatever an address leads to, the next one is tried.
+                if isinstance(failure, PeerRefused) and failure.message == OTHER_VERSION:
+                    self.other_versions.add(name)
+                log.debug("%s did not answer at %s: %s", name, address, failure)
+        return False
+
+    # Jobs.
+
+    async def _perform(self, job: MakePack | FindHaves | TakePack) -> None:
+        try:
+            await self._do(job)
+        except Exception:
+            # What is half done between the two goes with their conversation; the next one begins with all there is.
+            self.exchange.abandon(job)
+            if job.peer in self._sessions:
+                self._sessions[job.peer].task.cancel()
+            raise
+
+    async def _do(self, job: MakePack | FindHaves | TakePack) -> None:
+        match job:
+            case MakePack():
+                made = await self._make(job)
+                self.do(self.exchange.pack_made(job, made))
+                if made is None and job.asked is not None:
+                    self.do([OfferAgain(job.peer, job.state.key)])
+            case FindHaves() if (refusal := self._quota.refusal(job.state.key.member)) is not None:
+                self.do(self.exchange.not_asked(job, NotTaken(refusal)))
+            case FindHaves():
+                async with self._turn(job):
+                    self._haves, shallow = await self._look_for_haves()
+                self.do(self.exchange.ask(job, self._haves, shallow))
+            case TakePack():
+                self.do(self.exchange.pack_taken(job, await self._take(job)))
+
+    def _later(self, job: Job, again: Callable[[], list[Job]]) -> None:
+        """Do something again that may go well by then; once, however often `job` comes meanwhile."""
+
+        async def do_again() -> None:
+            await asyncio.sleep(LONGEST_PAUSE)
+            self._due.discard(job)
+            self.do(again())
+
+        if job not in self._due:
+            self._due.add(job)
+            self._background.begin("trying again", do_again)
+
+    @asynccontextmanager
+    async def _turn(self, job: MakePack | FindHaves | TakePack) -> AsyncIterator[None]:
+        """Wait until a job may be done: one who asks for much waits for themselves, and others go on.
+
+        So do the states of one who has many, wherever they come through: nobody's save waits behind them.
+        """
+        async with self._turns[job.peer, job.state.key.member, type(job)], self._children:
+            yield
+
+    async def _look_for_haves(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        shared = self.exchange.shared()
+        try:
+            haves = await to_the_end(asyncio.to_thread(haves_of, self._store, shared))
+            return haves, await to_the_end(asyncio.to_thread(shallow_of, self._store, shared))
+        except (BoughError, OSError) as failure:
+            self._background.note("listing what is here already", failure)
+            return (), ()
+
+    async def _make(self, job: MakePack) -> tuple[Spool, str] | None:
+        said, shallow = (job.asked.haves, job.asked.shallow) if job.asked is not None else ((), ())
+        since = (job.since.tip, job.since.base) if job.since is not None else ()
+        tips = list(dict.fromkeys([job.state.tip, job.state.base]))
+        try:
+            async with self._turn(job), asyncio.timeout(child_seconds(Limits().pack)):
+                haves = await self._owner.run(known_commits, self._store, since)
+                # What is not shared does not count, though it is here: the pack would tell how it differs from that.
+                shared = [*self.exchange.shared(), *tips]
+                haves += await self._shared_among(said, shared)
+                return await make_pack(self._store, tips, haves, await self._shared_among(shallow, shared))
+        except (BoughError, OSError) as failure:
+            self._background.note(f"making a pack for {job.peer}", failure)
+            return None
+
+    async def _shared_among(self, named: tuple[str, ...], shared: list[str]) -> list[str]:
+        return await to_the_end(asyncio.to_thread(shared_among, self._store, named, shared)) if named else []
+
+    def gather_soon(self) -> None:
+        """Put the many small packs that came in into one, beside everything else."""
+        self._background.begin("gathering packs", partial(gather, self._store, self._owner))
+
+    def _commit_of_mine(self) -> str | None:
+        """Return the commit that my own branch was last on: a tree is weighed against what I have myself."""
+        me = self.exchange.member
+        mine = self.exchange.known.get(Key(me, BranchKind.LIVE, me.encode()))
+        return mine.base if mine is not None else None
+
+    async def _take(self, job: TakePack) -> NotTaken | None:
+        """Take a pack and return None, or why it was not taken."""
+        state = job.state
+        branch = state.key.branch_name
+        live = state.key.kind is BranchKind.LIVE
+        ref = LIVE + branch if live else landed_ref(state.key.member, state.key.branch)
+        commits = list(dict.fromkeys([state.tip, state.base]))
+        try:
+            async with self._turn(job):
+                if state.key.member not in self.exchange.roster.members:
+                    raise HostilePack(f"{state.key.member} is not in the team", member=state.key.member)
+                refusal = self._quota.refusal(state.key.member)
+                if refusal is not None:
+                    raise HostilePack(refusal, member=state.key.member)
+                if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
+                    raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
+                shared = [*self.exchange.shared(), *self._haves]
+                measure = Measure(self._commit_of_mine(), self._weights)
+                before = self.exchange.known.get(state.key) if live else None
+                purged = self._store.purged.ids | self.exchange.purges.ids_of(state.key.member)
+                await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure, purged)
+                if before is not None:
+                    await self._keep_what_is_left(before, state)
+            self._quota.took(state.key.member, job.spool.size)
+            self._taken += 1
+            if self._taken % MANY_PACKS == 0:
+                self.gather_soon()
+        except HostilePack as failure:
+            log.warning("a pack of %s from %s was not taken: %s", branch, job.peer, failure)
+            return NotTaken(failure.message)
+        except Exception as failure:
+            # The disk is full, a child died: nothing of the pack was kept, and the conversation goes on.
+            self._background.note(f"taking what came from {job.peer}", failure)
+            self.do([AskAgain(state.key)])
+            return NotTaken(reason_of(failure), for_now=True)
+        self._told.took(state)
+        return None
+
+    async def _keep_what_is_left(self, before: State, now: State) -> None:
+        """Keep the state of a branch that another one has replaced, where that one does not lead to it.
+
+        Its member lost it with a disk, or signs on two machines. Of a daemon that is killed before it is kept, the next
+        start still knows the earlier state as the newest one, and takes the other again.
+        """
+        if before.tip == now.tip or await self._owner.run(leads_to, self._store.objects, now.tip, before.tip, NEAR):
+            return
+        if await leads_far(self._store, now.tip, before.tip):
+            return
+        purged = self.exchange.purges.ids_of(now.key.member)
+        named = self._store, before.tip, now.tip, purged
+        leads_there = await to_the_end(asyncio.to_thread(leads_to_any, *named)) if purged else False
+        if leads_there:
+            return
+        for key in self.exchange.crowding(now.key.member):
+            self.exchange.let_go(key)
+            await to_the_end(self._owner.run(self._store.delete_ref, LIVE + key.branch_name))
+        aside = before.as_aside()
+        await to_the_end(self._owner.run(self._store.name, LIVE + aside.key.branch_name, aside.tip))
+        log.warning("%s went on from an older state; %s keeps what it had", now.key.branch_name, aside.key.branch_name)
+        self.do(self.exchange.left_behind(before))
+        self._told.took(aside)
+
+
+def _parts(word: Message) -> Iterator[Message]:
+    """Yield a word; of one with many admissions its parts, between which others have their turn."""
+    if not isinstance(word, Gossip) or len(word.admissions) <= ADMISSIONS_AT_ONCE:
+        yield word
+        return
+    for at in range(0, len(word.admissions), ADMISSIONS_AT_ONCE):
+        yield Gossip(word.admissions[at : at + ADMISSIONS_AT_ONCE])
+    yield replace(word, admissions=())
+
+
+def _weight(word: Message, known: Container[str]) -> int:
+    """Return for how many words one counts, by the work that it makes. `known`: the digests of admissions."""
+    match word:
+        case Gossip(admissions, contacts, removals, purges, answers):
+            new = sum(entry.digest not in known for entry in admissions)
+            return 1 + sum(map(len, (admissions, contacts, removals, purges, answers))) + new * ADMISSION_COST
+        case Chunk(offset=0):
+            return PACK_COST
+        case Want():
+            return WANT_COST
+    return 1

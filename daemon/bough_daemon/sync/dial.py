@@ -1,0 +1,103 @@
+"""Call others: a teammate, whose certificate is known, or the maker of a ticket, whose fingerprint is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from bough_proto.v1 import peer_pb2 as pb
+from bough_proto.v1 import peer_pb2_grpc as services
+
+from bough_daemon.errors import BadUsage, BoughError, PeerRefused, PeerUnreachable
+from bough_daemon.sync import wire
+from bough_daemon.sync.listener import COMMON_OPTIONS
+from bough_daemon.sync.messages import Hello, Message
+from bough_daemon.system.addresses import split_address
+from bough_daemon.team.identity import SERVER_NAME, Identity, der_of, fingerprint, pem_of
+from bough_daemon.team.tickets import Ticket
+
+PATIENCE = 5.0  # seconds until a peer must have said its first word
+JOIN_PATIENCE = 30.0  # seconds until the maker of a ticket must have answered
+
+
+def _channel(address: str, root: bytes, identity: Identity | None) -> grpc.aio.Channel:
+    """Return a channel to whoever has exactly the certificate `root` (DER)."""
+    split_address(address)
+    pair = (identity.tls_key, identity.certificate_pem) if identity is not None else (None, None)
+    options = [*COMMON_OPTIONS, ("grpc.ssl_target_name_override", SERVER_NAME), ("grpc.enable_http_proxy", 0)]
+    credentials = grpc.ssl_channel_credentials(pem_of(root), *pair)
+    # Said in full, so that no address is ever read as another kind of target.
+    return grpc.aio.secure_channel(f"dns:///{address}", credentials, options=options)
+
+
+class _CallingPipe:
+    """The stream to a peer whom we called."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    async def read(self) -> Message | None:
+        message = await self._call.read()
+        return None if message is grpc.aio.EOF else wire.word(message.word)
+
+    async def write(self, word: Message) -> None:
+        await self._call.write(pb.ConverseRequest(word=wire.word_message(word)))
+
+
+@contextlib.asynccontextmanager
+async def call_member(address: str, team: str, certificate: bytes, identity: Identity) -> AsyncIterator[_CallingPipe]:
+    """Yield a stream to a teammate who has answered; raise PeerUnreachable or PeerRefused."""
+    try:
+        async with _channel(address, certificate, identity) as channel:
+            call = services.PeerServiceStub(channel).Converse()
+            pipe = _CallingPipe(call)
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await pipe.write(Hello(team))
+                    if not isinstance(await pipe.read(), Hello):
+                        raise PeerRefused("the peer ended the talk before it began")
+                yield pipe
+            finally:
+                call.cancel()
+    except grpc.RpcError as failure:
+        raise wire.error_of(failure) from failure
+    except TimeoutError as late:
+        raise PeerUnreachable(f"{address} did not answer") from late
+
+
+async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResponse:
+    """Ask the maker of a ticket to be let in, at each of its addresses in turn until one answers.
+
+    The secret goes only to whoever has the certificate that the ticket names. Raises what the maker says, or
+    PeerUnreachable or PeerRefused that tell of each address.
+    """
+    failures: list[str] = []
+    impostor = False
+    for address in ticket.addresses:
+        try:
+            certificate = await _certificate_at(address)
+        except (OSError, ValueError, BadUsage) as failure:
+            failures.append(f"{address}: {failure}")
+            continue
+        if fingerprint(certificate) != ticket.fingerprint:
+            impostor = True
+            failures.append(f"{address}: someone else answers there")
+            continue
+        try:
+            async with _channel(address, certificate, None) as channel:
+                stub = services.JoinServiceStub(channel)
+                return await stub.Join(request, timeout=JOIN_PATIENCE)
+        except grpc.RpcError as failure:
+            raise wire.error_of(failure) from failure
+    kind: type[BoughError] = PeerRefused if impostor else PeerUnreachable
+    tried = "; ".join(failures)
+    raise kind(f"the member who made the ticket could not be reached, or it was used or has expired: {tried}")
+
+
+async def _certificate_at(address: str) -> bytes:
+    pem = await asyncio.to_thread(ssl.get_server_certificate, split_address(address), timeout=PATIENCE)
+    return der_of(pem.encode())

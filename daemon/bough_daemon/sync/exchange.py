@@ -1,0 +1,745 @@
+"""The protocol between teammates, without sockets, clock or git.
+
+Each member announces the newest state of every branch that it holds, its own and others', to every peer; a peer that
+lacks one asks for a pack, takes it and passes it on. Each of my states is on its way to each peer at most once, and the
+next one sent is the newest: a slow peer gets the latest, not a backlog. What a peer has confirmed tells what it lacks,
+so the pack of a fresh save goes along unasked.
+
+`Exchange` is told what happens and answers with the jobs that follow, for someone with git and a network to do; what is
+to be said to a peer waits in that peer's `Link` until `next_word` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from bough_daemon.budgets import MOST_ARRIVING
+from bough_daemon.errors import PeerRefused
+from bough_daemon.faults import fault_of
+from bough_daemon.store.packs import Limits, Spool
+from bough_daemon.sync.jobs import (
+    AskAgain,
+    Behind,
+    Confirmed,
+    Declined,
+    Doubled,
+    FindHaves,
+    Job,
+    Learned,
+    MakePack,
+    NotTaken,
+    OfferAgain,
+    PurgesHeard,
+    Signed,
+    TakePack,
+)
+from bough_daemon.sync.links import Incoming, Link, Outgoing
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.system.text import bounded
+from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State, check_state
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.purges import Purge, PurgeAnswer, Purges
+from bough_daemon.team.roster import Admission, Contact, Roster
+
+MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
+MOST_UNTAKEN = 1000  # branches of which is known why their newest state is not here
+SIGNED_TWICE = "{0} signed two different states with the same sequence number; the first one here counts"
+
+
+def _sequence(states: dict[Key, State], key: Key) -> int:
+    state = states.get(key)
+    return state.sequence if state is not None else 0
+
+
+class Exchange:
+    """What one member knows and says in one team.
+
+    `key`: what this member signs with. `known` has the newest state of each branch whose objects are here; `confirmed`
+    and `refusals`, by peer, what became of mine. `spool` makes an empty place for a pack.
+    """
+
+    def __init__(
+        self, member: str, roster: Roster, spool: Callable[[], Spool], limits: Limits, key: bytes = b""
+    ) -> None:
+        self.member = member
+        self.roster = roster
+        self.key = key or roster.member(member).key
+        self.known: dict[Key, State] = {}
+        self.links: dict[str, Link] = {}
+        self.confirmed: dict[str, dict[Key, State]] = {}
+        self.refusals: dict[str, dict[Key, Declined]] = {}
+        self.purges = Purges(roster)
+        self._spool = spool
+        self._limits = limits
+        self._fetching: dict[Key, FindHaves] = {}
+        self._waiting: set[Key] = set()  # keys that are fetched once the peer who has the newest state has a place
+        self._taking: dict[Key, TakePack] = {}
+        self._untaken: dict[Key, tuple[int, str]] = {}
+        self._forks: dict[Key, State] = {}  # of two states with the same number, the one that is not known here
+        self._partial: dict[tuple[str, Key], Incoming] = {}
+        self._broken: dict[tuple[str, Key], Outgoing] = {}
+
+    def shared(self) -> list[str]:
+        """Return the commits that the states known here name, the latest first: what the team shares begins there."""
+        latest = sorted(self.known.values(), key=lambda state: (state.key.member != self.member, -state.time))
+        return list(dict.fromkeys(oid for state in latest for oid in (state.tip, state.base)))
+
+    # What happens here.
+
+    def publish(self, state: State) -> list[Job]:
+        """Tell everyone a new state of mine, whose objects are in the store.
+
+        With a new base the team shares more, and so may have what was missing for another's state.
+        """
+        before = self.known.get(state.key)
+        self.known[state.key] = state
+        again = self.retry_all() if before is None or before.base != state.base else []
+        return [*self._offer_to_all(state.key), *again]
+
+    @property
+    def is_out(self) -> bool:
+        """Whether this member is no longer in the team: nothing is told then, and nothing is taken."""
+        return self.roster.by_key(self.key) is None
+
+    def spread(
+        self,
+        admissions: Iterable[Admission],
+        contacts: Iterable[Contact],
+        besides: str = "",
+        removals: Iterable[Removal] = (),
+    ) -> None:
+        """Tell everyone but `besides` what is new in the roster."""
+        for name, link in self.links.items():
+            if name != besides and not link.parting:
+                link.admissions |= {entry.digest: entry for entry in admissions}
+                link.contacts |= {entry.key: entry for entry in contacts}
+                link.removals |= {(entry.key, entry.remover): entry for entry in removals}
+
+    def connected(self, peer: str) -> list[Job]:
+        """Begin to talk with a peer: the roster first, so that it can verify what follows."""
+        link = self.links[peer] = Link()
+        link.admissions = dict(self.roster.admissions)
+        link.contacts = dict(self.roster.contacts)
+        link.removals = dict(self.roster.removals)
+        link.purges = {one.digest: one for one in self.purges.counting()}
+        link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
+        return [job for key in list(self.known) for job in self._offer(peer, key)]
+
+    def disconnected(self, peer: str) -> list[Job]:
+        """Stop talking with a peer. Packs that broke off are kept a while, and asked for elsewhere."""
+        link = self.links.pop(peer)
+        for key, incoming in link.incoming.items():
+            self._keep_partial(peer, key, incoming)
+        for key, outgoing in link.outgoing.items():
+            self._keep_broken(peer, key, outgoing)
+        fetched = [key for key, job in self._fetching.items() if job.peer == peer]
+        for key in fetched:
+            del self._fetching[key]
+        return [*(job for key in fetched for job in self._fetch(key)), *self._fetch_waiting()]
+
+    def close(self) -> None:
+        """Let go of every pack on its way."""
+        for link in self.links.values():
+            link.close()
+        self.links.clear()
+        parts = [part.spool for part in self._partial.values()] + [part.spool for part in self._broken.values()]
+        for spool in parts + [job.spool for job in self._taking.values()]:
+            spool.close()
+
+    # Jobs that are done.
+
+    def pack_made(self, job: MakePack, made: tuple[Spool, str] | None) -> list[Job]:
+        """Send a pack (None: it could not be made), or, unasked and large, only the news."""
+        link, key = self.links.get(job.peer), job.state.key
+        stale = link is None or link.making.get(key) is not job
+        if made is not None and (stale or (job.asked is None and made[0].size > self._limits.inline)):
+            made[0].close()
+            made = None
+        if link is None or stale:
+            return []
+        del link.making[key]
+        if made is not None:
+            link.send(Outgoing(job.state, made[1], made[0]))
+        elif job.asked is None:
+            link.announcements[key] = None
+        else:
+            link.offered.pop(key, None)
+            link.declined[key] = job.state.sequence
+            link.answer(Refused(key, job.asked.sequence, "the pack could not be made"))
+        return []
+
+    def ask(self, job: FindHaves, haves: tuple[str, ...], shallow: tuple[str, ...]) -> list[Job]:
+        """Ask a peer for a state, going on with what broke off before."""
+        link, key = self.links.get(job.peer), job.state.key
+        if link is None or self._fetching.get(key) is not job:
+            return self._fetch(key)
+        want = Want(key, job.state.sequence, haves, shallow)
+        partial = self._partial.pop((job.peer, key), None)
+        if partial is not None:
+            link.incoming[key] = partial
+            want = replace(want, pack=partial.pack, offset=partial.spool.size)
+        link.wants[key] = want
+        return []
+
+    def pack_taken(self, job: TakePack, failure: NotTaken | None) -> list[Job]:
+        """Pass a state on that is here now; or, where its pack was bad, try another way."""
+        job.spool.close()
+        self._taking.pop(job.state.key, None)
+        return [
+            *(self._now_known(job.state) if failure is None else self._failed(job, failure)),
+            *self._fetch_waiting(),
+        ]
+
+    def _now_known(self, state: State) -> list[Job]:
+        if state.sequence > _sequence(self.known, state.key) and state.key.member in self.roster.members:
+            self.known[state.key] = state
+        for held in [link.holds[state.key] for link in self.links.values() if state.key in link.holds]:
+            self._is_fork(held)
+        return self._settled(state.key)
+
+    def not_asked(self, job: FindHaves, failure: NotTaken) -> list[Job]:
+        """Leave a state that is not to be asked for."""
+        return [*self._failed(job, failure), *self._fetch_waiting()]
+
+    def _failed(self, job: TakePack | FindHaves, failure: NotTaken) -> list[Job]:
+        key, link = job.state.key, self.links.get(job.peer)
+        self._note_untaken(job.state, failure.reason)
+        asked = self._is_fetching(key, job.peer)
+        if link is not None and asked:
+            link.unable[key] = job.state.sequence
+            link.owed.discard(key)
+            link.answer(Refused(key, job.state.sequence, bounded(failure.reason), failure.for_now))
+        if asked:
+            del self._fetching[key]
+        return self._fetch(key)
+
+    def abandon(self, job: MakePack | FindHaves | TakePack) -> None:
+        """Let go of a job that nobody will finish; the conversation with its peer has to begin again."""
+        key, link = job.state.key, self.links.get(job.peer)
+        match job:
+            case MakePack():
+                if link is not None and link.making.get(key) is job:
+                    del link.making[key]
+            case FindHaves():
+                if self._fetching.get(key) is job:
+                    del self._fetching[key]
+            case TakePack():
+                job.spool.close()
+                if self._taking.get(key) is job:
+                    del self._taking[key]
+
+    def retry(self, key: Key) -> list[Job]:
+        """Ask for a state again that could not be taken, for a reason that may have gone by now."""
+        for link in self.links.values():
+            link.unable.pop(key, None)
+        return self._fetch(key)
+
+    def retry_all(self) -> list[Job]:
+        """Ask for every state again that could not be taken."""
+        return [job for key in list(self._untaken) for job in self.retry(key)]
+
+    def offer_again(self, peer: str, key: Key) -> list[Job]:
+        """Offer a peer a state again whose pack could not be made, for a reason that may have gone by now."""
+        link = self.links.get(peer)
+        if link is None:
+            return []
+        link.declined.pop(key, None)
+        return self._offer(peer, key)
+
+    # What a peer says.
+
+    def hear(self, peer: str, word: Message, now: int) -> list[Job]:
+        """Take in a word of a connected peer and return the jobs that follow; `now`: milliseconds since the epoch."""
+        link = self.links[peer]
+        if link.parting:
+            return []
+        match word:
+            case Gossip():
+                return self._hear_gossip(peer, word, now)
+            case Announce(state):
+                return self._hear_announcement(peer, link, state)
+            case Held(key, sequence):
+                return self._hear_held(peer, link, key, sequence)
+            case Refused():
+                return self._hear_refused(peer, link, word)
+            case Want():
+                return self._hear_want(peer, link, word)
+            case Chunk():
+                return self._hear_chunk(peer, link, word)
+            case Hello():
+                return []
+
+    def _hear_gossip(self, peer: str, said: Gossip, now: int) -> list[Job]:
+        before = dict(self.roster.members)
+        entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
+        removals = self.roster.merge_removals(said.removals, now)
+        heard = self.hear_purges(said.purges, said.purge_answers, peer)
+        if not entries and not addresses and not removals:
+            return heard
+        jobs = self.review(before) if entries or removals else []
+        self.spread(entries, addresses, peer, removals)
+        doubled = [Doubled(one.time) for one in addresses if self.key == one.key]
+        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *doubled, *jobs, *heard]
+
+    def hear_purges(self, purges: Iterable[Purge], answers: Iterable[PurgeAnswer], besides: str = "") -> list[Job]:
+        """Take in what members ask to purge and what came of it, and tell everyone but `besides` what is new."""
+        new, said = self.purges.merge(purges, answers)
+        if not new and not said:
+            return []
+        for name, link in self.links.items():
+            if name != besides and not link.parting:
+                link.purges |= {one.digest: one for one in new}
+                link.purge_answers |= {(one.purge, one.by): one for one in said}
+        return [PurgesHeard(tuple(new))]
+
+    def hear_former(self, key: bytes, said: Gossip, now: int) -> list[Job]:
+        """Take in what may be said in a conversation with one who is not in the team, or while this member is not.
+
+        That is who is in the team: from a member all, from a former one what brings them back in.
+        """
+        before, entries, addresses = dict(self.roster.members), list[Admission](), list[Contact]()
+        if self.roster.by_key(key) is not None:
+            entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
+            removals = self.roster.merge_removals(said.removals, now)
+        else:
+            counter = self.roster.counter_removals(key, said.removals)
+            removals = self.roster.merge_removals(counter, now)
+        if not entries and not removals:
+            return []
+        jobs = self.review(before)
+        self.spread(entries, addresses, removals=removals)
+        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *jobs]
+
+    def notice_for(self, key: bytes) -> Gossip:
+        """Return why the holder of a key, or this member, is not in the team; empty where both are."""
+        out = next((one for one in (key, self.key) if self.roster.by_key(one) is None), None)
+        admissions, removals = self.roster.notice(out) if out is not None else ([], [])
+        return Gossip(tuple(admissions), (), tuple(removals))
+
+    def part(self, peer: str, key: bytes) -> None:
+        """Say nothing to a connected peer any more, but why one of the two is no longer in the team."""
+        notice = self.notice_for(key)
+        self.links[peer].part(notice.admissions, notice.removals)
+
+    def is_parting(self, peer: str) -> bool:
+        """Return whether nothing is said any more to a connected peer."""
+        return self.links[peer].parting
+
+    def review(self, before: Mapping[str, Admission] = MappingProxyType({})) -> list[Job]:
+        """Forget the states that no longer count, and offer those that do again, now that the roster has changed.
+
+        `before`: the members until now.
+        """
+        for key, state in list(self.known.items()):
+            try:
+                if key.member != self.member:
+                    check_state(state, self.roster)
+            except PeerRefused:
+                del self.known[key]
+                for link in self.links.values():
+                    link.announcements.pop(key, None)
+        for link in self.links.values():
+            link.forget(self.roster.members.keys() | {self.member})
+        for key in [key for key in self._fetching if key.member not in self.roster.members]:
+            del self._fetching[key]
+        for by_peer in (self.confirmed, self.refusals):
+            for peer in by_peer.keys() - self.roster.members.keys():
+                del by_peer[peer]
+        back = self.roster.members.keys() - before.keys()
+        for link in self.links.values():
+            for numbers in (link.declined, link.unable):
+                for key in [key for key in numbers if key.member in back]:
+                    del numbers[key]
+        return [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
+
+    def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
+        key = state.key
+        if not self._is_sound(link, state):
+            return []
+        if self._is_fork(state):
+            return self._hear_fork(peer, link, state)
+        if key.aside and not self._may_be_aside(peer, state):
+            link.answer(Held(key, state.sequence))
+            return []
+        if key.member == self.member:
+            link.answer(Held(key, state.sequence))
+            return self._hear_of_mine(peer, link, state)
+        if state.sequence > _sequence(link.holds, key):
+            link.holds[key] = state
+        link.owed.add(key)
+        if _sequence(self.known, key) >= state.sequence:
+            return self._settled(key)
+        link.unable.pop(key, None)  # offered again, so it may go well now
+        return self._fetch(key)
+
+    def _hear_of_mine(self, peer: str, link: Link, state: State) -> list[Job]:
+        """Hear of a state of mine; one whose tip is not here was lost with a disk, or is of a second machine."""
+        key, mine = state.key, self.known.get(state.key)
+        if mine is not None and mine.tip == state.tip:
+            if state.sequence > _sequence(link.holds, key):
+                link.holds[key] = state
+            return self._offer(peer, key)
+        lost: list[Job] = [Signed(peer, state)]
+        if key.aside:
+            return lost
+        if state.sequence > _sequence(link.holds, key):
+            link.holds[key] = state
+        if state.sequence > _sequence(self.known, key):
+            return [Behind(state), *lost]
+        return [*lost, *self._offer(peer, key)]
+
+    def _is_sound(self, link: Link, state: State) -> bool:
+        """Return whether a state may be taken; answer the peer if not."""
+        key = state.key
+        try:
+            check_state(state, self.roster)
+            if key not in self.known and key not in link.holds and self._is_crowded(key):
+                what = "states that contradict each other" if key.aside else "branches"
+                raise PeerRefused(f"{key.member} has too many {what}", member=key.member)
+        except PeerRefused as refused:
+            link.answer(Refused(key, state.sequence, bounded(refused.message)))
+            return False
+        return True
+
+    # Two states that contradict each other.
+
+    def _is_fork(self, state: State) -> bool:
+        """Return whether the state known here, or being taken, is another with the same number; remember it then."""
+        taking = self._taking.get(state.key)
+        states = (self.known.get(state.key), taking.state if taking is not None else None)
+        found = any(one is not None and one.sequence == state.sequence and one.tip != state.tip for one in states)
+        if found:
+            self._forks[state.key] = state
+        return found
+
+    def _hear_fork(self, peer: str, link: Link, state: State) -> list[Job]:
+        """Refuse a state whose number another one has, and keep what it names all the same."""
+        link.answer(Refused(state.key, state.sequence, SIGNED_TWICE.format(state.key.member)))
+        if state.key.kind is not BranchKind.LIVE:
+            return []
+        if state.key.member == self.member:
+            return [Behind(state), Signed(peer, state)]
+        return self.keep_aside(peer, state)
+
+    def keep_aside(self, peer: str, state: State) -> list[Job]:
+        """Get a state that `peer` holds, to be kept beside the one that counts; not where there are too many."""
+        aside, link = state.as_aside(), self.links.get(peer)
+        if link is None or aside.key in self.known or (aside.key not in link.holds and self._is_crowded(aside.key)):
+            return []
+        link.holds[aside.key] = aside
+        return self._fetch(aside.key)
+
+    def _may_be_aside(self, peer: str, state: State) -> bool:
+        """Return whether a state that is said to be kept beside another one may be: its member says so, or it is mine.
+
+        Or it contradicts what is known here. Anyone can tell old states again, which tells nothing of their member.
+        """
+        key = state.key
+        known = self.known.get(replace(key, aside=""))
+        contradicts = known is not None and known.sequence == state.sequence and known.tip != state.tip
+        return contradicts or peer == key.member or self.member == key.member or key in self.known
+
+    def left_behind(self, state: State) -> list[Job]:
+        """Keep a state beside the newer one of its branch, which does not lead to it; its reference is kept already."""
+        aside = state.as_aside()
+        self.known[aside.key] = aside
+        return self._offer_to_all(aside.key)
+
+    def crowding(self, member: str) -> list[Key]:
+        """Return the states, kept beside a member's others, that have to go before one more is kept; oldest first."""
+        asides = sorted(
+            (state for key, state in self.known.items() if key.aside and key.member == member),
+            key=lambda state: (state.sequence, state.tip),
+        )
+        coming = {key for key in (*self._fetching, *self._taking) if key.aside and key.member == member}
+        return [state.key for state in asides[: max(0, len(asides) + len(coming) - MOST_ASIDES + 1)]]
+
+    def let_go(self, key: Key) -> None:
+        """Forget a state that was kept beside another one."""
+        self.known.pop(key, None)
+        for link in self.links.values():
+            link.announcements.pop(key, None)
+
+    def _is_crowded(self, key: Key) -> bool:
+        """Return whether a member has as many states of a kind as they may, without this one.
+
+        Those on their way count.
+        """
+        keys = set(self.known).union(*(link.holds for link in self.links.values()))
+        keys.update(*(link.incoming for link in self.links.values()))
+        like = (key.member, key.kind, bool(key.aside))
+        count = sum((other.member, other.kind, bool(other.aside)) == like for other in keys - {key})
+        return count >= (MOST_ASIDES if key.aside else MOST_BRANCHES)
+
+    def _hear_held(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
+        offered = link.offered.pop(key, None)
+        jobs: list[Job] = []
+        if offered is not None and offered.sequence == sequence:
+            if sequence > _sequence(link.holds, key):
+                link.holds[key] = offered
+            self.confirmed.setdefault(peer, {})[key] = offered
+            self.refusals.get(peer, {}).pop(key, None)
+            jobs.append(Confirmed(peer, offered))
+        elif offered is not None and sequence > offered.sequence:
+            link.declined[key] = max(sequence, link.declined.get(key, 0))
+        return jobs + self._offer(peer, key)
+
+    def _hear_refused(self, peer: str, link: Link, word: Refused) -> list[Job]:
+        key, sequence = word.key, word.sequence
+        if self._is_fetching(key, peer):
+            del self._fetching[key]
+            link.unable[key] = max(sequence, link.unable.get(key, 0))
+            return [*self._fetch(key), *self._fetch_waiting()]
+        offered, jobs = link.offered.pop(key, None), list[Job]()
+        if offered is not None:
+            link.declined[key] = max(sequence, link.declined.get(key, 0))
+            if key.member == self.member and not key.aside:
+                declined = Declined(peer, offered, bounded(word.reason), word.for_now)
+                self.refusals.setdefault(peer, {})[key] = declined
+                jobs.append(declined)
+        return jobs + self._offer(peer, key)
+
+    def _hear_want(self, peer: str, link: Link, want: Want) -> list[Job]:
+        key = want.key
+        state = self._state_for(key)
+        if state is None or state.sequence < want.sequence:
+            link.answer(Refused(key, want.sequence, "this state is not here"))
+            return []
+        if key in link.making:
+            return []
+        if not link.has_room(self._limits.pack):
+            link.offered.pop(key, None)
+            link.declined[key] = state.sequence
+            link.answer(Refused(key, want.sequence, "too many packs are on their way already", for_now=True))
+            return [OfferAgain(peer, key)]
+        link.offered[key] = state
+        link.announcements.pop(key, None)
+        broken = self._broken.pop((peer, key), None)
+        if broken is not None and (broken.pack, broken.state) == (want.pack, state) and want.offset < broken.spool.size:
+            link.send(replace(broken, offset=want.offset))
+            return []
+        if broken is not None:
+            broken.spool.close()
+        job = link.making[key] = MakePack(peer, state, None, want)
+        return [job]
+
+    def _state_for(self, key: Key) -> State | None:
+        """Return what is known of a key; for a state to be kept aside it may be the one that counts here."""
+        state = self.known.get(key)
+        if state is None and key.aside:
+            counts = self.known.get(replace(key, aside=""))
+            return counts.as_aside() if counts is not None and counts.tip == key.aside else None
+        return state
+
+    def _hear_chunk(self, peer: str, link: Link, chunk: Chunk) -> list[Job]:
+        state, key = chunk.state, chunk.state.key
+        incoming = link.incoming.get(key)
+        if (incoming is None or incoming.state != state) and not self._is_sound(link, state):
+            return []
+        if self._is_fork(state):
+            link.stop_taking(key)
+            return self._hear_fork(peer, link, state)
+        mine = key.member == self.member and not self._is_fetching(key, peer)
+        if mine or (key.aside and not self._may_be_aside(peer, state)) or _sequence(self.known, key) >= state.sequence:
+            link.stop_taking(key)
+            link.owed.add(key)
+            return self._settled(key)
+        if incoming is None and not self._is_fetching(key, peer) and self._arriving(peer) >= MOST_ARRIVING:
+            return self._hear_later(link, state)
+        try:
+            if chunk.offset == 0:
+                link.stop_taking(key)
+                asked = self._is_fetching(key, peer)
+                if not asked:
+                    link.unable.pop(key, None)  # offered again, so it may go well now
+                incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked, chunk.total)
+            flaw = self._flaw(incoming, chunk)
+            if incoming is None or flaw is not None:
+                return self._turn_down(peer, state, flaw or "")
+            if link.arriving_bytes() > self._limits.pack:
+                return self._postpone(peer, state, "too much is arriving already")
+            incoming.spool.append(chunk.data)
+        except OSError as failure:
+            return self._postpone(peer, state, fault_of(failure).message)
+        if incoming.spool.size < chunk.total:
+            return []
+        del link.incoming[key]
+        return self._take(peer, incoming)
+
+    def _hear_later(self, link: Link, state: State) -> list[Job]:
+        """Leave a pack that came unasked and has no place: its state is asked for when there is one."""
+        if state.sequence > _sequence(link.holds, state.key):
+            link.holds[state.key] = state
+        link.owed.add(state.key)
+        return self._fetch(state.key)
+
+    def _flaw(self, incoming: Incoming | None, chunk: Chunk) -> str | None:
+        """Return what is wrong with a part of a pack, or None."""
+        if incoming is None or incoming.state != chunk.state or incoming.pack != chunk.pack:
+            return "a part of the pack is missing"
+        if incoming.spool.size != chunk.offset:
+            return "a part of the pack is missing"
+        if chunk.total > (self._limits.pack if incoming.asked else self._limits.inline):
+            return f"the pack is too large: {chunk.total} bytes"
+        if not chunk.data or chunk.total != incoming.total or chunk.offset + len(chunk.data) > chunk.total:
+            return "the pack is not as large as was said"
+        return None
+
+    def _turn_down(self, peer: str, state: State, reason: str, for_now: bool = False) -> list[Job]:
+        link, key = self.links[peer], state.key
+        link.stop_taking(key)
+        self._note_untaken(state, reason)
+        link.answer(Refused(key, state.sequence, reason, for_now))
+        link.unable[key] = state.sequence
+        link.owed.discard(key)
+        if not self._is_fetching(key, peer):
+            return []
+        del self._fetching[key]
+        return [*self._fetch(key), *self._fetch_waiting()]
+
+    def _postpone(self, peer: str, state: State, reason: str) -> list[Job]:
+        """Let go of what has come of a pack that has no room now; its state is asked for again in a while."""
+        link = self.links[peer]
+        if state.sequence > _sequence(link.holds, state.key):
+            link.holds[state.key] = state
+        return [*self._turn_down(peer, state, bounded(reason), for_now=True), AskAgain(state.key)]
+
+    def _note_untaken(self, state: State, reason: str) -> None:
+        self._untaken.pop(state.key, None)
+        self._untaken[state.key] = (state.sequence, bounded(reason))
+        if len(self._untaken) > MOST_UNTAKEN:
+            del self._untaken[next(iter(self._untaken))]
+
+    def forks(self) -> list[tuple[State, State]]:
+        """Return the states known here of which their members signed another with the same number, and that one."""
+        pairs = ((self.known.get(key), other) for key, other in self._forks.items())
+        found = [(known, other) for known, other in pairs if known is not None and known.sequence == other.sequence]
+        return [(known, other) for known, other in found if known.tip != other.tip]
+
+    def holders(self, key: Key, sequence: int) -> set[str]:
+        """Return the peers that have said to hold a branch's state of this number or a later one."""
+        said = {peer: link.holds for peer, link in self.links.items()}
+        every = [*self.confirmed.items(), *said.items()]
+        return {peer for peer, holds in every if _sequence(holds, key) >= sequence}
+
+    def held_by(self, peer: str, key: Key) -> str | None:
+        """Return the newest tip of a branch that a peer has said to hold."""
+        link = self.links.get(peer)
+        held = link.holds.get(key) if link is not None else self.confirmed.get(peer, {}).get(key)
+        return held.tip if held is not None else None
+
+    def why_not_taken(self, member: str) -> str:
+        """Return why the newest state of one of a member's branches is not here; empty where nothing is in the way."""
+        reasons = (
+            reason
+            for key, (sequence, reason) in self._untaken.items()
+            if key.member == member and not key.aside and sequence > _sequence(self.known, key)
+        )
+        return next(reasons, "")
+
+    def _take(self, peer: str, incoming: Incoming) -> list[Job]:
+        state = incoming.state
+        link = self.links[peer]
+        link.owed.add(state.key)
+        if state.sequence > _sequence(link.holds, state.key):
+            link.holds[state.key] = state
+        if state.key in self._taking:
+            # The one being taken may turn out as bad as it likes: this one is asked for again then.
+            incoming.spool.close()
+            return []
+        job = self._taking[state.key] = TakePack(peer, state, incoming.spool)
+        return [job]
+
+    # What follows.
+
+    def _settled(self, key: Key) -> list[Job]:
+        """Answer everyone who waits for what is known now, offer it to the rest, and fetch what is newer still."""
+        sequence = _sequence(self.known, key)
+        jobs: list[Job] = []
+        for name, link in self.links.items():
+            if key in link.owed and _sequence(link.holds, key) <= sequence:
+                link.owed.discard(key)
+                link.answer(Held(key, _sequence(link.holds, key) or sequence))
+            jobs += self._offer(name, key)
+        fetch = self._fetching.get(key)
+        if fetch is not None and fetch.state.sequence <= sequence:
+            del self._fetching[key]
+        return jobs + self._fetch(key)
+
+    def _offer_to_all(self, key: Key) -> list[Job]:
+        return [job for name in self.links for job in self._offer(name, key)]
+
+    def _offer(self, peer: str, key: Key) -> list[Job]:
+        """Tell a peer the newest state of a branch, unless it has it or still owes an answer to the one before."""
+        link, state = self.links[peer], self.known.get(key)
+        if state is None or link.parting or key in link.offered or key in link.making:
+            return []
+        if max(_sequence(link.holds, key), link.declined.get(key, 0)) >= state.sequence:
+            return []
+        link.offered[key] = state
+        since = link.holds.get(key)
+        if since is None or key.member != self.member:
+            link.announcements[key] = None
+            return []
+        job = link.making[key] = MakePack(peer, state, since, None)
+        return [job]
+
+    def _fetch(self, key: Key) -> list[Job]:
+        """Ask for the newest state of a branch that anyone has and I lack: its own member first, if connected.
+
+        One who sends much already is asked once there is a place.
+        """
+        self._waiting.discard(key)
+        if key in self._fetching or key in self._taking:
+            return []
+        mine = _sequence(self.known, key)
+        best: tuple[int, bool, bool, str] | None = None
+        for name, link in self.links.items():
+            sequence = _sequence(link.holds, key)
+            if sequence > max(mine, link.unable.get(key, 0)):
+                here = (sequence, self._arriving(name) < MOST_ARRIVING, name == key.member, name)
+                best = max(best or here, here)
+        if best is None:
+            return []
+        _, has_place, _, peer = best
+        if not has_place:
+            self._waiting.add(key)
+            return []
+        job = self._fetching[key] = FindHaves(peer, self.links[peer].holds[key])
+        return [job]
+
+    def _fetch_waiting(self) -> list[Job]:
+        return [job for key in list(self._waiting) for job in self._fetch(key)]
+
+    def _arriving(self, peer: str) -> int:
+        """Return how many packs of a peer are being asked for, arriving or taken."""
+        asked = {key for key, fetch in self._fetching.items() if fetch.peer == peer}
+        taken = {key for key, job in self._taking.items() if job.peer == peer}
+        return len(asked | taken | self.links[peer].incoming.keys())
+
+    def _is_fetching(self, key: Key, peer: str) -> bool:
+        fetch = self._fetching.get(key)
+        return fetch is not None and fetch.peer == peer
+
+    def _keep_partial(self, peer: str, key: Key, incoming: Incoming) -> None:
+        old = self._partial.pop((peer, key), None)
+        if old is not None:
+            old.spool.close()
+        if incoming.asked and len(self._partial) < MOST_BROKEN:
+            self._partial[peer, key] = incoming
+        else:
+            incoming.spool.close()
+
+    def _keep_broken(self, peer: str, key: Key, outgoing: Outgoing) -> None:
+        old = self._broken.pop((peer, key), None)
+        if old is not None:
+            old.spool.close()
+        while len(self._broken) >= MOST_BROKEN:
+            self._broken.pop(next(iter(self._broken))).spool.close()
+        self._broken[peer, key] = outgoing
+
+    def next_word(self, peer: str) -> Message | None:
+        """Take the next thing to say to a connected peer, or None when all is said."""
+        return self.links[peer].next_word(self.known, self._limits.chunk)

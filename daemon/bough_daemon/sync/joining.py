@@ -1,0 +1,107 @@
+"""Coming into a team: present a ticket on one side, take it on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container
+
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon.budgets import GOSSIP_BYTES, MOST_HAVES
+from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
+from bough_daemon.store.negotiation import history_of, known_commits
+from bough_daemon.store.store import Store
+from bough_daemon.sync import wire
+from bough_daemon.sync.dial import present_ticket
+from bough_daemon.sync.messages import Gossip
+from bough_daemon.system.threads import StoreThread
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.identity import Identity
+from bough_daemon.team.roster import Admission, Contact, Roster
+from bough_daemon.team.team_files import Team, now_ms
+from bough_daemon.team.tickets import Ticket
+
+
+async def present(
+    ticket: Ticket, name: str, identity: Identity, store: Store, owner: StoreThread, admission: Admission | None = None
+) -> Roster:
+    """Present a ticket, with proof of a shared history, and return the team's roster with its holder in it.
+
+    `admission`: by another member, who is this user as well. Raises what the maker of the ticket says against it,
+    UnrelatedHistory, PeerUnreachable or PeerRefused.
+    """
+    request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name=name, key=identity.key)
+    request.certificate, request.vouch = identity.certificate, identity.vouch
+    if admission is not None:
+        request.admission.CopyFrom(wire.admission_message(admission))
+    request.commits.extend(await asyncio.to_thread(history_of, store))
+    answer = await present_ticket(ticket, request)
+    if answer.HasField("unrelated"):
+        shared = await owner.run(known_commits, store, answer.unrelated.commits[:MOST_HAVES])
+        if not shared:
+            raise UnrelatedHistory("this repository and the one of the ticket share no commit")
+        request.shared_commit = shared[0]
+        answer = await present_ticket(ticket, request)
+    roster, said = Roster(ticket.team), wire.gossip(answer.welcome)
+    # In the order in which they count for the maker of the ticket, whatever others may say by and by.
+    roster.restore(dict.fromkeys(said.admissions, 0), said.contacts, now_ms(), said.removals)
+    entry = roster.by_key(identity.key)
+    if entry is None or entry.name != name:
+        raise PeerRefused("the answer to the ticket does not let this member in")
+    return roster
+
+
+async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -> pb.JoinResponse | None:
+    """Return the answer to a joiner whose history is not known here, or None where a commit of it is."""
+    named = [*request.commits[:MOST_HAVES], *([request.shared_commit] if request.shared_commit else [])]
+    if await owner.run(known_commits, store, named):
+        return None
+    return pb.JoinResponse(unrelated=pb.Unrelated(commits=await asyncio.to_thread(history_of, store)))
+
+
+def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branches: Container[bytes]) -> Admission:
+    """Spend a ticket and admit its holder, in one write and without waiting for anything: so one ticket admits one.
+
+    `branches`: names that are taken by live branches. The joiner may bring an admission by another member. When it
+    raises, the ticket is as good as before. Whoever has spent the ticket gets the same admission again.
+    """
+    now = now_ms()
+    spent = team.invites.spent(request.secret, request.key, now)
+    known = team.roster.by_key(request.key)
+    if known is None and request.name.encode() in branches:
+        raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)
+    if request.HasField("admission") and known is None:
+        entry = wire.admission(request.admission)
+        if (entry.name, entry.key) != (request.name, request.key):
+            raise PeerRefused("the admission that came with the ticket is another member's")
+        team.roster.take(entry, now)
+    else:
+        certificate, vouch = request.certificate, request.vouch
+        entry = team.roster.admit(identity, request.name, request.key, certificate, vouch, now)
+    before, team.invites = team.invites, spent
+    try:
+        team.save_roster()
+    except OSError:
+        team.invites = before
+        if known is None:
+            team.roster.forget(entry, now)
+        raise
+    return entry
+
+
+def welcome(roster: Roster, me: bytes) -> pb.JoinResponse:
+    """Return the answer to a joiner who was let in: the team, and where as many of it are as a message has room for.
+
+    Where I am, who signs with the key `me`, comes first; the rest comes with the gossip.
+    """
+    contacts, removals, left = list[Contact](), list[Removal](), GOSSIP_BYTES
+    for removal in roster.removals.values():
+        left -= removal.size
+        if left >= 0:
+            removals.append(removal)
+    for contact in sorted(roster.contacts.values(), key=lambda one: one.key != me):
+        left -= contact.size
+        if left >= 0:
+            contacts.append(contact)
+    known = Gossip(tuple(roster.admissions.values()), tuple(contacts), tuple(removals))
+    return pb.JoinResponse(welcome=wire.gossip_message(known))

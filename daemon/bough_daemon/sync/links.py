@@ -1,0 +1,171 @@
+"""What is known of one connected peer, and what is still to be said to it.
+
+What is to be said is kept by branch and by member, so that it stays small however slow the peer is, and new pushes out
+old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_LEAVING
+from bough_daemon.store.packs import Spool
+from bough_daemon.sync.jobs import MakePack
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, Want
+from bough_daemon.team.branch_state import Key, State
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.purges import Purge, PurgeAnswer
+from bough_daemon.team.roster import Admission, Contact
+
+K = TypeVar("K")
+V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer)
+
+
+@dataclass
+class Incoming:
+    """A pack that is arriving."""
+
+    state: State
+    pack: str
+    spool: Spool
+    asked: bool
+    total: int
+
+
+@dataclass
+class Outgoing:
+    """A pack that is leaving, and how much of it has left."""
+
+    state: State
+    pack: str
+    spool: Spool
+    offset: int = 0
+
+
+@dataclass
+class Link:
+    """What is known of one connected peer, and what is still to be said to it."""
+
+    holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
+    offered: dict[Key, State] = field(default_factory=dict)  # said and not answered yet
+    declined: dict[Key, int] = field(default_factory=dict)  # it cannot take this one, nor any before
+    unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one, nor any before
+    owed: set[Key] = field(default_factory=set)  # it said so and waits for an answer
+    making: dict[Key, MakePack] = field(default_factory=dict)
+    incoming: dict[Key, Incoming] = field(default_factory=dict)
+    admissions: dict[str, Admission] = field(default_factory=dict)
+    contacts: dict[bytes, Contact] = field(default_factory=dict)
+    removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
+    purges: dict[bytes, Purge] = field(default_factory=dict)
+    purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
+    parting: bool = False  # one of the two is no longer in the team: nothing but that is said
+    answers: dict[Key, Held | Refused] = field(default_factory=dict)
+    wants: dict[Key, Want] = field(default_factory=dict)
+    announcements: dict[Key, None] = field(default_factory=dict)
+    outgoing: dict[Key, Outgoing] = field(default_factory=dict)
+
+    def answer(self, word: Held | Refused) -> None:
+        """Answer a state or a Want, in the place of what was to be said before; the oldest go where there are many."""
+        self.answers.pop(word.key, None)
+        if len(self.answers) >= MOST_ANSWERS:
+            del self.answers[next(iter(self.answers))]
+        self.answers[word.key] = word
+
+    def arriving_bytes(self) -> int:
+        """Return how large the packs that are arriving will be."""
+        return sum(one.total for one in self.incoming.values())
+
+    def has_room(self, most_bytes: int) -> bool:
+        """Return whether one more pack may be sent: those that wait for the peer are kept on the disk."""
+        waiting = sum(one.spool.size for one in self.outgoing.values())
+        return len(self.outgoing) + len(self.making) < MOST_LEAVING and waiting <= most_bytes
+
+    def part(self, admissions: Iterable[Admission], removals: Iterable[Removal]) -> None:
+        """Say nothing any more but who is no longer in the team."""
+        self.close()
+        for waiting in (self.incoming, self.outgoing, self.making, self.answers, self.wants, self.announcements):
+            waiting.clear()
+        self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
+        self.admissions = {entry.digest: entry for entry in admissions}
+        self.removals = {(entry.key, entry.remover): entry for entry in removals}
+        self.parting = True
+
+    def close(self) -> None:
+        """Let go of every pack on its way."""
+        for arriving in self.incoming.values():
+            arriving.spool.close()
+        for leaving in self.outgoing.values():
+            leaving.spool.close()
+
+    def forget(self, besides: Collection[str]) -> None:
+        """Forget what the peer has of those who are no longer in the team; `besides`: who is."""
+        for key in [key for key in {**self.holds, **self.incoming, **self.wants} if key.member not in besides]:
+            self.stop_taking(key)
+            self.holds.pop(key, None)
+            self.wants.pop(key, None)
+            self.owed.discard(key)
+
+    def stop_taking(self, key: Key) -> None:
+        """Throw away what has arrived of a pack."""
+        if key in self.incoming:
+            self.incoming.pop(key).spool.close()
+
+    def send(self, leaving: Outgoing) -> None:
+        """Send a pack, in the place of an older one for the same branch."""
+        key = leaving.state.key
+        if key in self.outgoing:
+            self.outgoing.pop(key).spool.close()
+        self.outgoing[key] = leaving
+
+    def next_word(self, known: Mapping[Key, State], chunk_bytes: int) -> Message | None:
+        """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
+        if self.admissions or self.removals or self.contacts:
+            return self._next_gossip()
+        if self.purges or self.purge_answers:
+            purges = _taken(self.purges)  # before the answers, which are to them
+            return Gossip(purges=purges, purge_answers=_taken(self.purge_answers) if not self.purges else ())
+        if self.parting:
+            return None
+        if self.answers:
+            return self.answers.pop(next(iter(self.answers)))
+        if self.wants:
+            return self.wants.pop(next(iter(self.wants)))
+        if self.announcements:
+            key = next(iter(self.announcements))
+            del self.announcements[key]
+            # The newest, which may be newer than when it was put here.
+            self.offered[key] = known[key]
+            return Announce(known[key])
+        if self.outgoing:
+            return self._next_chunk(chunk_bytes)
+        return None
+
+    def _next_gossip(self) -> Gossip:
+        admissions = _taken(self.admissions)  # in the order in which they count, admitters first
+        removals = _taken(self.removals) if not self.admissions else ()
+        return Gossip(admissions, _taken(self.contacts) if not self.admissions and not self.removals else (), removals)
+
+    def _next_chunk(self, chunk_bytes: int) -> Chunk:
+        """Take a part of the pack that waits longest, which then goes to the end of the line."""
+        key = next(iter(self.outgoing))
+        leaving = self.outgoing.pop(key)
+        data = leaving.spool.read(leaving.offset, chunk_bytes)
+        chunk = Chunk(leaving.state, leaving.pack, leaving.offset, leaving.spool.size, data)
+        leaving.offset += len(data)
+        if leaving.offset < leaving.spool.size:
+            self.outgoing[key] = leaving
+        else:
+            leaving.spool.close()
+        return chunk
+
+
+def _taken(waiting: dict[K, V]) -> tuple[V, ...]:
+    """Take as many entries of the roster as one word has room for, the first ones, out of those that wait."""
+    found, left = list[V](), GOSSIP_BYTES
+    while waiting and len(found) < MOST_ADMISSIONS and (left > 0 or not found):
+        entry = waiting.pop(next(iter(waiting)))
+        left -= entry.size
+        found.append(entry)
+    return tuple(found)

@@ -1,0 +1,384 @@
+"""The door of a daemon: one listener for teammates, of all its repositories, and one for those who join.
+
+Teammates come with their certificate, over mutual TLS; gRPC lets in whoever one of the known certificates has signed,
+so each call is held against the roster again. Joiners have no certificate that could be known; they bring a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import grpc
+from bough_proto.v1 import peer_pb2 as pb
+from bough_proto.v1 import peer_pb2_grpc as services
+
+from bough_daemon.budgets import HANDSHAKE_SECONDS, IDLE_SECONDS, LARGEST_REQUEST_BYTES, MOST_CALLS
+from bough_daemon.errors import BoughError, PeerRefused, PortTaken
+from bough_daemon.home import Home
+from bough_daemon.sync import wire
+from bough_daemon.sync.messages import OTHER_VERSION, VERSION, Hello, Message
+from bough_daemon.system.addresses import (
+    EVERYWHERE,
+    LOOPBACK,
+    is_loopback,
+    join_address,
+    parse_listen,
+    ports_for,
+    reachable_hosts,
+)
+from bough_daemon.system.descriptors import most_connections
+from bough_daemon.system.durable import write_whole
+from bough_daemon.team.identity import Identity, der_of, pem_of
+from bough_daemon.team.roster import Admission, Roster
+
+log = logging.getLogger(__name__)
+
+CLOSING_SECONDS = 3.0  # that calls go on for on a port that was closed
+KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
+COMMON_OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", ANSWER_MS),
+    # What ends a connection whose ping nobody answers; a minute where it is not given, whatever keepalive says.
+    ("grpc.http2.ping_timeout_ms", ANSWER_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+SERVER_OPTIONS: list[tuple[str, int | str]] = [
+    *COMMON_OPTIONS,
+    # A peer may be as anxious as we are.
+    ("grpc.http2.min_ping_interval_without_data_ms", ANSWER_MS),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_SECONDS * 1000)),
+    ("grpc.max_connection_idle_ms", int(IDLE_SECONDS * 1000)),
+    ("grpc.max_concurrent_streams", MOST_CALLS),
+]
+
+
+class Pipe(Protocol):
+    """One stream of words to and from a peer."""
+
+    async def read(self) -> Message | None:
+        """Return the next word, or None when the peer has said its last."""
+
+    async def write(self, word: Message) -> None:
+        """Send a word; returns when there is room for another."""
+
+
+class TeamEndpoint(Protocol):
+    """What the listener knows of a repository's team."""
+
+    @property
+    def roster(self) -> Roster:
+        """The team's members."""
+
+    async def welcome(self, caller: Admission, pipe: Pipe) -> None:
+        """Talk with a member who has called, until either ends it; raise PeerRefused to turn them away.
+
+        A former member is turned away with the reason.
+        """
+
+    async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
+        """Let the holder of a ticket into the team, or raise what stands against it."""
+
+    def speaks_otherwise(self, member: str) -> None:
+        """Note that a member runs a Bough of another version."""
+
+    def moved(self) -> None:
+        """Tell the team that this daemon listens elsewhere now."""
+
+
+@dataclass(frozen=True)
+class ListenAddress:
+    """Where a daemon listens, remembered so that teammates find it again. Port 0: any that is free.
+
+    `chosen`: the user has named the address, so nothing else is opened until another is named. `setting`: what the
+    setting `team.listen` said when it was last followed.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    join_port: int = 0
+    chosen: bool = False
+    setting: str = ""
+
+
+class PeerListener:
+    """The listeners of one daemon. `rooms`: the teams that it serves, by id."""
+
+    def __init__(self, home: Home, identity: Identity) -> None:
+        self.home = home
+        self.identity = identity
+        self.rooms: dict[str, TeamEndpoint] = {}
+        home.make()
+        self._path = home.path("listen.json")
+        self.door = ListenAddress()
+        if os.path.exists(self._path):
+            with open(self._path, "rb") as kept:
+                self.door = ListenAddress(**json.load(kept))
+        self._server: grpc.aio.Server | None = None
+        self._join_server: grpc.aio.Server | None = None
+        self._closing: dict[grpc.aio.Server, asyncio.Task[None]] = {}
+        self._expecting: set[str] = set()  # teams of which a ticket is out
+        self._joining = asyncio.Lock()
+        self._roots = b""
+
+    async def start(self, setting: str = "") -> None:
+        """Listen where it was last, or where the setting `team.listen` says by now.
+
+        On another port, or for this machine alone, where that fails now.
+        """
+        self.refresh()
+        if setting != self.door.setting:
+            door = replace(self.door, chosen=bool(setting), setting=setting)
+            host, port = parse_listen(setting) if setting else (door.host, door.port)
+            # A clone that is a member of its own listens beside its home.
+            self._remember(replace(door, host=host, port=0 if self.home.clone_name else port))
+        try:
+            await self._listen(self.door.host, self.door.port)
+        except PortTaken:
+            log.warning("%s is taken; teammates will be told of another", self.door)
+            try:
+                await self._listen(self.door.host, 0)
+            except PortTaken:
+                await self._listen(LOOPBACK, 0)
+
+    async def stop(self) -> None:
+        """Stop listening; who is being talked with is cut off."""
+        servers = [one for one in (self._server, self._join_server, *self._closing) if one is not None]
+        closing = list(self._closing.values())
+        self._server = self._join_server = None
+        for server in servers:
+            await server.stop(None)
+        await asyncio.gather(*closing)
+
+    def refresh(self) -> None:
+        """Know the certificates of everyone in every room from the next handshake on.
+
+        Those of former members are known too, so that these can be told why they are turned away.
+        """
+        rosters = [room.roster for room in self.rooms.values()]
+        members = {one.certificate for roster in rosters for one in (*roster.members.values(), *roster.former.values())}
+        self._roots = b"".join(map(pem_of, sorted({*members, self.identity.certificate})))
+
+    async def open(self, listen: str | None) -> list[str]:
+        """Let teammates call where `listen` says, and nowhere else; return what was opened by this call.
+
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface. Raises
+        PortTaken; then it is as it was.
+        """
+        before = self.door
+        host, port = parse_listen(listen) if listen is not None else (before.host, before.port)
+        if listen is None and is_loopback(host) and not before.chosen:
+            host, port = EVERYWHERE, 0
+        moves = host != before.host or port not in (0, before.port)
+        if moves:
+            await self._move(host, port)
+        if listen is not None:
+            self._remember(replace(self.door, chosen=True))
+        if self.door != before:
+            for room in self.rooms.values():
+                room.moved()
+        return self.listening()[:1] if moves else []
+
+    async def follow(self, setting: str) -> None:
+        """Listen where the setting `team.listen` says, if that is news: the last word counts, also of `--listen`."""
+        if setting == self.door.setting:
+            return
+        if setting:
+            host, port = parse_listen(setting)
+            await self.open(join_address(host, 0 if self.home.clone_name else port))
+        self._remember(replace(self.door, chosen=bool(setting), setting=setting))
+
+    async def put_back(self, door: ListenAddress) -> None:
+        """Listen where it was listened before."""
+        if (door.host, door.port) != (self.door.host, self.door.port):
+            await self._move(door.host, door.port)
+        self._remember(door)
+
+    async def expect(self, team: str, is_out: bool, *, anywhere: bool = False) -> list[str]:
+        """Listen for new members while a ticket of some team is out, and no longer; return what was opened by this.
+
+        `is_out`: whether one of this team is. `anywhere`: on another port, where that of before is taken. Raises
+        PortTaken.
+        """
+        (self._expecting.add if is_out else self._expecting.discard)(team)
+        async with self._joining:
+            if not self._expecting and self._join_server is not None:
+                server, self._join_server = self._join_server, None
+                self._close_soon(server)
+            if not self._expecting or self._join_server is not None:
+                return []
+            await self._listen_for_joiners(anywhere)
+            return self.listening()[1:]
+
+    async def _listen_for_joiners(self, anywhere: bool) -> None:
+        """Listen on the port of before, which tickets that are out name; where it is taken, on another one if told."""
+        try:
+            await self._listen_for_joiners_on(self.door.join_port)
+        except PortTaken:
+            if not anywhere:
+                raise
+            await self._listen_for_joiners_on(0)
+
+    async def _listen_for_joiners_on(self, port: int) -> None:
+        server = _server(("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES))
+        services.add_JoinServiceServicer_to_server(_Joins(self), server)
+        pair = (self.identity.tls_key, self.identity.certificate_pem)
+        credentials = grpc.ssl_server_credentials([pair])
+        bound = await _bind(server, self.door.host, port, credentials)
+        self._join_server = server
+        self._remember(replace(self.door, join_port=bound))
+
+    async def _move(self, host: str, port: int) -> None:
+        """Listen elsewhere, for teammates and for new members; raise PortTaken and stay."""
+        before, old = self.door, self._server
+        if port == before.port and old is not None:  # two cannot have it, not even on different interfaces
+            await old.stop(None)
+            old = self._server = None
+        try:
+            await self._listen(host, port)
+        except PortTaken:
+            if self._server is None:
+                await self._listen(before.host, before.port)
+            raise
+        if old is not None:
+            self._close_soon(old)
+        async with self._joining:
+            if self._join_server is not None:
+                await self._join_server.stop(None)
+                self._join_server = None
+                await self._listen_for_joiners(True)
+
+    def _close_soon(self, server: grpc.aio.Server) -> None:
+        """Take no new calls, and end those that go on in a moment: answers arrive, and teammates call elsewhere."""
+        self._closing[server] = asyncio.create_task(server.stop(CLOSING_SECONDS))
+        self._closing[server].add_done_callback(lambda _: self._closing.pop(server, None))
+
+    def listening(self) -> list[str]:
+        """Return the addresses that are open, each with for whom, in words."""
+        joining = [self.door.join_port] if self._join_server is not None else []
+        opened = [(self.door.port, "teammates")] if self._server is not None else []
+        opened += [(port, "new members") for port in joining]
+        return [f"{join_address(self.door.host, port)} ({whom})" for port, whom in opened]
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return where teammates can call."""
+        return tuple(join_address(host, self.door.port) for host in reachable_hosts(self.door.host))
+
+    def join_addresses(self) -> tuple[str, ...]:
+        """Return where joiners can call."""
+        return tuple(join_address(host, self.door.join_port) for host in reachable_hosts(self.door.host))
+
+    async def _listen(self, host: str, port: int) -> None:
+        server = _server()
+        services.add_PeerServiceServicer_to_server(_Peers(self), server)
+        credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
+        bound = await _bind(server, host, port, credentials)
+        self._server = server
+        self._remember(replace(self.door, host=host, port=bound))
+
+    def _certificates(self) -> tuple[grpc.ServerCertificateConfiguration, Callable[[], Any]]:
+        """Return what one server's first handshake goes by, and what says at each later one whether that has changed.
+
+        None where it has not: gRPC swaps what handshakes on other threads may be reading, without a lock, so a swap at
+        each of them lets any crowd of callers bring the process down. Called from threads of gRPC's.
+        """
+        pair, told = (self.identity.tls_key, self.identity.certificate_pem), self._roots
+
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal told
+            if told == self._roots:
+                return None
+            told = self._roots
+            return grpc.ssl_server_certificate_configuration([pair], told)
+
+        return grpc.ssl_server_certificate_configuration([pair], told), changed
+
+    def _remember(self, door: ListenAddress) -> None:
+        if door != self.door:
+            self.door = door
+            write_whole(self._path, json.dumps(door.__dict__).encode())
+
+
+def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:
+    """Return a server that takes so many connections that recording still has files."""
+    connections = ("grpc.max_allowed_incoming_connections", most_connections())
+    return grpc.aio.server(options=[*SERVER_OPTIONS, connections, *options])
+
+
+async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
+    """Start a server at an address and return its port; 0 is any that is free."""
+    for candidate in ports_for(port):
+        try:
+            bound = server.add_secure_port(join_address(host, candidate), credentials)
+        except RuntimeError:
+            continue
+        await server.start()
+        return bound
+    await server.stop(None)
+    address = join_address(host, port)
+    raise PortTaken(f"{address} cannot be listened on: it is in use, or not this machine's", address=address)
+
+
+class _CalledPipe:
+    """The stream of a peer who called."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._context = context
+
+    async def read(self) -> Message | None:
+        message = await self._context.read()
+        return None if message is grpc.aio.EOF else wire.word(message.word)
+
+    async def write(self, word: Message) -> None:
+        await self._context.write(pb.ConverseResponse(word=wire.word_message(word)))
+
+
+class _Peers(services.PeerServiceServicer):
+    def __init__(self, listener: PeerListener) -> None:
+        self._listener = listener
+
+    async def Converse(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.ConverseRequest], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        pipe = _CalledPipe(context)
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                hello = await pipe.read()
+            if not isinstance(hello, Hello):
+                raise PeerRefused(OTHER_VERSION)
+            room = self._listener.rooms.get(hello.team)
+            shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
+            caller = room.roster.caller(der_of(shown)) if room is not None and shown else None
+            if room is None or caller is None or caller.key == self._listener.identity.key:
+                raise PeerRefused("no member of the team has this certificate")
+            if hello.version != VERSION:
+                room.speaks_otherwise(caller.name)
+                raise PeerRefused(OTHER_VERSION)
+            await room.welcome(caller, pipe)
+        except BoughError as refused:
+            await context.abort(wire.code_of(refused), refused.message)
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the first word did not come in time")
+
+
+class _Joins(services.JoinServiceServicer):
+    def __init__(self, listener: PeerListener) -> None:
+        self._listener = listener
+
+    async def Join(self, request: pb.JoinRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.JoinResponse:
+        room = self._listener.rooms.get(request.team)
+        try:
+            if room is None:
+                raise PeerRefused("the team of the ticket is not live at that address now")
+            return await room.let_in(request)
+        except BoughError as refused:
+            await context.abort(wire.code_of(refused), refused.message)
+            raise

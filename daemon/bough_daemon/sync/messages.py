@@ -1,0 +1,90 @@
+"""The words that daemons say to each other, as plain data; `peer_wire` turns them into messages and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bough_daemon.team.branch_state import Key, State
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.purges import Purge, PurgeAnswer
+from bough_daemon.team.roster import Admission, Contact
+
+VERSION = 1
+OTHER_VERSION = "the two speak different versions; update the older Bough"
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first word of each side: which team this stream is about."""
+
+    team: str
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Gossip:
+    """Who is in the team, where, and who is no longer in it; and what its members ask to purge."""
+
+    admissions: tuple[Admission, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    purges: tuple[Purge, ...] = ()
+    purge_answers: tuple[PurgeAnswer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Announce:
+    """I hold this state and everything that its tip reaches."""
+
+    state: State
+
+
+@dataclass(frozen=True)
+class Held:
+    """The answer to a state: I hold it, or a later one."""
+
+    key: Key
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The answer to a state, that I cannot take it; or to a Want, that I cannot send it.
+
+    `for_now`: it may go well later, without anything new from the other side.
+    """
+
+    key: Key
+    sequence: int
+    reason: str
+    for_now: bool = False
+
+
+@dataclass(frozen=True)
+class Want:
+    """The answer to a state: send me what I lack for it, or for a later one.
+
+    `haves`: commits that I have with all they reach. `shallow`: commits whose parents I lack. `pack`, `offset`: a pack
+    that broke off, and how many bytes of it are here.
+    """
+
+    key: Key
+    sequence: int
+    haves: tuple[str, ...] = ()
+    shallow: tuple[str, ...] = ()
+    pack: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a pack for a state. `total`: the size of the pack in bytes. A small pack may come unasked."""
+
+    state: State
+    pack: str
+    offset: int
+    total: int
+    data: bytes
+
+
+Message = Hello | Gossip | Announce | Held | Refused | Want | Chunk

@@ -1,0 +1,740 @@
+"""The team of one repository: who is in it, what they have, and how mine reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon.api.records import MemberRecord
+from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, InviterGone, NameTaken, PortTaken, TooMuchToPurge
+from bough_daemon.home import Home
+from bough_daemon.store.packs import Limits, Spool, sweep
+from bough_daemon.store.quota import Quota
+from bough_daemon.store.store import LIVE, SHARED, Store
+from bough_daemon.sync.connections import Callbacks, Connections
+from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard
+from bough_daemon.sync.joining import present, take_ticket, unrelated, welcome
+from bough_daemon.sync.listener import PeerListener, Pipe
+from bough_daemon.system.failing import Failing
+from bough_daemon.system.supervisor import Supervisor
+from bough_daemon.system.text import SHORT
+from bough_daemon.system.threads import StoreThread, to_the_end
+from bough_daemon.team.branch_state import BranchKind, Key, KnownBranch, State, TeamLanding, branch_owner
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.identity import fingerprint, readable_fingerprint
+from bough_daemon.team.names import check_branch, check_live_branch, check_member_name
+from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
+from bough_daemon.team.roster import Admission, Rival, Roster
+from bough_daemon.team.team_files import Team, now_ms
+from bough_daemon.team.tickets import Ticket, new_secret
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_TIPS = 4096
+ANSWER_AGAIN_MS = 60_000
+LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
+MOST_DISPUTES = 20  # that are told
+
+
+@dataclass(frozen=True)
+class InviteMade:
+    """A ticket, and what was opened so that its holder can come in."""
+
+    ticket: str
+    opened: list[str]
+
+
+@dataclass(frozen=True)
+class TeamEvent:
+    """Something that happened in the team.
+
+    `kind`: `tip` (a teammate's branch moved), `landed`, `kept` (a state is kept beside the newest one of its branch),
+    `held` (a teammate has my `tip` now), `refused` (a teammate will not take it), `postponed` (cannot take it now),
+    `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I
+    do), `doubled` (another machine is this member, too), `alone` (no longer), `purge` (a member asks for
+    one), `left` and `removed` (of a member), `out` (this member is no longer in the team), `back` (is in one again).
+    """
+
+    kind: str
+    member: str
+    branch: str = ""
+    tip: str = ""
+
+
+class TeamSync:
+    """One repository's team. On the loop's thread only; the store is used through its `owner`.
+
+    `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
+    not wait. `doubled`: whether another machine is this member, too; then nothing of mine is told to the team.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        owner: StoreThread,
+        listener: PeerListener,
+        name: str,
+        on_event: Callable[[TeamEvent], None],
+        limits: Limits | None = None,
+        quota: Quota | None = None,
+    ) -> None:
+        self._quota = quota or Quota(store.objects.folder)
+        self._home = home
+        self._store = store
+        self._owner = owner
+        self._listener = listener
+        self._wished_name = name
+        self._on_event = on_event
+        self._limits = limits or Limits()
+        self._identity = listener.identity
+        self._publishing = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._tips: dict[str, tuple[Key, int]] = {}
+        self._team: Team
+        self._exchange: Exchange
+        self._conversations: Connections
+        self._background: Supervisor
+        self._changed = asyncio.Event()
+        self.doubled = False
+        self._began = 0  # milliseconds since the epoch
+        self._was_out = False
+        self._tickets_changed = asyncio.Event()
+        self._answered: dict[bytes, int] = {}  # until when those who used a ticket may ask for the answer again
+        self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
+
+    @property
+    def team_id(self) -> str:
+        """The id of the team that the repository is in."""
+        return self._team.roster.team
+
+    @property
+    def member(self) -> str:
+        """What this member is called in the team."""
+        return self._exchange.member
+
+    @property
+    def roster(self) -> Roster:
+        """The team's members."""
+        return self._team.roster
+
+    async def start(self) -> None:
+        """Come into the team, a new one of its own at first, and talk with whoever is there."""
+        await self._owner.run(sweep, self._store)
+        team = await asyncio.to_thread(Team.of_store, self._home, self._store, self._identity, self._wished_name)
+        await self._enter(team)
+
+    async def stop(self) -> None:
+        """Stop talking. What was taken and published is written down."""
+        self._listener.rooms.pop(self.team_id, None)
+        self._listener.refresh()
+        await self._background.close()
+        await self._listener.expect(self.team_id, False)
+        await self._save_states()
+        self._exchange.close()
+
+    async def _enter(self, team: Team, rename: Callable[[], Awaitable[None]] | None = None) -> None:
+        key = self._identity.key
+        name = team.roster.last_name_of(key) or self._wished_name
+        self._team = team
+        self._quota.taken = team.taken
+        self.doubled, self._began, self._was_out = False, now_ms(), team.roster.by_key(key) is None
+        self._exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
+        self._exchange.known = await self._owner.run(self._still_here, team)
+        self._exchange.review()
+        self._exchange.purges.merge(team.purges, team.purge_answers)
+        if rename is not None:
+            await rename()
+            await self._owner.run(self._set_aside)
+        told = Callbacks(
+            self._presence,
+            self._took,
+            self._confirmed,
+            self._declined,
+            self._learned,
+            self._behind,
+            self._signed,
+            self._seen_elsewhere,
+            self._heard_purges,
+        )
+        self._background = Supervisor()
+        self._conversations = Connections(
+            self._exchange, self._store, self._owner, self._identity, told, self._background, self._quota
+        )
+        self._listener.rooms[team.roster.team] = self
+        self._listener.refresh()
+        self._conversations.gather_soon()
+        self._conversations.call_everyone()
+        self._background.keep("writing down what the team has", self._keep_saving)
+        with suppress(PortTaken):  # which is tried again
+            await self._listen_for_holders()
+        self._background.keep("listening for new members", self._keep_join_port)
+        await self._tell_moved()
+        self.moved()
+
+    def _still_here(self, team: Team) -> dict[Key, State]:
+        exists, moved = self._store.objects.exists, self._store.purged.moved
+        here = (state for state in team.states.values() if exists(state.tip))
+        return {state.key: state for state in here if state.tip not in moved and state.base not in moved}
+
+    async def _tell_moved(self) -> None:
+        """Tell the team what became, by a purge, of the commits that my newest states name."""
+        moved = self._store.purged.moved
+        for key, state in self._team.states.items():
+            if key.member == self.member and not key.aside and key not in self._exchange.known:
+                tip, base = (moved.get(oid, oid) for oid in (state.tip, state.base))
+                if await self._owner.run(self._store.objects.exists, tip):
+                    await self._publish(key, tip, base)
+
+    def _set_aside(self) -> None:
+        """Keep my branches whose names are not mine in this team, and free the names. On the store's thread."""
+        for branch in self._store.refs(SHARED):
+            if branch_owner(self.roster, branch) != self.member:
+                tip = self._store.ref(LIVE + branch)
+                if tip is not None:
+                    self._store.keep(f"{branch}/{tip}", tip)
+                self._store.delete_ref(LIVE + branch)
+                self._store.delete_ref(SHARED + branch)
+
+    # What I have.
+
+    async def publish(self, branch: str, tip: str, base: str) -> None:
+        """Tell the team that my branch's shared tip moved; does nothing when they were told this before.
+
+        `branch`: named as the member, or `member+FOLDER`; raises NameTaken where that is another member.
+        """
+        if self._exchange.is_out:
+            return
+        if branch_owner(self.roster, check_live_branch(branch)) != self.member:
+            raise NameTaken(f"the branch {branch} belongs to another member", name=branch)
+        await self._publish(Key(self.member, BranchKind.LIVE, branch.encode()), tip, base)
+
+    async def publish_landed(self, branch: str, commit: str) -> None:
+        """Tell the team that I landed `commit` on a shared branch (`main`)."""
+        await self._publish(Key(self.member, BranchKind.LANDED, check_branch(os.fsencode(branch))), commit, commit)
+
+    async def _publish(self, key: Key, tip: str, base: str) -> None:
+        async with self._publishing:
+            last = self._exchange.known.get(key)
+            if last is not None and (last.tip, last.base) == (tip, base):
+                self._remember(tip, key, last.sequence)  # said before this daemon started, perhaps
+                return
+            await self._say(key, tip, base)
+
+    async def _publish_again(self, key: Key) -> None:
+        """Say the newest state of mine again, with a number above those that peers know."""
+        async with self._publishing:
+            mine = self._exchange.known.get(key)
+            if mine is not None:
+                await self._say(key, mine.tip, mine.base)
+
+    async def _say(self, key: Key, tip: str, base: str) -> None:
+        if self.doubled or self._exchange.is_out:
+            return
+        last = self._exchange.known.get(key)
+        sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
+        state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
+        # Written down before anyone hears it: a number is never used for two states.
+        self._team.sequences[key] = sequence
+        await self._save_states(state)
+        self._remember(tip, key, sequence)
+        self._conversations.do(self._exchange.publish(state))
+
+    def _remember(self, tip: str, key: Key, sequence: int) -> None:
+        self._tips[tip] = (key, sequence)
+        while len(self._tips) > REMEMBERED_TIPS:
+            del self._tips[next(iter(self._tips))]
+
+    def holders(self, tip: str) -> set[str]:
+        """Return which teammates have said that they hold this tip of mine, or a later one of the branch."""
+        if tip not in self._tips:
+            return set()
+        return self._exchange.holders(*self._tips[tip])
+
+    def refusals(self, tip: str) -> dict[str, str]:
+        """Return why each teammate who did not take this tip of mine, or a later one of the branch, did not."""
+        if tip not in self._tips:
+            return {}
+        key, sequence = self._tips[tip]
+        declined = [one[key] for one in self._exchange.refusals.values() if key in one]
+        return {one.peer: one.reason for one in declined if one.state.sequence >= sequence}
+
+    def refusals_of(self, branch: str) -> dict[str, str]:
+        """Return why each teammate who did not take my branch's newest state, or what I landed, did not."""
+        live = Key(self.member, BranchKind.LIVE, branch.encode())
+        return {
+            peer: declined.reason
+            for peer, by_key in self._exchange.refusals.items()
+            for key, declined in by_key.items()
+            if key == live or key.kind is BranchKind.LANDED
+        }
+
+    def offer_again(self, branch: str, peers: Iterable[str]) -> None:
+        """Offer my branch's newest state again to those of `peers` who did not take it: they may by now."""
+        key = Key(self.member, BranchKind.LIVE, branch.encode())
+        for peer in peers:
+            if self._exchange.refusals.get(peer, {}).pop(key, None) is not None:
+                self._conversations.do(self._exchange.offer_again(peer, key))
+
+    def ask_again(self) -> None:
+        """Ask for everything again that could not be taken, for a reason that may have gone by now."""
+        self._conversations.do(self._exchange.retry_all())
+
+    def held_by(self, peer: str, branch: str) -> str | None:
+        """Return the newest tip of my branch that a teammate has said to hold."""
+        return self._exchange.held_by(peer, Key(self.member, BranchKind.LIVE, branch.encode()))
+
+    def failing(self) -> list[Failing]:
+        """Return what of this team's background work has failed."""
+        return self._background.failing()
+
+    def disputes(self) -> list[str]:
+        """Return what members said that does not count here, in words: who is in the team, and two states at once.
+
+        What is kept of such a state is told by `asides`.
+        """
+        kept = {(one.branch, one.tip) for one in self.asides()}
+        forks = [
+            f"{known.key.member} told others of {other.tip[:SHORT]} as the newest snapshot of "
+            f"{os.fsdecode(known.key.branch)}, which is {known.tip[:SHORT]} here"
+            for known, other in self._exchange.forks()
+            if (other.as_aside().key.branch_name, other.tip) not in kept
+        ]
+        return [*map(self._dispute, self.roster.rivals), *forks][:MOST_DISPUTES]
+
+    def _dispute(self, rival: Rival) -> str:
+        said, counts = rival.admission, rival.counts
+        by, before = (self.roster.by_key(one.admitter) for one in (said, counts))
+        who, first = (one.name if one is not None else "a former member" for one in (by, before))
+        if said.key == counts.key:
+            return f"{who} let in {counts.name} as {said.name} as well, which does not count"
+        return f"{who} let in another {said.name}, who does not count; ask {first}, who let in {counts.name}"
+
+    # What they have.
+
+    def teammates(self) -> list[KnownBranch]:
+        """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip.
+
+        One who is no longer in the team has no teammates.
+        """
+        connected = self._conversations.connected()
+        found: list[KnownBranch] = []
+        if self._exchange.is_out:
+            return found
+        for name in sorted(set(self.roster.members) - {self.member}):
+            states = [state for key, state in self._exchange.known.items() if key.member == name and not key.aside]
+            live = sorted(
+                (state for state in states if state.key.kind is BranchKind.LIVE), key=lambda one: one.key.branch
+            )
+            now = (name in connected, self._exchange.why_not_taken(name))
+            found += [KnownBranch(name, one.key.branch.decode(), one.tip, one.base, one.time, *now) for one in live]
+            if not live:
+                found.append(KnownBranch(name, name, None, None, self.roster.member(name).time, *now))
+        return found
+
+    def asides(self) -> list[KnownBranch]:
+        """Return what is kept beside the newest states of live branches, my own among them, the latest first."""
+        states = [state for key, state in self._exchange.known.items() if key.aside]
+        states.sort(key=lambda state: -state.time)
+        return [KnownBranch(one.key.member, one.key.branch_name, one.tip, one.base, one.time, False) for one in states]
+
+    def landed(self) -> list[TeamLanding]:
+        """Return what each member last landed on each shared branch, newest first."""
+        states = [state for key, state in self._exchange.known.items() if key.kind is BranchKind.LANDED]
+        states.sort(key=lambda state: state.time, reverse=True)
+        return [TeamLanding(os.fsdecode(one.key.branch), one.tip, one.key.member, one.time) for one in states]
+
+    # What is to be purged.
+
+    @property
+    def purges(self) -> Purges:
+        """What members ask to purge."""
+        return self._exchange.purges
+
+    def named_commits(self) -> list[str]:
+        """Return the commits that the states known here name."""
+        return self._exchange.shared()
+
+    def ask_to_purge(self, ids: Iterable[str]) -> Purge:
+        """Ask the team to purge some blobs; written down before anyone hears it."""
+        purge = Purge.of(ids, self.team_id, self._identity, now_ms())
+        heard = self._exchange.hear_purges([purge], [])
+        if not heard and not self._exchange.is_out:
+            raise TooMuchToPurge("you have already asked this team to purge as much as one member can")
+        self._team.save_purges(self.purges)
+        self._conversations.do(heard)
+        return purge
+
+    def answer_purge(self, purge: Purge, outcome: PurgeOutcome) -> None:
+        """Tell the team what came of a purge here, if that is news."""
+        key = self._identity.key
+        last = self.purges.answers.get((purge.digest, key))
+        if last is None or last.outcome is not outcome:
+            now = max(now_ms(), last.time + 1 if last is not None else 0)
+            answer = PurgeAnswer(purge.digest, key, outcome, now).signed(self.team_id, self._identity)
+            self._conversations.do(self._exchange.hear_purges([], [answer]))
+
+    def open_purges(self) -> list[Purge]:
+        """Return the purges that have not been done here."""
+        return self.purges.open_for(self._identity.key) if not self._exchange.is_out else []
+
+    def purges_to_accept(self) -> list[tuple[str, PurgeOutcome, int]]:
+        """Return what cannot be done here without the user: who asks, what is in the way, and how many contents."""
+        found = dict[tuple[str, PurgeOutcome], set[str]]()
+        for purge in self.open_purges():
+            answer = self.purges.answers.get((purge.digest, self._identity.key))
+            if answer is not None and answer.outcome in (PurgeOutcome.ASKED, PurgeOutcome.IN_GIT):
+                found.setdefault((self.roster.name_of(purge.by), answer.outcome), set()).update(purge.ids)
+        return [(name, outcome, len(ids)) for (name, outcome), ids in found.items()]
+
+    def replies_to(self, purge: Purge) -> dict[str, PurgeOutcome | None]:
+        """Return what each member said came of a purge; None for one who has said nothing yet."""
+        said = ((name, self.purges.answers.get((purge.digest, one.key))) for name, one in self.roster.members.items())
+        return {name: answer.outcome if answer is not None else None for name, answer in said}
+
+    def _heard_purges(self, news: PurgesHeard) -> None:
+        self._changed.set()
+        for name in {self.roster.name_of(purge.by) for purge in news.purges} - {self.member}:
+            self._on_event(TeamEvent("purge", name))
+
+    # Who is in the team.
+
+    async def invite(self, listen: str | None = None) -> InviteMade:
+        """Make a ticket that lets one person in, and open what its holder will call; raise PortTaken.
+
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface.
+        """
+        if self._exchange.is_out:
+            await self._found_again()
+        secret = new_secret()
+        self._team.invites = self._team.invites.with_new(secret, now_ms())
+        try:
+            opened = await self._listener.open(listen)
+            opened += await self._listener.expect(self.team_id, True, anywhere=True)
+            self._team.save_roster()
+        except (OSError, PortTaken):
+            self._team.invites = self._team.invites.without(secret)
+            raise
+        finally:
+            self._tickets_changed.set()
+        addresses = self._listener.join_addresses()
+        ticket = Ticket(self.team_id, fingerprint(self._identity.certificate), secret, addresses)
+        return InviteMade(str(ticket), opened)
+
+    async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
+        """Let the holder of a ticket into the team, or raise what stands against it: then the ticket is still good.
+
+        Spending the ticket and admitting its holder are one write: of two who come at once one is let in, also when
+        the daemon is killed on the way.
+        """
+        if self._exchange.is_out:
+            raise InviterGone("the member who made the ticket is no longer in the team")
+        self._team.invites.spent(request.secret, request.key, now_ms())
+        refusal = await unrelated(request, self._store, self._owner)
+        if refusal is not None:
+            return refusal
+        before = self.roster.by_key(request.key)
+        branches = {key.branch for key in self._exchange.known if key.kind is BranchKind.LIVE}
+        entry = take_ticket(self._team, self._identity, request, branches)
+        self._answered[entry.key] = now_ms() + ANSWER_AGAIN_MS
+        self._tickets_changed.set()
+        if before is None:
+            self._listener.refresh()
+            self._exchange.spread([entry], [])
+            self._conversations.do([])
+            self._conversations.call_everyone()
+            self._on_event(TeamEvent("member", entry.name))
+        return welcome(self.roster, self._identity.key)
+
+    async def join(
+        self,
+        ticket: str,
+        name: str,
+        rename: Callable[[], Awaitable[None]] | None = None,
+        listener: PeerListener | None = None,
+        admission: Admission | None = None,
+    ) -> None:
+        """Leave the team of my own for the one that the ticket is for, and be called `name` there.
+
+        `listener`: that of another member, who this repository is from then on, and `admission` another member's word
+        for it. `rename` is called once `member` is the
+        new name and before anyone is talked with: it gives the live branches here their new names. What is left of mine
+        under a name that is not mine in that team is kept, and makes room.
+
+        Where another machine is the same member, or this member was removed, this repository may join the team that it
+        is or was in as another one.
+
+        Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
+        this repository is in a team with others; then everything is as it was.
+        """
+        parsed = Ticket.parse(ticket)
+        check_member_name(name)
+        is_out = self._exchange.is_out
+        if len(self.roster.members) > 1 and not self.doubled and not is_out:
+            raise InAnotherTeam("this repository is already in a team with others", team=self.team_id)
+        if parsed.team == self.team_id and not self.doubled and not is_out:
+            raise AlreadyInTeam("this repository is already in the team of the ticket", team=self.team_id)
+        become = listener or self._listener
+        roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
+        left = self._team.folder
+        team = await asyncio.to_thread(Team.new, become.home, roster, self._store)
+        await self.stop()
+        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        self._home, self._listener, self._identity = become.home, become, become.identity
+        self._tips.clear()
+        await self._enter(team, rename)
+
+    def remove(self, name: str, *, with_invited: bool = False, restore: bool = False) -> list[str]:
+        """Remove a member, tell everyone, and return the names of all who are removed by this.
+
+        See `Roster.remove`, also for what it raises. Nothing is told of before it is written down.
+        """
+        before = dict(self.roster.members)
+        said = self.roster.remove(self._identity, name, now_ms(), with_invited=with_invited, restore=restore)
+        self._said(said, before)
+        return [self.roster.name_of(one.key) for one in said]
+
+    async def leave(self) -> list[str]:
+        """Leave the team, and return who was told of it; the others hear it from these, or with the next call."""
+        told = sorted(self._conversations.connected())
+        before = dict(self.roster.members)
+        self._said([self.roster.leave(self._identity, now_ms())], before)
+        await self._conversations.until_parted()
+        return told
+
+    def _said(self, removals: list[Removal], before: Mapping[str, Admission]) -> None:
+        try:
+            self._team.save_roster()
+        except OSError:
+            self.roster.withdraw(removals, now_ms())
+            raise
+        jobs = self._exchange.review(before)
+        self._exchange.spread([], [], removals=removals)
+        self._conversations.do([Learned(removals=tuple(removals)), *jobs])
+
+    async def _found_again(self) -> None:
+        """Found a team of one's own, in the place of that which this member is no longer in."""
+        left = self._team.folder
+        roster = Roster.found(self._identity, self.member, now_ms())
+        team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
+        await self.stop()
+        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        self._tips.clear()
+        await self._enter(team)
+        self._on_event(TeamEvent("back", self.member))
+
+    @property
+    def out(self) -> Removal | None:
+        """The removal by which this member is not in the team; None: they are in it."""
+        return next(iter(self.roster.out_by(self._identity.key)), None) if self._exchange.is_out else None
+
+    def why_out(self) -> str:
+        """Return why this member is not in the team, in words; empty: they are in it."""
+        if not self._exchange.is_out:
+            return ""
+        removal = self.out
+        if removal is None:
+            return "you are not in the team"
+        if removal.key != self._identity.key:
+            return f"you are not in the team: {self.roster.name_of(removal.key)}, who let you in, was removed from it"
+        if removal.is_leaving:
+            return "you left the team"
+        return f"{self.roster.name_of(removal.remover)} removed you from the team"
+
+    def listening(self) -> list[str]:
+        """Return the addresses that are open to the network, each with for whom, in words."""
+        return self._listener.listening()
+
+    def out_at(self) -> float:
+        """Return when the removal was signed by which this member is not in the team, in seconds since the epoch."""
+        return self.out.time / 1e3 if self.out is not None else 0.0
+
+    def everyone(self) -> list[MemberRecord]:
+        """Return everyone who is in the team, in the order in which they came, and then those who were."""
+        return [self._as_member(entry) for entry in (*self.roster.members.values(), *self.roster.former.values())]
+
+    def _as_member(self, entry: Admission) -> MemberRecord:
+        said = max((state.time for key, state in self._exchange.known.items() if key.member == entry.name), default=0)
+        removal = next(iter(self.roster.departures.of(entry.key)), None)
+        founded, is_me = entry.admitter == entry.key, entry.key == self._identity.key
+        return MemberRecord(
+            name=entry.name,
+            fingerprint=readable_fingerprint(entry.key),
+            since=entry.time / 1e3,
+            admitted_by="" if founded else self.roster.name_of(entry.admitter),
+            is_me=is_me,
+            connected=is_me or entry.name in self._conversations.connected(),
+            seen_at=max(said, self._seen.get(entry.key, 0)) / 1e3,
+            removed_by=self.roster.name_of(removal.remover) if removal is not None else "",
+            removed_at=removal.time / 1e3 if removal is not None else 0.0,
+        )
+
+    # What the listener and the conversations say.
+
+    async def welcome(self, caller: Admission, pipe: Pipe) -> None:
+        """Talk with a member who has called, or tell a former one why they are turned away."""
+        await self._conversations.welcome(caller, pipe)
+
+    def speaks_otherwise(self, member: str) -> None:
+        """Note that a member runs a Bough of another version: nothing can be exchanged with them."""
+        self._conversations.other_versions.add(member)
+
+    def other_versions(self) -> list[str]:
+        """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
+        return sorted(self._conversations.other_versions & self.roster.members.keys())
+
+    def moved(self) -> None:
+        """Tell the team where this daemon listens, if that is news."""
+        if self._exchange.is_out:
+            return
+        addresses = self._listener.addresses()
+        if self.roster.contacts.get(self._identity.key) is None or self.roster.addresses(self.member) != addresses:
+            self._say_where()
+
+    def _say_where(self) -> None:
+        contact = self.roster.announce(self._identity, self._listener.addresses(), now_ms())
+        self._team.save_roster()
+        self._exchange.spread([], [contact])
+        self._conversations.do([])
+
+    def _presence(self, member: str, here: bool) -> None:
+        if member in self.roster.members:
+            key = self.roster.member(member).key
+            self._seen[key] = now_ms()
+            if self._answered.pop(key, None) is not None:
+                self._tickets_changed.set()
+        self._on_event(TeamEvent("connected" if here else "disconnected", member))
+
+    def _took(self, state: State) -> None:
+        self._changed.set()
+        kind = "kept" if state.key.aside else "tip" if state.key.kind is BranchKind.LIVE else "landed"
+        self._on_event(TeamEvent(kind, state.key.member, state.key.branch_name, state.tip))
+
+    def _confirmed(self, peer: str, state: State) -> None:
+        self._on_event(TeamEvent("held", peer, os.fsdecode(state.key.branch), state.tip))
+
+    def _declined(self, declined: Declined) -> None:
+        branch = os.fsdecode(declined.state.key.branch)
+        log.warning("%s did not take %s at %s: %s", declined.peer, branch, declined.state.tip, declined.reason)
+        will_not = declined.state.key.kind is BranchKind.LIVE and not declined.for_now
+        self._on_event(TeamEvent("refused" if will_not else "postponed", declined.peer, branch, declined.state.tip))
+
+    def _learned(self, news: Learned) -> None:
+        self._team.save_roster()
+        self._listener.refresh()
+        self._conversations.part()
+        self._conversations.call_everyone()
+        for entry in news.admissions:
+            if self.roster.members.get(entry.name) == entry:
+                self._on_event(TeamEvent("member", entry.name))
+        for removal in news.removals:
+            if removal in self.roster.departures.of(removal.key) and removal.key != self._identity.key:
+                self._on_event(TeamEvent("left" if removal.is_leaving else "removed", self.roster.name_of(removal.key)))
+        self._notice_own_part()
+        mine = [entry.name for entry in news.admissions if entry.admitter == self._identity.key]
+        if self.doubled and any(name.startswith(f"{self.member}+") for name in mine):
+            self._go_on_alone()
+
+    def _notice_own_part(self) -> None:
+        """See whether this member has been removed, or is in the team again."""
+        is_out = self._exchange.is_out
+        if is_out == self._was_out:
+            return
+        self._was_out = is_out
+        self._tickets_changed.set()
+        log.warning("%s %s team %s", self.member, "is no longer in" if is_out else "is again in", self.team_id)
+        if is_out:
+            self._on_event(TeamEvent("out", self.member))
+        else:
+            self.moved()
+            self._on_event(TeamEvent("back", self.member))
+
+    def _go_on_alone(self) -> None:
+        """Share again: the other machine has become a member of its own."""
+        self.doubled, self._began = False, now_ms()
+        self._say_where()
+        for key in [key for key in self._exchange.known if key.member == self.member and not key.aside]:
+            self._background.keep("going on above what another machine said", partial(self._publish_again, key))
+        self._on_event(TeamEvent("alone", self.member))
+
+    def _seen_elsewhere(self, time: int) -> None:
+        """Note that another machine signed with my key; what is older than this start, a lost disk may have had."""
+        if self.doubled or time <= self._began:
+            return
+        log.warning("another machine is %s in team %s, too; nothing of this one is shared", self.member, self.team_id)
+        self.doubled = True
+        self._say_where()  # so that the other one hears of this one
+        self._on_event(TeamEvent("doubled", self.member))
+
+    def _behind(self, state: State) -> None:
+        """Go on above the number that peers know, with what is here; not where another machine is this member, too."""
+        self._seen_elsewhere(state.time)
+        self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
+        self._background.keep("going on above what peers know", partial(self._publish_again, state.key))
+        self._on_event(TeamEvent("behind", self.member, os.fsdecode(state.key.branch), state.tip))
+
+    def _signed(self, peer: str, state: State) -> None:
+        """Get and keep a state of mine whose tip is not here."""
+
+        async def look() -> None:
+            is_purged = state.tip in self._store.purged.moved
+            if not is_purged and not await self._owner.run(self._store.objects.exists, state.tip):
+                self._conversations.do(self._exchange.keep_aside(peer, state))
+
+        self._background.begin("looking for what this machine has lost", look)
+
+    # Tickets that are out.
+
+    async def _keep_join_port(self) -> None:
+        """Listen for new members while a ticket is out: made here, neither used nor expired."""
+        while True:
+            self._tickets_changed.clear()
+            until = await self._listen_for_holders()
+            left = min((until - now_ms()) / 1e3, LONGEST_LOOK) if until is not None else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._tickets_changed.wait()
+
+    async def _listen_for_holders(self) -> int | None:
+        """Listen while a ticket is out, and return how long one is; raise PortTaken."""
+        until = self._ticket_until()
+        await self._listener.expect(self.team_id, until is not None)
+        return until
+
+    def _ticket_until(self) -> int | None:
+        """Return how long a ticket is good at least, in milliseconds since the epoch; None where none is out.
+
+        One that was used is good a little longer, for the same one, until they were seen: the answer may be lost.
+        """
+        now = now_ms()
+        times = [invite.expires for invite in self._team.invites.valid(now) if invite.spent_by is None]
+        times += [until for until in self._answered.values() if until > now]
+        return min(times, default=None) if not self._exchange.is_out else None
+
+    # What is written down.
+
+    async def _save_states(self, *new: State) -> None:
+        async with self._saving:
+            states = {state.key: state for state in [*self._exchange.known.values(), *new]}
+            await to_the_end(asyncio.to_thread(self._team.save_states, states.values()))
+            self._team.save_purges(self.purges)
+
+    async def _keep_saving(self) -> None:
+        """Write down what was taken: one write for all that came during the last."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._save_states()
+            except BaseException:
+                self._changed.set()
+                raise

@@ -1,0 +1,210 @@
+"""The door for messages between daemons: words to messages and back, errors to status codes and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+import grpc
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
+from bough_daemon.errors import BadName, BadTicket, BoughError, NameTaken, NotPossibleNow, PeerRefused, PeerUnreachable
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.departures import Removal
+from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
+from bough_daemon.team.roster import Admission, Contact
+
+CODES: dict[type[BoughError], grpc.StatusCode] = {
+    BadTicket: grpc.StatusCode.UNAUTHENTICATED,
+    NameTaken: grpc.StatusCode.ALREADY_EXISTS,
+    BadName: grpc.StatusCode.INVALID_ARGUMENT,
+    NotPossibleNow: grpc.StatusCode.FAILED_PRECONDITION,
+    PeerRefused: grpc.StatusCode.PERMISSION_DENIED,
+    PeerUnreachable: grpc.StatusCode.UNAVAILABLE,
+}
+KINDS = {BranchKind.LIVE: pb.STATE_KIND_LIVE, BranchKind.LANDED: pb.STATE_KIND_LANDED}
+
+OUTCOMES = {
+    PurgeOutcome.DONE: pb.PURGE_OUTCOME_DONE,
+    PurgeOutcome.ASKED: pb.PURGE_OUTCOME_ASKED,
+    PurgeOutcome.WAITS: pb.PURGE_OUTCOME_WAITS,
+    PurgeOutcome.IN_GIT: pb.PURGE_OUTCOME_IN_GIT,
+}
+
+
+def code_of(failure: BoughError) -> grpc.StatusCode:
+    """Return the status code that an error travels as; its message travels as the details."""
+    return next((CODES[kind] for kind in type(failure).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
+
+
+def error_of(failure: grpc.RpcError) -> BoughError:
+    """Return the error that a failed call stands for."""
+    code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
+    details = failure.details() if isinstance(failure, grpc.aio.AioRpcError) else None
+    kind = next((kind for kind, sent in CODES.items() if sent is code), PeerUnreachable)
+    return kind(details or f"the peer did not answer ({code})")
+
+
+def admission_message(entry: Admission) -> pb.Admission:
+    """Return the message of an admission."""
+    return pb.Admission(
+        name=entry.name,
+        key=entry.key,
+        certificate=entry.certificate,
+        vouch=entry.vouch,
+        admitter=entry.admitter,
+        time_ms=entry.time,
+        nonce=entry.nonce,
+        signature=entry.signature,
+    )
+
+
+def admission(message: pb.Admission) -> Admission:
+    """Return the admission of a message; whether it is valid is the roster's to say."""
+    return Admission(
+        message.name,
+        message.key,
+        message.certificate,
+        message.vouch,
+        message.admitter,
+        message.time_ms,
+        message.nonce,
+        message.signature,
+    )
+
+
+def gossip_message(word: Gossip) -> pb.Gossip:
+    """Return the message of what is known of the team."""
+    contacts = [
+        pb.Contact(key=entry.key, addresses=entry.addresses, time_ms=entry.time, signature=entry.signature)
+        for entry in word.contacts
+    ]
+    removals = [
+        pb.Removal(
+            key=entry.key,
+            remover=entry.remover,
+            time_ms=entry.time,
+            keeps=entry.keeps,
+            upholds=entry.upholds,
+            signature=entry.signature,
+        )
+        for entry in word.removals
+    ]
+    admissions = [admission_message(entry) for entry in word.admissions]
+    said = pb.Gossip(admissions=admissions, contacts=contacts, removals=removals)
+    for purge in word.purges:
+        said.purges.add(by=purge.by, contents=purge.contents, time_ms=purge.time, signature=purge.signature)
+    for one in word.purge_answers:
+        outcome = OUTCOMES[one.outcome]
+        said.purge_answers.add(purge=one.purge, by=one.by, outcome=outcome, time_ms=one.time, signature=one.signature)
+    return said
+
+
+def gossip(message: pb.Gossip) -> Gossip:
+    """Return what a message says of the team."""
+    contacts = (
+        Contact(entry.key, tuple(entry.addresses), entry.time_ms, entry.signature) for entry in message.contacts
+    )
+    removals = (
+        Removal(entry.key, entry.remover, entry.time_ms, tuple(entry.keeps), tuple(entry.upholds), entry.signature)
+        for entry in message.removals
+    )
+    purges = (Purge(entry.by, entry.contents, entry.time_ms, entry.signature) for entry in message.purges)
+    known = {number: outcome for outcome, number in OUTCOMES.items()}
+    answers = (
+        PurgeAnswer(entry.purge, entry.by, known[entry.outcome], entry.time_ms, entry.signature)
+        for entry in message.purge_answers
+        if entry.outcome in known
+    )
+    admissions = tuple(admission(entry) for entry in message.admissions)
+    return Gossip(admissions, tuple(contacts), tuple(removals), tuple(purges), tuple(answers))
+
+
+def _key_message(key: Key) -> pb.StateKey:
+    return pb.StateKey(member=key.member, kind=KINDS[key.kind], branch=key.branch, aside=key.aside)
+
+
+def _key(message: pb.StateKey) -> Key:
+    kind = next((kind for kind, number in KINDS.items() if number == message.kind), None)
+    if kind is None:
+        raise PeerRefused("the peer speaks of a kind of state that this Bough does not know")
+    if max(len(message.member), len(message.branch), len(message.aside)) > LONGEST_KEY_BYTES:
+        raise PeerRefused("the peer speaks of a branch with too long a name")
+    return Key(message.member, kind, message.branch, message.aside)
+
+
+def _state_message(state: State) -> pb.State:
+    return pb.State(
+        team=state.team,
+        key=_key_message(state.key),
+        sequence=state.sequence,
+        tip=state.tip,
+        base=state.base,
+        time_ms=state.time,
+        signature=state.signature,
+    )
+
+
+def _state(message: pb.State) -> State:
+    key = _key(message.key)
+    return State(message.team, key, message.sequence, message.tip, message.base, message.time_ms, message.signature)
+
+
+def _commits(named: Iterable[str]) -> tuple[str, ...]:
+    """Return the commits that a peer names: what is none is left out, and so are more than are of use."""
+    return tuple(oid for oid in islice(named, MOST_HAVES) if OBJECT_ID.fullmatch(oid))
+
+
+def word_message(word: Message) -> pb.Word:
+    """Return the message of a word."""
+    match word:
+        case Hello(team, version):
+            return pb.Word(hello=pb.Hello(team=team, version=version))
+        case Gossip():
+            return pb.Word(gossip=gossip_message(word))
+        case Announce(state):
+            return pb.Word(announce=pb.Announce(state=_state_message(state)))
+        case Held(key, sequence):
+            return pb.Word(held=pb.Held(key=_key_message(key), sequence=sequence))
+        case Refused(key, sequence, reason, for_now):
+            refused = pb.Refused(key=_key_message(key), sequence=sequence, reason=reason, for_now=for_now)
+            return pb.Word(refused=refused)
+        case Want(key, sequence, haves, shallow, pack, offset):
+            want = pb.Want(key=_key_message(key), sequence=sequence, haves=haves, shallow=shallow)
+            want.pack, want.offset = pack, offset
+            return pb.Word(want=want)
+        case Chunk(state, pack, offset, total, data):
+            chunk = pb.Chunk(state=_state_message(state), pack=pack, offset=offset, total=total, data=data)
+            return pb.Word(chunk=chunk)
+
+
+def word(message: pb.Word) -> Message:
+    """Return the word of a message, or raise PeerRefused for one that this Bough does not know."""
+    match message.WhichOneof("kind"):
+        case "hello":
+            return Hello(message.hello.team[:LONGEST_WORD], message.hello.version)
+        case "gossip":
+            said = message.gossip
+            asked = max(len(said.purges), len(said.purge_answers))
+            if max(len(said.admissions), len(said.contacts), len(said.removals), asked) > MOST_ADMISSIONS:
+                raise PeerRefused("the peer says too much of the team in one word")
+            return gossip(message.gossip)
+        case "announce":
+            return Announce(_state(message.announce.state))
+        case "held":
+            return Held(_key(message.held.key), message.held.sequence)
+        case "refused":
+            refused = message.refused
+            return Refused(_key(refused.key), refused.sequence, refused.reason[:LONGEST_WORD], refused.for_now)
+        case "want":
+            want = message.want
+            named, shallow = _commits(want.haves), _commits(want.shallow)
+            return Want(_key(want.key), want.sequence, named, shallow, want.pack[:LONGEST_WORD], want.offset)
+        case "chunk":
+            chunk = message.chunk
+            return Chunk(_state(chunk.state), chunk.pack[:LONGEST_WORD], chunk.offset, chunk.total, chunk.data)
+        case _:
+            raise PeerRefused("the peer said something that this Bough does not understand")

@@ -1,0 +1,58 @@
+"""The one thread that owns a store, and waiting for a thread that cancelling does not cut short."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class StoreThread:
+    """A single thread that coroutines hand work to."""
+
+    def __init__(self, name: str) -> None:
+        self.busy_since: float | None = None  # seconds since the epoch
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def run(self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
+        """Run `work` on the thread and return what it returns.
+
+        Work that has begun is finished even when the waiting coroutine is cancelled.
+        """
+
+        def noted() -> T:
+            self.busy_since = time.time()
+            try:
+                return work(*arguments, **named)
+            finally:
+                self.busy_since = None
+
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, noted))
+
+    def close(self) -> None:
+        """Finish what was handed over, then end the thread."""
+        self._pool.shutdown(wait=True)
+
+
+def is_cancelled() -> bool:
+    """Return whether the current task itself is cancelled, and not something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def to_the_end(work: Awaitable[T]) -> T:
+    """Wait for work on a thread, also when cancelled meanwhile: what it uses must outlive it."""
+    begun = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        while not begun.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([begun])
+        raise

@@ -1,0 +1,140 @@
+"""Signed states: what a member says about a branch, good through any relay.
+
+A state names the team, the member, the branch and a sequence number, so it can be neither forged, nor replayed, nor
+moved to another repository or another branch.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from bough_daemon.errors import BadName, PeerRefused
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.system.text import SHORT
+from bough_daemon.team.identity import Identity, statement, verify
+from bough_daemon.team.names import check_branch, check_live_branch, owner_of
+from bough_daemon.team.roster import Roster
+
+MOST_BRANCHES = 256  # of one member and kind
+MOST_ASIDES = 8  # of one member: an honest one has one for each backup that they restored
+
+
+class BranchKind(Enum):
+    """What a state is about: a live branch, or what its member landed on a shared branch."""
+
+    LIVE = 1
+    LANDED = 2
+
+
+@dataclass(frozen=True)
+class Key:
+    """Whose state of what; for each key the highest sequence counts. `branch`: bytes as in Git.
+
+    `aside`: the tip of a state that is kept beside the one that counts, as that one does not lead to it: of two with
+    one number, or of what a restored backup does not have. Empty for the state that counts.
+    """
+
+    member: str
+    kind: BranchKind
+    branch: bytes
+    aside: str = ""
+
+    @property
+    def branch_name(self) -> str:
+        """What the branch is called here: `alice`, and `alice@9b2e41c0de` for a state that is kept beside it."""
+        name = os.fsdecode(self.branch)
+        return f"{name}@{self.aside[:SHORT]}" if self.aside else name
+
+
+@dataclass(frozen=True)
+class State:
+    """One signed state. `tip`, `base`: commits, the same one where it landed. `time`: milliseconds since the epoch."""
+
+    team: str
+    key: Key
+    sequence: int
+    tip: str
+    base: str
+    time: int
+    signature: bytes = b""
+
+    def statement(self) -> bytes:
+        """Return what the member signs."""
+        key = self.key
+        fields = (self.team, key.member, key.kind.name, key.branch, self.sequence, self.tip, self.base, self.time)
+        return statement("state", *fields)
+
+    def as_aside(self) -> State:
+        """Return the same state as one that is kept beside the one that counts; what was signed stays the same."""
+        return replace(self, key=replace(self.key, aside=self.tip))
+
+    def signed(self, identity: Identity) -> State:
+        """Return the same state with the identity's signature."""
+        return replace(self, signature=identity.sign(self.statement()))
+
+
+@dataclass(frozen=True)
+class TeamLanding:
+    """What a member, myself included, last landed on a shared branch. `time`: milliseconds since the epoch."""
+
+    branch: str
+    commit: str
+    member: str
+    time: int
+
+
+def branch_owner(roster: Roster, branch: str) -> str:
+    """Return the member who alone may say what a live branch is.
+
+    `alice+desktop` is the member of that name if there is one, or was, else a further worktree of alice.
+    """
+    return branch if branch in roster.members or branch in roster.former else owner_of(branch)
+
+
+def check_state(state: State, roster: Roster) -> State:
+    """Return a state that its member may make and has signed, or raise PeerRefused that says why not."""
+    key = state.key
+    member = roster.members.get(key.member)
+    if state.team != roster.team:
+        raise PeerRefused("the state is of another team", team=state.team)
+    if member is None:
+        raise PeerRefused(f"the state is of {key.member}, who is not in the team", member=key.member)
+    if not _is_well_formed(state):
+        raise PeerRefused(f"the state of {key.member} is not well-formed", member=key.member)
+    if key.kind is BranchKind.LIVE and branch_owner(roster, key.branch.decode()) != key.member:
+        raise PeerRefused(f"{key.member} may not speak for the branch {key.branch.decode()}", member=key.member)
+    if not verify(member.key, state.signature, state.statement()):
+        raise PeerRefused(f"the state is not signed by {key.member}", member=key.member)
+    return state
+
+
+def _is_well_formed(state: State) -> bool:
+    try:
+        if state.key.kind is BranchKind.LIVE:
+            check_live_branch(state.key.branch.decode())
+        else:
+            check_branch(state.key.branch)
+    except (BadName, UnicodeDecodeError):
+        return False
+    if state.key.aside and (state.key.kind is not BranchKind.LIVE or state.key.aside != state.tip):
+        return False
+    commits = OBJECT_ID.fullmatch(state.tip) and OBJECT_ID.fullmatch(state.base)
+    return bool(commits) and 0 < state.sequence < 2**63 and 0 <= state.time < 2**63
+
+
+@dataclass(frozen=True)
+class KnownBranch:
+    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms.
+
+    `not_taken`: why their newest state is not here; empty where nothing is in the way.
+    """
+
+    name: str
+    branch: str
+    tip: str | None
+    base: str | None
+    time: int
+    connected: bool
+    not_taken: str = ""

@@ -1,0 +1,122 @@
+"""Who is no longer in the team: signed removals, and what they come to.
+
+Any member may remove any other, or themselves, which is leaving. What counts follows from the set of what was signed
+alone, not from the order in which it was heard of, and not from times, which are the words of those who sign. It is
+worked out from the founder on, by steps along the admissions: a removal counts unless its remover was removed by
+someone nearer to the founder. Those who are as near do not void each other's: of two who remove each other both go.
+
+Somebody who is removed loses their word for others: those whom they let in are out, and those whom they removed are
+in again, except the ones that the removal names. So nothing that is signed later, or dated back, has an effect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bough_daemon.team.identity import Identity, statement, verify
+
+KEY_BYTES = 32
+MOST_KEPT = 2000  # members that one removal names: as many as a team may have
+REMOVALS_BYTES = 256 << 10  # by one member and by those whom they let in, the founder excepted
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A member's word that the holder of `key` is no longer in the team.
+
+    `keeps`: keys of those whom the removed member let in and who stay. `upholds`: keys of those whom they removed and
+    who stay removed. `time`: milliseconds since the epoch, by the remover's clock; it decides nothing.
+    """
+
+    key: bytes
+    remover: bytes
+    time: int
+    keeps: tuple[bytes, ...] = ()
+    upholds: tuple[bytes, ...] = ()
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what the remover signs."""
+        kept: list[bytes | int] = [len(self.keeps), *self.keeps, *self.upholds]
+        return statement("removal", team, self.key, self.remover, self.time, *kept)
+
+    def signed(self, team: str, by: Identity) -> Removal:
+        """Return the same removal with the remover's signature."""
+        return replace(self, signature=by.sign(self.statement(team)))
+
+    def is_signed(self, team: str) -> bool:
+        """Return whether it is well-formed, and the word of its remover for this team."""
+        kept = (*self.keeps, *self.upholds)
+        well_formed = len(kept) <= MOST_KEPT and all(len(key) == KEY_BYTES for key in (self.key, *kept))
+        return well_formed and 0 <= self.time < 2**63 and verify(self.remover, self.signature, self.statement(team))
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the member left by themselves."""
+        return self.key == self.remover
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, about."""
+        return len(self.statement("")) + len(self.signature)
+
+    @property
+    def digest(self) -> str:
+        """What tells this removal from all others."""
+        return hashlib.sha256(self.statement("")).hexdigest()
+
+
+@dataclass
+class Departures:
+    """The removals that count. `steps`: how far each key is from the founder.
+
+    `by_key`: the removals of each key, by those nearest to the founder first.
+    """
+
+    steps: dict[bytes, int] = field(default_factory=dict)
+    by_key: dict[bytes, list[Removal]] = field(default_factory=lambda: defaultdict(list))
+
+    def lets_in(self, admitter: bytes, key: bytes) -> bool:
+        """Return whether a member's admission of `key` is good as far as removals go."""
+        return all(key in one.keeps for one in self._deciding(admitter))
+
+    def may_remove(self, remover: bytes, key: bytes) -> bool:
+        """Return whether a member's removal of `key` is good as far as other removals go."""
+        return all(key in one.upholds for one in self._deciding(remover))
+
+    def of(self, key: bytes) -> list[Removal]:
+        """Return the removals of a key that count; none: it was not removed."""
+        return self.by_key.get(key, [])
+
+    def is_nearer(self, key: bytes, other: bytes) -> bool:
+        """Return whether the holder of `key` is nearer to the founder than another."""
+        return key in self.steps and self.steps[key] < self.steps.get(other, len(self.steps))
+
+    def _deciding(self, key: bytes) -> list[Removal]:
+        """Return the removals of a key by those nearest to the founder: what they name decides."""
+        found = self.of(key)
+        return [one for one in found if self.steps[one.remover] == self.steps[found[0].remover]]
+
+
+def departures(founder: bytes, admitted: Mapping[bytes, Iterable[bytes]], removals: Iterable[Removal]) -> Departures:
+    """Return which removals count. `admitted`: the keys that each member has ever signed for."""
+    by_remover = defaultdict[bytes, list[Removal]](list)
+    for one in removals:
+        by_remover[one.remover].append(one)
+    made, ring, step = Departures({founder: 0}), [founder], 0
+    while ring:
+        # All of one distance at once, by what those who are nearer have said.
+        said = [one for key in ring for one in by_remover.pop(key, ()) if made.may_remove(key, one.key)]
+        for one in sorted(said, key=lambda one: (one.key, one.remover)):
+            made.by_key[one.key].append(one)
+        reached, step = list[bytes](), step + 1
+        for admitter in ring:
+            for key in admitted.get(admitter, ()):
+                if key not in made.steps and made.lets_in(admitter, key):
+                    made.steps[key] = step
+                    reached.append(key)
+        ring = reached
+    return made

@@ -1,0 +1,198 @@
+"""Who this home is: an Ed25519 key that signs, and a P-256 certificate for TLS that it vouches for.
+
+One file holds all of it and is written whole, so a home has either no identity yet or a complete one.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.x509.oid import NameOID
+
+from bough_daemon.errors import HomeUnusable
+from bough_daemon.home import Home
+from bough_daemon.system.durable import write_whole
+
+SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
+VOUCHED = b"bough certificate 1\0"
+LARGEST_CERTIFICATE_BYTES = 2000
+SERIAL_AT = 14  # where the length of the serial number is: after two headers, the version and a tag
+P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # what a point of the curve comes after
+ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+FIRST_DAY, LAST_DAY = datetime.datetime(2020, 1, 1), datetime.datetime(2120, 1, 1)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A signing key with its certificate. `tls_key`: PEM; `certificate`: DER; `vouch`: the key's word for it."""
+
+    signing_key: Ed25519PrivateKey
+    tls_key: bytes
+    certificate: bytes
+    vouch: bytes
+
+    @property
+    def key(self) -> bytes:
+        """The public signing key, 32 bytes."""
+        return self.signing_key.public_key().public_bytes_raw()
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate as gRPC wants it."""
+        return pem_of(self.certificate)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of `message`, 64 bytes."""
+        return self.signing_key.sign(message)
+
+
+def load_identity(home: Home) -> Identity:
+    """Return the home's identity, made at the first call; its file is readable by the user alone."""
+    path = home.path("identity.json")
+    if not os.path.exists(path):
+        home.make()
+        write_whole(path, _new_identity())
+    try:
+        with open(path, "rb") as source:
+            kept = json.load(source)
+        signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["signing_key"]))
+        certificate = bytes.fromhex(kept["certificate"])
+        tls_key = kept["tls_key"].encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+        hint = f"Bring {path} back from a backup; without it you are a stranger to your teams."
+        raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
+    return Identity(signing_key, tls_key, certificate, signing_key.sign(VOUCHED + certificate))
+
+
+def _new_identity() -> bytes:
+    signing_key = Ed25519PrivateKey.generate()
+    tls_key = ec.generate_private_key(ec.SECP256R1())
+    private = tls_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    certificate = _new_certificate(tls_key, signing_key.public_key().public_bytes_raw())
+    kept = {
+        "signing_key": signing_key.private_bytes_raw().hex(),
+        "tls_key": private.decode(),
+        "certificate": certificate.hex(),
+    }
+    return json.dumps(kept, indent=1).encode()
+
+
+def _new_certificate(tls_key: ec.EllipticCurvePrivateKey, key: bytes) -> bytes:
+    made = _form(key, tls_key.public_key(), x509.random_serial_number()).sign(tls_key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.DER)
+
+
+def _form(key: bytes, tls_public: ec.EllipticCurvePublicKey, serial: int) -> x509.CertificateBuilder:
+    """Return the one form that the certificate of the holder of `key` has, but for the signature."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject_of(key))])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(tls_public)
+        .serial_number(serial)
+        .not_valid_before(FIRST_DAY)
+        .not_valid_after(LAST_DAY)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]), critical=False)
+    )
+
+
+def subject_of(key: bytes) -> str:
+    """Return the common name that a certificate vouched for by `key` must bear.
+
+    OpenSSL finds a root by its subject; so two members of one team never have the same.
+    """
+    return "bough " + hashlib.sha256(key).hexdigest()[:40]
+
+
+def verify(key: bytes, signature: bytes, message: bytes) -> bool:
+    """Return whether `signature` is the word of the holder of `key` on `message`."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def certificate_is_vouched(key: bytes, certificate: bytes, vouch: bytes) -> bool:
+    """Return whether `certificate` (DER) is one that Bough made for the holder of `key`, who vouches for it."""
+    return verify(key, vouch, VOUCHED + certificate) and _is_in_form(key, certificate)
+
+
+def _is_in_form(key: bytes, certificate: bytes) -> bool:
+    """Return whether a certificate is byte for byte what Bough makes, for some TLS key and serial number.
+
+    No parser gets to see it before that is sure: two of them need not agree on what they take, and one certificate that
+    gRPC's does not take would be the end of the list that has it.
+    """
+    if len(certificate) > LARGEST_CERTIFICATE_BYTES:
+        return False
+    point = certificate.find(P256) + len(P256)
+    serial = certificate[SERIAL_AT + 1 :][: certificate[SERIAL_AT] if len(certificate) > SERIAL_AT else 0]
+    try:
+        tls_public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), certificate[point : point + 65])
+        form = _form(key, tls_public, int.from_bytes(serial, "big"))
+    except ValueError:
+        return False
+    signed = form.sign(_anybody(), hashes.SHA256()).tbs_certificate_bytes
+    signature = certificate[4 + len(signed) + len(ECDSA_SHA256) + 3 :]
+    rest = signed + ECDSA_SHA256 + b"\3" + bytes([len(signature) % 256 + 1, 0]) + signature
+    if certificate != b"\x30\x82" + len(rest).to_bytes(2, "big") + rest:
+        return False
+    try:
+        tls_public.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+        return encode_dss_signature(*decode_dss_signature(signature)) == signature
+    except (InvalidSignature, ValueError):
+        return False
+
+
+@cache
+def _anybody() -> ec.EllipticCurvePrivateKey:
+    """Return a key for signatures that nobody looks at."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def fingerprint(certificate: bytes) -> bytes:
+    """Return the SHA-256 of a certificate (DER), 32 bytes."""
+    return hashlib.sha256(certificate).digest()
+
+
+def readable_fingerprint(key: bytes) -> str:
+    """Return a signing key's fingerprint as two people can compare it by voice: 64 bits of its SHA-256."""
+    return "-".join(hashlib.sha256(key).hexdigest()[at : at + 4] for at in range(0, 16, 4))
+
+
+def pem_of(certificate: bytes) -> bytes:
+    """Return a certificate in PEM."""
+    return x509.load_der_x509_certificate(certificate).public_bytes(serialization.Encoding.PEM)
+
+
+def der_of(pem: bytes) -> bytes:
+    """Return a certificate in DER."""
+    return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+
+
+def statement(about: str, *fields: bytes | str | int) -> bytes:
+    """Return the bytes that are signed for `fields`: what they are about, and each with its length before it.
+
+    So no two lists of fields, and no two kinds of statement, have the same bytes.
+    """
+    parts = [b"bough " + about.encode() + b" 1\0"]
+    for field in fields:
+        data = field if isinstance(field, bytes) else str(field).encode()
+        parts += [len(data).to_bytes(4, "big"), data]
+    return b"".join(parts)

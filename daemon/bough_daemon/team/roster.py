@@ -1,0 +1,514 @@
+"""The team: who is in it, who let them in, and where they can be reached.
+
+A roster is a set of signed admissions that everyone may pass on. Whoever has the team's id can verify all of it: the id
+is a hash of the founder's key, and every other member was admitted by one who was a member before. Everyone in the team
+may admit; `alice+FOLDER` is admitted by alice alone.
+
+Of two admissions of one name, or of one key, the one that was known here first counts, and the other is told of: what
+an admission says of its time is its admitter's word, and decides nothing. A new member learns the admissions in the
+order in which they count for the one who let them in. So machines agree but for those that were cut off and heard of
+the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the founder, by
+a chain that others have signed, so that no admitter can make themselves nearer. After that nothing displaces a member.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from bough_daemon.budgets import LONGEST_NONCE
+from bough_daemon.errors import (
+    AlreadyInTeam,
+    AlreadyRemoved,
+    BadName,
+    InviterGone,
+    NameTaken,
+    NotAdmitted,
+    NotInTeam,
+    RemovedFromTeam,
+    UnknownMember,
+)
+from bough_daemon.system.addresses import is_address
+from bough_daemon.team.departures import REMOVALS_BYTES, Departures, Removal, departures
+from bough_daemon.team.identity import Identity, certificate_is_vouched, statement, verify
+from bough_daemon.team.names import check_member_name, owner_of
+
+SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: others have long been heard by then
+LARGEST = 2000  # admissions of one team
+MOST_BELOW = 500  # admissions by one member and by those whom they let in, the founder excepted
+MOST_ADDRESSES = 16
+LONGEST_ADDRESS = 255
+
+
+@dataclass(frozen=True)
+class Admission:
+    """One member's key and certificate under a name, signed by the member who admitted them.
+
+    `admitter`: the signing key of that member; the founder's own, with a `nonce`, for the founder. `time`: milliseconds
+    since the epoch, by the admitter's clock, and later than the admitter's own; it decides nothing.
+    """
+
+    name: str
+    key: bytes
+    certificate: bytes
+    vouch: bytes
+    admitter: bytes
+    time: int
+    nonce: bytes = b""
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what the admitter signs."""
+        fields = (team, self.name, self.key, self.certificate, self.admitter, self.time, self.nonce)
+        return statement("admission", *fields)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, about."""
+        return len(self.statement("")) + len(self.vouch) + len(self.signature)
+
+    @property
+    def digest(self) -> str:
+        """What tells this admission from all others."""
+        return hashlib.sha256(self.statement("")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Where a member listens, `host:port` each, signed by that member; a later `time` (milliseconds) replaces it."""
+
+    key: bytes
+    addresses: tuple[str, ...]
+    time: int
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what the member signs."""
+        return statement("contact", team, self.key, self.time, *self.addresses)
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, about."""
+        return len(self.statement("")) + len(self.signature)
+
+
+def team_id_of(founder: bytes, nonce: bytes) -> str:
+    """Return the id of the team that the holder of this key founded: 32 hexadecimal digits."""
+    return hashlib.sha256(statement("team", founder, nonce)).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """An admission that does not count, as another one of the same name or key does."""
+
+    admission: Admission
+    counts: Admission
+
+
+@dataclass
+class Roster:
+    """The members of one team, as far as this machine knows. Pure: time is passed in, in milliseconds.
+
+    `admissions`: by digest, in the order in which they count. `seen`: when each was first heard of here. `rivals`:
+    those that do not count. `removals`: by who is removed and by whom. `former`: those who were removed; their names
+    and keys are not given again. `dropped`: how many of those that were written down are no longer taken.
+    """
+
+    team: str
+    admissions: dict[str, Admission] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    contacts: dict[bytes, Contact] = field(default_factory=dict)
+    members: dict[str, Admission] = field(default_factory=dict)
+    rivals: list[Rival] = field(default_factory=list)
+    removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
+    former: dict[str, Admission] = field(default_factory=dict)
+    departures: Departures = field(default_factory=Departures)
+    dropped: int = 0
+    _names: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))  # in any admission, by key
+    _above: dict[bytes, bytes] = field(default_factory=dict)  # who admitted a key first
+    _below: Counter[bytes] = field(default_factory=Counter)  # admissions by a member and those whom they let in
+    _said_below: Counter[bytes] = field(default_factory=Counter)  # bytes of their removals
+
+    @classmethod
+    def found(cls, identity: Identity, name: str, now: int) -> Roster:
+        """Return the roster of a new team that has one member."""
+        nonce = os.urandom(16)
+        roster = cls(team_id_of(identity.key, nonce))
+        founder = roster.signed(identity, name, identity.key, identity.certificate, identity.vouch, now, nonce)
+        roster.take(founder, now)
+        return roster
+
+    def admit(self, identity: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, now: int) -> Admission:
+        """Let someone in under a free name and return the admission; raise NameTaken or NotPossibleNow.
+
+        The holder of a key who is in the team under this name already is let in again, which changes nothing.
+        """
+        present = self.by_key(key)
+        if present is not None and present.name == name and present.certificate == certificate:
+            return present
+        self._check_name(name)
+        if present is not None:
+            raise AlreadyInTeam(f"this home is already in the team, as {present.name}", name=present.name)
+        if self.departures.of(key):
+            raise RemovedFromTeam("this home was removed from the team, and its key is not let in again")
+        mine = self.by_key(identity.key)
+        if mine is None:
+            raise InviterGone("the member who made the ticket is no longer in the team")
+        if owner_of(name) not in (name, mine.name):
+            raise NameTaken(f"only {owner_of(name)} can let in {name}, with a ticket of their own", name=name)
+        admission = self.signed(identity, name, key, certificate, vouch, max(now, mine.time + 1))
+        self.take(admission, now)
+        return admission
+
+    def signed(
+        self, by: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, time: int, nonce: bytes = b""
+    ) -> Admission:
+        """Return an admission that lets nobody in yet."""
+        plain = Admission(check_member_name(name), key, certificate, vouch, by.key, time, nonce)
+        return replace(plain, signature=by.sign(plain.statement(self.team)))
+
+    def take(self, entry: Admission, now: int) -> None:
+        """Take in an admission, or raise NameTaken, or NotPossibleNow that says why it does not count."""
+        if self.members.get(entry.name) == entry:
+            return
+        self._check_name(entry.name)
+        reason = self._why_not(entry)
+        if reason is None and self.merge([entry], [], now)[0] and self.members.get(entry.name) != entry:
+            self.forget(entry, now)
+            reason = "they are in the team under another name"
+        if reason is not None:
+            raise NotAdmitted(f"{entry.name} cannot be let in: {reason}", name=entry.name)
+
+    def _check_name(self, name: str) -> None:
+        if name in self.members:
+            raise NameTaken(f"the team has a member named {name} already", name=name)
+        if name in self.former:
+            raise NameTaken(f"the team had a member named {name}, who was removed", name=name)
+
+    def remove(
+        self, identity: Identity, name: str, now: int, *, with_invited: bool = False, restore: bool = False
+    ) -> list[Removal]:
+        """Remove a member, with their further clones, and return what was signed; one's own name is for leaving.
+
+        `with_invited`: those whom they let in go as well, and whom these let in. `restore`: those whom they removed
+        are in again. Raises UnknownMember, or NotPossibleNow where they are removed already, or nothing that this home
+        signs counts.
+        """
+        entry = self.members.get(name) or self.former.get(name)
+        if entry is None:
+            raise UnknownMember(f"the team has no member named {name}", name=name)
+        before = self.departures.of(entry.key)
+        if before and not all(one.is_leaving for one in before):
+            by = self.name_of(before[0].remover)
+            raise AlreadyRemoved(f"{name} was already removed from the team, by {by}", name=name)
+        if self.by_key(identity.key) is None and not self._may_return(identity.key, entry.key):
+            raise NotInTeam("this home is no longer in the team")
+        invited = self.invited_by(name, further=with_invited)
+        going = [entry, *(one for one in invited if with_invited or owner_of(one.name) == name)]
+        said = [self._removal(identity, one, restore, now) for one in going]
+        taken = self.merge_removals(said, now)
+        if len(taken) < len(said):
+            self.withdraw(taken, now)
+            raise NotAdmitted(f"{name} cannot be removed: too much has been said of who is no longer in the team")
+        return said
+
+    def leave(self, identity: Identity, now: int) -> Removal:
+        """Sign that this member leaves, and return that; whom they let in stays, and whom they removed stays out."""
+        me = self.by_key(identity.key)
+        if me is None:
+            raise NotInTeam("this home is no longer in the team")
+        said = self._removal(identity, me, False, now)
+        self.merge_removals([said], now)
+        return said
+
+    def _removal(self, by: Identity, entry: Admission, restore: bool, now: int) -> Removal:
+        # Those who go with them are named, too: each by a removal of their own, so that their names stay taken.
+        keeps = {one.key for one in self.invited_by(entry.name)}
+        removed = {one.key for one in self.removed_by(entry.name)} - {by.key}
+        upholds = set() if restore else removed
+        return Removal(entry.key, by.key, now, tuple(sorted(keeps)), tuple(sorted(upholds))).signed(self.team, by)
+
+    def invited_by(self, name: str, *, further: bool = False) -> list[Admission]:
+        """Return the members whom a member let in; `further`: and those whom these let in, and so on."""
+        by, found = {(self.members.get(name) or self.former[name]).key}, list[Admission]()
+        for entry in self.members.values():  # admitters come before those whom they let in
+            if entry.admitter in by and entry.admitter != entry.key:
+                found.append(entry)
+                by |= {entry.key} if further else set()
+        return found
+
+    def removed_by(self, name: str) -> list[Admission]:
+        """Return those who were removed by a member, and by nobody else."""
+        key = (self.members.get(name) or self.former[name]).key
+        return [
+            entry
+            for entry in self.former.values()
+            if entry.key != key and all(one.remover == key for one in self.departures.of(entry.key))
+        ]
+
+    def last_name_of(self, key: bytes) -> str | None:
+        """Return what the holder of a key is called, was, or was to be; None for one of whom nothing is known."""
+        entry = self.by_key(key) or self.former_by_key(key)
+        said = [entry] if entry is not None else [one for one in self.admissions.values() if one.key == key]
+        return said[0].name if said else None
+
+    def name_of(self, key: bytes) -> str:
+        """Return what the holder of a key is called, or was."""
+        entry = self.by_key(key) or self.former_by_key(key)
+        return entry.name if entry is not None else "a former member"
+
+    def announce(self, identity: Identity, addresses: Iterable[str], now: int) -> Contact:
+        """Say where this member listens and return it, signed."""
+        before = self.contacts.get(identity.key)
+        time = max(now, before.time + 1 if before is not None else 0)
+        plain = Contact(identity.key, tuple(addresses)[:MOST_ADDRESSES], time)
+        contact = Contact(plain.key, plain.addresses, time, identity.sign(plain.statement(self.team)))
+        self.contacts[identity.key] = contact
+        return contact
+
+    def restore(
+        self,
+        admissions: Mapping[Admission, int],
+        contacts: Iterable[Contact],
+        now: int,
+        removals: Iterable[Removal] = (),
+    ) -> None:
+        """Take in what was written down of this roster, each admission with the time at which it was first heard of."""
+        for entry, seen in admissions.items():
+            if not self._take(entry, seen):
+                self.dropped += 1
+        for removal in removals:
+            self._take_removal(removal)
+        self._decide(now)
+        for contact in contacts:
+            self._take_contact(contact)
+
+    def merge(
+        self, admissions: Iterable[Admission], contacts: Iterable[Contact], now: int
+    ) -> tuple[list[Admission], list[Contact]]:
+        """Take in what is new and valid and return just that; the rest is dropped."""
+        fresh: list[Admission] = []
+        waiting = list(admissions)
+        while waiting:
+            taken = [entry for entry in waiting if self._take(entry, now)]
+            fresh += taken
+            # Those whose admitter has become known.
+            keys = {entry.key for entry in taken}
+            waiting = [entry for entry in waiting if entry.admitter in keys and entry.digest not in self.admissions]
+        if fresh:
+            self._decide(now)
+        return fresh, [contact for contact in contacts if self._take_contact(contact)]
+
+    def merge_removals(self, removals: Iterable[Removal], now: int) -> list[Removal]:
+        """Take in what is new and valid and return just that; the rest is dropped."""
+        fresh = [entry for entry in removals if self._take_removal(entry)]
+        if fresh:
+            self._decide(now)
+        return fresh
+
+    def withdraw(self, removals: Iterable[Removal], now: int) -> None:
+        """Forget removals that could not be written down and that nobody has heard of."""
+        for entry in removals:
+            if self.removals.get((entry.key, entry.remover)) == entry:
+                del self.removals[entry.key, entry.remover]
+                self._said_below.subtract(dict.fromkeys(self._chain(entry.remover), entry.size))
+        self._decide(now)
+
+    def counter_removals(self, key: bytes, removals: Iterable[Removal]) -> list[Removal]:
+        """Return what a former member may still say: that those who removed them, and may not, are removed."""
+        return [entry for entry in removals if entry.remover == key and self._may_return(key, entry.key)]
+
+    def _may_return(self, key: bytes, remover: bytes) -> bool:
+        removers = {one.remover for one in self.departures.of(key)}
+        return remover in removers and self.departures.is_nearer(key, remover)
+
+    def notice(self, key: bytes) -> tuple[list[Admission], list[Removal]]:
+        """Return what the holder of a key, who is not in the team, needs to know why; it tells of nobody else.
+
+        That is the removals by which they are out, and the admissions by which the removers are in.
+        """
+        removals = self.out_by(key)
+        keys = {above for one in removals for above in self._chain(one.remover)}
+        return [
+            entry for entry in self.admissions.values() if entry.key in keys and not self._is_rival(entry)
+        ], removals
+
+    def out_by(self, key: bytes) -> list[Removal]:
+        """Return the removals by which somebody is not in the team: of them, or of those who let them in."""
+        for above in self._chain(key):
+            if self.departures.of(above):
+                return self.departures.of(above)
+        return []
+
+    def _is_rival(self, entry: Admission) -> bool:
+        return entry not in (self.members.get(entry.name), self.former.get(entry.name))
+
+    def forget(self, entry: Admission, now: int) -> None:
+        """Forget an admission that could not be written down and that nobody has heard of."""
+        kept = [one for one in self.admissions.values() if one != entry]
+        self.admissions, self._names, self._above, self._below = {}, defaultdict(set), {}, Counter()
+        for one in kept:
+            self._add(one, self.seen[one.digest])
+        self._decide(now)
+
+    def _take(self, entry: Admission, now: int) -> bool:
+        if entry.digest in self.admissions or self._why_not(entry) is not None:
+            return False
+        self._add(entry, now)
+        return True
+
+    def _add(self, entry: Admission, seen: int) -> None:
+        self.admissions[entry.digest] = entry
+        self.seen[entry.digest] = seen
+        self._names[entry.key].add(entry.name)
+        self._above.setdefault(entry.key, entry.admitter)
+        self._below.update(self._chain(entry.admitter))
+
+    def _take_removal(self, entry: Removal) -> bool:
+        """Take in a removal of someone known by someone known; of two by one member, one counts on all machines."""
+        pair = (entry.key, entry.remover)
+        before = self.removals.get(pair)
+        if not {*pair} <= self._names.keys() or (before is not None and before.digest <= entry.digest):
+            return False
+        more = entry.size - (before.size if before is not None else 0)
+        chain = list(self._chain(entry.remover))
+        full = any(self._said_below[key] + more > REMOVALS_BYTES for key in chain if self._above[key] != key)
+        if full or not entry.is_signed(self.team):
+            return False
+        self.removals[pair] = entry
+        self._said_below.update(dict.fromkeys(chain, more))
+        return True
+
+    def _why_not(self, entry: Admission) -> str | None:
+        """Return why an admission is not taken, or None: it is well-formed, and signed by someone who was admitted."""
+        try:
+            check_member_name(entry.name)
+        except BadName as bad:
+            return bad.message
+        if len(entry.nonce) > LONGEST_NONCE:
+            return "it is not well-formed"
+        owner = owner_of(entry.name)
+        if not self._founds(entry):
+            if entry.admitter not in self._names:
+                return "nobody in the team has signed for them"
+            if entry.admitter == entry.key or any(self._is_same(entry, one) for one in self.admissions.values()):
+                return "a member lets in others, and each of them once"
+            if owner != entry.name and owner not in self._names[entry.admitter]:
+                return f"only {owner} can let them in"
+        if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
+            return "too many have been let in"
+        if not verify(entry.admitter, entry.signature, entry.statement(self.team)):
+            return "the signature is not their admitter's"
+        if not certificate_is_vouched(entry.key, entry.certificate, entry.vouch):
+            return "the certificate is not vouched for"
+        return None
+
+    def _founds(self, entry: Admission) -> bool:
+        return entry.admitter == entry.key and team_id_of(entry.key, entry.nonce) == self.team
+
+    @staticmethod
+    def _is_same(entry: Admission, other: Admission) -> bool:
+        return (entry.admitter, entry.key) == (other.admitter, other.key)
+
+    def _is_full(self, key: bytes) -> bool:
+        return self._below[key] >= MOST_BELOW and self._above[key] != key
+
+    def _chain(self, key: bytes) -> Iterator[bytes]:
+        """Yield a member's key, and those of all between them and the founder, who is the last."""
+        seen = set[bytes]()
+        while key in self._above and key not in seen:
+            seen.add(key)
+            yield key
+            key = self._above[key]
+
+    def _decide(self, now: int) -> None:
+        """Work out the members, each name and each key once, and put the admissions in the order in which they count.
+
+        From the founder on, each one who is let in brings those whom they admitted: first all who have been known here
+        for long, in their order, then the others, those nearer to the founder first. One who is removed keeps their
+        name and key, and brings those whom the removal names.
+        """
+        by_admitter = defaultdict[bytes, list[tuple[int, Admission]]](list)
+        for number, entry in enumerate(self.admissions.values()):
+            by_admitter[b"" if self._founds(entry) else entry.admitter].append((number, entry))
+        self.departures = self._departures(by_admitter)
+        heap: list[tuple[bool, int, int, Admission]] = []
+
+        def let_in(admitter: bytes, depth: int) -> None:
+            for number, entry in by_admitter.pop(admitter, []):
+                if not self.departures.lets_in(admitter, entry.key):
+                    continue
+                fresh = 0 <= now - self.seen[entry.digest] < SETTLED_MS
+                heapq.heappush(heap, (fresh, depth if fresh else 0, number, entry))
+
+        named, self.rivals = dict[str, Admission](), []
+        keys, depths = dict[bytes, Admission](), {b"": 0}
+        let_in(b"", 0)
+        while heap:
+            entry = heapq.heappop(heap)[-1]
+            admitter = b"" if self._founds(entry) else entry.admitter
+            counts = named.get(entry.name) or keys.get(entry.key)
+            if counts is not None:
+                self.rivals.append(Rival(entry, counts))
+            elif admitter == b"" or owner_of(entry.name) in (entry.name, keys[admitter].name):
+                named[entry.name] = keys[entry.key] = entry
+                depths[entry.key] = depths[admitter] + 1
+                let_in(entry.key, depths[entry.key])
+        self.members = {name: entry for name, entry in named.items() if not self.departures.of(entry.key)}
+        self.former = {name: entry for name, entry in named.items() if name not in self.members}
+        self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
+
+    def _departures(self, by_admitter: Mapping[bytes, list[tuple[int, Admission]]]) -> Departures:
+        if not self.removals:
+            return Departures()
+        admitted = {key: [entry.key for _, entry in entries] for key, entries in by_admitter.items()}
+        return departures(admitted[b""][0], admitted, self.removals.values())
+
+    def _take_contact(self, contact: Contact) -> bool:
+        before = self.contacts.get(contact.key)
+        well_formed = len(contact.addresses) <= MOST_ADDRESSES and all(
+            len(address) <= LONGEST_ADDRESS and is_address(address) for address in contact.addresses
+        )
+        news = well_formed and (before is None or contact.time > before.time) and self.by_key(contact.key) is not None
+        if not news or not verify(contact.key, contact.signature, contact.statement(self.team)):
+            return False
+        self.contacts[contact.key] = contact
+        return True
+
+    def member(self, name: str) -> Admission:
+        """Return a member, or raise UnknownMember."""
+        found = self.members.get(name)
+        if found is None:
+            raise UnknownMember(f"the team has no member named {name}", name=name)
+        return found
+
+    def by_key(self, key: bytes) -> Admission | None:
+        """Return the member who signs with `key`, or None."""
+        return next((member for member in self.members.values() if member.key == key), None)
+
+    def former_by_key(self, key: bytes) -> Admission | None:
+        """Return the removed member who signs with `key`, or None."""
+        return next((member for member in self.former.values() if member.key == key), None)
+
+    def by_certificate(self, certificate: bytes) -> Admission | None:
+        """Return the member whose certificate (DER) is exactly this one, or None."""
+        return next((member for member in self.members.values() if member.certificate == certificate), None)
+
+    def caller(self, certificate: bytes) -> Admission | None:
+        """Return the member, or the former one, whose certificate (DER) is exactly this one, or None."""
+        former = (member for member in self.former.values() if member.certificate == certificate)
+        return self.by_certificate(certificate) or next(former, None)
+
+    @property
+    def names(self) -> set[str]:
+        """The names that are taken: of members and of former ones."""
+        return self.members.keys() | self.former.keys()
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Return where a member was last said to listen."""
+        contact = self.contacts.get(self.member(name).key)
+        return contact.addresses if contact is not None else ()

@@ -1,0 +1,138 @@
+"""Where I am: HEAD, the index and all it names, the files, and what a tree cannot say; recorded, and given back whole.
+
+A place is one commit in the store, kept by a reference and synced to disk before a file of the user's is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from bough_daemon.git import index
+from bough_daemon.git.filters import not_given_back
+from bough_daemon.git.objects import FILE, FOLDER, Objects, TreeEntry
+from bough_daemon.git.worktree import Head
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.system.durable import sync_filesystem
+from bough_daemon.transaction.apply import in_the_way, unusual_modes
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import FileState
+
+FILES, INDEX, SHARED_INDEX, NAMED, RAW, FACTS = "files", "index", "shared-index", "named", "raw", "place.json"
+SAID = "place\n"  # by the commit that records a place
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A recorded place.
+
+    `tree`: the tree of the snapshot, `picture`: the same with what Git ignored and was in the way. `index`: the blob of
+    the index file. `named`: what the index names beyond HEAD's commit. `shared_index`: (name, blob) of the file that a
+    split index shares. `index_written_at`: nanoseconds since the epoch. `hidden`: paths that the index says to skip or
+    to assume unchanged, whatever is on disk.
+    """
+
+    oid: str
+    head: Head
+    snapshot: str
+    tree: str
+    picture: FileState
+    index: str | None
+    named: tuple[str, ...]
+    shared_index: tuple[str, str] | None
+    hidden: frozenset[str] = frozenset()
+    index_written_at: int | None = None
+
+
+def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Collection[str] = ()) -> Checkpoint:
+    """Record the place that the worktree is at, `snapshot` being its files, before it changes toward another picture.
+
+    `also`: paths whose files belong to it even where Git ignores them. Call it with the index locked, on the store's
+    thread.
+    """
+    objects, head = live.store.objects, live.worktree.head()
+    live.store.arrive(head.commit)
+    exact = FileState(snapshot.tree, not_given_back(live.worktree, objects, snapshot.tree, live.scratch))
+    picture = in_the_way(live.worktree, objects, exact, toward, also)
+    picture = replace(picture, modes=unusual_modes(live.worktree, objects, picture, toward))
+    data = index.read(live.worktree)
+    shared = index.shared(live.worktree)
+    found = Checkpoint(
+        oid="",
+        head=head,
+        snapshot=snapshot.oid,
+        tree=snapshot.tree,
+        picture=picture,
+        index=objects.write_blob(data) if data is not None else None,
+        named=tuple(index.named_beyond(live.worktree, objects, head.commit, data or b"")),
+        shared_index=(shared[0], objects.write_blob(shared[1])) if shared is not None else None,
+        hidden=index.hidden_paths(live.worktree),
+        index_written_at=index.written_at(live.worktree),
+    )
+    objects.own(found.named)
+    oid = objects.write_commit(
+        _tree(objects, found), [head.commit, snapshot.oid], live.branch.author, int(time.time()), SAID
+    )
+    live.store.keep(f"{live.branch.name}/place-{oid}", oid)
+    sync_filesystem(live.store.path)
+    return replace(found, oid=oid)
+
+
+def read(objects: Objects, oid: str) -> Checkpoint:
+    """Return the place that a commit records."""
+    entries = objects.tree(objects.commit(oid).tree)
+    facts = json.loads(objects.blob(entries[FACTS].oid))
+    shared = entries.get(SHARED_INDEX)
+    return Checkpoint(
+        oid=oid,
+        head=Head(facts["branch"], facts["commit"]),
+        snapshot=facts["snapshot"],
+        tree=facts["tree"],
+        picture=FileState(entries[FILES].oid, facts["raw"], facts["modes"]),
+        index=entries[INDEX].oid if INDEX in entries else None,
+        named=tuple(entry.oid for entry in objects.tree(entries[NAMED].oid).values()) if NAMED in entries else (),
+        shared_index=(facts["shared_index"], shared.oid) if shared is not None else None,
+        hidden=frozenset(facts.get("hidden", ())),
+        index_written_at=facts.get("index_written_at"),
+    )
+
+
+def give(live: LiveWorktree, place: Checkpoint) -> None:
+    """Copy what the place's HEAD and index name into the user's own database."""
+    live.store.give([place.head.commit, *place.named])
+
+
+def put_index(live: LiveWorktree, place: Checkpoint, lock: index.Lock) -> None:
+    """Make the index what it was, byte for byte; `give` comes first."""
+    objects = live.store.objects
+    if place.shared_index is not None:
+        name, blob = place.shared_index
+        index.restore_shared(live.worktree, name, objects.blob(blob))
+    lock.replace(objects.blob(place.index) if place.index is not None else None, place.index_written_at)
+
+
+def _tree(objects: Objects, place: Checkpoint) -> str:
+    raw = {oid: TreeEntry(FILE, oid) for oid in place.picture.raw.values()}
+    named = {oid: TreeEntry(FOLDER if objects.read(oid)[0] == "tree" else FILE, oid) for oid in place.named}
+    facts = {
+        "branch": place.head.branch,
+        "commit": place.head.commit,
+        "snapshot": place.snapshot,
+        "tree": place.tree,
+        "raw": dict(place.picture.raw),
+        "modes": dict(place.picture.modes),
+        "shared_index": place.shared_index[0] if place.shared_index is not None else None,
+        "hidden": sorted(place.hidden),
+        "index_written_at": place.index_written_at,
+    }
+    entries = {
+        FILES: TreeEntry(FOLDER, place.picture.tree),
+        FACTS: TreeEntry(FILE, objects.write_blob(json.dumps(facts).encode())),
+    }
+    entries |= {RAW: TreeEntry(FOLDER, objects.write_tree(raw))} if raw else {}
+    entries |= {NAMED: TreeEntry(FOLDER, objects.write_tree(named))} if named else {}
+    entries |= {INDEX: TreeEntry(FILE, place.index)} if place.index is not None else {}
+    entries |= {SHARED_INDEX: TreeEntry(FILE, place.shared_index[1])} if place.shared_index is not None else {}
+    return objects.write_tree(entries)

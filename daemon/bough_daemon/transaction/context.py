@@ -1,0 +1,69 @@
+"""One live working tree, as the commands that change the user's files see it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from bough_daemon.errors import OutsideWorktree, UnknownMember
+from bough_daemon.git.worktree import Worktree, whole
+from bough_daemon.history.branches import Branch
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.store.store import Store
+from bough_daemon.system.threads import StoreThread
+
+
+@dataclass(frozen=True)
+class LiveBranch:
+    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it stands on."""
+
+    name: str
+    tip: str
+    base: str
+
+
+@dataclass(frozen=True)
+class LiveWorktree:
+    """A worktree with its store and live branch.
+
+    `owner`: the thread that all work on the store runs on. `save`: take an exact snapshot now and return it.
+    `teammate`: the branch of a name, or None. `cwd`: the folder that the command was typed in; empty: unknown.
+    """
+
+    worktree: Worktree
+    store: Store
+    branch: Branch
+    owner: StoreThread
+    save: Callable[[], Awaitable[Snapshot]]
+    teammate: Callable[[str], LiveBranch | None]
+    cwd: str = ""
+
+    @property
+    def scratch(self) -> str:
+        """The folder that holds what stood in this worktree while a change is on its way."""
+        folder = os.path.join(self.store.folder, "stage", os.path.basename(self.worktree.git_dir))
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return folder
+
+    def known(self, name: str) -> LiveBranch:
+        """Return the teammate of this name, or raise UnknownMember."""
+        found = self.teammate(name)
+        if found is None:
+            near = self.teammate(name.lower())
+            hint = {"hint": f"Did you mean {near.name}?"} if near is not None else {}
+            raise UnknownMember(f"{name} has no live branch here", name=name, **hint)
+        return found
+
+    def from_top(self, typed: Sequence[str]) -> list[str]:
+        """Return paths that were typed as Git names them; raise BadUsage where one lies outside the working tree."""
+        root = self.worktree.root
+        here = os.path.realpath(self.cwd or root)
+        return [_from_top(root, whole(os.path.join(here, path))) for path in typed]
+
+
+def _from_top(root: str, path: str) -> str:
+    relative = os.path.relpath(path, root)
+    if relative == ".." or relative.startswith("../"):
+        raise OutsideWorktree(f"{path} is outside the working tree")
+    return "" if relative == "." else relative

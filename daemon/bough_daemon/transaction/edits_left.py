@@ -1,0 +1,52 @@
+"""What the user edited and a command leaves out of the files: it is on record, and can be brought back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bough_daemon.git.objects import SUBMODULE, Objects
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.system.text import SHORT, shell_word
+
+MOST_NAMED = 20  # files in a command that names each
+
+
+@dataclass(frozen=True)
+class EditsLeft:
+    """Files that the user edited. `snapshot` has them; `start`: the tree that they were edited from."""
+
+    paths: tuple[str, ...]
+    start: str
+    snapshot: str
+
+    def command(self, root: str, cwd: str) -> str:
+        """Return what a shell in the folder `cwd` brings all of them back with; `root`: the top of the working tree."""
+        source = self.snapshot[:SHORT]
+        if len(self.paths) <= MOST_NAMED:
+            names = (os.path.relpath(path, os.path.relpath(cwd, root)) for path in self.paths)
+            return " ".join([f"bough restore --from {source}", *map(_argument, names)])
+        listed = f"bough git diff --name-only -z --diff-filter=d {self.start[:SHORT]} {source}"
+        inside = "" if cwd == root else f"cd {shell_word(root)} && "
+        return f"{inside}{listed} | xargs -0 bough restore --from {source} --"
+
+
+def _argument(name: str) -> str:
+    return shell_word(f"./{name}" if name.startswith("-") else name)
+
+
+def edits_left(
+    objects: Objects, start: str, snapshot: Snapshot, present: Sequence[str], besides: Collection[str] = ()
+) -> EditsLeft:
+    """Return the files of a snapshot that differ from the tree `start` and that none of the trees `present` has so.
+
+    `besides`: paths that are none of the user's edits.
+    """
+    left = (
+        path
+        for path, _, after in objects.difference(start, snapshot.tree)
+        if after is not None and after.mode != SUBMODULE and path not in besides
+        if all(objects.entry(tree, path) != after for tree in present)
+    )
+    return EditsLeft(tuple(sorted(left)), start, snapshot.oid)

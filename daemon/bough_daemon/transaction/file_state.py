@@ -1,0 +1,78 @@
+"""How the files of a working tree look, or should look, and what differs between two such pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import NotPossibleNow
+from bough_daemon.git.objects import FILE, SUBMODULE, Objects, TreeEntry
+from bough_daemon.git.paths import check_path
+
+
+class Disturbed(NotPossibleNow):
+    """Files were not as we believed them, so they stay as they are; what stood there is recorded in `surprises`."""
+
+    def __init__(self, surprises: Mapping[str, TreeEntry | None]) -> None:
+        first = min(surprises)
+        others = f" and {len(surprises) - 1} more" if len(surprises) > 1 else ""
+        super().__init__(f"{first}{others} changed in the same moment; nothing was changed", path=first)
+        self.surprises = surprises
+
+
+@dataclass(frozen=True)
+class FileState:
+    """How files look: a tree, and what a tree cannot say.
+
+    `raw`: blobs of exact bytes, for paths where Git's filters would give others. `modes`: permission bits of paths and
+    folders that are not the usual ones.
+    """
+
+    tree: str
+    raw: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FileStep:
+    """One path to change. `believed`: the blob of the exact bytes that should stand there now."""
+
+    path: str
+    before: TreeEntry | None
+    after: TreeEntry | None
+    believed: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a file or symlink of the old picture stands at the path; a submodule's folder is left alone."""
+        return self.before is not None and self.before.mode != SUBMODULE
+
+    @property
+    def arrives(self) -> bool:
+        """Whether a file or symlink of the new picture comes to the path."""
+        return self.after is not None and self.after.mode != SUBMODULE
+
+
+def differences(objects: Objects, old: FileState, new: FileState) -> list[FileStep]:
+    """Return a step for every path that differs between two pictures, sorted by path.
+
+    Every path is a harmless one: raise HostilePath where one is not.
+    """
+    steps = {path: FileStep(path, before, after) for path, before, after in objects.difference(old.tree, new.tree)}
+    for step in steps.values():
+        check_path(step.path, step.after.mode if step.after is not None else FILE)
+    for path, oid in new.raw.items():
+        if path not in steps and old.raw.get(path) != oid:
+            entry = objects.entry(new.tree, path)
+            steps[path] = FileStep(path, entry, entry)
+    return [steps[path] for path in sorted(steps)]
+
+
+def is_file(entry: TreeEntry | None) -> bool:
+    """Return whether an entry is a file, executable or not."""
+    return entry is not None and entry.mode & FILE == FILE

@@ -1,0 +1,267 @@
+"""Carry one difference into the working tree: make everything ready beside it, swap, compare, or put it all back."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+
+from bough_daemon.errors import HostilePath
+from bough_daemon.git.atomic_rename import DirEntry, exchange, put
+from bough_daemon.git.filters import Checkout
+from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
+from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above
+from bough_daemon.git.root_dir import RootDir, blob_id, is_being_written, read_at
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, is_file
+
+MANIFEST = "paths.json"
+
+
+class Placing:
+    """The steps from what stands in the tree to the picture `new`.
+
+    In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
+    comes, after it what went. `occupied`: folders that stay even where nothing is left in them.
+    """
+
+    def __init__(
+        self, ground: RootDir, objects: Objects, steps: list[FileStep], new: FileState, occupied: Collection[str] = ()
+    ) -> None:
+        self.ground = ground
+        self.objects = objects
+        self.steps = steps
+        self.new = new
+        self._occupied = occupied
+        self._modes = dict(new.modes)
+        self._ready: dict[int, str] = {}  # the blob of what comes, by step
+        self._swapped: list[int] = []
+        self._removed: list[str] = []
+
+    def carry_out(self, worktree: Worktree, scratch: str) -> None:
+        """Do it all, or raise and leave the files as they were.
+
+        Where not even that is possible, the stage stays, for `rescue` to find.
+        """
+        stage = tempfile.mkdtemp(prefix=STAGE, dir=scratch)
+        try:
+            self._make_ready(worktree, stage)
+        except BaseException:
+            shutil.rmtree(stage)
+            raise
+        with RootDir(stage) as opened:
+            self._stage = opened.descriptor
+            try:
+                surprises = self._swap() or self._compare()
+                if surprises:
+                    raise Disturbed(surprises)
+            except BaseException:
+                self._put_back()
+                shutil.rmtree(stage)
+                raise
+        shutil.rmtree(stage)
+
+    # Making ready.
+
+    def _make_ready(self, worktree: Worktree, stage: str) -> None:
+        with open(os.path.join(stage, MANIFEST), "w") as manifest:
+            json.dump([step.path for step in self.steps], manifest)
+        plain = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
+        with tempfile.TemporaryDirectory(prefix="checkout-", dir=stage) as folder:
+            checkout = Checkout(worktree, self.objects, self.new.tree, plain, folder)
+            converted = checkout.converted(plain).keys()
+            asked = [step for step in self.steps if step.path in converted]
+            made = checkout.contents((step.after.oid, step.path) for step in asked if step.after is not None)
+            for number, step in enumerate(self.steps):
+                if step.after is None or not step.arrives:
+                    continue
+                if step.path in converted:
+                    content = next(made)
+                else:
+                    content = self.objects.blob(self.new.raw.get(step.path, step.after.oid))
+                self._ready[number] = blob_id(content)
+                self._write(os.path.join(stage, str(number)), step, step.after.mode, content)
+
+    def _write(self, staged: str, step: FileStep, mode: int, content: bytes) -> None:
+        """Write what comes as Git would; the permissions of a file that it follows stay, but for execution."""
+        if mode == LINK:
+            try:
+                os.symlink(content, os.fsencode(staged))
+            except (ValueError, OSError) as failure:
+                if getattr(failure, "errno", errno.ENOENT) not in (errno.ENOENT, errno.ENAMETOOLONG):
+                    raise
+                raise HostilePath(f"{step.path} is a symlink to a name that cannot be", path=step.path) from failure
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(staged, flags, 0o777 if mode == EXECUTABLE else 0o666), "wb") as out:
+            out.write(content)
+            bits = self._bits(step.path, mode)
+            if bits is not None:
+                os.fchmod(out.fileno(), bits)
+
+    def _bits(self, path: str, mode: int) -> int | None:
+        """Return the permissions that a file had or has, None where the usual ones will do."""
+        if path in self._modes:
+            return self._modes[path]
+        status = self.ground.status(path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return None
+        bits = stat.S_IMODE(status.st_mode) & 0o777
+        return bits | (bits & 0o444) >> 2 if mode == EXECUTABLE else bits & ~0o111
+
+    # Swapping and comparing.
+
+    def _swap(self) -> dict[str, TreeEntry | None]:
+        """Take away what only goes, the deepest first, then place what comes; return a path that was blocked."""
+        leaving = [number for number, step in enumerate(self.steps) if not step.arrives]
+        coming = [number for number, step in enumerate(self.steps) if step.arrives]
+        for number in [*reversed(leaving), *coming]:
+            step = self.steps[number]
+            try:
+                if step.arrives:
+                    self._place(number, step)
+                else:
+                    self._take(number, step)
+            except (Blocked, FileExistsError, FileNotFoundError):
+                return {step.path: self.ground.record(self.objects, step.path)}
+        return {}
+
+    def _take(self, number: int, step: FileStep) -> None:
+        if step.leaves:
+            with self.ground.folder(folder_of(step.path)) as folder:
+                put(DirEntry(folder, step.name), DirEntry(self._stage, str(number)))
+            self._swapped.append(number)
+        if step.after is None:
+            self._remove_empty([*([] if step.leaves else [step.path]), *folders_above(step.path)])
+        else:
+            with self.ground.folder(step.path, make=True):
+                pass  # Git wants a submodule's folder to be there
+
+    def _place(self, number: int, step: FileStep) -> None:
+        if not step.leaves:
+            self._remove_empty(self._folders_only(step.path))
+        with self._folder(folder_of(step.path)) as folder:
+            comes, there = DirEntry(self._stage, str(number)), DirEntry(folder, step.name)
+            if step.leaves:
+                exchange(comes, there)
+            else:
+                put(comes, there)
+        self._swapped.append(number)
+
+    def _compare(self) -> dict[str, TreeEntry | None]:
+        """Return what was swapped out and is not what we believed, recorded in the store."""
+        surprises: dict[str, TreeEntry | None] = {}
+        for number in self._swapped:
+            step = self.steps[number]
+            if step.before is not None and step.leaves:
+                kind, content = read_at(self._stage, str(number))
+                known = kind in (FILE, EXECUTABLE, LINK)
+                # What its writer is yet to write would be in no file and in no snapshot.
+                known = known and (kind == LINK or not is_being_written(self._stage, str(number)))
+                if not known or (kind == LINK) != (step.before.mode == LINK) or blob_id(content) != step.believed:
+                    surprises[step.path] = TreeEntry(kind, self.objects.write_blob(content)) if known else None
+        return surprises
+
+    # Putting back.
+
+    def _put_back(self) -> None:
+        """Undo every swap, the last first; what cannot go back is in the store."""
+        for number in reversed(self._swapped):
+            try:
+                self._unswap(number, self.steps[number])
+            except (OSError, Blocked):
+                self._record_staged(number)
+        self._remove_empty(folder for number in self._swapped for folder in folders_above(self.steps[number].path))
+        for folder in sorted(self._removed):
+            with contextlib.suppress(OSError, Blocked), self._folder(folder):
+                pass
+
+    def _unswap(self, number: int, step: FileStep) -> None:
+        with self._folder(folder_of(step.path)) as folder:
+            staged, there = DirEntry(self._stage, str(number)), DirEntry(folder, step.name)
+            if not step.arrives:
+                if step.after is not None:
+                    os.rmdir(step.name, dir_fd=folder)
+                put(staged, there)
+                return
+            if step.leaves:
+                exchange(staged, there)
+            else:
+                put(there, staged)
+            if self._is_newer(number):
+                # Somebody has saved since the swap: that is the newest, so it stays, and the one before is recorded.
+                if step.leaves:
+                    exchange(staged, there)
+                    self._record_staged(number)
+                else:
+                    put(staged, there)
+
+    def _is_newer(self, number: int) -> bool:
+        kind, content = read_at(self._stage, str(number))
+        return kind == FOLDER or blob_id(content) != self._ready[number]
+
+    def _record_staged(self, number: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            kind, content = read_at(self._stage, str(number))
+            if kind in (FILE, EXECUTABLE, LINK):
+                self.objects.write_blob(content)
+
+    # Folders.
+
+    @contextlib.contextmanager
+    def _folder(self, path: str) -> Iterator[int]:
+        """Open a folder, made with its remembered permissions where it is missing."""
+        missing = [above for above in [*folders_above(path), path] if above in self._modes and self._absent(above)]
+        with self.ground.folder(path, make=True) as opened:
+            for folder in missing:
+                with self.ground.folder(folder) as made:
+                    os.fchmod(made, self._modes[folder])
+            yield opened
+
+    def _absent(self, path: str) -> bool:
+        return self.ground.status(path) is None
+
+    def _remove_empty(self, folders: Iterable[str]) -> None:
+        """Remove those of `folders` that nothing is left in, and remember their permissions."""
+        for folder in sorted(set(folders).difference(self._occupied), reverse=True):
+            status = self.ground.status(folder)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                continue
+            try:
+                with self.ground.folder(folder_of(folder)) as above:
+                    os.rmdir(folder.rpartition("/")[2], dir_fd=above)
+            except (OSError, Blocked):
+                continue  # something is in it
+            self._modes.setdefault(folder, stat.S_IMODE(status.st_mode))
+            self._removed.append(folder)
+
+    def _folders_only(self, path: str) -> list[str]:
+        """Return a folder and those below it where they hold no file, else nothing."""
+        if next(self.ground.files_below(path), None) is not None:
+            return []
+        found, pending = [], [path]
+        while pending:
+            at = pending.pop()
+            with contextlib.suppress(OSError, Blocked), self.ground.folder(at) as here:
+                found.append(at)
+                pending += [f"{at}/{name}" for name in os.listdir(here)]
+        return found
+
+
+def stages(scratch: str) -> list[tuple[str, list[str]]]:
+    """Return the stages that killed commands left in a folder: (stage, path of each number)."""
+    found: list[tuple[str, list[str]]] = []
+    for name in os.listdir(scratch):
+        if name.startswith(STAGE):
+            stage = os.path.join(scratch, name)
+            try:
+                with open(os.path.join(stage, MANIFEST)) as manifest:
+                    found.append((stage, json.load(manifest)))
+            except (FileNotFoundError, ValueError):
+                found.append((stage, []))  # killed before anything was moved
+    return found

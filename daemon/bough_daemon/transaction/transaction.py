@@ -1,0 +1,250 @@
+"""One change of the user's files: recorded first, carried out as a whole, and written down, so it can be undone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+from bough_daemon.errors import CutShort, ForeignGitDirectory, Unresolved
+from bough_daemon.git import index
+from bough_daemon.git.filters import ignored_under
+from bough_daemon.git.objects import EMPTY_TREE
+from bough_daemon.git.refs import Moves, check_idle, move_head, move_refs
+from bough_daemon.git.worktree import Head
+from bough_daemon.history.journal import Hop, Journal, Operation, State
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.privacy.withheld import BARE, Inside
+from bough_daemon.system.text import printable
+from bough_daemon.transaction import checkpoint, rescued_saves
+from bough_daemon.transaction.apply import apply, rescue
+from bough_daemon.transaction.checkpoint import Checkpoint
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import Disturbed, FileState, differences, is_file
+
+TRIES = 5  # of a command, while somebody saves in the very moment that it places files
+
+TAKEN_BACK = "bough: taken back"
+CUT_SHORT = "cut short"
+
+COMMANDS_GIT = re.compile(r"(^|/)(HEAD|config|config\.worktree|commondir|hooks/[^/]+)$")  # in a Git directory
+
+T = TypeVar("T")
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What a killed daemon left. `interrupted`: the command that was cut short. `kept`: a commit in the store.
+
+    It holds saves that came in the very moment of the kill; None where there were none.
+    """
+
+    interrupted: Operation | None
+    kept: str | None
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """What a command is about to do.
+
+    `kind`: its words (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes; None: it
+    stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it stays.
+    `place`: the place whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths to leave
+    alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now. `hop`:
+    whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
+    number of a deed. `origins`: the snapshots that paths are restored from. `continues`: the deed that this is a part
+    of. `ends`: how the deed is left: `begun` for a further part to come, `dropped` where all is as it was before.
+    """
+
+    kind: str
+    picture: FileState
+    said: str
+    head: Head | None = None
+    refs: Moves = field(default_factory=dict)
+    index: Callable[[], bytes] | None = None
+    place: Checkpoint | None = None
+    given: Sequence[str] = ()
+    spared: Collection[str] = ()
+    placed: Collection[str] = ()
+    hop: Hop | None = None
+    keeps_hop: bool = True
+    undoes: int | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    continues: Operation | None = None
+    ends: State = "done"
+
+
+def journal_of(live: LiveWorktree) -> Journal:
+    """Return the journal of a worktree."""
+    return Journal.of(live.store.folder, live.worktree)
+
+
+def recover(live: LiveWorktree) -> Recovered:
+    """Clear up what a killed daemon left here; call it when a worktree becomes live, on the store's thread.
+
+    Files, HEAD and index stay as they are: whether the command is taken back is the user's to say.
+    """
+    index.clear_up(live.worktree)
+    broken = journal_of(live).interrupted()
+    if broken is not None:
+        _contain_less(live, broken)
+    found = rescue(live.worktree, live.store.objects, live.scratch)
+    return Recovered(broken, rescued_saves.keep(live, found) if found else None)
+
+
+def _contain_less(live: LiveWorktree, broken: Operation) -> None:
+    """Let my branch go on from a snapshot that contains nobody whose work the half-changed files may lack.
+
+    Else the next snapshot would say that I removed it, and a merge would believe that.
+    """
+    tip, hop = live.branch.tip, journal_of(live).hop()
+    onto = hop.mine if hop is not None else checkpoint.read(live.store.objects, broken.before).snapshot
+    if tip is not None and tip.oid != onto and tip.event != CUT_SHORT:
+        live.branch.record(tip.tree, tip.base, CUT_SHORT, onto=onto)
+
+
+def overlooked(live: LiveWorktree, old: str, new: str) -> frozenset[str]:
+    """Return the files that a tree has beyond another, and that its own rules ignore: the next save would drop them."""
+    steps = differences(live.store.objects, FileState(old), FileState(new))
+    added = [step.path for step in steps if step.before is None and is_file(step.after)]
+    return ignored_under(live.worktree, live.store.objects, new, added, live.scratch)
+
+
+def check_no_repository(live: LiveWorktree, old: str, new: str, by: str) -> None:
+    """Raise NotPossibleNow where a tree that somebody sent has a Git directory: plain git there would do as it says.
+
+    `old`: what the files are; one that is there is no reason, until its settings or hooks change. Nor is any where the
+    user has told git to take no such folder for a repository.
+    """
+    objects = live.store.objects
+    inside = Inside(objects, EMPTY_TREE, new)
+    for path, _, now in objects.difference(old, new):
+        if now is None or not COMMANDS_GIT.search(path):
+            continue
+        folder, why = inside.other_repository(path)
+        if why == BARE and live.worktree.config("safe.bareRepository") != "explicit":
+            raise ForeignGitDirectory(
+                f"{by} has a Git directory in {printable(folder or path)}: plain git there would run what it says",
+                path=folder or path,
+            )
+
+
+def check_ready(live: LiveWorktree) -> None:
+    """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
+    broken = journal_of(live).interrupted()
+    if broken is not None:
+        raise CutShort(f"`{broken.kind}` was cut short; `bough undo` reverses it", kind=broken.kind)
+    check_idle(live.worktree)
+    unmerged = index.unmerged_paths(live.worktree)
+    if unmerged:
+        raise Unresolved(f"{unmerged[0]} has unresolved conflicts", path=unmerged[0])
+
+
+def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, record: Callable[[], Snapshot]) -> Snapshot:
+    """Carry a change out from where the files are as `snapshot` says, and return what `record` puts on my branch.
+
+    On the store's thread. Raise Disturbed where the files are not so, or no longer: then, and after any other failure,
+    all is as it was.
+    """
+    worktree, journal = live.worktree, journal_of(live)
+    with index.lock(worktree) as lock:
+        if worktree.head().commit != snapshot.base:
+            raise Disturbed({"HEAD": None})
+        before = checkpoint.record(live, snapshot, change.picture, change.placed)
+        live.store.give(list(change.given))
+        if change.place is not None:
+            checkpoint.give(live, change.place)
+        if change.continues is None:
+            deed = journal.begin(_deed(change, before))
+        else:
+            deed = journal.go_on(_further(live, change.continues, change, snapshot))
+        reversals: list[Step] = []
+        try:
+            for step, reversal in _steps(live, change, before, lock):
+                step()
+                reversals.append(reversal)
+            # Before the deed is done: what my branch contains decides what a later merge takes for removed.
+            recorded = record()
+        except BaseException:
+            for reversal in reversed(reversals):
+                reversal()
+            if change.continues is None:
+                journal.drop(deed)
+            raise
+        if change.ends != "begun":
+            journal.close(deed, change.ends, recorded.oid)
+    return recorded
+
+
+def _further(live: LiveWorktree, deed: Operation, change: Transaction, snapshot: Snapshot) -> Operation:
+    """Return a deed with what a further part of it does; what was saved since it began is not its own doing."""
+    objects, ways = live.store.objects, dict(deed.refs)
+    steps = differences(objects, FileState(snapshot.tree), change.picture)
+    for ref, (now, then) in change.refs.items():
+        way = ways.get(ref, (now,))
+        ways[ref] = (*way, *(() if way[-1] == now else (now,)), then)
+    return replace(
+        deed,
+        by_way_of=(*deed.by_way_of, deed.toward),
+        toward=objects.splice(deed.toward, {step.path: step.after for step in steps}),
+        refs=ways,
+        moves_head=deed.moves_head or change.head is not None,
+        moves_index=deed.moves_index or change.index is not None or change.place is not None,
+    )
+
+
+async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do what `attempt` does; where somebody saved in the very moment, do it anew from the save, a few times."""
+    for _ in range(TRIES - 1):
+        try:
+            return await attempt()
+        except Disturbed:
+            continue
+    return await attempt()
+
+
+def _steps(
+    live: LiveWorktree, change: Transaction, before: Checkpoint, lock: index.Lock
+) -> Iterator[tuple[Step, Step]]:
+    """Yield what there is to do, each step with the one that takes it back: files, branches, HEAD, index."""
+    worktree, old, new = live.worktree, before.picture, change.picture
+
+    def place_files(now: FileState, then: FileState) -> None:
+        apply(worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared, cwd=live.cwd)
+
+    yield partial(place_files, old, new), partial(place_files, new, old)
+    if change.refs:
+        there = {ref: (then, now) for ref, (now, then) in change.refs.items()}
+        yield partial(move_refs, worktree, change.refs, change.said), partial(move_refs, worktree, there, TAKEN_BACK)
+    if change.head is not None:
+        home = partial(move_head, worktree, before.head, TAKEN_BACK)
+        yield partial(move_head, worktree, change.head, change.said), home
+    as_before = partial(checkpoint.put_index, live, before, lock)
+    if change.place is not None:
+        yield partial(checkpoint.put_index, live, change.place, lock), as_before
+    elif change.index is not None:
+        yield partial(_make_index, change.index, lock), as_before
+
+
+def _make_index(make: Callable[[], bytes], lock: index.Lock) -> None:
+    lock.replace(make())
+
+
+def _deed(change: Transaction, before: Checkpoint) -> Operation:
+    return Operation(
+        number=0,
+        kind=change.kind,
+        before=before.oid,
+        toward=change.picture.tree,
+        at=0.0,
+        refs=change.refs,
+        moves_head=change.head is not None,
+        moves_index=change.index is not None or change.place is not None,
+        hop=replace(change.hop, home=change.hop.home or before.oid) if change.hop is not None else None,
+        keeps_hop=change.keeps_hop,
+        undoes=change.undoes,
+        origins=change.origins,
+    )

@@ -1,0 +1,1 @@
+"""What must hold before a merged file may be called clean, and how names are followed for it."""

@@ -1,0 +1,1 @@
+"""Merge entity by entity: match, decide, compose."""

@@ -1,0 +1,1 @@
+"""Syntax trees as the merge sees them: the languages, their grammars, and what a node is called."""

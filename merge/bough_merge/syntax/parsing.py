@@ -1,0 +1,33 @@
+"""Read one side of a merge: by its grammar, or by lines where a file is a list of records."""
+
+from __future__ import annotations
+
+from tree_sitter_language_pack import get_parser
+
+from bough_merge.syntax.language import Language
+from bough_merge.syntax.nodes import Node
+from bough_merge.syntax.records import parse_records
+
+# What was read lately, by (language, content). A node holds its language, so that the language's id stays its own.
+_ROOTS: dict[tuple[int, bytes], Node] = {}
+_LIMIT_ROOTS = 512
+
+
+def parse(source: bytes, lang: Language) -> Node:
+    """Parse one side; broken syntax still gives a tree, with `has_error` on its raw root.
+
+    In a merge of whole trees the same file is read for several reasons: what was found out about it stays for a while.
+    """
+    key = id(lang), source
+    if key not in _ROOTS:
+        if len(_ROOTS) >= _LIMIT_ROOTS:
+            _ROOTS.clear()
+        _ROOTS[key] = _parsed(source, lang)
+    return _ROOTS[key]
+
+
+def _parsed(source: bytes, lang: Language) -> Node:
+    if not lang.grammar:
+        return parse_records(source, lang)
+    raw = get_parser(lang.grammar).parse(source).root_node  # type: ignore[arg-type]
+    return Node(raw, raw.type, source, 0, len(source), lang)

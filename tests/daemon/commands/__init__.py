@@ -1,0 +1,1 @@
+"""Hop, back, off, merge, land, restore, undo."""

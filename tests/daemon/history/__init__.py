@@ -1,0 +1,1 @@
+"""Branches and what they contain."""

@@ -1,0 +1,92 @@
+"""The merge engine in workers, on whole merges."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.budgets import WORKER_MEMORY_BYTES
+from bough_daemon.errors import BadUsage
+from bough_daemon.git.objects import FILE, TreeEntry
+from bough_daemon.merging import merge_workers
+from bough_daemon.merging.merge_input import MergeInput
+from bough_daemon.merging.merge_workers import MergeWorkers
+
+
+@pytest.fixture
+def pool() -> Iterator[MergeWorkers]:
+    made = MergeWorkers(1)
+    yield made
+    made.close()
+
+
+def sides(**files: tuple[str, str, str]) -> MergeInput:
+    """Return the sides of files named with `_` for `.`, each given as (base, ours, theirs)."""
+    made = MergeInput()
+    for name, versions in files.items():
+        path = name.replace("_", ".")
+        made.entries[path] = tuple(TreeEntry(FILE, text) for text in versions)  # type: ignore[assignment]
+        for text, target in zip(versions, (made.base, made.ours, made.theirs), strict=True):
+            target[path] = text.encode()
+    return made
+
+
+BASE = "def a():\n    return 1\n"
+
+
+def test_a_file_that_both_changed_is_merged_by_meaning(pool: MergeWorkers) -> None:
+    ours, theirs = BASE + "\n\ndef b():\n    return 2\n", BASE + "\n\ndef c():\n    return 3\n"
+    made = pool.merge(sides(m_py=(BASE, ours, theirs)))["m.py"]
+    assert not made.conflicts and b"def b" in made.content and b"def c" in made.content
+
+
+def test_a_rename_is_carried_into_another_files_new_use(pool: MergeWorkers) -> None:
+    renamed = BASE.replace("def a", "def renamed")
+    user = ("from m import a\n", "from m import a\n", "from m import a\n\nprint(a())\n")
+    made = pool.merge(sides(m_py=(BASE, renamed, BASE), user_py=user))
+    assert b"renamed()" in made["user.py"].content or made["user.py"].findings
+
+
+def test_a_worker_that_dies_is_replaced(pool: MergeWorkers) -> None:
+    job = sides(x_txt=("1\n2\n3\n", "one\n2\n3\n", "1\n2\nthree\n"))
+    assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+    worker = pool._idle.get()
+    assert worker is not None
+    os.kill(worker._child.pid, signal.SIGKILL)
+    pool._idle.put(worker)
+    assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+
+
+def test_a_merge_that_takes_too_long_is_a_conflict(pool: MergeWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_workers, "TIME_LIMIT", 0.0)
+    monkeypatch.setattr(merge_workers, "FILE_TIME", 0.0)
+    made = pool.merge(sides(x_txt=("1\n", "one", "eins\n")))["x.txt"]
+    assert made.conflicts and made.content == b"<<<<<<< ours\none\n||||||| base\n1\n=======\neins\n>>>>>>> theirs\n"
+
+
+def test_settings_that_mean_nothing_are_said_to(pool: MergeWorkers) -> None:
+    job = MergeInput(settings={"nonsense": 1}, entries={"x": (None, None, None)})
+    with pytest.raises(BadUsage, match="nonsense"):
+        pool.merge(job)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits of a process are read in /proc")
+def test_a_worker_gets_so_much_memory_and_one_that_wants_more_is_replaced(pool: MergeWorkers) -> None:
+    job = sides(x_txt=("1\n2\n3\n", "one\n2\n3\n", "1\n2\nthree\n"))
+    pool.merge(job)
+    worker = pool._idle.get()
+    assert worker is not None
+    limits = Path(f"/proc/{worker._child.pid}/limits").read_text()
+    assert f"Max data size             {WORKER_MEMORY_BYTES}" in limits
+    used = int(Path(f"/proc/{worker._child.pid}/statm").read_text().split()[5]) * resource.getpagesize()
+    resource.prlimit(worker._child.pid, resource.RLIMIT_DATA, (used, used))
+    pool._idle.put(worker)
+    middle = "x\n" * 500_000
+    made = pool.merge(sides(y_txt=(f"1\n{middle}3\n", f"one\n{middle}3\n", f"1\n{middle}three\n")))["y.txt"]
+    assert made.content == f"one\n{middle}three\n".encode()  # by the worker that took the place of the one that died
+    assert worker._child.returncode is not None

@@ -1,0 +1,1 @@
+"""Contents that go out of a store."""

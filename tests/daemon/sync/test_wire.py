@@ -1,0 +1,49 @@
+"""Words cross the wire unchanged, and errors keep their kind."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from bough_daemon.errors import BadTicket, BoughError, NameTaken, PeerRefused, PeerUnreachable
+from bough_daemon.sync import wire
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.roster import Admission, Contact
+from bough_proto.v1 import peer_pb2 as pb
+
+KEY = Key("alice", BranchKind.LANDED, b"f\xfcr/main")
+STATE = State("ab" * 16, KEY, 7, "1" * 40, "2" * 40, 1_800_000_000_000, b"s")
+WORDS: list[Message] = [
+    Hello("ab" * 16),
+    Gossip((Admission("bob", b"k", b"c", b"v", b"a", 5, b"n", b"s"),), (Contact(b"k", ("h:1", "h:2"), 6, b"s"),)),
+    Announce(STATE),
+    Held(KEY, 7),
+    Refused(KEY, 7, "because"),
+    Refused(KEY, 7, "the disk is full", for_now=True),
+    Want(KEY, 7, ("3" * 40,), ("4" * 40,), "pack", 12),
+    Chunk(STATE, "pack", 3, 10, b"\0data"),
+]
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: type(word).__name__)
+def test_a_word_crosses_the_wire_unchanged(word: Message) -> None:
+    message = pb.Word.FromString(wire.word_message(word).SerializeToString())
+    assert wire.word(message) == word
+
+
+@pytest.mark.parametrize("message", [pb.Word(), pb.Word(held=pb.Held(key=pb.StateKey(member="alice")))])
+def test_what_is_not_understood_is_refused(message: pb.Word) -> None:
+    with pytest.raises(PeerRefused):
+        wire.word(message)
+
+
+@pytest.mark.parametrize("failure", [BadTicket("x"), NameTaken("x"), PeerRefused("x"), PeerUnreachable("x")])
+def test_an_error_keeps_its_kind_and_its_sentence(failure: BoughError) -> None:
+    metadata = grpc.aio.Metadata()
+    sent = grpc.aio.AioRpcError(wire.code_of(failure), metadata, metadata, failure.message)
+    back = wire.error_of(sent)
+    assert (type(back), back.message) == (type(failure), "x")
+
+
+def test_an_error_that_has_no_code_of_its_own_is_an_internal_one() -> None:
+    assert wire.code_of(BoughError("x")) is grpc.StatusCode.INTERNAL
