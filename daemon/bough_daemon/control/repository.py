@@ -66,6 +66,7 @@ MOST_FILES = 500  # changed files of one branch that a status lists: its message
 MOST_TOLD = 256  # branches of which the changed files are remembered
 MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
 GROWN = 1.25  # times what it was when all of it was packed, before that is done again
+LOADING = "loading the merge engine"
 SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
 
 
@@ -444,7 +445,11 @@ class Repository:
 
     def warm_up(self) -> None:
         """Load the merge engine beside everything else: it will be needed in a moment."""
-        self._background.begin("loading the merge engine", partial(asyncio.to_thread, self._workers.warm))
+        self._background.begin(LOADING, self._load_engine)
+
+    async def _load_engine(self) -> None:
+        await to_the_end(asyncio.to_thread(self._workers.warm))
+        self._background.recovered(LOADING)
 
     def live(self, session: Recorder, cwd: str = "") -> LiveWorktree:
         """Return a working tree as the commands that change its files see it; `cwd`: where the command was typed."""

@@ -11,39 +11,55 @@ import queue
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from bough_daemon.budgets import WORKER_MEMORY_BYTES
-from bough_daemon.errors import BadRepositorySettings
+from bough_daemon.errors import BadRepositorySettings, DaemonFailed, Stopping
 from bough_daemon.git.repository_settings import NAME as SETTINGS
 from bough_daemon.merging.merge_input import Decided, MergeInput, both_changed
 from bough_daemon.merging.worker_wire import BadAnswer, Job, read_answer, read_job, write_answer, write_job
 
 TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached long before
 FILE_TIME = 0.1  # seconds that each further file of a merge may add
+START_LIMIT = 60.0  # seconds to load the engine, on a machine that is very busy
+READY = b"ready\n"  # what a worker says once it has loaded the engine
+KEPT_BACK = ("GIT_", "SSH_", "GPG_")  # how the variables begin that a worker does not get
+LAST_WORDS_BYTES = 4096  # of what a worker that did not start complained about
 LABELS = ("ours", "base", "theirs")
 
 
 class MergeWorkers:
-    """A handful of workers, started at the first merge. `merge` may be called from several threads."""
+    """A handful of workers, started at the first merge, until `close`. Any thread may call."""
 
     def __init__(self, count: int | None = None) -> None:
         self._count = count or min(4, os.cpu_count() or 1)
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(self._count):
             self._idle.put(None)
+        self._lock = threading.Lock()
+        self._running: set[_Worker] = set()
+        self._closed = False
 
     def warm(self) -> None:
-        """Start a worker where none is idle, so that it has loaded the engine by the time that there is a merge."""
+        """Load the engine in a worker where none is idle; raise DaemonFailed where it cannot be loaded.
+
+        A merge that begins meanwhile gets that worker.
+        """
         worker = self._idle.get()
-        self._idle.put(worker or _Worker())
+        try:
+            worker = worker or self._started()
+        finally:
+            self._idle.put(worker)
+        worker.until_ready()
 
     def merge(self, sides: MergeInput) -> Mapping[str, Decided]:
         """Merge what both sides changed, and hold each side's changes against the other's.
 
         When that takes too long, each file that both changed is merged by itself; one for which a worker had to be
-        killed is a conflict as a whole.
+        killed is a conflict as a whole. Raise DaemonFailed where no worker can load the engine.
         """
         job = Job(sides.base, sides.ours, sides.theirs, sides.settings)
         answer = self._ask(job, TIME_LIMIT + FILE_TIME * len(sides.entries))
@@ -57,54 +73,129 @@ class MergeWorkers:
         return decided
 
     def _ask(self, job: Job, limit: float) -> dict[str, Decided] | None:
-        worker = self._idle.get() or _Worker()
-        answer = worker.ask(job, limit)
-        self._idle.put(worker if answer is not None else None)
+        worker, answer = self._idle.get(), None
+        try:
+            if worker is not None and worker.failure:
+                self._end(worker)
+                worker = None
+            worker = worker or self._started()
+            answer = worker.ask(job, limit)
+        finally:
+            if worker is not None and answer is None:
+                self._end(worker)
+            self._idle.put(worker if answer is not None else None)
         if isinstance(answer, str):
             raise BadRepositorySettings(f"{SETTINGS}: {answer}")
         return answer
 
+    def _started(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise Stopping("the daemon is ending")
+            worker = _Worker()
+            self._running.add(worker)
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        with self._lock:
+            self._running.discard(worker)
+        worker.close()
+
     def close(self) -> None:
-        """End the workers."""
+        """End the workers; a merge that is at work fails, and none begins."""
+        with self._lock:
+            self._closed = True
+            for worker in self._running:
+                worker.kill()
+        for _ in range(self._count):  # each comes back from the merge that it was at work for
+            idle = self._idle.get()
+            if idle is not None:
+                self._end(idle)
         for _ in range(self._count):
-            worker = self._idle.get()
-            if worker is not None:
-                worker.close()
             self._idle.put(None)
 
 
 class _Worker:
     def __init__(self) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bough_daemon.merging.merge_workers"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_", "GPG_"))},
-            bufsize=0,
-        )
+        self._ready = threading.Lock()
+        self._is_ready = False
+        self.failure = ""  # why it will never be ready
+        # Until the worker is ready: nothing hostile has been read by then.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `until_ready`, or `close`
+        passed_on = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "bough_daemon.merging.merge_workers"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=passed_on,
+                bufsize=0,
+            )
+        except BaseException:
+            self._errors.close()
+            raise
+
+    def until_ready(self) -> None:
+        """Wait until the engine is loaded; raise DaemonFailed where the worker ended instead, or takes START_LIMIT."""
+        with self._ready:
+            if self._is_ready:
+                return
+            if self.failure:
+                raise DaemonFailed(self.failure)
+            assert self._child.stdout is not None
+            with _killed_after(START_LIMIT, self._child):
+                said = self._child.stdout.read(len(READY))
+            if said != READY:
+                self.failure = f"the merge engine did not start: {self._last_words()}"
+                raise DaemonFailed(self.failure)
+            self._is_ready = True
+            self._errors.close()
+
+    def _last_words(self) -> str:
+        end = os.fstat(self._errors.fileno()).st_size
+        lines = os.pread(self._errors.fileno(), LAST_WORDS_BYTES, max(0, end - LAST_WORDS_BYTES)).splitlines()
+        if lines:
+            return lines[-1].decode(errors="replace")
+        return f"its process ended with code {self._child.wait()}"
 
     def ask(self, job: Job, limit: float) -> dict[str, Decided] | str | None:
         """Return the worker's answer, or None when it died or had to be killed after `limit` seconds."""
+        self.until_ready()
         assert self._child.stdin is not None and self._child.stdout is not None
-        timer = threading.Timer(limit, self._child.kill)
-        timer.start()
         try:
-            write_job(self._child.stdin, job)
-            return read_answer(self._child.stdout)
+            with _killed_after(limit, self._child):
+                write_job(self._child.stdin, job)
+                return read_answer(self._child.stdout)
         except (OSError, BadAnswer):
-            self.close()
             return None
-        finally:
-            timer.cancel()
-            timer.join()
+
+    def kill(self) -> None:
+        """End the process; whoever waits for its answer gets none."""
+        self._child.kill()
 
     def close(self) -> None:
+        """End the process, and give back what it took. Only while nobody asks it."""
         assert self._child.stdin is not None and self._child.stdout is not None
-        self._child.stdin.close()
         self._child.kill()
         self._child.wait()
-        self._child.stdout.close()
+        with self._ready:
+            self.failure = self.failure or "the merge engine was ended before it had started"
+            self._child.stdin.close()
+            self._child.stdout.close()
+            self._errors.close()
+
+
+@contextmanager
+def _killed_after(limit: float, child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill a child where the block takes longer than `limit` seconds."""
+    timer = threading.Timer(limit, child.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def whole_conflict(sides: MergeInput, path: str) -> Decided:
@@ -126,6 +217,9 @@ def main() -> None:
         # Elsewhere the time limit bounds what a worker allocates.
         resource.setrlimit(resource.RLIMIT_DATA, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
+    with open(os.devnull, "wb") as nowhere:  # a hostile file must not fill the disk with complaints
+        os.dup2(nowhere.fileno(), 2)
+    answers.write(READY)
     while True:
         try:
             job = read_job(source)

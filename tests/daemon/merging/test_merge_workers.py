@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from bough_daemon.budgets import WORKER_MEMORY_BYTES
-from bough_daemon.errors import BadUsage
+from bough_daemon.errors import BadUsage, DaemonFailed, Stopping
 from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.merging import merge_workers
 from bough_daemon.merging.merge_input import MergeInput
 from bough_daemon.merging.merge_workers import MergeWorkers
+from bough_daemon.merging.worker_wire import Job
 
 
 @pytest.fixture
@@ -90,3 +95,76 @@ def test_a_worker_gets_so_much_memory_and_one_that_wants_more_is_replaced(pool: 
     made = pool.merge(sides(y_txt=(f"1\n{middle}3\n", f"one\n{middle}3\n", f"1\n{middle}three\n")))["y.txt"]
     assert made.content == f"one\n{middle}three\n".encode()  # by the worker that took the place of the one that died
     assert worker._child.returncode is not None
+
+
+@pytest.fixture
+def broken_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine that cannot be imported, as after an update that was cut short; remove the folder to repair it."""
+    broken = tmp_path / "broken"
+    (broken / "bough_merge").mkdir(parents=True)
+    (broken / "bough_merge" / "__init__.py").write_text("raise ImportError('half of it is missing')\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    return broken
+
+
+def test_an_engine_that_cannot_be_loaded_is_told_as_that_and_tried_again(
+    pool: MergeWorkers, broken_engine: Path
+) -> None:
+    job = sides(x_txt=("1\n2\n3\n", "one\n2\n3\n", "1\n2\nthree\n"))
+    for attempt in (pool.warm, lambda: pool.merge(job), pool.warm, lambda: pool.merge(job)):
+        with pytest.raises(DaemonFailed, match="the merge engine did not start: ImportError: half of it is missing"):
+            attempt()
+    shutil.rmtree(broken_engine)
+    assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+
+
+def test_a_worker_that_ends_without_a_word_is_told_with_its_code(
+    pool: MergeWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    with pytest.raises(DaemonFailed, match="its process ended with code 0"):
+        pool.warm()
+
+
+def test_no_slot_is_lost_whatever_a_merge_fails_with(pool: MergeWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = sides(x_txt=("1\n2\n3\n", "one\n2\n3\n", "1\n2\nthree\n"))
+    for failing in ("write_job", "read_answer"):
+        with monkeypatch.context() as patch:
+            patch.setattr(merge_workers, failing, lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                pool.merge(job)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/program")
+        with pytest.raises(FileNotFoundError):
+            pool.merge(job)
+    assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+
+
+def test_closing_ends_a_merge_that_is_at_work_and_lets_none_begin(
+    pool: MergeWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, begun, ended = sides(x_txt=("1\n", "one\n", "eins\n")), threading.Event(), list[BaseException]()
+    real = merge_workers.write_job
+
+    def stopped(stream: IO[bytes], written: Job) -> None:
+        os.kill(next(iter(pool._running))._child.pid, signal.SIGSTOP)  # as if the file took for ever
+        real(stream, written)
+        begun.set()
+
+    monkeypatch.setattr(merge_workers, "write_job", stopped)
+
+    def merge() -> None:
+        try:
+            pool.merge(job)
+        except Stopping as failure:
+            ended.append(failure)
+
+    merging = threading.Thread(target=merge)
+    merging.start()
+    assert begun.wait(30)
+    began = time.monotonic()
+    pool.close()
+    merging.join(30)
+    assert len(ended) == 1 and not pool._running and time.monotonic() - began < merge_workers.TIME_LIMIT / 2
+    with pytest.raises(Stopping):
+        pool.warm()
