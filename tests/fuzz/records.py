@@ -40,13 +40,13 @@ def journal(folder: Path) -> Iterator[Trial]:
     """Read the record of commands."""
     worktree = Worktree.find(str(make_repository(folder / "r", {"a": b"1"})))
     kept = Journal.of(str(folder), worktree)
-    deed = Operation(
+    operation = Operation(
         1, "hop", before="1" * 40, toward="2" * 40, at=1.5, hop=Hop("bob", "1" * 40, "2" * 40, "3" * 40, "4" * 40)
     )
-    lines = [json.dumps(asdict(deed)), json.dumps({"number": 1, "state": "done", "made": ""})]
+    lines = [json.dumps(asdict(operation)), json.dumps({"number": 1, "state": "done", "made": ""})]
 
     def read() -> None:
-        kept.deeds()
+        kept.operations()
         kept.interrupted()
         kept.newest()
         kept.hop()

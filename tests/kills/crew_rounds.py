@@ -233,7 +233,7 @@ class Rounds:
             while _commands(mate) > done.commands:
                 mate.do(undo(mate.live))
             assert everything(mate.root) == done.files, "not as before"
-        elif any(deed.state == "begun" for deed in journal_of(mate.live).deeds()):
+        elif any(one.state == "begun" for one in journal_of(mate.live).operations()):
             mate.do(undo(mate.live))
         _check_nothing_lost(mate, done.files["files"])
         for name in (done.name, done.other) if done.kind in WITH_BOTH else (done.name,):
@@ -258,8 +258,10 @@ class Rounds:
 
 def _commands(mate: Mate) -> int:
     """Return how many commands could be undone."""
-    deeds = journal_of(mate.live).deeds()
-    return sum(bool(one.before) and (one.state == "begun" or (one.state == "done" and not one.undoes)) for one in deeds)
+    operations = journal_of(mate.live).operations()
+    return sum(
+        bool(one.before) and (one.state == "begun" or (one.state == "done" and not one.undoes)) for one in operations
+    )
 
 
 def _resolve(mate: Mate) -> None:

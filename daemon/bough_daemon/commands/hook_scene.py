@@ -33,12 +33,12 @@ NO_MOVES: Moves = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene that is set. `deed`: the open command. `files`: the tree that was placed, `base`: a commit of it.
+    """A scene that is set. `operation`: the open command. `files`: the tree that was placed, `base`: a commit of it.
 
     `stands`: the commits that HEAD stood on, the one before the scene first.
     """
 
-    deed: Operation
+    operation: Operation
     files: str
     base: str
     stands: tuple[str, ...]
@@ -95,7 +95,7 @@ def _place(live: LiveWorktree, now: Snapshot, files: str, tree: str, parents: Se
     worktree, hidden = live.worktree, index.hidden_paths(live.worktree)
     old = worktree.head()
     change = Transaction(
-        kind=KIND,
+        command=KIND,
         picture=FileState(files),
         said="bough: land, before the hooks",
         index=lambda: index.at_commit(worktree, tree, hidden=hidden),
@@ -108,7 +108,7 @@ def _place(live: LiveWorktree, now: Snapshot, files: str, tree: str, parents: Se
     base = live.store.objects.write_commit(files, [now.oid], live.branch.author, 0, "placed\n")
     contains = list(parents)
     carry_out(live, change, now, lambda: live.branch.record(files, parents[0], KIND, since=now.tree, contains=contains))
-    return Scene(_open_deed(live), files, base, (old.commit, parents[0]))
+    return Scene(_open_operation(live), files, base, (old.commit, parents[0]))
 
 
 async def move_on(live: LiveWorktree, scene: Scene, commit: str, *, clean: bool) -> Scene:
@@ -129,19 +129,19 @@ def _move_on(live: LiveWorktree, scene: Scene, now: Snapshot, commit: str, clean
     if head.commit != scene.stands[-1]:
         raise HeadMoved("HEAD moved while the hooks ran; nothing was published")
     change = Transaction(
-        kind=KIND,
+        command=KIND,
         picture=FileState(now.tree),
         said="bough: land",
         index=None if clean else lambda: index.at_commit(live.worktree, commit, hidden=hidden),
         given=[commit],
         spared=hidden,
-        continues=scene.deed,
+        continues=scene.operation,
         ends="begun",
         **_head_to(head, commit),
     )
     live.store.arrive(commit)
     carry_out(live, change, now, lambda: live.branch.record(now.tree, commit, KIND, since=now.tree, contains=[commit]))
-    return replace(scene, deed=_open_deed(live), stands=(*scene.stands, commit))
+    return replace(scene, operation=_open_operation(live), stands=(*scene.stands, commit))
 
 
 async def put_back(live: LiveWorktree, scene: Scene, both: Both, *, landed: Moves = NO_MOVES) -> PutBack:
@@ -153,7 +153,7 @@ async def put_back(live: LiveWorktree, scene: Scene, both: Both, *, landed: Move
 
     async def attempt() -> PutBack:
         now = await live.save()
-        before = await live.owner.run(checkpoint.read, live.store.objects, scene.deed.before)
+        before = await live.owner.run(checkpoint.read, live.store.objects, scene.operation.before)
         carried = await _carried(live, scene, before, now, both)
         snapshot = await live.owner.run(_back, live, scene, before, now, carried, landed)
         return PutBack(snapshot, EditsLeft(carried.aside, scene.files, now.oid))
@@ -189,14 +189,14 @@ def _back(
 ) -> Snapshot:
     objects, head = live.store.objects, live.worktree.head()
     if head.branch != before.head.branch or head.commit not in scene.stands:
-        journal_of(live).finish(scene.deed)
+        journal_of(live).finish(scene.operation)
         raise HeadMoved("HEAD moved while the hooks ran, so files, index and HEAD stay as they are now")
     steps = differences(objects, before.picture, FileState(scene.files))
     touched = {step.path for step in steps}
     raw = {path: oid for path, oid in before.picture.raw.items() if path in touched}
     move = _head_to(head, before.head.commit)
     change = Transaction(
-        kind=KIND,
+        command=KIND,
         picture=FileState(carried.tree, raw, before.picture.modes),
         said="bough: land, after the hooks",
         head=move.get("head"),
@@ -205,7 +205,7 @@ def _back(
         given=[before.head.commit],
         spared=index.hidden_paths(live.worktree) | before.hidden,
         placed=[step.path for step in steps if step.before is None and step.arrives],
-        continues=scene.deed,
+        continues=scene.operation,
         ends="done" if landed else "dropped",
     )
     event = KIND if landed else "undo"
@@ -226,7 +226,7 @@ def _head_to(head: Head, commit: str) -> _HeadMove:
     return {"refs": {head.branch: (head.commit, commit)}}
 
 
-def _open_deed(live: LiveWorktree) -> Operation:
-    deed = journal_of(live).interrupted()
-    assert deed is not None
-    return deed
+def _open_operation(live: LiveWorktree) -> Operation:
+    operation = journal_of(live).interrupted()
+    assert operation is not None
+    return operation

@@ -166,7 +166,7 @@ def _enter(
     wanted = overlooked(live, live.store.objects.commit(theirs.base).tree, tree)
     head = Head(None, theirs.base)
     change = Transaction(
-        kind=f"hop {theirs.name}",
+        command=f"hop {theirs.name}",
         picture=FileState(tree),
         said=f"checkout: moving from {words(old)} to {theirs.base}",
         head=head,
@@ -186,7 +186,7 @@ def _enter(
         change,
         snapshot,
         lambda: live.branch.record(
-            tree, theirs.base, change.kind, since=snapshot.tree, contains=[theirs.tip], onto=theirs.tip
+            tree, theirs.base, change.command, since=snapshot.tree, contains=[theirs.tip], onto=theirs.tip
         ),
     )
     edits = _edits_there(live, there, snapshot, [tree]) if there is not None else None
@@ -198,7 +198,7 @@ def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> t
     hop = hop_now(live)
     if hop is None:
         newest = journal_of(live).newest()
-        hopped = newest is not None and newest.kind.startswith("hop ")
+        hopped = newest is not None and newest.command.startswith("hop ")
         raise OwnBranch(
             "you are on your own branch: there is no hop to return from",
             hint="`git switch` has ended the last one; `bough undo` brings back where you were before it."
@@ -212,7 +212,7 @@ def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> t
     commits = _commits_made(live, hop, old)
     ignored = was_ignored(live, snapshot, hop, home.picture)
     change = Transaction(
-        kind="back",
+        command="back",
         picture=home.picture,
         said=f"checkout: moving from {words(old)} to {words(head)}",
         head=head,
@@ -247,7 +247,7 @@ def _branch_off(live: LiveWorktree, snapshot: Snapshot, branch: str) -> tuple[Mo
         raise BranchExists(f"the branch {branch} already exists", branch=branch)
     head = Head(ref, old.commit)
     change = Transaction(
-        kind=f"off {branch}",
+        command=f"off {branch}",
         picture=FileState(snapshot.tree),
         said=f"checkout: moving from {words(old)} to {branch}",
         head=head,

@@ -601,7 +601,7 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     now = await live.save()
     if not here:
         change = Transaction(
-            kind=KIND, picture=FileState(now.tree), said=_said(landing), refs=moves, given=[made.commit]
+            command=KIND, picture=FileState(now.tree), said=_said(landing), refs=moves, given=[made.commit]
         )
         await live.owner.run(carry_out, live, change, now, lambda: now)
         return kept, ()
@@ -617,7 +617,7 @@ def _moves(live: LiveWorktree, target: Target, made: _Made) -> tuple[Moves, str 
     if old is None:
         return {}, None
     moves: dict[str, tuple[str | None, str | None]] = {target.ref: (old, made.commit)}
-    way = made.scene.deed.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
+    way = made.scene.operation.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
     own = way[0] if old in way else old
     if own is None or live.store.is_ancestor(own, made.commit):
         return moves, None
@@ -636,14 +636,14 @@ def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, 
         return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
 
     change = Transaction(
-        kind=KIND,
+        command=KIND,
         picture=FileState(placed.tree),
         said=_said(landing),
         refs=moves,
         index=index_there,
         given=[made.commit, *(stage.entry.oid for stage in placed.stages)],
         spared=hidden,
-        continues=made.scene.deed if made.scene is not None else None,
+        continues=made.scene.operation if made.scene is not None else None,
     )
     event = f"{KIND} {landing.target.name}"
 

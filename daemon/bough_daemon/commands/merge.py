@@ -308,7 +308,7 @@ def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: 
     wanted, links = overlooked(live, mine.tree, merged.tree), _links_not_here(live, mine.tree, merged)
     index = partial(changed, live.worktree, merged.stages, wanted=wanted, links=links)
     change = Transaction(
-        kind=event,
+        command=event,
         picture=FileState(merged.tree),
         said=f"bough: {event}",
         index=index if merged.stages or wanted or links else None,

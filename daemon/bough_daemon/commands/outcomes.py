@@ -139,4 +139,4 @@ def restored(made: restore.Restored) -> records.RestoreOutcome:
 def undone(live: LiveWorktree, made: undo.Undone) -> records.UndoOutcome:
     """Return what was taken back."""
     edits = _edits(live, made.edits)
-    return records.UndoOutcome(made.kind, made.snapshot.oid, made.snapshot.tree, made.kept, edits)
+    return records.UndoOutcome(made.command, made.snapshot.oid, made.snapshot.tree, made.kept, edits)

@@ -71,14 +71,14 @@ def _restore(
     live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], theirs: LiveBranch | None, since: str | None
 ) -> Restored:
     objects = live.store.objects
-    tip, kind = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
+    tip, command = (theirs.tip, f"restore {theirs.name}") if theirs is not None else (snapshot.oid, "restore")
     kept = rescued_saves.find(live, since) if since is not None else None
     if kept is not None:
         sources = _at(objects, kept, paths or [path for path, _ in objects.walk(kept.tree)])
     elif since is not None:
         sources = _at(objects, chosen(live, tip, since), paths)
     elif paths:
-        sources = _newest(live, snapshot, paths, tip, kind)
+        sources = _newest(live, snapshot, paths, tip, command)
     else:
         raise NothingToRestore("`--all` needs `--from SNAPSHOT`")
     tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
@@ -86,14 +86,14 @@ def _restore(
         raise NothingToRestore("nothing to restore: the files are as they were there")
     origins = {path: source.oid for path, source in sources.items()}
     change = Transaction(
-        kind=kind,
+        command=command,
         picture=FileState(tree),
-        said=f"bough: {kind}",
+        said=f"bough: {command}",
         spared=hidden_paths(live.worktree),
         origins=origins,
     )
     recorded = carry_out(
-        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, kind, since=snapshot.tree)
+        live, change, snapshot, lambda: live.branch.record(tree, snapshot.base, command, since=snapshot.tree)
     )
     if kept is not None:
         rescued_saves.note_restored(live, kept, tree)
@@ -110,10 +110,10 @@ def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> di
     return found
 
 
-def _newest(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: str, kind: str) -> dict[str, _Source]:
+def _newest(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: str, command: str) -> dict[str, _Source]:
     """Return the newest that each path was and is not now; those of which nothing else is on record are left out."""
     objects = live.store.objects
-    versions = Versions(objects, journal_of(live), snapshot.oid, tip, kind)
+    versions = Versions(objects, journal_of(live), snapshot.oid, tip, command)
     found: dict[str, _Source] = {}
     for path in paths:
         now = objects.entry(snapshot.tree, path)

@@ -59,7 +59,7 @@ def _switch(live: LiveWorktree, head: Head, refs: Moves, now: Snapshot, tree: st
         return staging.over(worktree, live.store.objects, head.commit, data)
 
     change = Transaction(
-        kind=kind,
+        command=kind,
         picture=FileState(tree),
         said=f"checkout: moving from {words(worktree.head())} to {words(head)}",
         head=head,

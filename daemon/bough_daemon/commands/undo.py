@@ -21,14 +21,14 @@ from bough_daemon.transaction.transaction import Transaction, carry_out, check_r
 
 @dataclass(frozen=True)
 class Undone:
-    """What was undone, or redone. `kind`: the command. `snapshot`: the newest on my branch.
+    """What was undone, or redone. `command`: the one. `snapshot`: the newest on my branch.
 
     `kept`: a commit in the store that holds the saves which came in the very moment in which the command was killed;
     None where there were none.
     `edits`: of the user's, made since the command, that are not in the files now.
     """
 
-    kind: str
+    command: str
     snapshot: Snapshot
     edits: EditsLeft
     kept: str | None = None
@@ -65,80 +65,80 @@ async def redo(live: LiveWorktree) -> Undone:
 
 
 def _undo(live: LiveWorktree, snapshot: Snapshot) -> Undone:
-    deed = journal_of(live).newest()
-    if deed is None:
+    operation = journal_of(live).newest()
+    if operation is None:
         raise NothingToUndo("there is no command to undo")
-    return _take_back(live, deed, snapshot, "undo")
+    return _take_back(live, operation, snapshot, "undo")
 
 
 def _redo(live: LiveWorktree, snapshot: Snapshot) -> Undone:
     undone = journal_of(live).redoable()
     if undone is None:
         raise NothingToRedo("there is no undone command to redo")
-    return replace(_take_back(live, undone, snapshot, "redo"), kind=undone.kind.removeprefix("undo "))
+    return replace(_take_back(live, undone, snapshot, "redo"), command=undone.command.removeprefix("undo "))
 
 
-def _take_back(live: LiveWorktree, deed: Operation, snapshot: Snapshot, event: str) -> Undone:
-    before = checkpoint.read(live.store.objects, deed.before)
-    head = _head_before(live, deed, before)
-    ignored = was_ignored(live, snapshot, deed.hop, before.picture) if deed.hop is not None else frozenset()
+def _take_back(live: LiveWorktree, operation: Operation, snapshot: Snapshot, event: str) -> Undone:
+    before = checkpoint.read(live.store.objects, operation.before)
+    head = _head_before(live, operation, before)
+    ignored = was_ignored(live, snapshot, operation.hop, before.picture) if operation.hop is not None else frozenset()
     change = Transaction(
-        kind=f"{event} {deed.kind.removeprefix('undo ')}",
-        picture=_picture(live, deed, before, snapshot),
-        said=f"bough: {event} {deed.kind.removeprefix('undo ')}",
+        command=f"{event} {operation.command.removeprefix('undo ')}",
+        picture=_picture(live, operation, before, snapshot),
+        said=f"bough: {event} {operation.command.removeprefix('undo ')}",
         head=head,
-        refs=backward(live.worktree, deed.refs),
-        place=before if deed.moves_index else None,
+        refs=backward(live.worktree, operation.refs),
+        place=before if operation.moves_index else None,
         given=[before.head.commit],
         spared=index.hidden_paths(live.worktree) | before.hidden | ignored,
-        placed=[step.path for step in _steps(live, deed, before) if step.before is None and step.arrives],
-        undoes=deed.number,
+        placed=[step.path for step in _steps(live, operation, before) if step.before is None and step.arrives],
+        undoes=operation.number,
     )
 
     def record() -> Snapshot:
-        tree = change.picture.tree if deed.keeps_hop else before.tree
+        tree = change.picture.tree if operation.keeps_hop else before.tree
         base = live.worktree.head().commit
         return live.branch.record(tree, base, event, since=snapshot.tree, onto=before.snapshot)
 
     # What a hook made of the files is in the commit, and not the user's edit.
-    present = [change.picture.tree, *_committed(live, deed)]
-    edits = edits_left(live.store.objects, deed.toward, snapshot, present, ignored)
-    return Undone(deed.kind, carry_out(live, change, snapshot, record), edits)
+    present = [change.picture.tree, *_committed(live, operation)]
+    edits = edits_left(live.store.objects, operation.toward, snapshot, present, ignored)
+    return Undone(operation.command, carry_out(live, change, snapshot, record), edits)
 
 
-def _committed(live: LiveWorktree, deed: Operation) -> list[str]:
-    """Return the trees of the commits that a deed moved branches to, as far as they are here."""
-    commits = dict.fromkeys(commit for way in deed.refs.values() for commit in way[1:] if commit is not None)
+def _committed(live: LiveWorktree, operation: Operation) -> list[str]:
+    """Return the trees of the commits that an operation moved branches to, as far as they are here."""
+    commits = dict.fromkeys(commit for way in operation.refs.values() for commit in way[1:] if commit is not None)
     objects = live.store.objects
     return [objects.commit(commit).tree for commit in commits if objects.exists(commit)]
 
 
-def _head_before(live: LiveWorktree, deed: Operation, before: Checkpoint) -> Head | None:
-    """Return where HEAD goes, None where the deed did not touch it."""
-    if not deed.moves_head:
+def _head_before(live: LiveWorktree, operation: Operation, before: Checkpoint) -> Head | None:
+    """Return where HEAD goes, None where the operation did not touch it."""
+    if not operation.moves_head:
         return None
     if before.head.branch is None:
         return before.head
     check_free(live.worktree, before.head.branch)
     # On a branch that has moved on, files and index of before would look like an edit that takes its commits back.
     stands = commit_of(live.worktree, before.head.branch) == before.head.commit
-    return before.head if stands or before.head.branch in deed.refs else Head(None, before.head.commit)
+    return before.head if stands or before.head.branch in operation.refs else Head(None, before.head.commit)
 
 
-def _picture(live: LiveWorktree, deed: Operation, before: Checkpoint, snapshot: Snapshot) -> FileState:
-    """Return how the files will look: all as before a hop or a way back, else only what the deed changed."""
-    if not deed.keeps_hop:
+def _picture(live: LiveWorktree, operation: Operation, before: Checkpoint, snapshot: Snapshot) -> FileState:
+    """Return how the files will look: all as before a hop or a way back, else only what the operation changed."""
+    if not operation.keeps_hop:
         return before.picture
-    steps = _steps(live, deed, before)
+    steps = _steps(live, operation, before)
     tree = live.store.objects.splice(snapshot.tree, {step.path: step.before for step in steps})
     touched = {step.path for step in steps}
     raw = {path: oid for path, oid in before.picture.raw.items() if path in touched}
     return FileState(tree, raw, before.picture.modes)
 
 
-def _steps(live: LiveWorktree, deed: Operation, before: Checkpoint) -> list[FileStep]:
-    """Return what the deed changed, or was to change."""
+def _steps(live: LiveWorktree, operation: Operation, before: Checkpoint) -> list[FileStep]:
+    """Return what the operation changed, or was to change."""
     found: dict[str, FileStep] = {}
-    for tree in (*deed.by_way_of, deed.toward):
+    for tree in (*operation.by_way_of, operation.toward):
         found |= {step.path: step for step in differences(live.store.objects, before.picture, FileState(tree))}
     return list(found.values())

@@ -34,19 +34,22 @@ class Version:
 class Versions:
     """What paths were on a live branch, as the user of one worktree goes back through it. On the store's thread.
 
-    `mine`: the tip of the worktree's own branch. `tip`: that of the branch that is gone back through, `kind` the
+    `mine`: the tip of the worktree's own branch. `tip`: that of the branch that is gone back through, `command` the
     command that does it (`restore`, `restore alice`).
     """
 
-    def __init__(self, objects: Objects, journal: Journal, mine: str, tip: str, kind: str) -> None:
+    def __init__(self, objects: Objects, journal: Journal, mine: str, tip: str, command: str) -> None:
         self._objects = objects
         self._seen: dict[tuple[str, str], TreeEntry | None] = {}
         self._mine = mine
         self._tip = tip
-        self._kind = kind
-        deeds, hop = [deed for deed in journal.deeds() if deed.made and objects.exists(deed.made)], journal.hop()
-        self._left = {deed.made: objects.commit(deed.made).tree for deed in deeds if _is_left(deed, hop)}
-        self._restores = [deed for deed in deeds if deed.kind == kind and deed.state == "done"]
+        self._command = command
+        operations, hop = (
+            [one for one in journal.operations() if one.made and objects.exists(one.made)],
+            journal.hop(),
+        )
+        self._left = {one.made: objects.commit(one.made).tree for one in operations if _is_left(one, hop)}
+        self._restores = [one for one in operations if one.command == command and one.state == "done"]
 
     def before(self, path: str, now: TreeEntry | None) -> Version | None:
         """Return the newest version of a path that is there and not as `now`, what was gone back through left out."""
@@ -56,7 +59,7 @@ class Versions:
 
     def _reached(self, path: str, now: TreeEntry | None) -> str | None:
         """Return the snapshot that a path was last restored from, None where it has been changed since."""
-        origins = {deed.made: origin for deed in self._restores if (origin := _origin(deed.origins, path)) is not None}
+        origins = {one.made: origin for one in self._restores if (origin := _origin(one.origins, path)) is not None}
         if not origins:
             return None
         for version in self._all(self._mine, path, origins):
@@ -111,9 +114,9 @@ class Versions:
         return any(self._entry(tree, path) == entry for tree in self._left.values())
 
 
-def _is_left(deed: Operation, hop: Hop | None) -> bool:
+def _is_left(operation: Operation, hop: Hop | None) -> bool:
     """Return whether what a command brought was left again: it was undone, or was a hop that has ended."""
-    return deed.state == "undone" or (deed.hop is not None and deed.hop != hop)
+    return operation.state == "undone" or (operation.hop is not None and operation.hop != hop)
 
 
 def _origin(origins: Mapping[str, str], path: str) -> str | None:

@@ -308,7 +308,7 @@ class Repository:
             tree=tip.tree,
             shared_tip=tip.shared,
             shared_tree=objects.commit(tip.shared).tree,
-            state=f"`{broken.kind}` was cut short; `bough undo` takes it back" if broken else session.state(),
+            state=f"`{broken.command}` was cut short; `bough undo` takes it back" if broken else session.state(),
             base=tip.base,
             head=(session.head.branch or "").removeprefix("refs/heads/"),
             changed_at=tip.time,

@@ -38,17 +38,18 @@ class Hop:
 
 @dataclass(frozen=True)
 class Operation:
-    """One command. `before`: the place it began at. `toward`: the tree that it was to bring.
+    """One command that changes files. `command`: as it was typed (`hop alice`).
 
-    `by_way_of`: the trees that earlier parts of it brought. `refs`: what it moves, each from one commit to another, or
-    through several (None: there is none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am
-    after it, None for at home; `keeps_hop` when it does not change that. `undoes`: the deed that it takes back.
-    `origins`: of what `restore` brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can
-    no longer be undone, as what there was before was purged.
+    `before`: the checkpoint that it began at. `toward`: the tree that it was to bring; `by_way_of`: those that earlier
+    parts of it brought. `refs`: what it moves, each from one commit to another, or through several (None: there is
+    none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am after it, None for at home;
+    `keeps_hop` when it does not change that. `undoes`: the operation that it takes back. `origins`: of what `restore`
+    brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can no longer be undone, as what
+    there was before was purged.
     """
 
     number: int
-    kind: str
+    command: str
     before: str
     toward: str
     at: float
@@ -66,7 +67,7 @@ class Operation:
 
 
 class Journal:
-    """The deeds of one worktree, oldest first. On the store's thread only."""
+    """The operations of one worktree, oldest first. On the store's thread only."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -86,13 +87,13 @@ class Journal:
         names = sorted(os.listdir(below)) if os.path.isdir(below) else []
         return [cls(os.path.join(below, name)) for name in names if name.endswith(ENDING)]
 
-    def deeds(self) -> list[Operation]:
-        """Return every deed in its latest state."""
+    def operations(self) -> list[Operation]:
+        """Return every operation in its latest state."""
         found: dict[int, Operation] = {}
         try:
             for line in self._lines():
                 number = line["number"]
-                found[number] = _deed(line) if "kind" in line else replace(found[number], **line)
+                found[number] = _operation(line) if "before" in line else replace(found[number], **line)
             # The newest first: what a later one has taken back takes nothing back itself.
             for number in reversed(found):
                 undoes = found[number].undoes
@@ -102,57 +103,62 @@ class Journal:
             raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
         return list(found.values())
 
-    def begin(self, deed: Operation) -> Operation:
+    def begin(self, operation: Operation) -> Operation:
         """Write down what is about to happen and return it with its number."""
-        deeds = self.deeds()
-        numbered = replace(deed, number=deeds[-1].number + 1 if deeds else 1, at=time.time(), state="begun")
+        operations = self.operations()
+        numbered = replace(
+            operation, number=operations[-1].number + 1 if operations else 1, at=time.time(), state="begun"
+        )
         self._append(asdict(numbered))
         return numbered
 
-    def go_on(self, deed: Operation) -> Operation:
-        """Write down what a deed that was begun is about to do further."""
-        self._append(asdict(deed))
-        return deed
+    def go_on(self, operation: Operation) -> Operation:
+        """Write down what an operation that was begun is about to do further."""
+        self._append(asdict(operation))
+        return operation
 
-    def finish(self, deed: Operation, made: str = "") -> None:
+    def finish(self, operation: Operation, made: str = "") -> None:
         """Write down that it is done, and which snapshot it ended with."""
-        self.close(deed, "done", made)
+        self.close(operation, "done", made)
 
-    def drop(self, deed: Operation) -> None:
+    def drop(self, operation: Operation) -> None:
         """Write down that it came to nothing, and all is as before."""
-        self.close(deed, "dropped")
+        self.close(operation, "dropped")
 
-    def close(self, deed: Operation, state: State, made: str = "") -> None:
+    def close(self, operation: Operation, state: State, made: str = "") -> None:
         """Write down how it ended, and with which snapshot."""
-        self._append({"number": deed.number, "state": state, "made": made})
+        self._append({"number": operation.number, "state": state, "made": made})
 
     def interrupted(self) -> Operation | None:
-        """Return the deed that a kill cut short, None when the newest is whole."""
-        deeds = self.deeds()
-        return deeds[-1] if deeds and deeds[-1].state == "begun" else None
+        """Return the operation that a kill cut short, None when the newest is whole."""
+        operations = self.operations()
+        return operations[-1] if operations and operations[-1].state == "begun" else None
 
     def newest(self) -> Operation | None:
-        """Return the newest deed that could be taken back."""
-        standing = (deed for deed in reversed(self.deeds()) if deed.state in ("begun", "done") and not deed.lost)
-        return next((deed for deed in standing if deed.before and (deed.undoes is None or deed.state == "begun")), None)
+        """Return the newest operation that could be taken back."""
+        standing = (one for one in reversed(self.operations()) if one.state in ("begun", "done") and not one.lost)
+        return next(
+            (one for one in standing if one.before and (one.undoes is None or one.state == "begun")),
+            None,
+        )
 
     def redoable(self) -> Operation | None:
         """Return the newest undo that nothing but a redo has followed, None where there is nothing to do again."""
-        deeds = self.deeds()
-        undos = {deed.number for deed in deeds if deed.undoes is not None}
-        for deed in reversed(deeds):
-            if deed.state != "done":
+        operations = self.operations()
+        undos = {one.number for one in operations if one.undoes is not None}
+        for operation in reversed(operations):
+            if operation.state != "done":
                 continue
-            if deed.undoes is None or deed.lost:
+            if operation.undoes is None or operation.lost:
                 return None
-            if deed.undoes not in undos:
-                return deed
+            if operation.undoes not in undos:
+                return operation
         return None
 
     def hop(self) -> Hop | None:
-        """Return whose branch I am in by the deeds that stand, None for my own."""
-        standing = (deed for deed in reversed(self.deeds()) if deed.state == "done" and deed.undoes is None)
-        return next((deed.hop for deed in standing if not deed.keeps_hop), None)
+        """Return whose branch I am in by the operations that stand, None for my own."""
+        standing = (one for one in reversed(self.operations()) if one.state == "done" and one.undoes is None)
+        return next((one.hop for one in standing if not one.keeps_hop), None)
 
     def end_hop(self) -> None:
         """Write down that a plain `git switch` has ended the hop; that is nothing to take back."""
@@ -167,9 +173,9 @@ class Journal:
             now = ID.sub(lambda found: became.get(found[0].decode(), found[0].decode()).encode(), before)
             if now != before:
                 write_whole(self.path, now)
-        for deed in self.deeds() if lost else ():
-            if deed.number in lost and not deed.lost:
-                self._append({"number": deed.number, "lost": True})
+        for operation in self.operations() if lost else ():
+            if operation.number in lost and not operation.lost:
+                self._append({"number": operation.number, "lost": True})
 
     def _lines(self) -> list[dict[str, Any]]:
         try:
@@ -190,8 +196,10 @@ class Journal:
             os.fsync(out.fileno())
 
 
-def _deed(line: dict[str, Any]) -> Operation:
+def _operation(line: dict[str, Any]) -> Operation:
     refs = {name: tuple(way) for name, way in line.pop("refs").items()}
     by_way_of = tuple(line.pop("by_way_of", ()))
     hop = line.pop("hop")
+    if "kind" in line:  # as it was called once
+        line["command"] = line.pop("kind")
     return Operation(**line, refs=refs, by_way_of=by_way_of, hop=Hop(**hop) if hop else None)

@@ -180,7 +180,7 @@ def check_free(store: Store, contents: Contents) -> None:
     for journal in Journal.every(store.folder):
         broken, hop = journal.interrupted(), journal.hop()
         if broken is not None:
-            raise CutShort(f"`{broken.kind}` was cut short")
+            raise CutShort(f"`{broken.command}` was cut short")
         if hop is not None and hop.home and place_has(store.objects, contents, hop.home):
             raise StillHopped(
                 f"you are on {hop.name}'s branch, and what you had before has the content",
@@ -191,23 +191,25 @@ def lost_commands(store: Store, is_gone: Callable[[str], bool]) -> dict[str, lis
     """Return the commands that can no longer be undone, by journal: a checkpoint's that goes, and all before."""
     found = dict[str, list[int]]()
     for journal in Journal.every(store.folder):
-        standing = [deed for deed in journal.deeds() if _could_be_undone(deed)]
-        last = max((number for number, deed in enumerate(standing) if is_gone(deed.before)), default=-1)
+        standing = [one for one in journal.operations() if _could_be_undone(one)]
+        last = max((number for number, operation in enumerate(standing) if is_gone(operation.before)), default=-1)
         if last >= 0:
-            found[journal.path] = [deed.number for deed in standing[: last + 1]]
+            found[journal.path] = [one.number for one in standing[: last + 1]]
     return found
 
 
-def _could_be_undone(deed: Operation) -> bool:
+def _could_be_undone(operation: Operation) -> bool:
     """Return whether a command could be undone, or done again where it was an undo."""
-    return deed.state == "done" and bool(deed.before) and not deed.lost
+    return operation.state == "done" and bool(operation.before) and not operation.lost
 
 
 def count_lost(store: Store, contents: Contents) -> int:
     """Return how many commands could not be undone any more after a purge."""
     lost = lost_commands(store, lambda place: place_has(store.objects, contents, place))
-    deeds = {journal.path: journal.deeds() for journal in Journal.every(store.folder)}
-    return sum(deed.undoes is None and deed.number in lost.get(path, ()) for path in deeds for deed in deeds[path])
+    operations = {journal.path: journal.operations() for journal in Journal.every(store.folder)}
+    return sum(
+        one.undoes is None and one.number in lost.get(path, ()) for path in operations for one in operations[path]
+    )
 
 
 # Doing it.
@@ -270,14 +272,14 @@ def _rewrite(store: Store, work: RemovalPlan) -> None:
     places = {oid for oid, now in work.commits.items() if not now}
     work.lost = lost_commands(store, lambda place: place in places)
     for journal in Journal.every(store.folder):
-        for deed in journal.deeds():
-            work.trees |= _trees_of(objects, rewriting, deed)
+        for operation in journal.operations():
+            work.trees |= _trees_of(objects, rewriting, operation)
 
 
-def _trees_of(objects: Objects, rewriting: Rewriting, deed: Operation) -> dict[str, str]:
+def _trees_of(objects: Objects, rewriting: Rewriting, operation: Operation) -> dict[str, str]:
     """Return what becomes of the trees that the record of a command names."""
     found = dict[str, str]()
-    for tree in (deed.toward, *deed.by_way_of):
+    for tree in (operation.toward, *operation.by_way_of):
         if tree and objects.exists(tree) and rewriting.contents.of(tree):
             found[tree] = rewriting.tree(tree, None)
     return found

@@ -50,16 +50,16 @@ class Recovered:
 class Transaction:
     """What a command is about to do.
 
-    `kind`: its words (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes; None: it
-    stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it stays.
-    `place`: the place whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths to leave
-    alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now. `hop`:
-    whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
-    number of a deed. `origins`: the snapshots that paths are restored from. `continues`: the deed that this is a part
-    of. `ends`: how the deed is left: `begun` for a further part to come, `dropped` where all is as it was before.
+    `command`: as it was typed (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes;
+    None: it stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it
+    stays. `place`: the checkpoint whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths
+    to leave alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now.
+    `hop`: whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
+    number of an operation. `origins`: the snapshots that paths are restored from. `continues`: the operation that this
+    is a part of. `ends`: how that is left: `begun` for a further part to come, `dropped` where all is as it was before.
     """
 
-    kind: str
+    command: str
     picture: FileState
     said: str
     head: Head | None = None
@@ -136,7 +136,7 @@ def check_ready(live: LiveWorktree) -> None:
     """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
     broken = journal_of(live).interrupted()
     if broken is not None:
-        raise CutShort(f"`{broken.kind}` was cut short; `bough undo` reverses it", kind=broken.kind)
+        raise CutShort(f"`{broken.command}` was cut short; `bough undo` reverses it", command=broken.command)
     check_idle(live.worktree)
     unmerged = index.unmerged_paths(live.worktree)
     if unmerged:
@@ -158,41 +158,41 @@ def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, recor
         if change.place is not None:
             checkpoint.give(live, change.place)
         if change.continues is None:
-            deed = journal.begin(_deed(change, before))
+            operation = journal.begin(_operation(change, before))
         else:
-            deed = journal.go_on(_further(live, change.continues, change, snapshot))
+            operation = journal.go_on(_further(live, change.continues, change, snapshot))
         reversals: list[Step] = []
         try:
             for step, reversal in _steps(live, change, before, lock):
                 step()
                 reversals.append(reversal)
-            # Before the deed is done: what my branch contains decides what a later merge takes for removed.
+            # Before the operation is done: what my branch contains decides what a later merge takes for removed.
             recorded = record()
         except BaseException:
             for reversal in reversed(reversals):
                 reversal()
             if change.continues is None:
-                journal.drop(deed)
+                journal.drop(operation)
             raise
         if change.ends != "begun":
-            journal.close(deed, change.ends, recorded.oid)
+            journal.close(operation, change.ends, recorded.oid)
     return recorded
 
 
-def _further(live: LiveWorktree, deed: Operation, change: Transaction, snapshot: Snapshot) -> Operation:
-    """Return a deed with what a further part of it does; what was saved since it began is not its own doing."""
-    objects, ways = live.store.objects, dict(deed.refs)
+def _further(live: LiveWorktree, operation: Operation, change: Transaction, snapshot: Snapshot) -> Operation:
+    """Return an operation with what a further part of it does; what was saved since it began is not its own doing."""
+    objects, ways = live.store.objects, dict(operation.refs)
     steps = differences(objects, FileState(snapshot.tree), change.picture)
     for ref, (now, then) in change.refs.items():
         way = ways.get(ref, (now,))
         ways[ref] = (*way, *(() if way[-1] == now else (now,)), then)
     return replace(
-        deed,
-        by_way_of=(*deed.by_way_of, deed.toward),
-        toward=objects.splice(deed.toward, {step.path: step.after for step in steps}),
+        operation,
+        by_way_of=(*operation.by_way_of, operation.toward),
+        toward=objects.splice(operation.toward, {step.path: step.after for step in steps}),
         refs=ways,
-        moves_head=deed.moves_head or change.head is not None,
-        moves_index=deed.moves_index or change.index is not None or change.place is not None,
+        moves_head=operation.moves_head or change.head is not None,
+        moves_index=operation.moves_index or change.index is not None or change.place is not None,
     )
 
 
@@ -233,10 +233,10 @@ def _make_index(make: Callable[[], bytes], lock: index.Lock) -> None:
     lock.replace(make())
 
 
-def _deed(change: Transaction, before: Checkpoint) -> Operation:
+def _operation(change: Transaction, before: Checkpoint) -> Operation:
     return Operation(
         number=0,
-        kind=change.kind,
+        command=change.command,
         before=before.oid,
         toward=change.picture.tree,
         at=0.0,

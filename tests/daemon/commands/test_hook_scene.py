@@ -152,11 +152,11 @@ def test_where_files_and_head_are_right_already_only_the_index_is_made(here: Des
     git(here.root, "pull", "-q")
     git(here.root, "stash", "pop", "-q")
     hook(here, "pre-commit", SEEN + "exit 1\n")
-    before, number = everything(here.root), len(journal_of(here.live).deeds())
+    before, number = everything(here.root), len(journal_of(here.live).operations())
     with pytest.raises(HookRefused):
         do_land(here)
     assert everything(here.root) == before
-    assert len(journal_of(here.live).deeds()) == number
+    assert len(journal_of(here.live).operations()) == number
     seen = Path(os.environ["SEEN"]).read_text().splitlines()
     assert seen[3:] == [git(here.root, "rev-parse", "HEAD"), "refs/heads/main", "M\td/b.txt"]
 

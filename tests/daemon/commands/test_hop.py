@@ -192,7 +192,7 @@ def test_a_switch_ends_the_hop_and_undo_still_leads_home(here: Desk) -> None:
     with pytest.raises(NotPossibleNow):
         leave(here)
     assert any("ended the hop to alice" in said for said in here.terminal.said)
-    assert here.do(undo(here.live)).kind == "hop alice"
+    assert here.do(undo(here.live)).command == "hop alice"
     assert everything(here.root) == before
 
 

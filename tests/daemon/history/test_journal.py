@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from tests.daemon.moves_support import FILES, Desk, check_whole, desk, everything, git, merge_both
 from tests.daemon.support import make_repository, write_files
 
-DEED = Operation(0, "hop alice", before="b" * 40, toward="c" * 40, at=0.0, refs={"refs/heads/x": (None, "d" * 40)})
+OPERATION = Operation(0, "hop alice", before="b" * 40, toward="c" * 40, at=0.0, refs={"refs/heads/x": (None, "d" * 40)})
 AWAY = Hop("alice", "1" * 40, "2" * 40, "3" * 40, "4" * 40)
 
 
@@ -32,31 +32,31 @@ def journal(folder: Path) -> Journal:
 
 
 def test_a_deed_is_begun_then_done(journal: Journal) -> None:
-    deed = journal.begin(DEED)
-    assert (deed.number, journal.interrupted()) == (1, deed)
-    journal.finish(deed)
+    operation = journal.begin(OPERATION)
+    assert (operation.number, journal.interrupted()) == (1, operation)
+    journal.finish(operation)
     assert journal.interrupted() is None
-    assert [(each.number, each.kind, each.state, each.refs) for each in journal.deeds()] == [
+    assert [(each.number, each.command, each.state, each.refs) for each in journal.operations()] == [
         (1, "hop alice", "done", {"refs/heads/x": (None, "d" * 40)})
     ]
 
 
 def test_a_line_that_was_cut_short_never_happened(journal: Journal) -> None:
-    journal.finish(journal.begin(DEED))
+    journal.finish(journal.begin(OPERATION))
     whole = Path(journal.path).read_bytes()
-    journal.begin(DEED)
+    journal.begin(OPERATION)
     lines = Path(journal.path).read_bytes()
     for cut in range(len(whole), len(lines)):
         Path(journal.path).write_bytes(lines[:cut])
-        assert [deed.number for deed in journal.deeds()] == [1]
-    assert journal.begin(DEED).number == 2
+        assert [one.number for one in journal.operations()] == [1]
+    assert journal.begin(OPERATION).number == 2
     assert Path(journal.path).read_bytes().count(b"\n") == 3
 
 
 def test_an_undone_deed_is_not_taken_back_twice(journal: Journal) -> None:
-    first, second = journal.begin(DEED), None
+    first, second = journal.begin(OPERATION), None
     journal.finish(first)
-    second = journal.begin(DEED)
+    second = journal.begin(OPERATION)
     journal.finish(second)
     journal.finish(journal.begin(Operation(0, "undo", "b" * 40, "c" * 40, 0.0, undoes=second.number)))
     newest = journal.newest()
@@ -68,7 +68,7 @@ def test_the_hop_is_what_the_standing_deeds_say(journal: Journal) -> None:
     away = journal.begin(Operation(0, "hop alice", "b" * 40, "c" * 40, 0.0, hop=AWAY, keeps_hop=False))
     assert journal.hop() is None
     journal.finish(away)
-    journal.finish(journal.begin(DEED))
+    journal.finish(journal.begin(OPERATION))
     assert journal.hop() == AWAY
     back = journal.begin(Operation(0, "back", "b" * 40, "c" * 40, 0.0, keeps_hop=False))
     journal.finish(back)
@@ -78,13 +78,13 @@ def test_the_hop_is_what_the_standing_deeds_say(journal: Journal) -> None:
     journal.end_hop()
     assert journal.hop() is None
     newest = journal.newest()
-    assert newest is not None and newest.kind == "hop alice"
+    assert newest is not None and newest.command == "hop alice"
 
 
-def undone(journal: Journal, deed: Operation | None) -> Operation:
-    """Take a deed back in the journal."""
-    assert deed is not None
-    taken = journal.begin(Operation(0, f"undo {deed.kind}", "b" * 40, "c" * 40, 0.0, undoes=deed.number))
+def undone(journal: Journal, operation: Operation | None) -> Operation:
+    """Take an operation back in the journal."""
+    assert operation is not None
+    taken = journal.begin(Operation(0, f"undo {operation.command}", "b" * 40, "c" * 40, 0.0, undoes=operation.number))
     journal.finish(taken)
     return taken
 
@@ -99,7 +99,7 @@ def test_undo_and_redo_walk_the_commands_like_an_editor_does(words: list[str]) -
             assert (newest.number if newest is not None else None) == (done[-1] if done else None)
             assert (redoable.undoes if redoable is not None else None) == (taken_back[-1] if taken_back else None)
             if word == "do":
-                begun = journal.begin(DEED)
+                begun = journal.begin(OPERATION)
                 journal.finish(begun)
                 done, taken_back = [*done, begun.number], []
             elif word == "undo" and done:
@@ -244,7 +244,8 @@ def check_recoverable(root: Path, before: dict[str, object], step: int, hops: in
             with pytest.raises(NotPossibleNow, match="cut short"):
                 here.do(hop(here.live, here.terminal, "alice", merge_both))
         done = (
-            sum(deed.state in ("begun", "done") for deed in Journal.of(here.store.folder, here.worktree).deeds()) - hops
+            sum(one.state in ("begun", "done") for one in Journal.of(here.store.folder, here.worktree).operations())
+            - hops
         )
         for _ in range(done):
             here.do(undo(here.live))
@@ -280,3 +281,11 @@ def test_a_lock_of_gits_own_is_never_broken(folder: Path) -> None:
             lock.write_bytes(content)
             recover(here.live)
             assert lock.read_bytes() == content
+
+
+def test_a_journal_of_before_a_command_was_called_so_is_read(journal: Journal) -> None:
+    journal.finish(journal.begin(OPERATION))
+    now = journal.operations()
+    kept = Path(journal.path).read_text()
+    Path(journal.path).write_text(kept.replace('"command"', '"kind"'))
+    assert journal.operations() == now
