@@ -130,7 +130,7 @@ class Mallory:
         named, _, email = author.rstrip(">").partition(" <")
         environment = {"GIT_AUTHOR_NAME": named, "GIT_AUTHOR_EMAIL": email} if author else {}
         options = [word for parent in parents for word in ("-p", parent)]
-        return git(self.root, "commit-tree", tree, *options, "-m", message, **environment)
+        return git(self.root, "commit-tree", tree, *options, "-m", message, stdin=b"", **environment)
 
     async def pack(self, tips: Sequence[str], haves: Sequence[str] = ()) -> bytes:
         """Return a thin pack of what `tips` reach and `haves` do not; of nothing where `tips` is empty."""
@@ -196,7 +196,7 @@ class Conversation:
 
     async def _read(self) -> None:
         try:
-            while (message := await self.call.read()) is not grpc.aio.EOF:
+            while isinstance(message := await self.call.read(), pb.ConverseResponse):
                 self._hear(wire.word(message.word))
             self.ended = str(await self.call.details() or await self.call.code())
         except grpc.RpcError as broken:
@@ -258,12 +258,15 @@ class Conversation:
         """Announce a state, send the pack when asked for it, and return the answer."""
         since = len(self.heard)
         await self.say(Announce(state))
-        first = await self.hears(Want | Held | Refused, since, lambda word: word.key == state.key)
+        first: Want | Held | Refused = await self.hears(
+            Want | Held | Refused, since, lambda word: word.key == state.key
+        )
         if not isinstance(first, Want):
             return first
         since = self.heard.index(first, since) + 1
         await self.send(state, pack)
-        return await self.hears(Held | Refused, since, lambda word: word.key == state.key)
+        answer: Held | Refused = await self.hears(Held | Refused, since, lambda word: word.key == state.key)
+        return answer
 
     async def ask(
         self, key: Key, sequence: int, haves: Iterable[str] = (), shallow: Iterable[str] = ()
@@ -272,7 +275,7 @@ class Conversation:
         since, pack = len(self.heard), b""
         await self.say(Want(key, sequence, tuple(haves), tuple(shallow)))
         while True:
-            word = await self.hears(Chunk | Refused, since, lambda word: _key_of(word) == key)
+            word: Chunk | Refused = await self.hears(Chunk | Refused, since, lambda word: _key_of(word) == key)
             since = self.heard.index(word, since) + 1
             if isinstance(word, Refused):
                 return word

@@ -21,7 +21,7 @@ RULES = b"private/\n*.dump\n"
 
 
 @pytest.fixture
-def pair(members: Callable[[str], Member]) -> Pair:
+def pair(members: Callable[..., Member]) -> Pair:
     """Two members of one team, both live, whose repository has an ignore file."""
     alice = members("alice", {"a.txt": b"one\ntwo\nthree\n", ".gitignore": RULES})
     bob = members("bob")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import PortTaken
+from bough_daemon.team.team_files import now_ms
 from bough_daemon.team.tickets import VALID_MS, Ticket
 
 from tests.attack.mallory import LOOPBACK, invited_by
@@ -85,14 +86,11 @@ def test_an_expired_ticket_closes_the_port(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("bough_daemon.sync.team_sync.LONGEST_LOOK", 0.05)
 
     async def test() -> None:
-        from bough_daemon.sync import team_sync
-
-        now = team_sync.now_ms
         async with machines(folder) as all_of:
             alice = await all_of.start("alice")
             await alice.sync.invite(LOOPBACK)
             assert joining(alice)
-            monkeypatch.setattr("bough_daemon.sync.team_sync.now_ms", lambda: now() + VALID_MS)
+            monkeypatch.setattr("bough_daemon.sync.team_sync.now_ms", lambda: now_ms() + VALID_MS)
             await eventually(lambda: not joining(alice))
 
     run(test())

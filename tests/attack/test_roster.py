@@ -27,7 +27,7 @@ async def team_of_four(all_of: Machines, folder: Path) -> tuple[Side, Side, Mall
     await bob.sync.join((await alice.sync.invite(LOOPBACK)).ticket, "bob")
     await carol.sync.join((await bob.sync.invite(LOOPBACK)).ticket, "carol")
     for side in (alice, bob, carol):
-        await eventually(lambda side=side: {"alice", "bob", "carol", "mallory"} == set(side.sync.roster.members))
+        await eventually(lambda: {"alice", "bob", "carol", "mallory"} == set(side.sync.roster.members))
     return alice, bob, mallory
 
 
@@ -58,13 +58,13 @@ def test_a_members_name_and_key_are_not_given_to_another(folder: Path, time: int
             dave = await all_of.start("dave")
             await dave.sync.join((await alice.sync.invite(LOOPBACK)).ticket, "dave")
             for side in (alice, bob, dave):
-                await eventually(lambda side=side: len(side.sync.disputes()) == 2)
-                await eventually(lambda side=side: "dave" in side.sync.roster.members)
+                await eventually(lambda: len(side.sync.disputes()) == 2)
+                await eventually(lambda: "dave" in side.sync.roster.members)
                 assert {name: side.sync.roster.members[name] for name in before} == before
                 assert any("mallory let in another bob" in told and "alice" in told for told in side.sync.disputes())
             tip = await bob.save({"b.txt": b"still bob\n"})
             for side in (alice, dave):
-                await eventually(lambda side=side: side.tip_of("bob") == tip)
+                await eventually(lambda: side.tip_of("bob") == tip)
 
     run(test())
 

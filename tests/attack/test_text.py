@@ -6,6 +6,7 @@ import io
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bough_cli import output
@@ -41,8 +42,14 @@ def test_the_screen_shows_what_looks_like_markup(text: str) -> None:
     oid = "1" * 40
     event = Event(1.0, f"e{text}", f"m{text}", oid, oid)
     mate = TeammateStatus("bob", f"b{text}", oid, oid, True, 1.0, files=[f"f{text}"])
-    ids = {"tip": oid, "tree": oid, "shared_tip": oid, "shared_tree": oid, "base": oid}
-    where = {"repository": f"r{text}", "member": "alice", "branch": "alice", "head": "main", "hopped_to": ""}
+    ids: dict[str, Any] = {"tip": oid, "tree": oid, "shared_tip": oid, "shared_tree": oid, "base": oid}
+    where: dict[str, Any] = {
+        "repository": f"r{text}",
+        "member": "alice",
+        "branch": "alice",
+        "head": "main",
+        "hopped_to": "",
+    }
     status = Status(**ids, **where, state=f"s{text}", changed_at=1.0, teammates=[mate])
     screen = Console(file=io.StringIO(), width=300, force_terminal=True, color_system=None)
     screen.print(drawn(status, [event]))

@@ -43,7 +43,9 @@ def test_strange_words_end_no_conversation_but_the_one_that_they_are_said_in(pai
         head = git(mallory.root, "rev-parse", "HEAD")
         async with mallory.calls("alice") as talk:
             for commit in COMMITS:
-                want = pb.Want(key=pb.StateKey(member="alice", kind=1, branch=b"alice"), haves=[commit] * 10)
+                want = pb.Want(
+                    key=pb.StateKey(member="alice", kind=pb.STATE_KIND_LIVE, branch=b"alice"), haves=[commit] * 10
+                )
                 want.shallow.append(commit)
                 await talk.say_raw(pb.Word(want=want))
                 await talk.say(Announce(mallory.state(commit, head, kind=BranchKind.LANDED, branch=b"main")))
@@ -54,7 +56,7 @@ def test_strange_words_end_no_conversation_but_the_one_that_they_are_said_in(pai
         for _ in range(20):
             await say_until_it_ends(mallory, strange)
         async with mallory.calls("alice") as talk:
-            await talk.say_raw(pb.Word(held=pb.Held(key=pb.StateKey(member="x" * 1000, kind=1))))
+            await talk.say_raw(pb.Word(held=pb.Held(key=pb.StateKey(member="x" * 1000, kind=pb.STATE_KIND_LIVE))))
             return await talk.ends()
 
     assert "too long a name" in asyncio.run(attack())

@@ -82,7 +82,7 @@ async def _words(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
 
 
 async def _long_words(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
-    key = pb.StateKey(member="mallory", kind=1, branch=b"mallory")
+    key = pb.StateKey(member="mallory", kind=pb.STATE_KIND_LIVE, branch=b"mallory")
     while attack.goes_on:
         await talk.say_raw(pb.Word(refused=pb.Refused(key=key, sequence=1, reason=LONG)))
         await talk.say_raw(pb.Word(want=pb.Want(key=key, haves=["1" * 40] * 20_000)))

@@ -39,9 +39,9 @@ def make_repository(folder: Path, texts: dict[str, str], files: int) -> None:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8", errors="replace", newline="")
     for number in range(files):
-        path = folder / "many" / str(number // 500) / f"file{number}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"def function_{number}(argument: int) -> int:\n    return argument + {number}\n" * 4)
+        small = folder / "many" / str(number // 500) / f"file{number}.py"
+        small.parent.mkdir(parents=True, exist_ok=True)
+        small.write_text(f"def function_{number}(argument: int) -> int:\n    return argument + {number}\n" * 4)
     command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-C", str(folder)]
     for arguments in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "first"]):
         subprocess.run([*command, *arguments], check=True, stdout=subprocess.DEVNULL)

@@ -198,7 +198,7 @@ def bandwidth() -> float | None:
     for _ in range(10):
         target.copy_(source)
     torch.cuda.synchronize()
-    return 10 * 2 * source.numel() / (time.perf_counter() - begun)
+    return 10 * 2 * int(source.numel()) / (time.perf_counter() - begun)
 
 
 def loads(rounds: int) -> dict[str, Callable[[ModelEngine], Any]]:
@@ -219,7 +219,7 @@ def loads(rounds: int) -> dict[str, Callable[[ModelEngine], Any]]:
 def through_the_process(model: Path, told: Namespace, tokens: int, count: int) -> dict[str, Any]:
     """Time a load over the completion process's socket, as editors see it."""
     asked = {"rounds": told.rounds, "context": 1500, "tokens": tokens, "letters": LETTERS, "editors": count}
-    found = asyncio.run(whole(model, Namespace(device=told.device, threads=8, **asked)))
+    found: dict[str, Any] = asyncio.run(whole(model, Namespace(device=told.device, threads=8, **asked)))
     if found["tokens_per_answer"] < 0.9 * tokens and not told.tiny:
         sys.exit(f"the process wrote {found['tokens_per_answer']} tokens an answer where {tokens} were asked for")
     return found
@@ -275,7 +275,7 @@ def time_engine(record: GpuRecord, model: Path, told: Namespace) -> None:
         record.stage("loaded", lambda: served)
         for name, timed in loads(told.rounds).items():
             bars = {"bars": BARS.get(name)}
-            record.stage(name, lambda timed=timed, bars=bars: asdict(timed(engine)) | bars)
+            record.stage(name, lambda: asdict(timed(engine)) | bars)
     if told.device == "cuda":
         with opened(model, replace(settings(told.device), fixed_shapes=False)) as engine:
             load = Load(1500, 24, told.rounds, LETTERS)

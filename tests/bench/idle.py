@@ -26,7 +26,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def processes(pid: int) -> list[int]:
     """Return a process and all that it has started."""
-    below = {}
+    below = dict[int, list[int]]()
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:

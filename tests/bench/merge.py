@@ -75,7 +75,7 @@ def main() -> None:
     rows: list[tuple[str, float, float]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for case in (*generated(), *cases(chosen.folder)):
-            mine = best(lambda case=case: merge_file(*case[1:]), chosen.rounds)  # type: ignore[misc]
+            mine = best(lambda: merge_file(*case[1:]), chosen.rounds)
             rows.append((case[0], mine, by_git(case, Path(scratch), chosen.rounds)))
     for name, mine, git in rows[:3]:
         print(f"{name:24} bough {mine:7.1f} ms   git {git:6.1f} ms   ratio {mine / git:5.2f}")

@@ -278,7 +278,7 @@ def test_an_editor_may_talk_through_one_socket_or_write_all_to_a_file(tmp_path: 
     command = [sys.executable, "-P", "-m", "bough_cli", "lsp"]
     environment = dict(os.environ) | {"BOUGH_HOME": str(tmp_path / "home")}
     ours, theirs = socketpair()
-    with ours, subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment) as server:
+    with ours, subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), env=environment) as server:
         theirs.close()
         ours.sendall(talk)
         ours.settimeout(PATIENCE)

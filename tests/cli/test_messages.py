@@ -65,7 +65,8 @@ def name_of(function: ast.expr) -> str:
 def shown(node: ast.expr) -> str:
     """Return a string as the golden file has it: `{…}` for a value, `{one|other}` for a choice of words."""
     if isinstance(node, ast.Constant):
-        return str(node.value).encode("unicode_escape").decode("ascii") if not printable(node.value) else node.value
+        text = str(node.value)
+        return text if printable(text) else text.encode("unicode_escape").decode("ascii")
     if isinstance(node, ast.JoinedStr):
         return "".join(shown(part) for part in node.values)
     words = [shown(text) for text in strings(node.value)] if isinstance(node, ast.FormattedValue) else []

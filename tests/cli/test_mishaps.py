@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bough_daemon.git.paths import STAGE
 from bough_daemon.transaction import swap_in
 
 from tests.cli.conftest import Member, until
@@ -284,7 +285,7 @@ def test_names_that_are_no_text_can_land_and_conflict(members: Callable[[str], M
 def test_what_was_saved_while_a_command_was_killed_is_told_with_the_command_that_brings_it_back(alice: Member) -> None:
     alice.bough("up")
     alice.bough("down", "--all")
-    stage = alice.tree / ".git/bough/stage/.git" / (swap_in.STAGE + "x")
+    stage = alice.tree / ".git/bough/stage/.git" / (STAGE + "x")
     names = ["a.txt", "src/ü b.py"]
     write_files(stage, {swap_in.MANIFEST: json.dumps(names).encode(), "0": b"nobody has this\n", "1": b"nor this\n"})
     alice.bough("up")

@@ -213,7 +213,7 @@ def test_a_purge_in_which_the_daemon_is_killed_is_finished_by_the_next_one(alice
         alice.bough("save")
         typed = threading.Thread(target=alice.types, args=("purge", "--text", f"staple\n{number}", "--yes"))
         typed.start()
-        until(lambda typed=typed: pending.exists() or not typed.is_alive())
+        until(lambda: pending.exists() or not typed.is_alive())
         alice.is_killed()
         typed.join()
         alice.bough("status")

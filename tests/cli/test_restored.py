@@ -53,4 +53,4 @@ def test_what_a_restored_machine_has_lost_comes_back_from_teammates(
     assert (alice.tree / "since.txt").read_bytes() == b"since\n"
     alice.bough("save", "--wait", "bob")
     for each in (alice, bob):
-        until(lambda each=each: not each.told("status")["notices"])
+        until(lambda: not each.told("status")["notices"])

@@ -238,7 +238,7 @@ def test_what_a_command_made_is_at_the_teammate_without_a_further_save(pair: Pai
     for words in (["hop", "alice"], ["back"], ["merge", "alice"], ["restore", "--all", "--from", first], ["undo"]):
         bob.bough(*words)
         tip = json.loads(bob.bough("log", "--json", "-n", "1"))["tip"]
-        until(lambda tip=tip: teammate(alice, "bob")["tip"] == tip)  # type: ignore[misc]
+        until(lambda: teammate(alice, "bob")["tip"] == tip)
 
 
 def test_off_makes_a_branch_of_where_i_am(pair: Pair) -> None:

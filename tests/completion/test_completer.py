@@ -178,7 +178,7 @@ def test_a_writer_that_fails_or_may_not_read_leaves_the_first_answer() -> None:
             assert [wish.prompt.path for wish in other.wishes] == ["b.py"]
             await made.feed("shop", [Blob("secret.py", "def key():\n    return 'hidden'\n", BUFFER)])
             await answers(made, question("from secret import key\n" + TYPED))
-            assert other.wishes[-1].prompt.files == ()
+            assert not other.wishes[-1].prompt.files
             other.only_given_out = False
             await answers(made, question("from secret import key\n#\n" + TYPED))
             assert other.wishes[-1].prompt.files == (("secret.py", "def key():"),)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from bough_completion.endpoints.client import CompletionClient
 from bough_completion.wire import Blob
-from processes import blobs, process
+
+from tests.completion.processes import blobs, process
 
 TOKEN = "a token of many letters"
 LINES = "window.open_with(title)\n" * 40

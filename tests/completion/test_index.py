@@ -134,7 +134,8 @@ def finished(merge: Generator[None, None, Segment]) -> Segment:
         try:
             next(merge)
         except StopIteration as end:
-            return end.value
+            made: Segment = end.value
+            return made
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from bough_completion.endpoints.client import CompletionClient
 from bough_completion.query import BUFFER, Query, Stats, Suggestion
 from bough_completion.wire import Blob, Question, complete_request, suggestions_from
 from bough_proto.v1 import completion_pb2_grpc as rpc
-from processes import blobs, process
-from test_http import TOKEN, send
+
+from tests.completion.processes import blobs, process
+from tests.completion.test_http import TOKEN, send
 
 MODELS = Path(__file__).parent / "model"
 TAUGHT, TINY = MODELS / "taught", MODELS / "tiny"

@@ -11,7 +11,8 @@ import pytest
 from bough_completion import BlobKind, Origin, Query
 from bough_completion.endpoints.client import CompletionClient
 from bough_completion.wire import Blob, Question
-from processes import blobs, process
+
+from tests.completion.processes import blobs, process
 
 
 async def ask(client: CompletionClient, prefix: str, repository: str = "shop") -> list[str]:

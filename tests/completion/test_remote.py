@@ -18,9 +18,10 @@ from bough_completion.prompt.template import Prompt
 from bough_completion.prompt.writers import Wish, WriterFailed, Written
 from bough_completion.query import Query, Suggestion
 from bough_completion.wire import Blob, Question
-from processes import blobs, process
-from test_http import TOKEN
-from test_model_process import REST, TAUGHT, TYPED, serving, until
+
+from tests.completion.processes import blobs, process
+from tests.completion.test_http import TOKEN
+from tests.completion.test_model_process import REST, TAUGHT, TYPED, serving, until
 
 pytest.importorskip("httpx2", reason="needs httpx2, of the extra that `pip install 'bough[remote]'` brings")
 WISH = Wish("me", Prompt("def f():\n", "\n", "    re", "a.py", (("b.py", "class B:"),)), tokens=8)

@@ -32,7 +32,7 @@ def answered(scheduler: Scheduler, query: Query = ASKED, now: float = 0.0) -> Qu
 )
 def test_what_is_typed_through_comes_from_memory(prefix: str, left: list[str] | None) -> None:
     found = typed_through(ASKED, ANSWER, replace(ASKED, prefix=prefix))
-    assert (found and [suggestion.text for suggestion in found]) == left
+    assert (None if found is None else [suggestion.text for suggestion in found]) == left
 
 
 def test_another_suffix_or_shape_is_another_question() -> None:

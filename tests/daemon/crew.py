@@ -104,7 +104,7 @@ class Mate(Desk):
 
     def files(self) -> dict[str, bytes]:
         """Return every file of the working tree."""
-        found = {}
+        found = dict[str, bytes]()
         for folder, folders, names in os.walk(self.root):
             folders[:] = [name for name in folders if name != ".git"]
             found |= {os.path.relpath(os.path.join(folder, n), self.root): Path(folder, n).read_bytes() for n in names}

@@ -67,5 +67,5 @@ def tree_by_git(folder: Path, scratch: Path) -> str:
         "GIT_OBJECT_DIRECTORY": str(objects),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(folder / ".git" / "objects"),
     }
-    git(folder, "-c", "advice.addEmbeddedRepo=false", "add", "-A", **environment)
-    return git(folder, "write-tree", **environment)
+    git(folder, "-c", "advice.addEmbeddedRepo=false", "add", "-A", stdin=b"", **environment)
+    return git(folder, "write-tree", stdin=b"", **environment)

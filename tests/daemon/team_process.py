@@ -24,7 +24,7 @@ async def main(root: str, home: str, name: str) -> None:
         elif word == "save":
             print(await side.save({"a.txt": rest.encode()}), flush=True)
         elif word == "knows":
-            await eventually(lambda mate=rest: side.tip_of(mate))
+            await eventually(lambda: side.tip_of(rest))
             print(side.tip_of(rest), flush=True)
     await side.stop()
 

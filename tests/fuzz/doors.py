@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bough_completion.endpoints.shapes import Shapes
 from bough_completion.endpoints.web import WebServer
@@ -95,6 +96,11 @@ def http(folder: Path) -> Iterator[Trial]:
         yield Trial(attempt, seeds, [b"\r\n\r\n", b"NaN", b"Infinity", b"1e999", b"\\ud800", b"[" * 3000, b"null"])
 
 
+def _filled(record: type[Conflict] | type[Finding]) -> dict[str, Any]:
+    """Return a value for each field of a record of texts and numbers."""
+    return {name: "x" if one.type == "str" else 1 for name, one in record.__dataclass_fields__.items()}
+
+
 def _framed(data: bytes) -> bytes:
     """Return a head and the parts of an answer, parted by a byte 255, each with its right length."""
     parts = data.split(b"\xff")
@@ -104,8 +110,8 @@ def _framed(data: bytes) -> bytes:
 @target(BadAnswer, short=1000)
 def worker_wire(folder: Path) -> Iterator[Trial]:
     """Read the answers of a merge worker, which has read what a teammate wrote."""
-    conflict = Conflict(*("x" if one.type == "str" else 1 for one in Conflict.__dataclass_fields__.values()))
-    finding = Finding(*("x" if one.type == "str" else 1 for one in Finding.__dataclass_fields__.values()))
+    conflict = Conflict(**_filled(Conflict))
+    finding = Finding(**_filled(Finding))
     written = io.BytesIO()
     write_answer(written, {"a": Decided(b"text", [conflict], "lines", [finding]), "b": Decided(b"", [], "x", [])})
     right = written.getvalue()

@@ -12,6 +12,7 @@ from pathlib import Path
 from bough_daemon.commands.shared_branch import _settings
 from bough_daemon.errors import BadUsage, GitFailed
 from bough_daemon.git import index
+from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.git.repository_settings import table_in
 from bough_daemon.git.rule_files import RuleFiles
 from bough_daemon.git.rules import Attributes, Ignores, IndexReader
@@ -131,9 +132,9 @@ def rules(folder: Path) -> Iterator[Trial]:
             attributes.forget()
 
 
-def _tree_with(objects: index.Objects, tree: str, data: bytes) -> str:
+def _tree_with(objects: Objects, tree: str, data: bytes) -> str:
     blob = objects.write_blob(data)
-    return objects.splice(tree, {f"{above}.gitignore": index.TreeEntry(0o100644, blob) for above in FOLDERS})
+    return objects.splice(tree, {f"{above}.gitignore": TreeEntry(0o100644, blob) for above in FOLDERS})
 
 
 def _sealed(data: bytes) -> bytes:

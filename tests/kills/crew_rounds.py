@@ -23,7 +23,7 @@ from bough_daemon.git.index import unmerged_paths
 from bough_daemon.privacy.allowed import Allowed
 from bough_daemon.store import packs
 from bough_daemon.store.leftovers import clear_leftovers
-from bough_daemon.store.negotiation import haves_of
+from bough_daemon.store.negotiation import haves_of, known_commits
 from bough_daemon.store.store import LIVE, SHARED
 from bough_daemon.transaction.context import LiveBranch
 from bough_daemon.transaction.transaction import journal_of, recover
@@ -115,7 +115,7 @@ def take_from(mate: Mate, other: Mate) -> None:
     assert tip is not None and other.branch.tip is not None
     bases = list(dict.fromkeys([tip, other.branch.tip.shared_base]))
     haves = haves_of(mate.store, [])
-    spool, _ = asyncio.run(packs.make_pack(other.store, bases, packs.known_commits(other.store, haves)))
+    spool, _ = asyncio.run(packs.make_pack(other.store, bases, known_commits(other.store, haves)))
     try:
         shared = [oid for oid in haves if other.store.objects.exists(oid)]
         asyncio.run(packs.take_pack(mate.store, mate.owner, spool, bases, shared, LIVE + other.name))

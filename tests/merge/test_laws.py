@@ -141,7 +141,8 @@ def test_swapped_sides_give_the_same_entities(
 def test_a_clean_merge_of_named_things_is_the_merge_of_sets(
     style: tuple[str, str, str, str, str], base: list[str], ours: list[str], theirs: list[str]
 ) -> None:
-    merged = merge_file(*(_file(style, ["start", *names]) for names in (base, ours, theirs)), style[0])
+    three = [_file(style, ["start", *names]) for names in (base, ours, theirs)]
+    merged = merge_file(three[0], three[1], three[2], style[0])
     kept = {name for name in base if name in ours and name in theirs}
     added = (set(ours) | set(theirs)) - set(base)
     if merged.clean:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from bough_completion.errors import ContextFull, ModelError
 from bough_completion.model import manifest
-from bough_completion.model.engine import ModelEngine
+from bough_completion.model.engine import Answer, ModelEngine
 from bough_completion.model.export import export
 from bough_completion.model.runtime import RuntimeSettings, Stop
 from bough_completion.prompt.template import Prompt
@@ -58,9 +58,9 @@ def test_editors_at_once_get_what_each_gets_alone(engine: ModelEngine) -> None:
 
 
 def test_progress_is_told_and_a_stop_gives_what_there_is(engine: ModelEngine) -> None:
-    stop, told = Stop(), list[str]()
+    stop, told = Stop(), list[Answer]()
 
-    def stop_at_three(text: str) -> None:
+    def stop_at_three(text: Answer) -> None:
         told.append(text)
         if len(told) == 3:
             stop.ask()
@@ -106,7 +106,7 @@ def test_a_prompt_longer_than_the_window_is_cut_and_a_line_that_is_longer_is_ref
 
 
 def test_a_listener_that_fails_fails_its_own_request_alone(engine: ModelEngine) -> None:
-    def fail(text: str) -> None:
+    def fail(text: Answer) -> None:
         raise RuntimeError("the editor is gone")
 
     with pytest.raises(ModelError, match="the editor is gone"):

@@ -8,6 +8,7 @@ import pytest
 from bough_daemon import errors
 from bough_daemon.api import records
 from bough_daemon.api.wire import from_message, status_of, to_message
+from bough_daemon.system.failing import Failing
 from bough_proto.v1 import control_pb2 as pb
 
 ODD = os.fsdecode(b"n\xff\xe4me")
@@ -58,7 +59,7 @@ RECORDS = [
             teammates=[
                 records.TeammateStatus("bob", "bob", "t", "T", True, 1.0, [ODD], refused="no", not_taken="nor here")
             ],
-            failing=[records.Failing("sharing", 2, "boom", 4.0, True)],
+            failing=[Failing("sharing", 2, "boom", 4.0, True)],
             landed=[records.LandedStatus("main", "c", "bob", 3.0)],
             files=[ODD],
         ),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bough_daemon.commands.land import Landed, land
@@ -62,7 +63,7 @@ def hook(here: Desk, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def do_land(here: Desk, **options: bool) -> Landed:
+def do_land(here: Desk, **options: Any) -> Landed:
     return here.do(land(here.live, here.terminal, "mine", merge_both, **options))
 
 

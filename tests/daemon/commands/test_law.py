@@ -281,4 +281,4 @@ TestNothingIsTakenAway = NothingIsTakenAway.TestCase
 TestNothingIsTakenAway.settings = settings(
     max_examples=2000 if LONG else 50, stateful_step_count=20 if LONG else 8, deadline=None
 )
-TestNothingIsTakenAway.pytestmark = [pytest.mark.timeout(0 if LONG else 600)]
+TestNothingIsTakenAway.pytestmark = [pytest.mark.timeout(0 if LONG else 600)]  # type: ignore[attr-defined]

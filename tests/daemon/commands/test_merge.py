@@ -141,7 +141,7 @@ def test_withheld_paths_do_not_count_as_removed(here: Desk) -> None:
     assert (here.root / ".env").read_bytes() == b"SECRET=1\n"
 
 
-CASES = {
+CASES: dict[str, tuple[dict[str, bytes | None], dict[str, bytes | None]]] = {
     "modify and delete": ({"a.txt": b"mine\n"}, {"a.txt": None}),
     "delete and modify": ({"a.txt": None}, {"a.txt": b"hers\n"}),
     "both add": ({"n.txt": b"mine\n"}, {"n.txt": b"hers\n"}),

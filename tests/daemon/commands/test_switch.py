@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from bough_cli import outcomes
-from bough_daemon.api.records import ChangedPath, LandingPreview, LandOutcome
+from bough_daemon.api.records import ChangedPath, LandingPreview
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop
 from bough_daemon.commands.undo import undo
@@ -35,7 +35,7 @@ class TypedLanding(NamedTuple):
     """What `bough land` prints."""
 
     sentence: str
-    outcome: LandOutcome | LandingPreview
+    outcome: Any  # LandOutcome, or LandingPreview of a dry run
 
 
 def type_land(here: Desk, message: str = "", *, dry_run: bool = False, switch: bool = False) -> TypedLanding:

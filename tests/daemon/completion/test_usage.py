@@ -47,8 +47,8 @@ def test_counts_outlive_the_daemon_and_a_commit_settles_what_waits_for_its_file(
     assert again.moved("/tree", "two") == "one"
     assert again.awaited("/tree") == {"a.py", "b.py", ""}
     again.settle("/tree", {"a.py": "    return total\n", "c.py": "nameless\n"})
-    (use,) = again.uses()
-    assert (use.shown, use.accepted, use.committed, use.kept_characters) == (1, 3, 2, 9 + 6)
+    (kept,) = again.uses()
+    assert (kept.shown, kept.accepted, kept.committed, kept.kept_characters) == (1, 3, 2, 9 + 6)
     assert again.awaited("/tree") == {"b.py"}
     again.settle("/tree", {"b.py": None})
     assert again.uses()[0].committed == 3

@@ -22,6 +22,7 @@ from bough_daemon.errors import StoreOwned
 from bough_daemon.history.shared_chain import SharedChain
 from bough_daemon.history.timeline import timeline
 from bough_daemon.home import Home
+from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.fsck import Fsck
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
@@ -86,6 +87,11 @@ async def two(folder: Path) -> AsyncIterator[tuple[Daemon, Path, Daemon, Path]]:
         yield alice, at_alice, bob, at_bob
 
 
+def shared_tip(session: Recorder) -> str | None:
+    """Return the newest tip that the team may have."""
+    return session.branch.tip.shared if session.branch.tip else None
+
+
 async def sees(daemon: Daemon, root: Path, branch: str, tip: Callable[[], str | None]) -> None:
     """Wait until a daemon knows a branch at the newest tip."""
     repository, _ = await daemon.session(str(root))
@@ -107,10 +113,10 @@ def test_a_save_reaches_the_team_though_the_loop_that_shares_it_was_killed(
             assert told.state == "live, but sharing failed 2 times and is tried again: RuntimeError: killed by the test"
             (failing,) = told.failing
             assert (failing.work, failing.failures, failing.recovered) == ("sharing", 2, False)
-            await sees(bob, at_bob, "alice", lambda: session.branch.tip and session.branch.tip.shared)
+            await sees(bob, at_bob, "alice", lambda: shared_tip(session))
             (at_alice / "a.txt").write_bytes(b"three\n")
             await session.save()
-            await sees(bob, at_bob, "alice", lambda: session.branch.tip and session.branch.tip.shared)
+            await sees(bob, at_bob, "alice", lambda: shared_tip(session))
             assert repository.sync.failing() == []
 
     run(test())
@@ -310,9 +316,9 @@ def test_a_failure_in_the_talk_with_one_leaves_the_others_alone(folder: Path, mo
             trap.set = True
             for number in range(5):
                 tip = await alice.save({"a.txt": os.urandom(10)})
-                await eventually(lambda tip=tip: carol.tip_of("alice") == tip)
+                await eventually(lambda: carol.tip_of("alice") == tip)
                 tip = await carol.save({"a.txt": b"%d\n" % number})
-                await eventually(lambda tip=tip: alice.tip_of("carol") == tip)
+                await eventually(lambda: alice.tip_of("carol") == tip)
             await eventually(lambda: trap.sprung > 1)
             assert alice.sync._conversations._sessions["carol"] is with_carol
             assert "talking with bob" in {one.work for one in alice.sync.failing()}
@@ -328,7 +334,7 @@ def test_a_chain_with_a_snapshot_that_nobody_takes_begins_again_by_itself(
             repository, session = await alice.session(str(at_alice))
 
             def shared() -> str | None:
-                return session.branch.tip and session.branch.tip.shared
+                return shared_tip(session)
 
             await sees(bob, at_bob, "alice", shared)
             held = shared()
@@ -370,7 +376,7 @@ def test_what_was_refused_is_shared_without_it_before_the_next_save(
             (at_alice / ".gitmodules").write_bytes(HOSTILE_MODULES)
             await session.save()
             await eventually(lambda: ".gitmodules" in session.branch.withheld)
-            await sees(bob, at_bob, "alice", lambda: session.branch.tip and session.branch.tip.shared)
+            await sees(bob, at_bob, "alice", lambda: shared_tip(session))
             await eventually(lambda: repository.sync.refusals_of("alice") == {})
 
     run(test())

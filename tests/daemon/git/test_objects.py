@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from bough_daemon.errors import DiskFull
 from bough_daemon.git import objects as module
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, SUBMODULE, TreeEntry, format_tree, parse_tree
 from bough_daemon.store.store import Store
@@ -111,7 +112,7 @@ def test_a_kill_in_the_middle_of_a_heavy_tree_leaves_none(store: Store, monkeypa
     entries = {"a": TreeEntry(FILE, store.objects.write_blob(b"x"))}
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        with pytest.raises(module.DiskFull):
+        with pytest.raises(DiskFull):
             store.objects.write_tree(entries)
     made = store.objects.write_tree(entries)
     assert store.git.run("cat-file", "-p", made).endswith(b"\ta\n")

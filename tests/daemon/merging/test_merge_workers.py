@@ -20,7 +20,7 @@ from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.merging import merge_workers
 from bough_daemon.merging.merge_input import MergeInput
 from bough_daemon.merging.merge_workers import MergeWorkers
-from bough_daemon.merging.worker_wire import Job
+from bough_daemon.merging.worker_wire import Job, write_job
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_closing_ends_a_merge_that_is_at_work_and_lets_none_begin(
     pool: MergeWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, begun, ended = sides(x_txt=("1\n", "one\n", "eins\n")), threading.Event(), list[BaseException]()
-    real = merge_workers.write_job
+    real = write_job
 
     def stopped(stream: IO[bytes], written: Job) -> None:
         os.kill(next(iter(pool._running))._child.pid, signal.SIGSTOP)  # as if the file took for ever

@@ -232,7 +232,7 @@ def test_what_is_never_closed_is_taken_when_it_has_been_quiet(folder: Path, name
                 for pieces in (1, 2):
                     write_pieces(log, 1)
                     wanted = (b"1" if name == "known" else b"") + PIECE * pieces
-                    await until(lambda wanted=wanted: content(session, name, shared=True) == wanted)  # type: ignore[misc]
+                    await until(lambda: content(session, name, shared=True) == wanted)
 
     asyncio.run(scene())
 
@@ -348,7 +348,7 @@ def test_what_becomes_a_secret_in_the_end_never_leaves_under_its_first_name(fold
                 if number % 2:
                     await other_save(session)
                 path.rename(folder / ".env")
-                await until(lambda data=data: content(session, ".env") == data)  # type: ignore[misc]
+                await until(lambda: content(session, ".env") == data)
                 assert git(folder, "hash-object", ".env") not in sent(session)
             assert not {name, ".env"} & sent(session)
 
@@ -558,7 +558,7 @@ def test_of_a_path_that_has_to_rest_status_says_so_and_the_last_state_is_kept(
             for number in range(10):
                 rewrite()
                 (folder / "a").write_bytes(b"a%d" % number)
-                await until(lambda number=number: content_of(told[-1], "a") == b"a%d" % number)  # nothing else waits
+                await until(lambda: content_of(told[-1], "a") == b"a%d" % number)  # nothing else waits
             assert versions() == kept
             session._pending.lost = True
             await session._snapshot()  # a scan of everything keeps no version either

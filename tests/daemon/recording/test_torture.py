@@ -135,8 +135,8 @@ class Tortured:
             }
             words = ["git", "-c", "core.splitIndex=false", "-c", "core.safecrlf=false", "add", "-A", "--ignore-errors"]
             subprocess.run(words, cwd=self.root, env=environment, capture_output=True, check=False)
-            tree = git(self.root, "-c", "core.splitIndex=false", "write-tree", **environment)
-            return tree, set(git(self.root, "ls-tree", "-r", "-z", tree, **environment).split("\0"))
+            tree = git(self.root, "-c", "core.splitIndex=false", "write-tree", stdin=b"", **environment)
+            return tree, set(git(self.root, "ls-tree", "-r", "-z", tree, stdin=b"", **environment).split("\0"))
 
     def of_git(self) -> dict[str, tuple[int, str]]:
         """Return every file of the user's git folder, with its time and its content.

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,7 @@ def test_the_first_tree_is_gits(bench: TreeBench) -> None:
     assert bench.snapshots.everything(bench.base) == bench.by_git()
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "edit": (lambda root: (root / "a.txt").write_bytes(b"new\n"), ["a.txt"]),
     "new file in a new folder": (lambda root: write_files(root, {"n/m/o": b"1", "n/p.log": b"2"}), ["n"]),
     "delete": (lambda root: (root / "a.txt").unlink(), ["a.txt"]),
@@ -296,7 +296,7 @@ def test_a_new_file_outside_a_sparse_checkout_is_refused_as_git_refuses_it(bench
         subprocess.run(
             ["git", "add", "-A"], cwd=bench.root, env=dict(os.environ) | environment, capture_output=True, check=False
         )
-        wanted = git(bench.root, "write-tree", **environment)
+        wanted = git(bench.root, "write-tree", stdin=b"", **environment)
     assert bench.look("g", "h", "dir", "dir/deep") == wanted
 
 

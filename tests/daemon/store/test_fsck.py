@@ -185,7 +185,11 @@ def test_a_path_that_gets_worse_stays_as_the_base_has_it(bench: FsckBench) -> No
 
 
 def test_a_folder_that_the_base_has_with_a_refused_entry_stays_as_it_is(bench: FsckBench) -> None:
-    old = {"old": {"git~1": b"x", "b": b"1", "in": {"c": b"1"}}, "gone": {"git~1": b"x", "d": b"1"}, "a": b"1"}
+    old: dict[str, Node] = {
+        "old": {"git~1": b"x", "b": b"1", "in": {"c": b"1"}},
+        "gone": {"git~1": b"x", "d": b"1"},
+        "a": b"1",
+    }
     base = bench.tree(old)
     tree = bench.tree({"old": {"git~1": b"x", "b": b"2", "in": {"c": b"2"}}, "gone": {"git~1": b"x"}, "a": b"2"})
     refused, shared = bench.shared(base, tree)

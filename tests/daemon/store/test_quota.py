@@ -68,7 +68,7 @@ def test_who_sends_too_much_is_refused_with_the_reason_and_nobody_else_is(folder
             alice.sync._quota.note((0, 400_000))
             for number in range(6):
                 tip = await bob.save({"big": os.urandom(40_000), "n": b"%d" % number})
-                await eventually(lambda tip=tip: alice.tip_of("bob") == tip or "bob" in told(alice))
+                await eventually(lambda: alice.tip_of("bob") == tip or "bob" in told(alice))
             await eventually(lambda: "no more room" in bob.sync.refusals_of("bob").get("alice", ""))
             before = alice.tip_of("bob")
             after = await bob.save({"n": b"more"})

@@ -78,7 +78,7 @@ class Machines:
         for side in others:
             await side.sync.join((await first.sync.invite(LOOPBACK)).ticket, side.name)
         for side in others:
-            await eventually(lambda side=side: first.is_connected(side.name) and side.is_connected(first.name))
+            await eventually(lambda: first.is_connected(side.name) and side.is_connected(first.name))
         return [first, *others]
 
 
@@ -105,8 +105,8 @@ def test_saves_stream_both_ways(folder: Path) -> None:
             for number in range(3):
                 for one, other in ((alice, bob), (bob, alice)):
                     tip = await one.save({"a.txt": b"%d by %s\n" % (number, one.name.encode())})
-                    await eventually(lambda tip=tip, one=one, other=other: other.tip_of(one.name) == tip)
-                    await eventually(lambda tip=tip, one=one, other=other: one.sync.holders(tip) == {other.name})
+                    await eventually(lambda: other.tip_of(one.name) == tip)
+                    await eventually(lambda: one.sync.holders(tip) == {other.name})
             store = Path(bob.store.path)
             assert git(store, "ls-tree", "-r", "alice") == git(Path(alice.store.path), "ls-tree", "-r", "alice")
             assert {event.kind for event in bob.events} >= {"connected", "tip", "held"}
@@ -281,7 +281,7 @@ def test_a_shallow_clone_is_known_by_any_commit_that_both_have(folder: Path, sha
             # What is older than the border must be shared by then: the shallow one cannot send it.
             for one, other in ((alice, bob), (bob, alice)) if shallow_one == "bob" else ((bob, alice), (alice, bob)):
                 tip = await one.save({"a.txt": one.name.encode()})
-                await eventually(lambda tip=tip, one=one, other=other: other.tip_of(one.name) == tip)
+                await eventually(lambda: other.tip_of(one.name) == tip)
 
     run(test())
 
@@ -427,7 +427,7 @@ def test_what_landed_streams_as_signed_state(folder: Path) -> None:
             assert set(bob.store.refs(LANDED).values()) == {commit}
             for branch in ("a", "a/b", os.fsdecode(b"f\xfcr/immer")):
                 await alice.sync.publish_landed(branch, commit)
-                await eventually(lambda branch=branch: any(one.branch == branch for one in bob.sync.landed()))
+                await eventually(lambda: any(one.branch == branch for one in bob.sync.landed()))
             assert len(bob.store.refs(LANDED)) == 4
             assert [event.kind for event in bob.events if event.member == "alice"][-1] == "landed"
 

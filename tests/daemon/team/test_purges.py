@@ -92,11 +92,11 @@ def test_what_is_mine_or_anothers_is_not_theirs_to_purge() -> None:
         told = verdict(found, [A], "bob", lambda name: agreed.get(name, frozenset()), lambda name: name, committed)
         return told.ids, told.outcome
 
-    assert judged(Holders()) == ({A}, PurgeOutcome.DONE)
-    assert judged(Holders(brought={A: {"bob"}})) == ({A}, PurgeOutcome.DONE)
+    assert judged(Holders()) == (frozenset([A]), PurgeOutcome.DONE)
+    assert judged(Holders(brought={A: {"bob"}})) == (frozenset([A]), PurgeOutcome.DONE)
     assert judged(Holders(own={A})) == (frozenset(), PurgeOutcome.ASKED)
     assert judged(Holders(own={A}, brought={A: {"bob"}})) == (frozenset(), PurgeOutcome.ASKED)
     assert judged(Holders(brought={A: {"carol"}})) == (frozenset(), PurgeOutcome.ASKED)
     assert judged(Holders(theirs={"carol": {A}, "bob": {A}})) == (frozenset(), PurgeOutcome.WAITS)
-    assert judged(Holders(theirs={"carol": {B}})) == ({A}, PurgeOutcome.DONE)
+    assert judged(Holders(theirs={"carol": {B}})) == (frozenset([A]), PurgeOutcome.DONE)
     assert judged(Holders(), frozenset([A])) == (frozenset(), PurgeOutcome.IN_GIT)

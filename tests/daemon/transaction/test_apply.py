@@ -6,14 +6,14 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from bough_daemon.errors import DiskFull, FilterFailed, HostilePath, NotPossibleNow
 from bough_daemon.git import atomic_rename
 from bough_daemon.git.objects import EXECUTABLE, FILE, LINK, SUBMODULE, TreeEntry
-from bough_daemon.git.paths import check_path
+from bough_daemon.git.paths import STAGE, check_path
 from bough_daemon.system.text import printable
 from bough_daemon.transaction import swap_in
 from bough_daemon.transaction.apply import apply, in_the_way, rescue
@@ -39,7 +39,7 @@ def now(here: Desk) -> FileState:
     return FileState(here.snapshot().tree)
 
 
-def then(here: Desk, changes: dict[str, TreeEntry | None]) -> FileState:
+def then(here: Desk, changes: Mapping[str, TreeEntry | None]) -> FileState:
     return FileState(here.store.objects.splice(here.snapshot().tree, changes))
 
 
@@ -220,7 +220,7 @@ def test_a_failure_on_the_way_puts_everything_back(
 ) -> None:
     changes = {"a.txt": blob(here, b"new\n"), "d/b.txt": None, "d/e/c.txt": None, "new/n": blob(here, b"n")}
     old, new = now(here), then(here, changes)
-    calls, real = 0, swap_in.put
+    calls, real = 0, atomic_rename.put
 
     def failing(source: atomic_rename.DirEntry, target: atomic_rename.DirEntry) -> None:
         nonlocal calls
@@ -328,7 +328,7 @@ def test_a_read_only_folder_is_refused_before_anything_is_touched(here: Desk, mo
 
 
 def test_what_a_killed_change_left_is_rescued(here: Desk) -> None:
-    stage = Path(scratch(here), swap_in.STAGE + "x")
+    stage = Path(scratch(here), STAGE + "x")
     write_files(stage, {swap_in.MANIFEST: b'["a.txt", "d/b.txt"]', "0": b"nobody has this\n", "1": b"b\n"})
     write_files(Path(scratch(here)), {"rules-left/.gitattributes": b""})
     here.snapshot()
@@ -359,7 +359,7 @@ def test_paths_are_judged_as_git_judges_them(here: Desk, path: str) -> None:
         line = f"100644 {oid} 0\t{path}\0".encode()
         environment = {"GIT_INDEX_FILE": str(here.root.parent / "scratch")}
         git(here.root, *options, "update-index", "-z", "--index-info", stdin=line, **environment)
-        assert bool(git(here.root, "ls-files", "-s", **environment)) == PATHS[path]
+        assert bool(git(here.root, "ls-files", "-s", stdin=b"", **environment)) == PATHS[path]
 
 
 @pytest.mark.parametrize(
