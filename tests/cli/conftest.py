@@ -17,7 +17,7 @@ from bough_daemon.api.launch import is_running, wait_until_ended
 from bough_daemon.errors import HomeUnusable
 from bough_daemon.home import Home
 
-from tests.cli import ready
+from tests import ready
 from tests.daemon.support import git, make_repository
 
 

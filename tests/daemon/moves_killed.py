@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pygit2
 from bough_daemon.commands.hop import back, hop, off
 from bough_daemon.commands.land import land
 from bough_daemon.commands.merge import merge
@@ -34,7 +35,11 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
 }
 
 
-def main(root: str, command: str, last: int, since: str) -> None:
+def main() -> None:
+    """Run the command that the words name."""
+    # This process may be forked from one that had another home.
+    pygit2.settings.search_path[pygit2.enums.ConfigLevel.GLOBAL] = os.environ["HOME"]
+    root, command, last, since = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     steps = 0
 
     def step() -> None:
@@ -57,9 +62,9 @@ def main(root: str, command: str, last: int, since: str) -> None:
     atomic_rename.NATIVE = (rename, native[1], native[2])
     sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
     COMMANDS[command](here)
-    print(steps)
+    print(steps, flush=True)
     here.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bough_daemon.transaction.transaction import recover
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import ready
 from tests.daemon.moves_support import FILES, Desk, check_whole, desk, everything, git, merge_both
 from tests.daemon.support import make_repository, write_files
 
@@ -200,8 +201,9 @@ def begin_at(folder: Path) -> dict[str, object]:
 
 
 def run(root: Path, command: str, step: int, since: str) -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, "-m", "tests.daemon.moves_killed", str(root), command, str(step), since]
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    words = [str(root), command, str(step), since]
+    code, out, err = ready.run(words, root, os.environ, program="tests.daemon.moves_killed")
+    return subprocess.CompletedProcess(words, code, out.decode(), err.decode())
 
 
 def copy_of(folder: Path, to: Path) -> Path:
