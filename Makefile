@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # Half of a test's time is waiting for daemons and clocks, so there is work for one process more than there are cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: test check demo generate bench clean
+.PHONY: test check coverage demo generate bench clean
 
 # One virtual environment serves everything; it is made anew when what it holds changes.
 $(STAMP): pyproject.toml
@@ -25,6 +25,11 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python proto/generate.py --check
 	cd proto && ../$(BIN)/buf lint
+
+# Branches, too, and in every process that a test starts. About twice as slow as `make test`: PATHS=tests/merge for a part.
+coverage: $(STAMP)
+	rm -rf .coverage
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --cov --cov-report=term --timeout=600 $(PATHS)
 
 demo: $(STAMP)
 	@$(BIN)/bough demo
