@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ifaddr
 import pytest
 from bough_daemon.errors import BadUsage
+from bough_daemon.system import addresses
 from bough_daemon.system.addresses import (
     is_address,
     is_everywhere,
@@ -47,8 +49,37 @@ def test_an_address_is_split_as_it_was_joined(host: str) -> None:
 def test_listening_everywhere_is_reached_at_every_address_and_loopback_comes_last() -> None:
     assert is_everywhere("[::]") and is_everywhere("0.0.0.0") and not is_everywhere("10.0.0.1")
     hosts = reachable_hosts("[::]")
-    assert hosts[-1] in ("127.0.0.1", "::1") and len(hosts) == len(set(hosts))
+    assert hosts[-1] == "127.0.0.1" and len(hosts) == len(set(hosts))
     assert reachable_hosts("[::1]") == ["::1"]
+
+
+class Adapter:
+    """A network interface as ifaddr tells of it."""
+
+    def __init__(self, *addresses: str | tuple[str, int, int]) -> None:
+        self.ips = [ifaddr.IP(address, 24, "eth0") for address in addresses]
+
+
+def test_each_address_of_each_interface_is_told_that_others_can_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback = Adapter("127.0.0.1", ("::1", 0, 0))
+    wired = Adapter("10.0.0.7", ("fe80::1", 0, 4), ("2001:db8:1::7", 0, 0))
+    wireless = Adapter("10.0.0.9", "169.254.1.1", ("2001:db8:2::9", 0, 0))
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: [loopback, wired, wireless])
+    monkeypatch.setattr(addresses, "_outward", lambda: ["10.0.0.9", "2001:db8:2::9"])
+    reached = ["10.0.0.7", "10.0.0.9", "2001:db8:1::7", "2001:db8:2::9", "127.0.0.1"]
+    assert reachable_hosts("[::]") == reached
+    assert reachable_hosts("0.0.0.0") == [host for host in reached if ":" not in host]
+
+
+def test_a_system_that_does_not_tell_its_interfaces_leaves_the_address_it_speaks_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> None:
+        raise PermissionError("no netlink here")
+
+    monkeypatch.setattr(ifaddr, "get_adapters", refuse)
+    monkeypatch.setattr(addresses, "_outward", lambda: ["10.0.0.9"])
+    assert reachable_hosts("[::]") == ["10.0.0.9", "127.0.0.1"]
 
 
 @pytest.mark.parametrize(
