@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from bough_daemon.commands.hop import back, hop, off
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import undo
-from bough_daemon.errors import WouldBringBack, WouldRemove
 from bough_daemon.git.index import unmerged_paths
 from bough_daemon.privacy.allowed import Allowed
 from bough_daemon.store import packs
@@ -252,8 +251,7 @@ class Rounds:
         assert other.store.ref(LIVE + mate.name) == mate.store.ref(SHARED + mate.name)
         if self.chance.random() < 0.25:
             _resolve(mate)
-            with suppress(WouldBringBack, WouldRemove):  # it asks, which is an answer
-                mate.do(_merged(mate, other.name))
+            mate.do(_merged(mate, other.name))
 
 
 def _commands(mate: Mate) -> int:

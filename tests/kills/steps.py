@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bough_daemon.errors import BoughError
+from bough_daemon.errors import BoughError, WouldBringBack, WouldRemove
 from bough_daemon.git import atomic_rename
 
 from tests.daemon.moves_killed import COUNTED
@@ -104,6 +104,9 @@ def _be_killed(work: Callable[[Say], None], writing: int, last: int, delay: floa
     signal.setitimer(signal.ITIMER_REAL, delay)
     try:
         work(say)
+    except (WouldBringBack, WouldRemove):  # the second net under merges, which is to catch nothing
+        say(traceback.format_exc())
+        code = BROKEN
     except BoughError as refused:
         say(f"refused {refused.message}")
         code = REFUSED

@@ -2,7 +2,8 @@
 
 Git finds it by what the branches claim. One thing they cannot claim by path: work that a member had in their files, and
 gave up there (stashed, reset, checked out) without moving HEAD, while the other side has committed or landed it, or
-wrote it themselves. It is not removed there: for such a path the merge begins where the HEADs parted.
+wrote it themselves. It is not removed there: for such a path the merge begins where the HEADs parted. Nor is what they
+committed and then undid in the files alone: `undone` says where the merge begins for that.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.history.line_counts import keeps_nothing, lines_at
 from bough_daemon.history.own_steps import own_steps
 from bough_daemon.history.timeline import chain, merged_tips
+from bough_daemon.history.undone import Began, before_undo
 from bough_daemon.store.store import Store
 
 REMEMBERED = 2000  # snapshots of a chain in which the merge base is looked for
@@ -64,7 +66,10 @@ def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, head
             has_committed = objects.entry(committed, path) != objects.entry(began, path)
             if has_committed or _wrote(store, other, path, objects.entry(base.tree, path)):
                 gone.add(path)
-    return objects.splice(base.tree, {path: objects.entry(began, path) for path in gone}) if gone else base.tree
+    begins = {path: objects.entry(began, path) for path in gone}
+    for tip, other in ((ours, theirs), (theirs, ours)):
+        begins |= before_undo(store, Began(base.commits, base.tree, began), tip, other)
+    return objects.splice(base.tree, begins) if begins else base.tree
 
 
 def _wrote(store: Store, tip: str, path: str, entry: TreeEntry | None) -> bool:

@@ -57,6 +57,7 @@ LEAVING = [
     *(["reset", "-q", "--hard", "HEAD~1"], ["reset", "-q", "--hard"], ["stash", "-qu"], ["pull", "-q", "--rebase"]),
     *(["rebase", "-q", "origin/main"], ["revert", "--no-edit", "HEAD"], ["reset", "-q", "--soft", "HEAD~1"]),
 ]
+KEEPING = [["commit", "-qam", "merged"], ["commit", "-qa", "--amend", "-m", "merged"], ["stash", "-qu"], ["add", "-A"]]
 
 
 class NothingIsTakenAway(RuleBasedStateMachine):
@@ -143,6 +144,23 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         self.branches += 1
         mate.git("switch", "-q", "--orphan" if orphan else "-c", f"topic{self.branches}")
         mate.snapshot()
+
+    @rule(number=who, other=who, path=paths, words=st.sampled_from(KEEPING), lands=st.booleans())
+    def regret(self, number: int, other: int, path: str, words: list[str], lands: bool) -> None:
+        """Undo a merge that was committed, and that its author has from there."""
+        mate, author = self._mate(number), self._mate(other)
+        if mate is author:
+            return
+        author.edit(path, 3, insert=True)
+        self.merge(number, other)
+        mate.git(*words)
+        self.merge(other, number)
+        self.undo(number)
+        if lands:
+            self.land(number)
+        else:
+            self.merge(other, number)
+            self.merge(number, other)
 
     # What Bough does.
 
@@ -251,6 +269,8 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         `ours`: (tree, HEAD). `theirs`: (commit, HEAD).
         """
         objects = mate.store.objects
+        if mate.store.merge_base(ours[1], theirs[1]) is None:
+            return  # the first commit was amended: there git has no opinion
         tree = objects.commit(theirs[0]).tree
         here, there, got = mate.at_tree(ours[0]), mate.at_tree(tree), mate.at_tree(result)
         by_git, disputed = oracle(mate, ours, (tree, theirs[1]))

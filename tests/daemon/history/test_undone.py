@@ -1,0 +1,96 @@
+"""A merge that was committed and then undone removes nothing of anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bough_daemon.commands.undo import redo, undo
+
+from tests.daemon.crew import Mate, found_crew
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Iterator[dict[str, Mate]]:
+    """Alice has merged bob's lines and committed, and bob, and carol through him, have that; then she undid it."""
+    made = found_crew(tmp_path, ("alice", "bob", "carol"))
+    alice, bob, carol = made.values()
+    bob.edit("a.txt", 3, insert=True)
+    bob.edit("new.txt", 0, insert=True)
+    alice.edit("b.txt", 3, insert=True)
+    bob.snapshot()
+    alice.merge("bob")
+    alice.git("add", "-A")
+    assert alice.git("commit", "-qam", "merged")
+    alice.edit("b.txt", 9, insert=True)
+    alice.snapshot()
+    bob.merge("alice")
+    carol.merge("bob")
+    alice.do(undo(alice.live))
+    assert not has_bobs_lines(alice)
+    alice.edit("e.txt", 0, insert=True)
+    alice.snapshot()
+    yield made
+    for mate in made.values():
+        mate.close()
+
+
+def has_bobs_lines(mate: Mate) -> bool:
+    files = mate.files()
+    return b"bob1" in files["a.txt"] and b"bob2" in files.get("new.txt", b"")
+
+
+def test_who_merges_it_keeps_their_lines_and_gets_what_is_new(crew: dict[str, Mate]) -> None:
+    _alice, bob, carol = crew.values()
+    for mate in (bob, carol):
+        assert mate.merge("alice").result == "clean"
+        assert has_bobs_lines(mate)
+        assert b"alice3" in mate.files()["e.txt"] and b"alice2" in mate.files()["b.txt"]
+        assert mate.merge("alice").result == "same"
+
+
+def test_who_merges_it_through_another_keeps_their_lines(crew: dict[str, Mate]) -> None:
+    _alice, bob, carol = crew.values()
+    bob.merge("alice")
+    carol.merge("bob")
+    assert has_bobs_lines(carol) and b"alice3" in carol.files()["e.txt"]
+
+
+def test_merging_again_brings_the_lines_again(crew: dict[str, Mate]) -> None:
+    alice = crew["alice"]
+    assert alice.merge("bob").result == "clean"
+    assert has_bobs_lines(alice) and b"alice3" in alice.files()["e.txt"]
+
+
+def test_redo_brings_the_lines_again(crew: dict[str, Mate]) -> None:
+    alice, bob, _carol = crew.values()
+    alice.do(redo(alice.live))
+    assert has_bobs_lines(alice)
+    assert bob.merge("alice").result == "clean"
+    assert has_bobs_lines(bob)
+
+
+def test_a_commit_of_the_files_without_the_lines_removes_nothing_of_others(crew: dict[str, Mate]) -> None:
+    alice, bob, _carol = crew.values()
+    alice.git("add", "-A")
+    assert alice.git("commit", "-qam", "mine alone")
+    alice.snapshot()
+    assert bob.merge("alice").result == "clean"
+    assert has_bobs_lines(bob) and b"alice3" in bob.files()["e.txt"]
+
+
+def test_what_both_heads_have_goes_as_the_files_say(crew: dict[str, Mate]) -> None:
+    alice, bob, _carol = crew.values()
+    assert alice.git("push", "-q", "origin", "HEAD:main")
+    landed = alice.land().commit
+    assert b"bob1" not in alice.at_tree(alice.store.objects.commit(landed).tree)["a.txt"]
+    assert has_bobs_lines(bob)
+
+
+def test_what_its_author_deletes_by_hand_after_the_undo_is_deleted(crew: dict[str, Mate]) -> None:
+    alice, bob, _carol = crew.values()
+    (alice.root / "d/c.txt").unlink()
+    alice.snapshot()
+    bob.merge("alice")
+    assert has_bobs_lines(bob) and "d/c.txt" not in bob.files()
