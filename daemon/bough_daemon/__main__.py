@@ -14,12 +14,13 @@ from typing import Any
 from bough_daemon.api.launch import READY, REFUSED, TAKEN
 from bough_daemon.api.wire import packed
 from bough_daemon.control.daemon import AlreadyRunning, Daemon, take_home
-from bough_daemon.control.service import serve
+from bough_daemon.control.service import serving
 from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of
 from bough_daemon.home import Home
 from bough_daemon.system.children import end_every_child
 from bough_daemon.system.descriptors import raise_limit
+from bough_daemon.system.opened import Opened
 from bough_daemon.system.text import printable
 
 log = logging.getLogger("bough_daemon")
@@ -42,19 +43,16 @@ class OneLine(logging.Formatter):
 
 
 async def _live(home: Home, ready_fd: int | None) -> None:
-    try:
-        daemon = Daemon(home)
-        server = await serve(daemon)
-    except Exception as failure:
-        _tell(ready_fd, REFUSED + packed(fault_of(failure)))
-        raise
-    _tell(ready_fd, READY)
-    try:
+    async with Opened() as opened:
+        try:
+            daemon = await opened.enter_async_context(Daemon.open(home))
+            await opened.enter_async_context(serving(daemon))
+        except Exception as failure:
+            _tell(ready_fd, REFUSED + packed(fault_of(failure)))
+            raise
+        opened.callback(_see_that_it_ends)
+        _tell(ready_fd, READY)
         await daemon.run()
-    finally:
-        _see_that_it_ends()
-        await server.stop(grace=1.0)
-        await daemon.close()
 
 
 def _see_that_it_ends() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits
 from bough_daemon.store.store import LIVE, SHARED, Store
 from bough_daemon.sync.listener import PeerListener
-from bough_daemon.sync.team_sync import TeamEvent, TeamSync
+from bough_daemon.sync.team_sync import KeptTeam, TeamEvent, TeamSync
+from bough_daemon.system.opened import Opened
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.team.identity import load_identity
 
@@ -52,35 +54,39 @@ class Side:
     owner: StoreThread
     listener: PeerListener
     sync: TeamSync
+    opened: AsyncExitStack
+    talking: AsyncExitStack
     events: list[TeamEvent] = field(default_factory=list)
 
     @classmethod
     async def start(cls, root: Path, home: Path, name: str, limits: Limits | None = None) -> Side:
         """Open the repository's store and start its sync."""
         place = Home(str(home), str(home))
-        owner = StoreThread(f"store-{name}")
-        store = await owner.run(open_store, root / ".git", home)
-        await owner.run(store.arrive, git(root, "rev-parse", "HEAD"))
-        listener = PeerListener(place, load_identity(place))
-        await listener.start()
-        events: list[TeamEvent] = []
-        sync = TeamSync(place, store, owner, listener, name, events.append, limits)
-        await sync.start()
-        return cls(name, root, place, store, owner, listener, sync, events)
+        async with Opened() as opened:
+            owner = StoreThread(f"store-{name}")
+            opened.callback(owner.close)
+            store = await owner.run(open_store, root / ".git", home)
+            opened.push_async_callback(owner.run, store.close)
+            await owner.run(store.arrive, git(root, "rev-parse", "HEAD"))
+            listener = PeerListener(place, load_identity(place))
+            opened.push_async_callback(listener.stop)
+            await listener.start()
+            events: list[TeamEvent] = []
+            kept = await KeptTeam.of(place, store, owner, listener.identity, name)
+            sync = TeamSync(place, store, owner, listener, name, events.append, kept, limits)
+            talking = await opened.enter_async_context(AsyncExitStack())
+            await talking.enter_async_context(sync.running())
+            left = opened.pop_all()
+        return cls(name, root, place, store, owner, listener, sync, left, talking, events)
 
     async def stop(self) -> None:
         """Stop everything, as `bough down` would."""
-        await self.sync.stop()
-        await self.listener.stop()
-        await self.owner.run(self.store.close)
-        self.owner.close()
+        await self.opened.aclose()
 
     @classmethod
     async def restart(cls, side: Side) -> Side:
         """Start the machine of a side whose sync was stopped anew."""
-        await side.listener.stop()
-        await side.owner.run(side.store.close)
-        side.owner.close()
+        await side.stop()
         return await cls.start(side.root, Path(side.home.root), side.name)
 
     async def save(self, files: dict[str, bytes], publish: bool = True) -> str:

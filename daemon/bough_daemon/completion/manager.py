@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from bough_completion.endpoints.client import Gone
@@ -33,6 +33,7 @@ from bough_daemon.home import Home
 from bough_daemon.privacy.private_names import is_secret
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.system.failing import Failing
+from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import StoreThread
 
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 PATIENCE = 2.0  # seconds for one answer on the command line
 TRY_AGAIN = 30.0  # seconds until a process that did not start is tried again for an editor
 SAVE_EVERY = 5.0  # seconds between looks whether the use has to be written
-WORK = "completion"
 OFF = "completion is switched off: `bough config set completion.enabled true`"
 
 
@@ -56,23 +56,26 @@ class CompletionManager:
         self._feeders: dict[str, Feeder] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._background = Supervisor()
-        self._process = CompletionProcess(home, self._process_changed, partial(self._background.note, WORK))
+        self._process = CompletionProcess(home, self._background, self._process_changed)
         self._hearing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._listeners = 0
 
-    def start(self) -> None:
-        """Begin to count; where the user wants an HTTP door, open it soon."""
-        self._background.keep("writing down the use of suggestions", self._keep_saving)
-        if self._settings.number("completion.http_port"):
-            self._background.begin("opening the HTTP door", self._open)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Count until the end of the block, and complete whatever is asked; open an HTTP door where one is wanted."""
+        async with Opened() as opened:
+            opened.push_async_callback(self._close)
+            self._background.keep("writing down the use of suggestions", self._keep_saving)
+            if self._settings.number("completion.http_port"):
+                self._background.begin("opening the HTTP door", self._open)
+            yield
 
     async def _open(self) -> None:
         with suppress(BoughError):
             await self._start()
 
-    async def close(self) -> None:
-        """End the process."""
+    async def _close(self) -> None:
         for root in list(self._feeders):
             await self._end(root)
         await self._background.close()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,12 +22,15 @@ from bough_completion.endpoints.client import CompletionClient
 from bough_daemon.api.settings import UserSettings
 from bough_daemon.errors import DaemonFailed
 from bough_daemon.home import Home
+from bough_daemon.system.supervisor import Supervisor
+from bough_daemon.system.threads import to_the_end
 
 START_PATIENCE = 60.0  # seconds until a process that does not answer counts as failed
 END_PATIENCE = 5.0  # seconds until one that does not end is killed
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before one that keeps dying is started again
 STEADY = 60.0  # seconds after which a process that dies was a good one
 LOG_LIMIT_BYTES = 1_000_000
+WORK = "completion"
 LOOPBACK = "127.0.0.1"
 PASSED_ON = ("device", "threads", "memory", "remote", "remote_model", "remote_key_file")  # settings, as options
 
@@ -45,14 +49,14 @@ class Running:
 class CompletionProcess:
     """Keep the process running once it is wanted; `on_change` is called when it has started, and when it has died.
 
-    `on_failure`: is called with what went wrong when it died or did not start.
+    `background` counts how often it died or did not start, and sees that it is started again.
     """
 
-    def __init__(self, home: Home, on_change: Callable[[], None], on_failure: Callable[[Exception], None]) -> None:
+    def __init__(self, home: Home, background: Supervisor, on_change: Callable[[], None]) -> None:
         self.running: Running | None = None
         self._home = home
         self._on_change = on_change
-        self._on_failure = on_failure
+        self._background = background
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -99,17 +103,21 @@ class CompletionProcess:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
             )
-        client = CompletionClient(place)
-        if not await _answers(client, child):
-            await client.close()
-            await _end(child)
+        client, answers = CompletionClient(place), False
+        try:
+            answers = await _answers(client, child)
+        finally:
+            if not answers:
+                await to_the_end(client.close())
+                await to_the_end(_end(child))
+        if not answers:
             self._wait_longer()
             raise DaemonFailed(
                 "the completion process did not start", log=errors.name, hint=f"Its last words are in {errors.name}."
             )
         self._child = child
         self.running = Running(self._generation, place, client, http, notes)
-        self._watcher = asyncio.create_task(self._watch(child, settings))
+        self._watcher = self._background.keep(WORK, partial(self._watch, child, settings))
 
     def _options(self, settings: UserSettings) -> tuple[list[str], str, list[str]]:
         """Return the process's options, the address of its HTTP door, and what a person should know."""
@@ -138,7 +146,7 @@ class CompletionProcess:
         loop = asyncio.get_running_loop()
         began = loop.time()
         code = await child.wait()
-        self._on_failure(DaemonFailed(f"its process ended with code {code}"))
+        self._background.note(WORK, DaemonFailed(f"its process ended with code {code}"))
         if loop.time() - began > STEADY:
             self._pause = 0.0
         self._wait_longer()
@@ -148,7 +156,7 @@ class CompletionProcess:
             try:
                 await self.start(settings)
             except (DaemonFailed, OSError) as failure:
-                self._on_failure(failure)
+                self._background.note(WORK, failure)
 
     def _wait_longer(self) -> None:
         """Let more time pass before the next start than before this one, so that a failure costs little."""

@@ -9,14 +9,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from functools import partial
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.api.records import FileRecord, Joined, Status, Up
 from bough_daemon.completion.manager import CompletionManager
-from bough_daemon.control.repository import STATUS_PATIENCE, Repository
+from bough_daemon.control.repository import STATUS_PATIENCE, Callbacks, Repository
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
 from bough_daemon.git.command import git_version
 from bough_daemon.git.worktree import Worktree, live_root
@@ -28,6 +27,7 @@ from bough_daemon.store.store import prepare_libgit2
 from bough_daemon.sync.clones import Listeners
 from bough_daemon.system.at_work import STOP, seconds_since
 from bough_daemon.system.environment import NOTHING, UserEnvironment, lasting
+from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Pause, Supervisor, state_with
 from bough_daemon.system.text import printable
 from bough_daemon.system.threads import to_the_end
@@ -42,7 +42,7 @@ class AlreadyRunning(Exception):
 
 
 class Daemon:
-    """Everything that is live for one user. All methods run on the event loop."""
+    """Everything that is live for one user; `open` gives one. All methods run on the event loop."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -52,32 +52,43 @@ class Daemon:
         self._changing = asyncio.Lock()
         self._making: tuple[Worktree, float] | None = None  # the working tree that is being made live, and since when
         self._background = Supervisor()
+        self._live_repositories: dict[str, AsyncExitStack] = {}  # what closes each
         self.completing = CompletionManager(home)
         self._workers = MergeWorkers()
         self._listeners = Listeners(home)
 
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, home: Home) -> AsyncIterator[Daemon]:
+        """Be ready to make working trees live until the end of the block; what is live then stays remembered."""
+        prepare_libgit2()
+        async with Opened() as opened:
+            daemon = cls(home)
+            opened.push_async_callback(asyncio.to_thread, daemon._workers.close)
+            await opened.enter_async_context(daemon._listeners.listening())
+            opened.push_async_callback(daemon._close_repositories)
+            await opened.enter_async_context(daemon.completing.running())
+            opened.push_async_callback(daemon._background.close)
+            yield daemon
+
     async def run(self) -> None:
         """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
-        prepare_libgit2()
-        await self._listeners.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        self.completing.start()
         self._background.keep("bringing back what was live", self._revive)
         self._background.keep("ending an idle daemon", self._end_when_idle)
         await self.stopping.wait()
 
-    async def close(self) -> None:
-        """Stop everything; what is live stays remembered."""
-        await self._background.close()
-        await self.completing.close()
+    async def _close_repositories(self) -> None:
         async with self._changing:
-            for repository in self.repositories.values():
-                await repository.close()
-            self.repositories.clear()
-        await self._listeners.stop()
-        await asyncio.to_thread(self._workers.close)
+            for common_dir in list(self.repositories):
+                await self._close(common_dir)
+
+    async def _close(self, common_dir: str) -> None:
+        """Close a repository; whatever fails on the way, it is no longer live."""
+        del self.repositories[common_dir]
+        await self._live_repositories.pop(common_dir).aclose()
 
     async def up_as(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
         """Make the working tree around `path` live; raise NotPossibleNow where its member has another name already."""
@@ -158,8 +169,7 @@ class Daemon:
                 for root in repository.sessions:
                     self._live.remove(root)
                     await self.completing.unfollow(root)
-                await repository.close()
-                del self.repositories[worktree.common_dir]
+                await self._close(worktree.common_dir)
             if forget:
                 folder = os.path.join(worktree.common_dir, "bough")
                 await self._listeners.forget(folder)
@@ -253,8 +263,7 @@ class Daemon:
                 await self.completing.unfollow(root)
                 await repository.remove(root)
                 if not repository.sessions:
-                    del self.repositories[common_dir]
-                    await repository.close()
+                    await self._close(common_dir)
 
     async def _drop_gone(self) -> None:
         sessions = [session for repository in self.repositories.values() for session in repository.sessions.values()]
@@ -269,22 +278,24 @@ class Daemon:
         return self.repositories[session.worktree.common_dir]
 
     async def _start(self, worktree: Worktree, name: str) -> Recorder:
-        repository = self.repositories.get(worktree.common_dir)
-        if repository is None:
-            repository = await Repository.open(
-                self.home, self._listeners, self._workers, self._let_go_soon, worktree, name
-            )
-            repository.on_again = partial(self._follow_again, repository)
-            self.repositories[worktree.common_dir] = repository
+        repository = self.repositories.get(worktree.common_dir) or await self._open(worktree, name)
         try:
             session = await repository.add(worktree)
         except BaseException:
             if not repository.sessions:
-                await repository.close()
-                del self.repositories[worktree.common_dir]
+                await to_the_end(self._close(worktree.common_dir))
             raise
         self.completing.follow(repository, session)
         return session
+
+    async def _open(self, worktree: Worktree, name: str) -> Repository:
+        callbacks = Callbacks(self._let_go_soon, self._follow_again)
+        async with Opened() as opened:
+            opening = Repository.open(self.home, self._listeners, self._workers, callbacks, worktree, name)
+            repository = await opened.enter_async_context(opening)
+            self.repositories[worktree.common_dir] = repository
+            self._live_repositories[worktree.common_dir] = opened.pop_all()
+        return repository
 
     async def _follow_again(self, repository: Repository, session: Recorder) -> None:
         """Feed the completion process from a working tree whose recording has begun again."""

@@ -7,9 +7,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
@@ -47,8 +47,9 @@ from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.sync import team_sync
 from bough_daemon.sync.clones import Listeners, Seat
-from bough_daemon.sync.team_sync import TeamSync
+from bough_daemon.sync.team_sync import KeptTeam, TeamSync
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import KnownBranch
@@ -83,8 +84,19 @@ class Outbox:
         self.filled.set()
 
 
+@dataclass(frozen=True)
+class Callbacks:
+    """What the daemon is told of its repositories.
+
+    `gone`: a working tree, by its top folder, has been removed or moved. `again`: the recording of one has begun again.
+    """
+
+    gone: Callable[[str], None]
+    again: Callable[[Repository, Recorder], Awaitable[None]]
+
+
 class Repository:
-    """What all live working trees of one repository share.
+    """What all live working trees of one repository share; `open` gives one.
 
     `sessions`: by the top folder of the working tree. `sync`: the team.
     """
@@ -95,15 +107,18 @@ class Repository:
         owner: StoreThread,
         listeners: Listeners,
         workers: MergeWorkers,
-        on_gone: Callable[[str], None],
+        callbacks: Callbacks,
+        quota: Quota,
+        sync: Callable[[Callable[[team_sync.TeamEvent], None]], TeamSync],
     ) -> None:
         self.store = store
         self.owner = owner
         self.sessions: dict[str, Recorder] = {}
-        self.sync: TeamSync
+        self.quota = quota
         self._listeners = listeners
         self._workers = workers
-        self._on_gone = on_gone
+        self._callbacks = callbacks
+        self._recording: dict[str, AsyncExitStack] = {}  # what ends the recording of a working tree
         self._subscribers: set[asyncio.Queue[Event]] = set()
         self._outboxes: dict[str, Outbox] = {}
         self._publishing: dict[str, asyncio.Task[None]] = {}
@@ -114,63 +129,56 @@ class Repository:
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
-        self.quota: Quota
         self._purging = asyncio.Lock()
         self._packing = asyncio.Lock()  # what is being packed may be what is purged
-        self._purger: Purger
-        self.on_again: Callable[[Recorder], Awaitable[None]]
+        self.sync = sync(self._on_team_event)
+        self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)
 
     @classmethod
+    @asynccontextmanager
     async def open(
         cls,
         home: Home,
         listeners: Listeners,
         workers: MergeWorkers,
-        on_gone: Callable[[str], None],
+        callbacks: Callbacks,
         worktree: Worktree,
         name: str,
-    ) -> Repository:
-        """Open the store of a repository and come into its team; raise StoreOwned while another daemon has it.
+    ) -> AsyncIterator[Repository]:
+        """Have the store of a repository, and be in its team, until the end of the block.
 
-        `on_gone` is called with the top folder of a working tree that has been removed or moved. `name`: the member's
-        name where the repository is in no team yet; empty: after the Git user.
+        Raise StoreOwned while another daemon has it. `name`: the member's name where the repository is in no team yet;
+        empty: after the Git user.
         """
         wished = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
-        owner = StoreThread("store")
-        try:
-            store = await owner.run(Store, worktree.common_dir, home.root)
-        except BaseException:
-            owner.close()
-            raise
-        repository = cls(store, owner, listeners, workers, on_gone)
-        try:
-            await owner.run(repository._finish_purge)
+        async with Opened() as opened:
+            owner = StoreThread("store")
+            opened.callback(owner.close)
+            making = owner.run(Store, worktree.common_dir, home.root)
+            store = await opened.enter_async_context(held(making, lambda made: owner.run(made.close)))
+            purge_failure = await owner.run(_finish_purge, store)
             listener = await listeners.of(store)
-            repository.quota = quota = Quota.of_home(store.objects.folder, home)
-            told = repository._on_team_event
-            repository.sync = TeamSync(listener.home, store, owner, listener, wished, told, quota=quota)
-            await repository.sync.start()
-        except BaseException:
-            await owner.run(store.close)
-            owner.close()
-            raise
-        repository._purger = Purger(store, owner, repository.sync, repository.sessions, repository._restart)
-        repository._background.keep("following teammates", repository._tell_of_tips)
-        repository._background.keep("keeping the store within its room", repository._keep_within_room)
-        repository._background.keep("purging what teammates ask for", repository._purger.follow)
-        return repository
+            quota = Quota.of_home(store.objects.folder, home)
+            kept = await KeptTeam.of(listener.home, store, owner, listener.identity, wished)
+
+            def sync(told: Callable[[team_sync.TeamEvent], None]) -> TeamSync:
+                return TeamSync(listener.home, store, owner, listener, wished, told, kept, quota=quota)
+
+            repository = cls(store, owner, listeners, workers, callbacks, quota, sync)
+            if purge_failure is not None:
+                repository._background.note("finishing a purge", purge_failure)
+            await opened.enter_async_context(repository.sync.running())
+            opened.push_async_callback(repository._background.close)
+            opened.push_async_callback(repository._stop_recording)
+            repository._background.keep("following teammates", repository._tell_of_tips)
+            repository._background.keep("keeping the store within its room", repository._keep_within_room)
+            repository._background.keep("purging what teammates ask for", repository._purger.follow)
+            yield repository
 
     @property
     def member(self) -> str:
         """What this member is called in the team."""
         return self.sync.member
-
-    def _finish_purge(self) -> None:
-        """Finish a purge that was cut short; where that fails it is tried at the next start, and recording goes on."""
-        try:
-            finish(self.store)
-        except (BoughError, OSError) as failure:
-            self._background.note("finishing a purge", failure)
 
     async def add(self, worktree: Worktree) -> Recorder:
         """Make a working tree live and return its session, started."""
@@ -181,36 +189,32 @@ class Repository:
     async def _add(self, worktree: Worktree) -> Recorder:
         name = await self.owner.run(self._branch_name, worktree, self.member, self.sync.roster.names)
         branch = await self.owner.run(Branch, self.store, name, worktree.author())
-        session = Recorder(
-            worktree,
-            self.store,
-            self.owner,
-            branch,
-            on_snapshot=lambda snapshot: self._on_snapshot(session, snapshot),
-            on_gone=lambda: self._on_gone(worktree.root),
-        )
-        recovered = await self.owner.run(recover, self.live(session))
-        if recovered.kept is not None:
-            log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
-        await session.start()
-        self.sessions[worktree.root] = session
-        self._told[worktree.root] = await self._full_status(session)
+        async with Opened() as opened:
+            gone = partial(self._callbacks.gone, worktree.root)
+            recording = Recorder.open(
+                worktree, self.store, self.owner, branch, self._on_snapshot, gone, before=self._recover
+            )
+            session = await opened.enter_async_context(recording)
+            self._told[worktree.root] = await self._full_status(session)
+            self.sessions[worktree.root] = session
+            self._recording[worktree.root] = opened.pop_all()
         return session
+
+    def _recover(self, session: Recorder) -> None:
+        recovered = recover(self.live(session))
+        if recovered.kept is not None:  # `status` names each file, with the command that brings it back
+            log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
 
     async def remove(self, root: str) -> None:
         """Stop recording a working tree."""
         self._told.pop(root, None)
-        await self.sessions.pop(root).stop()
+        del self.sessions[root]
+        await self._recording.pop(root).aclose()
 
-    async def close(self) -> None:
-        """Stop every session, leave the conversation with the team, and let go of the store."""
+    async def _stop_recording(self) -> None:
         async with self._purging:
             for root in list(self.sessions):
                 await self.remove(root)
-        await self._background.close()
-        await self.sync.stop()
-        await self.owner.run(self.store.close)
-        self.owner.close()
 
     async def _restart(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something while nothing is recorded, sent or taken, and no command changes files; then go on."""
@@ -225,10 +229,9 @@ class Repository:
             for root in sessions:
                 await self.remove(root)
             try:
-                await self.sync.stop()
-                await work()
+                async with self.sync.paused():
+                    await work()
             finally:
-                await self.sync.start()
                 for session in sessions.values():
                     await self._begin_again(session.worktree)
 
@@ -236,7 +239,7 @@ class Repository:
         """Record a working tree again; where that fails, the next command there brings it back."""
         try:
             tree = await asyncio.to_thread(Worktree.find, worktree.root, worktree.user)
-            await self.on_again(await self._add(tree))
+            await self._callbacks.again(self, await self._add(tree))
         except (BoughError, OSError) as failure:
             self._background.note(f"recording {worktree.root} again", failure)
 
@@ -608,6 +611,15 @@ class Repository:
         known[key] = names[key].removeprefix(member).removeprefix("+")
         write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
         return names[key]
+
+
+def _finish_purge(store: Store) -> Exception | None:
+    """Finish a purge that was cut short; where that fails it is tried at the next start, and recording goes on."""
+    try:
+        finish(store)
+    except (BoughError, OSError) as failure:
+        return failure
+    return None
 
 
 def _other_version(member: str) -> Notice:

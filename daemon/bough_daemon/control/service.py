@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import grpc
@@ -25,6 +25,8 @@ from bough_daemon.system.at_work import STOP, Work, speaking_up
 from bough_daemon.system.environment import taken
 
 log = logging.getLogger(__name__)
+
+COMMAND_PATIENCE = 3.0  # seconds in which a command that changes files may come to its end when the daemon ends
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Any)
@@ -82,6 +84,15 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._working: set[asyncio.Task[object]] = set()
+
+    async def close(self) -> None:
+        """Let the commands that change files come to their end; those that take long are called off."""
+        if self._working:
+            await asyncio.wait(self._working, timeout=COMMAND_PATIENCE)
+        while self._working:
+            for command in self._working:
+                command.cancel()
+            await asyncio.wait(self._working, timeout=COMMAND_PATIENCE)
 
     @answers
     async def Up(self, request: pb.UpRequest, context: Context) -> pb.UpResponse:
@@ -391,22 +402,28 @@ async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncItera
                 return
             yield coming.result()
     finally:
-        stop.cancel()
-        if coming is not None:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
+        waits: list[asyncio.Future[Any]] = [stop] if coming is None else [stop, coming]
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
         await items.aclose()
 
 
-async def serve(daemon: Daemon) -> grpc.aio.Server:
-    """Open the control socket, for this user alone, and serve the daemon there."""
+@asynccontextmanager
+async def serving(daemon: Daemon) -> AsyncIterator[None]:
+    """Serve the daemon at the control socket, for this user alone, until the end of the block."""
     path = daemon.home.socket
     daemon.home.make_socket_folder()
     with suppress(FileNotFoundError):
         os.unlink(path)  # the home is locked, so whoever left it there is gone
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
-    control_pb2_grpc.add_ControlServiceServicer_to_server(ControlService(daemon), server)
+    service = ControlService(daemon)
+    control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)
     server.add_insecure_port(f"unix:{path}")
-    await server.start()
-    os.chmod(path, 0o600)
-    return server
+    try:
+        await server.start()
+        os.chmod(path, 0o600)
+        yield
+    finally:
+        await server.stop(grace=1.0)
+        await service.close()

@@ -39,6 +39,7 @@ from bough_daemon.store.store import Store
 from bough_daemon.system.at_work import Work, seconds_since
 from bough_daemon.system.environment import configures
 from bough_daemon.system.failing import Failing
+from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Pause, Supervisor
 from bough_daemon.system.threads import StoreThread
 
@@ -66,7 +67,7 @@ class Reading:
 
 
 class Recorder:
-    """Record one working tree, from `start` to `stop`.
+    """Record one working tree; `open` gives one that does.
 
     `on_snapshot` is called on the event loop with each new tip, whether a save or a command made it; `on_gone` when the
     working tree has been removed or moved. `failure`: why the last snapshot could not be taken, or None.
@@ -78,7 +79,7 @@ class Recorder:
         store: Store,
         owner: StoreThread,
         branch: Branch,
-        on_snapshot: Callable[[Snapshot], None],
+        on_snapshot: Callable[[Recorder, Snapshot], None],
         on_gone: Callable[[], None],
         patience: SettlePatience = PATIENCE,
     ) -> None:
@@ -105,6 +106,7 @@ class Recorder:
         self._arrived: str | None = None
         self._arrivals: asyncio.Queue[str] = asyncio.Queue()
         self._retry: asyncio.TimerHandle | None = None
+        self._impatience: asyncio.TimerHandle | None = None
         self._retry_at = 0.0  # monotonic
         self._retry_pause = retry_pause()
         self._untidied = 0
@@ -112,42 +114,71 @@ class Recorder:
         self._reader = StoreThread("large files")
         self._reading: dict[str, Reading] = {}
         self._background = Supervisor()
-
-    async def start(self) -> Snapshot:
-        """Watch, then take the first snapshot; return it."""
         loop = asyncio.get_running_loop()
-        markers = os.path.join(self.store.folder, "markers", os.path.basename(self.worktree.git_dir))
+        markers = os.path.join(store.folder, "markers", os.path.basename(worktree.git_dir))
 
         def notify() -> None:
             loop.call_soon_threadsafe(self._on_events)
 
-        self._watch = FolderWatch(self.worktree, markers, self._left_out, notify, self.unsettled.patience)
-        await self.owner.run(self.snapshots.index.changed)
-        await asyncio.to_thread(self._watch.start)
-        try:
-            first = await self._snapshot()
-        except BaseException:
-            await asyncio.to_thread(self._watch.stop)
-            raise
-        self._background.keep("recording", self._run)
-        self._background.keep("looking for changes without an event", self._reconcile)
-        self._background.keep("copying the objects of commits", self._arrive)
-        return first
+        self._watch = FolderWatch(worktree, markers, self._left_out, notify, patience)
 
-    async def stop(self) -> None:
-        """Stop watching and end the children; what was being recorded is finished first, unless that takes long."""
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        worktree: Worktree,
+        store: Store,
+        owner: StoreThread,
+        branch: Branch,
+        on_snapshot: Callable[[Recorder, Snapshot], None],
+        on_gone: Callable[[], None],
+        patience: SettlePatience = PATIENCE,
+        *,
+        before: Callable[[Recorder], None] | None = None,
+    ) -> AsyncIterator[Recorder]:
+        """Record a working tree until the end of the block; its first snapshot has been taken by then.
+
+        `before` is done before that, on the store's thread.
+        """
+        async with Opened() as opened:
+            recorder = cls(worktree, store, owner, branch, on_snapshot, on_gone, patience)
+            opened.push_async_callback(recorder._end_children)
+            if before is not None:
+                await owner.run(before, recorder)
+            await owner.run(recorder.snapshots.index.changed)
+            watch = recorder._watch
+            watching = held(asyncio.to_thread(watch.start), lambda _: asyncio.to_thread(watch.stop))
+            await opened.enter_async_context(watching)
+            opened.push_async_callback(recorder._stop)
+            await recorder._snapshot()
+            recorder._background.keep("recording", recorder._run)
+            recorder._background.keep("looking for changes without an event", recorder._reconcile)
+            recorder._background.keep("copying the objects of commits", recorder._arrive)
+            yield recorder
+
+    async def _stop(self) -> None:
+        """Finish what is being recorded, unless that takes long, and begin nothing more."""
         self._stopped = True
-        impatience = asyncio.get_running_loop().call_later(STOP_PATIENCE, self.worktree.children.end)
+        self._hurry()
+        await self._background.close()
+        self._call_off_retry()
+        async with self._turn:
+            pass
+
+    async def _end_children(self) -> None:
+        impatience = self._hurry()
         try:
-            await self._background.close()
-            self._call_off_retry()
-            async with self._turn:
-                await asyncio.to_thread(self._watch.stop)
-                await self.owner.run(self.snapshots.close)
+            await self.owner.run(self.snapshots.close)
             await self._reader.run(self.snapshots.large.close)
-            self._reader.close()
         finally:
+            self._reader.close()
             impatience.cancel()
+
+    def _hurry(self) -> asyncio.TimerHandle:
+        """See that no git child holds up the end for longer than STOP_PATIENCE."""
+        if self._impatience is None:
+            self._impatience = asyncio.get_running_loop().call_later(STOP_PATIENCE, self.worktree.children.end)
+        return self._impatience
 
     def withheld(self) -> dict[str, str]:
         """Return the paths that are not recorded, or do not leave, with the reason. On the store's thread."""
@@ -231,7 +262,7 @@ class Recorder:
         tip = self.branch.tip
         if tip is not None and tip is not self._announced:
             self._announced = tip
-            self._on_snapshot(tip)
+            self._on_snapshot(self, tip)
 
     def trouble(self) -> BoughError | None:
         """Return what keeps the recording from being all that it should be."""

@@ -64,10 +64,14 @@ class InotifyWatcher(Gathered):
         """Begin to watch; what lies in the working tree is watched from the first `rescan` on."""
         self._source = InotifyFD()
         self._source.start()
-        self._watch(os.fsencode(self._markers))
-        for folder in self._git_dirs:
-            for inner in (b"", b"info", b"logs", b"refs/heads"):
-                self._watch(os.path.join(folder, inner).rstrip(b"/"))
+        try:
+            self._watch(os.fsencode(self._markers))
+            for folder in self._git_dirs:
+                for inner in (b"", b"info", b"logs", b"refs/heads"):
+                    self._watch(os.path.join(folder, inner).rstrip(b"/"))
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End, and join the thread."""

@@ -10,6 +10,8 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bough_daemon.api.settings import read_settings
@@ -17,6 +19,8 @@ from bough_daemon.errors import BadSetting, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.store.store import Store
 from bough_daemon.sync.listener import PeerListener
+from bough_daemon.system.opened import Opened
+from bough_daemon.system.threads import to_the_end
 from bough_daemon.team.identity import Identity, load_identity
 from bough_daemon.team.names import MOST_NAMES, further_names, owner_of
 from bough_daemon.team.roster import Admission, Roster
@@ -57,9 +61,13 @@ class Listeners:
         self.main = PeerListener(home, load_identity(home))
         self._others: dict[str, PeerListener] = {}
 
-    async def start(self) -> None:
-        """Listen for the member of the home; clones follow as they are needed."""
-        await self.main.start(self._setting())
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen for the member of the home until the end of the block, and for clones as they are needed."""
+        async with Opened() as opened:
+            opened.push_async_callback(self._stop)
+            await self.main.start(self._setting())
+            yield
 
     async def follow_setting(self) -> list[str]:
         """Listen where the settings say now; return what a person should know."""
@@ -125,16 +133,20 @@ class Listeners:
         if note.clone and os.path.isdir(home.path("teams")) and not os.listdir(home.path("teams")):
             await self._drop(self._others.get(note.clone) or PeerListener(home, load_identity(home)))
 
-    async def stop(self) -> None:
-        """Stop listening."""
+    async def _stop(self) -> None:
         for listener in (self.main, *self._others.values()):
             await listener.stop()
 
     async def _open(self, clone: str) -> PeerListener:
         home = self._home.clone(clone)
         listener = PeerListener(home, load_identity(home))
-        await listener.start(self._setting())
         self._others[clone] = listener
+        try:
+            await listener.start(self._setting())
+        except BaseException:
+            del self._others[clone]
+            await to_the_end(listener.stop())
+            raise
         return listener
 
     async def _drop(self, listener: PeerListener) -> None:

@@ -34,6 +34,7 @@ from bough_daemon.system.addresses import (
 )
 from bough_daemon.system.descriptors import most_connections
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.threads import to_the_end
 from bough_daemon.team.identity import Identity, der_of, pem_of
 from bough_daemon.team.roster import Admission, Roster
 
@@ -320,7 +321,11 @@ async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc
             bound = server.add_secure_port(join_address(host, candidate), credentials)
         except RuntimeError:
             continue
-        await server.start()
+        try:
+            await server.start()
+        except BaseException:
+            await to_the_end(server.stop(None))
+            raise
         return bound
     await server.stop(None)
     address = join_address(host, port)

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,12 +25,13 @@ from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard
 from bough_daemon.sync.joining import present, take_ticket, unrelated, welcome
 from bough_daemon.sync.listener import PeerListener, Pipe
 from bough_daemon.system.failing import Failing
+from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.text import SHORT
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.identity import fingerprint, readable_fingerprint
+from bough_daemon.team.identity import Identity, fingerprint, readable_fingerprint
 from bough_daemon.team.names import check_branch, check_live_branch, check_member_name
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Rival, Roster
@@ -70,8 +71,40 @@ class TeamEvent:
     tip: str = ""
 
 
+def still_here(store: Store, team: Team) -> dict[Key, State]:
+    """Return the states of a team whose objects are in the store, and were not purged. On the store's thread."""
+    moved = store.purged.moved
+    here = (state for state in team.states.values() if store.objects.exists(state.tip))
+    return {state.key: state for state in here if state.tip not in moved and state.base not in moved}
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What this member is in one team; who joins another team gets another."""
+
+    team: Team
+    exchange: Exchange
+    connections: Connections
+    background: Supervisor
+
+
+@dataclass(frozen=True)
+class KeptTeam:
+    """A team as it is kept here, and the states of it whose objects are here."""
+
+    team: Team
+    known: dict[Key, State]
+
+    @classmethod
+    async def of(cls, home: Home, store: Store, owner: StoreThread, identity: Identity, name: str) -> KeptTeam:
+        """Read the team that a repository is in, a new one of its own at first; what was left half-taken goes."""
+        await owner.run(sweep, store)
+        team = await to_the_end(asyncio.to_thread(Team.of_store, home, store, identity, name))
+        return cls(team, await owner.run(still_here, store, team))
+
+
 class TeamSync:
-    """One repository's team. On the loop's thread only; the store is used through its `owner`.
+    """One repository's team; `running` talks with it. On the loop's thread only; the store is used through its `owner`.
 
     `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
     not wait. `doubled`: whether another machine is this member, too; then nothing of mine is told to the team.
@@ -85,6 +118,7 @@ class TeamSync:
         listener: PeerListener,
         name: str,
         on_event: Callable[[TeamEvent], None],
+        kept: KeptTeam,
         limits: Limits | None = None,
         quota: Quota | None = None,
     ) -> None:
@@ -100,10 +134,6 @@ class TeamSync:
         self._publishing = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._tips: dict[str, tuple[Key, int]] = {}
-        self._team: Team
-        self._exchange: Exchange
-        self._conversations: Connections
-        self._background: Supervisor
         self._changed = asyncio.Event()
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
@@ -111,6 +141,23 @@ class TeamSync:
         self._tickets_changed = asyncio.Event()
         self._answered: dict[bytes, int] = {}  # until when those who used a ticket may ask for the answer again
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
+        self._now = self._member_of(kept)
+
+    @property
+    def _team(self) -> Team:
+        return self._now.team
+
+    @property
+    def _exchange(self) -> Exchange:
+        return self._now.exchange
+
+    @property
+    def _conversations(self) -> Connections:
+        return self._now.connections
+
+    @property
+    def _background(self) -> Supervisor:
+        return self._now.background
 
     @property
     def team_id(self) -> str:
@@ -127,13 +174,26 @@ class TeamSync:
         """The team's members."""
         return self._team.roster
 
-    async def start(self) -> None:
-        """Come into the team, a new one of its own at first, and talk with whoever is there."""
-        await self._owner.run(sweep, self._store)
-        team = await asyncio.to_thread(Team.of_store, self._home, self._store, self._identity, self._wished_name)
-        await self._enter(team)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Come into the team and talk with whoever is there, until the end of the block."""
+        async with Opened() as opened:
+            opened.push_async_callback(self._leave)
+            await self._come_in()
+            yield
 
-    async def stop(self) -> None:
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Say and take nothing until the end of the block; then go on with what is kept of the team by then."""
+        await self._leave()
+        try:
+            yield
+        finally:
+            kept = await KeptTeam.of(self._home, self._store, self._owner, self._identity, self._wished_name)
+            self._now = self._member_of(kept)
+            await self._come_in()
+
+    async def _leave(self) -> None:
         """Stop talking. What was taken and published is written down."""
         self._listener.rooms.pop(self.team_id, None)
         self._listener.refresh()
@@ -142,19 +202,16 @@ class TeamSync:
         await self._save_states()
         self._exchange.close()
 
-    async def _enter(self, team: Team, rename: Callable[[], Awaitable[None]] | None = None) -> None:
-        key = self._identity.key
+    def _member_of(self, kept: KeptTeam) -> Membership:
+        """Return what this member is in a team; nobody is talked with before `_come_in`."""
+        team, key = kept.team, self._identity.key
         name = team.roster.last_name_of(key) or self._wished_name
-        self._team = team
         self._quota.taken = team.taken
         self.doubled, self._began, self._was_out = False, now_ms(), team.roster.by_key(key) is None
-        self._exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
-        self._exchange.known = await self._owner.run(self._still_here, team)
-        self._exchange.review()
-        self._exchange.purges.merge(team.purges, team.purge_answers)
-        if rename is not None:
-            await rename()
-            await self._owner.run(self._set_aside)
+        exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
+        exchange.known = kept.known
+        exchange.review()
+        exchange.purges.merge(team.purges, team.purge_answers)
         told = Callbacks(
             self._presence,
             self._took,
@@ -166,11 +223,13 @@ class TeamSync:
             self._seen_elsewhere,
             self._heard_purges,
         )
-        self._background = Supervisor()
-        self._conversations = Connections(
-            self._exchange, self._store, self._owner, self._identity, told, self._background, self._quota
-        )
-        self._listener.rooms[team.roster.team] = self
+        background = Supervisor()
+        connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
+        return Membership(team, exchange, connections, background)
+
+    async def _come_in(self) -> None:
+        """Talk with whoever is in the team, and be found by them."""
+        self._listener.rooms[self.team_id] = self
         self._listener.refresh()
         self._conversations.gather_soon()
         self._conversations.call_everyone()
@@ -181,10 +240,20 @@ class TeamSync:
         await self._tell_moved()
         self.moved()
 
-    def _still_here(self, team: Team) -> dict[Key, State]:
-        exists, moved = self._store.objects.exists, self._store.purged.moved
-        here = (state for state in team.states.values() if exists(state.tip))
-        return {state.key: state for state in here if state.tip not in moved and state.base not in moved}
+    async def _change_to(
+        self, team: Team, become: PeerListener, rename: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Leave the team of before, of which nothing is kept, for another one, as the member of a listener."""
+        left = self._team.folder
+        await self._leave()
+        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        self._home, self._listener, self._identity = become.home, become, become.identity
+        self._tips.clear()
+        self._now = self._member_of(KeptTeam(team, await self._owner.run(still_here, self._store, team)))
+        if rename is not None:
+            await rename()
+            await self._owner.run(self._set_aside)
+        await self._come_in()
 
     async def _tell_moved(self) -> None:
         """Tell the team what became, by a purge, of the commits that my newest states name."""
@@ -485,13 +554,8 @@ class TeamSync:
             raise AlreadyInTeam("this repository is already in the team of the ticket", team=self.team_id)
         become = listener or self._listener
         roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
-        left = self._team.folder
         team = await asyncio.to_thread(Team.new, become.home, roster, self._store)
-        await self.stop()
-        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
-        self._home, self._listener, self._identity = become.home, become, become.identity
-        self._tips.clear()
-        await self._enter(team, rename)
+        await self._change_to(team, become, rename)
 
     def remove(self, name: str, *, with_invited: bool = False, restore: bool = False) -> list[str]:
         """Remove a member, tell everyone, and return the names of all who are removed by this.
@@ -523,13 +587,9 @@ class TeamSync:
 
     async def _found_again(self) -> None:
         """Found a team of one's own, in the place of that which this member is no longer in."""
-        left = self._team.folder
         roster = Roster.found(self._identity, self.member, now_ms())
         team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
-        await self.stop()
-        await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
-        self._tips.clear()
-        await self._enter(team)
+        await self._change_to(team, self._listener)
         self._on_event(TeamEvent("back", self.member))
 
     @property

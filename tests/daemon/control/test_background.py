@@ -66,15 +66,9 @@ async def daemon_of(folder: Path, name: str, origin: Path | None = None) -> Asyn
         git(folder, "clone", "-q", str(origin), str(root))
     home = Home(str(folder / f"home-{name}"), str(folder))
     home.make()
-    daemon = Daemon(home)
-    await daemon._listeners.main.start()
-    daemon.completing.start()
-    try:
+    async with Daemon.open(home) as daemon:
         await daemon.up(str(root), name)
         yield daemon, root
-    finally:
-        await daemon._background.close()
-        await daemon.close()
 
 
 @asynccontextmanager
@@ -202,11 +196,9 @@ def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it_and_is_tried_
         make_repository(folder / "other", {"b": b"1"})
         async with daemon_of(folder, "alice") as (alice, at_alice):
             await alice.up(str(folder / "other"), "alice")
-        again = Daemon(alice.home)
-        await again._listeners.main.start()
         trap = Trap(monkeypatch, Repository, "open")
         trap.set = True
-        try:
+        async with Daemon.open(alice.home) as again:
             assert not await again._bring_back()
             assert [list(one.sessions) for one in again.repositories.values()] == [[str(folder / "other")]]
             (failing,) = again._background.failing()
@@ -215,8 +207,6 @@ def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it_and_is_tried_
             await again._revive()
             assert again._find(str(at_alice)) is not None and trap.sprung == 1
             assert (await again.status(str(at_alice))).state == "live"
-        finally:
-            await again.close()
 
     run(test())
 
@@ -228,16 +218,12 @@ def test_a_copied_home_does_not_try_without_end_to_bring_back_what_the_other_has
             await asyncio.to_thread(
                 shutil.copytree, alice.home.root, copied.root, ignore=shutil.ignore_patterns("*.sock*")
             )
-            other = Daemon(copied)
-            await other._listeners.main.start()
-            try:
+            async with Daemon.open(copied) as other:
                 async with asyncio.timeout(20):
                     await other._revive()  # it ends
                 assert other.repositories == {} and other._background.failing() == []
                 with pytest.raises(StoreOwned, match="live under another home"):
                     await other.status(str(at_alice))
-            finally:
-                await other.close()
 
     run(test())
 

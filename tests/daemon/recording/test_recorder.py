@@ -35,12 +35,13 @@ async def live(root: Path, patience: SettlePatience = AT_ONCE) -> AsyncIterator[
     store = await owner.run(Store, worktree.common_dir, "test")
     branch = await owner.run(Branch, store, "alice", "Alice <a@example.org>")
     told: list[Snapshot] = []
-    session = Recorder(worktree, store, owner, branch, told.append, lambda: None, patience)
-    await session.start()
+    recording = Recorder.open(
+        worktree, store, owner, branch, lambda _, snapshot: told.append(snapshot), lambda: None, patience
+    )
     try:
-        yield session, told
+        async with recording as session:
+            yield session, told
     finally:
-        await session.stop()
         await owner.run(store.close)
         owner.close()
 

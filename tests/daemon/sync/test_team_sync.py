@@ -476,7 +476,7 @@ async def intruder(folder: Path, limits: Limits | None = None) -> AsyncIterator[
     """Yield bob, who is in alice's team and whose daemon is down, so that the test can speak for him."""
     async with machines(folder) as all_of:
         alice, bob = await all_of.team("alice", "bob", limits=limits)
-        await bob.sync.stop()
+        await bob.talking.aclose()
         await eventually(lambda: not alice.is_connected("bob"))
         made = Intruder(alice, bob)
         before = (alice.store.refs("refs/heads/"), await alice.save({"a.txt": b"mine\n"}))
