@@ -23,6 +23,7 @@ from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of
 from bough_daemon.system.at_work import STOP, Work, speaking_up
 from bough_daemon.system.environment import taken
+from bough_daemon.system.threads import to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -421,9 +422,9 @@ async def serving(daemon: Daemon) -> AsyncIterator[None]:
     control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)
     server.add_insecure_port(f"unix:{path}")
     try:
-        await server.start()
+        await to_the_end(server.start())
         os.chmod(path, 0o600)
         yield
     finally:
-        await server.stop(grace=1.0)
+        await to_the_end(server.stop(grace=1.0))
         await service.close()

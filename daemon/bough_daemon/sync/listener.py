@@ -322,7 +322,7 @@ async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc
         except RuntimeError:
             continue
         try:
-            await server.start()
+            await to_the_end(server.start())
         except BaseException:
             await to_the_end(server.stop(None))
             raise
