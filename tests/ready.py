@@ -1,7 +1,8 @@
 """Processes that are ready to run: what takes a short one most of its time, importing its libraries, is done once.
 
 Each is a process of its own, forked from one that has imported what all of its kind share and nothing else. From then
-on it runs and ends as `python -m PROGRAM` does. As a program this file is the process that is forked.
+on it runs and ends as `python -m PROGRAM` does; so do the daemons that a command starts. As a program this file is the
+process that is forked.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 PATIENCE = 60.0  # seconds that a command may take
-BOUGH = "bough_cli.main"
+BOUGH, DAEMON = "bough_cli.main", "bough_daemon.__main__"
+DAEMONS = "READY_DAEMONS"  # the variable that says where daemons are forked
 IMPORTED = {BOUGH: ["bough_cli.connection", "bough_cli.output"]}  # for other programs: the whole program
 ROOT = Path(__file__).parents[1]
 
@@ -36,15 +39,27 @@ def run(
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(PATIENCE)
             asked.connect(_address(program))
-            request = {"words": list(words), "folder": os.fspath(folder), "environment": dict(environment)}
-            socket.send_fds(asked, [b"."], [given.fileno(), out.fileno(), err.fileno()])
-            asked.sendall(json.dumps(request).encode())
-            asked.shutdown(socket.SHUT_WR)
+            more = {DAEMONS: _address(DAEMON)} if program == BOUGH else {}
+            _ask(asked, words, folder, {**environment, **more}, [given.fileno(), out.fileno(), err.fileno()])
             pid, code = _answer(asked)
         assert code is not None, f"{program} {words} (process {pid}) has not ended"
         out.seek(0)
         err.seek(0)
         return code, out.read(), err.read()
+
+
+def _ask(
+    asked: socket.socket,
+    words: Sequence[str],
+    folder: str | Path,
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+) -> None:
+    """Ask for a process with these words, whose lowest descriptors are these."""
+    request = {"words": list(words), "folder": os.fspath(folder), "environment": dict(environment)}
+    socket.send_fds(asked, [b"."], descriptors)
+    asked.sendall(json.dumps(request).encode())
+    asked.shutdown(socket.SHUT_WR)
 
 
 def _answer(asked: socket.socket) -> tuple[int, int | None]:
@@ -108,15 +123,18 @@ def serve(address: str, program: str) -> None:
 def _answer_to(asked: socket.socket, program: str) -> NoReturn:
     """Run what a connection asks for, and say how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
+    _, descriptors, _, _ = socket.recv_fds(asked, 1, 4)
     request = json.loads(asked.makefile("rb").read())
     pid = os.fork()
     if pid == 0:
         asked.close()
         _become(program, request["words"], request["folder"], request["environment"], descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)  # whoever reads one of them waits for its last holder
     asked.sendall(b"%d\n" % pid)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    asked.sendall(b"%d\n" % code)
+    with suppress(OSError):  # nobody waits for a daemon
+        asked.sendall(b"%d\n" % code)
     os._exit(0)
 
 
@@ -128,11 +146,62 @@ def _become(
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(folder)
+    daemons = environment.pop(DAEMONS, "")
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["bough" if program == BOUGH else program, *words]
-    importlib.import_module(program).main()
-    sys.exit(0)
+    if program == BOUGH:
+        from bough_daemon.api import launch
+
+        launch.subprocess = _Daemons(daemons)  # type: ignore[attr-defined, assignment]
+    if program == DAEMON:
+        os.setsid()
+    if "pygit2" in sys.modules:
+        _find_configuration()
+    sys.exit(importlib.import_module(program).main())
+
+
+def _find_configuration() -> None:
+    """Have libgit2 look for Git's configuration where this process has it: it was loaded with another home."""
+    from pygit2 import settings
+    from pygit2.enums import ConfigLevel
+
+    home = os.environ["HOME"]
+    settings.search_path[ConfigLevel.GLOBAL] = home
+    settings.search_path[ConfigLevel.XDG] = os.path.join(os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config", "git")
+
+
+class _Daemons:
+    """In the place of `subprocess` for a command that starts a daemon: it is forked, too."""
+
+    DEVNULL = subprocess.DEVNULL
+    Popen = subprocess.Popen
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.Popen = self._fork  # type: ignore[assignment]
+
+    def _fork(self, command: Sequence[str], *, stdout: IO[bytes], env: Mapping[str, str], cwd: str, **_: object) -> Any:
+        ready = int(command[command.index("--ready-fd") + 1])
+        asked = socket.socket(socket.AF_UNIX)
+        asked.connect(self._address)
+        with open(os.devnull, "rb") as nothing:
+            descriptors = [nothing.fileno(), stdout.fileno(), stdout.fileno(), ready]
+            _ask(asked, ["--ready-fd", "3"], cwd, env, descriptors)
+        return _Forked(asked)
+
+
+class _Forked:
+    """A daemon that was forked, as far as the command that starts it needs to know it."""
+
+    def __init__(self, asked: socket.socket) -> None:
+        self._said = asked.makefile("r")
+        self.pid = int(self._said.readline())
+        self.returncode: int | None = None
+
+    def wait(self) -> int:
+        """Return its exit code, once it has ended."""
+        return int(self._said.readline())
 
 
 if __name__ == "__main__":

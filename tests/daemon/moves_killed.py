@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pygit2
 from bough_daemon.commands.hop import back, hop, off
 from bough_daemon.commands.land import land
 from bough_daemon.commands.merge import merge
@@ -37,8 +36,6 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
 
 def main() -> None:
     """Run the command that the words name."""
-    # This process may be forked from one that had another home.
-    pygit2.settings.search_path[pygit2.enums.ConfigLevel.GLOBAL] = os.environ["HOME"]
     root, command, last, since = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     steps = 0
 
