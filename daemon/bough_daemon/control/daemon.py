@@ -27,6 +27,7 @@ from bough_daemon.store.store import prepare_libgit2
 from bough_daemon.sync.clones import Listeners
 from bough_daemon.system.at_work import STOP, seconds_since
 from bough_daemon.system.environment import NOTHING, UserEnvironment, lasting
+from bough_daemon.system.memory import give_back_now_and_then
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Pause, Supervisor, state_with
 from bough_daemon.system.text import printable
@@ -78,6 +79,7 @@ class Daemon:
             loop.add_signal_handler(number, self.stopping.set)
         self._background.keep("bringing back what was live", self._revive)
         self._background.keep("ending an idle daemon", self._end_when_idle)
+        self._background.keep("giving memory back", give_back_now_and_then)
         await self.stopping.wait()
 
     async def _close_repositories(self) -> None:

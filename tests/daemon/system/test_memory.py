@@ -1,0 +1,46 @@
+"""What was needed for a moment goes back to the system, also from below what is still needed."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+from bough_daemon.system.memory import give_back_now_and_then
+
+BLOCK, BLOCKS = 64 * 1024, 512  # of a size that the C library takes from its heap
+FREED = BLOCK * (BLOCKS - 1)
+PAGE = 4096
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm") as told:
+        return int(told.read().split()[1]) * PAGE
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc")
+def test_memory_below_what_is_still_needed_goes_back() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    blocks = [libc.malloc(BLOCK) for _ in range(BLOCKS)]
+    for block in blocks:
+        ctypes.memset(block, 1, BLOCK)
+    for block in blocks[:-1]:  # the last one is above them, so that they cannot go back by themselves
+        libc.free(block)
+    before = resident_bytes()
+
+    async def until_given_back() -> None:
+        giving = asyncio.create_task(give_back_now_and_then(0.01, 0.01))
+        deadline = time.monotonic() + 20
+        while resident_bytes() > before - FREED // 2 and time.monotonic() < deadline:  # noqa: ASYNC110 (no event tells it)
+            await asyncio.sleep(0.01)
+        giving.cancel()
+        with suppress(asyncio.CancelledError):
+            await giving
+
+    asyncio.run(until_given_back())
+    assert resident_bytes() <= before - FREED // 2
+    libc.free(blocks[-1])
