@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import struct
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -24,6 +25,10 @@ LOCK_MARK = b"bough holds this lock\n"
 SCRATCH = "bough-index-"
 NOBODY = "0" * 40
 CHECKSUM_BYTES = 20
+HEADER = struct.Struct(">4sII")  # signature, version, number of entries
+FLAGS_AT = 60  # bytes of an entry before its flags: 40 of stat data and an object id
+EXTENDED = 0x40  # in the first byte of the flags: two bytes more of them follow
+LONG_NAME = 0xFFF  # instead of the length of a name that is as long or longer
 WHOLE = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.splitIndex",
@@ -257,23 +262,44 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
 
 
 def _extensions(data: bytes) -> dict[bytes, bytes]:
-    """Return the extensions of an index file by signature (gitformat-index).
+    """Return the extensions of an index file by signature (gitformat-index); none where it is damaged.
 
-    They stand between the entries and the checksum, each with its length, so a chain that ends there is the right one.
+    They are between the entries and the checksum, each with its length.
     """
-    end = len(data) - CHECKSUM_BYTES
-    for first in (b"TREE", b"REUC"):
-        start = data.find(first)
-        while start >= 0:
-            found, at = {}, start
-            while at + 8 <= end:
-                size = int.from_bytes(data[at + 4 : at + 8], "big")
-                found[data[at : at + 4]] = data[at + 8 : at + 8 + size]
-                at += 8 + size
-            if at == end:
-                return found
-            start = data.find(first, start + 1)
-    return {}
+    try:
+        at, end = _end_of_entries(data), len(data) - CHECKSUM_BYTES
+    except (ValueError, IndexError, struct.error):
+        return {}
+    found = {}
+    while at + 8 <= end:
+        size = int.from_bytes(data[at + 4 : at + 8], "big")
+        found[data[at : at + 4]] = data[at + 8 : at + 8 + size]
+        at += 8 + size
+    return found if at == end else {}
+
+
+def _end_of_entries(data: bytes) -> int:
+    """Return where the entries of an index file end; raise ValueError, IndexError or struct.error where it is damaged.
+
+    Until version 3 an entry is padded to a multiple of 8 bytes; from 4 on its name is what follows of the name before,
+    behind a number of variable length.
+    """
+    signature, version, count = HEADER.unpack_from(data)
+    if signature != b"DIRC" or version not in (2, 3, 4):
+        raise ValueError("not an index that this reads")
+    at = HEADER.size
+    for _ in range(count):
+        high, low = data[at + FLAGS_AT], data[at + FLAGS_AT + 1]
+        name = at + (FLAGS_AT + 4 if high & EXTENDED else FLAGS_AT + 2)
+        if version == 4:
+            while data[name] & 0x80:
+                name += 1
+            at = data.index(0, name + 1) + 1
+        else:
+            length = (high & 0x0F) << 8 | low
+            end = name + length if length < LONG_NAME else data.index(0, name + length)
+            at += end - at + 8 & ~7
+    return at
 
 
 def _readable(said: Iterator[T]) -> list[T]:

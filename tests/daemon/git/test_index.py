@@ -94,3 +94,26 @@ def test_hidden_paths_are_those_that_git_is_told_to_overlook(here: Desk) -> None
     git(here.root, "update-index", "--assume-unchanged", "a.txt")
     git(here.root, "update-index", "--skip-worktree", "d/b.txt")
     assert index.hidden_paths(here.worktree) == {"a.txt", "d/b.txt"}
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_the_extensions_of_an_index_are_those_behind_its_entries(here: Desk, version: int) -> None:
+    deep = "/".join(["folder"] * 600)  # longer than an entry has bits for
+    oid = git(here.root, "hash-object", "-w", "--stdin", stdin=b"x")
+    paths = ["TREE", "TREE\x01\x01\x01\x01/REUC", "ä" * 200, deep]
+    lines = "".join(f"100644 {oid} 0\t{path}\0" for path in paths).encode()
+    git(here.root, "update-index", "-z", "--index-info", stdin=lines)
+    git(here.root, "update-index", "--index-version", str(version), "--force-untracked-cache")
+    if version == 3:  # which an index has for the sake of an entry's flags
+        git(here.root, "update-index", "--skip-worktree", "TREE")
+    tree = git(here.root, "write-tree")
+    data = index.read(here.worktree)
+    assert data is not None and data[4:8] == bytes([0, 0, 0, version])
+    extensions = index._extensions(data)
+    assert set(extensions) == {b"TREE", b"UNTR"}
+    assert next(index._cached_trees(extensions[b"TREE"])) == ("", tree)
+    start = data.rindex(b"TREE" + len(extensions[b"TREE"]).to_bytes(4, "big"))
+    without = data[:start] + data[start + 8 + len(extensions[b"TREE"]) :]
+    assert set(index._extensions(without)) == {b"UNTR"}
+    for cut in range(0, len(data), 97):
+        assert index._extensions(data[:cut]) == {}
