@@ -115,7 +115,7 @@ def worker_wire(folder: Path) -> Iterator[Trial]:
     written = io.BytesIO()
     write_answer(written, {"a": Decided(b"text", [conflict], "lines", [finding]), "b": Decided(b"", [], "x", [])})
     right = written.getvalue()
-    head = json.dumps({"files": [["a", "lines", [], []]]}).encode()
+    head = json.dumps({"files": [{"path": "a", "method": "lines", "conflicts": [], "findings": []}]}).encode()
 
     def attempt(data: bytes) -> None:
         answer = read_answer(io.BytesIO(_framed(data[1:]) if data[:1] == b"\1" else data[1:]))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from itertools import takewhile
 
 from bough_completion.metrics import Suggested
 
 from bough_daemon.api import records
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +38,10 @@ class UseLog:
         self._trees: dict[str, ReadableTree] = {}
         self._changed = False
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as source:
-                for root, said in json.load(source).items():
-                    tree = ReadableTree(**said)
-                    tree.waiting = [(str(path), str(before), str(text)) for path, before, text in tree.waiting]
-                    self._trees[root] = tree
+            self._trees = read_record(path, dict[str, ReadableTree])
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError, AttributeError) as failure:
+        except (OSError, StoreDamaged) as failure:
             log.warning("what became of suggestions is counted anew, %s cannot be read: %s", path, failure)
 
     def note(self, root: str, use: Suggested) -> None:
@@ -97,9 +94,8 @@ class UseLog:
         """Write the counts where they have changed."""
         if self._changed:
             self._changed = False
-            said = json.dumps({root: asdict(tree) for root, tree in self._trees.items()})
             with suppress(OSError):  # counting is not worth a failure
-                write_whole(self._path, said.encode(errors="surrogateescape"))
+                write_whole(self._path, as_json(self._trees))
 
 
 def kept_characters(before: str, text: str, committed: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import time
@@ -49,6 +48,7 @@ from bough_daemon.sync import team_sync
 from bough_daemon.sync.clones import Listeners, Seat
 from bough_daemon.sync.team_sync import KeptTeam, TeamSync
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
@@ -597,8 +597,8 @@ class Repository:
         """Return what a working tree's live branch is called: as the member for the first, else `MEMBER+FOLDER`."""
         path = os.path.join(self.store.folder, "worktrees.json")
         known: dict[str, str] = {}
-        with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="surrogateescape") as source:
-            known = json.load(source)
+        with suppress(FileNotFoundError):
+            known = read_record(path, dict[str, str])
         # Not the path: the repository may be moved.
         key = os.path.relpath(worktree.git_dir, worktree.common_dir)
         names = {key: f"{member}+{suffix}" if suffix else member for key, suffix in known.items()}
@@ -609,7 +609,7 @@ class Repository:
             further = further_names(member, os.path.basename(worktree.root), branch=True)
             names[key] = next(name for name in further if name not in taken)
         known[key] = names[key].removeprefix(member).removeprefix("+")
-        write_whole(path, json.dumps(known).encode(errors="surrogateescape"))
+        write_whole(path, as_json(known))
         return names[key]
 
 

@@ -19,6 +19,7 @@ from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.refs import Ways
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import BadRecord, record_from, record_of
 
 FOLDER, ENDING = "journal", ".jsonl"
 ID = re.compile(rb"\b[0-9a-f]{40}\b")
@@ -66,6 +67,21 @@ class Operation:
     lost: bool = False
 
 
+@dataclass(frozen=True)
+class _Ending:
+    """A later line of an operation: what it says is so from then on, and the rest as it was."""
+
+    number: int
+    state: State | None = None
+    made: str | None = None
+    lost: bool | None = None
+
+    def of(self, operation: Operation) -> Operation:
+        """Return the operation as it is by this line."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(operation, **said)
+
+
 class Journal:
     """The operations of one worktree, oldest first. On the store's thread only."""
 
@@ -92,14 +108,20 @@ class Journal:
         found: dict[int, Operation] = {}
         try:
             for line in self._lines():
-                number = line["number"]
-                found[number] = _operation(line) if "before" in line else replace(found[number], **line)
+                said = record_from(line, dict[str, Any])
+                if "before" in said:
+                    # `kind`: as the command was called once
+                    operation = record_of({"command": said.get("kind"), **said}, Operation)
+                    found[operation.number] = operation
+                else:
+                    ending = record_of(said, _Ending)
+                    found[ending.number] = ending.of(found[ending.number])
             # The newest first: what a later one has taken back takes nothing back itself.
             for number in reversed(found):
                 undoes = found[number].undoes
                 if undoes is not None and found[number].state == "done":
                     found[undoes] = replace(found[undoes], state="undone")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+        except (BadRecord, KeyError) as damage:
             raise StoreDamaged(f"{self.path} is damaged: {damage}", path=self.path) from damage
         return list(found.values())
 
@@ -177,13 +199,13 @@ class Journal:
             if operation.number in lost and not operation.lost:
                 self._append({"number": operation.number, "lost": True})
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _lines(self) -> list[bytes]:
         try:
             with open(self.path, "rb") as source:
                 whole, found, _ = source.read().rpartition(b"\n")
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in whole.split(b"\n")] if found else []
+        return whole.split(b"\n") if found else []
 
     def _append(self, line: Mapping[str, Any]) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -194,12 +216,3 @@ class Journal:
             out.write(json.dumps(line).encode() + b"\n")
             out.flush()
             os.fsync(out.fileno())
-
-
-def _operation(line: dict[str, Any]) -> Operation:
-    refs = {name: tuple(way) for name, way in line.pop("refs").items()}
-    by_way_of = tuple(line.pop("by_way_of", ()))
-    hop = line.pop("hop")
-    if "kind" in line:  # as it was called once
-        line["command"] = line.pop("kind")
-    return Operation(**line, refs=refs, by_way_of=by_way_of, hop=Hop(**hop) if hop else None)

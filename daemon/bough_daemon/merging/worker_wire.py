@@ -6,18 +6,19 @@ A worker reads what a teammate wrote, so the daemon takes nothing from it but th
 from __future__ import annotations
 
 import dataclasses
-import json
 import struct
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from bough_merge.text.result import Conflict, Finding
 
 from bough_daemon.merging.merge_input import Decided
+from bough_daemon.system.json_records import BadRecord, as_json, record_from
 
 MOST_BYTES = 1 << 30  # of one message; beyond any merge that fits into a worker
 COUNT, LENGTH = struct.Struct(">I"), struct.Struct(">Q")
 
+T = TypeVar("T")
 Tree = Mapping[str, bytes]
 
 
@@ -31,6 +32,32 @@ class Job:
     settings: Mapping[str, Any]
 
 
+@dataclasses.dataclass(frozen=True)
+class _JobHead:
+    """A job without the contents, which follow in the order of the paths: of base, ours and theirs."""
+
+    paths: tuple[list[str], list[str], list[str]]
+    settings: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class _DecidedFile:
+    """What was decided of one file, without its content."""
+
+    path: str
+    method: str
+    conflicts: Sequence[Conflict]
+    findings: Sequence[Finding]
+
+
+@dataclasses.dataclass(frozen=True)
+class _AnswerHead:
+    """An answer without the contents, which follow in the order of the files; or what is wrong with the settings."""
+
+    files: list[_DecidedFile] = dataclasses.field(default_factory=list)
+    wrong: str | None = None
+
+
 class BadAnswer(Exception):
     """The other side said what no worker says, or ended before it had said all."""
 
@@ -38,56 +65,42 @@ class BadAnswer(Exception):
 def write_job(stream: IO[bytes], job: Job) -> None:
     """Give a worker a job."""
     trees = (job.base, job.ours, job.theirs)
-    head = {"paths": [list(tree) for tree in trees], "settings": job.settings}
+    head = _JobHead((list(job.base), list(job.ours), list(job.theirs)), dict(job.settings))
     _write(stream, head, [data for tree in trees for data in tree.values()])
 
 
 def read_job(stream: IO[bytes]) -> Job:
     """Return the next job."""
-    head, parts = _read(stream)
+    head, parts = _read(stream, _JobHead)
     rest = iter(parts)
-    base, ours, theirs = ({path: next(rest) for path in paths} for paths in head["paths"])
-    return Job(base, ours, theirs, head["settings"])
+    base, ours, theirs = ({path: next(rest) for path in paths} for paths in head.paths)
+    return Job(base, ours, theirs, head.settings)
 
 
 def write_answer(stream: IO[bytes], answer: Mapping[str, Decided] | str) -> None:
     """Say what was decided, or what is wrong with the settings."""
     if isinstance(answer, str):
-        return _write(stream, {"wrong": answer}, [])
-    files = [
-        [path, one.method, list(map(dataclasses.astuple, one.conflicts)), list(map(dataclasses.astuple, one.findings))]
-        for path, one in answer.items()
-    ]
-    return _write(stream, {"files": files}, [one.content for one in answer.values()])
+        return _write(stream, _AnswerHead(wrong=answer), [])
+    files = [_DecidedFile(path, one.method, one.conflicts, one.findings) for path, one in answer.items()]
+    return _write(stream, _AnswerHead(files=files), [one.content for one in answer.values()])
 
 
 def read_answer(stream: IO[bytes]) -> dict[str, Decided] | str:
     """Return a worker's answer, or raise BadAnswer."""
-    head, parts = _read(stream)
-    try:
-        if "wrong" in head:
-            return str(head["wrong"])
-        decided: dict[str, Decided] = {}
-        for (path, method, conflicts, findings), content in zip(head["files"], parts, strict=True):
-            disputes = [_record(Conflict, fields) for fields in conflicts]
-            decided[str(path)] = Decided(content, disputes, str(method), [_record(Finding, one) for one in findings])
-    except (TypeError, ValueError, KeyError) as odd:
-        raise BadAnswer from odd
-    return decided
-
-
-def _record(kind: type[Any], values: Sequence[object]) -> Any:
-    """Return a record of the engine's: texts and numbers, as it says."""
-    fields = dataclasses.fields(kind)
-    made = {field.name: value for field, value in zip(fields, values, strict=True)}
-    if any(type(made[field.name]).__name__ != field.type for field in fields):
-        raise TypeError(f"no {kind.__name__}: {made}")
-    return kind(**made)
+    head, parts = _read(stream, _AnswerHead)
+    if head.wrong is not None:
+        return head.wrong
+    if len(head.files) != len(parts):
+        raise BadAnswer
+    return {
+        one.path: Decided(content, one.conflicts, one.method, one.findings)
+        for one, content in zip(head.files, parts, strict=True)
+    }
 
 
 def _write(stream: IO[bytes], head: object, parts: Sequence[bytes]) -> None:
     # A date in the settings, which JSON has not, is a text: the engine knows no setting that is one.
-    said = json.dumps(head, default=str).encode()
+    said = as_json(head)
     for data in (
         COUNT.pack(len(parts)),
         *(piece for part in (said, *parts) for piece in (LENGTH.pack(len(part)), part)),
@@ -97,7 +110,7 @@ def _write(stream: IO[bytes], head: object, parts: Sequence[bytes]) -> None:
             left = left[stream.write(left) :]
 
 
-def _read(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+def _read(stream: IO[bytes], kind: type[T]) -> tuple[T, list[bytes]]:
     (count,), left = COUNT.unpack(_exactly(stream, COUNT.size)), MOST_BYTES
     parts = list[bytes]()
     while len(parts) <= count:
@@ -107,12 +120,9 @@ def _read(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]]:
             raise BadAnswer
         parts.append(_exactly(stream, size))
     try:
-        head = json.loads(parts[0])
-    except (ValueError, RecursionError) as odd:
+        return record_from(parts[0], kind), parts[1:]
+    except BadRecord as odd:
         raise BadAnswer from odd
-    if not isinstance(head, dict):
-        raise BadAnswer
-    return head, parts[1:]
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.paths import folders_above
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 
 
 class Allowed:
@@ -16,12 +17,9 @@ class Allowed:
         self._path = os.path.join(folder, "allowed.json")
         self.paths = frozenset[str]()
         try:
-            with open(self._path, encoding="utf-8", errors="surrogateescape") as source:
-                said = json.load(source)
-        except (FileNotFoundError, ValueError):
-            return
-        if isinstance(said, list):
-            self.paths = frozenset(path for path in said if isinstance(path, str))
+            self.paths = read_record(self._path, frozenset[str])
+        except (FileNotFoundError, StoreDamaged):
+            return  # then nothing leaves but what may anyway
 
     def __contains__(self, path: str) -> bool:
         return bool(self.paths) and not self.paths.isdisjoint((path, *folders_above(path)))
@@ -31,6 +29,6 @@ class Allowed:
         paths = self.paths | {path} if allowed else self.paths - {path}
         if paths == self.paths:
             return False
-        write_whole(self._path, json.dumps(sorted(paths)).encode(errors="surrogateescape"))
+        write_whole(self._path, as_json(sorted(paths)))
         self.paths = paths
         return True

@@ -7,7 +7,6 @@ beside the new ones for what nobody has recorded yet.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bough_daemon.git.objects import FILE, Objects, TreeEntry
 from bough_daemon.git.rule_files import IGNORE
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 
 MOST_BYTES = 256 * 1024  # of a rules file; more of one is not read
 
@@ -93,20 +93,17 @@ class FormerRules:
 
     def _read(self) -> dict[str, Former]:
         try:
-            with open(self._path, encoding="utf-8", errors="surrogateescape") as source:
-                said = json.load(source)
-            return {str(path): Former(tuple(map(str, one["lines"])), str(one["by"])) for path, one in said.items()}
+            return read_record(self._path, dict[str, Former])
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+        except StoreDamaged as damage:
             raise StoreDamaged(
                 f"{self._path} is damaged; put what is to stay at home into .gitignore and remove it", path=self._path
             ) from damage
 
     def _write(self, files: Mapping[str, Former]) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        said = {path: {"lines": one.lines, "by": one.by} for path, one in files.items()}
-        write_whole(self._path, json.dumps(said).encode(errors="surrogateescape"))
+        write_whole(self._path, as_json(dict(files)))
 
 
 def _rules(text: str) -> Iterator[str]:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from bough_daemon.errors import StoreDamaged
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 
 WHY_HELD = "its content was purged; `bough allow` shares the path again"
 WHY_NOT_RECORDED = "its content was purged: it is neither recorded nor shared until the file changes"
@@ -33,6 +31,14 @@ class Record:
     digest: str
 
 
+@dataclass(frozen=True)
+class _PurgedFile:
+    ids: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    moved: Mapping[str, str] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+
+
 def digest_of(ids: Iterable[str]) -> str:
     """Return what tells some contents from others."""
     return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
@@ -48,22 +54,10 @@ class Purged:
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "purged.json")
         try:
-            with open(self._path, encoding="utf-8", errors="surrogateescape") as source:
-                said = json.load(source)
-            self._read(said)
+            said = read_record(self._path, _PurgedFile)
         except FileNotFoundError:
-            self._read({})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
-            raise StoreDamaged(f"{self._path} is damaged: {damage}", path=self._path) from damage
-
-    def _read(self, said: Mapping[str, Any]) -> None:
-        self.ids = frozenset[str](said.get("ids", ()))
-        self.held = frozenset[str](said.get("held", ()))
-        self.moved: Mapping[str, str] = said.get("moved", {})
-        found = said.get("records", ())
-        self.records = [
-            Record(one["at"], one["by"], tuple(one["paths"]), one["contents"], one["digest"]) for one in found
-        ]
+            said = _PurgedFile()
+        self.ids, self.held, self.moved, self.records = said.ids, said.held, said.moved, list(said.records)
 
     def note(self, ids: Iterable[str], held: Iterable[str]) -> None:
         """Record and take some contents no more, and keep some paths at home."""
@@ -83,10 +77,5 @@ class Purged:
             self._write()
 
     def _write(self) -> None:
-        kept = {
-            "ids": sorted(self.ids),
-            "held": sorted(self.held),
-            "moved": self.moved,
-            "records": [asdict(one) for one in self.records],
-        }
-        write_whole(self._path, json.dumps(kept).encode(errors="surrogateescape"))
+        kept = {"ids": sorted(self.ids), "held": sorted(self.held), "moved": dict(self.moved), "records": self.records}
+        write_whole(self._path, as_json(kept))

@@ -7,18 +7,16 @@ killed on the way finishes it when the store is next opened.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
-from bough_daemon.errors import CutShort, StillHopped, StoreDamaged, TextTooShort
+from bough_daemon.errors import CutShort, StillHopped, TextTooShort
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
 from bough_daemon.history.journal import Journal, Operation
@@ -27,6 +25,7 @@ from bough_daemon.purging.rewriting import Contents, Rewriting, place_has
 from bough_daemon.store.packs import sync_folder
 from bough_daemon.store.store import COPIED, LANDED, LIVE, SHARED, Store
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 
 log = logging.getLogger(__name__)
 
@@ -250,17 +249,13 @@ def finish(store: Store) -> Record | None:
 def _read(store: Store) -> RemovalPlan | None:
     path = os.path.join(store.folder, PENDING)
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as source:
-            return RemovalPlan(**json.load(source))
+        return read_record(path, RemovalPlan)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, RecursionError) as damage:
-        raise StoreDamaged(f"{path} is damaged: {damage}", path=path) from damage
 
 
 def _write(store: Store, work: RemovalPlan) -> None:
-    said: dict[str, Any] = asdict(work)
-    write_whole(os.path.join(store.folder, PENDING), json.dumps(said).encode(errors="surrogateescape"))
+    write_whole(os.path.join(store.folder, PENDING), as_json(work))
 
 
 def _rewrite(store: Store, work: RemovalPlan) -> None:

@@ -6,13 +6,14 @@ follows from the commit and the contents alone, so it is the same on every machi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from bough_daemon.git.objects import EMPTY_TREE, FILE, FOLDER, SUBMODULE, Objects, TreeEntry
 from bough_daemon.history.timeline import BASE
-from bough_daemon.transaction.checkpoint import FACTS, SAID
+from bough_daemon.system.json_records import as_json
+from bough_daemon.transaction.checkpoint import FACTS, SAID, facts_of
 
 TRAILER = re.compile(rb"^Bough-[A-Za-z-]+: .*$", re.MULTILINE)
 IN_BASE = re.compile(rb"^%s: ([0-9a-f]{40})$" % BASE.encode(), re.MULTILINE)
@@ -124,13 +125,12 @@ class Rewriting:
 
     def _rewrite_place(self, oid: str, head: bytes, message: bytes) -> None:
         tree = head[5:45].decode()
-        entry = self._objects.tree(tree)[FACTS]
-        facts = json.loads(self._objects.blob(entry.oid))
+        facts = facts_of(self._objects, oid)
         if place_has(self._objects, self.contents, oid):
             self.became[oid] = ""
             return
-        facts |= {name: self._now(facts[name]) for name in ("commit", "snapshot")}
-        blob = self._objects.write_blob(json.dumps(facts).encode())
+        now = replace(facts, commit=self._now(facts.commit), snapshot=self._now(facts.snapshot))
+        blob = self._objects.write_blob(as_json(now))
         made = self._objects.splice(tree, {FACTS: TreeEntry(FILE, blob)})
         self._write(oid, head + b"\n\n" + message, head.replace(tree.encode(), made.encode(), 1), message)
 
@@ -151,7 +151,7 @@ def place_has(objects: Objects, contents: Contents, oid: str) -> bool:
     if not objects.exists(oid):
         return False
     tree = objects.commit(oid).tree
-    head = json.loads(objects.blob(objects.tree(tree)[FACTS].oid))["commit"]
+    head = facts_of(objects, oid).commit
     return bool(contents.of(tree)) or (objects.exists(head) and bool(contents.of(objects.commit(head).tree)))
 
 

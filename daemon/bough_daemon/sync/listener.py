@@ -7,7 +7,6 @@ so each call is held against the roster again. Joiners have no certificate that 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
@@ -34,6 +33,7 @@ from bough_daemon.system.addresses import (
 )
 from bough_daemon.system.descriptors import most_connections
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 from bough_daemon.system.threads import to_the_end
 from bough_daemon.team.identity import Identity, der_of, pem_of
 from bough_daemon.team.roster import Admission, Roster
@@ -121,8 +121,7 @@ class PeerListener:
         self._path = home.path("listen.json")
         self.door = ListenAddress()
         if os.path.exists(self._path):
-            with open(self._path, "rb") as kept:
-                self.door = ListenAddress(**json.load(kept))
+            self.door = read_record(self._path, ListenAddress)
         self._server: grpc.aio.Server | None = None
         self._join_server: grpc.aio.Server | None = None
         self._closing: dict[grpc.aio.Server, asyncio.Task[None]] = {}
@@ -305,7 +304,7 @@ class PeerListener:
     def _remember(self, door: ListenAddress) -> None:
         if door != self.door:
             self.door = door
-            write_whole(self._path, json.dumps(door.__dict__).encode())
+            write_whole(self._path, as_json(door))
 
 
 def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -20,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import NameOID
 
-from bough_daemon.errors import HomeUnusable
+from bough_daemon.errors import HomeUnusable, StoreDamaged
 from bough_daemon.home import Home
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 
 SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
 VOUCHED = b"bough certificate 1\0"
@@ -57,6 +57,15 @@ class Identity:
         return self.signing_key.sign(message)
 
 
+@dataclass(frozen=True)
+class _IdentityFile:
+    """The keys as their file has them, `signing_key` and `certificate` in hexadecimal digits."""
+
+    signing_key: str
+    tls_key: str
+    certificate: str
+
+
 def load_identity(home: Home) -> Identity:
     """Return the home's identity, made at the first call; its file is readable by the user alone."""
     path = home.path("identity.json")
@@ -64,12 +73,11 @@ def load_identity(home: Home) -> Identity:
         home.make()
         write_whole(path, _new_identity())
     try:
-        with open(path, "rb") as source:
-            kept = json.load(source)
-        signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept["signing_key"]))
-        certificate = bytes.fromhex(kept["certificate"])
-        tls_key = kept["tls_key"].encode()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+        kept = read_record(path, _IdentityFile)
+        signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept.signing_key))
+        certificate = bytes.fromhex(kept.certificate)
+        tls_key = kept.tls_key.encode()
+    except (StoreDamaged, ValueError) as damage:
         hint = f"Bring {path} back from a backup; without it you are a stranger to your teams."
         raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
     return Identity(signing_key, tls_key, certificate, signing_key.sign(VOUCHED + certificate))
@@ -82,12 +90,8 @@ def _new_identity() -> bytes:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     certificate = _new_certificate(tls_key, signing_key.public_key().public_bytes_raw())
-    kept = {
-        "signing_key": signing_key.private_bytes_raw().hex(),
-        "tls_key": private.decode(),
-        "certificate": certificate.hex(),
-    }
-    return json.dumps(kept, indent=1).encode()
+    kept = _IdentityFile(signing_key.private_bytes_raw().hex(), private.decode(), certificate.hex())
+    return as_json(kept, indent=1)
 
 
 def _new_certificate(tls_key: ec.EllipticCurvePrivateKey, key: bytes) -> bytes:

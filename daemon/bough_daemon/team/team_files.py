@@ -6,20 +6,21 @@ or neither. The states lie beside it. A repository's store names the team that i
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import os
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.home import Home
 from bough_daemon.store.store import Store
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
@@ -108,53 +109,52 @@ class Team:
     def load(cls, folder: str) -> Team:
         """Read a team, or raise StoreDamaged."""
         try:
-            kept = _read(os.path.join(folder, "roster.json"))
-            roster = Roster(kept["team"])
-            admissions = {_admission(entry): entry["seen"] for entry in kept["admissions"]}
-            contacts, removals = map(_contact, kept["contacts"]), map(_removal, kept.get("removals", ()))
-            roster.restore(admissions, contacts, now_ms(), removals)
+            kept = read_record(os.path.join(folder, "roster.json"), _RosterFile)
+            roster = Roster(kept.team)
+            admissions = {entry.plain(): entry.seen for entry in kept.admissions}
+            roster.restore(admissions, kept.contacts, now_ms(), kept.removals)
             if roster.dropped:
                 log.warning("%d admissions that are no longer taken are left out of %s", roster.dropped, folder)
-            invites = Invites(tuple(_invite(entry) for entry in kept["invites"]))
-            team = cls(folder, roster, kept["repository"], invites)
+            invites = Invites(tuple(entry.plain() for entry in kept.invites))
+            team = cls(folder, roster, kept.repository, invites)
             path = os.path.join(folder, "states.json")
             if os.path.exists(path):
-                kept = _read(path)
-                team.states = {state.key: state for state in map(_state, kept["states"])}
-                team.sequences = {_key(entry): entry["sequence"] for entry in kept["sequences"]}
-                team.taken = {str(name): int(size) for name, size in kept.get("taken", {}).items()}
+                known = read_record(path, _StatesFile)
+                team.states = {state.key: state for state in (one.plain() for one in known.states)}
+                team.sequences = {one.plain(): one.sequence for one in known.sequences}
+                team.taken = known.taken
             path = os.path.join(folder, PURGES)
             if os.path.exists(path):
-                kept = _read(path)
-                team.purges = list(map(_purge, kept["purges"]))
-                team.purge_answers = list(map(_answer, kept["answers"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+                asked = read_record(path, _PurgesFile)
+                team.purges, team.purge_answers = asked.purges, [one.plain() for one in asked.answers]
+        except ValueError as damage:
             raise StoreDamaged(f"what is kept of the team in {folder} cannot be read: {damage}") from damage
         return team
 
     def save_roster(self) -> None:
         """Write the roster and the invites down, both or neither, synced."""
         roster = self.roster
-        kept = {
-            "team": roster.team,
-            "repository": self.repository,
-            "admissions": [
-                _kept_admission(entry) | {"seen": roster.seen[digest]} for digest, entry in roster.admissions.items()
+        kept = _RosterFile(
+            team=roster.team,
+            repository=self.repository,
+            admissions=[
+                _SeenAdmission(**vars(entry), seen=roster.seen[digest]) for digest, entry in roster.admissions.items()
             ],
-            "contacts": [_kept_contact(entry) for entry in roster.contacts.values()],
-            "removals": [_kept_removal(entry) for entry in roster.removals.values()],
-            "invites": [_kept_invite(invite) for invite in self.invites.known],
-        }
-        write_whole(os.path.join(self.folder, "roster.json"), json.dumps(kept, indent=1).encode())
+            contacts=list(roster.contacts.values()),
+            removals=list(roster.removals.values()),
+            invites=[_InviteEntry(one.secret_hash.hex(), one.expires, one.spent_by) for one in self.invites.known],
+        )
+        write_whole(os.path.join(self.folder, "roster.json"), as_json(kept, indent=1))
 
     def save_states(self, states: Iterable[State]) -> None:
         """Write the states down, synced. May be called from one other thread at a time."""
-        kept = {
-            "states": [_kept_state(state) for state in states],
-            "sequences": [_kept_key(key) | {"sequence": number} for key, number in list(self.sequences.items())],
-            "taken": dict(self.taken),
-        }
-        write_whole(os.path.join(self.folder, "states.json"), json.dumps(kept).encode())
+        sequences = list(self.sequences.items())
+        kept = _StatesFile(
+            states=[_StateEntry.of(state) for state in states],
+            sequences=[_SequenceEntry(**_key_fields(key), sequence=number) for key, number in sequences],
+            taken=dict(self.taken),
+        )
+        write_whole(os.path.join(self.folder, "states.json"), as_json(kept))
 
     def save_purges(self, purges: Purges) -> None:
         """Write down what members ask to purge and what came of it, synced."""
@@ -162,11 +162,8 @@ class Team:
         if (asked, said) == (self.purges, self.purge_answers):
             return
         self.purges, self.purge_answers = asked, said
-        kept = {
-            "purges": [_kept_purge(one) for one in self.purges],
-            "answers": [_kept_answer(one) for one in self.purge_answers],
-        }
-        write_whole(os.path.join(self.folder, PURGES), json.dumps(kept).encode())
+        kept = _PurgesFile(list(self.purges), [_AnswerEntry.of(one) for one in self.purge_answers])
+        write_whole(os.path.join(self.folder, PURGES), as_json(kept))
 
 
 def note_of(folder: str) -> Note:
@@ -183,116 +180,103 @@ def note_of(folder: str) -> Note:
     return Note(team.strip(), clone.strip() if CLONE.fullmatch(clone.strip()) else "")
 
 
-def _read(path: str) -> Any:
-    with open(path, "rb") as source:
-        return json.load(source)
+# The files, where a record is otherwise there than in memory.
 
 
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+@dataclass(frozen=True)
+class _SeenAdmission(Admission):
+    """An admission, and when it came here first."""
+
+    seen: int = field(kw_only=True)
+
+    def plain(self) -> Admission:
+        return Admission(**{each.name: getattr(self, each.name) for each in fields(Admission)})
 
 
-def _data(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+@dataclass(frozen=True)
+class _InviteEntry:
+    hash: str
+    expires: int
+    spent_by: bytes | None
+
+    def plain(self) -> Invite:
+        return Invite(bytes.fromhex(self.hash), self.expires, self.spent_by)
 
 
-def _kept_admission(entry: Admission) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "key": _text(entry.key),
-        "certificate": _text(entry.certificate),
-        "vouch": _text(entry.vouch),
-        "admitter": _text(entry.admitter),
-        "time": entry.time,
-        "nonce": _text(entry.nonce),
-        "signature": _text(entry.signature),
-    }
+@dataclass(frozen=True)
+class _RosterFile:
+    team: str
+    repository: str
+    admissions: list[_SeenAdmission]
+    contacts: list[Contact]
+    invites: list[_InviteEntry]
+    removals: list[Removal] = field(default_factory=list)
 
 
-def _admission(kept: dict[str, Any]) -> Admission:
-    binary = {name: _data(kept[name]) for name in ("key", "certificate", "vouch", "admitter", "nonce", "signature")}
-    return Admission(name=kept["name"], time=kept["time"], **binary)
+class _KeyEntry(Struct, frozen=True, omit_defaults=True):
+    """A key; `aside` is left out where it is empty."""
+
+    member: str
+    kind: Literal["LIVE", "LANDED"]
+    branch: bytes
+    aside: str = ""
+
+    def plain(self) -> Key:
+        return Key(self.member, BranchKind[self.kind], self.branch, self.aside)
 
 
-def _kept_contact(entry: Contact) -> dict[str, Any]:
-    return {
-        "key": _text(entry.key),
-        "addresses": list(entry.addresses),
-        "time": entry.time,
-        "signature": _text(entry.signature),
-    }
+class _SequenceEntry(_KeyEntry, frozen=True, omit_defaults=True, kw_only=True):
+    """The number of my newest state of a key."""
+
+    sequence: int
 
 
-def _contact(kept: dict[str, Any]) -> Contact:
-    return Contact(_data(kept["key"]), tuple(kept["addresses"]), kept["time"], _data(kept["signature"]))
+def _key_fields(key: Key) -> dict[str, Any]:
+    return {"member": key.member, "kind": key.kind.name, "branch": key.branch, "aside": key.aside}
 
 
-def _kept_removal(entry: Removal) -> dict[str, Any]:
-    return {
-        "key": _text(entry.key),
-        "remover": _text(entry.remover),
-        "time": entry.time,
-        "keeps": [_text(key) for key in entry.keeps],
-        "upholds": [_text(key) for key in entry.upholds],
-        "signature": _text(entry.signature),
-    }
+@dataclass(frozen=True)
+class _StateEntry:
+    team: str
+    key: _KeyEntry
+    sequence: int
+    tip: str
+    base: str
+    time: int
+    signature: bytes
+
+    @classmethod
+    def of(cls, state: State) -> _StateEntry:
+        return cls(**vars(state) | {"key": _KeyEntry(**_key_fields(state.key))})
+
+    def plain(self) -> State:
+        return State(**vars(self) | {"key": self.key.plain()})
 
 
-def _removal(kept: dict[str, Any]) -> Removal:
-    keeps, upholds = (tuple(_data(key) for key in kept[name]) for name in ("keeps", "upholds"))
-    return Removal(_data(kept["key"]), _data(kept["remover"]), kept["time"], keeps, upholds, _data(kept["signature"]))
+@dataclass(frozen=True)
+class _StatesFile:
+    states: list[_StateEntry]
+    sequences: list[_SequenceEntry]
+    taken: dict[str, int] = field(default_factory=dict)
 
 
-def _kept_invite(invite: Invite) -> dict[str, Any]:
-    spent_by = _text(invite.spent_by) if invite.spent_by is not None else None
-    return {"hash": invite.secret_hash.hex(), "expires": invite.expires, "spent_by": spent_by}
+@dataclass(frozen=True)
+class _AnswerEntry:
+    purge: bytes
+    by: bytes
+    outcome: Literal["DONE", "ASKED", "WAITS", "IN_GIT"]
+    time: int
+    signature: bytes
+
+    @classmethod
+    def of(cls, answer: PurgeAnswer) -> _AnswerEntry:
+        return cls(**vars(answer) | {"outcome": answer.outcome.name})
+
+    def plain(self) -> PurgeAnswer:
+        return PurgeAnswer(**vars(self) | {"outcome": PurgeOutcome[self.outcome]})
 
 
-def _invite(kept: dict[str, Any]) -> Invite:
-    spent_by = _data(kept["spent_by"]) if kept["spent_by"] is not None else None
-    return Invite(bytes.fromhex(kept["hash"]), kept["expires"], spent_by)
-
-
-def _kept_key(key: Key) -> dict[str, Any]:
-    kept = {"member": key.member, "kind": key.kind.name, "branch": _text(key.branch)}
-    return kept | {"aside": key.aside} if key.aside else kept
-
-
-def _key(kept: dict[str, Any]) -> Key:
-    return Key(kept["member"], BranchKind[kept["kind"]], _data(kept["branch"]), kept.get("aside", ""))
-
-
-def _kept_state(state: State) -> dict[str, Any]:
-    return {
-        "team": state.team,
-        "key": _kept_key(state.key),
-        "sequence": state.sequence,
-        "tip": state.tip,
-        "base": state.base,
-        "time": state.time,
-        "signature": _text(state.signature),
-    }
-
-
-def _state(kept: dict[str, Any]) -> State:
-    signature = _data(kept["signature"])
-    return State(kept["team"], _key(kept["key"]), kept["sequence"], kept["tip"], kept["base"], kept["time"], signature)
-
-
-def _kept_purge(one: Purge) -> dict[str, Any]:
-    contents, signature = _text(one.contents), _text(one.signature)
-    return {"by": _text(one.by), "contents": contents, "time": one.time, "signature": signature}
-
-
-def _purge(kept: dict[str, Any]) -> Purge:
-    return Purge(_data(kept["by"]), _data(kept["contents"]), kept["time"], _data(kept["signature"]))
-
-
-def _kept_answer(one: PurgeAnswer) -> dict[str, Any]:
-    said = {"purge": _text(one.purge), "by": _text(one.by), "outcome": one.outcome.name}
-    return said | {"time": one.time, "signature": _text(one.signature)}
-
-
-def _answer(kept: dict[str, Any]) -> PurgeAnswer:
-    said = _data(kept["purge"]), _data(kept["by"]), PurgeOutcome[kept["outcome"]]
-    return PurgeAnswer(*said, kept["time"], _data(kept["signature"]))
+@dataclass(frozen=True)
+class _PurgesFile:
+    purges: list[Purge]
+    answers: list[_AnswerEntry]

@@ -5,17 +5,18 @@ A place is one commit in the store, kept by a reference and synced to disk befor
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from bough_daemon.errors import StoreDamaged
 from bough_daemon.git import index
 from bough_daemon.git.filters import not_given_back
 from bough_daemon.git.objects import FILE, FOLDER, Objects, TreeEntry
 from bough_daemon.git.worktree import Head
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.system.durable import sync_filesystem
+from bough_daemon.system.json_records import BadRecord, as_json, record_from
 from bough_daemon.transaction.apply import in_the_way, unusual_modes
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
@@ -44,6 +45,30 @@ class Checkpoint:
     shared_index: tuple[str, str] | None
     hidden: frozenset[str] = frozenset()
     index_written_at: int | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What the file of a checkpoint says; the rest of it are entries beside that file."""
+
+    branch: str | None
+    commit: str
+    snapshot: str
+    tree: str
+    raw: Mapping[str, str]
+    modes: Mapping[str, int]
+    shared_index: str | None
+    hidden: tuple[str, ...] = ()
+    index_written_at: int | None = None
+
+
+def facts_of(objects: Objects, oid: str) -> CheckpointFacts:
+    """Return what the commit of a checkpoint says, or raise StoreDamaged."""
+    entry = objects.tree(objects.commit(oid).tree).get(FACTS)
+    try:
+        return record_from(objects.blob(entry.oid) if entry is not None else b"", CheckpointFacts)
+    except BadRecord as damage:
+        raise StoreDamaged(f"checkpoint {oid} is damaged: {damage}", oid=oid) from damage
 
 
 def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Collection[str] = ()) -> Checkpoint:
@@ -83,19 +108,19 @@ def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Coll
 def read(objects: Objects, oid: str) -> Checkpoint:
     """Return the place that a commit records."""
     entries = objects.tree(objects.commit(oid).tree)
-    facts = json.loads(objects.blob(entries[FACTS].oid))
+    facts = facts_of(objects, oid)
     shared = entries.get(SHARED_INDEX)
     return Checkpoint(
         oid=oid,
-        head=Head(facts["branch"], facts["commit"]),
-        snapshot=facts["snapshot"],
-        tree=facts["tree"],
-        picture=FileState(entries[FILES].oid, facts["raw"], facts["modes"]),
+        head=Head(facts.branch, facts.commit),
+        snapshot=facts.snapshot,
+        tree=facts.tree,
+        picture=FileState(entries[FILES].oid, facts.raw, facts.modes),
         index=entries[INDEX].oid if INDEX in entries else None,
         named=tuple(entry.oid for entry in objects.tree(entries[NAMED].oid).values()) if NAMED in entries else (),
-        shared_index=(facts["shared_index"], shared.oid) if shared is not None else None,
-        hidden=frozenset(facts.get("hidden", ())),
-        index_written_at=facts.get("index_written_at"),
+        shared_index=(facts.shared_index, shared.oid) if shared is not None and facts.shared_index else None,
+        hidden=frozenset(facts.hidden),
+        index_written_at=facts.index_written_at,
     )
 
 
@@ -116,20 +141,20 @@ def put_index(live: LiveWorktree, place: Checkpoint, lock: index.Lock) -> None:
 def _tree(objects: Objects, place: Checkpoint) -> str:
     raw = {oid: TreeEntry(FILE, oid) for oid in place.picture.raw.values()}
     named = {oid: TreeEntry(FOLDER if objects.read(oid)[0] == "tree" else FILE, oid) for oid in place.named}
-    facts = {
-        "branch": place.head.branch,
-        "commit": place.head.commit,
-        "snapshot": place.snapshot,
-        "tree": place.tree,
-        "raw": dict(place.picture.raw),
-        "modes": dict(place.picture.modes),
-        "shared_index": place.shared_index[0] if place.shared_index is not None else None,
-        "hidden": sorted(place.hidden),
-        "index_written_at": place.index_written_at,
-    }
+    facts = CheckpointFacts(
+        branch=place.head.branch,
+        commit=place.head.commit,
+        snapshot=place.snapshot,
+        tree=place.tree,
+        raw=dict(place.picture.raw),
+        modes=dict(place.picture.modes),
+        shared_index=place.shared_index[0] if place.shared_index is not None else None,
+        hidden=tuple(sorted(place.hidden)),
+        index_written_at=place.index_written_at,
+    )
     entries = {
         FILES: TreeEntry(FOLDER, place.picture.tree),
-        FACTS: TreeEntry(FILE, objects.write_blob(json.dumps(facts).encode())),
+        FACTS: TreeEntry(FILE, objects.write_blob(as_json(facts))),
     }
     entries |= {RAW: TreeEntry(FOLDER, objects.write_tree(raw))} if raw else {}
     entries |= {NAMED: TreeEntry(FOLDER, objects.write_tree(named))} if named else {}

@@ -11,13 +11,14 @@ import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 
-from bough_daemon.errors import HostilePath
+from bough_daemon.errors import HostilePath, StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
 from bough_daemon.git.filters import Checkout
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
 from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id, is_being_written, read_at
 from bough_daemon.git.worktree import Worktree
+from bough_daemon.system.json_records import read_record
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, is_file
 
 MANIFEST = "paths.json"
@@ -260,8 +261,7 @@ def stages(scratch: str) -> list[tuple[str, list[str]]]:
         if name.startswith(STAGE):
             stage = os.path.join(scratch, name)
             try:
-                with open(os.path.join(stage, MANIFEST)) as manifest:
-                    found.append((stage, json.load(manifest)))
-            except (FileNotFoundError, ValueError):
+                found.append((stage, read_record(os.path.join(stage, MANIFEST), list[str])))
+            except (FileNotFoundError, StoreDamaged):
                 found.append((stage, []))  # killed before anything was moved
     return found
