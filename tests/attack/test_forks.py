@@ -9,8 +9,8 @@ from bough_daemon.sync.messages import Held, Refused
 from bough_daemon.team.branch_state import MOST_ASIDES, State
 
 from tests.attack.mallory import Conversation, Mallory, invited_by
+from tests.daemon.machines import LOOPBACK, Machines, machines, run
 from tests.daemon.support import git
-from tests.daemon.sync.test_team_sync import LOOPBACK, Machines, machines, run
 from tests.daemon.team_support import Side, eventually
 
 

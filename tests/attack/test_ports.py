@@ -15,7 +15,7 @@ from bough_daemon.team.tickets import VALID_MS, Ticket
 from tests.attack.mallory import LOOPBACK, invited_by
 from tests.cli.conftest import Member
 from tests.cli.test_two_members import join
-from tests.daemon.sync.test_team_sync import machines, run
+from tests.daemon.machines import machines, run
 from tests.daemon.team_support import Side, eventually
 
 

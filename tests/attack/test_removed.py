@@ -13,8 +13,8 @@ from bough_daemon.team.branch_state import BranchKind, Key
 
 from tests.attack.mallory import LOOPBACK, Conversation, Mallory, invited_by
 from tests.attack.test_roster import new_identity, team_of_four
+from tests.daemon.machines import Machines, machines, run
 from tests.daemon.support import git
-from tests.daemon.sync.test_team_sync import Machines, machines, run
 from tests.daemon.team_support import Side, eventually
 
 HONEST = {"alice", "bob", "carol"}

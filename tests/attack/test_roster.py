@@ -14,8 +14,8 @@ from bough_daemon.team.roster import Admission
 from bough_daemon.team.team_files import now_ms
 
 from tests.attack.mallory import LOOPBACK, Conversation, Mallory, invited_by
+from tests.daemon.machines import Machines, machines, run
 from tests.daemon.support import git
-from tests.daemon.sync.test_team_sync import Machines, machines, run
 from tests.daemon.team_support import Side, eventually
 
 

@@ -28,8 +28,8 @@ from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.team_sync import TeamSync
 
+from tests.daemon.machines import LOOPBACK, machines, run
 from tests.daemon.support import git, make_repository
-from tests.daemon.sync.test_team_sync import LOOPBACK, machines, run
 from tests.daemon.team_support import eventually
 
 HOSTILE_MODULES = b'[submodule "x"]\n\tpath = x\n\turl = --upload-pack=touch\n'

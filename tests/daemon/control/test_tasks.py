@@ -34,8 +34,8 @@ from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.team.team_files import Team
 
 from tests.daemon.control.test_background import two
+from tests.daemon.machines import run
 from tests.daemon.support import make_repository
-from tests.daemon.sync.test_team_sync import run
 from tests.daemon.team_support import eventually
 
 ROOM = Path(__file__).parents[3] / "daemon"

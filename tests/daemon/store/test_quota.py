@@ -12,8 +12,8 @@ from bough_daemon.store import quota as quota_module
 from bough_daemon.store.packs import gather
 from bough_daemon.store.quota import GB, Quota
 
+from tests.daemon.machines import machines, run
 from tests.daemon.support import git
-from tests.daemon.sync.test_team_sync import machines, run
 from tests.daemon.team_support import eventually
 
 
