@@ -126,6 +126,7 @@ class CompletionManager:
         try:
             return await self._ask(session, question)
         except Gone:
+            # Its end is counted, and told by `status`; an answer that does not come either is an error.
             log.warning("the completion process ended over a question; it is asked again")
         try:
             return await self._ask(session, question)

@@ -11,9 +11,10 @@ import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import starmap
 
 from bough_daemon.api.live_worktrees import LiveTrees
-from bough_daemon.api.records import FileRecord, Joined, Status, Up
+from bough_daemon.api.records import FileRecord, Joined, Notice, Status, Up
 from bough_daemon.completion.manager import CompletionManager
 from bough_daemon.control.repository import STATUS_PATIENCE, Callbacks, Repository
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
@@ -54,6 +55,7 @@ class Daemon:
         self._making: tuple[Worktree, float] | None = None  # the working tree that is being made live, and since when
         self._background = Supervisor()
         self._live_repositories: dict[str, AsyncExitStack] = {}  # what closes each
+        self._owned_elsewhere: dict[str, StoreOwned] = {}  # remembered as live here, and live under another home
         self.completing = CompletionManager(home)
         self._workers = MergeWorkers()
         self._listeners = Listeners(home)
@@ -116,6 +118,7 @@ class Daemon:
             member = self._repository_of(session).member
             self._live.add(worktree.root, name and member, lasting(session.worktree.user.variables))
             self._background.recovered(_revival_of(worktree.root))
+            self._owned_elsewhere.pop(worktree.root, None)
         if already is not None:
             await self._take_along(session, environment)
         tip = session.branch.tip
@@ -162,6 +165,7 @@ class Daemon:
                     raise CommandAtWork(f"a command is at work in {root}", hint=WAIT_FOR_IT)
             was_live = worktree.root in self._live
             self._live.remove(worktree.root)
+            self._owned_elsewhere.pop(worktree.root, None)
             if repository is not None and worktree.root in repository.sessions:
                 await self.completing.unfollow(worktree.root)
                 await repository.remove(worktree.root)
@@ -216,6 +220,7 @@ class Daemon:
                 await self._take_along(session, environment)
         told = await repository.status(session)
         told.failing += [*self._background.failing(), *self.completing.failing()]
+        told.notices += starmap(_owned_elsewhere, self._owned_elsewhere.items())
         told.state = state_with(told.state, told.failing)
         return told
 
@@ -325,7 +330,8 @@ class Daemon:
             try:
                 await self.up(tree.root, tree.name, tree.environment)
             except StoreOwned as owned:
-                # This home is a copy, or was one: to try without end would only fill the log. A command there says it.
+                # This home is a copy, or was one: to try without end would only fill the log.
+                self._owned_elsewhere[tree.root] = owned
                 log.warning("%s is not brought back: %s", tree.root, owned.message)
             except Exception as failure:  # the others are brought back nevertheless
                 self._background.note(_revival_of(tree.root), failure)
@@ -344,6 +350,11 @@ class Daemon:
 def _by(worktree: Worktree) -> str:
     waited = worktree.children.waited()
     return f": at work is {waited.in_words()}" if waited is not None else ""
+
+
+def _owned_elsewhere(root: str, owned: StoreOwned) -> Notice:
+    remedy = f"Run `bough up` in {root} once the other daemon has ended, or `bough down` there to forget it here."
+    return Notice("live", f"{root} is not recorded: {owned.message}", remedy)
 
 
 def _revival_of(root: str) -> str:

@@ -277,6 +277,7 @@ class Repository:
         told.disputes = self.sync.disputes()
         told.notices += self.quota.notices()
         told.notices += self._purger.notices()
+        told.notices += self.sync.notices()
         told.notices += map(_other_version, self.sync.other_versions())
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()

@@ -83,7 +83,7 @@ class Listeners:
         try:
             return read_settings(self._home).text("team.listen")
         except BadSetting as bad:
-            log.warning("%s", bad.message)
+            log.warning("%s", bad.message)  # `doctor` tells of it
             return self.main.door.setting
 
     async def of(self, store: Store) -> PeerListener:

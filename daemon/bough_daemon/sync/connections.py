@@ -134,7 +134,15 @@ class Connections:
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
         self.other_versions: set[str] = set()  # members who run a Bough of another version
+        self._refused: dict[str, str] = {}  # what was said last where a conversation was refused, by member
         self._background = background
+
+    def refused(self) -> dict[str, str]:
+        """Return why members who can be reached are not connected, in the words of the side that refused."""
+        if self.exchange.is_out:
+            return {}
+        here = self.exchange.roster.members.keys() - self._sessions.keys() - self.other_versions
+        return {name: reason for name, reason in sorted(self._refused.items()) if name in here}
 
     def connected(self) -> set[str]:
         """Return who is being talked with now."""
@@ -285,6 +293,7 @@ class Connections:
                 raise PeerRefused(f"{member} is no longer a teammate")
             jobs = self.exchange.connected(member)
             self.other_versions.discard(member)
+            self._refused.pop(member, None)
             self._told.presence(member, True)
             try:
                 self.do(jobs)
@@ -296,7 +305,7 @@ class Connections:
                 self.do(self.exchange.disconnected(member))
                 self._told.presence(member, False)
         except* PeerRefused as refused:
-            self._sessions[member].refused = reason_of(refused)
+            self._sessions[member].refused = self._refused[member] = reason_of(refused)
             log.warning("the conversation with %s was ended: %s", member, reason_of(refused))
         except* BREAKS as broken:
             log.info("the conversation with %s broke off: %s", member, reason_of(broken))
@@ -349,7 +358,7 @@ class Connections:
     async def _call(self, name: str) -> bool:
         """Call a member at each known address until one answers; return whether there was a conversation."""
         roster = self.exchange.roster
-        certificate = roster.member(name).certificate
+        certificate, refused = roster.member(name).certificate, ""
         for address in roster.addresses(name):
             if name in self._sessions:
                 return True
@@ -361,9 +370,14 @@ class Connections:
                     return True
             except Exception as failure:
                 # Whatever an address leads to, the next one is tried.
-                if isinstance(failure, PeerRefused) and failure.message == OTHER_VERSION:
-                    self.other_versions.add(name)
+                if isinstance(failure, PeerRefused):
+                    refused = failure.message
+                    if refused == OTHER_VERSION:
+                        self.other_versions.add(name)
                 log.debug("%s did not answer at %s: %s", name, address, failure)
+        self._refused[name] = refused
+        if not refused:
+            del self._refused[name]
         return False
 
     # Jobs.

@@ -17,6 +17,7 @@ import grpc
 from bough_proto.v1 import peer_pb2 as pb
 from bough_proto.v1 import peer_pb2_grpc as services
 
+from bough_daemon.api.records import Notice
 from bough_daemon.budgets import HANDSHAKE_SECONDS, IDLE_SECONDS, LARGEST_REQUEST_BYTES, MOST_CALLS
 from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
@@ -122,6 +123,7 @@ class PeerListener:
         self.door = ListenAddress()
         if os.path.exists(self._path):
             self.door = read_record(self._path, ListenAddress)
+        self._displaced: ListenAddress | None = None  # where it was to be, where another program is now
         self._server: grpc.aio.Server | None = None
         self._join_server: grpc.aio.Server | None = None
         self._closing: dict[grpc.aio.Server, asyncio.Task[None]] = {}
@@ -144,6 +146,7 @@ class PeerListener:
             await self._listen(self.door.host, self.door.port)
         except PortTaken:
             log.warning("%s is taken; teammates will be told of another", self.door)
+            self._displaced = self.door
             try:
                 await self._listen(self.door.host, 0)
             except PortTaken:
@@ -181,6 +184,7 @@ class PeerListener:
         if moves:
             await self._move(host, port)
         if listen is not None:
+            self._displaced = None
             self._remember(replace(self.door, chosen=True))
         if self.door != before:
             for room in self.rooms.values():
@@ -239,6 +243,7 @@ class PeerListener:
     async def _move(self, host: str, port: int) -> None:
         """Listen elsewhere, for teammates and for new members; raise PortTaken and stay."""
         before, old = self.door, self._server
+        self._displaced = None
         if port == before.port and old is not None:  # two cannot have it, not even on different interfaces
             await old.stop(None)
             old = self._server = None
@@ -267,6 +272,16 @@ class PeerListener:
         opened = [(self.door.port, "teammates")] if self._server is not None else []
         opened += [(port, "new members") for port in joining]
         return [f"{join_address(self.door.host, port)} ({whom})" for port, whom in opened]
+
+    def notices(self) -> list[Notice]:
+        """Return what a person should know about where it is listened."""
+        before = self._displaced
+        if before is None or (is_loopback(before.host) and not before.chosen):
+            return []
+        now = join_address(self.door.host, self.door.port)
+        only = ", which only this machine can reach" if is_loopback(self.door.host) else ""
+        text = f"{join_address(before.host, before.port)} is used by another program, so teammates call {now}{only}"
+        return [Notice("network", text, "Open it in your firewall, or run `bough config set team.listen HOST:PORT`.")]
 
     def addresses(self) -> tuple[str, ...]:
         """Return where teammates can call."""

@@ -13,7 +13,7 @@ from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon.api.records import MemberRecord
+from bough_daemon.api.records import MemberRecord, Notice
 from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, InviterGone, NameTaken, PortTaken, TooMuchToPurge
 from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits, Spool, sweep
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 REMEMBERED_TIPS = 4096
 ANSWER_AGAIN_MS = 60_000
 LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
+MOST_WORDS = 200  # characters of a member's own words that are told
 MOST_DISPUTES = 20  # that are told
 
 
@@ -101,6 +102,12 @@ class KeptTeam:
         await owner.run(sweep, store)
         team = await to_the_end(asyncio.to_thread(Team.of_store, home, store, identity, name))
         return cls(team, await owner.run(still_here, store, team))
+
+
+def _refusal(name: str, reason: str) -> Notice:
+    text = f"there is no connection with {name}: {reason[:MOST_WORDS]}"
+    remedy = f"Ask {name} to run `bough doctor`; if they no longer know you, a new ticket of theirs lets you in."
+    return Notice(name, text, remedy)
 
 
 class TeamSync:
@@ -361,6 +368,14 @@ class TeamSync:
     def held_by(self, peer: str, branch: str) -> str | None:
         """Return the newest tip of my branch that a teammate has said to hold."""
         return self._exchange.held_by(peer, Key(self.member, BranchKind.LIVE, branch.encode()))
+
+    def notices(self) -> list[Notice]:
+        """Return what else a person should know of the team."""
+        told = self._listener.notices()
+        if self.roster.dropped:
+            text = f"{self.roster.dropped} of the admissions written down for this team are no longer taken"
+            told.append(Notice("team", text, "Whom `bough team` lacks needs a new ticket: `bough invite` makes one."))
+        return told + [_refusal(name, reason) for name, reason in self._conversations.refused().items()]
 
     def failing(self) -> list[Failing]:
         """Return what of this team's background work has failed."""

@@ -224,6 +224,12 @@ def test_a_copied_home_does_not_try_without_end_to_bring_back_what_the_other_has
                 assert other.repositories == {} and other._background.failing() == []
                 with pytest.raises(StoreOwned, match="live under another home"):
                     await other.status(str(at_alice))
+                make_repository(folder / "third", {"c": b"1"})
+                await other.up(str(folder / "third"), "alice")
+                (notice,) = (await other.status(str(folder / "third"))).notices
+                assert notice.text.startswith(f"{at_alice} is not recorded: this repository is live under another home")
+                await other.down(str(at_alice), False)
+                assert (await other.status(str(folder / "third"))).notices == []
 
     run(test())
 
