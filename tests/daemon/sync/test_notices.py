@@ -12,7 +12,7 @@ from bough_daemon.sync.listener import PeerListener
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.roster import Roster
 
-from tests.daemon.sync.test_team_sync import LOOPBACK, machines, run
+from tests.daemon.machines import LOOPBACK, machines, run
 from tests.daemon.team_support import eventually
 
 
