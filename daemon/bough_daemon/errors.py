@@ -236,7 +236,7 @@ class InAnotherTeam(NotPossibleNow):
 
 
 class AlreadyInTeam(NotPossibleNow):
-    """This home is in the team already."""
+    """The home is in the team already."""
 
 
 class InviterGone(NotPossibleNow):
@@ -244,11 +244,11 @@ class InviterGone(NotPossibleNow):
 
 
 class RemovedFromTeam(NotPossibleNow):
-    """This home was removed from the team, so its key is not let in again."""
+    """The home was removed from the team, so its key is not let in again."""
 
 
 class NotInTeam(NotPossibleNow):
-    """This home is no longer in the team."""
+    """The home is no longer in the team."""
 
 
 class NotAdmitted(NotPossibleNow):

@@ -1,0 +1,1 @@
+"""The commands, one file each, in the folders of the help's groups."""

@@ -94,7 +94,7 @@ class LocalModel:
         return True
 
     def may_read(self, given_out: bool) -> bool:
-        """It may read everything: nothing leaves the machine."""
+        """Return that it may read everything: nothing leaves the machine."""
         return True
 
     async def write(self, wish: Wish) -> AsyncGenerator[Written, None]:

@@ -216,7 +216,7 @@ class CompletionManager:
         return await self._process.start(self._settings)
 
     def _process_changed(self) -> None:
-        """The process has been started, or has died: feed it, hear of its use, and tell whoever stands at the doors."""
+        """Feed the process that was started, and hear of its use; tell the endpoints of one that has died."""
         running = self._process.running
         if running is not None:
             if self._hearing is not None:

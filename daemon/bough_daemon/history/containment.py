@@ -49,6 +49,7 @@ def brought_by(store: Store, base: str, commit: str) -> Iterable[tuple[str, Tree
 def contains_change(
     store: Store, before: TreeEntry | None, after: TreeEntry | None, now: TreeEntry | None
 ) -> Contained:
+    """Return how much of the change from `before` to `after` is in `now`."""
     if now == after:
         return Contained.WHOLE
     if now == before:

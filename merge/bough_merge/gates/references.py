@@ -32,6 +32,8 @@ class References(NamedTuple):
 
 
 class Reference(NamedTuple):
+    """Hold a name that is used: its node, the node around it, and the byte where it begins."""
+
     node: tree_sitter.Node
     parent: tree_sitter.Node
     at: int
