@@ -1,11 +1,12 @@
 """Measure what an attack costs an honest pair: how long a save takes until it is at the teammate, with and without it.
 
-usage: python -m tests.bench.attacks [--seconds N] [--json FILE] [ATTACK…]
+usage: python -m tests.bench.attacks [--seconds N] [--no-pause] [--json FILE] [ATTACK…]
 
 Two members with real daemons; one saves a file again and again, and each time the moment is taken at which the other
 has it (the file is closed -> the reference has moved). Then the same while an attack goes on against both of them, from
 a process of its own: as a hostile member who speaks peer.proto, and as a stranger who reaches their ports. Times are in
-milliseconds, `sent` is what the attacker got rid of. Bar: p95 of 500 ms.
+milliseconds, `sent` is what the attacker got rid of. With --no-pause the attacker takes what it can get of the machine,
+which the pair is on as well. Bar: p95 of 500 ms.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import resource
 import socket
 import ssl
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +43,7 @@ from tests.attack import bombs
 from tests.attack.honest import live_pair, seconds_to_arrive
 from tests.attack.mallory import Conversation, Mallory, _with_clone
 from tests.attack.test_connections import port_of
-from tests.cli.conftest import Member
+from tests.cli.conftest import Member, Typed
 from tests.daemon.support import git, make_repository
 from tests.daemon.team.test_roster import someone
 from tests.fuzz.words import Strange
@@ -57,10 +60,14 @@ BAR_MS = 500
 
 @dataclass
 class Attack:
-    """What an attacker is given: what to attack, and for how long. `sent`: how much of it went out."""
+    """What an attacker is given: what to attack, and for how long. `sent`: how much of it went out.
+
+    `breath`: seconds between two words.
+    """
 
     ports: list[int]
     end: float
+    breath: float
     sent: int = 0
 
     @property
@@ -78,7 +85,7 @@ async def _words(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
     while attack.goes_on:
         await talk.say_raw(strange.word())
         attack.sent += 1
-        await asyncio.sleep(BREATH)
+        await asyncio.sleep(attack.breath)
 
 
 async def _long_words(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
@@ -87,7 +94,7 @@ async def _long_words(attack: Attack, mallory: Mallory, talk: Conversation) -> N
         await talk.say_raw(pb.Word(refused=pb.Refused(key=key, sequence=1, reason=LONG)))
         await talk.say_raw(pb.Word(want=pb.Want(key=key, haves=["1" * 40] * 20_000)))
         attack.sent += 2
-        await asyncio.sleep(BREATH)
+        await asyncio.sleep(attack.breath)
 
 
 async def _gossip(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
@@ -110,7 +117,7 @@ async def _certificates(attack: Attack, mallory: Mallory, talk: Conversation) ->
             entries.append(mallory.resigned(Admission(plain.name, who.key, bytes(junk), vouch, b"", plain.time)))
         await talk.say(Gossip(tuple(entries), ()))
         attack.sent += len(entries)
-        await asyncio.sleep(BREATH * len(entries))
+        await asyncio.sleep(attack.breath * len(entries))
 
 
 async def _junk_packs(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
@@ -128,7 +135,7 @@ async def _half_packs(attack: Attack, mallory: Mallory, talk: Conversation) -> N
         state = mallory.state("1" * 40, head, kind=BranchKind.LANDED, branch=b"b%d" % attack.sent)
         await talk.say(Chunk(state, "p", 0, 1 << 30, bytes(1000)))
         attack.sent += 1
-        await asyncio.sleep(BREATH)
+        await asyncio.sleep(attack.breath)
 
 
 async def _zip_bombs(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
@@ -151,7 +158,7 @@ async def _branches(attack: Attack, mallory: Mallory, talk: Conversation) -> Non
     while attack.goes_on:
         await talk.say(Announce(mallory.state(head, head, kind=BranchKind.LANDED, branch=b"b%d" % attack.sent)))
         attack.sent += 1
-        await asyncio.sleep(BREATH)
+        await asyncio.sleep(attack.breath)
 
 
 async def _wants(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
@@ -160,7 +167,7 @@ async def _wants(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
             key = Key(name, BranchKind.LIVE, name.encode())
             await talk.say(Want(key, 1, (), (), "", 0))
             attack.sent += 1
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(attack.breath)
 
 
 async def _comes_and_goes(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
@@ -248,20 +255,22 @@ async def _as_stranger(attack: Attack, act: ByStranger) -> None:
         await act(attack)
 
 
-def _attack(name: str, ports: list[int], joins: tuple[str, str, str], seconds: float, sent: object) -> None:
+def _attack(
+    name: str, ports: list[int], joins: tuple[str, str, str], seconds: float, breath: float, sent: object
+) -> None:
     """Attack, in a process of its own; begin by joining where a member is needed."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
 
     async def run() -> int:
         if name in STRANGERS:
-            attack = Attack(ports, time.time() + seconds)
+            attack = Attack(ports, time.time() + seconds, breath)
             sent.put(0)  # type: ignore[attr-defined]
             await _as_stranger(attack, STRANGERS[name])
         else:
             ticket, origin, folder = joins
             mallory = await _with_clone(ticket, Path(origin), Path(folder), f"m{os.getpid()}")
-            attack = Attack(ports, time.time() + seconds)
+            attack = Attack(ports, time.time() + seconds, breath)
             sent.put(0)  # type: ignore[attr-defined]
             await _as_member(attack, MEMBERS[name], mallory)
         return attack.sent
@@ -279,7 +288,9 @@ def _saves(pair: tuple[Member, Member], goes_on: Callable[[], bool]) -> list[flo
     return took
 
 
-def measure(pair: tuple[Member, Member], folder: Path, name: str, seconds: float) -> dict[str, float]:
+def measure(
+    pair: tuple[Member, Member], folder: Path, name: str, seconds: float, breath: float = BREATH
+) -> dict[str, float]:
     """Return what one attack costs."""
     ticket = pair[0].bough("invite", "--listen", "127.0.0.1").splitlines()[-1] if name in MEMBERS else ""
     ports = [port_of(member) for member in pair]
@@ -288,7 +299,7 @@ def measure(pair: tuple[Member, Member], folder: Path, name: str, seconds: float
     context = multiprocessing.get_context("spawn")
     sent = context.Queue()
     attacker = context.Process(
-        target=_attack, args=(name, ports, (ticket, str(pair[0].tree), str(folder)), seconds, sent)
+        target=_attack, args=(name, ports, (ticket, str(pair[0].tree), str(folder)), seconds, breath, sent)
     )
     attacker.start()
     sent.get()
@@ -306,6 +317,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("attacks", nargs="*", metavar="ATTACK")
     options.add_argument("--seconds", type=float, default=20)
+    options.add_argument("--no-pause", action="store_true", help="attack without a pause between two words")
     options.add_argument("--json", default="")
     chosen = options.parse_args()
     rows = dict[str, dict[str, float]]()
@@ -315,7 +327,7 @@ def main() -> None:
         try:
             pair = live_pair(alice, bob)
             for name in chosen.attacks or [*MEMBERS, *STRANGERS]:
-                row = rows[name] = measure(pair, Path(folder), name, chosen.seconds)
+                row = rows[name] = measure(pair, Path(folder), name, chosen.seconds, 0.0 if chosen.no_pause else BREATH)
                 told = "  ".join(f"{kind} {value:.0f}" for kind, value in row.items())
                 print(f"{name:28} {told}{'' if row['attacked p95'] <= BAR_MS else '  OVER'}", flush=True)
         finally:
@@ -333,6 +345,23 @@ def _scrub(folder: Path) -> None:
     os.environ["HOME"] = str(folder)
 
 
+class RealMember(Member):
+    """A member whose commands and daemon are started as a user's are, not forked from a process that is ready."""
+
+    def types(self, *arguments: str, stdin: str = "", where: Path | None = None) -> Typed:
+        """Type a `bough` command, and return whatever came of it."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "bough_cli", *arguments],
+            cwd=where or self.tree,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"BOUGH_HOME": str(self.home)} | self.variables,
+            check=False,
+        )
+        return Typed(done.returncode, done.stdout, done.stderr)
+
+
 def _members(folder: Path) -> tuple[Member, Member]:
     made = []
     for name in ("alice", "bob"):
@@ -341,7 +370,7 @@ def _members(folder: Path) -> tuple[Member, Member]:
         else:
             git(folder, "clone", "-q", "alice", name)
         git(folder / name, "config", "user.name", name.title())
-        made.append(Member(name, folder / name, folder / f"home-{name}"))
+        made.append(RealMember(name, folder / name, folder / f"home-{name}"))
     return made[0], made[1]
 
 
