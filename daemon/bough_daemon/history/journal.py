@@ -19,7 +19,7 @@ from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.refs import Ways
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.durable import write_whole
-from bough_daemon.system.json_records import BadRecord, record_from, record_of
+from bough_daemon.system.json_records import BadRecord, parsed, record_of
 
 FOLDER, ENDING = "journal", ".jsonl"
 ID = re.compile(rb"\b[0-9a-f]{40}\b")
@@ -78,8 +78,12 @@ class _Ending:
 
     def of(self, operation: Operation) -> Operation:
         """Return the operation as it is by this line."""
-        said = {name: value for name, value in asdict(self).items() if value is not None}
-        return replace(operation, **said)
+        return replace(
+            operation,
+            state=operation.state if self.state is None else self.state,
+            made=operation.made if self.made is None else self.made,
+            lost=operation.lost if self.lost is None else self.lost,
+        )
 
 
 class Journal:
@@ -108,8 +112,8 @@ class Journal:
         found: dict[int, Operation] = {}
         try:
             for line in self._lines():
-                said = record_from(line, dict[str, Any])
-                if "before" in said:
+                said = parsed(line)
+                if isinstance(said, dict) and "before" in said:
                     # `kind`: as the command was called once
                     operation = record_of({"command": said.get("kind"), **said}, Operation)
                     found[operation.number] = operation

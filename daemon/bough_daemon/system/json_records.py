@@ -29,13 +29,18 @@ def record_of(said: object, kind: type[T]) -> T:
         raise BadRecord(str(odd)) from odd
 
 
-def record_from(data: bytes, kind: type[T]) -> T:
-    """Return the record that JSON has; raise BadRecord."""
+def parsed(data: bytes) -> object:
+    """Return what JSON says, of whatever form; raise BadRecord."""
     try:
-        said = json.loads(data)
+        said: object = json.loads(data)
     except (ValueError, RecursionError) as odd:
         raise BadRecord(str(odd)) from odd
-    return record_of(said, kind)
+    return said
+
+
+def record_from(data: bytes, kind: type[T]) -> T:
+    """Return the record that JSON has; raise BadRecord."""
+    return record_of(parsed(data), kind)
 
 
 def read_record(path: str, kind: type[T]) -> T:
