@@ -80,7 +80,7 @@ def check_outside(command: str) -> None:
     if running and root == live_root(here()):
         raise InsideHook(
             f"this is run by a hook of `bough {running}`, which is still at work here",
-            hint=f"A hook cannot run `bough {command}`; `bough status`, `save`, `log`, `git` and their like it can.",
+            hint=f"A hook cannot run `bough {command}`; it may run `bough status`, `save`, `log` and `git`.",
         )
 
 

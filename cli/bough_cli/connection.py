@@ -59,6 +59,6 @@ def _find_here() -> None:
     except NotARepository as nothing:
         bound = [name for name in ("GIT_DIR", "GIT_WORK_TREE") if name in os.environ]
         if bound:
-            hint = "Bough finds a repository by its folder, as Git does without these: there has to be a `.git` in it."
-            raise NotARepository(f"{nothing.message}, and Bough does not follow {bound[0]}", hint=hint) from None
+            hint = "Bough looks for `.git` in the current folder and those above; run the command in the working tree."
+            raise NotARepository(f"{nothing.message}, and Bough ignores {bound[0]}", hint=hint) from None
         raise

@@ -14,13 +14,13 @@ WITH = {
         "--abort": "`bough undo` reverses a merge, with its conflicts.",
         "--continue": "Resolve the conflict markers and `git add` the files; that is all.",
         "--quit": "`bough undo` reverses a merge, with its conflicts.",
-        "--no-ff": "A merge into your files is no commit; `bough land` makes one.",
-        "--squash": "A merge into your files is no commit; `bough land` makes one.",
-        "-m": "A merge into your files is no commit; `bough land -m MESSAGE` makes one.",
+        "--no-ff": "`bough merge` makes no commit; `bough land` does.",
+        "--squash": "`bough merge` makes no commit; `bough land` does.",
+        "-m": "`bough merge` makes no commit; `bough land -m MESSAGE` does.",
     },
     "log": {
         "-1": "Use `-n NUMBER`.",
-        "--oneline": "A snapshot is one line as it is; `bough git log --oneline NAME` shows what Git says.",
+        "--oneline": "Each snapshot is already one line; `bough git log --oneline NAME` shows Git's log.",
         "-p": "Use `bough git log -p NAME`.",
         "--stat": "Use `bough git log --stat NAME`.",
         "--graph": "Use `bough git log --graph NAME`.",
@@ -31,10 +31,10 @@ WITH = {
     "hop": {"-c": "Use `bough off BRANCH` there, for a Git branch of your own.", "-b": "Use `bough off BRANCH` there."},
     "save": {"-m": "A snapshot needs no message; `git commit` and `bough land -m MESSAGE` take one."},
     "restore": {"--source": "Use `--from SNAPSHOT`.", "-s": "Use `--from SNAPSHOT`.", "--staged": "Use `git restore`."},
-    "up": {"": "Run it in the repository; the name is given by `--as NAME`."},
-    "back": {"": "It goes back to your own branch; `bough hop NAME` goes to somebody else's."},
+    "up": {"": "Run it in the repository; `--as NAME` sets your name."},
+    "back": {"": "It returns to your own branch; `bough hop NAME` goes to a teammate's."},
     "undo": {
-        "": "It reverses the last command, and run again the one before; `bough restore` brings single files back."
+        "": "It reverses the last command; run it again for the one before. `bough restore` restores single files."
     },
 }
 

@@ -91,7 +91,7 @@ def _say_version(wanted: bool) -> None:
 
 def _nothing(
     _: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Make a Git repository live: every save on a branch of your own, streamed to your team."""

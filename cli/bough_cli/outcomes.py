@@ -60,8 +60,8 @@ def _on_record(edits: EditsOnRecord, where: str) -> list[str]:
     if not edits.paths:
         return []
     them = "them" if len(edits.paths) > 1 else "it"
-    kept = f"{count(len(edits.paths), 'file')} that you edited {where} stayed on record: {few(edits.paths)}"
-    return [f"{kept}; `{edits.command}` brings {them} here"]
+    kept = f"{count(len(edits.paths), 'file')} you edited {where}, kept in the timeline: {few(edits.paths)}"
+    return [f"{kept}; `{edits.command}` restores {them}"]
 
 
 def merged(made: MergeOutcome, *, preview: bool) -> list[str]:
@@ -129,7 +129,7 @@ def _landed(made: LandOutcome) -> list[str]:
     parts += [f"takes in {_taken_in(taken)}" for taken in made.taken_in]
     parts += [brought] if (brought := _brought(made.brought)) else []
     if made.kept:
-        parts.append(f"the commits that did not land as they were are on {made.kept}")
+        parts.append(f"your original commits are on {made.kept}")
     if made.conflicts:
         parts.append(f"edits made meanwhile conflict in {', '.join(map(printable, made.conflicts))}")
     return parts
@@ -190,15 +190,15 @@ def _taken_in_lines(taken: TakenInCommits) -> list[str]:
 def restored(made: RestoreOutcome) -> list[str]:
     """Say what came back, and from when."""
     came = [f"{printable(one.path) or '.'} as of {ago(one.at)} ({one.snapshot[:SHORT]})" for one in made.paths]
-    said = f"Brought back {came[0] if len(came) == 1 else f'{len(came)} paths'}; `bough undo` reverses it"
+    said = f"Restored {came[0] if len(came) == 1 else f'{len(came)} paths'}; `bough undo` reverses it"
     lines = [f"  {one}" for one in came] if len(came) > 1 else []
-    return [said, *lines, *(f"  no other version of {printable(path)} is on record" for path in made.unchanged)]
+    return [said, *lines, *(f"  no other version of {printable(path)} is in the timeline" for path in made.unchanged)]
 
 
 def undone(made: UndoOutcome) -> list[str]:
-    """Say what was taken back."""
+    """Say what was undone."""
     published = "; what was published stays published" if made.undone.startswith("land") else ""
-    kept = f"; what was saved while it was cut short is kept as {made.kept[:SHORT]}" if made.kept else ""
+    kept = f"; the saves made while it was interrupted are kept as {made.kept[:SHORT]}" if made.kept else ""
     return [f"Undid `{made.undone}`{published}{kept}; `bough redo` does it again", *_on_record(made.edits, "after it")]
 
 
@@ -210,6 +210,6 @@ def redone(made: UndoOutcome) -> list[str]:
 def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:
     """Say which paths may leave."""
     if made.named:
-        stays = "stays at home again" if len(made.named) == 1 else "stay at home again"
-        return [f"{', '.join(map(printable, made.named))} {stays if stop else 'may leave now'}"]
-    return list(map(printable, made.allowed)) or ["No path is allowed to leave that would stay at home"]
+        stays = "is withheld again" if len(made.named) == 1 else "are withheld again"
+        return [f"{', '.join(map(printable, made.named))} {stays if stop else 'can now be shared'}"]
+    return list(map(printable, made.allowed)) or ["No withheld path is allowed"]

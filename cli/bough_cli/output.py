@@ -65,12 +65,12 @@ def shortened(text: str, most: int = 160) -> str:
 
 
 def bold(text: str) -> str:
-    """Return text that stands out on a terminal."""
+    """Return bold text for a terminal."""
     return typer.style(text, bold=True)
 
 
 def dim(text: str) -> str:
-    """Return text that stands back on a terminal."""
+    """Return dim text for a terminal."""
     return typer.style(text, dim=True)
 
 
@@ -94,12 +94,12 @@ def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
 def agree(question: str, yes: bool, what: str) -> None:
     """Ask before something that cannot be undone; where nobody can be asked, `yes` has to be given.
 
-    `what`: what needs a yes. Raises NotPossibleNow, or what ends the command where the answer is no.
+    `what`: what needs confirmation. Raises NotPossibleNow, or what ends the command where the answer is no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise NeedsYes(f"{what} needs a yes")
+        raise NeedsYes(f"{what} needs confirmation")
     typer.confirm(harmless(question), abort=True, err=True)
 
 

@@ -20,7 +20,7 @@ from rich.text import Text
 from bough_cli import output
 
 REMEMBERED = 12  # events on the screen
-REFRESH = 5.0  # seconds after which "5 seconds ago" is drawn anew when nothing happens
+REFRESH = 5.0  # seconds after which "5 seconds ago" is redrawn when nothing happens
 
 
 def show(daemon: Client, path: str) -> None:
@@ -49,7 +49,7 @@ def _listen(daemon: Client, path: str, happened: queue.SimpleQueue[Event | Bough
 
 
 def drawn(status: Status, recent: Iterable[Event]) -> Group:
-    """Return the screen for what stands and what happened lately, newest first."""
+    """Return the screen for the present status and recent events, newest first."""
     team = Table(expand=True, box=None, header_style="bold")
     for column in ("", "who", "at", "changed", "on"):
         team.add_column(column, no_wrap=column != "on")
@@ -68,7 +68,7 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
     return Group(
         Panel(Group(team, *notes), title=_plain(status.repository)),
-        Panel(events, title="lately", subtitle="Ctrl-C leaves"),
+        Panel(events, title="recent", subtitle="Ctrl-C quits"),
     )
 
 

@@ -165,7 +165,7 @@ class Tour:
 
     def alice_up(self) -> str:
         """alice: bough up"""
-        return f"her branch is {self.alice.told('up')['branch']}"
+        return f"alice's branch is {self.alice.told('up')['branch']}"
 
     def bob_joins(self) -> str:
         """alice: bough invite   bob: bough join"""
@@ -201,7 +201,7 @@ class Tour:
         self.bob.bough("hop", "alice")
         same = (self.bob.tree / "json/decoder.py").read_bytes() == (self.alice.tree / "json/decoder.py").read_bytes()
         self._expect(same, "bob's file is not alice's")
-        return "his files are hers"
+        return "bob's files are alice's"
 
     def bob_edits_and_goes_back(self) -> str:
         """bob edits there   bob: bough back"""

@@ -1,8 +1,8 @@
 """The completion process.
 
 Serves `completion.proto` on a unix socket and, where a port is given, the HTTP shapes of other completion servers on
-loopback. Ends when its standard input is closed, so it never outlives whoever started it. It holds no lock and no key
-of the team's. A model runs in a process of its own below this one.
+loopback. Ends when its standard input is closed, so it never outlives the process that started it. It holds no lock
+and no key of the team's. A model runs in a process of its own below this one.
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("socket", type=Path)
     add("--http", type=int, metavar="PORT", help="serve HTTP too; 0 chooses a port, which is printed")
-    add("--token-file", type=Path, help="who does not know what it says gets no answer over HTTP")
+    add("--token-file", type=Path, help="the file with the token that HTTP clients must send")
     add("--model", type=Path, metavar="FOLDER", help="answer from the model that was exported into this folder")
     add("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where the model runs")
     add("--threads", type=int, default=2, help="cores that the model may use")
     add("--memory", type=int, metavar="MIB", help="memory that the model may use, its weights included")
-    add("--remote", metavar="URL", help="answer from a server of OpenAI's shape; the URL ends before /completions")
+    add("--remote", metavar="URL", help="answer from an OpenAI-compatible server; the URL ends before /completions")
     add("--remote-model", default="", metavar="NAME", help="the model to ask that server for")
     add("--remote-key-file", type=Path, help="what that server wants to know")
     return parser

@@ -45,7 +45,7 @@ class _Shown:
 class Metrics:
     """Count the answers that were sure enough to be shown, by what is seen of the same file afterwards.
 
-    An answer is accepted when the whole of it stands where it was shown, typed or inserted.
+    An answer is accepted when the whole of it is where it was shown, typed or inserted.
     """
 
     shown: int = 0
@@ -68,7 +68,7 @@ class Metrics:
         return None
 
     def look(self, path: str, text: str) -> Iterator[Suggested]:
-        """Learn from the text of a file, as saved or as it stands in an editor; yield what was accepted."""
+        """Learn from the text of a file, as saved or as it is in an editor; yield what was accepted."""
         for buffer, last in list(self._open.items()):
             if last.use.path == path and (text.startswith(last.whole) or text.count(last.line) > last.stood):
                 yield self._accept(buffer)
@@ -94,7 +94,7 @@ class Metrics:
 
 
 class Uses:
-    """Tell whoever watches what becomes of suggestions, from the event loop."""
+    """Tell anyone who watches what becomes of suggestions, from the event loop."""
 
     def __init__(self) -> None:
         self._watchers: set[asyncio.Queue[tuple[str, Suggested]]] = set()

@@ -1,4 +1,4 @@
-"""What people should know about the completion process: told on standard error at once, and to whoever asks later."""
+"""Notices about the completion process: told on standard error at once, and on request later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked and what is answered, in our own words."""
+"""The queries and answers of completion."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ MOST_CONNECTIONS, CONNECTIONS_SHARE = 512, 4  # of one listener, and at most thi
 HANDSHAKE_SECONDS = 5.0
 IDLE_SECONDS = 20.0  # that a connection without a conversation is kept
 MOST_CALLS = 4  # at once, of one connection
-PARTING_SECONDS, PARTING_WORDS = 2.0, 8  # of the last conversation with one who is no longer in the team
-LARGEST_REQUEST_BYTES = 256 << 10  # of one who joins
+PARTING_SECONDS, PARTING_WORDS = 2.0, 8  # of the last conversation with a former member
+LARGEST_REQUEST_BYTES = 256 << 10  # of a joining member
 
 # One disk: below so much room nothing is taken from the network, so that what is saved here can still be recorded.
 RESERVE_BYTES, RESERVE_SHARE = 256 << 20, 50
@@ -77,7 +77,7 @@ def child_seconds(size: int) -> float:
 
 @dataclass
 class Pace:
-    """Decide how long to wait before the next word of one who says much: so their words cost a share of this machine.
+    """Decide how long to wait before the next word of a talkative peer: so their words cost a share of this machine.
 
     `rate`: words a second that go on without end. `most`: words that may come at once.
     """
@@ -99,7 +99,7 @@ class OutOfEffort(Exception):
 
 
 class Effort:
-    """How much a look may still do; None: what the budgets allow."""
+    """The work that a check may still do; None: as much as the budgets allow."""
 
     def __init__(self, left: int | None = None) -> None:
         self._left = left

@@ -33,7 +33,7 @@ class ForeignRepository(BoughError):
 
 
 class NoCommitYet(BoughError):
-    """The repository has no commit, so a live branch would have nothing to stand on."""
+    """The repository has no commit, so a live branch has nothing to be based on."""
 
 
 class UnsupportedRepository(BoughError):
@@ -84,7 +84,7 @@ class BranchMoved(BoughError):
 
 
 class DiskFull(BoughError):
-    """There was no room to write; the last snapshot stands, and the next save tries again."""
+    """There was no room to write; the last snapshot is kept, and the next save tries again."""
 
 
 # The machine. None of these is Bough's doing; what was recorded is kept, and the next save tries again.
@@ -169,7 +169,7 @@ class UnknownSnapshot(BoughError):
 
 
 class NothingToUndo(BoughError):
-    """No Bough command is left that could be taken back."""
+    """No Bough command is left that could be undone."""
 
 
 class NothingToRedo(BoughError):
@@ -185,7 +185,7 @@ class PushRefused(BoughError):
 
 
 class LandConflict(BoughError):
-    """What would land conflicts with what is on the shared branch; nothing was changed."""
+    """A landing conflicts with the shared branch; nothing was changed."""
 
 
 class WouldRemove(BoughError):
@@ -240,11 +240,11 @@ class AlreadyInTeam(NotPossibleNow):
 
 
 class InviterGone(NotPossibleNow):
-    """Who made the ticket has left the team or was removed."""
+    """The member who made the ticket has left the team or was removed."""
 
 
 class RemovedFromTeam(NotPossibleNow):
-    """The home was removed from the team, so its key is not let in again."""
+    """The home was removed from the team, so its key cannot join again."""
 
 
 class NotInTeam(NotPossibleNow):
@@ -352,7 +352,7 @@ class OperationUnderWay(NotPossibleNow):
 
 
 class ForeignGitDirectory(NotPossibleNow):
-    """What a teammate sent has a Git directory in it."""
+    """A teammate's files contain a Git directory."""
 
 
 class OwnBranch(NotPossibleNow):
@@ -364,7 +364,7 @@ class BranchExists(NotPossibleNow):
 
 
 class NeedsYes(NotPossibleNow):
-    """What cannot be undone needs a yes, and nobody can be asked."""
+    """An irreversible command needs confirmation, and nobody can be asked."""
 
 
 class FolderRemoved(NotPossibleNow):
@@ -404,7 +404,7 @@ class BadValue(BadUsage):
 
 
 class OutsideWorktree(BadUsage):
-    """A path lies outside the working tree."""
+    """A path is outside the working tree."""
 
 
 class NoSuchPosition(BadUsage):
@@ -416,7 +416,7 @@ class GitMayWrite(BadUsage):
 
 
 class BadAddress(BadUsage):
-    """An address is not of the form host:port."""
+    """An address is not of the form HOST:PORT."""
 
 
 class BadBranchName(BadUsage):

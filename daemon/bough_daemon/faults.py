@@ -38,7 +38,9 @@ def fault_of(failure: BaseException) -> BoughError:
         return failure
     made = _of_the_system(failure) if isinstance(failure, OSError) else None
     if made is None and isinstance(failure, MemoryError):
-        made = LimitReached("the machine is out of memory", hint="End a program that uses much, then try again.")
+        made = LimitReached(
+            "the machine is out of memory", hint="Close a program that uses a lot of memory, then try again."
+        )
     return made or DaemonFailed(f"{type(failure).__name__}: {failure}".removesuffix(": "))
 
 

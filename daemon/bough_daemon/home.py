@@ -49,7 +49,7 @@ class Home:
     def make(self) -> None:
         """Make the folder, readable by its user alone, or raise HomeUnusable.
 
-        Its own `.gitignore` keeps the keys out of every snapshot where it lies inside a working tree.
+        Its own `.gitignore` keeps the keys out of every snapshot where it is inside a working tree.
         """
         with self.used():
             os.makedirs(self.root, mode=0o700, exist_ok=True)
@@ -106,7 +106,7 @@ class Home:
             return
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             hint = f"Remove {folder}, or set XDG_RUNTIME_DIR or BOUGH_HOME to a shorter folder of your own."
-            raise HomeUnusable(f"{folder} is not yours alone", home=self.root, hint=hint)
+            raise HomeUnusable(f"{folder} is accessible to other users", home=self.root, hint=hint)
 
     @property
     def lock(self) -> str:

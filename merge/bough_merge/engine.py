@@ -126,7 +126,7 @@ def _by_structure(base: Node, ours: Node, theirs: Node) -> _Merged:
 def _kept(needed: frozenset[bytes]) -> tuple[tuple[str, str], ...]:
     shown = (name.decode("utf-8", "replace") for name in sorted(needed))
     return tuple(
-        ("needed", f"one side dropped the import of `{name}`; the other uses it anew, so it stays") for name in shown
+        ("needed", f"one side dropped the import of `{name}`; the other adds a use, so it stays") for name in shown
     )
 
 

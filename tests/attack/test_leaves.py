@@ -67,7 +67,7 @@ def test_no_planted_secret_leaves_whether_saved_or_committed(pair: Pair) -> None
     assert has(bob, *blobs(alice, *planted)) == set()
     told = withheld(alice)
     assert planted.keys() <= told.keys() and not {"plain/readme.md", "plain/code.py"} & told.keys()
-    assert told["plain/pay.py"] == "it has a Stripe key in it" and told["id_rsa"] == "named like a secret"
+    assert told["plain/pay.py"] == "it contains a Stripe key" and told["id_rsa"] == "named like a secret"
     alice.git("add", "-Af")
     alice.git("commit", "-qm", "all of it")
     (alice.tree / "plain/code.py").write_bytes(b"x = 2\n")
@@ -203,9 +203,9 @@ def test_bough_allow_lets_a_path_go_and_takes_it_back(pair: Pair) -> None:
     alice, bob = pair
     write_files(alice.tree, {"tests/data/key.pem": b"of a test\n", ".env": b"k\n"})
     alice.bough("save", "--wait", "bob")
-    assert alice.bough("allow") == "No path is allowed to leave that would stay at home"
+    assert alice.bough("allow") == "No withheld path is allowed"
     inside = alice.types("allow", "data", where=alice.tree / "tests")
-    assert (inside.code, inside.out.strip()) == (0, "tests/data may leave now")
+    assert (inside.code, inside.out.strip()) == (0, "tests/data can now be shared")
     alice.bough("save", "--wait", "bob")
     assert "tests/data/key.pem" in shared(bob, "alice") and withheld(alice).keys() == {".env"}
     alice.ends()
@@ -214,7 +214,7 @@ def test_bough_allow_lets_a_path_go_and_takes_it_back(pair: Pair) -> None:
     alice.git("commit", "-qm", "a test")
     alice.bough("save", "--wait", "bob")
     assert has(bob, alice.git("rev-parse", "HEAD")), "a commit of it is held back by nothing"
-    assert alice.bough("allow", "--stop", "tests/data") == "tests/data stays at home again"
+    assert alice.bough("allow", "--stop", "tests/data") == "tests/data is withheld again"
     (alice.tree / "tests/data/key.pem").write_bytes(b"another\n")
     alice.bough("save", "--wait", "bob")
     assert not has(bob, *blobs(alice, "tests/data/key.pem"))

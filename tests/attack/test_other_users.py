@@ -43,9 +43,9 @@ def test_a_folder_that_others_can_enter_or_that_is_a_link_is_refused(shared: Pat
     folder.chmod(0o711)
     elsewhere = shared / "elsewhere"
     for _ in range(2):
-        with pytest.raises(HomeUnusable, match="not yours alone"):
+        with pytest.raises(HomeUnusable, match="accessible to other users"):
             home.check_socket_folder()
-        with pytest.raises(HomeUnusable, match="not yours alone"):
+        with pytest.raises(HomeUnusable, match="accessible to other users"):
             home.make_socket_folder()
         if folder.is_dir() and not folder.is_symlink():
             folder.rmdir()
@@ -64,14 +64,16 @@ def test_no_command_talks_to_what_another_user_put_there(alice: Member, shared: 
     os.chown(folder, 65534, 65534)
     for command in ("up", "save", "status", "down"):
         typed = alice.types(command)
-        assert typed.code == 1 and f"{folder} is not yours alone" in typed.err and "Hint: Remove" in typed.err, typed
+        assert (
+            typed.code == 1 and f"{folder} is accessible to other users" in typed.err and "Hint: Remove" in typed.err
+        ), typed
     assert list(folder.iterdir()) == []
     shutil.rmtree(folder)
     try:
         alice.bough("up")
         assert alice.told("status")["state"] == "live"
         os.chown(folder, 65534, 65534)
-        assert "is not yours alone" in alice.types("status").err
+        assert "is accessible to other users" in alice.types("status").err
         os.chown(folder, os.geteuid(), -1)
         assert alice.told("status")["state"] == "live"
     finally:

@@ -130,7 +130,7 @@ def test_neither_the_name_nor_the_key_comes_in_again_nor_does_their_ticket_let_i
             alice.sync.remove("bob")
             await eventually(lambda: bob.sync.why_out() == "alice removed you from the team")
             assert bob.sync.teammates() == []
-            with pytest.raises(NotPossibleNow, match="key is not let in again"):
+            with pytest.raises(NotPossibleNow, match="key cannot join again"):
                 await bob.sync.join(old, "robert")
             carol = await all_of.start("carol")
             with pytest.raises(NameTaken, match="had a member named bob"):

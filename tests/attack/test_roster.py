@@ -61,7 +61,7 @@ def test_a_members_name_and_key_are_not_given_to_another(folder: Path, time: int
                 await eventually(lambda: len(side.sync.disputes()) == 2)
                 await eventually(lambda: "dave" in side.sync.roster.members)
                 assert {name: side.sync.roster.members[name] for name in before} == before
-                assert any("mallory let in another bob" in told and "alice" in told for told in side.sync.disputes())
+                assert any("mallory admitted another bob" in told and "alice" in told for told in side.sync.disputes())
             tip = await bob.save({"b.txt": b"still bob\n"})
             for side in (alice, dave):
                 await eventually(lambda: side.tip_of("bob") == tip)
@@ -80,7 +80,7 @@ def test_a_further_worktree_is_its_members_alone(folder: Path) -> None:
                 assert isinstance(await talk.offer(stolen, await mallory.pack([])), Refused)
             assert set(alice.sync.roster.members) == {"alice", "bob", "carol", "mallory"}
             docs = await all_of.start("docs")
-            with pytest.raises(NameTaken, match="only alice can let in"):
+            with pytest.raises(NameTaken, match="only alice can admit"):
                 await docs.sync.join((await bob.sync.invite(LOOPBACK)).ticket, "alice+docs")
 
     run(test())

@@ -59,6 +59,6 @@ def test_strange_words_end_no_conversation_but_the_one_that_they_are_said_in(pai
             await talk.say_raw(pb.Word(held=pb.Held(key=pb.StateKey(member="x" * 1000, kind=pb.STATE_KIND_LIVE))))
             return await talk.ends()
 
-    assert "too long a name" in asyncio.run(attack())
+    assert "name that is too long" in asyncio.run(attack())
     assert not [one for one in pair[0].told("status")["failing"] if not one["recovered"]]
     check_alive(pair)

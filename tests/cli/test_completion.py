@@ -85,7 +85,7 @@ def test_a_damaged_file_is_one_clear_error_and_stops_nothing_else(live: Member) 
     typed = live.types("config", "list")
     assert typed.code == 2, typed
     assert str(live.home / "config.toml") in typed.err
-    assert "Mend the file" in typed.err
+    assert "Fix the file" in typed.err
     live.bough("down", "--all")
     said = live.told("complete", "b.py:1:10")
     assert said["continuations"][0]["text"] == REST

@@ -45,7 +45,7 @@ def test_status_names_what_hangs_and_down_ends_it(alice: Member, everything: boo
     until(lambda: bool(processes(sleep)))
     told = alice.bough("status")
     assert "recording waits for `git hash-object` (process " in told and f"which runs `{sleep}`), for " in told
-    assert "See what it waits for: a filter of yours" in told
+    assert "Find out what it waits for: a filter" in told
     began = time.monotonic()
     alice.bough("down", *(["--all"] if everything else []))
     assert time.monotonic() - began < 20  # 3 seconds on an idle machine; without an end it would be 60

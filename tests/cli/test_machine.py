@@ -140,10 +140,10 @@ def test_a_read_only_disk_is_named_and_recording_goes_on_when_it_is_writable_aga
         for command in ("up", "save", "status"):
             typed = there.types(command)
             assert typed.code == 1 and "is on a read-only file system" in typed.err, typed
-            assert "Mount it for writing" in typed.err and "bug" not in typed.err
+            assert "Mount it read-write" in typed.err and "bug" not in typed.err
         doctor = there.types("doctor")
         assert doctor.code == 1 and "is on a read-only file system" in doctor.out
-        assert "Mount it for writing" in doctor.out and "Run `bough up`" not in doctor.out
+        assert "Mount it read-write" in doctor.out and "Run `bough up`" not in doctor.out
         subprocess.run(["mount", "-o", "remount,rw", str(mount)], check=True)
         write_files(there.tree, {"a.txt": b"again\n"})
         there.bough("save")
@@ -195,4 +195,4 @@ def test_layouts_without_files_beside_the_repository_are_told_as_they_are(alice:
 
     alice.variables |= {"GIT_DIR": str(dots / ".git"), "GIT_WORK_TREE": str(elsewhere)}
     typed = alice.types("up", where=elsewhere)
-    assert typed.code == 1 and "Bough does not follow GIT_DIR" in typed.err
+    assert typed.code == 1 and "Bough ignores GIT_DIR" in typed.err

@@ -136,7 +136,7 @@ def test_what_git_has_is_not_purged_and_the_rest_only_when_asked_for(alice: Memb
     for line in git(store_of(alice), "log", "--format=%H", "refs/heads/alice", "--", "config.ini").split():
         git(store_of(alice), "show", f"{line}:config.ini")
     nothing = alice.types("purge", "no such thing", "--yes")
-    assert nothing.code == 1 and "no snapshot of yours" in nothing.err
+    assert nothing.code == 1 and "none of your snapshots" in nothing.err
 
 
 def test_commands_whose_checkpoint_goes_can_no_longer_be_undone_and_the_question_says_so(
@@ -176,7 +176,7 @@ def test_what_a_teammate_has_recorded_too_they_are_asked_for(members: Callable[[
     assert has(bob, TOKEN) and not has(alice, TOKEN)
     saved_again = bob.types("save", "--wait", "alice")
     assert "was purged" in saved_again.err or "was purged" in saved_again.out, saved_again
-    assert "has to be accepted there" in alice.bough("purge", "--list")
+    assert "has to be accepted by them" in alice.bough("purge", "--list")
     bob.bough("purge", "--accept", "alice", "--yes")
     assert not has(bob, TOKEN) and (bob.tree / "phrase.txt").read_bytes() == TOKEN
     until(lambda: "has to be accepted" not in alice.bough("purge", "--list"))
@@ -197,7 +197,7 @@ def test_who_is_offline_is_asked_when_they_next_connect(members: Callable[[str],
     alice.bough("purge", "phrase.txt", "--yes")
     alice.is_killed()
     alice.bough("save")
-    assert "○ bob  not heard of it yet" in alice.bough("purge", "--list")
+    assert "○ bob  not told yet" in alice.bough("purge", "--list")
     bob.bough("status")
     until(lambda: not has(bob, TOKEN))
     until(lambda: "● bob  done" in alice.bough("purge", "--list"))
@@ -219,7 +219,7 @@ def test_a_purge_in_which_the_daemon_is_killed_is_finished_by_the_next_one(alice
         alice.bough("status")
         assert not has(alice, data) and not pending.exists()
         check_store(alice)
-    until(lambda: "not heard" not in alice.bough("purge", "--list"))
+    until(lambda: "not told" not in alice.bough("purge", "--list"))
 
 
 def saved_alone(member: Member, files: dict[str, bytes]) -> None:

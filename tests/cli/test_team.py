@@ -45,8 +45,8 @@ def test_the_team_is_listed_with_who_let_whom_in(three: Three) -> None:
     assert len(prints) == 3 and prints == {one["fingerprint"] for one in team(carol).values()}
     assert all(len(one) == 19 for one in prints)
     lines = alice.bough("team").splitlines()
-    assert lines[0].startswith("● alice  ") and lines[0].endswith(", this is you")
-    assert "let in by bob" in lines[2] and lines[2].endswith(", connected")
+    assert lines[0].startswith("● alice  ") and lines[0].endswith(", you")
+    assert "invited by bob" in lines[2] and lines[2].endswith(", connected")
     carol.ends()
     until(lambda: not team(alice)["carol"]["connected"])
     assert "○ carol  " in alice.bough("team") and ", last seen " in alice.bough("team").splitlines()[2]
@@ -55,7 +55,7 @@ def test_the_team_is_listed_with_who_let_whom_in(three: Three) -> None:
 def test_one_who_is_removed_sees_it_and_the_others_go_on(three: Three) -> None:
     alice, bob, carol = three
     asked = alice.types("remove", "bob")
-    assert asked.code == 1 and "needs a yes" in asked.err and "--yes" in asked.err
+    assert asked.code == 1 and "needs confirmation" in asked.err and "--yes" in asked.err
     done = alice.types("remove", "bob", "--yes")
     assert done.code == 0 and done.out == "Removed bob from the team\n", done
     until(lambda: names(carol) == ["alice", "carol"])
@@ -64,7 +64,7 @@ def test_one_who_is_removed_sees_it_and_the_others_go_on(three: Three) -> None:
     assert "removed by alice" in carol.bough("team", "--all") and "bob" not in carol.bough("status").split("●", 1)[1]
     until(lambda: bool(bob.told("status")["out"]))
     said = bob.bough("status")
-    assert "alice removed you from the team (" in said and "recorded here and shared with nobody" in said
+    assert "alice removed you from the team (" in said and "recorded on this machine only" in said
     assert bob.told("status")["teammates"] == [] and bob.told("status")["state"] == "live"
     (bob.tree / "mine.txt").write_text("still recorded\n")
     saved = bob.told("save")
@@ -88,7 +88,7 @@ def test_what_cannot_be_removed_is_told_in_one_sentence(three: Three) -> None:
     alice, bob, _ = three
     for typed, said in (
         ("dave", "the team has no member named dave"),
-        ("alice", "that is you"),
+        ("alice", "you cannot remove yourself"),
         ("x\n\x1b[31m", "the team has no member named x\\n\\033[31m"),
     ):
         answer = alice.types("remove", typed, "--yes")
@@ -101,7 +101,7 @@ def test_what_cannot_be_removed_is_told_in_one_sentence(three: Three) -> None:
 
 def test_who_leaves_goes_on_alone_and_joins_again_under_another_name(three: Three) -> None:
     alice, bob, carol = three
-    assert "needs a yes" in bob.types("leave").err
+    assert "needs confirmation" in bob.types("leave").err
     left = bob.types("leave", "--yes")
     assert left.code == 0 and left.out.startswith("You left the team"), left
     until(lambda: names(alice) == ["alice", "carol"] == names(carol))

@@ -108,7 +108,7 @@ def test_a_refusal_is_told_at_once_and_shown_until_it_is_over(pair: Pair) -> Non
     assert "hasDotgit" in teammate(alice, "bob")["refused"]
     until(lambda: "it is in src of your commit " in teammate(alice, "bob")["refused"])
     assert "hasDotgit" in teammate(bob, "alice")["not_taken"]
-    assert "bob did not take your last snapshot: " in alice.bough("status")
+    assert "bob refused your latest snapshot: " in alice.bough("status")
     checks = {check["name"]: check for check in map(json.loads, alice.types("doctor", "--json").out.splitlines())}
     assert not checks["bob"]["well"] and "hasDotgit" in checks["bob"]["found"] and checks["bob"]["remedy"]
     alice.git("reset", "-q", "--soft", before)
@@ -456,8 +456,8 @@ def test_the_command_that_back_names_brings_the_edits(pair: Pair, count: int) ->
     edited |= {f"many/{number}": b"%d" % number for number in range(count)}
     write_files(bob.tree, edited)
     said = bob.types("back", where=bob.tree / "src")
-    assert said.code == 0 and f"{len(edited)} files that you edited on alice's branch stayed on record" in said.out
-    command = re.search(r"; `(.*)` brings them here$", said.out)
+    assert said.code == 0 and f"{len(edited)} files you edited on alice's branch, kept in the timeline" in said.out
+    command = re.search(r"; `(.*)` restores them$", said.out)
     assert command is not None and said.out.replace("\n", "").isprintable(), said
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(

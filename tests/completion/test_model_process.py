@@ -175,7 +175,7 @@ def test_a_model_that_crashes_leaves_the_repository_engine_and_comes_back(tmp_pa
             for number in (signal.SIGSEGV, signal.SIGKILL):
                 os.kill(child_of(served.pid), number)
                 stats = await until(client, lambda stats: bool(stats.notes))
-                assert number.name in stats.notes[0] and "started again" in stats.notes[0]
+                assert number.name in stats.notes[0] and "being restarted" in stats.notes[0]
                 assert stats.engine == "repository engine, no model"
                 assert (await ask(client, f"# {number}\n{TYPED}"))[0].text == "um(kit)"
                 await until(client, lambda stats: stats.engine.startswith("taught") and not stats.notes)

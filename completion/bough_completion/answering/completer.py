@@ -1,4 +1,4 @@
-"""Everyone's questions about every repository: the repository engine answers first, then whoever writes better."""
+"""Everyone's questions about every repository: the repository engine answers first, then any better writer."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Completer:
             prompt = await self._prompt(question, writer, urgent=True)
             if ticket.is_stopped:
                 return found, None
-        except BaseException:  # whoever asked is gone
+        except BaseException:  # the caller is gone
             self._scheduler.leave(ticket)
             raise
         return found, self._work(question, ticket, writer, prompt, found)
@@ -267,7 +267,7 @@ class Completer:
     def _placed(self, editor: str, query: Query) -> Question:
         """Return the question of an editor that names no repository.
 
-        It is about the one that the file lies in, else the one that was last told of a change.
+        It is about the one that the file is in, else the one that was last told of a change.
         """
         homes = [name for name in self._repositories if query.path.startswith(f"{name}/")]
         repository = max(homes, key=len, default=self._latest)

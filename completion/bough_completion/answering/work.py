@@ -41,7 +41,7 @@ class WriterWork:
 
     @property
     def is_over(self) -> bool:
-        """Whether no better answer comes."""
+        """Return whether no better answer comes."""
         return self._task.done()
 
     async def by(self, deadline: float) -> None:

@@ -80,7 +80,7 @@ class LocalModel:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is loaded."""
+        """Return whether it is loaded."""
         return bool(self._name)
 
     @property
@@ -149,9 +149,9 @@ class LocalModel:
             if crash is None:
                 return
             if self._crashes == len(_PAUSES):
-                self._notes.tell(_ABOUT, f"The model's process {crash} again and again; it is not started any more.")
+                self._notes.tell(_ABOUT, f"The model's process {crash} repeatedly; it is no longer restarted.")
                 return
-            self._notes.tell(_ABOUT, f"The model's process {crash}; it is started again.")
+            self._notes.tell(_ABOUT, f"The model's process {crash}; it is being restarted.")
             pause = _PAUSES[self._crashes]
             self._crashes += 1
             await asyncio.sleep(pause)

@@ -57,7 +57,7 @@ class Address:
         parts = urlsplit(self.url)
         is_open = parts.scheme == "http" and not _is_here(parts.hostname or "")
         if parts.scheme not in ("http", "https") or not parts.hostname or is_open:
-            raise Unsafe(f"{self.url} is neither https nor on this machine; an SSH tunnel makes it so")
+            raise Unsafe(f"{self.url} is neither https nor on this machine; use https or an SSH tunnel")
         path = parts.path.rstrip("/")
         if not path.endswith("/completions"):
             path = f"{path or '/v1'}/completions"
@@ -82,7 +82,7 @@ class RemoteModel:
             self._endpoint = address.endpoint
             self._client = _client(address.key)
         except (Unsafe, MissingLibrary) as fault:
-            notes.tell(_ABOUT, f"The remote model is not asked: {fault}.")
+            notes.tell(_ABOUT, f"The remote model is not used: {fault}.")
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ class RemoteModel:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is not being left alone."""
+        """Return whether it is not being left alone."""
         return self._client is not None and monotonic() >= self._retry_at
 
     @property
@@ -194,7 +194,7 @@ class _ArrivingAnswer:
         """Take the next piece; raise `ValueError` when it is not of the shape."""
         choices = event.get("choices") if isinstance(event, dict) else None
         if not isinstance(choices, list):
-            raise ValueError("its answer is not of OpenAI's shape")
+            raise ValueError("its answer is not an OpenAI completion")
         if not choices:
             return
         text, chances, reason = _piece(choices[0])
@@ -221,7 +221,7 @@ def _piece(choice: object) -> tuple[str, list[float], str]:
     text, reason = told.get("text") or "", told.get("finish_reason") or ""
     chances = sure.get("token_logprobs") or [] if isinstance(sure, dict) else None
     if not told or not isinstance(text, str) or not isinstance(reason, str) or not isinstance(chances, list):
-        raise ValueError("its answer is not of OpenAI's shape")
+        raise ValueError("its answer is not an OpenAI completion")
     return text, [float(each) for each in chances if isinstance(each, int | float)], reason
 
 

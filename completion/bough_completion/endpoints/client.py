@@ -20,7 +20,7 @@ BATCH_BYTES = 1_000_000
 """Text in one message at the most, unless one blob alone is larger; a message must stay below 4 MiB."""
 
 _OPTIONS = [
-    # A process that was started anew is found at once: no waiting that an earlier connection to the socket began.
+    # A process that was restarted is found at once: no waiting that an earlier connection to the socket began.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 20),
     ("grpc.min_reconnect_backoff_ms", 20),

@@ -1,7 +1,7 @@
 """The door for editors: a language server whose only language feature is completion.
 
-Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`. Whoever starts the
-server says how the completion process is reached, and in which repository a file lies.
+Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`. The program that
+starts the server says how the completion process is reached, and in which repository a file is.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LATEST = 5.0
 
 
 class FilePlace(Protocol):
-    """Where a file lies. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it."""
+    """Where a file is. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it."""
 
     @property
     def repository(self) -> str:
@@ -56,11 +56,11 @@ class FilePlace(Protocol):
 
     @property
     def withheld(self) -> bool:
-        """Whether nothing is suggested in it."""
+        """Return whether nothing is suggested in it."""
 
     @property
     def ignored(self) -> bool:
-        """Whether nothing is learned from it."""
+        """Return whether nothing is learned from it."""
 
 
 class Way(Protocol):
@@ -73,7 +73,7 @@ class Way(Protocol):
         """Return a connection, and a number that changes when a new process is there, which knows no buffers."""
 
     async def place(self, file: str) -> FilePlace | None:
-        """Say where a file lies; None while that cannot be said."""
+        """Say where a file is; None while that cannot be said."""
 
 
 class QuietServer(LanguageServer):

@@ -27,7 +27,7 @@ _PATIENCE, _LONGEST_PATIENCE = 0.2, 5.0
 
 
 class Answerer(Protocol):
-    """Whoever answers a query of a file of which only a name is known, or not even that."""
+    """An answerer of a query of a file of which only a name is known, or not even that."""
 
     async def shown_for(self, editor: str, query: Query, alone: bool = False) -> Suggestion | None:
         """Return what may be shown unasked at the cursor, if anything; `alone`, by a model and nothing else."""

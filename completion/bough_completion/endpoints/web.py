@@ -17,7 +17,7 @@ _LENGTH_DIGITS = 12  # of a body's length; Python reads no number of thousands o
 _CONNECTIONS = 64  # open at once: a few editors have one or two each
 _REQUEST_SECONDS = 5.0  # from the first byte of a request to its last, and from a connection to its first request
 _IDLE_SECONDS = 300.0  # that the owner may keep a connection for the next request
-_LINGER_SECONDS = 1.0  # in which one who is refused may read the answer, though the rest of what they say is not read
+_LINGER_SECONDS = 1.0  # in which a refused client may read the answer, though the rest of what they say is not read
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -41,7 +41,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back."""
+    """A response."""
 
     body: bytes = b""
     kind: str = "application/json"
@@ -57,7 +57,7 @@ def json_reply(content: object, status: HTTPStatus = HTTPStatus.OK) -> Reply:
 
 
 class WebServer:
-    """Serve one handler on 127.0.0.1 to whoever knows the token."""
+    """Serve one handler on 127.0.0.1 to anyone who knows the token."""
 
     def __init__(self, handler: Handler, token: str) -> None:
         self._handler = handler
@@ -119,7 +119,7 @@ class WebServer:
             raise HttpRefused(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time") from late
 
     def _admit(self, request: HttpRequest) -> None:
-        """Refuse a web page that reaches for loopback, and whoever does not know the token."""
+        """Refuse a web page that reaches for loopback, and anyone who does not know the token."""
         host = request.headers.get("host", "")
         if host.rpartition(":")[0] not in _HOSTS and host not in _HOSTS:
             raise HttpRefused(HTTPStatus.FORBIDDEN, "this host name is not served")
@@ -179,7 +179,7 @@ def _length(request: HttpRequest) -> int:
     """Return how long the body of a request is."""
     length = request.headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit():
-        raise HttpRefused(HTTPStatus.BAD_REQUEST, "the length of the body is no number")
+        raise HttpRefused(HTTPStatus.BAD_REQUEST, "the length of the body is not a number")
     if len(length) > _LENGTH_DIGITS or int(length) > _BODY_BYTES:
         raise HttpRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too long")
     return int(length)

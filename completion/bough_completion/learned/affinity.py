@@ -31,7 +31,7 @@ class Affinity:
         self._changed: dict[tuple[int, int], frozenset[str]] = {}
 
     def weights(self, query: Query) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """Return a weight for each slot, 0 for a text that may not speak, and which slots are live branches, if any.
+        """Return a weight for each slot, 0 for a text that may not publish, and which slots are live branches, if any.
 
         Both have one row more for slot -1, the asked file.
         """

@@ -1,4 +1,4 @@
-"""Lines that belong together: what stands deeper than the line that begins it, and the bracket that closes it."""
+"""Lines that belong together: what is deeper than the line that begins it, and the bracket that closes it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Evidence:
     """What tells for an answer and against it.
 
     `chance` is that of the votes, `agreement` how many tokens the best of them agrees on, `written` and `typed` how
-    many tokens the answer has and stand before it in its line, `repeats` that the whole line stands above as well.
+    many tokens the answer has and stand before it in its line, `repeats` that the whole line is above as well.
     """
 
     chance: float

@@ -32,7 +32,7 @@ _DONE = object()
 
 @dataclass(frozen=True)
 class CorpusText:
-    """One text: where it is from, its number on the tape, and what stands in it."""
+    """One text: where it is from, its number on the tape, and what is in it."""
 
     path: str
     origin: Origin

@@ -31,7 +31,7 @@ class Document:
 
     `typed` is the last token before the cursor, which may not be whole yet, without the blanks before it; `spaced`
     tells that there are blanks and nothing else. `context` are the cores before it, the newest first. `ending` is the
-    core that stands after the cursor in its line, `cursor` the place of the cursor on the tape.
+    core that is after the cursor in its line, `cursor` the place of the cursor on the tape.
     """
 
     segment: Segment

@@ -1,4 +1,4 @@
-"""Where each token stands on the tape, sorted so that what follows a token is found by two binary searches."""
+"""Where each token is on the tape, sorted so that what follows a token is found by two binary searches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLICE = 200_000
 class Segment:
     """An index over some of the places of a tape.
 
-    `order`, int64[places], holds them sorted by their keys, the core that stands there and the core before it, so that
+    `order`, int64[places], holds them sorted by their keys, the core that is there and the core before it, so that
     one range is all places of a token, and a range in it all places after a given one. `keys`, int64[places], are the
     keys in that order.
     """
@@ -31,7 +31,7 @@ class Segment:
         return len(self.order)
 
     def places_of_any(self, cores: Tokens, before: int | None = None) -> Places:
-        """Return where any of `cores`, sorted, stands, or where one stands right after `before`."""
+        """Return where any of `cores`, sorted, is, or where one is right after `before`."""
         low = cores.astype(np.int64) << 32
         high = low + (1 << 32)
         if before is not None:
@@ -43,7 +43,7 @@ class Segment:
         return self.order[offsets + np.arange(len(offsets))]
 
     def places(self, core: int, before: int | None = None) -> Places:
-        """Return where `core` stands, or where it stands right after `before`."""
+        """Return where `core` is, or where it is right after `before`."""
         low = core << 32 if before is None else core << 32 | before
         high = (core + 1) << 32 if before is None else low + 1
         start, end = self.keys.searchsorted(np.array((low, high)))

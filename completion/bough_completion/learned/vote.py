@@ -28,7 +28,7 @@ _SMOOTHING = [6 / (1 + step) for step in _STEPS]
 
 @dataclass(frozen=True)
 class Votes:
-    """Parallel arrays, one row for each place on the tape that votes for the token which stands there.
+    """Parallel arrays, one row for each place on the tape that votes for the token which is there.
 
     `agreements` says how many tokens before the place are those of the context, `weights` what the vote weighs.
     """

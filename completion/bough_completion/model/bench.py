@@ -46,15 +46,15 @@ class Times:
 
 
 def check(engine: ModelEngine, load: Load) -> None:
-    """Raise `Contradiction` unless the model writes the same anew, on kept context, with a draft right and wrong."""
+    """Raise `Contradiction` unless the model writes the same again, on kept context, with a draft right and wrong."""
     before = text(engine, load.context_tokens)
-    anew = ask(engine, before, "ret", load.tokens)
+    repeated = ask(engine, before, "ret", load.tokens)
     ask(engine, text(engine, load.context_tokens, seed=9), "ret", load.tokens)
     ask(engine, before, "something else", load.tokens)
-    drafts = ["", anew.text, "no such thing"]
+    drafts = ["", repeated.text, "no such thing"]
     again = [ask(engine, before, "ret", load.tokens, draft).text for draft in drafts]
-    if set(again) != {anew.text}:
-        raise Contradiction(f"{engine.name} wrote {anew.text!r}, then {again!r}")
+    if set(again) != {repeated.text}:
+        raise Contradiction(f"{engine.name} wrote {repeated.text!r}, then {again!r}")
 
 
 def keystrokes(engine: ModelEngine, load: Load, seed: int = 5) -> Times:

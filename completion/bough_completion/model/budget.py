@@ -21,7 +21,7 @@ _SMALLEST_WINDOW = 256
 def needed(told: Manifest, settings: RuntimeSettings) -> int:
     """Return how many bytes a model needs with these settings, by what was measured of smaller ones.
 
-    ONNX Runtime lays weights of the CPU out anew and keeps the file mapped beside them.
+    ONNX Runtime lays weights of the CPU out again and keeps the file mapped beside them.
     """
     weights = sum(each.bytes for name, each in told.files.items() if name.startswith(GRAPH))
     window = min(settings.window_tokens, told.context_tokens)

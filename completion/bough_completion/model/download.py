@@ -66,7 +66,7 @@ class Hub:
             api = self._library.HfApi(endpoint=self._endpoint)
             told = api.model_info(source, files_metadata=True)
         except Exception as error:  # the library raises its own, httpx's and ValueError
-            raise DownloadFailed(f"the hub has not told about {source}: {error}") from error
+            raise DownloadFailed(f"cannot get the file list of {source} from the hub: {error}") from error
         files = tuple(_remote_file(each) for each in told.siblings or () if _is_wanted(each.rfilename))
         return Remote(source, str(told.sha), _licence(told.card_data), files)
 
@@ -92,7 +92,7 @@ class Hub:
                 raise DownloadFailed(f"{file.name} broke off after {stream.tell()} bytes: {error}") from error
         if not _is_intact(part, file):
             part.unlink()
-            raise DownloadFailed(f"{file.name} arrived with a wrong checksum and was thrown away")
+            raise DownloadFailed(f"{file.name} arrived with a wrong checksum and was deleted")
         part.rename(folder / file.name)
 
     def _transfer(self, remote: Remote, file: RemoteFile, stream: io.FileIO) -> None:

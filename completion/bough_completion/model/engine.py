@@ -64,7 +64,7 @@ class ModelEngine:
 
     @property
     def is_captured(self) -> bool:
-        """Whether a GPU captures its short runs as CUDA graphs."""
+        """Return whether a GPU captures its short runs as CUDA graphs."""
         return self._session.is_captured
 
     @property

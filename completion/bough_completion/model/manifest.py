@@ -1,4 +1,4 @@
-"""The card that lies beside an exported model and says how to serve it."""
+"""The card that is beside an exported model and says how to serve it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def sum_of(path: Path) -> FileSum:
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
-    """Raise `BadModel` unless every file of `manifest` lies in `folder` with its checksum."""
+    """Raise `BadModel` unless every file of `manifest` is in `folder` with its checksum."""
     for name, expected in manifest.files.items():
         if not (folder / name).is_file():
             raise BadModel(f"{folder} lacks {name}")

@@ -44,7 +44,7 @@ class Session:
 
     @property
     def is_captured(self) -> bool:
-        """Whether a GPU captures its short runs as CUDA graphs."""
+        """Return whether a GPU captures its short runs as CUDA graphs."""
         return self._captures and self._fixed is not None
 
     @property

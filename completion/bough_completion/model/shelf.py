@@ -73,7 +73,7 @@ class Shelf:
         found = next((item for item in items if item.name.lower() == name.lower()), None)
         if found is None:
             there = ", ".join(item.name for item in items) or "none yet"
-            raise UnknownModel(f"no model is called {name}; there is {there}")
+            raise UnknownModel(f"no model is named {name}; there is {there}")
         return found
 
     def use(self, name: str) -> Item:
@@ -168,7 +168,7 @@ class Shelf:
 
     def _refuse_taken(self, name: str) -> None:
         if (self.folder / name).exists():
-            raise AlreadyThere(f"{name} is on the shelf already")
+            raise AlreadyThere(f"{name} is already among your models")
 
     def _used_name(self) -> str:
         try:

@@ -1,6 +1,6 @@
 """What a model gets to read for one question, the stable parts first, so that a keystroke changes only the end.
 
-It is made of the texts that were fed, and of the file in which the cursor stands; nothing else is ever read.
+It is made of the texts that were fed, and of the file in which the cursor is; nothing else is ever read.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Context:
                 yield path, offered
 
     def _teammates(self, query: Query, above: str) -> Iterator[tuple[str, str]]:
-        """Yield what teammates define otherwise, where it is named near the cursor or stands in the same file."""
+        """Yield what teammates define otherwise, where it is named near the cursor or is in the same file."""
         if not self._live:
             return
         lines = above.split("\n")

@@ -23,7 +23,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True)
 class OutlineEntry:
-    """A name and how it is introduced: the text before its body. `within` is the outermost one that it stands in."""
+    """A name and how it is introduced: the text before its body. `within` is the outermost one that it is in."""
 
     name: str
     text: str

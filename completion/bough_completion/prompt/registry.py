@@ -24,7 +24,7 @@ class Known:
 
     @property
     def free(self) -> bool:
-        """Whether its licence needs no question."""
+        """Return whether its licence needs no question."""
         return is_free(self.licence)
 
 

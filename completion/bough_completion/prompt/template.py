@@ -32,7 +32,7 @@ class Prompt:
 class Template:
     """Order and markers of one family of fill-in-the-middle models.
 
-    `suffix_first` puts the text after the cursor first: then neither it nor the files are decoded anew while the text
+    `suffix_first` puts the text after the cursor first: then neither it nor the files are decoded again while the text
     before the cursor grows. `file` is the marker that opens another file, followed by its path on the same line;
     empty where the family was not trained with any: there other files stand as comments before the text. `repository`
     is the marker that opens the first file. `stop` are markers that end an answer, besides the end of text.

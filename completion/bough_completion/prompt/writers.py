@@ -42,7 +42,7 @@ class Written:
 
 
 class WriterFailed(Exception):
-    """It cannot write now; whoever asked has the other answers."""
+    """It cannot write now; the caller has the other answers."""
 
 
 class Writer(Protocol):
@@ -54,7 +54,7 @@ class Writer(Protocol):
 
     @property
     def is_ready(self) -> bool:
-        """Whether asking it now makes sense."""
+        """Return whether asking it now makes sense."""
 
     @property
     def room(self) -> int:
@@ -62,7 +62,7 @@ class Writer(Protocol):
 
     @property
     def reads_ahead(self) -> bool:
-        """Whether it keeps what it has read, so that reading ahead is of use."""
+        """Return whether it keeps what it has read, so that reading ahead is of use."""
 
     def may_read(self, given_out: bool) -> bool:
         """Say whether it may read a file, which the member's daemon has `given_out` or not."""

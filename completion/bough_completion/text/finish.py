@@ -1,4 +1,4 @@
-"""From what an engine wrote to what may be inserted: it must fit what already stands around the cursor."""
+"""From what an engine wrote to what may be inserted: it must fit what already is around the cursor."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "
 
 
 class CallerTerminal(Protocol):
-    """What a command may need of the terminal that it was typed in."""
+    """The terminal that a command was typed in, as far as the command needs it."""
 
     def say(self, text: str) -> None:
         """Show a line."""
@@ -77,7 +77,7 @@ class Client:
         self._ask(self._stub.Shutdown, pb.ShutdownRequest())
 
     def status(self, path: str) -> records.Status:
-        """Tell what stands."""
+        """Return the status."""
         request = pb.StatusRequest(path=path.encode(*FS), environment=self._environment)
         return self._call(self._stub.Status, request, records.Status)
 
@@ -154,7 +154,7 @@ class Client:
             stream.cancel()
 
     def place(self, file: str) -> records.FileRecord:
-        """Say where a file lies."""
+        """Say where a file is."""
         return self._call(self._stub.PlaceFile, pb.PlaceFileRequest(file=file.encode(*FS)), records.FileRecord)
 
     def uses(self) -> list[records.UseRecord]:
@@ -163,7 +163,7 @@ class Client:
         return [from_message(use, records.UseRecord) for use in answer.uses]  # type: ignore[attr-defined]
 
     def reload_settings(self) -> list[str]:
-        """Take up the settings; return what a person should know."""
+        """Apply the settings; return the notices for the user."""
         answer = self._ask(self._stub.ReloadSettings, pb.ReloadSettingsRequest())
         return list(answer.notes)  # type: ignore[attr-defined]
 
@@ -233,7 +233,7 @@ class Client:
         name: str = "",
         everything: bool = False,
     ) -> records.RestoreOutcome:
-        """Bring files back from the timeline."""
+        """Restore files from the timeline."""
         named = [each.encode(*FS) for each in paths]
         begin = pb.RestoreRequest.Begin(
             paths=named, since=_text(since, "snapshot"), name=_text(name, "name"), all=everything
@@ -241,12 +241,12 @@ class Client:
         return self._carry_out(self._stub.Restore, pb.RestoreRequest, begin, path, hands, records.RestoreOutcome)
 
     def undo(self, path: str, hands: CallerTerminal) -> records.UndoOutcome:
-        """Take back the newest command."""
+        """Undo the newest command."""
         begin = pb.UndoRequest.Begin()
         return self._carry_out(self._stub.Undo, pb.UndoRequest, begin, path, hands, records.UndoOutcome)
 
     def redo(self, path: str, hands: CallerTerminal) -> records.UndoOutcome:
-        """Do again what the newest undo took back."""
+        """Redo the newest command that was undone."""
         begin = pb.RedoRequest.Begin()
         return self._carry_out(self._stub.Redo, pb.RedoRequest, begin, path, hands, records.UndoOutcome)
 
@@ -272,7 +272,7 @@ class Client:
             raise error_of(failure) from None  # type: ignore[arg-type]
         finally:
             requests.put(None)
-        raise AssertionError("the daemon ended a command without a word")
+        raise AssertionError("the daemon closed the connection before the command was done")
 
     def _call(self, method: Callable[..., Message], request: Message, kind: type[R]) -> R:
         return from_message(self._ask(method, request), kind)

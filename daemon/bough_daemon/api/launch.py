@@ -68,7 +68,7 @@ def _started(home: Home, say: Callable[[str], None]) -> bool:
     if said != READY:
         room = os.statvfs(home.root)
         if room.f_bavail * room.f_frsize < ROOM_BYTES:
-            raise DiskFull(f"the disk that {home.root} lies on is full", home=home.root)
+            raise DiskFull(f"the disk with {home.root} is full", home=home.root)
         raise DaemonFailed(f"the daemon did not start; its log is {home.log}", log=home.log, code=str(child.wait()))
     child.returncode = 0  # it outlives this process, which need not wait for it
     return True
@@ -80,7 +80,7 @@ def _first_word(home: Home, say: Callable[[str], None]) -> tuple[subprocess.Pope
         log = open(home.log, "ab")  # noqa: SIM115  (closed below)
     with log:
         child = subprocess.Popen(
-            # -P: the folder that the user stands in must not provide modules.
+            # -P: the folder that the user is in must not provide modules.
             [sys.executable, "-P", "-m", "bough_daemon", "--ready-fd", str(write)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -138,5 +138,5 @@ def wait_until_ended(home: Home, say: Callable[[str], None] = lambda _: None) ->
             told = True
             say(f"waiting for the daemon to finish what it is doing; its log is {home.log}")
         if time.monotonic() > began + START_PATIENCE:
-            raise DaemonFailed(f"the daemon does not end; its log is {home.log}", log=home.log)
+            raise DaemonFailed(f"the daemon does not stop; its log is {home.log}", log=home.log)
         time.sleep(0.02)

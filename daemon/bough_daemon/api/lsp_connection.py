@@ -52,7 +52,7 @@ class DaemonConnection:
         return (self._doors.generation, self._client) if self._client is not None else None
 
     async def place(self, file: str) -> records.FileRecord | None:
-        """Say where a file lies, or None while no daemon answers."""
+        """Say where a file is, or None while no daemon answers."""
         if self._stub is None:
             await self.client()
         if self._stub is None:

@@ -49,7 +49,7 @@ class TeammateStatus:
 
 @dataclass
 class LandedStatus:
-    """What a member last put on a shared branch of a team without a remote."""
+    """A member's last landing on a shared branch of a team without a remote."""
 
     branch: str
     commit: str
@@ -68,7 +68,7 @@ class Notice:
 
 @dataclass
 class Status:
-    """Where one working tree stands. `head`: the branch of the user's, empty when detached.
+    """The status of one working tree. `head`: the branch of the user's, empty when detached.
 
     `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
     it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
@@ -106,7 +106,7 @@ class Status:
 
 @dataclass
 class Refusal:
-    """A teammate who did not take something of mine, and why."""
+    """A teammate who did not take something sent to them, and why."""
 
     name: str
     reason: str
@@ -176,7 +176,7 @@ class Joined:
 
 @dataclass
 class MemberRecord:
-    """One who is in the team, or was. Times are seconds since the epoch.
+    """A member of the team, or a former one. Times are seconds since the epoch.
 
     `fingerprint`: of the key that they sign with. `since`: when they were let in, by the clock of `admitted_by`, which
     is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
@@ -210,14 +210,14 @@ class RemovedMembers:
 
 @dataclass
 class Left:
-    """Who was told at once that this member has left."""
+    """The teammates who were told at once that this member has left."""
 
     told: list[str] = field(default_factory=list)
 
 
 @dataclass
 class PurgeOrder:
-    """What is to be purged: a file, a folder or a text; or what a teammate asked for (`accept`, their name).
+    """A request to purge a file, a folder or a text, or to accept a teammate's purge (`accept`, their name).
 
     `path`: the folder that the command was typed in. `text`: it is a text, whatever files there are. `uncommitted`:
     only what no commit of the user's has. `dry_run`: only tell what would go.
@@ -233,7 +233,7 @@ class PurgeOrder:
 
 @dataclass(frozen=True)
 class PurgeTold:
-    """What a purge comes to. `size`: bytes of the contents. `paths`: where they were.
+    """The extent of a purge. `size`: bytes of the contents. `paths`: where they were.
 
     `snapshots`: how many have one. `commands`: how many can no longer be undone. `files`: those on disk that still have
     such a content. `teammates`: whose branches have it, too. `left_in_git`: the user's own repository has it, though
@@ -253,7 +253,7 @@ class PurgeTold:
 
 @dataclass
 class PurgeReply:
-    """What a member says came of a purge on their machine."""
+    """A member's report of a purge on their machine."""
 
     member: str
     done: bool
@@ -289,7 +289,7 @@ class Continuation:
 
 @dataclass
 class Continuations:
-    """What an engine answers, best first."""
+    """The suggestions of an engine, best first."""
 
     engine: str
     continuations: list[Continuation] = field(default_factory=list)
@@ -298,7 +298,7 @@ class Continuations:
 
 @dataclass
 class Doors:
-    """How completion is reached: a socket, and an address for HTTP with the file of its token; empty: not at all.
+    """The endpoints of completion: a socket, and an address for HTTP with the file of its token; empty: not at all.
 
     `generation` grows whenever the process is started. `notes`: what a person should know.
     """
@@ -312,7 +312,7 @@ class Doors:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Where a file lies: its path in a working tree, or in a folder that is none.
+    """The location of a file: its path in a working tree, or in another folder.
 
     `live`: whether that tree is live. `withheld`: nothing is suggested in it. `ignored`: nothing is learned from it.
     """
@@ -326,7 +326,7 @@ class FileRecord:
 
 @dataclass
 class UseRecord:
-    """What became of the suggestions in a working tree since a moment (`since`, seconds since the epoch).
+    """The fate of the suggestions in a working tree since a moment (`since`, seconds since the epoch).
 
     `committed`: those accepted ones whose file has been committed since; `kept_characters` of their characters are in
     the commit.
@@ -353,7 +353,7 @@ class EditsOnRecord:
 
 @dataclass
 class MoveOutcome:
-    """Where a hop, a return or an `off` has led. `name`: the teammate. `head`: a branch, or a commit.
+    """The result of a hop, a return or an `off`. `name`: the teammate. `head`: a branch, or a commit.
 
     `commits`: the branch that keeps commits made during the hop. `left`: the branch of before the hop, where it has
     moved or is gone. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop.
@@ -372,7 +372,7 @@ class MoveOutcome:
 
 @dataclass
 class FileFinding:
-    """What somebody should look at in a merged file; `kind` and `line` are empty where Git itself says so."""
+    """A finding to review in a merged file; `kind` and `line` are empty where Git itself says so."""
 
     kind: str
     path: str
@@ -394,7 +394,7 @@ class FileConflict:
 
 @dataclass
 class MergedFile:
-    """How a file that both sides changed was merged. `result`: `clean` or `conflict`."""
+    """The merge of a file that both sides changed. `result`: `clean` or `conflict`."""
 
     path: str
     result: str
@@ -414,7 +414,7 @@ class BroughtFiles:
 
 @dataclass
 class MergeOutcome:
-    """How a merge ended. `result`: `clean`, `conflict`, or `same` where there was nothing to merge.
+    """The result of a merge. `result`: `clean`, `conflict`, or `same` where there was nothing to merge.
 
     `untouched`: paths that lose what their author never touched. `note`: what to know of the source.
     """
@@ -438,7 +438,7 @@ class CommitTitle:
 
 @dataclass
 class TakenInCommits:
-    """What others put on the shared branch, and comes with a landing. `commits`: newest first."""
+    """Others' commits on the shared branch that come with a landing. `commits`: newest first."""
 
     by: str
     commits: list[CommitTitle]
@@ -447,12 +447,12 @@ class TakenInCommits:
 
 @dataclass
 class LandOutcome:
-    """What landed. `remote`: where it was published, None where the team alone shares it. `local`: the branch here.
+    """The result of a landing. `remote`: where it was published, None where the team alone shares it.
 
-    `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were. `conflicts`: edits
-    made meanwhile that conflict. `new`: whether there was anything to land. `still_on`: the branch or commit that HEAD
-    is on, where that is not the shared branch; `switched`: whether it went there since. `hopped_to`: the teammate in
-    whose branch the files still are.
+    `local`: the branch here. `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they
+    were. `conflicts`: edits made meanwhile that conflict. `new`: whether there was anything to land.
+    `still_on`: the branch or commit that HEAD is on, where that is not the shared branch; `switched`: whether it went
+    there since. `hopped_to`: the teammate in whose branch the files still are.
     """
 
     commit: str
@@ -481,7 +481,7 @@ class ChangedPath:
 
 @dataclass
 class LandingPreview:
-    """What would land. `onto`: the commits that it builds on. `new`: whether there is anything to land.
+    """A preview of a landing. `onto`: the commits that it builds on. `new`: whether there is anything to land.
 
     `untracked`: files that nobody has committed yet. `untouched`: paths that lose what I never touched. `taken_out`:
     commits (`id title`) that a forced push took out of the shared branch and that would come back.
@@ -512,7 +512,7 @@ class RestoredPath:
 
 @dataclass
 class RestoreOutcome:
-    """What came back. `unchanged`: paths of which no other version is on record."""
+    """The result of a restore. `unchanged`: paths of which no other version is on record."""
 
     paths: list[RestoredPath]
     unchanged: list[str]
@@ -521,7 +521,7 @@ class RestoreOutcome:
 
 @dataclass
 class UndoOutcome:
-    """What was undone, or redone: the command `undone`.
+    """The result of an undo or a redo, of the command `undone`.
 
     `kept`: the snapshot with what was saved while it was cut short.
     """

@@ -33,19 +33,19 @@ class Setting:
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
-    return lambda value: "" if value in words else f"it is one of {', '.join(words)}"
+    return lambda value: "" if value in words else f"it must be one of {', '.join(words)}"
 
 
 def _between(least: int, most: int) -> Callable[[int], str]:
-    return lambda value: "" if least <= value <= most else f"it is between {least} and {most}"
+    return lambda value: "" if least <= value <= most else f"it must be between {least} and {most}"
 
 
 def _port(number: int) -> str:
-    return "" if number == 0 or 1024 <= number <= 65535 else "it is 0, or between 1024 and 65535"
+    return "" if number == 0 or 1024 <= number <= 65535 else "it must be 0, or between 1024 and 65535"
 
 
 def _memory(mebibytes: int) -> str:
-    return "" if mebibytes == 0 or mebibytes >= 256 else "it is 0 (no limit) or at least 256"
+    return "" if mebibytes == 0 or mebibytes >= 256 else "it must be 0 (no limit) or at least 256"
 
 
 def _address(url: str) -> str:
@@ -54,11 +54,11 @@ def _address(url: str) -> str:
         parts = urlsplit(url)
         if not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username):
             return ""
-    return "it is an address like https://HOST:PORT/v1, without a name or password in it"
+    return "it must be a URL like https://HOST:PORT/v1, without a user name or password"
 
 
 def _file(path: str) -> str:
-    return "" if not path or os.path.isabs(os.path.expanduser(path)) else "it is an absolute path"
+    return "" if not path or os.path.isabs(os.path.expanduser(path)) else "it must be an absolute path"
 
 
 def _listen(address: str) -> str:
@@ -66,32 +66,34 @@ def _listen(address: str) -> str:
         if address:
             parse_listen(address)
     except BadUsage:
-        return "it is HOST, HOST:PORT or :PORT"
+        return "it must be HOST, HOST:PORT or :PORT"
     return ""
 
 
 KEYS: Mapping[str, Setting] = {
     "team.listen": Setting(
-        "", "where teammates call: HOST, HOST:PORT or :PORT; empty: as the last `--listen` said", _listen
+        "", "where teammates connect: HOST, HOST:PORT or :PORT; empty: as given by the last `--listen`", _listen
     ),
     "store.limit_gb": Setting(
-        0, "GB that what is recorded of one repository may take; 0: a quarter of what is free", _between(0, 1_000_000)
+        0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)
     ),
-    "completion.enabled": Setting(True, "answer at all"),
-    "completion.model": Setting("", "a model of `bough model list`; empty: the used one; none: no model"),
+    "completion.enabled": Setting(True, "suggest completions"),
+    "completion.model": Setting("", "a model of `bough model list`; empty: the one in use; none: no model"),
     "completion.device": Setting("auto", "where the model runs: auto, cpu or cuda", _one_of("auto", "cpu", "cuda")),
     "completion.threads": Setting(2, "cores that completion may use", _between(1, 1024)),
     "completion.memory": Setting(0, "MiB of memory that completion may use; 0: no limit", _memory),
-    "completion.remote": Setting("", "an OpenAI-compatible server that gets the code around the cursor", _address),
-    "completion.remote_model": Setting("", "the name of the model there"),
-    "completion.remote_key_file": Setting("", "the file that holds the key for it", _file),
+    "completion.remote": Setting(
+        "", "URL of an OpenAI-compatible server, which is sent the code around the cursor", _address
+    ),
+    "completion.remote_model": Setting("", "the name of the model on that server"),
+    "completion.remote_key_file": Setting("", "the file with the API key of that server", _file),
     "completion.http_port": Setting(0, "port of the HTTP door on 127.0.0.1; 0: closed", _port),
 }
 
 
 @dataclass(frozen=True)
 class UserSettings:
-    """What the user has set; the rest is as it comes."""
+    """The settings that the user made; the others have their defaults."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
 
@@ -122,13 +124,13 @@ def parse(key: str, text: str) -> Value:
     value: Value = text
     if kind is bool:
         if text.lower() not in TRUE | FALSE:
-            raise BadValue(f"{key} cannot be {text!r}: it is true or false")
+            raise BadValue(f"{key} cannot be {text!r}: it must be true or false")
         value = text.lower() in TRUE
     elif kind is int:
         try:
             value = int(text)
         except ValueError:
-            raise BadValue(f"{key} cannot be {text!r}: it is a number") from None
+            raise BadValue(f"{key} cannot be {text!r}: it must be a number") from None
     wrong = _wrong(key, value)
     if wrong:
         raise BadValue(f"{key} cannot be {text!r}: {wrong}")
@@ -196,7 +198,9 @@ def _wrong(key: str, value: object) -> str:
     """Return what is the matter with a value, or an empty string."""
     known = KEYS[key]
     if type(value) is not type(known.default):
-        return {bool: "it is true or false", int: "it is a number", str: "it is a text"}[type(known.default)]
+        return {bool: "it must be true or false", int: "it must be a number", str: "it must be a string"}[
+            type(known.default)
+        ]
     if isinstance(value, str) and not value.isprintable():
-        return "it has characters that cannot be printed"
+        return "it has unprintable characters"
     return known.wrong(value)

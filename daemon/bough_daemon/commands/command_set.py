@@ -20,7 +20,7 @@ from bough_daemon.transaction.terminal import Terminal
 class CommandSet:
     """Each method is a command; whatever it raises, it has changed nothing, or `undo` takes it back.
 
-    `landed`: what members landed on shared branches; `publish_landed` tells the team of one of mine.
+    `landed`: what members landed on shared branches; `publish_landed` tells the team of one that this member made.
     """
 
     live: LiveWorktree
@@ -74,25 +74,25 @@ class CommandSet:
         return records.Ended()
 
     async def restore(self, typed: Sequence[str], *, since: str, name: str, everything: bool) -> records.RestoreOutcome:
-        """Bring files back from the timeline."""
+        """Restore files from the timeline."""
         paths = self.live.from_top(typed)
         if not paths and not everything:
             raise NoPathNamed("no path was named")
         return outcomes.restored(await restore.restore(self.live, paths, since=since or None, name=name or None))
 
     async def undo(self) -> records.UndoOutcome:
-        """Take back the newest command."""
+        """Undo the newest command."""
         return outcomes.undone(self.live, await undo.undo(self.live))
 
     async def redo(self) -> records.UndoOutcome:
-        """Do again what the newest undo took back."""
+        """Redo the newest command that was undone."""
         return outcomes.undone(self.live, await undo.redo(self.live))
 
     async def allow(self, typed: Sequence[str], *, stop: bool) -> records.AllowOutcome:
         """Let withheld paths leave, or keep them at home again."""
         paths = self.live.from_top(typed)
         if "" in paths:
-            raise NoPathNamed("the whole working tree cannot be allowed to leave")
+            raise NoPathNamed("the whole working tree cannot be allowed")
         allowed = self.live.store.allowed
         for path in paths:
             await self.live.owner.run(partial(allowed.set, path, allowed=not stop))

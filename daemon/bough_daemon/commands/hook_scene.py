@@ -35,13 +35,13 @@ NO_MOVES: Moves = MappingProxyType({})
 class Scene:
     """A scene that is set. `operation`: the open command. `files`: the tree that was placed, `base`: a commit of it.
 
-    `stands`: the commits that HEAD stood on, the one before the scene first.
+    `heads`: the commits that HEAD was on, the one before the scene first.
     """
 
     operation: Operation
     files: str
     base: str
-    stands: tuple[str, ...]
+    heads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ async def move_on(live: LiveWorktree, scene: Scene, commit: str, *, clean: bool)
 
 def _move_on(live: LiveWorktree, scene: Scene, now: Snapshot, commit: str, clean: bool) -> Scene:
     head, hidden = live.worktree.head(), index.hidden_paths(live.worktree)
-    if head.commit != scene.stands[-1]:
+    if head.commit != scene.heads[-1]:
         raise HeadMoved("HEAD moved while the hooks ran; nothing was published")
     change = Transaction(
         command=KIND,
@@ -141,7 +141,7 @@ def _move_on(live: LiveWorktree, scene: Scene, now: Snapshot, commit: str, clean
     )
     live.store.arrive(commit)
     carry_out(live, change, now, lambda: live.branch.record(now.tree, commit, KIND, since=now.tree, contains=[commit]))
-    return replace(scene, operation=_open_operation(live), stands=(*scene.stands, commit))
+    return replace(scene, operation=_open_operation(live), heads=(*scene.heads, commit))
 
 
 async def put_back(live: LiveWorktree, scene: Scene, both: Both, *, landed: Moves = NO_MOVES) -> PutBack:
@@ -188,7 +188,7 @@ def _back(
     live: LiveWorktree, scene: Scene, before: Checkpoint, now: Snapshot, carried: _Carried, landed: Moves
 ) -> Snapshot:
     objects, head = live.store.objects, live.worktree.head()
-    if head.branch != before.head.branch or head.commit not in scene.stands:
+    if head.branch != before.head.branch or head.commit not in scene.heads:
         journal_of(live).finish(scene.operation)
         raise HeadMoved("HEAD moved while the hooks ran, so files, index and HEAD stay as they are now")
     steps = differences(objects, before.picture, FileState(scene.files))

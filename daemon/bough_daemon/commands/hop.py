@@ -33,7 +33,7 @@ from bough_daemon.transaction.transaction import (
 
 @dataclass(frozen=True)
 class Moved:
-    """Where a hop, a way back or a branching off has led.
+    """The result of a hop, a return or an `off`.
 
     `name`: whose branch it was. `head`: where HEAD is now. `commits`: the branch that keeps what was committed there,
     None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop
@@ -74,9 +74,9 @@ async def notice_switch(live: LiveWorktree) -> str | None:
 
 
 async def hop(live: LiveWorktree, terminal: Terminal, name: str, both: Both) -> Moved:
-    """Put a teammate's newest tip into my worktree: HEAD and index at her base, the files as she shares them.
+    """Put a teammate's newest tip into my worktree: HEAD and index at their base, the files as they share them.
 
-    In her branch already, go on to her newest tip; my edits come along, or NotPossibleNow says what clashes.
+    In their branch already, go on to their newest tip; my edits come along, or NotPossibleNow says what clashes.
     """
     await _begin(live, terminal)
 
@@ -118,7 +118,7 @@ async def back(live: LiveWorktree, terminal: Terminal) -> Moved:
 
 
 async def off(live: LiveWorktree, terminal: Terminal, branch: str) -> Moved:
-    """Make what I stand on a Git branch of mine; files and index stay, and I am in nobody's branch any more."""
+    """Make the current state a Git branch; files and index stay, and I am in nobody's branch any more."""
     await _begin(live, terminal)
 
     async def attempt() -> tuple[Moved, str, str]:
@@ -138,12 +138,12 @@ async def _begin(live: LiveWorktree, terminal: Terminal) -> None:
     ended = await notice_switch(live)
     if ended is not None:
         await terminal.say(
-            f"`git switch` has ended the hop to {ended}; `bough undo` brings back where you were before it"
+            f"`git switch` has ended the hop to {ended}; `bough undo` returns to where you were before it"
         )
 
 
 async def _with_my_edits(live: LiveWorktree, snapshot: Snapshot, there: Hop, theirs: LiveBranch, both: Both) -> str:
-    """Return the tree of her newest tip with what I did since I was last brought up to her."""
+    """Return the tree of their newest tip with what I did since I was last brought up to them."""
     merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
     if merged.conflicts:
         listed = ", ".join(merged.conflicts[:3])
@@ -201,7 +201,7 @@ def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> t
         hopped = newest is not None and newest.command.startswith("hop ")
         raise OwnBranch(
             "you are on your own branch: there is no hop to return from",
-            hint="`git switch` has ended the last one; `bough undo` brings back where you were before it."
+            hint="`git switch` has ended the last one; `bough undo` returns to where you were before it."
             if hopped
             else "",
         )
@@ -262,7 +262,7 @@ def _branch_off(live: LiveWorktree, snapshot: Snapshot, branch: str) -> tuple[Mo
 def _edits_there(
     live: LiveWorktree, hop: Hop, snapshot: Snapshot, present: Sequence[str], besides: Collection[str] = ()
 ) -> EditsLeft:
-    """Return what I edited in her branch and neither committed nor have in one of the trees `present`."""
+    """Return what I edited in their branch and neither committed nor have in one of the trees `present`."""
     objects, commit = live.store.objects, snapshot.base
     committed = [objects.commit(commit).tree] if commit != hop.base else []
     return edits_left(objects, objects.commit(hop.tip).tree, snapshot, [*present, *committed], besides)
@@ -280,24 +280,24 @@ def _edits_at_home(live: LiveWorktree, hop: Hop, snapshot: Snapshot) -> EditsLef
 def placed_by(live: LiveWorktree, hop: Hop) -> list[str]:
     """Return the files that a hop brought here: they go with it, even where I have Git ignore them by now."""
     objects = live.store.objects
-    home, hers = checkpoint.read(objects, hop.home).picture, FileState(objects.commit(hop.tip).tree)
-    return [step.path for step in differences(objects, home, hers) if step.before is None and step.arrives]
+    home, theirs = checkpoint.read(objects, hop.home).picture, FileState(objects.commit(hop.tip).tree)
+    return [step.path for step in differences(objects, home, theirs) if step.before is None and step.arrives]
 
 
 def was_ignored(live: LiveWorktree, snapshot: Snapshot, hop: Hop, home: FileState) -> frozenset[str]:
-    """Return the files that only her rules made visible: mine ignore them, and they were not hers.
+    """Return the files that only their rules made visible: mine ignore them, and they were not theirs.
 
     They have been here all the time, and coming home does not take them away.
     """
     objects = live.store.objects
-    hers = objects.commit(hop.tip).tree
+    theirs = objects.commit(hop.tip).tree
     gone = [step.path for step in differences(objects, FileState(snapshot.tree), home) if step.after is None]
-    doubtful = [path for path in gone if objects.entry(hers, path) is None]
+    doubtful = [path for path in gone if objects.entry(theirs, path) is None]
     return ignored_under(live.worktree, objects, home.tree, doubtful, live.scratch)
 
 
 def _as_it_is_now(live: LiveWorktree, head: Head) -> Head:
-    """Return where HEAD goes when it goes home: onto its branch only while that stands where it stood.
+    """Return where HEAD goes when it goes home: onto its branch only while that is where it was.
 
     Files and index of before on a branch that has moved on would look like an edit that takes its new commits back.
     """
@@ -306,7 +306,7 @@ def _as_it_is_now(live: LiveWorktree, head: Head) -> Head:
 
 
 def _commits_made(live: LiveWorktree, hop: Hop | None, head: Head) -> str | None:
-    """Return a new branch for what I committed in her branch, None where I did not or a branch of mine has it."""
+    """Return a new branch for what I committed in their branch, None where I did not or another branch has it."""
     if hop is None or head.commit == hop.base:
         return None
     if live.worktree.git.run("for-each-ref", "--contains", head.commit, BRANCHES):

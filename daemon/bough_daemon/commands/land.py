@@ -58,7 +58,7 @@ UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # that `--no-v
 
 @dataclass(frozen=True)
 class TakenIn:
-    """What others put on the shared branch, and comes with a landing. `by`: who landed it, or the remote.
+    """Others' commits on the shared branch that come with a landing. `by`: who landed it, or the remote.
 
     `commits`: id and title, newest first; `files`: that they changed.
     """
@@ -76,7 +76,7 @@ class TakenIn:
 
 @dataclass(frozen=True)
 class Landed:
-    """What landed. `commit`: on `branch`. `remote`: where it was published, None where the team alone shares it.
+    """The result of a landing. `commit`: on `branch`. `remote`: where it was published, None for the team alone.
 
     `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
     `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
@@ -101,7 +101,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would land. `onto`: the parents of the commit, `tree`: its files, `others`: its co-authors.
+    """A preview of a landing. `onto`: the parents of the commit, `tree`: its files, `others`: its co-authors.
 
     `fresh`: files that nobody has committed yet. `files`: how what both sides changed was merged, and `conflicts` those
     that need a human: then there is nothing else. `brought`: what only my side changed; `untouched`: paths of the
@@ -193,7 +193,7 @@ async def land(
     arrived = await _arrive(landing, made)
     if landing.staging.reasons:
         listed = ", ".join(f"{printable(path)} ({why})" for path, why in sorted(landing.staging.reasons.items()))
-        await terminal.say(f"not landed, and staged as before: {listed}")
+        await terminal.say(f"not landed, still staged: {listed}")
     return arrived
 
 
@@ -318,9 +318,9 @@ def _check_may_leave(landing: _Landing, plan: Plan) -> None:
     for onto in plan.onto:
         for path, reason in landing.live.branch.staying(onto).items():
             raise WouldCarryAlong(
-                f"{landing.target.name} would bring {printable(path)} along: {reason}",
+                f"{landing.target.name} would also publish {printable(path)}: {reason}",
                 path=path,
-                hint=f"Take it out of your commits, or run `bough allow {shell_word(path)}`.",
+                hint=f"Remove it from your commits, or run `bough allow {shell_word(path)}`.",
             )
 
 
@@ -434,7 +434,7 @@ def _stays_here(live: LiveWorktree, planned: str, tree: str, mine: Snapshot) -> 
         if after is None or path in reasons:
             continue
         if after.mode == SUBMODULE and before is None:
-            reasons[path] = "a repository of its own"
+            reasons[path] = "a nested repository"
         elif objects.entry(mine.tree, path) != objects.entry(objects.commit(mine.shared).tree, path):
             reasons[path] = "withheld"
     return reasons
@@ -461,7 +461,7 @@ async def _check_hooks(landing: _Landing, plan: Plan, hooks: Hooks) -> None:
     sent = await live.owner.run(_sent, live, landing.mine, plan.tree)
     code = await changed_code(live, landing.terminal, hooks, sent, plan.tree)
     if code:
-        raise WouldRun(f"your hooks may run what others changed: {first_few(code)}", paths="\n".join(code))
+        raise WouldRun(f"your hooks may run files that others changed: {first_few(code)}", paths="\n".join(code))
 
 
 def _sent(live: LiveWorktree, mine: Snapshot, planned: str) -> set[str]:
@@ -481,7 +481,7 @@ async def _tell_put_back(landing: _Landing, back: PutBack) -> None:
         command = back.edits.command(root, os.path.realpath(landing.live.cwd or root))
         listed = ", ".join(map(printable, back.edits.paths))
         await landing.terminal.say(
-            f"edits made while it landed do not fit your files in {listed}; `{command}` brings them here"
+            f"edits made while landing conflict with your files in {listed}; `{command}` restores them"
         )
 
 
@@ -575,7 +575,7 @@ async def _after_commit(landing: _Landing, made: _Made) -> None:
         try:
             await run_hook(landing.terminal, worktree, "post-commit", [], environment)
         except HookRefused as refused:
-            await landing.terminal.say(f"landed; but {refused.message}")
+            await landing.terminal.say(f"landed, but {refused.message}")
 
 
 async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
@@ -588,7 +588,7 @@ async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, 
 
 
 async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
-    """Move the local branch, and all that stands on it.
+    """Move the local branch, and all that is on it.
 
     Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
     """

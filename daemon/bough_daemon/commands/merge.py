@@ -42,7 +42,7 @@ WHO = "bough <bough@localhost> 0 +0000"
 
 @dataclass(frozen=True)
 class File:
-    """How one file that both sides changed was merged. `disputes`: what each side did, by conflict within the file."""
+    """The merge of one file that both sides changed. `disputes`: what each side did, by conflict within the file."""
 
     path: str
     result: Literal["clean", "conflict"]
@@ -90,7 +90,7 @@ class Merged:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What Git made of a merge, before anybody looked into the files that it could not merge.
+    """Git's result of a merge, before the files that Git could not merge are examined.
 
     `trees`: of the base, of ours and of theirs. `followed`: what Git says of files that follow a renamed folder.
     `sides`: what the engine gets to see.
@@ -122,21 +122,21 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: He
     if store.merge_base(ours, theirs) is None:
         raise UnrelatedHistory(
             "the two branches share no commit",
-            hint="A branch that was begun with `git switch --orphan` can only be merged by `git merge` itself.",
+            hint="A branch created with `git switch --orphan` can only be merged by `git merge` itself.",
         )
     learn(store, ours, theirs)
     objects = store.objects
-    mine, hers = objects.commit(ours).tree, objects.commit(theirs).tree
+    our_tree, their_tree = objects.commit(ours).tree, objects.commit(theirs).tree
     with store.quarantine() as git:
         tips = ours, theirs
         if also:
-            ours = _commit(git, mine, [ours, *also])
+            ours = _commit(git, our_tree, [ours, *also])
         found = merge_base(knowing(git), ours, theirs)
         _keep_new(objects, git)  # of several merge bases a tree was made just now
         base = without_given_up(store, found, *tips, heads) if heads is not None else found.tree
         if base != found.tree:
             began = _commit(git, base, [])
-            ours, theirs = _commit(git, mine, [began]), _commit(git, hers, [began])
+            ours, theirs = _commit(git, our_tree, [began]), _commit(git, their_tree, [began])
         # Git calls the sides in its messages, and in names that it makes up, as they are called here.
         named = f"update refs/ours {ours}\nupdate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
@@ -146,9 +146,9 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: He
         finally:
             git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
         _keep_new(objects, git)
-    outcome = _parsed((base, mine, hers), out)
-    objects.own_tree_difference(mine, outcome.tree)
-    if mine in (base, outcome.tree) or hers == base:
+    outcome = _parsed((base, our_tree, their_tree), out)
+    objects.own_tree_difference(our_tree, outcome.tree)
+    if our_tree in (base, outcome.tree) or their_tree == base:
         return outcome
     open_paths = {path for path, of in outcome.stages.items() if {stage.number for stage in of} >= {2, 3}}
     return replace(outcome, sides=sides_of(objects, store.git, outcome.trees, outcome.tree, open_paths))

@@ -18,7 +18,7 @@ from bough_daemon.transaction.terminal import Terminal
 
 @dataclass(frozen=True)
 class MergeSource:
-    """What is to be merged. `name`: in sentences. `commit`: what to merge. `brought`: the commit that is merged then.
+    """The source of a merge. `name`: in sentences. `commit`: what to merge. `brought`: the commit that is merged then.
 
     `author`: whose live branch it is; None for a Git branch. `note`: what the user should know of the choice; empty for
     nothing. `taken_out`: what a forced push took out of the shared branch, and this would bring back.
@@ -48,10 +48,10 @@ def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> Me
         settled = settled_before(live.store.objects, tip)
         if settled is None or not live.store.objects.exists(settled.base):
             raise InTheMiddle(
-                f"{teammate.name} is in the middle of a {tip.operation}, and no earlier state is here",
+                f"{teammate.name} has a {tip.operation} in progress, and no earlier state is here",
                 name=teammate.name,
             )
-        note = f"{teammate.name} is in the middle of a {tip.operation}: merged the state before it"
+        note = f"{teammate.name} has a {tip.operation} in progress: merged the state before it"
         teammate = LiveBranch(teammate.name, settled.oid, settled.base)
     gone = _brought_back(live, teammate, mine)
     author = Author(teammate.tip, teammate.base)
@@ -82,7 +82,7 @@ async def _git_branch(live: LiveWorktree, terminal: Terminal, name: str, mine: S
     try:
         fetched = await target.fetched(live, terminal)
     except GitFailed:
-        note = f"{target.remote} cannot be reached: merged what was fetched last"
+        note = f"{target.remote} cannot be reached: merged the state fetched last"
         fetched = await live.owner.run(tracked_tip, live, target)
     return await live.owner.run(_shared_branch, live, target, fetched, note, mine)
 

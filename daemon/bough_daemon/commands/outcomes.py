@@ -137,6 +137,6 @@ def restored(made: restore.Restored) -> records.RestoreOutcome:
 
 
 def undone(live: LiveWorktree, made: undo.Undone) -> records.UndoOutcome:
-    """Return what was taken back."""
+    """Return what was undone."""
     edits = _edits(live, made.edits)
     return records.UndoOutcome(made.command, made.snapshot.oid, made.snapshot.tree, made.kept, edits)

@@ -26,7 +26,7 @@ OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back. `paths`: each with the snapshot that it came from. `times`: when those were made.
+    """The result of a restore. `paths`: each with the snapshot that it came from. `times`: when those were made.
 
     `unchanged`: paths of which nothing else is on record. `snapshot`: the newest on my branch.
     """
@@ -39,7 +39,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a path is to be: `entry` (None: not there), as it was in the snapshot `oid`, made at `time`."""
+    """The target state of a path: `entry` (None: not there), as it was in the snapshot `oid`, made at `time`."""
 
     entry: TreeEntry | None
     oid: str
@@ -83,7 +83,7 @@ def _restore(
         raise NothingToRestore("`--all` needs `--from SNAPSHOT`")
     tree = _spliced(live, snapshot.tree, {path: source.entry for path, source in sources.items()})
     if tree == snapshot.tree:
-        raise NothingToRestore("nothing to restore: the files are as they were there")
+        raise NothingToRestore("nothing to restore: the files already match that snapshot")
     origins = {path: source.oid for path, source in sources.items()}
     change = Transaction(
         command=command,
@@ -123,7 +123,7 @@ def _newest(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: s
         elif now is None:
             raise UnknownPath(f"no snapshot has {path}", path=path)
     if not found:
-        raise NothingToRestore(f"no other version of {paths[0]} is on record, or no older one", path=paths[0])
+        raise NothingToRestore(f"no other version of {paths[0]} isin the timeline, or no older one", path=paths[0])
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where work lands: which branch, which remote, and what stands there now."""
+"""Where work lands: which branch, which remote, and what is there now."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Target:
     async def of(cls, live: LiveWorktree, terminal: Terminal) -> Target:
         """Return the branch that `[land]` of `.bough.toml` names, else `main`, else the default branch of the remote.
 
-        A local branch stands for its upstream, whatever that is called. The remote is asked only where nothing here
+        A local branch means its upstream, whatever that is called. The remote is asked only where nothing here
         tells.
         """
         branches = await live.owner.run(_Branches.of, live.worktree)
@@ -137,7 +137,7 @@ class Target:
 
     def _way_round(self, commit: str) -> str:
         return (
-            f"{self.name} takes no direct push. Push the same commit to a branch of your own and open a request: "
+            f"{self.name} accepts no direct push. Push the commit to a branch of your own and open a pull request: "
             f"`git push {self.remote} {commit[:10]}:{BRANCHES}NAME`."
         )
 
@@ -148,10 +148,10 @@ class Target:
 
 @dataclass(frozen=True)
 class _Branches:
-    """What is known here of branches and remotes.
+    """The local knowledge of branches and remotes.
 
     `settings`: `[land]` of `.bough.toml`. `upstreams`: (remote, full name there) by local branch. `tracked`: the
-    remote-tracking branches that matter here, each with the reference that it stands for (remotes' HEAD), or nothing.
+    remote-tracking branches that matter here, each with the reference that it points to (remotes' HEAD), or nothing.
     """
 
     settings: Mapping[str, str]
@@ -293,5 +293,5 @@ def newest(store: Store, commits: Sequence[str]) -> list[str]:
 def _settings(worktree: Worktree) -> dict[str, str]:
     land = table_on_disk(worktree.root, "land")
     if not all(isinstance(land.get(key, ""), str) for key in ("branch", "remote")):
-        raise BadRepositorySettings(f"{SETTINGS}: [land] takes `branch` and `remote`, both text")
+        raise BadRepositorySettings(f"{SETTINGS}: [land] takes `branch` and `remote`, both strings")
     return {key: land[key] for key in ("branch", "remote") if key in land}

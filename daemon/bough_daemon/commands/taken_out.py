@@ -23,7 +23,7 @@ SHOWN = 3  # commits that are named
 
 @dataclass(frozen=True)
 class TakenOut:
-    """What a shared branch no longer has. `newest`: the commit it was once at. `commits`: `id title` of each."""
+    """Commits that a shared branch no longer has. `newest`: where it once was. `commits`: `id title` of each."""
 
     branch: str
     newest: str

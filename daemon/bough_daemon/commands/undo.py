@@ -1,4 +1,4 @@
-"""Take back the newest command that changed the user's files, whole or cut short; and do again what was taken back."""
+"""Undo the newest command that changed the user's files, whole or cut short; and redo what was undone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bough_daemon.transaction.transaction import Transaction, carry_out, check_r
 
 @dataclass(frozen=True)
 class Undone:
-    """What was undone, or redone. `command`: the one. `snapshot`: the newest on my branch.
+    """The result of an undo or a redo. `command`: the one. `snapshot`: the newest on my branch.
 
     `kept`: a commit in the store that holds the saves which came in the very moment in which the command was killed;
     None where there were none.
@@ -51,7 +51,7 @@ async def undo(live: LiveWorktree) -> Undone:
 
 
 async def redo(live: LiveWorktree) -> Undone:
-    """Do again what the newest undo took back; NothingToRedo where none was, or another command came after it.
+    """Redo the newest command that was undone; NothingToRedo where none was, or another command came after it.
 
     Later edits of other files stay.
     """
@@ -121,8 +121,8 @@ def _head_before(live: LiveWorktree, operation: Operation, before: Checkpoint) -
         return before.head
     check_free(live.worktree, before.head.branch)
     # On a branch that has moved on, files and index of before would look like an edit that takes its commits back.
-    stands = commit_of(live.worktree, before.head.branch) == before.head.commit
-    return before.head if stands or before.head.branch in operation.refs else Head(None, before.head.commit)
+    unmoved = commit_of(live.worktree, before.head.branch) == before.head.commit
+    return before.head if unmoved or before.head.branch in operation.refs else Head(None, before.head.commit)
 
 
 def _picture(live: LiveWorktree, operation: Operation, before: Checkpoint, snapshot: Snapshot) -> FileState:

@@ -19,7 +19,7 @@ from bough_daemon.history.timeline import timeline
 
 @dataclass(frozen=True)
 class Version:
-    """What a path was from one snapshot on to another. `entry`: None for not there.
+    """A version of a path, from one snapshot to another. `entry`: None for not there.
 
     `oid`: the newest of those snapshots, or the commit that the oldest snapshot of a branch was made on; `time`: when
     that was made, in seconds since the epoch. `since`: the oldest of them.
@@ -32,7 +32,7 @@ class Version:
 
 
 class Versions:
-    """What paths were on a live branch, as the user of one worktree goes back through it. On the store's thread.
+    """The versions of paths on a live branch, as the user of one worktree goes back through it. On the store's thread.
 
     `mine`: the tip of the worktree's own branch. `tip`: that of the branch that is gone back through, `command` the
     command that does it (`restore`, `restore alice`).

@@ -44,7 +44,7 @@ class LiveRepository(Protocol):
 
 @dataclass
 class _Fed:
-    """What one life of the process was fed.
+    """The texts that one run of the process was fed.
 
     `whole`: all of the tree that can be learned. `near`: the file whose surroundings came first, chosen at `chosen`.
     """
@@ -135,7 +135,7 @@ class Feeder:
             try:
                 await self._catch_up()
             except Gone:
-                pass  # the process has died; what comes in its place is fed anew
+                pass  # the process has died; what comes in its place is fed from the start
             except BaseException:
                 self._wake.set()  # what is not learned yet is there for the next start
                 raise
@@ -196,7 +196,7 @@ class Feeder:
         self.wake()
 
     async def _filled(self, reader: Reader, changes: list[Change]) -> AsyncIterator[Blob]:
-        """Yield the nearest texts of a whole tree, as many as fit, and take back what is held beyond them."""
+        """Yield the nearest texts of a whole tree, as many as fit, and withdraw what is held beyond them."""
         fed, before = self._fed, self._fed.held
         held = fed.held = TextBudget(TREE_LIMIT)
         unread = list[Change]()
@@ -220,7 +220,7 @@ class Feeder:
                 yield Blob(as_text(path), None)
 
     async def _updated(self, reader: Reader, changes: list[Change]) -> AsyncIterator[Blob]:
-        """Yield the texts that have changed, and take back the farthest ones where there is no room for them."""
+        """Yield the texts that have changed, and withdraw the farthest ones where they do not fit."""
         held = self._fed.held
         is_own = len(changes) <= FEW
         wanted = [(path, entry) for path, entry in changes if is_own or path in held or self._fed.whole]
@@ -262,7 +262,7 @@ class Feeder:
     async def _of_teammate(
         self, reader: Reader, held: TextBudget, changes: dict[str, TreeEntry | None], origin: Origin
     ) -> AsyncIterator[Blob]:
-        """Yield what a teammate has changed, and take back what they have not changed any more."""
+        """Yield what a teammate has changed, and withdraw what they have not changed any more."""
         for path in held:
             if changes.get(path) is None and held.drop(path):
                 yield Blob(as_text(path), None, origin)
@@ -273,7 +273,7 @@ class Feeder:
     async def _texts(
         self, reader: Reader, held: TextBudget, changes: Sequence[Change], origin: Origin, squeeze: bool = False
     ) -> AsyncIterator[Blob]:
-        """Yield the texts of files as long as there is room, with `squeeze` even then; what has none is taken back."""
+        """Yield the texts of files as long as there is room, with `squeeze` even then; withdraw the others."""
         at = 0
         while at < len(changes) and (squeeze or held.room > 0):
             found, end = await self._owner.run(reader.texts, changes, at)
@@ -293,5 +293,5 @@ async def _stream(blobs: Iterable[Blob]) -> AsyncIterator[Blob]:
 
 
 def _is_far(path: str, near: str) -> bool:
-    """Return whether one who works at `path` is better served by other texts than one who works at `near`."""
+    """Return whether work at `path` is better served by other texts than work at `near`."""
     return os.path.splitext(path)[1] != os.path.splitext(near)[1] or path.split("/")[:2] != near.split("/")[:2]

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 PATIENCE = 2.0  # seconds for one answer on the command line
 TRY_AGAIN = 30.0  # seconds until a process that did not start is tried again for an editor
 SAVE_EVERY = 5.0  # seconds between looks whether the use has to be written
-OFF = "completion is switched off: `bough config set completion.enabled true`"
+OFF = "completion is turned off: `bough config set completion.enabled true`"
 
 
 class CompletionManager:
@@ -120,14 +120,14 @@ class CompletionManager:
             raise OutsideWorktree(f"{file} is outside the working tree")
         prefix, suffix = _around(text or _read(file), line, column)
         if place.withheld:
-            raise NothingSuggested(f"nothing is suggested in {file}: it is named like a secret")
+            raise NothingSuggested(f"no suggestions in {file}: it is named like a secret")
         query = Query(path=place.path, prefix=prefix, suffix=suffix, limit=3, patience=PATIENCE)
         question = Question(place.repository, "", query)
         try:
             return await self._ask(session, question)
         except Gone:
             # Its end is counted, and told by `status`; an answer that does not come either is an error.
-            log.warning("the completion process ended over a question; it is asked again")
+            log.warning("the completion process ended during a request, which is sent again")
         try:
             return await self._ask(session, question)
         except Gone as failure:
@@ -147,7 +147,7 @@ class CompletionManager:
         return Continuations(engine, texts, [*self._fault, *running.notes, *stats.notes])
 
     def place(self, session: Recorder | None, file: str) -> FileRecord:
-        """Say where a file lies, in the working tree of `session` or in a folder that is not live."""
+        """Say where a file is, in the working tree of `session` or in a folder that is not live."""
         file = whole(file)
         folder = os.path.dirname(file)
         root = session.worktree.root if session is not None else live_root(folder) or folder
@@ -201,7 +201,7 @@ class CompletionManager:
         return self._use.uses()
 
     async def reload(self) -> list[str]:
-        """Take up the settings; return what a person should know. A process that runs, or is wanted, starts anew."""
+        """Apply the settings; return the notices for the user. A process that runs, or is wanted, restarts."""
         self._settings, self._fault = _settings_of(self._home)
         wanted = self._listeners or self._process.running or self._settings.number("completion.http_port")
         await self._process.stop()

@@ -97,7 +97,7 @@ class CompletionProcess:
         options, http, notes = await asyncio.to_thread(self._options, settings)
         with _log_of(self._home) as errors:
             child = await asyncio.create_subprocess_exec(
-                # -P: the folder that the daemon stands in must not provide modules.
+                # -P: the folder that the daemon is in must not provide modules.
                 *(sys.executable, "-P", "-m", "bough_completion", place, *options),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -113,7 +113,7 @@ class CompletionProcess:
         if not answers:
             self._wait_longer()
             raise DaemonFailed(
-                "the completion process did not start", log=errors.name, hint=f"Its last words are in {errors.name}."
+                "the completion process did not start", log=errors.name, hint=f"Its last output is in {errors.name}."
             )
         self._child = child
         self.running = Running(self._generation, place, client, http, notes)
@@ -125,7 +125,7 @@ class CompletionProcess:
         given = {name: value for name in PASSED_ON if (value := settings.values.get(f"completion.{name}"))}
         key_file = os.path.expanduser(str(given.get("remote_key_file", "")))
         if key_file and not os.access(key_file, os.R_OK):
-            notes.append(f"the remote is not asked: {key_file} cannot be read")
+            notes.append(f"the remote model is not used: {key_file} cannot be read")
             given = {name: value for name, value in given.items() if not name.startswith("remote")}
         for name, value in given.items():
             options += [f"--{name.replace('_', '-')}", key_file if name == "remote_key_file" else str(value)]
@@ -214,7 +214,7 @@ def model_folder(home: Home, name: str) -> tuple[str, str]:
     try:
         item = shelf.named(name) if name else shelf.used()
     except ModelError as failure:
-        return "", f"no model is used: {failure}"
+        return "", f"no model is selected: {failure}"
     return (str(item.folder) if item is not None else ""), ""
 
 

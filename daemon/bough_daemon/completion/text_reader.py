@@ -62,7 +62,7 @@ class Reader:
     def texts(self, changes: Sequence[Change], start: int) -> tuple[list[tuple[str, str | None]], int]:
         """Return a slice of texts from `start` on, and where the next one starts.
 
-        None stands for what is gone, for what is no text worth learning, and for what nobody may learn.
+        None means what is gone, what is no text worth learning, and what nobody may learn.
         """
         found, size, at = list[tuple[str, str | None]](), 0, start
         for path, entry in changes[start : start + SLICE_FILES]:
@@ -160,7 +160,7 @@ class Reader:
                     yield path, added
 
     def _fresh(self, look: Callable[[], T]) -> T:
-        """Look again with the databases opened anew where an object is missing: it may have been packed meanwhile."""
+        """Look again with the databases reopened where an object is missing: it may have been packed meanwhile."""
         try:
             return look()
         except StoreDamaged:

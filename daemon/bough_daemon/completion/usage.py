@@ -42,7 +42,7 @@ class UseLog:
         except FileNotFoundError:
             pass
         except (OSError, StoreDamaged) as failure:
-            log.warning("what became of suggestions is counted anew, %s cannot be read: %s", path, failure)
+            log.warning("counting suggestions from zero, as %s cannot be read: %s", path, failure)
 
     def note(self, root: str, use: Suggested) -> None:
         """Count a suggestion that was shown, or that was accepted."""
@@ -58,12 +58,12 @@ class UseLog:
             del tree.waiting[:-WAITING]
 
     def awaited(self, root: str) -> set[str]:
-        """Return the paths whose next commit is waited for; the empty one stands for suggestions in unknown files."""
+        """Return the paths whose next commit is waited for; the empty one means suggestions in unknown files."""
         tree = self._trees.get(root)
         return {path for path, _, _ in tree.waiting} if tree is not None else set()
 
     def moved(self, root: str, base: str) -> str:
-        """Note where HEAD stands now; return where it stood when this was last asked, empty where that is not known."""
+        """Note where HEAD is now; return where it was when this was last asked, empty where that is not known."""
         tree = self._trees.setdefault(root, ReadableTree(root, time.time()))
         before, tree.base = tree.base, base
         self._changed |= before != base and tree.shown > 0

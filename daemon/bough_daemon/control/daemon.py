@@ -36,7 +36,7 @@ from bough_daemon.system.threads import to_the_end
 
 log = logging.getLogger(__name__)
 
-WAIT_FOR_IT = "Wait for it, or stop it with Ctrl-C where it was typed."
+WAIT_FOR_IT = "Wait for it, or stop it with Ctrl-C in its terminal."
 
 
 class AlreadyRunning(Exception):
@@ -126,7 +126,7 @@ class Daemon:
         return Up(worktree.root, member, session.branch.name, tip.oid, already is not None)
 
     async def reload_settings(self) -> list[str]:
-        """Take up the settings; return what a person should know."""
+        """Apply the settings; return the notices for the user."""
         for repository in list(self.repositories.values()):
             await repository.measure()
         return [*await self._listeners.follow_setting(), *await self.completing.reload()]
@@ -189,7 +189,7 @@ class Daemon:
         root = live_root(path)
         found = self._find(root) if root else None
         if found is not None and found.store.is_replaced():
-            found = None  # the repository was put back, or made anew: what stands there now is brought up
+            found = None  # the repository was put back, or recreated: what is there now is brought up
         if found is None:
             worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
             remembered = next((tree for tree in self._live if tree.root == worktree.root), None)
@@ -243,7 +243,7 @@ class Daemon:
         return ""
 
     async def place(self, file: str) -> FileRecord:
-        """Say where a file lies, and let what is near it be learned first."""
+        """Say where a file is, and let what is near it be learned first."""
         try:
             _, session = await self.session(os.path.dirname(file))
         except BoughError:
@@ -364,7 +364,7 @@ def _revival_of(root: str) -> str:
 def check_at_home(worktree: Worktree) -> None:
     """Raise NotPossibleNow while a working tree of the repository is in a teammate's branch, or half-way there.
 
-    What its user had before lies in the store alone.
+    What its user had before is in the store alone.
     """
     for line in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0"):
         if line.startswith(b"worktree ") and os.path.isdir(line[9:]):

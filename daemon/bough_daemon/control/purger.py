@@ -100,17 +100,19 @@ class Purger:
         found = await self._reading(partial(self._look_for, session, order, own))
         if not found.paths:
             raise UnknownPath(
-                f"no snapshot of yours has {'what they ask to purge' if order.accept else 'such a file or text'}",
-                hint="What only a teammate's branch has, they alone can purge.",
+                f"none of your snapshots has {'what they ask to purge' if order.accept else 'such a file or text'}",
+                hint="A file that only a teammate's branch has can be purged only by that teammate.",
             )
         committed = await to_the_end(asyncio.to_thread(in_history, self._store.common_dir, found.ids))
         if committed and not order.uncommitted:
             raise await to_the_end(asyncio.to_thread(self._is_committed, found, committed))
         left = Found({oid: paths for oid, paths in found.paths.items() if oid not in committed})
         if not left.paths:
-            raise InOwnHistory("every content of it is in your own Git history, which Bough never changes")
+            raise InOwnHistory("all of it is in your own Git history, which Bough never changes")
         if len(left.paths) > MOST_CONTENTS:
-            raise TooMuchToPurge(f"{len(left.paths):,} contents are too many: {MOST_CONTENTS:,} are purged at once")
+            raise TooMuchToPurge(
+                f"{len(left.paths):,} contents are too many: at most {MOST_CONTENTS:,} can be purged at once"
+            )
         return left
 
     def _look_for(self, session: Recorder, order: PurgeOrder, own: list[str], objects: Objects) -> Found:
@@ -140,7 +142,7 @@ class Purger:
         return NotPossibleNow(
             f"{len(committed)} of {len(found.paths)} contents are in your own Git history, which Bough never changes: "
             f"{printable(path)}{f', since commit {commit}' if commit else ''}",
-            hint=f"Take it out of it first (`{filtering}`), then purge again; "
+            hint=f"Remove it from the history first (`{filtering}`), then purge again; "
             "`--uncommitted` purges only what no commit has.",
         )
 
@@ -270,10 +272,10 @@ class Purger:
             many = f"{number} content{'s' if number != 1 else ''}"
             if outcome is PurgeOutcome.ASKED:
                 remedy = f"`bough purge --accept {name} --dry-run` shows it; without `--dry-run` it does it."
-                found.append(Notice("purge", f"{name} asks to purge {many} that you have recorded, too", remedy))
+                found.append(Notice("purge", f"{name} asks to purge {many} that you have recorded too", remedy))
             else:
-                remedy = "Take it out of your history with `git filter-repo` first, or leave it."
-                found.append(Notice("purge", f"{name} asks to purge {many} that your Git history has, too", remedy))
+                remedy = "Remove it from your history with `git filter-repo` first, or keep it."
+                found.append(Notice("purge", f"{name} asks to purge {many} that is in your Git history too", remedy))
         return found
 
     def entries(self) -> list[PurgeEntry]:
@@ -286,9 +288,7 @@ class Purger:
             digest = digest_of(purge.ids)
             paths = next((list(one.paths) for one in records if one.digest == digest), [])
             replies = [
-                PurgeReply(
-                    member, outcome is PurgeOutcome.DONE, IN_WORDS[outcome] if outcome else "not heard of it yet"
-                )
+                PurgeReply(member, outcome is PurgeOutcome.DONE, IN_WORDS[outcome] if outcome else "not told yet")
                 for member, outcome in sync.replies_to(purge).items()
             ]
             found.append(PurgeEntry(name, purge.time / 1e3, len(purge.ids), paths, replies))

@@ -61,7 +61,7 @@ class RemoteTerminal:
             try:
                 return await anext(self._answers)
             except StopAsyncIteration:
-                raise TerminalGone("the terminal that the command was typed in has gone away") from None
+                raise TerminalGone("the terminal of the command was closed") from None
             finally:
                 self.doing = ""
 

@@ -68,7 +68,7 @@ MOST_TOLD = 256  # branches of which the changed files are remembered
 MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
 GROWN = 1.25  # times what it was when all of it was packed, before that is done again
 LOADING = "loading the merge engine"
-SUBSCRIBER_LIMIT = 256  # events kept for one who does not read; then the oldest go
+SUBSCRIBER_LIMIT = 256  # events kept for a slow reader; then the oldest go
 
 
 class Outbox:
@@ -177,7 +177,7 @@ class Repository:
 
     @property
     def member(self) -> str:
-        """What this member is called in the team."""
+        """Return this member's name in the team."""
         return self.sync.member
 
     async def add(self, worktree: Worktree) -> Recorder:
@@ -254,13 +254,13 @@ class Repository:
         return PurgeList(self._purger.entries())
 
     async def status(self, session: Recorder) -> Status:
-        """Return where a working tree stands, and its teammates; what was known last while a git child holds it up."""
+        """Return the status of a working tree, and its teammates; what was known last while a git child holds it up."""
         asked = asyncio.ensure_future(self._full_status(session))
         try:
             await asyncio.wait({asked}, timeout=STATUS_PATIENCE)
             held_up, last = session.held_up(), self._told.get(session.worktree.root)
             if not asked.done() and held_up and last is not None:
-                state = f"recording waits for {held_up}; all else is as it was before"
+                state = f"recording waits for {held_up}; everything else works"
                 return replace(last, state=state, failure=GitHangs.__name__, facts={}, failing=[*last.failing])
             told = self._told[session.worktree.root] = await asked
             return replace(told, failing=[*told.failing])
@@ -282,7 +282,7 @@ class Repository:
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         if self.sync.doubled and told.state == "live":
-            told.state = f"live, but nothing of this machine is shared: {self._doubled()}"
+            told.state = f"live, but nothing is shared from this machine: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
             teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
@@ -312,7 +312,7 @@ class Repository:
             tree=tip.tree,
             shared_tip=tip.shared,
             shared_tree=objects.commit(tip.shared).tree,
-            state=f"`{broken.command}` was cut short; `bough undo` takes it back" if broken else session.state(),
+            state=f"`{broken.command}` was cut short; `bough undo` reverses it" if broken else session.state(),
             base=tip.base,
             head=(session.head.branch or "").removeprefix("refs/heads/"),
             changed_at=tip.time,
@@ -338,7 +338,7 @@ class Repository:
             text = f"{one.branch} has snapshots of yours that only teammates had (a restored backup?)"
         else:
             why = "a restored backup, or a second machine with the same keys"
-            text = f"{one.branch} has snapshots that {one.name}'s branch does not lead to ({why})"
+            text = f"{one.branch} has snapshots that are not in {one.name}'s branch ({why})"
         return Notice("kept aside", text, remedy)
 
     def _teammate_status(self, one: KnownBranch) -> TeammateStatus:
@@ -462,7 +462,7 @@ class Repository:
         )
 
     def _branch_of(self, name: str) -> LiveBranch | None:
-        """Return the live branch of a name: a teammate's, or that of another working tree of mine."""
+        """Return the live branch of a name: a teammate's, or that of another working tree here."""
         for one in (*self.sync.teammates(), *self.sync.asides()):
             if one.branch == name and one.tip is not None and one.base is not None:
                 return LiveBranch(name, one.tip, one.base)
@@ -624,8 +624,8 @@ def _finish_purge(store: Store) -> Exception | None:
 
 
 def _other_version(member: str) -> Notice:
-    text = f"{member} runs another version of Bough, so nothing is exchanged with them"
-    return Notice("version", text, "`bough --version` on both machines tells which is older: update that one.")
+    text = f"{member} runs an incompatible version of Bough; nothing is exchanged with them"
+    return Notice("version", text, "Compare `bough --version` on both machines and update the older one.")
 
 
 def _word(event: str) -> str:

@@ -116,7 +116,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
-        """Tell what stands."""
+        """Return the status."""
         told = await self._daemon.status(os.fsdecode(request.path), _environment(request.environment))
         return to_message(told, pb.StatusResponse)
 
@@ -249,7 +249,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
             yield response
 
     async def Restore(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RestoreResponse]:
-        """Bring files back from the timeline."""
+        """Restore files from the timeline."""
 
         def command(commands: CommandSet, begin: pb.RestoreRequest.Begin) -> Awaitable[records.RestoreOutcome]:
             paths = list(map(os.fsdecode, begin.paths))
@@ -259,7 +259,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
             yield response
 
     async def Undo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.UndoResponse]:
-        """Take back the newest command."""
+        """Undo the newest command."""
 
         def command(commands: CommandSet, begin: pb.UndoRequest.Begin) -> Awaitable[records.UndoOutcome]:
             return commands.undo()
@@ -268,7 +268,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
             yield response
 
     async def Redo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RedoResponse]:
-        """Do again what the newest undo took back."""
+        """Redo the newest command that was undone."""
 
         def command(commands: CommandSet, begin: pb.RedoRequest.Begin) -> Awaitable[records.UndoOutcome]:
             return commands.redo()
@@ -363,7 +363,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def PlaceFile(self, request: pb.PlaceFileRequest, context: Context) -> pb.PlaceFileResponse:
-        """Say where a file lies."""
+        """Say where a file is."""
         return to_message(await self._daemon.place(os.fsdecode(request.file)), pb.PlaceFileResponse)
 
     @answers
@@ -416,7 +416,7 @@ async def serving(daemon: Daemon) -> AsyncIterator[None]:
     path = daemon.home.socket
     daemon.home.make_socket_folder()
     with suppress(FileNotFoundError):
-        os.unlink(path)  # the home is locked, so whoever left it there is gone
+        os.unlink(path)  # the home is locked, so the process that left it there is gone
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
     service = ControlService(daemon)
     control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)

@@ -177,7 +177,7 @@ class LineProtocol:
     """A long-running git child that answers questions, one at a time, from any thread.
 
     It is started at the first question and again after `restart`, so that what it read once (attributes, ignores) is
-    read anew. A child that died is started again for the next question. `git_now` is asked at each start.
+    read again. A child that died is started again for the next question. `git_now` is asked at each start.
 
     What the child says on stderr goes into a file of its own, which cannot fill up as a pipe would, and which holds
     what was said since the latest question.

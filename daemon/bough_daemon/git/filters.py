@@ -21,8 +21,8 @@ ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
 FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
 EXTERNAL = "external filter "
 NOT_PUSHED = (
-    "Git LFS does not have its content here: it reaches the LFS server when its author lands or pushes it. "
-    "Try again then, or see that the server can be reached."
+    "Git LFS does not have its content here; it is uploaded when its author lands or pushes it. "
+    "Try again then, or check that the LFS server can be reached."
 )
 LOSSLESS = {"lfs"}  # filters that give back exactly what they were given
 AT_ONCE = 1000  # files that one git child converts
@@ -51,7 +51,7 @@ def cleaned(git: GitCommand, paths: Sequence[str]) -> dict[str, str]:
 
 
 class Checkout:
-    """What a checkout of `tree` would put in files: under its own attributes, by filters run in the working tree.
+    """The file contents of a checkout of `tree`: under its own attributes, by filters run in the working tree.
 
     `folder`: a scratch folder. Git takes the attributes from an index that has nothing but them; on disk it would look
     for them first, so only what a filter of the user's converts is asked for there.
@@ -67,7 +67,7 @@ class Checkout:
         apart = os.path.join(folder, "empty")
         os.mkdir(apart)
         self._apart = self._git.with_work_tree(apart)
-        nothing = objects.write_blob(b"")  # stands for rules that are on disk and not in the tree
+        nothing = objects.write_blob(b"")  # means rules that are on disk and not in the tree
         lines = []
         for above in sorted({"", *(above for path in paths for above in folders_above(path))}):
             name = f"{above}/.gitattributes" if above else ".gitattributes"
@@ -114,7 +114,7 @@ def _check_out(git: GitCommand, folder: str, names: bytes) -> None:
         said = next((line for line in words.splitlines() if "error" in line.lower() and EXTERNAL not in line), "")
         hint = {"hint": NOT_PUSHED} if name == "lfs" else {}
         why = f": {bounded(said)}" if said else ""
-        message = f"the filter `{name}` cannot make {path}, so nothing was changed{why}"
+        message = f"the filter `{name}` failed on {path}; nothing was changed{why}"
         raise FilterFailed(message, filter=name, **hint) from None
 
 

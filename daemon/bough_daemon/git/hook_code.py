@@ -50,7 +50,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Script:
-    """What a hook runs: its text, and the folder that it is in, relative to the top of the working tree."""
+    """The code of a hook: its text, and the folder that it is in, relative to the top of the working tree."""
 
     text: bytes
     folder: str = ""

@@ -1,4 +1,4 @@
-"""The user's index: read as bytes, made anew for a commit, and replaced by Git's own lock protocol."""
+"""The user's index: read as bytes, recreated for a commit, and replaced by Git's own lock protocol."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def lock(worktree: Worktree) -> Iterator[Lock]:
             )
     except FileExistsError as taken:
         os.unlink(marked)
-        raise IndexLocked("another Git command is at work here: index.lock exists", path=path) from taken
+        raise IndexLocked("another Git command is running here: index.lock exists", path=path) from taken
     try:
         yield Lock(worktree)
     finally:
@@ -160,7 +160,7 @@ def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
 
 
 def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wanted: Collection[str] = ()) -> bytes:
-    """Return an index that stands at a commit, its stat data taken from the files as they are.
+    """Return an index that is at a commit, its stat data taken from the files as they are.
 
     `hidden`: paths that the user told Git to assume unchanged, or to skip; what they are hidden by stays. `wanted`: as
     for `changed`.
@@ -313,7 +313,7 @@ def _readable(said: Iterator[T]) -> list[T]:
 def _oid_at(data: bytes, at: int) -> str:
     """Return the object id that begins at a byte; raise ValueError where the data ends before it does."""
     if at + CHECKSUM_BYTES > len(data):
-        raise ValueError("an object id is cut short")
+        raise ValueError("an object id is truncated")
     return data[at : at + CHECKSUM_BYTES].hex()
 
 

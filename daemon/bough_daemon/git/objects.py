@@ -52,7 +52,7 @@ Change = tuple[str, TreeEntry | None, TreeEntry | None]  # a path, with its entr
 
 @dataclass(frozen=True)
 class Commit:
-    """What Bough reads of a commit. `time`: seconds since the epoch."""
+    """The fields of a commit that Bough reads. `time`: seconds since the epoch."""
 
     oid: str
     tree: str
@@ -87,9 +87,9 @@ def _scan_tree(data: bytes, width: int = OID_BYTES) -> Iterator[tuple[str, int, 
             yield os.fsdecode(data[space + 1 : end]), int(data[at:space], 8), end + 1
             at = end + 1 + width
     except ValueError as damage:
-        raise StoreDamaged("a folder in the store is damaged") from damage
+        raise StoreDamaged("a tree in the store is damaged") from damage
     if at > len(data):
-        raise StoreDamaged("a folder in the store ends early")
+        raise StoreDamaged("a tree in the store is truncated")
 
 
 def format_tree(entries: Mapping[str, TreeEntry]) -> bytes:
@@ -151,11 +151,11 @@ class _LargeTree:
 
 
 class _Folder(dict[str, "TreeEntry | _Folder | None"]):
-    """The changes below one folder; `anew` when what stood at its path is gone as a whole."""
+    """The changes below one folder; `replaced` when what stood at its path is gone as a whole."""
 
-    def __init__(self, anew: bool = False) -> None:
+    def __init__(self, replaced: bool = False) -> None:
         super().__init__()
-        self.anew = anew
+        self.replaced = replaced
 
 
 class Objects:
@@ -176,7 +176,7 @@ class Objects:
         self.refresh()
 
     def refresh(self) -> None:
-        """Open the databases anew: objects that another process packed or brought are seen from then on."""
+        """Reopen the databases: objects that another process packed or brought are seen from then on."""
         self._readable = pygit2.Odb(self.folder)
         self._own = self._database(synced=True)
         self._unsynced = self._database(synced=False)
@@ -406,13 +406,13 @@ class Objects:
             for folder in folders:
                 below = at.get(folder)
                 if not isinstance(below, _Folder):
-                    below = at[folder] = _Folder(anew=folder in at)
+                    below = at[folder] = _Folder(replaced=folder in at)
                 at = below
             at[name] = entry
         return self._splice(tree, nested) or self.write_tree({})
 
     def _splice(self, tree: str | None, changes: _Folder) -> str | None:
-        entries = dict(self.tree(tree)) if tree and not changes.anew else {}
+        entries = dict(self.tree(tree)) if tree and not changes.replaced else {}
         for name, change in changes.items():
             if isinstance(change, TreeEntry):
                 entries[name] = change
@@ -421,18 +421,18 @@ class Objects:
                 below = self._splice(old.oid if old is not None and old.mode == FOLDER else None, change)
                 if below:
                     entries[name] = TreeEntry(FOLDER, below)
-                elif old is not None and old.mode != FOLDER and not change.anew:
+                elif old is not None and old.mode != FOLDER and not change.replaced:
                     entries[name] = old
             else:
                 entries.pop(name, None)
         if not entries:
             return None
-        if tree and not changes.anew and len(entries) >= LARGE_TREE:
+        if tree and not changes.replaced and len(entries) >= LARGE_TREE:
             made = self._write_large(tree, entries, changes)
         else:
             made = self.write_tree(entries)
         self._remember(made, entries)
-        if tree and tree != made and not changes.anew:
+        if tree and tree != made and not changes.replaced:
             was = self.tree(tree)
             self._note_pair(tree, made, tuple(name for name in changes if was.get(name) != entries.get(name)))
         return made
@@ -508,4 +508,4 @@ def _seconds_in(when: str) -> int:
 
 def _write_failure(failure: Exception) -> Exception:
     full = getattr(failure, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(failure)
-    return DiskFull("the disk is full; the last snapshot stands") if full else failure
+    return DiskFull("the disk is full; the last snapshot is kept") if full else failure

@@ -25,7 +25,7 @@ FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def check_path(path: str, mode: int) -> None:
     """Raise HostilePath for a path that Git would refuse to hold: outside the tree, or a git directory in disguise."""
     if "\0" in path or any(part in ("", ".", "..") or _is_git(part) for part in path.split("/")):
-        raise HostilePath(f"{path!r} is a path that Git refuses", path=path)
+        raise HostilePath(f"{path!r} is a path that Git rejects", path=path)
     if mode == LINK and _is_modules(path.rsplit("/", 1)[-1]):
         raise HostilePath(f"{path!r} may not be a symlink", path=path)
 
@@ -40,7 +40,7 @@ def _is_modules(part: str) -> bool:
 
 
 class Blocked(Exception):
-    """Something that is no folder stands on the way to a path; `path` names it."""
+    """Something that is no folder is on the way to a path; `path` names it."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -51,7 +51,7 @@ def open_folder(root: int, folder: str, make: bool = False) -> int:
     """Open a folder below the open folder `root` and return its descriptor, without following any symlink.
 
     `make`: make what is missing. Raise FileNotFoundError where something is missing, Blocked where something that is no
-    folder stands in its place.
+    folder is in its place.
     """
     at = os.dup(root)
     parts = folder.split("/") if folder else []
@@ -77,11 +77,11 @@ def open_folder(root: int, folder: str, make: bool = False) -> int:
 
 
 def folder_of(path: str) -> str:
-    """Return the folder that a path lies in; the top folder is the empty string."""
+    """Return the folder that a path is in; the top folder is the empty string."""
     return path.rpartition("/")[0]
 
 
 def folders_above(path: str) -> list[str]:
-    """Return the folders that a path lies in, the nearest first, without the top folder."""
+    """Return the folders that a path is in, the nearest first, without the top folder."""
     parts = path.split("/")
     return ["/".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]

@@ -51,7 +51,7 @@ def check_idle(worktree: Worktree) -> None:
     command = operation(worktree)
     if command is None:
         return
-    way_out = f"Finish it with `git {command} --continue`, or give it up with `git {command} --abort`."
+    way_out = f"Finish it with `git {command} --continue`, or abort it with `git {command} --abort`."
     if command == "bisect":
         way_out = "End it with `git bisect reset`."
     name = NAMES.get(command, f"`git {command}`")

@@ -98,7 +98,7 @@ class RootDir:
             os.close(descriptor)
 
     def status(self, path: str) -> os.stat_result | None:
-        """Return what stands at a path, not followed; None where nothing does or the way to it is no folder."""
+        """Return what is at a path, not followed; None where nothing does or the way to it is no folder."""
         try:
             with self.folder(folder_of(path)) as above:
                 return os.stat(path.rpartition("/")[2], dir_fd=above, follow_symlinks=False)
@@ -106,7 +106,7 @@ class RootDir:
             return None
 
     def read(self, path: str) -> tuple[int, bytes] | None:
-        """Return (kind, content) of what stands at a path, or None as `status` does."""
+        """Return (kind, content) of what is at a path, or None as `status` does."""
         try:
             with self.folder(folder_of(path)) as above:
                 return read_at(above, path.rpartition("/")[2])
@@ -133,7 +133,7 @@ class RootDir:
                 yield below
 
     def record(self, objects: Objects, path: str) -> TreeEntry | None:
-        """Write what stands at a path into the store, byte for byte; None where nothing does."""
+        """Write what is at a path into the store, byte for byte; None where nothing does."""
         found = self.read(path)
         if found is None:
             return None

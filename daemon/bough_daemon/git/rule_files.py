@@ -32,7 +32,7 @@ class RuleFiles:
         self._outer: dict[str, list[str]] | None = None
 
     def forget(self) -> None:
-        """Ask Git anew where the user's own rules files are."""
+        """Ask Git again where the user's own rules files are."""
         self._outer = None
 
     def look_in(self, folders: Iterable[str]) -> None:
@@ -59,8 +59,8 @@ class RuleFiles:
         for path, why in self.closed().items():
             folder = os.path.dirname(path)
             where = f" in {folder}" if folder and not os.path.isabs(path) else ""
-            kind = "what is new" if os.path.basename(path) == IGNORE or path in ignores else "what changes"
-            said[path] = f"{why}; until Git can read it, {kind}{where} stays at home and is not recorded"
+            kind = "new files" if os.path.basename(path) == IGNORE or path in ignores else "changed files"
+            said[path] = f"{why}; until Git can read it, {kind}{where} are neither recorded nor shared"
         return said
 
     def above(self, path: str, name: str) -> str | None:

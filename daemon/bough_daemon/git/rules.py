@@ -61,7 +61,7 @@ class Ignores:
         return [_is_ignored(next(said)) if rules is None else Closed(f"{rules} cannot be read") for rules in closed]
 
     def forget(self) -> None:
-        """Read the ignore files anew at the next question."""
+        """Read the ignore files again at the next question."""
         self._child.restart()
         self._rule_files.forget()
 
@@ -80,7 +80,7 @@ def _is_ignored(answer: list[bytes] | GitFailed) -> bool | str:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What stands between a file's bytes and its blob.
+    """The conversions between a file's bytes and its blob.
 
     `always`: a filter, an encoding or `$Id$`. `line_ends`: CRLF becomes LF. `guarded`: only where the blob in the index
     has no CRLF already (Git's `text=auto`).
@@ -120,14 +120,14 @@ class Attributes:
         return self._autocrlf
 
     def forget(self) -> None:
-        """Read the attribute files and the configuration anew at the next question."""
+        """Read the attribute files and the configuration again at the next question."""
         self._child.restart()
         self._autocrlf = None
 
 
 @dataclass(frozen=True)
 class IndexFacts:
-    """What the user's index says that the files do not.
+    """The facts of the user's index that the files do not show.
 
     `flagged`: paths marked assume-unchanged or skip-worktree, whose files do not count. `tracked_ignored`: paths that
     are tracked although an ignore rule matches them. `links`: the commit of each submodule. `sparse`: whether only a
@@ -147,7 +147,7 @@ class IndexFacts:
 
 @dataclass(frozen=True)
 class Changed:
-    """What a new index means: `paths` to be looked at again, `hidden`: paths whose files no longer count."""
+    """The consequences of a new index: `paths` to be looked at again, `hidden`: paths whose files no longer count."""
 
     paths: frozenset[str]
     hidden: frozenset[str]
@@ -171,11 +171,11 @@ class IndexReader:
 
     @property
     def path(self) -> str:
-        """Where the index lies."""
+        """Return the path of the index."""
         return os.path.join(self.worktree.git_dir, "index")
 
     def forget(self) -> None:
-        """Read the index anew at the next question."""
+        """Read the index again at the next question."""
         self._seen = None
 
     def changed(self) -> Changed | None:
@@ -250,7 +250,7 @@ class IndexReader:
 
     @property
     def version(self) -> tuple[int, ...] | None:
-        """What another index, written since, has not."""
+        """Return the parts that an index written since lacks."""
         return self._seen
 
     def tracked_at(self, paths: Collection[str]) -> frozenset[str]:

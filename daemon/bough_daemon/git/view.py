@@ -40,7 +40,7 @@ INSTEAD = {
     "cherry-pick": "`bough merge NAME`, or `git cherry-pick`",
     "clone": "`git clone`, and in the clone `bough join TICKET` or `bough up`",
     "commit": "`git commit` for a commit of your own, `bough land` for the shared branch",
-    "fetch": "`git fetch`; what teammates save comes by itself",
+    "fetch": "`git fetch`; teammates' saves arrive by themselves",
     "init": "`git init`, and then `bough up`",
     "merge": "`bough merge NAME`",
     "mv": "`git mv`",
@@ -67,7 +67,7 @@ ELSEWHERE_CALLED = {
     "st": "`bough status`",
     "start": "`bough up`",
     "stop": "`bough down`",
-    "sync": "`bough save --wait`; what teammates save comes by itself",
+    "sync": "`bough save --wait`; teammates' saves arrive by themselves",
     "version": "`bough --version`",
     "who": "`bough team`, or `bough status` for what they are doing",
 }
@@ -114,7 +114,7 @@ def check_reads(arguments: Sequence[str]) -> None:
     )
     if writes or (command == "format-patch" and "--stdout" not in rest):
         raise GitMayWrite(
-            f"git {command} would write files", hint="Redirect what it prints instead; format-patch takes --stdout."
+            f"git {command} would write files", hint="Redirect its output instead; use --stdout with format-patch."
         )
     if command in READING or (command == "" and arguments):
         return

@@ -22,7 +22,7 @@ from bough_daemon.system.environment import UserEnvironment
 
 @dataclass(frozen=True)
 class Head:
-    """Where HEAD stands: on a branch (`refs/heads/main`) or, where that is None, detached at `commit`."""
+    """The position of HEAD: on a branch (`refs/heads/main`) or, where that is None, detached at `commit`."""
 
     branch: str | None
     commit: str
@@ -82,7 +82,7 @@ class Worktree:
             raise UnsupportedRepository("the repository is a partial clone; Bough needs all objects")
 
     def head(self) -> Head:
-        """Return where HEAD stands; raise NoCommitYet while there is nothing to stand on."""
+        """Return where HEAD is; raise NoCommitYet while there is no commit."""
         code, said, _ = self.git.result("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD", allowed=(0, 128))
         if code != 0:
             raise NoCommitYet("the repository has no commit yet")
@@ -142,7 +142,7 @@ def _no_repository(path: str, failure: GitFailed) -> BoughError:
         hint = f"If you trust it: `git config --global --add safe.directory {shlex.quote(root)}`."
         return ForeignRepository(f"Git refuses {root}: it belongs to another user", path=root, hint=hint)
     if live_root(path) is not None and "not a git repository" not in failure.message:
-        hint = "Fix what Git names; `git status` says the same."
+        hint = "Fix the problem that Git reports; `git status` shows it too."
         return NotARepository(f"Git cannot read the repository: {failure.message}", path=path, hint=hint)
     return NotARepository(f"{path} is not in a Git repository", path=path)
 
@@ -152,7 +152,7 @@ def _bare(path: str, user: UserEnvironment, git_dir: str) -> BareRepository:
     listed = GitCommand(git_dir, user=user).run("worktree", "list", "--porcelain", "-z").split(b"\0\0")
     trees = [os.fsdecode(lines.split(b"\0")[0][9:]) for lines in listed if lines and b"\0bare" not in lines]
     there = [tree for tree in trees if os.path.isdir(tree)]
-    message = f"{git_dir} is a bare repository: it has no files that could be live"
+    message = f"{git_dir} is a bare repository, which has no working tree"
     if not there:
         return BareRepository(message, path=path)
     return BareRepository(message, path=path, hint=f"Run the command in one of its working trees: {', '.join(there)}.")
@@ -167,7 +167,7 @@ def _elsewhere(path: str, user: UserEnvironment, git_dir: str) -> NotARepository
     if live_root(tree) == tree:
         return NotARepository(f"the files of this repository are in {tree}", path=path, hint="Run the command there.")
     link = shlex.quote(f"gitdir: {git_dir}")
-    hint = f"Make one: `echo {link} > {shlex.quote(os.path.join(tree, '.git'))}`; then run the command there."
+    hint = f"Create it: `echo {link} > {shlex.quote(os.path.join(tree, '.git'))}`; then run the command there."
     return NotARepository(
         f"the files of this repository are in {tree} (core.worktree), which has no `.git`", path=path, hint=hint
     )

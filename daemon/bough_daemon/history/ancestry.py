@@ -23,12 +23,12 @@ REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is looke
 MOST_CHAINS = 8  # of these, how many are compared
 
 Rewritten = Callable[[str], bool]
-"""Tell whether HEAD left a commit by rewriting it (amend, rebase) and not by going elsewhere."""
+"""Whether HEAD left a commit by rewriting it (amend, rebase) and not by going elsewhere."""
 
 
 @dataclass(frozen=True)
 class Ancestry:
-    """What the next snapshot names as its ancestors.
+    """The ancestors of the next snapshot.
 
     `before`: the snapshot that it continues; None where its history begins at its base. `also`: an earlier snapshot of
     the same branch that it contains as well. `brought`: commits that the history claims beyond its base.

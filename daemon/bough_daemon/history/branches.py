@@ -34,7 +34,7 @@ from bough_daemon.store.store import LIVE, SHARED, Store
 
 @dataclass(frozen=True)
 class Shares:
-    """What the team sees of one state of the files.
+    """The part of one state of the files that the team sees.
 
     `base`: the newest commit below HEAD that may leave. `tree`: the files. `claims`: the commits that the files contain
     all of, the base first. `withheld`: why paths, and commits that have them, stay at home.

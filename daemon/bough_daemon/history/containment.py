@@ -11,7 +11,7 @@ from bough_daemon.store.store import Store
 
 
 class Contained(Enum):
-    """Whether a tree has what a commit brought: all of it; all but lines changed in two ways; or not all."""
+    """How much a tree has of a commit's changes: all of it; all but lines changed in two ways; or not all."""
 
     WHOLE = 1
     DISPUTED = 2

@@ -1,4 +1,4 @@
-"""The record of the commands that changed the user's files, so that the newest can be taken back.
+"""The record of the commands that changed the user's files, so that the newest can be undone.
 
 One file for each worktree, one JSON object a line, only ever appended to and synced before anything it speaks of
 happens. A line that a kill cut short never happened.
@@ -28,7 +28,7 @@ State = Literal["begun", "done", "undone", "dropped"]
 
 @dataclass(frozen=True)
 class Hop:
-    """Being in a teammate's branch. `home`: the place to go back to. `mine`: the snapshot of mine that was the tip."""
+    """Being in a teammate's branch. `home`: the place to go back to. `mine`: this member's tip at that time."""
 
     name: str
     base: str
@@ -44,7 +44,7 @@ class Operation:
     `before`: the checkpoint that it began at. `toward`: the tree that it was to bring; `by_way_of`: those that earlier
     parts of it brought. `refs`: what it moves, each from one commit to another, or through several (None: there is
     none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am after it, None for at home;
-    `keeps_hop` when it does not change that. `undoes`: the operation that it takes back. `origins`: of what `restore`
+    `keeps_hop` when it does not change that. `undoes`: the operation that it undoes. `origins`: of what `restore`
     brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can no longer be undone, as what
     there was before was purged.
     """
@@ -120,7 +120,7 @@ class Journal:
                 else:
                     ending = record_of(said, _Ending)
                     found[ending.number] = ending.of(found[ending.number])
-            # The newest first: what a later one has taken back takes nothing back itself.
+            # The newest first: a deed that a later one undid undoes nothing itself.
             for number in reversed(found):
                 undoes = found[number].undoes
                 if undoes is not None and found[number].state == "done":
@@ -161,7 +161,7 @@ class Journal:
         return operations[-1] if operations and operations[-1].state == "begun" else None
 
     def newest(self) -> Operation | None:
-        """Return the newest operation that could be taken back."""
+        """Return the newest operation that could be undone."""
         standing = (one for one in reversed(self.operations()) if one.state in ("begun", "done") and not one.lost)
         return next(
             (one for one in standing if one.before and (one.undoes is None or one.state == "begun")),
@@ -187,7 +187,7 @@ class Journal:
         return next((one.hop for one in standing if not one.keeps_hop), None)
 
     def end_hop(self) -> None:
-        """Write down that a plain `git switch` has ended the hop; that is nothing to take back."""
+        """Write down that a plain `git switch` has ended the hop; there is nothing to undo in that."""
         ended = self.begin(Operation(0, "switch", before="", toward="", at=0.0, keeps_hop=False))
         self.finish(ended)
 

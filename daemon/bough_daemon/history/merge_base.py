@@ -33,7 +33,7 @@ class Heads:
 
 @dataclass(frozen=True)
 class MergeBase:
-    """Where both sides of a merge began. `commits`: the merge bases. `tree`: the one's, or a merge of the first two."""
+    """The common origin of two sides. `commits`: the merge bases. `tree`: the one's, or a merge of the first two."""
 
     commits: tuple[str, ...]
     tree: str

@@ -15,7 +15,7 @@ OWN = frozenset({"save", "restore"})  # events after which a difference is the m
 
 @dataclass(frozen=True)
 class OwnStep:
-    """What an author did between two snapshots: the trees before and after, and those of HEAD's commits."""
+    """An author's changes between two snapshots: the trees before and after, and those of HEAD's commits."""
 
     before: str
     after: str

@@ -31,7 +31,7 @@ class Began:
 
 
 def before_undo(store: Store, began: Began, tip: str, other: str) -> dict[str, TreeEntry | None]:
-    """Return where a merge of `tip` with `other` begins for each path of which an undo took back what came since."""
+    """Return where a merge of `tip` with `other` begins for each path of which an undo reversed the later changes."""
     objects = store.objects
     missing = _missing(objects, began.tree, objects.commit(tip).tree)
     found: dict[str, TreeEntry | None] = {}

@@ -40,7 +40,7 @@ class MergeInput:
 
 @dataclass(frozen=True)
 class Decided:
-    """What the engine made of one file; `content` carries diff3 markers where `conflicts` is not empty."""
+    """The engine's result for one file; `content` carries diff3 markers where `conflicts` is not empty."""
 
     content: bytes
     conflicts: Sequence[Any]

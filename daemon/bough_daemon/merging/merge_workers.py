@@ -171,7 +171,7 @@ class _Worker:
             return None
 
     def kill(self) -> None:
-        """End the process; whoever waits for its answer gets none."""
+        """End the process; anyone who waits for its answer gets none."""
         self._child.kill()
 
     def close(self) -> None:

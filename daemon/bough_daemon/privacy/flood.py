@@ -24,7 +24,7 @@ FEW = 50
 QUIET = 2.0  # seconds without a further new file: installers pause for less
 # What one folder may have and still leave though the rest around it is too much: somebody works there.
 SMALL_FILES, SMALL_BYTES = 20, 2_000_000
-GATHERED = "many new files, and shared in a moment, once no more come"
+GATHERED = "many new files; shared in a moment, once no more arrive"
 MOST_SIZES = 20_000  # folders whose size is remembered
 
 
@@ -43,7 +43,7 @@ class New:
 
     @property
     def top(self) -> str:
-        """The folder at the top that it belongs to, empty for a file that lies there itself."""
+        """The folder at the top that it belongs to, empty for a file that is there itself."""
         return self.path.partition("/")[0] if self.oid or "/" in self.path else ""
 
 
@@ -178,4 +178,4 @@ def _is_small(found: Sequence[New]) -> bool:
 
 def _reason(part: str, files: int, size: int) -> str:
     amount = f"{files:,} new files" if files > MOST_FILES else f"{files:,} new files of {size / 1e6:,.0f} MB"
-    return f"{amount} at once; put them into .gitignore, or run `git add {shell_word(part or '.')}` to share them"
+    return f"{amount} at once; add them to .gitignore, or run `git add {shell_word(part or '.')}` to share them"

@@ -22,7 +22,7 @@ from bough_daemon.system.json_records import as_json, read_record
 MOST_BYTES = 256 * 1024  # of a rules file; more of one is not read
 
 IsOwn = Callable[[str, TreeEntry | None], bool]
-"""Tell whether the user's own edit has made a rules file what it is now."""
+"""Whether the user's own edit has made a rules file what it is now."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class FormerRules:
             return {}
         except StoreDamaged as damage:
             raise StoreDamaged(
-                f"{self._path} is damaged; put what is to stay at home into .gitignore and remove it", path=self._path
+                f"{self._path} is damaged; add the paths that must stay private to .gitignore, then remove it",
+                path=self._path,
             ) from damage
 
     def _write(self, files: Mapping[str, Former]) -> None:

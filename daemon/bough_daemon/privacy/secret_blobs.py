@@ -35,7 +35,7 @@ class SecretBlobs:
             return {}
         had = {secret for oid in before for name in ("a.c", "a.ini") for secret in self._in(name, oid)}
         new = {path: [kind for secret, kind in inside.items() if secret not in had] for path, inside in found.items()}
-        return {path: f"it has {kinds[0]} in it" for path, kinds in new.items() if kinds}
+        return {path: f"it contains {kinds[0]}" for path, kinds in new.items() if kinds}
 
     def _in(self, path: str, oid: str) -> Mapping[bytes, str]:
         name = path.rpartition("/")[2]

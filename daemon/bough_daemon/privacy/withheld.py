@@ -20,9 +20,9 @@ SIZE_LIMIT_BYTES = 10 * 1000 * 1000
 TOO_LARGE = "not pushed yet, and larger than 10 MB"
 LARGEST = f"larger than {LARGEST_FILE_BYTES >> 20} MiB"
 TOO_DEEP = f"more than {DEEPEST} folders deep, or a path of more than {LONGEST_PATH} bytes"
-NESTED = "a Git repository of its own; `git submodule add` it to share it, or ignore it"
+NESTED = "a nested Git repository; `git submodule add` it to share it, or ignore it"
 BARE = "a Git directory; move it out of the working tree, ignore it, or commit it to share it"
-OTHERS = "kept by another version control system; ignore it, or commit it to share it"
+OTHERS = "belongs to another version control system; ignore it, or commit it to share it"
 # A HEAD that Git takes for one (`validate_headref` in its path.c). Beside it Git wants `objects` and `refs`, which a
 # tree does not have while they are empty.
 HEAD = re.compile(rb"(ref:\s*)?refs/\S+\s*|[0-9a-f]{40}([0-9a-f]{24})?\s*")

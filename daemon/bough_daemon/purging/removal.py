@@ -171,7 +171,7 @@ def leads_to_any(store: Store, tip: str, besides: str, ids: Collection[str]) -> 
     return any(contents.of(objects.commit(commit).tree) for commit in commits)
 
 
-# What stands in the way, and what is lost.
+# Obstacles, and what is lost.
 
 
 def check_free(store: Store, contents: Contents) -> None:
@@ -182,7 +182,7 @@ def check_free(store: Store, contents: Contents) -> None:
             raise CutShort(f"`{broken.command}` was cut short")
         if hop is not None and hop.home and place_has(store.objects, contents, hop.home):
             raise StillHopped(
-                f"you are on {hop.name}'s branch, and what you had before has the content",
+                f"you are on {hop.name}'s branch, and your own files from before the hop have the content",
             )
 
 

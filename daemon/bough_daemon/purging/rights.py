@@ -22,7 +22,7 @@ BRINGING = {"merge", "hop"}  # what a snapshot is called that brought somebody e
 
 @dataclass(frozen=True)
 class Branches:
-    """What the store's references name. `mine`: the tips of this member's branches, `kept`: what else they keep.
+    """The store's references. `mine`: the tips of this member's branches, `kept`: what else they keep.
 
     `theirs`: by teammate, the commits that their branches and landings name.
     """
@@ -34,7 +34,7 @@ class Branches:
 
 @dataclass
 class Holders:
-    """Who has which of some blobs. `brought`: for those here that came from others alone, from which branches."""
+    """The holders of some blobs. `brought`: for those here that came from others alone, from which branches."""
 
     own: set[str] = field(default_factory=set)
     brought: dict[str, set[str]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ def _trace(objects: Objects, contents: Contents, tip: str, found: Holders) -> No
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is done about a purge: `ids`, the blobs that may go now, and what is told of it."""
+    """The decision about a purge: `ids`, the blobs that may go now, and the report of it."""
 
     ids: frozenset[str]
     outcome: PurgeOutcome

@@ -20,7 +20,7 @@ GIT_RULE_FILES = {"config", "config.worktree", "exclude", "attributes", "sparse-
 
 @dataclass
 class EventCollector:
-    """What has happened since the last look.
+    """The events since the last check.
 
     `paths`: files and folders, relative to the top; those that a program has not closed are not among them. `moved`:
     the name that a file or folder had, by the name that it has. `git`: HEAD, a reference or the index may have moved.

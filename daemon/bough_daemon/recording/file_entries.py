@@ -37,7 +37,7 @@ HUNG_PAUSE = 60.0  # seconds in which a filter that hung is not run: each try ma
 class Unreadable(Exception):
     """The file cannot be read or converted; what the branch has for it stays. Its text is the reason, in Git's words.
 
-    `path`: where it is a folder that the file lies in which cannot be read, that folder.
+    `path`: where it is a folder that the file is in which cannot be read, that folder.
     """
 
     def __init__(self, reason: str, path: str | None = None) -> None:
@@ -82,7 +82,7 @@ class FileEntries:
         self._filters: set[str] = set()  # that files have needed since `forget_unused`
 
     def forget(self) -> None:
-        """Read attributes and configuration anew for the next file."""
+        """Read attributes and configuration again for the next file."""
         self.attributes.forget()
         self._child.restart()
         self._modes_count = None
@@ -134,7 +134,7 @@ class FileEntries:
         with tempfile.TemporaryFile(dir=self._spool):
             pass
         if _room(self._spool) < size:
-            raise DiskFull("the disk is full; the last snapshot stands") from failure
+            raise DiskFull("the disk is full; the last snapshot is kept") from failure
 
     def mode(self, status: os.stat_result, before: TreeEntry | None) -> int:
         """Return the mode of a regular file with this `lstat`."""
@@ -172,7 +172,7 @@ class FileEntries:
         try:
             oid = self._by_git(path)
         except GitHangs as hang:
-            why = why or f"its filter `{name}` hangs since {time.strftime('%H:%M')}: {hang.message}"
+            why = why or f"its filter `{name}` has hung since {time.strftime('%H:%M')}: {hang.message}"
             self._hung[name] = (why, time.monotonic() + HUNG_PAUSE)
             raise Unreadable(why) from hang
         self._hung.pop(name, None)

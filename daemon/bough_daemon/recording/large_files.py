@@ -21,7 +21,7 @@ MOST_KNOWN = 10_000
 
 @dataclass(frozen=True)
 class Signature:
-    """What of a file's status changes whenever its content does."""
+    """The fields of a file's status that change whenever its content does."""
 
     size: int
     modified: int

@@ -254,7 +254,7 @@ class Recorder:
 
     @property
     def is_acting(self) -> bool:
-        """Whether a command is changing the files right now."""
+        """Return whether a command is changing the files right now."""
         return self._commands.locked()
 
     def announce(self) -> None:
@@ -276,7 +276,7 @@ class Recorder:
         if trouble is None:
             return "live"
         if self.failure is None and self._watch.limited:
-            return f"live, but looking every few seconds only: {trouble.message}"
+            return f"live, but checked only every few seconds: {trouble.message}"
         return f"not recording: {trouble.message}{self._next_try()}"
 
     def _next_try(self) -> str:
@@ -397,7 +397,7 @@ class Recorder:
         """Return the large files that are being read, with what counts until then. From any thread."""
         since = {path: seconds_since(reading.since) for path, reading in self._reading.copy().items()}
         return {
-            path: f"large, and being read for {seconds} s now; until then it is as before"
+            path: f"large; being read for {seconds} s now, the previous version is kept until then"
             for path, seconds in since.items()
         }
 
@@ -422,7 +422,7 @@ class Recorder:
         """
         async with self._turn:
             if self._stopped:
-                raise RecordingStopped("recording was stopped or started again meanwhile")
+                raise RecordingStopped("recording was stopped or restarted meanwhile")
             self.snapshots.at_once = at_once
             changes = self._merge_pending(self._watch.take())
             try:
@@ -519,7 +519,7 @@ class Recorder:
         return snapshot
 
     def _read_head(self) -> Head:
-        """Return where HEAD is; on a branch without a commit, at the one that stands in for it in the store."""
+        """Return where HEAD is; on a branch without a commit, at the one that replaces it in the store."""
         try:
             return self._head_reader.read()
         except NoCommitYet:

@@ -13,11 +13,11 @@ import stat
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 
-NEW = "new, and shared in a moment, once its name has lasted"
+NEW = "new; shared in a moment, once its name is stable"
 WRITTEN = "a program is still writing it"
-OFTEN = "changed again and again, and taken every few seconds"
-HEAVY = "rewritten again and again, so only some versions are kept until it rests; ignore it if nobody needs them"
-UNCOVERED = "ignored until a moment ago, and shared once the new ignore rules have lasted"
+OFTEN = "changes constantly; recorded every few seconds"
+HEAVY = "rewritten constantly; only some versions are kept until it stops; ignore it if nobody needs them"
+UNCOVERED = "ignored until a moment ago; shared once the new ignore rules are stable"
 TEMPORARY = re.compile(
     r"""
       te?mp[._-]?\w* | .*[._-]te?mp([._-].*)? | ~.*         # tmpab12cd, a.tmp, a.tmp.1234
@@ -31,7 +31,7 @@ TEMPORARY = re.compile(
 
 @dataclass(frozen=True)
 class SettlePatience:
-    """How long to wait, in seconds.
+    """The waiting times, in seconds.
 
     `name`: after the last event of a new path; those who write a file aside and rename it do so within 50 ms, but for
     the slowest disks. `temporary`: the same, for a name that looks as if it were to be renamed. `names`: at the latest
@@ -116,7 +116,7 @@ class Writers:
 
 @dataclass
 class _Changed:
-    """How often a path changed, and how much of it was kept.
+    """The record of how often a path changed, and how many versions were kept.
 
     `left`: of what it may at full speed, at the moment `at`; `taken`: when it was last. `room`: bytes that may be kept
     of it then. `kept`: size and time of the version that was kept last.
@@ -194,7 +194,7 @@ class Brake:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the files goes by.
+    """The facts that one check of the files is based on.
 
     `now`: seconds, monotonic. `clock`: the same moment, in seconds since the epoch. `touched`: paths that had events;
     None where the look goes by no events. `written`: paths that a program has changed and not closed. `known`: whether

@@ -78,7 +78,7 @@ class TreeBuilder:
     def withheld(self) -> dict[str, str]:
         """Return what is left out, with the reason, Git's index among it where Git cannot read that."""
         broken = self.index.failure
-        said = {".git/index": f"{broken}; the last one that Git could read counts"} if broken else {}
+        said = {".git/index": f"{broken}; the last one that Git could read is used"} if broken else {}
         return self.unreadable | said | self.rule_files.withheld()
 
     def everything(self, base_tree: str, before: str | None = None, spared: Collection[str] = ()) -> str:
@@ -194,7 +194,7 @@ class TreeBuilder:
         return False
 
     def after(self, tree: str, paths: Iterable[str]) -> str | None:
-        """Return `tree` with what stands at each of `paths` now; a folder counts with everything below it.
+        """Return `tree` with what is at each of `paths` now; a folder counts with everything below it.
 
         None where looking at them is not enough, and `everything` has to be asked.
         """
@@ -207,8 +207,8 @@ class TreeBuilder:
             return None  # outside of a sparse checkout Git takes neither edits nor removals
         for path in changed.hidden if changed is not None else ():
             found.update(self._as_in_index(path))
-        anew = {path for path, why in self.unreadable.items() if withheld.get(path) != why or path in wanted}
-        found |= {path: entry for path, entry in self._kept(tree, anew, found) if self._differs(tree, path, entry)}
+        again = {path for path, why in self.unreadable.items() if withheld.get(path) != why or path in wanted}
+        found |= {path: entry for path, entry in self._kept(tree, again, found) if self._differs(tree, path, entry)}
         return self.store.objects.splice(tree, found) if found else tree
 
     def _differs(self, tree: str, path: str, entry: TreeEntry) -> bool:

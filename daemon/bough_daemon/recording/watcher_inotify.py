@@ -61,7 +61,7 @@ class InotifyWatcher(Gathered):
         self._watching = threading.RLock()
 
     def start(self) -> None:
-        """Begin to watch; what lies in the working tree is watched from the first `rescan` on."""
+        """Begin to watch; what is in the working tree is watched from the first `rescan` on."""
         self._source = InotifyFD()
         self._source.start()
         try:

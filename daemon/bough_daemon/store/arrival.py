@@ -70,7 +70,7 @@ def check_pack(file: BinaryIO, size: int, effort: Effort) -> None:
 
 def _check_pack(pack: _Pack, size: int) -> None:
     if pack.count > MOST_OBJECTS:
-        raise HostilePack(f"a pack was refused: it has {pack.count:,} objects, and {MOST_OBJECTS:,} are taken")
+        raise HostilePack(f"a pack was refused: it has {pack.count:,} objects; the limit is {MOST_OBJECTS:,}")
     unpacked, most = 0, UNPACKED_BYTES + UNPACKED_RATIO * size
     for _ in range(pack.count):
         kind, length = pack.next()
@@ -83,8 +83,8 @@ def _check_pack(pack: _Pack, size: int) -> None:
 def _check_size(kind: str, size: int, oid: str = "") -> None:
     if size > LARGEST[kind]:
         named = f" (object {oid[:10]})" if oid else ""
-        limit = f"{LARGEST[kind] >> 20} MiB are taken"
-        raise HostilePack(f"it has {WORDS[kind]} of {size >> 20} MiB{named}, and at most {limit}", oid=oid)
+        limit = f"{LARGEST[kind] >> 20} MiB"
+        raise HostilePack(f"it has {WORDS[kind]} of {size >> 20} MiB{named}; the limit is {limit}", oid=oid)
 
 
 class _Pack:
@@ -162,7 +162,7 @@ def _size_of_result(delta: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How much a folder has beyond another one. `entries`: files and folders, each as often as it is found.
+    """The excess of one folder over another. `entries`: files and folders, each as often as it is found.
 
     `size`: bytes of the files. `depth`: levels of folders below it. `longest`: bytes of the longest path.
     """
@@ -180,13 +180,13 @@ class Weight:
     def check(self) -> None:
         """Raise HostilePack for what is more than is taken."""
         if self.entries > MOST_ENTRIES:
-            raise HostilePack(f"its tree has {self.entries:,} more paths than yours, and {MOST_ENTRIES:,} are taken")
+            raise HostilePack(f"its tree has {self.entries:,} more paths than yours; the limit is {MOST_ENTRIES:,}")
         if self.size > MOST_FILE_BYTES:
             raise HostilePack(f"its files are {self.size >> 30:,} GiB more than yours")
         if self.depth > DEEPEST:
             raise HostilePack(f"its folders are more than {DEEPEST} levels deep")
         if self.longest > LONGEST_PATH:
-            raise HostilePack(f"it has a path of {self.longest} bytes, and at most {LONGEST_PATH} are taken")
+            raise HostilePack(f"it has a path of {self.longest} bytes; the limit is {LONGEST_PATH}")
 
 
 Weights = dict[tuple[str | None, str], Weight]
@@ -267,13 +267,13 @@ class _Scale:
         entries = self._objects.tree(oid)
         if len(entries) > most:
             found = f"a folder with {len(entries):,} entries (object {oid[:10]})"
-            raise HostilePack(f"it has {found}, and at most {most:,} are taken", oid=oid)
+            raise HostilePack(f"it has {found}; the limit is {most:,}", oid=oid)
         return entries
 
     def _entry(self, was: TreeEntry | None, name: str, entry: TreeEntry, depth: int) -> Weight:
         length = len(os.fsencode(name))
         if length > LONGEST_NAME:
-            raise HostilePack(f"it has a name of {length} bytes, and at most {LONGEST_NAME} are taken")
+            raise HostilePack(f"it has a name of {length} bytes; the limit is {LONGEST_NAME}")
         if entry.mode == FOLDER:
             below = self.weigh(was.oid if was is not None and was.mode == FOLDER else None, entry.oid, depth + 1)
             return Weight(below.entries, below.size, below.depth + 1, length + 1 + below.longest)

@@ -1,7 +1,7 @@
 """Whether all that the commits of a pack need came with it, or is shared with the team: what is asked of each pack.
 
-Only that may be taken: what else is here, a private branch or what is withheld, is not for a peer to name, as whoever
-names it could ask for it afterwards.
+Only that may be taken: what else is here, a private branch or what is withheld, is not for a peer to name, as they
+could ask for it afterwards.
 
 `git rev-list --objects` answers for everything, but reads each tree of the commits that it ends at: 62 ms at 100,000
 files. A save changes little of a tree that is known to be shared, so it is enough to look at what changed.

@@ -28,7 +28,7 @@ SHORT = 7  # characters of a commit's id
 
 @dataclass(frozen=True)
 class Leaving:
-    """What may leave of a commit's history.
+    """The part of a commit's history that may be shared.
 
     `commits`: the newest commits that may, the commit itself where it may; none where not even the first one may.
     `reasons`: why the others stay, by path.
@@ -66,7 +66,7 @@ class OwnCommits:
         return False
 
     def forget(self) -> None:
-        """Judge what stays at home again when it is asked for."""
+        """Judge what is withheld again when it is asked for."""
         self._kept.clear()
         self._reasons.clear()
 

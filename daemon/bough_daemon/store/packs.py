@@ -75,7 +75,7 @@ STRICT = "--strict=" + ",".join(f"{finding}=ignore" for finding in HARMLESS)
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is taken and sent, in bytes. `pack`: the largest pack; `chunk`: of one message; `inline`: unasked."""
+    """Size limits in bytes. `pack`: the largest pack; `chunk`: of one message; `inline`: unasked."""
 
     pack: int = 2 << 30
     chunk: int = 1 << 20
@@ -183,7 +183,7 @@ def finding_in(failure: Exception) -> str:
 
 @dataclass(frozen=True)
 class Measure:
-    """What trees that arrive are held against. `mine`: a commit of this member's own. `weights`: what is known."""
+    """The reference for received trees. `mine`: a commit of this member's own. `weights`: what is known."""
 
     mine: str | None = None
     weights: Weights = field(default_factory=dict)
@@ -270,7 +270,7 @@ async def _check_whole(
             await _reached(git, seconds, shared, lacking.difference_update, f"--max-count={RECENT_COMMITS}")
     except GitFailed as failure:
         named = OBJECT.search(failure.facts["output"])
-        raise HostilePack(f"a pack was refused: {_lacks(named[0]) if named else 'not all came'}") from failure
+        raise HostilePack(f"a pack was refused: {_lacks(named[0]) if named else 'it is incomplete'}") from failure
     if lacking:
         raise HostilePack(f"a pack was refused: {_lacks(min(lacking))}")
 
@@ -315,11 +315,11 @@ async def _looked_at(look: Callable[[Effort], None], task: str, spool: Spool, se
     try:
         code, said = await run_limited(command, quiet_environment(), os.sep, spool.file, seconds=seconds)
     except TimeoutError as late:
-        raise HostilePack(f"looking at it took longer than {seconds:.0f} seconds") from late
+        raise HostilePack(f"checking it took longer than {seconds:.0f} seconds") from late
     if code == REFUSED:
         raise HostilePack(said)
     if code != 0:
-        raise HostilePack(f"it could not be looked at: {said[-200:]}")
+        raise HostilePack(f"it could not be checked: {said[-200:]}")
 
 
 def _adopt(store: Store, arrived: Arrived, commits: Sequence[str], ref: str) -> None:

@@ -1,6 +1,6 @@
 """How much of the disk a store may take. Near that status says so, and what is stored is packed more tightly.
 
-What this member saves is always recorded. Of teammates only so much is taken, of each and of all together: one who
+What this member saves is always recorded. Of teammates only so much is taken, of each and of all together: a peer who
 sends more is refused from then on, with the reason, and nobody else is.
 """
 
@@ -20,7 +20,7 @@ FREE_SHARE = 4  # of what is free, with what the store has: what it may take whe
 NEAR = 0.8  # of the limit, from where it is told
 MEMBER_SHARE, TEAM_SHARE = 4, 2  # of the limit: what is taken of one teammate, and of all together
 SETTING = "store.limit_gb"
-NO_ROOM = "there is no more room here for what {0} sends"
+NO_ROOM = "no space is left here for data from {0}"
 
 
 class Quota:
@@ -62,7 +62,7 @@ class Quota:
 
     @property
     def is_near(self) -> bool:
-        """Whether the store has nearly as much as it may have."""
+        """Return whether the store has nearly as much as it may have."""
         return self.used > NEAR * self.limit
 
     def took(self, member: str, size: int) -> None:
@@ -72,25 +72,23 @@ class Quota:
     def refusal(self, member: str) -> str | None:
         """Return why nothing more of a teammate is taken; None where it is."""
         full = self.taken.get(member, 0) > self.limit // MEMBER_SHARE
-        # Whoever sent less than an equal part of it is not refused for what others sent.
+        # Anyone who sent less than an equal part of it is not refused for what others sent.
         crowded = sum(self.taken.values()) > self.limit // TEAM_SHARE
         part = self.limit // TEAM_SHARE // max(1, len(self.taken))
         return NO_ROOM.format(member) if full or (crowded and self.taken.get(member, 0) > part) else None
 
     def notices(self) -> list[Notice]:
         """Return what a person should know of it."""
-        more = f"`bough config set {SETTING} {2 * max(1, self.limit // GB)}` gives it more room"
+        more = f"`bough config set {SETTING} {2 * max(1, self.limit // GB)}` raises the limit"
         found = list[Notice]()
         if self.is_near:
             word = "more than" if self.used > self.limit else "nearly all of"
-            text = f"what is recorded here takes {_gb(self.used)}, {word} the {_gb(self.limit)} that it may take"
-            remedy = (
-                f"{more}; `bough down --forget` begins again with an empty history. What you save is recorded anyway."
-            )
+            text = f"the snapshots here take {_gb(self.used)}, {word} the limit of {_gb(self.limit)}"
+            remedy = f"{more}; `bough down --forget` starts over with an empty history. Your saves are recorded anyway."
             found.append(Notice("room", text, remedy))
         for member, size in sorted(self.taken.items()):
             if self.refusal(member) is not None:
-                text = f"{member} has sent {_gb(size)}: nothing newer of theirs is taken"
+                text = f"{member} has sent {_gb(size)}: newer data from them is refused"
                 remedy = f"{more}; `bough remove {member}` removes them from the team."
                 found.append(Notice("room", text, remedy))
         return found

@@ -1,6 +1,6 @@
 """The store: Bough's own bare repository beside the user's, which holds every live branch.
 
-It lies at `<git common dir>/bough/store.git` and borrows, through `objects/info/alternates`, what the user's commits
+It is at `<git common dir>/bough/store.git` and borrows, through `objects/info/alternates`, what the user's commits
 reach; everything else it owns. The alternates point one way: the user's repository never needs the store.
 """
 
@@ -124,7 +124,7 @@ class Store:
             os.rename(new, self.path)
         self._complete(self.path)
         write_whole(os.path.join(self.path, "config"), CONFIG.encode())
-        # Written anew each time: the repository may have been moved.
+        # Rewritten each time: the repository may have been moved.
         alternate = os.path.join(self.common_dir, "objects")
         write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
 
@@ -136,12 +136,12 @@ class Store:
             write_whole(os.path.join(path, "HEAD"), b"ref: refs/heads/none\n")
 
     def check_there(self) -> None:
-        """Raise StoreGone while somebody has moved or removed the store; it is never made anew under a live branch."""
+        """Raise StoreGone while somebody has moved or removed the store; it is never recreated under a live branch."""
         if not os.path.isdir(self.path):
-            raise StoreGone(f"{self.folder} is gone: somebody moved or removed it", folder=self.folder)
+            raise StoreGone(f"{self.folder} was moved or removed", folder=self.folder)
 
     def is_replaced(self) -> bool:
-        """Return whether another store, or another repository without one, stands where this one was."""
+        """Return whether another store, or another repository without one, is where this one was."""
         if not os.path.isdir(self.common_dir):
             return False
         try:
@@ -240,7 +240,7 @@ class Store:
         return newest[BORROWED_LIMIT:] or newest[-1:]
 
     def no_commit(self) -> str:
-        """Return the commit, without a file or a parent, that stands in for the one that an unborn branch lacks."""
+        """Return the commit, without a file or a parent, that replaces the one that an unborn branch lacks."""
         return self.objects.write_commit(self.objects.write_tree({}), [], NOBODY, 0, "no commit yet\n")
 
     def is_ancestor(self, older: str, newer: str) -> bool:

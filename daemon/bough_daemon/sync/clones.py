@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Seat:
-    """What a repository is to be in a team. `names`: what it may be called there, the best first.
+    """The identity of a repository in a team. `names`: what it may be called there, the best first.
 
     `listener`: that of the member that it is. `other`: the clone of the same home that is in the team as another
     member, empty for none. `roster`, `owner`: that team, and the member of this home whose clone it is to be there.
@@ -107,7 +107,7 @@ class Listeners:
             return Seat(listener, [wished or member])
         me = known.roster.by_key(listener.identity.key)
         name = me.name if me is not None else member
-        if me is None:  # removed: that key is not let in again, nor that name
+        if me is None:  # removed: that key cannot join again, nor that name
             names = [wished] if wished else [name, *(f"{name}-{number}" for number in range(2, MOST_NAMES))]
             return Seat(await self._open(secrets.token_hex(8)), names, is_new=True)
         if not known.is_elsewhere(store.common_dir) and not is_doubled:

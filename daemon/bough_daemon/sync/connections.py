@@ -1,4 +1,4 @@
-"""Keep talking with every teammate: call those who do not call, do the jobs that follow, begin anew after a break.
+"""Keep talking with every teammate: call those who do not call, do the jobs that follow, start over after a break.
 
 Two who call each other at once keep the call of the one whose name comes first.
 """
@@ -67,7 +67,7 @@ from bough_daemon.team.team_files import now_ms
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of one who does not answer
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of a peer that does not answer
 STEADY = 5.0  # seconds after which a conversation that ends was a good one
 # Packs that are made or taken at once, and what is here is listed for; of one peer and one member at most one each.
 CHILDREN = 4
@@ -151,7 +151,7 @@ class Connections:
     def call_everyone(self) -> None:
         """See that every member of the roster is called; those who did not answer are called again at once.
 
-        One who is no longer in the team calls nobody.
+        A former member calls nobody.
         """
         for name in self.exchange.roster.members if not self.exchange.is_out else ():
             if name == self.exchange.member:
@@ -422,9 +422,9 @@ class Connections:
 
     @asynccontextmanager
     async def _turn(self, job: MakePack | FindHaves | TakePack) -> AsyncIterator[None]:
-        """Wait until a job may be done: one who asks for much waits for themselves, and others go on.
+        """Wait until a job may be done: a peer who asks for much waits for themselves, and others go on.
 
-        So do the states of one who has many, wherever they come through: nobody's save waits behind them.
+        So do the states of a peer who has many, wherever they come through: nobody's save waits behind them.
         """
         async with self._turns[job.peer, job.state.key.member, type(job)], self._children:
             yield

@@ -25,7 +25,7 @@ JOIN_PATIENCE = 30.0  # seconds until the maker of a ticket must have answered
 
 
 def _channel(address: str, root: bytes, identity: Identity | None) -> grpc.aio.Channel:
-    """Return a channel to whoever has exactly the certificate `root` (DER)."""
+    """Return a channel to anyone who has exactly the certificate `root` (DER)."""
     split_address(address)
     pair = (identity.tls_key, identity.certificate_pem) if identity is not None else (None, None)
     options = [*COMMON_OPTIONS, ("grpc.ssl_target_name_override", SERVER_NAME), ("grpc.enable_http_proxy", 0)]
@@ -59,7 +59,7 @@ async def call_member(address: str, team: str, certificate: bytes, identity: Ide
                 async with asyncio.timeout(PATIENCE):
                     await pipe.write(Hello(team))
                     if not isinstance(await pipe.read(), Hello):
-                        raise PeerRefused("the peer ended the talk before it began")
+                        raise PeerRefused("peer closed the connection during the handshake")
                 yield pipe
             finally:
                 call.cancel()
@@ -72,7 +72,7 @@ async def call_member(address: str, team: str, certificate: bytes, identity: Ide
 async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResponse:
     """Ask the maker of a ticket to be let in, at each of its addresses in turn until one answers.
 
-    The secret goes only to whoever has the certificate that the ticket names. Raises what the maker says, or
+    The secret goes only to anyone who has the certificate that the ticket names. Raises what the maker says, or
     PeerUnreachable or PeerRefused that tell of each address.
     """
     failures: list[str] = []
@@ -85,7 +85,7 @@ async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResp
             continue
         if fingerprint(certificate) != ticket.fingerprint:
             impostor = True
-            failures.append(f"{address}: someone else answers there")
+            failures.append(f"{address}: another machine answers there")
             continue
         try:
             async with _channel(address, certificate, None) as channel:

@@ -45,7 +45,7 @@ from bough_daemon.team.roster import Admission, Contact, Roster
 
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
 MOST_UNTAKEN = 1000  # branches of which is known why their newest state is not here
-SIGNED_TWICE = "{0} signed two different states with the same sequence number; the first one here counts"
+SIGNED_TWICE = "{0} signed two different states with the same sequence number; the first one received counts"
 
 
 def _sequence(states: dict[Key, State], key: Key) -> int:
@@ -54,10 +54,10 @@ def _sequence(states: dict[Key, State], key: Key) -> int:
 
 
 class Exchange:
-    """What one member knows and says in one team.
+    """The state of one member's exchange in one team.
 
     `key`: what this member signs with. `known` has the newest state of each branch whose objects are here; `confirmed`
-    and `refusals`, by peer, what became of mine. `spool` makes an empty place for a pack.
+    and `refusals`, by peer, what became of this member's states. `spool` makes an empty place for a pack.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Exchange:
     # What happens here.
 
     def publish(self, state: State) -> list[Job]:
-        """Tell everyone a new state of mine, whose objects are in the store.
+        """Tell everyone a new state of this member, whose objects are in the store.
 
         With a new base the team shares more, and so may have what was missing for another's state.
         """
@@ -100,7 +100,7 @@ class Exchange:
 
     @property
     def is_out(self) -> bool:
-        """Whether this member is no longer in the team: nothing is told then, and nothing is taken."""
+        """Return whether this member is no longer in the team: nothing is told then, and nothing is taken."""
         return self.roster.by_key(self.key) is None
 
     def spread(
@@ -295,7 +295,7 @@ class Exchange:
         return [PurgesHeard(tuple(new))]
 
     def hear_former(self, key: bytes, said: Gossip, now: int) -> list[Job]:
-        """Take in what may be said in a conversation with one who is not in the team, or while this member is not.
+        """Take in what may be said in a conversation with a stranger, or while this member is not.
 
         That is who is in the team: from a member all, from a former one what brings them back in.
         """
@@ -375,7 +375,7 @@ class Exchange:
         return self._fetch(key)
 
     def _hear_of_mine(self, peer: str, link: Link, state: State) -> list[Job]:
-        """Hear of a state of mine; one whose tip is not here was lost with a disk, or is of a second machine."""
+        """Hear of a state of this member; one whose tip is not here was lost with a disk, or is of a second machine."""
         key, mine = state.key, self.known.get(state.key)
         if mine is not None and mine.tip == state.tip:
             if state.sequence > _sequence(link.holds, key):
@@ -512,7 +512,7 @@ class Exchange:
         if not link.has_room(self._limits.pack):
             link.offered.pop(key, None)
             link.declined[key] = state.sequence
-            link.answer(Refused(key, want.sequence, "too many packs are on their way already", for_now=True))
+            link.answer(Refused(key, want.sequence, "too many packs are already in transit", for_now=True))
             return [OfferAgain(peer, key)]
         link.offered[key] = state
         link.announcements.pop(key, None)
@@ -559,7 +559,7 @@ class Exchange:
             if incoming is None or flaw is not None:
                 return self._turn_down(peer, state, flaw or "")
             if link.arriving_bytes() > self._limits.pack:
-                return self._postpone(peer, state, "too much is arriving already")
+                return self._postpone(peer, state, "too much data is already arriving")
             incoming.spool.append(chunk.data)
         except OSError as failure:
             return self._postpone(peer, state, fault_of(failure).message)
@@ -584,7 +584,7 @@ class Exchange:
         if chunk.total > (self._limits.pack if incoming.asked else self._limits.inline):
             return f"the pack is too large: {chunk.total} bytes"
         if not chunk.data or chunk.total != incoming.total or chunk.offset + len(chunk.data) > chunk.total:
-            return "the pack is not as large as was said"
+            return "the pack does not have the size that was announced"
         return None
 
     def _turn_down(self, peer: str, state: State, reason: str, for_now: bool = False) -> list[Job]:
@@ -689,7 +689,7 @@ class Exchange:
     def _fetch(self, key: Key) -> list[Job]:
         """Ask for the newest state of a branch that anyone has and I lack: its own member first, if connected.
 
-        One who sends much already is asked once there is a place.
+        A peer who sends much already is asked once there is a place.
         """
         self._waiting.discard(key)
         if key in self._fetching or key in self._taking:

@@ -65,7 +65,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Declined:
-    """`peer` did not take this state of mine. `for_now`: it may take it later, by itself."""
+    """`peer` did not take this state of this member. `for_now`: it may take it later, by itself."""
 
     peer: str
     state: State
@@ -75,14 +75,14 @@ class Declined:
 
 @dataclass(frozen=True)
 class Behind:
-    """A peer holds a state of mine that is newer than what I know, or has its number: a backup was restored here."""
+    """A peer holds a state of this member that is newer than known here, or has its number: a restored backup."""
 
     state: State
 
 
 @dataclass(frozen=True)
 class Signed:
-    """`peer` holds a state of mine that is not my newest: call `keep_aside` where its tip is not in the store."""
+    """`peer` holds a state of this member that is not the newest: call `keep_aside` if the store lacks its tip."""
 
     peer: str
     state: State

@@ -39,7 +39,7 @@ async def present(
     if answer.HasField("unrelated"):
         shared = await owner.run(known_commits, store, answer.unrelated.commits[:MOST_HAVES])
         if not shared:
-            raise UnrelatedHistory("this repository and the one of the ticket share no commit")
+            raise UnrelatedHistory("this repository and that of the ticket share no commit")
         request.shared_commit = shared[0]
         answer = await present_ticket(ticket, request)
     roster, said = Roster(ticket.team), wire.gossip(answer.welcome)
@@ -47,7 +47,7 @@ async def present(
     roster.restore(dict.fromkeys(said.admissions, 0), said.contacts, now_ms(), said.removals)
     entry = roster.by_key(identity.key)
     if entry is None or entry.name != name:
-        raise PeerRefused("the answer to the ticket does not let this member in")
+        raise PeerRefused("the answer to the ticket does not admit this member")
     return roster
 
 
@@ -63,7 +63,7 @@ def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branche
     """Spend a ticket and admit its holder, in one write and without waiting for anything: so one ticket admits one.
 
     `branches`: names that are taken by live branches. The joiner may bring an admission by another member. When it
-    raises, the ticket is as good as before. Whoever has spent the ticket gets the same admission again.
+    raises, the ticket is as good as before. Anyone who has spent the ticket gets the same admission again.
     """
     now = now_ms()
     spent = team.invites.spent(request.secret, request.key, now)
@@ -73,7 +73,7 @@ def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branche
     if request.HasField("admission") and known is None:
         entry = wire.admission(request.admission)
         if (entry.name, entry.key) != (request.name, request.key):
-            raise PeerRefused("the admission that came with the ticket is another member's")
+            raise PeerRefused("the admission that came with the ticket belongs to another member")
         team.roster.take(entry, now)
     else:
         certificate, vouch = request.certificate, request.vouch

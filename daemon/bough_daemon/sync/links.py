@@ -46,7 +46,7 @@ class Outgoing:
 
 @dataclass
 class Link:
-    """What is known of one connected peer, and what is still to be said to it."""
+    """The knowledge about one connected peer, and the messages still to be sent to it."""
 
     holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
     offered: dict[Key, State] = field(default_factory=dict)  # said and not answered yet

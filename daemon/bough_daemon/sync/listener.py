@@ -1,7 +1,8 @@
 """The door of a daemon: one listener for teammates, of all its repositories, and one for those who join.
 
-Teammates come with their certificate, over mutual TLS; gRPC lets in whoever one of the known certificates has signed,
-so each call is held against the roster again. Joiners have no certificate that could be known; they bring a secret.
+Teammates come with their certificate, over mutual TLS; gRPC lets in anyone whose certificate is signed by one
+of those it knows, so each call is held against the roster again. Joiners have no certificate that could be known; they
+bring a secret.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Pipe(Protocol):
 
 
 class TeamEndpoint(Protocol):
-    """What the listener knows of a repository's team."""
+    """The listener's view of a repository's team."""
 
     @property
     def roster(self) -> Roster:
@@ -87,7 +88,7 @@ class TeamEndpoint(Protocol):
         """
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Let the holder of a ticket into the team, or raise what stands against it."""
+        """Let the holder of a ticket into the team, or raise why not."""
 
     def speaks_otherwise(self, member: str) -> None:
         """Note that a member runs a Bough of another version."""
@@ -98,7 +99,7 @@ class TeamEndpoint(Protocol):
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where a daemon listens, remembered so that teammates find it again. Port 0: any that is free.
+    """The addresses of a daemon, remembered so that teammates find it again. Port 0: any that is free.
 
     `chosen`: the user has named the address, so nothing else is opened until another is named. `setting`: what the
     setting `team.listen` said when it was last followed.
@@ -343,7 +344,9 @@ async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc
         return bound
     await server.stop(None)
     address = join_address(host, port)
-    raise PortTaken(f"{address} cannot be listened on: it is in use, or not this machine's", address=address)
+    raise PortTaken(
+        f"{address} cannot be listened on: it is in use, or not an address of this machine", address=address
+    )
 
 
 class _CalledPipe:
@@ -385,7 +388,7 @@ class _Peers(services.PeerServiceServicer):
         except BoughError as refused:
             await context.abort(wire.code_of(refused), refused.message)
         except TimeoutError:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the first word did not come in time")
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the first message did not arrive in time")
 
 
 class _Joins(services.JoinServiceServicer):
@@ -396,7 +399,7 @@ class _Joins(services.JoinServiceServicer):
         room = self._listener.rooms.get(request.team)
         try:
             if room is None:
-                raise PeerRefused("the team of the ticket is not live at that address now")
+                raise PeerRefused("the team of the ticket is not live at that address")
             return await room.let_in(request)
         except BoughError as refused:
             await context.abort(wire.code_of(refused), refused.message)

@@ -10,7 +10,7 @@ from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.roster import Admission, Contact
 
 VERSION = 1
-OTHER_VERSION = "the two speak different versions; update the older Bough"
+OTHER_VERSION = "the protocol versions differ; update the older Bough"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Gossip:
-    """Who is in the team, where, and who is no longer in it; and what its members ask to purge."""
+    """The members, their addresses, the removals and the purges of a team."""
 
     admissions: tuple[Admission, ...] = ()
     contacts: tuple[Contact, ...] = ()

@@ -114,7 +114,7 @@ class TeamSync:
     """One repository's team; `running` talks with it. On the loop's thread only; the store is used through its `owner`.
 
     `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
-    not wait. `doubled`: whether another machine is this member, too; then nothing of mine is told to the team.
+    not wait. `doubled`: whether another machine is this member, too; then no state of this member is told to the team.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class TeamSync:
 
     @property
     def member(self) -> str:
-        """What this member is called in the team."""
+        """Return this member's name in the team."""
         return self._exchange.member
 
     @property
@@ -183,7 +183,7 @@ class TeamSync:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Come into the team and talk with whoever is there, until the end of the block."""
+        """Come into the team and talk with its members, until the end of the block."""
         async with Opened() as opened:
             opened.push_async_callback(self._leave)
             await self._come_in()
@@ -235,7 +235,7 @@ class TeamSync:
         return Membership(team, exchange, connections, background)
 
     async def _come_in(self) -> None:
-        """Talk with whoever is in the team, and be found by them."""
+        """Talk with anyone who is in the team, and be found by them."""
         self._listener.rooms[self.team_id] = self
         self._listener.refresh()
         self._conversations.gather_soon()
@@ -307,7 +307,7 @@ class TeamSync:
             await self._say(key, tip, base)
 
     async def _publish_again(self, key: Key) -> None:
-        """Say the newest state of mine again, with a number above those that peers know."""
+        """Publish this member's newest state again, with a number above those that peers know."""
         async with self._publishing:
             mine = self._exchange.known.get(key)
             if mine is not None:
@@ -331,13 +331,13 @@ class TeamSync:
             del self._tips[next(iter(self._tips))]
 
     def holders(self, tip: str) -> set[str]:
-        """Return which teammates have said that they hold this tip of mine, or a later one of the branch."""
+        """Return which teammates have said that they hold this tip, or a later one of the branch."""
         if tip not in self._tips:
             return set()
         return self._exchange.holders(*self._tips[tip])
 
     def refusals(self, tip: str) -> dict[str, str]:
-        """Return why each teammate who did not take this tip of mine, or a later one of the branch, did not."""
+        """Return why each teammate who did not take this tip, or a later one of the branch, did not."""
         if tip not in self._tips:
             return {}
         key, sequence = self._tips[tip]
@@ -388,7 +388,7 @@ class TeamSync:
         """
         kept = {(one.branch, one.tip) for one in self.asides()}
         forks = [
-            f"{known.key.member} told others of {other.tip[:SHORT]} as the newest snapshot of "
+            f"{known.key.member} sent others {other.tip[:SHORT]} as the latest snapshot of "
             f"{os.fsdecode(known.key.branch)}, which is {known.tip[:SHORT]} here"
             for known, other in self._exchange.forks()
             if (other.as_aside().key.branch_name, other.tip) not in kept
@@ -400,15 +400,15 @@ class TeamSync:
         by, before = (self.roster.by_key(one.admitter) for one in (said, counts))
         who, first = (one.name if one is not None else "a former member" for one in (by, before))
         if said.key == counts.key:
-            return f"{who} let in {counts.name} as {said.name} as well, which does not count"
-        return f"{who} let in another {said.name}, who does not count; ask {first}, who let in {counts.name}"
+            return f"{who} also admitted {counts.name} as {said.name}, which does not count"
+        return f"{who} admitted another {said.name}, which does not count; ask {first}, who admitted {counts.name}"
 
     # What they have.
 
     def teammates(self) -> list[KnownBranch]:
         """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip.
 
-        One who is no longer in the team has no teammates.
+        A former member has no teammates.
         """
         connected = self._conversations.connected()
         found: list[KnownBranch] = []
@@ -441,7 +441,7 @@ class TeamSync:
 
     @property
     def purges(self) -> Purges:
-        """What members ask to purge."""
+        """Return the purges that members ask for."""
         return self._exchange.purges
 
     def named_commits(self) -> list[str]:
@@ -481,7 +481,7 @@ class TeamSync:
         return [(name, outcome, len(ids)) for (name, outcome), ids in found.items()]
 
     def replies_to(self, purge: Purge) -> dict[str, PurgeOutcome | None]:
-        """Return what each member said came of a purge; None for one who has said nothing yet."""
+        """Return what each member said came of a purge; None for a member who has not replied yet."""
         said = ((name, self.purges.answers.get((purge.digest, one.key))) for name, one in self.roster.members.items())
         return {name: answer.outcome if answer is not None else None for name, answer in said}
 
@@ -515,7 +515,7 @@ class TeamSync:
         return InviteMade(str(ticket), opened)
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Let the holder of a ticket into the team, or raise what stands against it: then the ticket is still good.
+        """Let the holder of a ticket into the team, or raise why not: then the ticket is still good.
 
         Spending the ticket and admitting its holder are one write: of two who come at once one is let in, also when
         the daemon is killed on the way.
@@ -551,7 +551,7 @@ class TeamSync:
 
         `listener`: that of another member, who this repository is from then on, and `admission` another member's word
         for it. `rename` is called once `member` is the
-        new name and before anyone is talked with: it gives the live branches here their new names. What is left of mine
+        new name and before anyone is talked with: it gives the live branches here their new names. What is left here
         under a name that is not mine in that team is kept, and makes room.
 
         Where another machine is the same member, or this member was removed, this repository may join the team that it
@@ -738,7 +738,7 @@ class TeamSync:
         self.doubled, self._began = False, now_ms()
         self._say_where()
         for key in [key for key in self._exchange.known if key.member == self.member and not key.aside]:
-            self._background.keep("going on above what another machine said", partial(self._publish_again, key))
+            self._background.keep("publishing above the state of another machine", partial(self._publish_again, key))
         self._on_event(TeamEvent("alone", self.member))
 
     def _seen_elsewhere(self, time: int) -> None:
@@ -754,11 +754,11 @@ class TeamSync:
         """Go on above the number that peers know, with what is here; not where another machine is this member, too."""
         self._seen_elsewhere(state.time)
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
-        self._background.keep("going on above what peers know", partial(self._publish_again, state.key))
+        self._background.keep("publishing above the state that peers know", partial(self._publish_again, state.key))
         self._on_event(TeamEvent("behind", self.member, os.fsdecode(state.key.branch), state.tip))
 
     def _signed(self, peer: str, state: State) -> None:
-        """Get and keep a state of mine whose tip is not here."""
+        """Get and keep a state of this member whose tip is not here."""
 
         async def look() -> None:
             is_purged = state.tip in self._store.purged.moved

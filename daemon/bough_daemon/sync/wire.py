@@ -41,7 +41,7 @@ def code_of(failure: BoughError) -> grpc.StatusCode:
 
 
 def error_of(failure: grpc.RpcError) -> BoughError:
-    """Return the error that a failed call stands for."""
+    """Return the error of a failed call."""
     code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
     details = failure.details() if isinstance(failure, grpc.aio.AioRpcError) else None
     kind = next((kind for kind, sent in CODES.items() if sent is code), PeerUnreachable)
@@ -130,9 +130,9 @@ def _key_message(key: Key) -> pb.StateKey:
 def _key(message: pb.StateKey) -> Key:
     kind = next((kind for kind, number in KINDS.items() if number == message.kind), None)
     if kind is None:
-        raise PeerRefused("the peer speaks of a kind of state that this Bough does not know")
+        raise PeerRefused("the peer sent a kind of state that this Bough does not know")
     if max(len(message.member), len(message.branch), len(message.aside)) > LONGEST_KEY_BYTES:
-        raise PeerRefused("the peer speaks of a branch with too long a name")
+        raise PeerRefused("the peer sent a branch name that is too long")
     return Key(message.member, kind, message.branch, message.aside)
 
 
@@ -190,7 +190,7 @@ def word(message: pb.Word) -> Message:
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers))
             if max(len(said.admissions), len(said.contacts), len(said.removals), asked) > MOST_ADMISSIONS:
-                raise PeerRefused("the peer says too much of the team in one word")
+                raise PeerRefused("the peer sent too many team records in one message")
             return gossip(message.gossip)
         case "announce":
             return Announce(_state(message.announce.state))
@@ -207,4 +207,4 @@ def word(message: pb.Word) -> Message:
             chunk = message.chunk
             return Chunk(_state(chunk.state), chunk.pack[:LONGEST_WORD], chunk.offset, chunk.total, chunk.data)
         case _:
-            raise PeerRefused("the peer said something that this Bough does not understand")
+            raise PeerRefused("the peer sent a message that this Bough does not understand")

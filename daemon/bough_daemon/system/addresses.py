@@ -28,7 +28,7 @@ def split_address(address: str) -> tuple[str, int]:
     """Return host (without brackets) and port of a well-formed address, or raise BadUsage."""
     found = FORM.fullmatch(address)
     if found is None or int(found["port"]) > 65535:
-        raise BadAddress(f"{address!r} is not of the form host:port", address=address)
+        raise BadAddress(f"{address!r} is not of the form HOST:PORT", address=address)
     return found["host"].strip("[]"), int(found["port"])
 
 

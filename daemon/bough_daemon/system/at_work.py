@@ -26,7 +26,7 @@ class Work:
     since: float = field(default_factory=time.time)
 
     def waited_for(self) -> str:
-        """Return what one who waits for it is told."""
+        """Return what a waiting caller is told."""
         doing = f", and is {self.doing()}" if self.doing() else ""
         end = f"Ctrl-C there or `kill {self.process}` ends it; " if self.process else ""
         started = f"started {seconds_since(self.since)} s ago in another terminal{doing}"

@@ -1,6 +1,6 @@
 """Open files of this process: as many as the system lets it have, and a share of them for the network at most.
 
-What is left is for recording: a snapshot needs files and children, whoever has opened how many connections.
+What is left is for recording: a snapshot needs files and children, no matter how many connections are open.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 TAKEN = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ"
-    r"|XDG_\w+_(HOME|DIRS)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)"  # where git's configuration lies
+    r"|XDG_\w+_(HOME|DIRS)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM)"  # where git's configuration is
     r"|LD_LIBRARY_PATH|VIRTUAL_ENV|CONDA_PREFIX|PYTHONPATH|NODE_PATH|GEM_(HOME|PATH)|JAVA_HOME"  # what a filter runs on
     r"|GNUPGHOME|SSH_AUTH_SOCK|XDG_RUNTIME_DIR"  # keys of a filter that encrypts
     r"|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy"  # a filter that downloads
@@ -38,7 +38,7 @@ def lasting(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 class UserEnvironment:
-    """What the user's latest command in one working tree brought; empty until one did. Any thread may read it."""
+    """The environment of the user's latest command in one working tree; empty until one did. Any thread may read it."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self.variables: Mapping[str, str] = dict(variables or {})

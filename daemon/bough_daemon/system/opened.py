@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Opened(AsyncExitStack):
-    """What has been opened so far. All of it is closed, also where the one who closes it is cancelled meanwhile."""
+    """What has been opened so far. All of it is closed, also where its closer is cancelled meanwhile."""
 
     async def __aexit__(
         self,

@@ -75,7 +75,7 @@ class Supervisor:
 
     @property
     def closed(self) -> bool:
-        """Whether all work is being ended."""
+        """Return whether all work is being ended."""
         return self._closed
 
     def failing(self) -> list[Failing]:

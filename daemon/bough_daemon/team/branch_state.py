@@ -22,7 +22,7 @@ MOST_ASIDES = 8  # of one member: an honest one has one for each backup that the
 
 
 class BranchKind(Enum):
-    """What a state is about: a live branch, or what its member landed on a shared branch."""
+    """The subject of a state: a live branch, or what its member landed on a shared branch."""
 
     LIVE = 1
     LANDED = 2
@@ -43,7 +43,7 @@ class Key:
 
     @property
     def branch_name(self) -> str:
-        """What the branch is called here: `alice`, and `alice@9b2e41c0de` for a state that is kept beside it."""
+        """Return the branch's name here: `alice`, and `alice@9b2e41c0de` for a state that is kept beside it."""
         name = os.fsdecode(self.branch)
         return f"{name}@{self.aside[:SHORT]}" if self.aside else name
 
@@ -77,7 +77,7 @@ class State:
 
 @dataclass(frozen=True)
 class TeamLanding:
-    """What a member, myself included, last landed on a shared branch. `time`: milliseconds since the epoch."""
+    """A member's last landing on a shared branch. `time`: milliseconds since the epoch."""
 
     branch: str
     commit: str
@@ -98,13 +98,13 @@ def check_state(state: State, roster: Roster) -> State:
     key = state.key
     member = roster.members.get(key.member)
     if state.team != roster.team:
-        raise PeerRefused("the state is of another team", team=state.team)
+        raise PeerRefused("the state belongs to another team", team=state.team)
     if member is None:
         raise PeerRefused(f"the state is of {key.member}, who is not in the team", member=key.member)
     if not _is_well_formed(state):
-        raise PeerRefused(f"the state of {key.member} is not well-formed", member=key.member)
+        raise PeerRefused(f"the state of {key.member} is malformed", member=key.member)
     if key.kind is BranchKind.LIVE and branch_owner(roster, key.branch.decode()) != key.member:
-        raise PeerRefused(f"{key.member} may not speak for the branch {key.branch.decode()}", member=key.member)
+        raise PeerRefused(f"{key.member} may not publish the branch {key.branch.decode()}", member=key.member)
     if not verify(member.key, state.signature, state.statement()):
         raise PeerRefused(f"the state is not signed by {key.member}", member=key.member)
     return state

@@ -5,7 +5,7 @@ alone, not from the order in which it was heard of, and not from times, which ar
 worked out from the founder on, by steps along the admissions: a removal counts unless its remover was removed by
 someone nearer to the founder. Those who are as near do not void each other's: of two who remove each other both go.
 
-Somebody who is removed loses their word for others: those whom they let in are out, and those whom they removed are
+Somebody who is removed loses their word for others: the members they admitted are out, and the members they removed are
 in again, except the ones that the removal names. So nothing that is signed later, or dated back, has an effect.
 """
 
@@ -20,15 +20,15 @@ from bough_daemon.team.identity import Identity, statement, verify
 
 KEY_BYTES = 32
 MOST_KEPT = 2000  # members that one removal names: as many as a team may have
-REMOVALS_BYTES = 256 << 10  # by one member and by those whom they let in, the founder excepted
+REMOVALS_BYTES = 256 << 10  # by one member and by the members they admitted, the founder excepted
 
 
 @dataclass(frozen=True)
 class Removal:
     """A member's word that the holder of `key` is no longer in the team.
 
-    `keeps`: keys of those whom the removed member let in and who stay. `upholds`: keys of those whom they removed and
-    who stay removed. `time`: milliseconds since the epoch, by the remover's clock; it decides nothing.
+    `keeps`: keys of the members whom the removed member admitted and who stay. `upholds`: keys of the members
+    whom they removed and who stay removed. `time`: milliseconds since the epoch, by the remover's clock.
     """
 
     key: bytes
@@ -55,17 +55,17 @@ class Removal:
 
     @property
     def is_leaving(self) -> bool:
-        """Whether the member left by themselves."""
+        """Return whether the member left by themselves."""
         return self.key == self.remover
 
     @property
     def size(self) -> int:
-        """How many bytes it has, about."""
+        """Return its approximate size in bytes."""
         return len(self.statement("")) + len(self.signature)
 
     @property
     def digest(self) -> str:
-        """What tells this removal from all others."""
+        """Return the digest that identifies this removal."""
         return hashlib.sha256(self.statement("")).hexdigest()
 
 

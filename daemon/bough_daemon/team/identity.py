@@ -78,7 +78,7 @@ def load_identity(home: Home) -> Identity:
         certificate = bytes.fromhex(kept.certificate)
         tls_key = kept.tls_key.encode()
     except (StoreDamaged, ValueError) as damage:
-        hint = f"Bring {path} back from a backup; without it you are a stranger to your teams."
+        hint = f"Bring {path} back from a backup; without it your teams do not recognise you."
         raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
     return Identity(signing_key, tls_key, certificate, signing_key.sign(VOUCHED + certificate))
 

@@ -32,15 +32,15 @@ def check_member_name(name: str) -> str:
     if len(name) > LONGEST:
         why = f"it is longer than {LONGEST} characters"
     elif not FORM.fullmatch(name):
-        why = "a name is small letters, digits, `.`, `_` and `-`, begins with a letter or digit, and may end in `+word`"
+        why = "it may have lower-case letters, digits, `.`, `_`, `-`, after a letter or digit, and end in one `+word`"
     elif ".." in name or name.endswith((".", ".lock")):
-        why = "Git refuses it as the name of a branch"
+        why = "Git does not accept it as a branch name"
     elif RESERVED.fullmatch(name) or OBJECT_ID.fullmatch(name):
-        why = "Git keeps such names for itself"
+        why = "Git reserves such names"
     elif DEVICES.fullmatch(name):
-        why = "on Windows it is a device"
+        why = "it is a device name on Windows"
     if why is not None:
-        raise BadName(f"{name!r} cannot be a member's name: {why}", name=name)
+        raise BadName(f"{name!r} is not a valid member name: {why}", name=name)
     return name
 
 
@@ -54,14 +54,14 @@ def member_name_from(git_user_name: str) -> str:
     words = re.sub(r"[^a-z0-9._]+", "-", plain)
     words = re.sub(r"\.{2,}", ".", words)[:LONGEST].strip("-._").removesuffix(".lock")
     if not words:
-        raise BadName(f"no member name follows from the Git user name {git_user_name!r}", name=git_user_name)
+        raise BadName(f"no member name can be derived from the Git user name {git_user_name!r}", name=git_user_name)
     return check_member_name(words)
 
 
 def check_branch(name: bytes) -> bytes:
     """Return the name of a shared branch (`main`) if Git would take it as a branch, or raise BadName."""
     if not name or len(name) > LONGEST_BRANCH_BYTES or REFUSED_IN_BRANCH.search(name):
-        raise BadName(f"{name!r} cannot be the name of a branch", name=repr(name))
+        raise BadName(f"{name!r} is not a valid branch name", name=repr(name))
     return name
 
 

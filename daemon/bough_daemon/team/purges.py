@@ -23,7 +23,7 @@ LATEST = 2**63
 
 
 class PurgeOutcome(Enum):
-    """What came of a purge on one machine. `IN_GIT`: the repository's own history has the content."""
+    """The outcome of a purge on one machine. `IN_GIT`: the repository's own history has the content."""
 
     DONE = 1
     ASKED = 2
@@ -33,8 +33,8 @@ class PurgeOutcome(Enum):
 
 IN_WORDS = {
     PurgeOutcome.DONE: "done",
-    PurgeOutcome.ASKED: "has to be accepted there",
-    PurgeOutcome.WAITS: "waits until every branch there is without it",
+    PurgeOutcome.ASKED: "has to be accepted by them",
+    PurgeOutcome.WAITS: "waits until no branch there has it",
     PurgeOutcome.IN_GIT: "not done: their own Git history has it",
 }
 
@@ -74,18 +74,18 @@ class Purge:
 
     @property
     def digest(self) -> bytes:
-        """What tells this purge from all others."""
+        """Return the digest that identifies this purge."""
         return hashlib.sha256(self.statement("")).digest()
 
     @property
     def size(self) -> int:
-        """How many bytes it has, about."""
+        """Return its approximate size in bytes."""
         return len(self.contents) + len(self.signature) + 64
 
 
 @dataclass(frozen=True)
 class PurgeAnswer:
-    """What a member says came of a purge on their machine. `purge`: its digest; `time`: of theirs the newest counts."""
+    """A member's report of a purge on their machine. `purge`: its digest; `time`: of theirs the newest counts."""
 
     purge: bytes
     by: bytes
@@ -107,7 +107,7 @@ class PurgeAnswer:
 
     @property
     def size(self) -> int:
-        """How many bytes it has, about."""
+        """Return its approximate size in bytes."""
         return 200
 
 

@@ -1,14 +1,15 @@
 """The team: who is in it, who let them in, and where they can be reached.
 
-A roster is a set of signed admissions that everyone may pass on. Whoever has the team's id can verify all of it: the id
-is a hash of the founder's key, and every other member was admitted by one who was a member before. Everyone in the team
+A roster is a set of signed admissions that everyone may pass on. Anyone with the team's id can verify all of it: the id
+is a hash of the founder's key, and every other member was admitted by an earlier member. Everyone in the team
 may admit; `alice+FOLDER` is admitted by alice alone.
 
 Of two admissions of one name, or of one key, the one that was known here first counts, and the other is told of: what
 an admission says of its time is its admitter's word, and decides nothing. A new member learns the admissions in the
-order in which they count for the one who let them in. So machines agree but for those that were cut off and heard of
-the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the founder, by
-a chain that others have signed, so that no admitter can make themselves nearer. After that nothing displaces a member.
+order in which they count for the member who admitted them. So machines agree, except those that were cut off and heard
+of the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the founder,
+by a chain that others have signed, so that no admitter can make themselves nearer. After that nothing displaces a
+member.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from bough_daemon.team.names import check_member_name, owner_of
 
 SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: others have long been heard by then
 LARGEST = 2000  # admissions of one team
-MOST_BELOW = 500  # admissions by one member and by those whom they let in, the founder excepted
+MOST_BELOW = 500  # admissions by one member and by the members they admitted, the founder excepted
 MOST_ADDRESSES = 16
 LONGEST_ADDRESS = 255
 
@@ -68,18 +69,18 @@ class Admission:
 
     @property
     def size(self) -> int:
-        """How many bytes it has, about."""
+        """Return its approximate size in bytes."""
         return len(self.statement("")) + len(self.vouch) + len(self.signature)
 
     @property
     def digest(self) -> str:
-        """What tells this admission from all others."""
+        """Return the digest that identifies this admission."""
         return hashlib.sha256(self.statement("")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Contact:
-    """Where a member listens, `host:port` each, signed by that member; a later `time` (milliseconds) replaces it."""
+    """A member's addresses, `host:port` each, signed by that member; a later `time` (milliseconds) replaces it."""
 
     key: bytes
     addresses: tuple[str, ...]
@@ -92,7 +93,7 @@ class Contact:
 
     @property
     def size(self) -> int:
-        """How many bytes it has, about."""
+        """Return its approximate size in bytes."""
         return len(self.statement("")) + len(self.signature)
 
 
@@ -130,7 +131,7 @@ class Roster:
     dropped: int = 0
     _names: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))  # in any admission, by key
     _above: dict[bytes, bytes] = field(default_factory=dict)  # who admitted a key first
-    _below: Counter[bytes] = field(default_factory=Counter)  # admissions by a member and those whom they let in
+    _below: Counter[bytes] = field(default_factory=Counter)  # admissions by a member and the members they admitted
     _said_below: Counter[bytes] = field(default_factory=Counter)  # bytes of their removals
 
     @classmethod
@@ -154,12 +155,12 @@ class Roster:
         if present is not None:
             raise AlreadyInTeam(f"this home is already in the team, as {present.name}", name=present.name)
         if self.departures.of(key):
-            raise RemovedFromTeam("this home was removed from the team, and its key is not let in again")
+            raise RemovedFromTeam("this home was removed from the team, and its key cannot join again")
         mine = self.by_key(identity.key)
         if mine is None:
             raise InviterGone("the member who made the ticket is no longer in the team")
         if owner_of(name) not in (name, mine.name):
-            raise NameTaken(f"only {owner_of(name)} can let in {name}, with a ticket of their own", name=name)
+            raise NameTaken(f"only {owner_of(name)} can admit {name}, with a ticket of their own", name=name)
         admission = self.signed(identity, name, key, certificate, vouch, max(now, mine.time + 1))
         self.take(admission, now)
         return admission
@@ -181,7 +182,7 @@ class Roster:
             self.forget(entry, now)
             reason = "they are in the team under another name"
         if reason is not None:
-            raise NotAdmitted(f"{entry.name} cannot be let in: {reason}", name=entry.name)
+            raise NotAdmitted(f"{entry.name} cannot be admitted: {reason}", name=entry.name)
 
     def _check_name(self, name: str) -> None:
         if name in self.members:
@@ -194,7 +195,7 @@ class Roster:
     ) -> list[Removal]:
         """Remove a member, with their further clones, and return what was signed; one's own name is for leaving.
 
-        `with_invited`: those whom they let in go as well, and whom these let in. `restore`: those whom they removed
+        `with_invited`: the members they admitted go as well, and whom these let in. `restore`: the members they removed
         are in again. Raises UnknownMember, or NotPossibleNow where they are removed already, or nothing that this home
         signs counts.
         """
@@ -213,7 +214,7 @@ class Roster:
         taken = self.merge_removals(said, now)
         if len(taken) < len(said):
             self.withdraw(taken, now)
-            raise NotAdmitted(f"{name} cannot be removed: too much has been said of who is no longer in the team")
+            raise NotAdmitted(f"{name} cannot be removed: too many removals are recorded already")
         return said
 
     def leave(self, identity: Identity, now: int) -> Removal:
@@ -233,9 +234,9 @@ class Roster:
         return Removal(entry.key, by.key, now, tuple(sorted(keeps)), tuple(sorted(upholds))).signed(self.team, by)
 
     def invited_by(self, name: str, *, further: bool = False) -> list[Admission]:
-        """Return the members whom a member let in; `further`: and those whom these let in, and so on."""
+        """Return the members whom a member let in; `further`: and the members those admitted, and so on."""
         by, found = {(self.members.get(name) or self.former[name]).key}, list[Admission]()
-        for entry in self.members.values():  # admitters come before those whom they let in
+        for entry in self.members.values():  # admitters come before the members they admitted
             if entry.admitter in by and entry.admitter != entry.key:
                 found.append(entry)
                 by |= {entry.key} if further else set()
@@ -390,7 +391,7 @@ class Roster:
         except BadName as bad:
             return bad.message
         if len(entry.nonce) > LONGEST_NONCE:
-            return "it is not well-formed"
+            return "it is malformed"
         owner = owner_of(entry.name)
         if not self._founds(entry):
             if entry.admitter not in self._names:
@@ -398,13 +399,13 @@ class Roster:
             if entry.admitter == entry.key or any(self._is_same(entry, one) for one in self.admissions.values()):
                 return "a member lets in others, and each of them once"
             if owner != entry.name and owner not in self._names[entry.admitter]:
-                return f"only {owner} can let them in"
+                return f"only {owner} can admit them"
         if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
-            return "too many have been let in"
+            return "too many members were admitted"
         if not verify(entry.admitter, entry.signature, entry.statement(self.team)):
             return "the signature is not their admitter's"
         if not certificate_is_vouched(entry.key, entry.certificate, entry.vouch):
-            return "the certificate is not vouched for"
+            return "the certificate is not signed by the member's key"
         return None
 
     def _founds(self, entry: Admission) -> bool:
@@ -428,9 +429,9 @@ class Roster:
     def _decide(self, now: int) -> None:
         """Work out the members, each name and each key once, and put the admissions in the order in which they count.
 
-        From the founder on, each one who is let in brings those whom they admitted: first all who have been known here
-        for long, in their order, then the others, those nearer to the founder first. One who is removed keeps their
-        name and key, and brings those whom the removal names.
+        From the founder on, each admitted member brings the members they admitted: first all who have been known here
+        for long, in their order, then the others, those nearer to the founder first. A removed member keeps their
+        name and key, and brings the members whom the removal names.
         """
         by_admitter = defaultdict[bytes, list[tuple[int, Admission]]](list)
         for number, entry in enumerate(self.admissions.values()):

@@ -128,7 +128,7 @@ class Team:
                 asked = read_record(path, _PurgesFile)
                 team.purges, team.purge_answers = asked.purges, [one.plain() for one in asked.answers]
         except ValueError as damage:
-            raise StoreDamaged(f"what is kept of the team in {folder} cannot be read: {damage}") from damage
+            raise StoreDamaged(f"the team data in {folder} cannot be read: {damage}") from damage
         return team
 
     def save_roster(self) -> None:
@@ -176,7 +176,7 @@ def note_of(folder: str) -> Note:
         return Note()
     if team.strip() and not TEAM.fullmatch(team.strip()):
         # Otherwise the repository would be in a new team, and nobody told.
-        raise StoreDamaged(f"{path}, which says what team this repository is in, is damaged", path=path)
+        raise StoreDamaged(f"{path}, which records the team of this repository, is damaged", path=path)
     return Note(team.strip(), clone.strip() if CLONE.fullmatch(clone.strip()) else "")
 
 

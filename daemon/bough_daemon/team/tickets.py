@@ -24,7 +24,7 @@ LONGEST = 4096
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a joiner needs. `fingerprint`: SHA-256 of the inviter's certificate. `addresses`: `host:port` each."""
+    """The data for joining. `fingerprint`: SHA-256 of the inviter's certificate. `addresses`: `host:port` each."""
 
     team: str
     fingerprint: bytes
@@ -48,14 +48,14 @@ class Ticket:
         text = text.strip()
         digits = text.removeprefix(PREFIX)
         if digits == text or len(text) > LONGEST or not all(digit in DIGITS for digit in digits):
-            raise BadTicket(f"that is not a ticket; a ticket is one word that begins with `{PREFIX}`")
+            raise BadTicket(f"this is not a ticket; a ticket is one word that begins with `{PREFIX}`")
         number = 0
         for digit in digits:
             number = number * len(DIGITS) + DIGITS.index(digit)
         data = number.to_bytes((number.bit_length() + 7) // 8, "big")
         body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
         if len(body) <= HEAD_BYTES or _check(body) != check:
-            raise BadTicket("the ticket was cut short or altered on the way; copy all of it")
+            raise BadTicket("the ticket is truncated or altered; copy all of it")
         if body[0] != VERSION:
             raise BadTicket("the ticket was made by a newer Bough; update this one")
         team, rest = body[1 : 1 + TEAM_BYTES], body[1 + TEAM_BYTES :]
@@ -108,14 +108,14 @@ class Invites:
     def spent(self, secret: bytes, key: bytes, now: int) -> Invites:
         """Return the same with this ticket spent by the holder of `key`, or raise BadTicket.
 
-        Whoever spent it may present it again, so that an answer lost on the way does no harm.
+        Anyone who spent it may present it again, so that an answer lost on the way does no harm.
         """
         wanted = hash_of(secret)
         found = next((invite for invite in self.known if invite.secret_hash == wanted), None)
         if found is None:
-            raise BadTicket("the ticket is unknown to the member who is said to have made it, or expired long ago")
+            raise BadTicket("this ticket was not issued by that member, or has expired")
         if found.spent_by not in (None, key):
-            raise BadTicket("the ticket was used already; ask for a new one")
+            raise BadTicket("the ticket was already used; ask for a new one")
         if found.expires <= now:
             raise BadTicket("the ticket has expired; ask for a new one")
         spent = replace(found, spent_by=key)

@@ -60,7 +60,7 @@ def apply(
 def in_the_way(
     worktree: Worktree, objects: Objects, old: FileState, new: FileState, also: Iterable[str] = ()
 ) -> FileState:
-    """Return `old` with what stands where `new` needs room and `old` knows nothing of, recorded byte for byte.
+    """Return `old` with what is where `new` needs room and `old` knows nothing of, recorded byte for byte.
 
     That is what Git ignores, or what appeared in this instant. `also`: further paths to look at.
     """
@@ -114,7 +114,7 @@ def rescue(worktree: Worktree, objects: Objects, scratch: str) -> dict[str, Tree
 
 
 def _standing(ground: RootDir, path: str) -> list[str]:
-    """Return what stands at a path or on the way to it: one file, or everything in a folder."""
+    """Return what is at a path or on the way to it: one file, or everything in a folder."""
     for above in [*reversed(folders_above(path)), path]:
         status = ground.status(above)
         if status is None:
@@ -143,7 +143,7 @@ def _named(failure: OSError) -> Exception:
 
 
 def _check_reachable(ground: RootDir, steps: Iterable[FileStep]) -> None:
-    """Raise NotPossibleNow where a folder cannot be written, lies elsewhere, or is a repository of its own."""
+    """Raise NotPossibleNow where a folder cannot be written, is elsewhere, or is a repository of its own."""
     home = os.stat(ground.descriptor).st_dev
     checked: set[str] = set()
     for step in steps:

@@ -16,7 +16,7 @@ from bough_daemon.system.threads import StoreThread
 
 @dataclass(frozen=True)
 class LiveBranch:
-    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it stands on."""
+    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it is on."""
 
     name: str
     tip: str
@@ -56,7 +56,7 @@ class LiveWorktree:
         return found
 
     def from_top(self, typed: Sequence[str]) -> list[str]:
-        """Return paths that were typed as Git names them; raise BadUsage where one lies outside the working tree."""
+        """Return paths that were typed as Git names them; raise BadUsage where one is outside the working tree."""
         root = self.worktree.root
         here = os.path.realpath(self.cwd or root)
         return [_from_top(root, whole(os.path.join(here, path))) for path in typed]

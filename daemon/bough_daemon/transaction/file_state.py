@@ -16,13 +16,13 @@ class Disturbed(NotPossibleNow):
     def __init__(self, surprises: Mapping[str, TreeEntry | None]) -> None:
         first = min(surprises)
         others = f" and {len(surprises) - 1} more" if len(surprises) > 1 else ""
-        super().__init__(f"{first}{others} changed in the same moment; nothing was changed", path=first)
+        super().__init__(f"{first}{others} changed at the same moment; the command changed nothing", path=first)
         self.surprises = surprises
 
 
 @dataclass(frozen=True)
 class FileState:
-    """How files look: a tree, and what a tree cannot say.
+    """A state of files: a tree, and the facts that a tree cannot hold.
 
     `raw`: blobs of exact bytes, for paths where Git's filters would give others. `modes`: permission bits of paths and
     folders that are not the usual ones.
@@ -49,12 +49,12 @@ class FileStep:
 
     @property
     def leaves(self) -> bool:
-        """Whether a file or symlink of the old picture stands at the path; a submodule's folder is left alone."""
+        """Return whether a file or symlink of the old picture is at the path; a submodule's folder is left alone."""
         return self.before is not None and self.before.mode != SUBMODULE
 
     @property
     def arrives(self) -> bool:
-        """Whether a file or symlink of the new picture comes to the path."""
+        """Return whether a file or symlink of the new picture comes to the path."""
         return self.after is not None and self.after.mode != SUBMODULE
 
 

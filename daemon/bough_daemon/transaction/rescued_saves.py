@@ -35,7 +35,7 @@ def reasons(live: LiveWorktree, tree: str) -> dict[str, str]:
             continue
         for path in _missing(live, one, tree):
             command = f"bough restore --from {one.oid[:SHORT]} {shell_word(path)}"
-            found[path] = f"saved in the moment in which a command was killed, and kept; `{command}` brings it back"
+            found[path] = f"saved at the moment when a command was killed; `{command}` restores it"
     return found
 
 

@@ -25,7 +25,7 @@ MANIFEST = "paths.json"
 
 
 class Placing:
-    """The steps from what stands in the tree to the picture `new`.
+    """The steps from what is in the tree to the picture `new`.
 
     In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
     comes, after it what went. `occupied`: folders that stay even where nothing is left in them.
@@ -96,7 +96,7 @@ class Placing:
             except (ValueError, OSError) as failure:
                 if getattr(failure, "errno", errno.ENOENT) not in (errno.ENOENT, errno.ENAMETOOLONG):
                     raise
-                raise HostilePath(f"{step.path} is a symlink to a name that cannot be", path=step.path) from failure
+                raise HostilePath(f"{step.path} is a symlink with an invalid target", path=step.path) from failure
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(staged, flags, 0o777 if mode == EXECUTABLE else 0o666), "wb") as out:

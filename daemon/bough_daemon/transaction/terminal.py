@@ -12,7 +12,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program left behind: its exit code, its standard output, and what it said on standard error."""
+    """The result of a program: its exit code, its standard output, and what it said on standard error."""
 
     code: int
     output: bytes

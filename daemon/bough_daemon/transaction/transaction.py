@@ -26,7 +26,7 @@ from bough_daemon.transaction.file_state import Disturbed, FileState, difference
 
 TRIES = 5  # of a command, while somebody saves in the very moment that it places files
 
-TAKEN_BACK = "bough: taken back"
+TAKEN_BACK = "bough: undone"
 CUT_SHORT = "cut short"
 
 COMMANDS_GIT = re.compile(r"(^|/)(HEAD|config|config\.worktree|commondir|hooks/[^/]+)$")  # in a Git directory
@@ -37,7 +37,7 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True)
 class Recovered:
-    """What a killed daemon left. `interrupted`: the command that was cut short. `kept`: a commit in the store.
+    """The state after a kill. `interrupted`: the command that was cut short. `kept`: a commit in the store.
 
     It holds saves that came in the very moment of the kill; None where there were none.
     """
@@ -48,7 +48,7 @@ class Recovered:
 
 @dataclass(frozen=True)
 class Transaction:
-    """What a command is about to do.
+    """The plan of a command.
 
     `command`: as it was typed (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes;
     None: it stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it
@@ -85,7 +85,7 @@ def journal_of(live: LiveWorktree) -> Journal:
 def recover(live: LiveWorktree) -> Recovered:
     """Clear up what a killed daemon left here; call it when a worktree becomes live, on the store's thread.
 
-    Files, HEAD and index stay as they are: whether the command is taken back is the user's to say.
+    Files, HEAD and index stay as they are: the user decides whether the command is undone.
     """
     index.clear_up(live.worktree)
     broken = journal_of(live).interrupted()
@@ -127,7 +127,7 @@ def check_no_repository(live: LiveWorktree, old: str, new: str, by: str) -> None
         folder, why = inside.other_repository(path)
         if why == BARE and live.worktree.config("safe.bareRepository") != "explicit":
             raise ForeignGitDirectory(
-                f"{by} has a Git directory in {printable(folder or path)}: plain git there would run what it says",
+                f"{by} has a Git directory in {printable(folder or path)}: plain git would run commands from it",
                 path=folder or path,
             )
 
@@ -197,7 +197,7 @@ def _further(live: LiveWorktree, operation: Operation, change: Transaction, snap
 
 
 async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Do what `attempt` does; where somebody saved in the very moment, do it anew from the save, a few times."""
+    """Do what `attempt` does; where somebody saved in the very moment, do it again from the save, a few times."""
     for _ in range(TRIES - 1):
         try:
             return await attempt()

@@ -32,7 +32,7 @@ class TreeResult:
 
     @property
     def clean(self) -> bool:
-        """Tell whether no file has a conflict."""
+        """Return whether no file has a conflict."""
         return all(result.clean for result in self.files.values())
 
 

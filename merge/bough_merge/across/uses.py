@@ -41,7 +41,7 @@ class DefinitionChange:
 
     @property
     def is_certain(self) -> bool:
-        """Tell whether a use can be renamed with it: that of a method or a value may mean another one."""
+        """Return whether a use can be renamed with it: that of a method or a value may mean another one."""
         return self.fate.what == "renamed" and not self.fate.was.within and not self.fate.was.is_value
 
     def told(self) -> str:
@@ -162,7 +162,7 @@ class Carrier:
         return text, findings
 
     def _is_safe(self, change: DefinitionChange, text: bytes, path: str, there: bytes | None) -> bool:
-        """Tell whether the new name means in a file what the old one did: it is free there, and known."""
+        """Return whether the new name means in a file what the old one did: it is free there, and known."""
         now, lang = change.fate.now, self.settings.language_of(path)
         assert now is not None
         root = root_of(text, lang) if lang is not None else None
@@ -183,7 +183,7 @@ class Carrier:
 
 
 def is_linked(change: DefinitionChange, path: str, text: bytes) -> bool:
-    """Tell whether a file can mean a changed definition by its name: it is there, or beside it, or is mentioned.
+    """Return whether a file can mean a changed definition by its name: it is there, or beside it, or is mentioned.
 
     Other files, which no side changed and nobody reads here, may define the same name.
     """

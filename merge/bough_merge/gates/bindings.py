@@ -40,7 +40,7 @@ class Rules:
     )
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether a name is defined by the node in which it stands."""
+        """Return whether a name is defined by the node in which it is."""
         imported = imports(node, name)
         if imported is not None:
             return imported
@@ -50,7 +50,7 @@ class Rules:
         return field is None or field in self.binding_fields
 
     def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether a name must be defined where its node stands."""
+        """Return whether a name must be defined where its node is."""
         kind = node.type
         if kind == "shorthand_property_identifier":
             return True
@@ -65,7 +65,7 @@ class GoRules(Rules):
     """Know Go's short declarations (Go Specification, "Short variable declarations", "For range")."""
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether a name is defined by the node in which it stands."""
+        """Return whether a name is defined by the node in which it is."""
         if parent.type == "expression_list" and parent.parent is not None:
             node, parent = parent, parent.parent
         if parent.type in ("short_var_declaration", "range_clause"):
@@ -90,14 +90,14 @@ class Places(Rules):
         return _matches(places, f"{parent.type}.{field_of(node, parent) or ''}")
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether a name is defined by the node in which it stands."""
+        """Return whether a name is defined by the node in which it is."""
         imported = imports(node, name)
         if imported is not None:
             return imported
         return node.type in self.identifiers and self._is_at(self._binding, node, parent)
 
     def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether a name must be defined where its node stands."""
+        """Return whether a name must be defined where its node is."""
         if node.type not in self.identifiers or imports(node, name) is not None:
             return False
         if parent.type == self._argument and node.next_sibling is not None:
@@ -106,7 +106,7 @@ class Places(Rules):
 
 
 def imports(node: tree_sitter.Node, name: bytes) -> bool | None:
-    """Tell whether an import binds a name by this node: an alias, or the end of a path. None outside of imports."""
+    """Return whether an import binds a name by this node: an alias, or the end of a path. None outside of imports."""
     current, parent = node, node.parent
     is_last = node.is_named and name not in _KEYWORDS
     while parent is not None and not _matches(_IMPORT, parent.type):
@@ -134,7 +134,7 @@ def _package(path: bytes) -> bytes:
 
 
 def field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
-    """Return the field in which a node stands in its parent."""
+    """Return the field in which a node is in its parent."""
     for index, child in enumerate(parent.children):
         if child.id == node.id:
             return parent.field_name_for_child(index)
@@ -147,7 +147,7 @@ def _matches(expression: re.Pattern[str], kind: str) -> bool:
 
 
 def is_label(node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
-    """Tell whether a name is that of an argument or a key, whatever is defined under it."""
+    """Return whether a name is that of an argument or a key, whatever is defined under it."""
     kind, around = parent.type, parent.parent
     if kind == "argument" or kind.endswith("_argument"):
         return field_of(node, parent) == "name"

@@ -171,7 +171,7 @@ def _counted_lines(source: bytes) -> Counter[bytes]:
 
 
 def _is_one_sided(part: Node, old: Node | None, mine: Node | None, other: Node | None) -> bool:
-    """Tell whether a merged child is one side's version, and the other side left it as it was."""
+    """Return whether a merged child is one side's version, and the other side left it as it was."""
     texts = [None if version is None else version.text for version in (old, mine, other)]
     return part.text in texts[1:] and texts[0] in texts[1:]
 
@@ -263,14 +263,14 @@ def _said(node: Node) -> bytes:
 
 
 def _is_telling(node: Node) -> bool:
-    """Tell whether two of a node by chance are unlikely."""
+    """Return whether two of a node by chance are unlikely."""
     return is_call(node) or title_of(node) is not None or len(node.core.words) >= _TELLING_WORDS
 
 
 def _failure(merged: Node, key: tuple[str, bytes], names: tuple[bytes, ...]) -> Failure:
     twins = [part for part in merged.parts if identity_of(merged, part) == key]
     own = tuple(name for name in (name_of(part) for part in twins) if name)
-    message = f"{kind_in_words(twins[-1].core.kind)} `{_shown(key[1])}` is stated twice"
+    message = f"{kind_in_words(twins[-1].core.kind)} `{_shown(key[1])}` appears twice"
     return Failure("duplicate", twins[-1].start, message, own + names)
 
 

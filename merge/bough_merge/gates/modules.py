@@ -43,7 +43,7 @@ def statement_around(node: tree_sitter.Node) -> tree_sitter.Node | None:
 
 
 def names_home(statement: tree_sitter.Node, node: tree_sitter.Node, path: str, home: DefinedAt) -> bool:
-    """Tell whether an import in the file at `path` takes the name at `node` out of a home of it."""
+    """Return whether an import in the file at `path` takes the name at `node` out of a home of it."""
     if node.parent is not None and _is_alias(node, node.parent):
         return False
     if home.language == "python":
@@ -91,7 +91,7 @@ def qualifiers(root: tree_sitter.Node, path: str, home: DefinedAt) -> Iterator[s
 
 
 def reaches(text: bytes, path: str, home: DefinedAt) -> bool:
-    """Tell whether a file sees all definitions of a home: in one package, by an include, from a sourced script."""
+    """Return whether a file sees all definitions of a home: in one package, by an include, from a sourced script."""
     if home.language in ("c", "cpp", "objc"):
         return any(_is_included(found[1].decode("utf-8", "replace"), path, home) for found in _INCLUDE.finditer(text))
     if home.language == "bash":
@@ -104,7 +104,7 @@ def reaches(text: bytes, path: str, home: DefinedAt) -> bool:
 
 
 def is_rust(module: str, home: DefinedAt) -> bool:
-    """Tell whether a path in Rust (`crate::shop`, `super::shop`) names a home."""
+    """Return whether a path in Rust (`crate::shop`, `super::shop`) names a home."""
     whole, last = splitext(home.paths[0])[0], module.rpartition("::")[2]
     names = (whole.removesuffix("/mod").rpartition("/")[2], *(() if whole.endswith("/mod") else (whole,)))
     return last in names[:1] and module.split("::")[0] in ("crate", "super", "self", last)
@@ -121,7 +121,7 @@ def _python_modules(statement: tree_sitter.Node, path: str, home: DefinedAt) -> 
 
 
 def _is_python(module: str, path: str, home: DefinedAt) -> bool:
-    """Tell whether a dotted module means a home; one of a single word must be beside the file or at the top."""
+    """Return whether a dotted module means a home; one of a single word must be beside the file or at the top."""
     whole = splitext(home.paths[0])[0].removesuffix("/__init__")
     bare = module.lstrip(".")
     if bare != module:

@@ -35,7 +35,7 @@ _LIMIT_USES = 4000
 
 
 class NameUse(NamedTuple):
-    """Hold one use of a name, the innermost named function or class around it, and where it stands."""
+    """Hold one use of a name, the innermost named function or class around it, and where it is."""
 
     name: bytes
     scope: bytes
@@ -85,7 +85,7 @@ def _owners(root: Node, name: bytes) -> Iterator[bytes]:
 
 
 def _means_own(root: Node, at: int, name: bytes, owners: set[bytes]) -> bool:
-    """Tell whether a use is code, in one of some classes or in one that inherits from it and has no such member."""
+    """Return whether a use is code, in one of some classes or in one that inherits from it and has no such member."""
     node = root.raw.descendant_for_byte_range(at, at + len(name)) if root.raw is not None else None
     if node is None or _SAID.search(node.type):
         return False
@@ -116,7 +116,7 @@ def _name_span(owner: tree_sitter.Node) -> tuple[int, int]:
 
 
 def names_bound(root: Node, node: Node) -> set[bytes]:
-    """Return the names that a node of a tree binds for what stands around it."""
+    """Return the names that a node of a tree binds for what is around it."""
     rules = rules_of(root.lang.name)
     if rules is None:
         return set()
@@ -162,7 +162,7 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[NameUse], bo
 
 
 def places_of(source: bytes, name: bytes) -> Iterator[int]:
-    """Yield where a name stands as a word of its own."""
+    """Yield where a name is as a word of its own."""
     at = source.find(name)
     for _ in range(_LIMIT_USES):
         if at < 0:

@@ -49,7 +49,7 @@ class PythonRules(Rules):
     )
 
     def binds(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether an identifier is bound here."""
+        """Return whether an identifier is bound here."""
         kind = parent.type
         while kind in self.targets and parent.parent is not None:
             node, parent = parent, parent.parent
@@ -93,7 +93,7 @@ class PythonRules(Rules):
         )
 
     def uses(self, node: tree_sitter.Node, parent: tree_sitter.Node, name: bytes) -> bool:
-        """Tell whether an identifier is looked up when this is evaluated; names in quoted annotations are."""
+        """Return whether an identifier is looked up when this is evaluated; names in quoted annotations are."""
         if node.type in ("string_content", "string"):
             return _within_type(node)
         if node.type != "identifier":

@@ -16,7 +16,7 @@ from bough_merge.syntax.nodes import Node
 
 _IDENTIFIER = re.compile(r"(.*_)?(identifier|identifier_pattern|name|constant|word)")
 _FAMILIES = {"typescript": "javascript", "tsx": "javascript", "cpp": "c", "objc": "c"}
-# What a member stands behind, in any grammar: the thing that it is a member of.
+# What precedes a member, in any grammar: the thing that it is a member of.
 _OWNERS = ("object", "receiver", "operand", "scope", "path", "qualifier")
 
 _BODIES = re.compile(r"class|impl|trait|interface|struct|object|extension|protocol|module")
@@ -40,7 +40,7 @@ class Reference(NamedTuple):
 
 
 def are_related(language: str, other: str) -> bool:
-    """Tell whether code of two languages may share definitions."""
+    """Return whether code of two languages may share definitions."""
     return _FAMILIES.get(language, language) == _FAMILIES.get(other, other)
 
 
@@ -55,7 +55,7 @@ def references(root: Node, name: bytes, path: str, home: DefinedAt) -> Reference
 
 
 def binds_globally(root: Node, name: bytes) -> bool:
-    """Tell whether a file binds a name at its top, by a definition or an import."""
+    """Return whether a file binds a name at its top, by a definition or an import."""
     rules = rules_of(root.lang.name)
     if root.raw is None or rules is None:
         return False
@@ -64,7 +64,7 @@ def binds_globally(root: Node, name: bytes) -> bool:
 
 
 def is_bound(root: Node, name: bytes) -> bool:
-    """Tell whether a file binds a name anywhere."""
+    """Return whether a file binds a name anywhere."""
     rules = rules_of(root.lang.name)
     return rules is None or any(rules.binds(node, parent, name) for node, parent, _ in identifiers(root, name))
 
@@ -156,7 +156,7 @@ class _Reader:
         return False
 
     def _meant(self, place: Reference) -> bool | None:
-        """Tell whether a place means the definition; None where it means something else."""
+        """Return whether a place means the definition; None where it means something else."""
         owner = _owner(place)
         if owner is not None:
             return True if self._is_home(owner) else None
@@ -210,7 +210,7 @@ class _Reader:
         return None
 
     def _is_in_class(self, node: tree_sitter.Node) -> bool:
-        """Tell whether a function that is called by its bare name here may be an inherited method."""
+        """Return whether a function that is called by its bare name here may be an inherited method."""
         if self._home.language not in ("cpp", "kotlin", "scala") or node.type == "type_identifier":
             return False
         current = node.parent

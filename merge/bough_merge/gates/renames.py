@@ -44,7 +44,7 @@ def new_name(base: Node, side: Node, name: bytes, scope: bytes) -> bytes | None:
 
 
 def _is_the_same(base: Node, side: Node, name: bytes, now: bytes) -> bool:
-    """Tell whether a name means what the new one does, where it is that of a function or a type: not what replaced it.
+    """Return whether a name means what the new one does, where it names a function or a type: not what replaced it.
 
     Its text is the same but for the name, or code outside of it used the name, and uses the new one now.
     """

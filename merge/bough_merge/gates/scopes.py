@@ -25,7 +25,7 @@ Span = tuple[int, int]
 
 
 def is_scope(node: tree_sitter.Node) -> bool:
-    """Tell whether a node binds names of its own."""
+    """Return whether a node binds names of its own."""
     return _is_scope_type(node.type) and node.is_named
 
 
@@ -116,7 +116,7 @@ def _as_written(merged: Node, spans: Sequence[Span], sides: Sequence[Node]) -> I
 
 
 def _stands_in(side: Node, scope: tree_sitter.Node, merged: Node) -> bool:
-    """Tell whether a side has a scope word for word, within scopes of the same names."""
+    """Return whether a side has a scope word for word, within scopes of the same names."""
     text = merged.source[scope.start_byte : scope.end_byte]
     at = side.source.find(text)
     if at < 0 or side.raw is None:

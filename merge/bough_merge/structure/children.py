@@ -42,7 +42,7 @@ class Children:
         return sides.theirs[self.at_theirs[number]] if number in self.at_theirs else sides.base[number]
 
     def changed(self, number: int) -> bool:
-        """Tell whether a side that still has a base child changed more of it than the wording of comments."""
+        """Return whether a side that still has a base child changed more of it than the wording of comments."""
         sides = self._sides
         base = sides.base[number]
         return any(
@@ -52,12 +52,12 @@ class Children:
         )
 
     def imports(self, number: int, needed: frozenset[bytes]) -> bool:
-        """Tell whether a child imports a name that is needed."""
+        """Return whether a child imports a name that is needed."""
         node = self.node(number)
         return group_of(self._parent, node) in ("imports", "names") and not needed.isdisjoint(node.words)
 
     def repeats(self, number: int) -> bool:
-        """Tell whether a new import states what the base and both sides import already."""
+        """Return whether a new import states what the base and both sides import already."""
         sides = self._sides
         if number < len(sides.base) or group_of(self._parent, self.node(number)) != "imports":
             return False
@@ -91,7 +91,7 @@ class Children:
         return [number for number in order if number not in dropped]
 
     def _is_moved(self, number: int) -> bool:
-        """Tell whether a side that has not this base child any more still has its text as often, somewhere else."""
+        """Return whether a side that has not this base child any more still has its text as often, somewhere else."""
         sides = self._sides
         base = sides.base[number]
         beside = sum(node.text == base.text for node in sides.base)
@@ -108,7 +108,7 @@ class Children:
         return _RANKS.get(group_of(self._parent, self.node(number)) or "", len(_RANKS))
 
     def commute(self, region: Region) -> bool:
-        """Tell whether the order of everything in a region means nothing to the language."""
+        """Return whether the order of everything in a region means nothing to the language."""
         numbers = {*range(region.base.start, region.base.stop), *self.ours[region.ours], *self.theirs[region.theirs]}
         groups = {number: group_of(self._parent, self.node(number)) for number in numbers}
         if not groups or None in groups.values():
@@ -124,17 +124,17 @@ class Children:
         return "assignments" not in staying or self._independent(region)
 
     def _is_at_head(self, region: Region, staying: set[str | None]) -> bool:
-        """Tell whether a region begins a group of which the first child means something by its place."""
+        """Return whether a region begins a group of which the first child means something by its place."""
         headed = staying & self._lang.headed
         before = self._sides.base[: region.base.start]
         return bool(headed) and not any(group_of(self._parent, node) in headed for node in before)
 
     def _is_replaced(self, number: int) -> bool:
-        """Tell whether both sides dropped a child; where each put another one, both may stand for it."""
+        """Return whether both sides dropped a child; where each put another one, both may stand for it."""
         return number not in self.at_ours and number not in self.at_theirs
 
     def _adds(self, region: Region) -> tuple[bool, bool]:
-        """Tell whether ours and whether theirs has children in a region that the base has not there."""
+        """Return whether ours and whether theirs has children in a region that the base has not there."""
         here = range(region.base.start, region.base.stop)
         sides = self.ours[region.ours], self.theirs[region.theirs]
         ours, theirs = (any(number not in here for number in side) for side in sides)
@@ -144,7 +144,7 @@ class Children:
         return number not in self.at_ours or number not in self.at_theirs
 
     def _independent(self, region: Region) -> bool:
-        """Tell whether neither side's new assignments mention what the other side assigns."""
+        """Return whether neither side's new assignments mention what the other side assigns."""
         count = len(self._sides.base)
         mine = [self.node(number) for number in self.ours[region.ours] if number >= count]
         other = [self.node(number) for number in self.theirs[region.theirs] if number >= count]

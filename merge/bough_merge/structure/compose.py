@@ -1,4 +1,4 @@
-"""Compose merged text from original bytes: what stands between two children is merged as well, never invented."""
+"""Compose merged text from original bytes: what is between two children is merged as well, never invented."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Sides:
         return base, ours, theirs
 
     def gap(self, side: int, left: int) -> bytes:
-        """Return what stands behind child `left` (-1: at the start) of one side, up to the next child or the end."""
+        """Return what is behind child `left` (-1: at the start) of one side, up to the next child or the end."""
         return self._between(side, left, left + 1)
 
     def _between(self, side: int, left: int, right: int) -> bytes:
@@ -106,7 +106,7 @@ class _Gaps:
     def _nearby(self, left: Piece, right: Piece) -> Iterator[tuple[bytes, int, bool]]:
         """Yield the gaps before one and behind the other of two that no side has side by side, best first.
 
-        With each comes its side, and whether it stands between children of the same two types as here.
+        With each comes its side, and whether it is between children of the same two types as here.
         """
         kinds = self._kind(left), self._kind(right)
         for piece, step in ((right, -1), (left, 0)):
@@ -129,7 +129,7 @@ class _Gaps:
         return group_of(self.parent, node) or node.core.kind
 
     def _closing(self, right: Piece) -> bytes:
-        """Return what stands in front of the closing delimiter of a list that lost all its children."""
+        """Return what is in front of the closing delimiter of a list that lost all its children."""
         side = next(side for side in (1, 2, 0) if right.at[side] is not None)
         at = right.at[side]
         assert at is not None
@@ -174,7 +174,7 @@ class _Gaps:
         return found
 
     def _edge(self, piece: Piece) -> bool:
-        """Tell whether a piece is a delimiter or the end of the list."""
+        """Return whether a piece is a delimiter or the end of the list."""
         for side in (1, 2, 0):
             at = piece.at[side]
             if at is not None:
@@ -187,7 +187,7 @@ class _Gaps:
         return 0 <= at < len(nodes) and (nodes[at].named or self.bare)
 
     def _inner(self, side: int, left: int) -> bool:
-        """Tell whether the gap behind a child stands between two children that are no delimiters."""
+        """Return whether the gap behind a child is between two children that are no delimiters."""
         return self._inner_item(side, left) and self._inner_item(side, left + 1)
 
     def _laid_out(self) -> tuple[int, ...]:
@@ -200,7 +200,7 @@ class _Gaps:
         return tuple(side for side in (1, 2, 0) if layouts[side] == wanted)
 
     def _is_stacked(self, side: int) -> bool | None:
-        """Tell whether each child stands on a line of its own, or all on one line; None where it is neither."""
+        """Return whether each child is on a line of its own, or all on one line; None where it is neither."""
         nodes = self.sides.lists[side][0]
         if len(nodes) < 3 or nodes[0].named or nodes[-1].named:
             return None
@@ -261,7 +261,7 @@ class _Gaps:
 
 
 def _is_delimiter(nodes: Sequence[Node], at: int) -> bool:
-    """Tell whether a token opens or closes a list, so that its gap is the list's, whatever stands next to it."""
+    """Return whether a token opens or closes a list, so that its gap is the list's, whatever is next to it."""
     token = nodes[at]
     return not token.named and (at in (0, len(nodes) - 1) or not token.text.strip(b"()[]{}<>|/"))
 

@@ -62,7 +62,7 @@ class Decider:
             self._where.pop()
 
     def _drops_needed(self, base: Node, side: Node) -> bool:
-        """Tell whether a side dropped a needed name from a list of imports."""
+        """Return whether a side dropped a needed name from a list of imports."""
         if not self.needed or ("import" not in base.core.kind and "use_" not in base.core.kind):
             return False
         return not self.needed.isdisjoint(set(base.words) - set(side.words))
@@ -213,7 +213,7 @@ def _bare(text: bytes | None) -> bytes:
 
 
 def _is_set(node: Node) -> bool:
-    """Tell whether order means nothing among all children of a node."""
+    """Return whether order means nothing among all children of a node."""
     named = [part for part in node.parts if part.named] or node.parts
     return all(group_of(node, part) is not None for part in named)
 

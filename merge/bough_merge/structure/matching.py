@@ -61,7 +61,7 @@ def _is_same(one: Node, other: Node) -> bool:
 
 
 def _is_its_text(node: Node, parent: Node) -> bool:
-    """Tell whether a child of a set is nothing but its text, so that another text is another child."""
+    """Return whether a child of a set is nothing but its text, so that another text is another child."""
     return (
         group_of(parent, node) in ("types", "bases", "modifiers", "items", "requirements", "records")
         and name_of(node) is None
@@ -109,7 +109,7 @@ def _anchors(old: Sequence[tuple[str, bytes]], new: Sequence[tuple[str, bytes]])
     """Return what stays in its place where children that both have once changed places; most of the text does.
 
     A diff keeps as many children as it can, and where that leaves a choice takes any: of a title and the word under it
-    that stands under another title now, the word. Two sides must not choose differently. Empty where nothing moved.
+    that is under another title now, the word. Two sides must not choose differently. Empty where nothing moved.
     """
     counted, counted_new = Counter(old), Counter(new)
     places = {item: j for j, item in enumerate(new) if counted_new[item] == 1}
@@ -206,7 +206,7 @@ def _pair_similar(
 
 
 def _listed(node: Node) -> bool:
-    """Tell whether a node is one of many of its kind, so that another in its place may be another thing."""
+    """Return whether a node is one of many of its kind, so that another in its place may be another thing."""
     return node.field is None and name_of(node) is not None
 
 
@@ -232,7 +232,7 @@ def similarity(one: Node, other: Node) -> float:
 
 
 def _is_pair(node: Node) -> bool:
-    """Tell whether a node is a key with its value."""
+    """Return whether a node is a key with its value."""
     return "pair" in node.core.kind
 
 

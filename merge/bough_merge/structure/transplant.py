@@ -1,7 +1,7 @@
 """Carry one side's edits into code that the other side wrapped, moved or rewrote around them.
 
 Where one side only touched nodes deep inside a stretch, and the other side kept those very nodes while it changed what
-is around them, the edits apply to the other side's version. An edit is only carried where its old text stands exactly
+is around them, the edits apply to the other side's version. An edit is only carried where its old text is exactly
 once, in the base as well as in the other side; a word that one side renamed throughout is renamed throughout.
 """
 
@@ -82,7 +82,7 @@ def _applied(edit: Edit, times: int, before: bytes, text: bytes, depth: bytes) -
 
 
 def _replaced(pattern: re.Pattern[bytes], new: Node, text: bytes, depth: bytes = b"") -> bytes:
-    """Put a new version wherever its old one stands, as far in as that was; the text's first line is `depth` in."""
+    """Put a new version wherever its old one is, as far in as that was; the text's first line is `depth` in."""
 
     def placed(found: re.Match[bytes]) -> bytes:
         there = depth_at(text, found.start()) if b"\n" in text[: found.start()] else depth

@@ -149,7 +149,7 @@ def operator_of(node: Node) -> bytes | None:
 
 
 def is_call(node: Node) -> bool:
-    """Tell whether a node is a statement that does nothing but call something."""
+    """Return whether a node is a statement that does nothing but call something."""
     raw = node.core.raw
     while raw is not None and raw.type.endswith("expression_statement") and raw.named_child_count == 1:
         raw = raw.named_children[0]

@@ -37,11 +37,11 @@ class Language:
     their parameters tell apart too; `heads` are types that everything before their body tells apart, where their text
     matches. `atoms` are types that are never looked into. `leading` are types that belong to the child after them.
     `flat` are lists, left-recursive ones among them, with the token that separates their children. `runs` are types
-    whose children only mean something between two separators. `joins` gives, per container, what stands between two
+    whose children only mean something between two separators. `joins` gives, per container, what is between two
     children where no example does. `headed` are groups of which the first child means something by its place. `related`
     finds two names, joined by a space, of which the later one overrides the other one. `told` gives groups of children
     that commute by their text, where the type alone does not tell; its pattern's group `name` names the child. `marks`
-    gives a name to nodes by their text, for what means more than its type says; it stands where the type would.
+    gives a name to nodes by their text, for what means more than its type says; it is where the type would.
     `embedded` names the language inside a node type, where `@` means that its neighbour names it. `remedy` says how a
     file that a tool writes is generated again; such a file is never merged by guess.
 
@@ -86,11 +86,11 @@ class Language:
         return None
 
     def is_told(self, text: bytes) -> bool:
-        """Tell whether a text stands for itself, whatever its type: a comment that is an import to a type checker."""
+        """Return whether a text counts for itself, whatever its type: a comment that is an import to a type checker."""
         return any(_pattern(pattern).match(text) for _, pattern in self.told)
 
     def is_told_by_head(self, kind: str, text: bytes) -> bool:
-        """Tell whether a node goes by its whole head, since its name alone may be that of its neighbours, too."""
+        """Return whether a node goes by its whole head, since its name alone may be that of its neighbours, too."""
         pattern = self.heads.get(kind)
         return pattern is not None and _pattern(pattern).match(text) is not None
 
@@ -114,7 +114,7 @@ class Language:
         return None
 
     def are_related(self, name: bytes, other: bytes) -> bool:
-        """Tell whether of two assignments one overrides the other, in part at least."""
+        """Return whether of two assignments one overrides the other, in part at least."""
         pattern = _pattern(self.related) if self.related else None
         return pattern is not None and bool(
             pattern.fullmatch(name + b" " + other) or pattern.fullmatch(other + b" " + name)

@@ -20,8 +20,8 @@ class Node:
     """Stand for a stretch of one side that has a meaning of its own.
 
     `start` and `end` are byte offsets into `source`, without white space at the ends. `kind` is the grammar's node type
-    and `parts` the nodes inside, in order; what lies between two parts (white space and separators) is their gap.
-    A comment belongs to what it stands before, or behind on the same line.
+    and `parts` the nodes inside, in order; what is between two parts (white space and separators) is their gap.
+    A comment belongs to what it is before, or behind on the same line.
     """
 
     def __init__(self, raw: tree_sitter.Node | None, kind: str, source: bytes, start: int, end: int, lang: Language):
@@ -56,7 +56,7 @@ class Node:
 
     @property
     def is_comment(self) -> bool:
-        """Tell whether this is a comment by itself."""
+        """Return whether this is a comment by itself."""
         return "comment" in self.kind
 
 
@@ -66,7 +66,7 @@ def size_of(root: Node) -> int:
 
 
 def is_too_deep(root: Node) -> bool:
-    """Tell whether a tree nests deeper than any real code, by looking at nodes spread over all of it."""
+    """Return whether a tree nests deeper than any real code, by looking at nodes spread over all of it."""
     if root.raw is None:
         return False
     cursor = root.raw.walk()
@@ -79,14 +79,14 @@ def is_too_deep(root: Node) -> bool:
 
 
 def same_meaning(one: Node, other: Node) -> bool:
-    """Tell whether two nodes are equal but for white space between their tokens."""
+    """Return whether two nodes are equal but for white space between their tokens."""
     if one.kind != other.kind:
         return False
     return one.text == other.text or (one.bare == other.bare and _same_leaves(one, other))
 
 
 def same_code(base: Node, side: Node) -> bool:
-    """Tell whether a side left a node as it was but for white space and the comments in it.
+    """Return whether a side left a node as it was but for white space and the comments in it.
 
     A comment that is new in front of a node or behind it says something about more than this node.
     """
@@ -96,7 +96,7 @@ def same_code(base: Node, side: Node) -> bool:
 
 
 def _same_leaves(one: Node, other: Node, *, told: bool = True) -> bool:
-    """Tell whether two nodes have the same tokens in the same structure, with comments where they are `told`."""
+    """Return whether two nodes have the same tokens in the same structure, with comments where they are `told`."""
     stack = [(one, other)]
     while stack:
         left, right = stack.pop()
@@ -220,7 +220,7 @@ def _grouped(children: list[Node], parent: Node) -> list[Node]:
 
 
 def _ends(node: Node, child: Node, lang: Language) -> bool:
-    """Tell whether a child ends the node before it: a terminator, or a comment behind it on its line.
+    """Return whether a child ends the node before it: a terminator, or a comment behind it on its line.
 
     The separator may stand between the two: `a, // what a is`.
     """
@@ -231,7 +231,7 @@ def _ends(node: Node, child: Node, lang: Language) -> bool:
 
 
 def _close(comment: Node, child: Node) -> bool:
-    """Tell whether no blank line parts a comment from what follows."""
+    """Return whether no blank line parts a comment from what follows."""
     return comment.source.count(b"\n", comment.end, child.start) <= 1
 
 

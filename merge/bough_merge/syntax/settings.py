@@ -49,14 +49,14 @@ class MergeSettings:
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, re.error) as odd:
             if isinstance(odd, SettingsError):
                 raise
-            raise SettingsError(f"[merge] has a value that cannot be used: {odd}") from odd
+            raise SettingsError(f"[merge] has an invalid value: {odd}") from odd
         return made
 
     @classmethod
     def _parsed(cls, table: Mapping[str, Any]) -> MergeSettings:
         unknown = set(table) - {"limit_bytes", "limit_nodes", "ordered", "languages"}
         if unknown:
-            raise SettingsError(f"[merge] knows no {', '.join(sorted(unknown))}")
+            raise SettingsError(f"[merge] has no setting {', '.join(sorted(unknown))}")
         rows = table.get("languages", {})
         return cls(
             limit_bytes=int(table.get("limit_bytes", cls.limit_bytes)),
@@ -86,7 +86,7 @@ def _row(name: str, row: Mapping[str, Any]) -> Language:
         if key == "like":
             continue
         if key not in known:
-            raise SettingsError(f"[merge.languages.{name}] knows no {key}")
+            raise SettingsError(f"[merge.languages.{name}] has no setting {key}")
         changed[key] = _value(key, value, lang)
     return replace(lang, **changed)
 
@@ -131,7 +131,7 @@ def _is_well_formed(record: Free | Language) -> bool:
 def _check(settings: MergeSettings) -> None:
     """Raise for what an engine would trip over: a value of another type, or an expression that says nothing."""
     if not _are(str, settings.ordered) or not all(map(_is_well_formed, settings.languages)):
-        raise SettingsError("[merge] has a value of another type than it takes")
+        raise SettingsError("[merge] has a value of the wrong type")
     for lang in settings.languages:
         texts = [lang.related, lang.record_key, lang.ordered_records, *lang.heads.values(), *lang.marks.values()]
         for pattern in [*texts, *(pattern for _, pattern in lang.told), *(rule.text for rule in lang.free)]:

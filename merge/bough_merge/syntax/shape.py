@@ -21,7 +21,7 @@ _LIMIT_DEPTH = 500
 
 @lru_cache(maxsize=512)
 def is_hostile(source: bytes, grammar: str) -> bool:
-    """Tell whether a text nests deeper than anything that people write."""
+    """Return whether a text nests deeper than anything that people write."""
     if _FRONT.search(source):
         return True
     if grammar not in _MARKUP and sum(map(source.count, _OPENING)) <= _LIMIT_DEPTH:

@@ -24,7 +24,7 @@ class Method(StrEnum):
     BINARY = "binary"
     """Not text: one side or a conflict."""
     GENERATED = "generated"
-    """A file that a tool writes: it is made anew, never merged by guess."""
+    """A file that a tool writes: it is recreated, never merged by guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +68,5 @@ class MergeResult:
 
     @property
     def clean(self) -> bool:
-        """Tell whether nothing is left for a human."""
+        """Return whether nothing is left for a human."""
         return not self.conflicts

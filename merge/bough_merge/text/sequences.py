@@ -42,7 +42,7 @@ def changes(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Hunk]:
     """Return what changed from `old` to `new`, in order, by libgit2's Myers diff over interned elements.
 
     The equal ends take no part in it, which saves time and changes nothing but one thing: what was only added or only
-    dropped lies as far down as it can, as in git, also where that is within the equal end.
+    dropped is as far down as it can, as in git, also where that is within the equal end.
     """
     if old == new:
         return []

@@ -7,7 +7,7 @@ _SNIFFED_BYTES = 8000
 
 
 def is_binary(content: bytes) -> bool:
-    """Tell whether git would call this content binary."""
+    """Return whether git would call this content binary."""
     return b"\0" in content[:_SNIFFED_BYTES]
 
 

@@ -11,7 +11,7 @@ Version = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, bytes], ...]]
 
 
 def is_own_version(place: str) -> bool:
-    """Tell whether a dotted place in a file is where a project states its own version."""
+    """Return whether a dotted place in a file is where a project states its own version."""
     bare = place.replace('"', "").replace("'", "")
     return bool(_OWN.search(bare)) and bare.count(".") <= 1
 
@@ -45,7 +45,7 @@ def _compatible(ours: re.Match[bytes], theirs: re.Match[bytes]) -> bool:
 
 
 def _version(match: re.Match[bytes]) -> Version:
-    """Order versions as semver.org states it: numbers first; a pre-release stands before its release."""
+    """Order versions as semver.org states it: numbers first; a pre-release is before its release."""
     numbers = [int(number) for number in match[3].split(b".")]
     numbers += [0] * (3 - len(numbers))
     parts = re.findall(rb"\d+|[A-Za-z]+", match[4] or b"")

@@ -266,7 +266,7 @@ class Teammate(_message.Message):
     """More has changed than `files` has."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """What differs from the commit that the branch stands on."""
+        """What differs from the commit that the branch is on."""
 
     def __init__(
         self,
@@ -990,7 +990,7 @@ class RemoveMemberRequest(_message.Message):
     path: _builtins.bytes
     name: _builtins.str
     with_invited: _builtins.bool
-    """Remove those whom they let in, too."""
+    """Remove the members they admitted, too."""
     restore: _builtins.bool
     """Let those in again whom they removed."""
     def __init__(
@@ -1790,7 +1790,7 @@ class UndoOutcome(_message.Message):
     KEPT_FIELD_NUMBER: _builtins.int
     EDITS_FIELD_NUMBER: _builtins.int
     undone: _builtins.str
-    """The command that was taken back, or done again."""
+    """The command that was undone or redone."""
     tip: _builtins.str
     tree: _builtins.str
     kept: _builtins.str

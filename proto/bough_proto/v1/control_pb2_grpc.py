@@ -220,7 +220,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Status(self, request, context):
-        """Tell what stands.
+        """Return the status.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,14 +342,14 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Undo(self, request_iterator, context):
-        """Take back the newest command.
+        """Undo the newest command.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Redo(self, request_iterator, context):
-        """Do again what the newest undo took back.
+        """Redo the newest command that was undone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -398,7 +398,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReloadSettings(self, request, context):
-        """Take up the user's settings anew.
+        """Take up the user's settings again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class ControlServiceStub:
     Shutdown: _grpc.UnaryUnaryMultiCallable[_control_pb2.ShutdownRequest, _control_pb2.ShutdownResponse]
     """End the daemon."""
     Status: _grpc.UnaryUnaryMultiCallable[_control_pb2.StatusRequest, _control_pb2.StatusResponse]
-    """Tell what stands."""
+    """Return the status."""
     Save: _grpc.UnaryUnaryMultiCallable[_control_pb2.SaveRequest, _control_pb2.SaveResponse]
     """Take a snapshot that holds whatever is on disk now."""
     Log: _grpc.UnaryUnaryMultiCallable[_control_pb2.LogRequest, _control_pb2.LogResponse]
@@ -80,9 +80,9 @@ class ControlServiceStub:
     Restore: _grpc.StreamStreamMultiCallable[_control_pb2.RestoreRequest, _control_pb2.RestoreResponse]
     """Bring files back from the timeline."""
     Undo: _grpc.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]
-    """Take back the newest command."""
+    """Undo the newest command."""
     Redo: _grpc.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]
-    """Do again what the newest undo took back."""
+    """Redo the newest command that was undone."""
     Allow: _grpc.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]
     """Let withheld paths leave."""
     TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
@@ -96,7 +96,7 @@ class ControlServiceStub:
     GetUse: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetUseRequest, _control_pb2.GetUseResponse]
     """Tell what became of the suggestions in all working trees."""
     ReloadSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]
-    """Take up the user's settings anew."""
+    """Take up the user's settings again."""
     Purge: _grpc.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]
     """Take contents out of every snapshot, and ask the team to do so."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
@@ -116,7 +116,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     Shutdown: _aio.UnaryUnaryMultiCallable[_control_pb2.ShutdownRequest, _control_pb2.ShutdownResponse]  # type: ignore[assignment]
     """End the daemon."""
     Status: _aio.UnaryUnaryMultiCallable[_control_pb2.StatusRequest, _control_pb2.StatusResponse]  # type: ignore[assignment]
-    """Tell what stands."""
+    """Return the status."""
     Save: _aio.UnaryUnaryMultiCallable[_control_pb2.SaveRequest, _control_pb2.SaveResponse]  # type: ignore[assignment]
     """Take a snapshot that holds whatever is on disk now."""
     Log: _aio.UnaryUnaryMultiCallable[_control_pb2.LogRequest, _control_pb2.LogResponse]  # type: ignore[assignment]
@@ -154,9 +154,9 @@ class ControlServiceAsyncStub(ControlServiceStub):
     Restore: _aio.StreamStreamMultiCallable[_control_pb2.RestoreRequest, _control_pb2.RestoreResponse]  # type: ignore[assignment]
     """Bring files back from the timeline."""
     Undo: _aio.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]  # type: ignore[assignment]
-    """Take back the newest command."""
+    """Undo the newest command."""
     Redo: _aio.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]  # type: ignore[assignment]
-    """Do again what the newest undo took back."""
+    """Redo the newest command that was undone."""
     Allow: _aio.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]  # type: ignore[assignment]
     """Let withheld paths leave."""
     TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
@@ -170,7 +170,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     GetUse: _aio.UnaryUnaryMultiCallable[_control_pb2.GetUseRequest, _control_pb2.GetUseResponse]  # type: ignore[assignment]
     """Tell what became of the suggestions in all working trees."""
     ReloadSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]  # type: ignore[assignment]
-    """Take up the user's settings anew."""
+    """Take up the user's settings again."""
     Purge: _aio.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]  # type: ignore[assignment]
     """Take contents out of every snapshot, and ask the team to do so."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
@@ -211,7 +211,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.StatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.StatusResponse, _abc.Awaitable[_control_pb2.StatusResponse]]:
-        """Tell what stands."""
+        """Return the status."""
 
     @_abc_1.abstractmethod
     def Save(
@@ -351,7 +351,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.UndoRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.UndoResponse], _abc.AsyncIterator[_control_pb2.UndoResponse]]:
-        """Take back the newest command."""
+        """Undo the newest command."""
 
     @_abc_1.abstractmethod
     def Redo(
@@ -359,7 +359,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.RedoRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.RedoResponse], _abc.AsyncIterator[_control_pb2.RedoResponse]]:
-        """Do again what the newest undo took back."""
+        """Redo the newest command that was undone."""
 
     @_abc_1.abstractmethod
     def Allow(
@@ -415,7 +415,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ReloadSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ReloadSettingsResponse, _abc.Awaitable[_control_pb2.ReloadSettingsResponse]]:
-        """Take up the user's settings anew."""
+        """Take up the user's settings again."""
 
     @_abc_1.abstractmethod
     def Purge(

@@ -302,11 +302,11 @@ class Removal(_message.Message):
     signature: _builtins.bytes
     @_builtins.property
     def keeps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Keys of those whom the removed member let in and who stay."""
+        """Keys of the members whom the removed member let in and who stay."""
 
     @_builtins.property
     def upholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Keys of those whom the removed member removed and who stay removed."""
+        """Keys of the members whom the removed member removed and who stay removed."""
 
     def __init__(
         self,
@@ -405,7 +405,7 @@ class StateKey(_message.Message):
     """A reference's name need not be UTF-8."""
     aside: _builtins.str
     """The tip of a state that is kept beside the one that counts, as that one does not lead to it. It is not signed: the
-    tip is. One who does not know this takes it for an old state, or for a second one with a number, and refuses it.
+    tip is. A peer who does not know this takes it for an old state, or for a second one with a number, and refuses it.
     """
     def __init__(
         self,

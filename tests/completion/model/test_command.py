@@ -58,7 +58,7 @@ def test_a_licence_that_nobody_agreed_to_is_refused_and_yes_agrees(made: Made, t
 
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     assert bough("model", "bench")[:1] == (1,)
-    assert "no model is called" in bough("model", "use", "nonesuch")[2]
+    assert "no model is named" in bough("model", "use", "nonesuch")[2]
     (tmp_path / "config.json").write_text('{"architectures": ["Starcoder2ForCausalLM"]}')
     code, _, said = bough("export", str(tmp_path), str(tmp_path / "out"))
     assert (code, "StarCoder2" in said) == (1, True)

@@ -577,8 +577,8 @@ def test_what_is_staged_and_stays_at_home_is_staged_still_and_said(here: Desk, h
     landed = git(here.root, "ls-tree", "-r", "--name-only", "HEAD").split("\n")
     assert ".env" not in landed and "ne sted" not in landed and "ordinary.txt" in landed
     assert git(here.root, "cat-file", "-p", "HEAD:tracked.pem") == "old"
-    (told,) = [line for line in here.terminal.said if line.startswith("not landed, and staged as before: ")]
-    assert ".env (named like a secret)" in told and "ne sted (a Git repository of its own" in told
+    (told,) = [line for line in here.terminal.said if line.startswith("not landed, still staged: ")]
+    assert ".env (named like a secret)" in told and "ne sted (a nested Git repository" in told
     undo_it(here)
     assert {path: staged(here)[path] for path in kept} == {path: before[path] for path in kept}
 

@@ -227,7 +227,7 @@ def test_files_that_never_rest_end_the_attempt_unharmed(here: Desk) -> None:
         return snapshot
 
     object.__setattr__(here.live, "save", save_then_edit)
-    with pytest.raises(NotPossibleNow, match=r"a\.txt changed in the same moment"):
+    with pytest.raises(NotPossibleNow, match=r"a\.txt changed at the same moment"):
         bring(here)
     assert (here.root / "a.txt").read_bytes() == b"one\ntwo\nthree\nfour\n%d\n" % saves
     assert not (here.root / "n.txt").exists()

@@ -100,7 +100,7 @@ def test_a_branch_in_the_middle_of_a_rebase_is_merged_as_it_was_before(crew: dic
     assert not alice.git("rebase", "-q", "origin/main")
     assert alice.snapshot().operation == "rebase"
     merged = bob.merge("alice")
-    assert (merged.result, "in the middle of a rebase" in merged.note) == ("same", True)
+    assert (merged.result, "a rebase in progress" in merged.note) == ("same", True)
     assert (bob.root / "n.txt").read_bytes() == b"alice2\n"
 
 
@@ -114,7 +114,7 @@ def test_a_branch_that_is_only_known_from_a_rebase_is_refused(crew: dict[str, Ma
     alice.store.delete_ref("refs/heads/alice")
     alice.branch.tip = None
     assert alice.snapshot().operation == "rebase"
-    with pytest.raises(NotPossibleNow, match="in the middle of a rebase"):
+    with pytest.raises(NotPossibleNow, match="has a rebase in progress"):
         bob.merge("alice")
 
 

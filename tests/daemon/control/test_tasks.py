@@ -102,8 +102,8 @@ def kept_in_source() -> set[str]:
 # What is over at once, unless it fails; what begins only when another machine is this member, too, or knows more of it.
 MOMENTARY = {
     "bringing back what was live",
-    "going on above what another machine said",
-    "going on above what peers know",
+    "publishing above the state of another machine",
+    "publishing above the state that peers know",
 }
 
 

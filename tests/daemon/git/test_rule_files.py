@@ -169,8 +169,8 @@ def test_the_words_tell_where_rules_are_closed(folder: Path) -> None:
     rules = RuleFiles(Worktree.find(str(folder)))
     rules.look_in(["", "a"])
     assert rules.withheld() == {
-        "a/.gitignore": f"{NO_FILE}; until Git can read it, what is new in a stays at home and is not recorded",
-        ".gitattributes": f"{NO_FILE}; until Git can read it, what changes stays at home and is not recorded",
+        "a/.gitignore": f"{NO_FILE}; until Git can read it, new files in a are neither recorded nor shared",
+        ".gitattributes": f"{NO_FILE}; until Git can read it, changed files are neither recorded nor shared",
     }
     assert rules.folders(".gitattributes") == [""] and rules.folders(".gitignore") == ["a"]
 

@@ -61,7 +61,7 @@ def below(folder: str, files: int = MOST_FILES + 1, inside: int = 40) -> list[st
 
 def test_a_folder_with_too_many_new_files_is_held_as_one(bench: FloodBench) -> None:
     tree = bench.with_files([*below("np"), "src/new", "c"])
-    reason = "501 new files at once; put them into .gitignore, or run `git add np` to share them"
+    reason = "501 new files at once; add them to .gitignore, or run `git add np` to share them"
     assert bench.flood.held(bench.base, bench.base, tree, 0.0, waits=False) == {"np": reason}
     assert bench.held(bench.with_files(below("np", MOST_FILES))) == set()
 
@@ -73,7 +73,7 @@ def test_too_many_bytes_are_a_flood_as_well(bench: FloodBench) -> None:
         bench.base, bench.base, bench.with_files([f"src/ü {n}" for n in range(6)], blob), 0, waits=False
     )
     assert held.keys() == {f"src/ü {n}" for n in range(6)}
-    assert "6 new files of 54 MB at once; put them into .gitignore, or run `git add src`" in held["src/ü 0"]
+    assert "6 new files of 54 MB at once; add them to .gitignore, or run `git add src`" in held["src/ü 0"]
 
 
 def test_what_somebody_writes_beside_a_flood_goes(bench: FloodBench) -> None:

@@ -151,5 +151,5 @@ def test_damaged_former_rules_let_nothing_out(root: Path, tmp_path: Path) -> Non
     worktree, path = Worktree.find(str(root)), tmp_path / "former"
     for damage in (b"{", b"[]", b'{"x": {}}', b'{"x": 1}'):
         path.write_bytes(damage)
-        with pytest.raises(StoreDamaged, match=r"put what is to stay at home into \.gitignore"):
+        with pytest.raises(StoreDamaged, match=r"add the paths that must stay private to \.gitignore"):
             FormerRules(worktree, Objects(str(root / ".git/objects")), str(path), str(tmp_path))

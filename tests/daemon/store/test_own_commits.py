@@ -65,7 +65,7 @@ def desk(tmp_path: Path) -> Iterator[CommitDesk]:
         ("server.key", b"k", "named like a secret"),
         (".env~", b"k", "named like a copy of a secret"),
         ("big", bytes(10_000_001), "not pushed yet, and larger than 10 MB"),
-        ("pay.py", KEY, "it has a Stripe key in it"),
+        ("pay.py", KEY, "it contains a Stripe key"),
     ],
 )
 def test_a_commit_with_a_secret_stays_with_all_after_it(desk: CommitDesk, name: str, data: bytes, why: str) -> None:

@@ -69,7 +69,7 @@ def test_who_sends_too_much_is_refused_with_the_reason_and_nobody_else_is(folder
             for number in range(6):
                 tip = await bob.save({"big": os.urandom(40_000), "n": b"%d" % number})
                 await eventually(lambda: alice.tip_of("bob") == tip or "bob" in told(alice))
-            await eventually(lambda: "no more room" in bob.sync.refusals_of("bob").get("alice", ""))
+            await eventually(lambda: "no space is left" in bob.sync.refusals_of("bob").get("alice", ""))
             before = alice.tip_of("bob")
             after = await bob.save({"n": b"more"})
             await eventually(lambda: "bob" in told(alice) and carol.tip_of("bob") == after)
@@ -87,7 +87,7 @@ def test_who_sends_too_much_is_refused_with_the_reason_and_nobody_else_is(folder
 
     def told(side: object) -> set[str]:
         mates = side.sync.teammates()  # type: ignore[attr-defined]
-        return {mate.name for mate in mates if "no more room" in mate.not_taken}
+        return {mate.name for mate in mates if "no space is left" in mate.not_taken}
 
     run(test())
 

@@ -410,9 +410,9 @@ def test_a_state_of_another_team_is_refused(pair: World) -> None:
         ({"total": LIMITS.pack + 1}, "too large"),
         ({"total": LIMITS.inline + 1}, "too large"),
         ({"offset": 10}, "missing"),
-        ({"data": b""}, "not as large"),
-        ({"total": 3}, "not as large"),
-        ({"total": 0}, "not as large"),
+        ({"data": b""}, "does not have the size"),
+        ({"total": 3}, "does not have the size"),
+        ({"total": 0}, "does not have the size"),
     ],
 )
 def test_a_part_of_a_pack_that_does_not_fit_is_refused(pair: World, flaw: dict[str, object], reason: str) -> None:

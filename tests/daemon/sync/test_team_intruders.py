@@ -198,7 +198,7 @@ def test_forged_replayed_and_foreign_states_are_refused_and_the_talk_goes_on(fol
             for_alice = bob.state(head, 99, Key("alice", BranchKind.LIVE, b"alice"))
             await bob.tell(Announce(for_alice), expect="not signed by alice")
             own_key = bob.state(head, 99, Key("bob", BranchKind.LIVE, b"alice"))
-            await bob.tell(Announce(own_key), expect="may not speak")
+            await bob.tell(Announce(own_key), expect="may not publish")
             await bob.tell(Announce(bob.state(head, team="ff" * 16)), expect="another team")
 
     run(test())

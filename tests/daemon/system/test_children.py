@@ -146,7 +146,7 @@ def test_a_filter_that_hangs_keeps_back_its_files_alone(
             await recorded.save()
             withheld = recorded.snapshots.withheld()
             assert withheld.keys() == {"x.up", "z.up"}
-            assert all("its filter `up` hangs since " in why and "sleep 1000" in why for why in withheld.values())
+            assert all("its filter `up` has hung since " in why and "sleep 1000" in why for why in withheld.values())
             objects, tree = recorded.store.objects, told[-1].tree
             assert [objects.blob(entry.oid) for path, entry in objects.walk(tree) if path in ("a.txt", "x.up")] == [
                 b"2",

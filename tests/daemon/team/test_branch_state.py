@@ -86,7 +86,7 @@ def test_a_landed_branch_is_any_that_git_takes(roster: Roster, branch: bytes, go
 @pytest.mark.parametrize("tip", ["", "1" * 39, "--all", "HEAD", "1" * 40 + "\n"])
 def test_a_tip_is_a_full_object_id(roster: Roster, tip: str) -> None:
     state = replace(state_of(roster, "alice", "alice", "alice"), tip=tip).signed(someone("alice"))
-    with pytest.raises(PeerRefused, match="well-formed"):
+    with pytest.raises(PeerRefused, match="malformed"):
         check_state(state, roster)
 
 
@@ -95,5 +95,5 @@ def test_a_branch_is_its_members_where_a_member_has_that_very_name(roster: Roste
     assert check_state(desktop, roster)
     admit(roster, "alice", "carol", "alice+desktop")
     assert branch_owner(roster, "alice+desktop") == "alice+desktop"
-    with pytest.raises(PeerRefused, match="may not speak"):
+    with pytest.raises(PeerRefused, match="may not publish"):
         check_state(desktop, roster)

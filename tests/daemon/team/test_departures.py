@@ -49,7 +49,7 @@ def test_one_who_is_removed_is_in_no_longer_and_name_and_key_stay_taken() -> Non
     assert roster.by_key(key("mallory")) is None and roster.by_certificate(someone("mallory").certificate) is None
     with pytest.raises(NameTaken, match="had a member named mallory"):
         admit(roster, "alice", "dave", "mallory")
-    with pytest.raises(NotPossibleNow, match="key is not let in again"):
+    with pytest.raises(NotPossibleNow, match="key cannot join again"):
         admit(roster, "alice", "mallory", "somebody")
     assert roster.name_of(key("mallory")) == "mallory"
 

@@ -71,7 +71,7 @@ def test_a_plain_name_is_a_member_name(name: str) -> None:
 def test_a_name_that_git_or_a_file_system_could_misread_is_refused(name: str) -> None:
     with pytest.raises(BadName) as refused:
         check_member_name(name)
-    assert "cannot be a member's name" in refused.value.message
+    assert "is not a valid member name" in refused.value.message
 
 
 @given(st.text("abz019.-_+/@~{ A", max_size=12))

@@ -201,7 +201,7 @@ def test_what_was_known_for_long_stays_though_another_is_nearer_to_the_founder()
 
 def test_the_further_names_of_a_member_are_that_members_to_give(roster: Roster) -> None:
     admit(roster, "alice", "bob")
-    with pytest.raises(NameTaken, match="only alice can let in alice\\+laptop"):
+    with pytest.raises(NameTaken, match="only alice can admit alice\\+laptop"):
         admit(roster, "bob", "mallory", "alice+laptop")
     assert roster.merge([signed(roster, "bob", "mallory", "alice+laptop", NOW)], [], NOW) == ([], [])
     laptop = admit(roster, "alice", "laptop", "alice+laptop")

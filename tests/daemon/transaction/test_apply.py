@@ -167,8 +167,8 @@ def test_a_missing_lfs_object_is_told_in_one_line(here: Desk, name: str) -> None
     changes = {".gitattributes": blob(here, b"*.bin filter=lfs\n"), name: blob(here, b"z")}
     with pytest.raises(FilterFailed) as failure:
         place(here, now(here), then(here, changes))
-    why = "so nothing was changed: Error downloading object: x (12ab): not found"
-    assert failure.value.message == f"the filter `lfs` cannot make {printable(name)}, {why}"
+    why = "nothing was changed: Error downloading object: x (12ab): not found"
+    assert failure.value.message == f"the filter `lfs` failed on {printable(name)}; {why}"
     assert "lands or pushes it" in failure.value.facts["hint"]
 
 

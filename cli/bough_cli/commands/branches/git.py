@@ -9,5 +9,8 @@ from bough_cli.connection import here
 
 
 def git(context: typer.Context) -> None:
-    """Run a reading git command in a view that has every live branch: `bough git log main..alice`."""
+    """Run a read-only git command that sees every live branch.
+
+    For example: `bough git log main..alice`.
+    """
     raise typer.Exit(run_in_view(here(), context.args))

@@ -15,18 +15,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def hop(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose branch to be in.")], json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The teammate whose branch to switch to.")],
+    json: Json = False,
 ) -> None:
-    """Be in a teammate's branch: your files become theirs, and `bough back` brings yours back."""
+    """Switch your files to a teammate's branch.
+
+    `bough back` returns to yours.
+    """
     if name == "-":
-        raise BadUsage("`-` is nobody's branch", hint="Use `bough back` to return to your own.")
+        raise BadUsage("`-` does not name a branch", hint="Use `bough back` to return to your own.")
     with acting("hop") as (daemon, terminal):
         moved = daemon.hop(here(), terminal, name)
     tell(moved, outcomes.hopped(moved), json=json)
 
 
 def back(json: Json = False) -> None:
-    """Put everything back as it was before the hop."""
+    """Return to your own branch, as it was before the hop."""
     with acting("back") as (daemon, terminal):
         moved = daemon.back(here(), terminal)
     tell(moved, outcomes.returned(moved), json=json)

@@ -16,7 +16,8 @@ from bough_cli.connection import here
 from bough_cli.failure import CONFLICTS
 
 Message = Annotated[
-    list[str] | None, typer.Option("-m", "--message", metavar="MESSAGE", help="Commit message; again for a paragraph.")
+    list[str] | None,
+    typer.Option("-m", "--message", metavar="MESSAGE", help="Commit message; repeat it for further paragraphs."),
 ]
 
 
@@ -27,14 +28,14 @@ def land(
         bool, typer.Option("--no-verify", help="Skip the pre-commit, commit-msg and pre-push hooks.")
     ] = False,
     switch: Annotated[
-        bool | None, typer.Option("--switch/--no-switch", help="Go to the shared branch afterwards; asked otherwise.")
+        bool | None, typer.Option("--switch/--no-switch", help="Switch to the shared branch afterwards (default: ask).")
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Also remove what you never touched, and run hooks that others changed.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Put your work on the shared branch: merge, commit, publish, in one step."""
+    """Merge, commit and publish your work on the shared branch."""
     if not message and not dry_run and not switch:
         raise NoMessage("a landed commit needs a message")
     with acting("land") as (daemon, terminal):

@@ -16,11 +16,11 @@ def merge(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A teammate, or a Git branch such as main.")],
     preview: Annotated[bool, typer.Option("--preview", help="Show what would happen and change nothing.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Also remove what its author never touched, or bring back what was taken out.")
+        bool, typer.Option("--yes", help="Also remove what its author never touched, or bring back removed commits.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Bring a teammate's branch, or a Git branch, into your files."""
+    """Merge a teammate's branch, or a Git branch, into your files."""
     with acting("merge") as (daemon, terminal):
         made = daemon.merge(here(), terminal, name, preview=preview, yes=yes)
     tell(made, outcomes.merged(made, preview=preview), json=json)

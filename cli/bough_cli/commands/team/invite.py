@@ -16,7 +16,7 @@ def invite(
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Make a ticket with which one person can join within 24 hours."""
+    """Create a ticket that lets one person join within 24 hours."""
     with connect() as daemon:
         made = daemon.invite(here(), listen)
     if json:

@@ -18,11 +18,11 @@ def join(
     ],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Your name in the team (default: from Git).")] = "",
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where teammates can call you (default: this machine alone).")
+        str, typer.Option(metavar="HOST:PORT", help="Where teammates can connect (default: this machine only).")
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Join a team by its ticket, in any clone of its repository."""
+    """Join a team with a ticket, in any clone of its repository."""
     given = sys.stdin.read().strip() if ticket == "-" else ticket
     with connect(start=True) as daemon:
         joined = daemon.join(here(), given, name, listen)
@@ -31,4 +31,6 @@ def join(
         return
     output.data(f"You are {output.bold(joined.member)}, live with {', '.join(joined.teammates)}")
     if joined.other:
-        output.talk(f"Your clone {printable(joined.other)} is in the team already; this one is a member of its own.")
+        output.talk(
+            f"Your clone {printable(joined.other)} is already in the team; this one joined as a separate member."
+        )

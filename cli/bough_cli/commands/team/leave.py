@@ -9,23 +9,20 @@ import typer
 from bough_cli import output
 from bough_cli.connection import connect, here
 
-QUESTION = (
-    "From now on your saves are recorded here and shared with nobody, and your name and key are not let in again. "
-    "Leave the team?"
-)
+QUESTION = "Your saves will stay on this machine, and your name and key cannot join this team again. Leave the team?"
 
 
 def leave(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Leave the team; your saves are recorded here as before."""
+    """Leave the team; your saves are still recorded here."""
     with connect() as daemon:
         output.agree(QUESTION, yes, "leaving the team")
         left = daemon.leave(here())
     if json:
         output.as_json(left)
         return
-    output.data("You left the team; your saves are recorded here and shared with nobody")
+    output.data("You left the team; your saves are recorded on this machine only")
     if not left.told:
-        output.talk("No teammate is connected: they hear of it when one of them calls this machine.")
+        output.talk("No teammate is connected; they learn of it when one next connects to this machine.")

@@ -13,10 +13,10 @@ from bough_cli.connection import connect, here
 
 
 def team(
-    everyone: Annotated[bool, typer.Option("--all", help="List those who were removed or have left, too.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="Include members who were removed or have left.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per member.")] = False,
 ) -> None:
-    """List the team, with fingerprints, and who let whom in."""
+    """List the members, their fingerprints and who invited them."""
     with connect() as daemon:
         members = daemon.team(here()).members
     for member in members:
@@ -30,7 +30,7 @@ def team(
 
 def _line(member: MemberRecord) -> str:
     presence = "●" if member.connected and not member.removed_by else "○"
-    came = f"let in by {member.admitted_by}" if member.admitted_by else "founded it"
+    came = f"invited by {member.admitted_by}" if member.admitted_by else "founder"
     name = output.bold(member.name) if not member.removed_by else member.name
     return f"{presence} {name}  {member.fingerprint}  {came} {ago(member.since)}, {_lately(member)}"
 
@@ -41,7 +41,7 @@ def _lately(member: MemberRecord) -> str:
     if member.removed_by:
         return f"removed by {member.removed_by} {ago(member.removed_at)}"
     if member.is_me:
-        return "this is you"
+        return "you"
     if member.connected:
         return "connected"
     return f"last seen {ago(member.seen_at)}" if member.seen_at else "not seen yet"

@@ -15,12 +15,12 @@ def allow(
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH]...", help="Files or folders (default: list them).")
     ] = None,
-    stop: Annotated[bool, typer.Option("--stop", help="Keep them at home again, from now on.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Withhold them again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Let files leave that `bough status` lists as withheld.
+    """Share files that `bough status` lists as withheld.
 
-    It holds for this repository on this machine, until --stop. What teammates have got they keep.
+    This applies to this repository on this machine, until --stop. Teammates keep what they have received.
     """
     with acting("allow") as (daemon, terminal):
         made = daemon.allow(here(), terminal, paths or [], stop=stop)

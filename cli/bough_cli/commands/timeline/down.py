@@ -12,27 +12,29 @@ from bough_cli import output
 from bough_cli.commands.tools.merge_tool import uninstalled
 from bough_cli.connection import connect, here, home
 
-QUESTION = "Remove every snapshot, the team and all records of Bough in this repository?"
+QUESTION = "Delete all snapshots, the team and all other data of Bough in this repository?"
 
 
 def down(
-    everything: Annotated[bool, typer.Option("--all", help="End the daemon with all it serves.")] = False,
-    forget: Annotated[bool, typer.Option("--forget", help="Remove every trace of Bough here, after asking.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Stop the daemon and everything it serves.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Delete all data of Bough here, after asking.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Stop being live here; what was recorded stays."""
+    """Stop recording this working tree; snapshots are kept."""
     if everything and not forget:
         _end_daemon()
         return
     if forget:
-        output.agree(QUESTION, yes, "removing every snapshot")
+        output.agree(QUESTION, yes, "deleting all snapshots")
         ensure_running(home(), output.talk)
     with connect() as daemon:
         daemon.down(here(), forget)
     if forget:
         uninstalled("--local")
     output.talk(
-        "Every trace of Bough here is gone." if forget else "No longer live here; `bough up` goes on from here."
+        "All data of Bough in this repository was deleted."
+        if forget
+        else "Stopped recording here; `bough up` resumes it."
     )
 
 
@@ -44,4 +46,4 @@ def _end_daemon() -> None:
     with Client(place) as daemon:
         daemon.shutdown()
     wait_until_ended(place, output.talk)
-    output.talk("The daemon has ended; what was live comes back with the next command there.")
+    output.talk("The daemon has stopped; the next command in a live working tree starts it again.")

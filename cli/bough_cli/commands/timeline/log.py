@@ -13,8 +13,8 @@ from bough_cli.connection import connect, here
 
 def log(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="A live branch (default: yours).")] = "",
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many snapshots at most.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a snapshot.")] = False,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="The maximum number of snapshots.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per snapshot.")] = False,
 ) -> None:
     """Show the timeline of a live branch, newest first."""
     with connect() as daemon:

@@ -19,23 +19,23 @@ def purge(
     what: Annotated[
         str, typer.Argument(metavar="[PATH|TEXT|-]", help="A file, a folder, or a text; `-` reads a text from stdin.")
     ] = "",
-    text: Annotated[bool, typer.Option("--text", help="Take it as a text, even if there is such a file.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Treat it as a text, even if a file has that name.")] = False,
     uncommitted: Annotated[
-        bool, typer.Option("--uncommitted", help="Only the contents that none of your commits has.")
+        bool, typer.Option("--uncommitted", help="Only versions that are in none of your commits.")
     ] = False,
-    accept: Annotated[str, typer.Option("--accept", metavar="NAME", help="What this teammate asks you to purge.")] = "",
-    listed: Annotated[bool, typer.Option("--list", help="List what was purged, and who has done it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
+    accept: Annotated[str, typer.Option("--accept", metavar="NAME", help="Purge what this teammate asks for.")] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List what was purged, and who has purged it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be purged and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with --list one per purge.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object; with --list, one per purge.")] = False,
 ) -> None:
-    """Take a secret out of every snapshot, here and in the team.
+    """Remove a secret from every snapshot, here and in the team.
 
-    Of a file every content that it had goes, of a text every file content that has it. A snapshot then has that file as
-    in the commit that it was based on, or does not have it. Your files, and your own Git history, stay as they are.
+    For a file, every version of it is removed; for a text, every file version that contains it. A snapshot then has
+    that file as in the commit that it is based on, or not at all. Your files and your own Git history are unchanged.
 
-    Teammates' daemons do the same for what came from your branch, at once or when they next connect; what they have
-    recorded themselves, they have to accept. They are told ids of contents, never the text.
+    Teammates' daemons do the same for what came from your branch, at once or when they next connect; teammates have to
+    accept it for what they recorded themselves. They are sent object ids, never the text.
     """
     if listed:
         _list(json=json)
@@ -72,17 +72,15 @@ def _notes(told: PurgeTold) -> list[str]:
     """Return what a person should know before they agree."""
     lines = list[str]()
     if told.files:
-        lines.append(f"Still on disk, and left alone: {output.few(told.files)}. It is not shared any more.")
+        lines.append(f"Left on disk, but no longer shared: {output.few(told.files)}.")
     if told.commands:
         lines.append(f"{output.count(told.commands, 'command')} can no longer be undone.")
     if told.teammates:
-        lines.append(
-            f"{output.named(told.teammates)} has it as well; until they purge it, that branch is not shown here."
-        )
+        lines.append(f"{output.named(told.teammates)} also has it; until they purge it, that branch is hidden here.")
     if told.left_in_git:
         lines.append(
             "Your own repository still has it, unreachable: "
-            "`git reflog expire --expire=now --all && git gc --prune=now` removes it."
+            "`git reflog expire --expire=now --all && git gc --prune=now` deletes it."
         )
     return lines
 
@@ -99,7 +97,9 @@ def _show(told: PurgeTold) -> None:
     for note in _notes(told):
         output.talk(note)
     if told.done:
-        output.talk("Who saw it has it: change the password or the key. `bough purge --list` shows who has purged it.")
+        output.talk(
+            "Anyone may have copied it: change the password or key. `bough purge --list` shows who has purged it."
+        )
 
 
 def _list(*, json: bool) -> None:

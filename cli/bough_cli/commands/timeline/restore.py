@@ -15,13 +15,13 @@ from bough_cli.connection import here
 def restore(
     paths: Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="Files or folders.")] = None,
     snapshot: Annotated[
-        str, typer.Option("--from", metavar="SNAPSHOT", help="Which snapshot, or a time: 10m, 14:05 (see `bough log`).")
+        str, typer.Option("--from", metavar="SNAPSHOT", help="A snapshot or a time: 10m, 14:05 (see `bough log`).")
     ] = "",
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="A teammate whose branch they come from.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Bring back all files.")] = False,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Restore from this teammate's branch.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Restore all files.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Bring files back from the timeline.
+    """Restore files from the timeline.
 
     Without --from, each path becomes the newest version that differs from what is on disk; repeat the command to go
     one version further back.

@@ -15,15 +15,15 @@ PATIENCE = 30.0
 
 def save(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="With --wait: whom to wait for.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="With --wait: the teammates to wait for.")
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until those teammates, or all connected, hold it.")
+        bool, typer.Option("--wait", help="Wait until these teammates, or all connected ones, hold it.")
     ] = False,
     patience: Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")] = PATIENCE,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take a snapshot that holds whatever is on disk now."""
+    """Take a snapshot of what is on disk now."""
     wanted = names or []
     with connect() as daemon:
         saved = daemon.save(here(), wanted, wait and not wanted, patience if wait else 0.0)
@@ -37,7 +37,7 @@ def save(
     if refused:
         told = "; ".join(f"{name} refused it: {reason}" for name, reason in refused.items())
         raise NotPossibleNow(
-            told, hint="The snapshot is safe here; `bough status` shows whether they take a newer one."
+            told, hint="The snapshot is safe here; `bough status` shows whether they accept a newer one."
         )
     if missing:
         raise NotHeldYet(f"{', '.join(missing)} did not receive it within {patience:g} seconds")

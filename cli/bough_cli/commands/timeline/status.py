@@ -17,7 +17,7 @@ MOST = 3  # withheld paths of one reason that are named
 
 
 def status(
-    everything: Annotated[bool, typer.Option("--all", help="Name every withheld path.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List every withheld path.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show your branch, what is withheld, and every teammate."""
@@ -56,10 +56,10 @@ def _show(told: Status, most: int) -> None:
     output.data()
     if told.out:
         output.data(f"{output.bold(told.out)} ({ago(told.out_at)})")
-        output.data("Your saves are recorded here and shared with nobody. `bough invite` begins a team of your own,")
-        output.data("`bough join TICKET` joins another, `bough down --forget` removes every trace of Bough.")
+        output.data("Your saves are recorded on this machine only. `bough invite` starts a new team,")
+        output.data("`bough join TICKET` joins another, `bough down --forget` deletes all data of Bough here.")
     elif not told.teammates:
-        output.data("No teammates yet: `bough invite` makes a ticket for one.")
+        output.data("No teammates yet; `bough invite` creates a ticket for one.")
     named = set[str]()
     for teammate in told.teammates:
         _show_teammate(teammate)
@@ -70,16 +70,16 @@ def _show(told: Status, most: int) -> None:
 
 def _show_what_failed(teammate: TeammateStatus) -> None:
     if teammate.refused:
-        output.data(f"  {teammate.name} did not take your last snapshot: {teammate.refused}")
+        output.data(f"  {teammate.name} refused your latest snapshot: {teammate.refused}")
     if teammate.not_taken:
-        output.data(f"  the newest snapshot of {teammate.name} is not here: {teammate.not_taken}")
+        output.data(f"  {teammate.name}'s latest snapshot was not received: {teammate.not_taken}")
 
 
 def _show_teammate(teammate: TeammateStatus) -> None:
     presence = "●" if teammate.connected else "○"
     changed = f"{_files(teammate)}: {output.few(teammate.files)}" if teammate.files else "no changes"
     if teammate.operation:
-        changed = f"in the middle of a {teammate.operation}; {changed}"
+        changed = f"{teammate.operation} in progress; {changed}"
     when = ago(teammate.changed_at)
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"

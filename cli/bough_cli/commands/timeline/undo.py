@@ -19,7 +19,7 @@ def undo(json: Annotated[bool, typer.Option("--json", help="Print one JSON objec
 
 
 def redo(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Do again what `bough undo` took back."""
+    """Redo the command that `bough undo` reversed."""
     with acting("redo") as (daemon, terminal):
         made = daemon.redo(here(), terminal)
     tell(made, outcomes.redone(made), json=json)

@@ -11,8 +11,11 @@ from bough_cli import output
 from bough_cli.connection import connect, here
 
 
-def watch(json: Annotated[bool, typer.Option("--json", help="Print one JSON object an event.")] = False) -> None:
-    """Show who works where, as it changes, until you press Ctrl-C; without a terminal, a line an event."""
+def watch(json: Annotated[bool, typer.Option("--json", help="Print one JSON object per event.")] = False) -> None:
+    """Show who works where, live, until you press Ctrl-C.
+
+    Without a terminal, print one line per event.
+    """
     with connect() as daemon:
         if sys.stdout.isatty() and not json:
             from bough_cli.screen import show  # rich takes a while to import

@@ -18,16 +18,14 @@ from bough_cli.connection import connect, here, home
 
 
 def complete(
-    place: Annotated[
-        str, typer.Argument(metavar="FILE:LINE:COLUMN", help="Where the cursor is, counted from one.")
-    ] = "",
-    doors: Annotated[bool, typer.Option("--doors", help="Say how editors reach completion.")] = False,
-    stats: Annotated[bool, typer.Option("--stats", help="Say what became of the suggestions so far.")] = False,
+    place: Annotated[str, typer.Argument(metavar="FILE:LINE:COLUMN", help="The cursor position, counted from 1.")] = "",
+    doors: Annotated[bool, typer.Option("--doors", help="Show how editors connect to completion.")] = False,
+    stats: Annotated[bool, typer.Option("--stats", help="Show what became of the suggestions so far.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Continue the code at a place in a file."""
+    """Complete the code at a position in a file."""
     if sum((bool(place), doors, stats)) != 1:
-        raise BadUsage("name a place, FILE:LINE:COLUMN, or one of --doors and --stats")
+        raise BadUsage("give a position as FILE:LINE:COLUMN, or one of --doors and --stats")
     if doors:
         _show_doors(json)
     elif stats:

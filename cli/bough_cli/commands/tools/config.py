@@ -40,9 +40,9 @@ def get(key: Key, json: Json = False) -> None:
 
 @app.command("set")
 def set_value(
-    key: Key, value: Annotated[str, typer.Argument(metavar="VALUE", help="What it is from now on.")], json: Json = False
+    key: Key, value: Annotated[str, typer.Argument(metavar="VALUE", help="The new value.")], json: Json = False
 ) -> None:
-    """Change a setting; it holds at once, in the running daemon too."""
+    """Change a setting; the running daemon applies it at once."""
     change(home(), key, parse(key, value))
     tell_daemon()
     show(key, read_settings(home()).value(key), json)
@@ -50,7 +50,7 @@ def set_value(
 
 @app.command()
 def unset(key: Key, json: Json = False) -> None:
-    """Put a setting back to what it is by default."""
+    """Reset a setting to its default."""
     change(home(), key, None)
     tell_daemon()
     show(key, read_settings(home()).value(key), json)

@@ -17,7 +17,10 @@ from bough_cli.tour import StepFailed, Tour
 
 
 def demo() -> None:
-    """Show the main job on this machine alone: two members live on Python's own library, in a throw-away folder."""
+    """Demonstrate Bough on this machine with two members.
+
+    They work live on a copy of Python's standard library, in a temporary folder.
+    """
     started = time.perf_counter()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _stop)  # a closed terminal, too, leaves nothing behind

@@ -40,8 +40,8 @@ class Check:
     remedy: str = ""
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False) -> None:
-    """Check this machine and this repository, and say what to do about what is wrong."""
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON object per check.")] = False) -> None:
+    """Check this machine and repository, and suggest fixes."""
     sick = False
     for check in _checks():
         sick |= not check.well
@@ -58,12 +58,12 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON obj
 
 def _checks() -> Iterator[Check]:
     yield _python()
-    yield _trial("git", _git, f"Install git {FLOOR[0]}.{FLOOR[1]} or newer, first on the PATH.")
+    yield _trial("git", _git, f"Install git {FLOOR[0]}.{FLOOR[1]} or newer and put it first on the PATH.")
     yield _home()
     yield _watches()
     yield _files()
     yield _daemon()
-    yield _trial("settings", _settings, "Mend the file; `bough config list` says what there is.")
+    yield _trial("settings", _settings, "Fix the file; `bough config list` shows the valid settings.")
     yield _completion()
     try:
         worktree = Worktree.find(here())
@@ -75,7 +75,9 @@ def _checks() -> Iterator[Check]:
     store = os.path.join(worktree.common_dir, "bough", "store.git")
     if os.path.isdir(store):
         yield _trial(
-            "store", lambda: _store(store), "Keep the folder and report this; `bough down --forget` starts afresh."
+            "store",
+            lambda: _store(store),
+            "Keep the folder and report this; `bough down --forget` lets you start over.",
         )
     if is_running(home()):
         yield from _live()
@@ -103,7 +105,7 @@ def _git() -> str:
 def _home() -> Check:
     place = home().root
     if not os.path.exists(place):
-        return Check("home", True, f"{place} (made by the first `bough up`)")
+        return Check("home", True, f"{place} (created by the first `bough up`)")
     private = os.stat(place).st_mode & 0o077 == 0
     return Check("home", private and os.access(place, os.W_OK), place, f"chmod 700 {place}")
 
@@ -136,7 +138,7 @@ def _writable(worktree: Worktree) -> Iterator[Check]:
         if os.path.isdir(place):
             room = os.statvfs(place)
             if room.f_bavail * room.f_frsize < FEW_BYTES:
-                yield Check("writable", False, f"the disk that {place} is on is full", "Make room there.")
+                yield Check("writable", False, f"the disk with {place} is full", "Free some space on it.")
                 return
     yield Check("writable", True, top)
 
@@ -172,7 +174,7 @@ def _store(path: str) -> str:
     git = GitCommand(path)
     git.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
     branches = git.run("for-each-ref", "--format=%(refname)", "refs/heads").split()
-    return f"whole; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}"
+    return f"intact; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}"
 
 
 def _live() -> Iterator[Check]:
@@ -185,23 +187,23 @@ def _live() -> Iterator[Check]:
         return
     count = output.count(len(told.teammates), "teammate")
     found = f"{told.member}, {count}" if told.state == "live" else told.state
-    remedy = remedy_of(told) if told.failure else f"{home().log} may say more."
+    remedy = remedy_of(told) if told.failure else f"{home().log} has details."
     yield Check("live", told.state == "live", found, remedy)
     for one in told.failing:
         times = f"failed {output.count(one.failures, 'time')}, last {ago(one.failed_at)}: {one.reason}"
-        yield Check(one.work, one.recovered, times, f"It is tried again by itself; {home().log} says more.")
+        yield Check(one.work, one.recovered, times, f"It is retried automatically; {home().log} says more.")
     if told.out:
-        remedy = "Ask them, or begin a team of your own with `bough invite`; your saves are recorded as before."
+        remedy = "Ask them, or start a new team with `bough invite`; your saves are recorded as before."
         yield Check("team", False, f"{told.out}, {ago(told.out_at)}", remedy)
     yield Check("network", True, f"listening on {' and '.join(told.listening) or 'nothing'}")
     for dispute in told.disputes:
-        yield Check("team", False, dispute, "Ask the members named here: one of them is mistaken, or hostile.")
+        yield Check("team", False, dispute, "Ask the members named here; one of them is misconfigured or hostile.")
     for notice in told.notices:
         yield Check(notice.about, False, notice.text, notice.remedy)
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:
-            remedy = "Remove or rename what the reason names; your next snapshot goes without it."
-            yield Check(mate.name, False, f"did not take your last snapshot: {mate.refused}", remedy)
+            remedy = "Remove or rename the path that the reason names; your next snapshot leaves it out."
+            yield Check(mate.name, False, f"refused your latest snapshot: {mate.refused}", remedy)
         if mate.not_taken:
-            found = f"their newest snapshot is not here: {mate.not_taken}"
-            yield Check(mate.name, False, found, f"Tell {mate.name} the reason; {home().log} may say more.")
+            found = f"their latest snapshot was not received: {mate.not_taken}"
+            yield Check(mate.name, False, found, f"Tell {mate.name} the reason; {home().log} has details.")

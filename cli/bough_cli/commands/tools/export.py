@@ -14,12 +14,14 @@ from bough_cli.commands.tools.model import Device, Json, Precision, our_errors, 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT_DIR", help="A Hugging Face checkpoint on disk.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to create.")],
     precision: Precision = "int4",
     device: Device = "cpu",
-    template: Annotated[str | None, typer.Option(metavar="NAME", help="How it fills in: qwen, granite, …")] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The fill-in-the-middle template: qwen, granite, …")
+    ] = None,
     licence: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Its licence, where its README is silent.")
+        str | None, typer.Option(metavar="NAME", help="The licence, if its README does not state it.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -31,6 +33,6 @@ def export(
     if json:
         output.as_json(told)
         return
-    output.data(f"{told.name} is exported to {out}")
+    output.data(f"Exported {told.name} to {out}")
     if told.template is None:
-        output.talk("It has no fill-in-the-middle markers: it continues text and does not see what comes after.")
+        output.talk("It has no fill-in-the-middle markers, so it does not see the text after the cursor.")

@@ -25,7 +25,7 @@ def merge_driver(
     marker_size: Annotated[int, typer.Argument(help="%L, the length of conflict markers.")] = 7,
     path: Annotated[str, typer.Argument(help="%P, the path in the repository.")] = "",
     conflict_code: Annotated[
-        int, typer.Option("--conflict-code", min=1, max=127, help="What to exit with where conflicts are left.")
+        int, typer.Option("--conflict-code", min=1, max=127, help="The exit code when conflicts remain.")
     ] = CONFLICTS_LEFT,
 ) -> None:
     """Merge one file for Git."""

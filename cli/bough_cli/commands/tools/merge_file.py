@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def merge_file(
-    base: Annotated[Path, typer.Argument(help="The common ancestor; an empty file where there is none.")],
+    base: Annotated[Path, typer.Argument(help="The common ancestor; an empty file if there is none.")],
     ours: Annotated[Path, typer.Argument(help="Our version.")],
     theirs: Annotated[Path, typer.Argument(help="Their version.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to stdout.")] = None,
-    path: Annotated[str, typer.Option(help="Name that tells the language; the name of OURS if not given.")] = "",
+    path: Annotated[str, typer.Option(help="File name that determines the language (default: that of OURS).")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print how it was merged as one JSON object.")] = False,
 ) -> None:
     """Merge three versions of a file by what its language means."""

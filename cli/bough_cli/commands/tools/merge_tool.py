@@ -28,7 +28,7 @@ DRIVER = (
 
 
 class Action(StrEnum):
-    """What can be done with the merge tool."""
+    """The actions of the merge tool."""
 
     INSTALL = "install"
     UNINSTALL = "uninstall"
@@ -36,9 +36,7 @@ class Action(StrEnum):
 
 def merge_tool(
     action: Annotated[Action, typer.Argument(help="What to do.")],
-    everywhere: Annotated[
-        bool, typer.Option("--global", help="For every repository of yours, not only this one.")
-    ] = False,
+    everywhere: Annotated[bool, typer.Option("--global", help="For all your repositories, not only this one.")] = False,
     remove: Annotated[bool, typer.Option("--remove", hidden=True)] = False,
 ) -> None:
     """Make Bough the merge driver of stock Git, or remove it."""

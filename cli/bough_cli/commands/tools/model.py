@@ -23,8 +23,8 @@ from bough_cli.connection import home
 app = typer.Typer(help="Add, list, use, remove and time completion models.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
-Precision = Annotated[str, typer.Option(metavar="fp16|int8|int4", help="How the weights are kept.")]
-Device = Annotated[str, typer.Option(metavar="cpu|cuda", help="Where the model is to run.")]
+Precision = Annotated[str, typer.Option(metavar="fp16|int8|int4", help="The precision of the weights.")]
+Device = Annotated[str, typer.Option(metavar="cpu|cuda", help="The device that the model will run on.")]
 
 WANTED = f"A folder, a hub id (OWNER/NAME), or one of {', '.join(each.name for each in KNOWN.values())}."
 
@@ -50,24 +50,24 @@ def add(
     wanted: Annotated[str, typer.Argument(metavar="NAME|HF_ID|DIR", help=WANTED)],
     precision: Precision = "int4",
     device: Device = "cpu",
-    yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence without being asked.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the licence without being asked.")] = False,
     json: Json = False,
 ) -> None:
-    """Download a model, export it and put it among yours."""
+    """Download a model, export it and add it to your models."""
 
     def agree(model: str, licence: str) -> bool:
         known = (
-            f"is under the licence {licence}, which is not a free one" if licence != "unknown" else "states no licence"
+            f"has the licence {licence}, which is not a free licence" if licence != "unknown" else "states no licence"
         )
         output.talk(f"{model} {known}.")
-        return yes or (sys.stdin.isatty() and typer.confirm("Do you agree to it?", err=True))
+        return yes or (sys.stdin.isatty() and typer.confirm("Do you accept that?", err=True))
 
     with our_errors():
         terms = Terms(agree, precision, device, progress=show_progress, say=show_step)
         item = shelf().add(wanted, terms)
     if item.used:
         tell_daemon()
-    tell(item, json, f"{item.name} is there{', and is used from now on' if item.used else ''}")
+    tell(item, json, f"Added {item.name}{', which is used from now on' if item.used else ''}")
 
 
 @app.command("list")
@@ -87,12 +87,12 @@ def list_models(json: Json = False) -> None:
 
 @app.command()
 def use(name: str, json: Json = False) -> None:
-    """Take completions from this model."""
+    """Use this model for completion."""
     with our_errors():
         item = shelf().use(name)
     change(home(), "completion.model", None)
     tell_daemon()
-    tell(item, json, f"{item.name} is used from now on")
+    tell(item, json, f"Now using {item.name}")
 
 
 @app.command()
@@ -102,18 +102,18 @@ def remove(name: str, json: Json = False) -> None:
         item = shelf().remove(name)
     if item.used:
         tell_daemon()
-    tell(item, json, f"{item.name} is removed; {item.bytes / 2**30:.1f} GiB are free again")
+    tell(item, json, f"Removed {item.name}; {item.bytes / 2**30:.1f} GiB are free again")
 
 
 @app.command()
 def bench(
-    name: Annotated[str | None, typer.Argument(help="A model of yours; the used one where none is named.")] = None,
-    threads: Annotated[int, typer.Option(help="How many cores it may use.")] = 2,
-    context: Annotated[int, typer.Option(metavar="TOKENS", help="How much text stands before the cursor.")] = 1000,
-    tokens: Annotated[int, typer.Option(help="How long an answer is.")] = 16,
+    name: Annotated[str | None, typer.Argument(help="A model of yours (default: the one in use).")] = None,
+    threads: Annotated[int, typer.Option(help="The number of cores it may use.")] = 2,
+    context: Annotated[int, typer.Option(metavar="TOKENS", help="The length of the text before the cursor.")] = 1000,
+    tokens: Annotated[int, typer.Option(help="The length of an answer.")] = 16,
     json: Json = False,
 ) -> None:
-    """Check a model, then time its answers to keystrokes on this machine."""
+    """Check a model and time its answers on this machine."""
     from bough_completion.model import bench as benchmark  # and with it numpy
     from bough_completion.model.engine import ModelEngine
     from bough_completion.model.runtime import RuntimeSettings
@@ -140,7 +140,7 @@ def chosen(name: str | None) -> Item:
     models = shelf()
     found = models.named(name) if name else models.used()
     if found is None:
-        raise NoModel("no model is used")
+        raise NoModel("no model is selected")
     return found
 
 
