@@ -51,7 +51,8 @@ class EventCollector:
 class Gathered:
     """Collect changes from a thread until they are taken.
 
-    `notify` is called from that thread at the first change after a `take`, and at every marker.
+    `notify` is called from that thread at the first change after a `take`, and at every marker. `failure`: what the
+    thread ended with; None while it goes on.
     """
 
     def __init__(self, worktree: Worktree, markers: str, notify: Callable[[], None], patience: SettlePatience) -> None:
@@ -59,6 +60,7 @@ class Gathered:
         self._git_dirs = {os.fsencode(path) for path in (worktree.git_dir, worktree.common_dir)}
         self._markers = markers
         self._notify = notify
+        self.failure: Exception | None = None
         self._lock = threading.Lock()
         self._changes = EventCollector()
         self._writers = Writers(patience)

@@ -41,7 +41,7 @@ from bough_daemon.system.environment import configures
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Pause, Supervisor
-from bough_daemon.system.threads import StoreThread
+from bough_daemon.system.threads import StoreThread, to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -339,6 +339,7 @@ class Recorder:
                     await self._wake.wait()
             self._wake.clear()
             try:
+                await self._watch_again()
                 await self._settle()
                 if self._pending or self._due() <= time.monotonic():
                     await self._snapshot_or_note()
@@ -347,6 +348,13 @@ class Recorder:
                 self._pending.lost = True
                 self._wake.set()
                 raise
+
+    async def _watch_again(self) -> None:
+        """Begin to watch again where the thread that does so has failed; what happened meanwhile is looked for."""
+        if self._watch.failure is not None:
+            self._background.note("watching files", self._watch.failure)
+            await to_the_end(asyncio.to_thread(self._watch.restart))
+            self._pending.lost = True
 
     def _due(self) -> float:
         return min(self._watch.due(), self._settled_tree.due)

@@ -36,6 +36,22 @@ MASK = Mask(
 )
 
 
+class _Source(InotifyFD):
+    """The thread that reads the kernel's events. `on_failure` is called from it where it fails before `stop`."""
+
+    def __init__(self, on_failure: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self._on_failure = on_failure
+
+    def run(self) -> None:
+        """Read events until `stop`."""
+        try:
+            super().run()
+        except Exception as failure:
+            self._is_reading = False  # so that `close` lets go of the queue, which it leaves to a reader else
+            self._on_failure(failure)
+
+
 class InotifyWatcher(Gathered):
     """Watch the folders with files of ours, the git directory, and the markers, in one inotify queue.
 
@@ -62,7 +78,7 @@ class InotifyWatcher(Gathered):
 
     def start(self) -> None:
         """Begin to watch; what is in the working tree is watched from the first `rescan` on."""
-        self._source = InotifyFD()
+        self._source = _Source(self._fail)
         self._source.start()
         try:
             self._watch(os.fsencode(self._markers))
@@ -72,6 +88,19 @@ class InotifyWatcher(Gathered):
         except BaseException:
             self.stop()
             raise
+
+    def _fail(self, failure: Exception) -> None:
+        self.failure = failure
+        self._add(lost=True)
+
+    def restart(self) -> None:
+        """Begin to watch again after a failure; the next `rescan` watches what is in the working tree."""
+        self.stop()
+        with self._watching:
+            self._paths.clear()
+            self._folders.clear()
+        self.start()
+        self.failure = None
 
     def stop(self) -> None:
         """End, and join the thread."""

@@ -45,6 +45,12 @@ class PortableWatcher(Gathered, FileSystemEventHandler):
         self._observer.stop()
         self._observer.join()
 
+    def restart(self) -> None:
+        """Begin to watch again."""
+        self.stop()
+        self.start()
+        self.failure = None
+
     def rescan(self) -> None:
         """Nothing: the whole tree is watched."""
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -293,3 +294,32 @@ def test_after_a_full_disk_the_next_try_is_never_far_and_is_told_of(
             await until(lambda: session.state() == "live")
 
     asyncio.run(scene())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_files_are_watched_again_after_the_thread_that_does_was_killed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchdog.observers.inotify_c import InotifyFD
+
+    make_repository(folder / "r", {"a": b"1"})
+    killed, real = list[int](), InotifyFD.read_events
+
+    def killed_once(source: InotifyFD) -> object:
+        if not killed:
+            killed.append(1)
+            raise OSError(5, "Input/output error")
+        return real(source)
+
+    async def test() -> None:
+        async with live(folder / "r") as (session, told):
+            monkeypatch.setattr(InotifyFD, "read_events", killed_once)
+            (folder / "r" / "one").write_bytes(b"1")  # wakes the thread, which then reads again
+            await until(lambda: bool(session.failing()) and session._watch.failure is None)
+            assert [(one.work, one.reason) for one in session.failing()] == [("watching files", "Input/output error")]
+            await until(lambda: not session._pending and session._watch.seen()[1] == 0)
+            before = len(told)
+            (folder / "r" / "two").write_bytes(b"2")
+            await until(lambda: len(told) > before)
+
+    asyncio.run(test())
