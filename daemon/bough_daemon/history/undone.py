@@ -63,10 +63,12 @@ def _undos(objects: Objects, tip: str, bases: Collection[str]) -> Iterator[Snaps
 
 
 def _taken_back(objects: Objects, undo: Snapshot) -> dict[str, Lines]:
-    """Return the lines that an undo took out of the files, by path; nothing where the files of before are not here."""
-    if undo.previous is None or not objects.exists(undo.previous):
-        return {}
-    return _missing(objects, objects.commit(undo.previous).tree, undo.tree)
+    """Return the lines that an undo took out of the files, by path.
+
+    Where the files of before did not come here, as the chain does not lead to them, those of HEAD are in their place.
+    """
+    known = [oid for oid in (undo.previous, undo.base) if oid is not None and objects.exists(oid)]
+    return _missing(objects, objects.commit(known[0]).tree, undo.tree) if known else {}
 
 
 def _went_back_to(store: Store, undo: Snapshot, other: str) -> str | None:
