@@ -26,7 +26,7 @@ check: $(STAMP)
 	$(BIN)/python proto/generate.py --check
 	cd proto && ../$(BIN)/buf lint
 
-# Branches, too, and in every process that a test starts. About twice as slow as `make test`: PATHS=tests/merge for a part.
+# Branches, too, and in every process that a test starts. It takes longer than `make test`: PATHS=tests/merge for a part.
 coverage: $(STAMP)
 	rm -rf .coverage
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --cov --cov-report=term --timeout=600 $(PATHS)
