@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from bough_daemon.budgets import LARGEST_FILE_BYTES
 from bough_daemon.git.objects import FILE, TreeEntry
-from bough_daemon.sync.messages import Held, Message, Refused
+from bough_daemon.sync import connections
+from bough_daemon.sync.messages import Announce, Held, Message, Refused
 
 from tests.attack import bombs
 from tests.attack.bombs import Bomb
 from tests.attack.honest import SOON, Pair, check_alive, live_pair, while_attacked
-from tests.attack.mallory import Mallory, invited
+from tests.attack.mallory import Mallory, invited, invited_by
 from tests.cli.conftest import Member
+from tests.daemon.machines import machines, run
 from tests.daemon.support import git
+from tests.daemon.team_support import eventually
 
 
 @pytest.fixture
@@ -77,3 +80,26 @@ def test_a_tree_that_is_just_not_too_much_keeps_nobody_from_recording(pair: Pair
         assert time.monotonic() - began < 30
     assert told["more_files"] and set(told["files"]) <= {"a.txt", "src/b.py"}
     check_alive(pair)
+
+
+def test_what_is_asked_for_again_is_sent_after_a_pause_and_nobody_else_waits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REPEATED_SECONDS", 1000.0)
+
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            mallory = await invited_by(alice, folder)
+            tip = await alice.save({"a.txt": b"one\n"})
+            async with mallory.calls("alice") as talk:
+                said: Announce = await talk.hears(Announce, 0, lambda word: word.state.tip == tip)
+                key, number = said.state.key, said.state.sequence
+                assert isinstance(await talk.ask(key, number), bytes)
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await talk.ask(key, number)
+                newer = await alice.save({"a.txt": b"two\n"})
+                await eventually(lambda: bob.tip_of("alice") == newer)
+
+    run(test())

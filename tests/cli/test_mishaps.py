@@ -45,7 +45,7 @@ def test_the_store_may_be_moved_away_and_back(alice: Member, tmp_path: Path) -> 
     (alice.tree / ".git/bough").rename(tmp_path / "away")
     assert git(alice.tree, "status", "--porcelain") == "" and git(alice.tree, "fsck") == ""
     typed = alice.types("save")
-    assert typed.code == 1 and "is gone" in typed.err and not (alice.tree / ".git/bough").exists()
+    assert typed.code == 1 and "was moved or removed" in typed.err and not (alice.tree / ".git/bough").exists()
     (tmp_path / "away").rename(alice.tree / ".git/bough")
     alice.bough("save")
 
@@ -291,7 +291,7 @@ def test_what_was_saved_while_a_command_was_killed_is_told_with_the_command_that
     alice.bough("up")
     told = {one["path"]: one["reason"] for one in alice.told("status")["withheld"]}
     assert told.keys() == set(names)
-    assert "saved in the moment in which a command was killed" in alice.bough("status")
+    assert "saved at the moment when a command was killed" in alice.bough("status")
     for name, words in told.items():
         command = words.split("`")[1]
         assert command.startswith("bough restore --from ") and shlex.split(command)[-1] == name

@@ -209,7 +209,7 @@ def test_restore_goes_back_one_edit_after_the_other_and_says_from_when(alice: Me
         alice.bough("save")
     said = alice.bough("restore", "f")
     assert (alice.tree / "f").read_bytes() == b"2"
-    assert re.fullmatch(r"Brought back f as of .* \([0-9a-f]{10}\); `bough undo` reverses it", said), said
+    assert re.fullmatch(r"Restored f as of .* \([0-9a-f]{10}\); `bough undo` reverses it", said), said
     told = alice.told("restore", "f", "a.txt")
     assert (alice.tree / "f").read_bytes() == b"1"
     assert [one["path"] for one in told["paths"]] == ["f"] and told["unchanged"] == ["a.txt"]

@@ -68,6 +68,8 @@ from bough_daemon.team.team_files import now_ms
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of a peer that does not answer
+# Seconds before a pack that a peer was sent is made again: they ask for a state once, or again where something failed.
+REPEATED_SECONDS = 1.0
 STEADY = 5.0  # seconds after which a conversation that ends was a good one
 # Packs that are made or taken at once, and what is here is listed for; of one peer and one member at most one each.
 CHILDREN = 4
@@ -129,6 +131,7 @@ class Connections:
         self._turns: defaultdict[tuple[str, str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._weights: Weights = {}
         self._paces: dict[str, Pace] = {}
+        self._packed: dict[tuple[str, Key], int] = {}  # the sequence number that was last packed for a peer
         self._due: set[Job] = set()
         self._taken = 0
         self._haves: tuple[str, ...] = ()
@@ -421,13 +424,16 @@ class Connections:
             self._background.begin("trying again", do_again)
 
     @asynccontextmanager
-    async def _turn(self, job: MakePack | FindHaves | TakePack) -> AsyncIterator[None]:
+    async def _turn(self, job: MakePack | FindHaves | TakePack, pause: float = 0.0) -> AsyncIterator[None]:
         """Wait until a job may be done: a peer who asks for much waits for themselves, and others go on.
 
-        So do the states of a peer who has many, wherever they come through: nobody's save waits behind them.
+        So do the states of a peer who has many, wherever they come through: nobody's save waits behind them. `pause`:
+        seconds that the peer waits on top of that.
         """
-        async with self._turns[job.peer, job.state.key.member, type(job)], self._children:
-            yield
+        async with self._turns[job.peer, job.state.key.member, type(job)]:
+            await asyncio.sleep(pause)
+            async with self._children:
+                yield
 
     async def _look_for_haves(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         shared = self.exchange.shared()
@@ -442,8 +448,13 @@ class Connections:
         said, shallow = (job.asked.haves, job.asked.shallow) if job.asked is not None else ((), ())
         since = (job.since.tip, job.since.base) if job.since is not None else ()
         tips = list(dict.fromkeys([job.state.tip, job.state.base]))
+        is_repeated = self._packed.get((job.peer, job.state.key)) == job.state.sequence
+        self._packed[job.peer, job.state.key] = job.state.sequence
         try:
-            async with self._turn(job), asyncio.timeout(child_seconds(Limits().pack)):
+            async with (
+                self._turn(job, REPEATED_SECONDS if is_repeated else 0.0),
+                asyncio.timeout(child_seconds(Limits().pack)),
+            ):
                 haves = await self._owner.run(known_commits, self._store, since)
                 # What is not shared does not count, though it is here: the pack would tell how it differs from that.
                 shared = [*self.exchange.shared(), *tips]

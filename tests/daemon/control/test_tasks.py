@@ -180,8 +180,7 @@ def descriptors() -> list[str]:
 
 def children() -> list[str]:
     """Return the processes that this one has started and that have not ended."""
-    found = [Path(f"{task}/children").read_text().strip() for task in Path("/proc/self/task").iterdir()]
-    return [one for one in found if one]
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in Path(f"{task}/children").read_text().split()]
 
 
 def threads() -> set[str]:
@@ -199,11 +198,11 @@ class Balance:
     """What tasks, threads and descriptors there were when all was closed."""
 
     def __init__(self) -> None:
-        self._before = descriptors(), threads()
+        self._before = descriptors(), threads(), set(children())
         self._tasks = asyncio.all_tasks()
 
     def _more(self) -> list[str]:
-        return [*(Counter(descriptors()) - Counter(self._before[0])), *children()]
+        return [*(Counter(descriptors()) - Counter(self._before[0])), *(set(children()) - self._before[2])]
 
     async def holds(self, root: Path, home: Home, when: str) -> None:
         """Fail where more is open now, or the store is still taken."""
