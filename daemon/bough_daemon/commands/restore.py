@@ -38,7 +38,7 @@ class Restored:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _PathSource:
     """The target state of a path: `entry` (None: not there), as it was in the snapshot `oid`, made at `time`."""
 
     entry: TreeEntry | None
@@ -101,25 +101,27 @@ def _restore(
     return Restored(origins, times, [path for path in paths if path not in sources], recorded)
 
 
-def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _Source]:
+def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _PathSource]:
     """Return what paths (none: the top folder) were in one snapshot, or raise UnknownPath."""
-    found = {path: _Source(objects.entry(source.tree, path), source.oid, source.time) for path in paths or [""]}
+    found = {path: _PathSource(objects.entry(source.tree, path), source.oid, source.time) for path in paths or [""]}
     missing = next((path for path in paths if found[path].entry is None), None)
     if missing is not None:
         raise UnknownPath(f"{missing} is not in snapshot {source.oid[:7]}", path=missing)
     return found
 
 
-def _newest(live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: str, command: str) -> dict[str, _Source]:
+def _newest(
+    live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: str, command: str
+) -> dict[str, _PathSource]:
     """Return the newest that each path was and is not now; those of which nothing else is on record are left out."""
     objects = live.store.objects
     versions = Versions(objects, journal_of(live), snapshot.oid, tip, command)
-    found: dict[str, _Source] = {}
+    found: dict[str, _PathSource] = {}
     for path in paths:
         now = objects.entry(snapshot.tree, path)
         version = versions.before(path, now)
         if version is not None:
-            found[path] = _Source(version.entry, version.oid, version.time)
+            found[path] = _PathSource(version.entry, version.oid, version.time)
         elif now is None:
             raise UnknownPath(f"no snapshot has {path}", path=path)
     if not found:

@@ -16,7 +16,7 @@ from itertools import starmap
 from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.api.records import FileRecord, Joined, Notice, Status, Up
 from bough_daemon.completion.manager import CompletionManager
-from bough_daemon.control.repository import STATUS_PATIENCE, Callbacks, Repository
+from bough_daemon.control.repository import STATUS_PATIENCE, Repository, RepositoryCallbacks
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
 from bough_daemon.git.command import git_version
 from bough_daemon.git.worktree import Worktree, live_root
@@ -296,7 +296,7 @@ class Daemon:
         return session
 
     async def _open(self, worktree: Worktree, name: str) -> Repository:
-        callbacks = Callbacks(self._let_go_soon, self._follow_again)
+        callbacks = RepositoryCallbacks(self._let_go_soon, self._follow_again)
         async with Opened() as opened:
             opening = Repository.open(self.home, self._listeners, self._workers, callbacks, worktree, name)
             repository = await opened.enter_async_context(opening)

@@ -85,7 +85,7 @@ class Outbox:
 
 
 @dataclass(frozen=True)
-class Callbacks:
+class RepositoryCallbacks:
     """What the daemon is told of its repositories.
 
     `gone`: a working tree, by its top folder, has been removed or moved. `again`: the recording of one has begun again.
@@ -107,7 +107,7 @@ class Repository:
         owner: StoreThread,
         listeners: Listeners,
         workers: MergeWorkers,
-        callbacks: Callbacks,
+        callbacks: RepositoryCallbacks,
         quota: Quota,
         sync: Callable[[Callable[[team_sync.TeamEvent], None]], TeamSync],
     ) -> None:
@@ -141,7 +141,7 @@ class Repository:
         home: Home,
         listeners: Listeners,
         workers: MergeWorkers,
-        callbacks: Callbacks,
+        callbacks: RepositoryCallbacks,
         worktree: Worktree,
         name: str,
     ) -> AsyncIterator[Repository]:
