@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -40,9 +39,7 @@ class UserTerminal:
 
     def ask(self, question: str) -> bool:
         """Ask on a terminal; elsewhere nobody is there to say no."""
-        return (
-            typer.confirm(output.harmless(question), err=True) if sys.stdin.isatty() and sys.stderr.isatty() else True
-        )
+        return typer.confirm(output.harmless(question), err=True) if output.can_ask() else True
 
     def run(
         self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes

@@ -15,16 +15,14 @@ from bough_daemon.api.records import (
     MergeOutcome,
     MoveOutcome,
     RestoreOutcome,
-    TakenInCommits,
     UndoOutcome,
 )
 from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.system.text import SHORT, ago, first_few, printable
+from bough_daemon.system.text import SHORT, ago, commits_by, first_few, printable, taken_in
 
 from bough_cli.output import count, few
 
 SHOWN = 40  # files that only one side changed, in a preview
-COMMITS_SHOWN = 20  # of others
 
 
 def hopped(moved: MoveOutcome) -> list[str]:
@@ -126,7 +124,7 @@ def _landed(made: LandOutcome) -> list[str]:
         parts = [f"Landed {made.commit[:SHORT]} on {where}{_with(made.others)}"]
     else:
         parts = [f"{made.branch} has all of it already, at {made.commit[:SHORT]}{_with(made.others)}"]
-    parts += [f"takes in {_taken_in(taken)}" for taken in made.taken_in]
+    parts += [f"takes in {commits_by(taken.by, len(taken.commits), taken.files)}" for taken in made.taken_in]
     parts += [brought] if (brought := _brought(made.brought)) else []
     if made.kept:
         parts.append(f"your original commits are on {made.kept}")
@@ -155,11 +153,6 @@ def still_on(made: LandOutcome) -> str:
     return here[:SHORT] if OBJECT_ID.fullmatch(here) else here
 
 
-def _taken_in(taken: TakenInCommits) -> str:
-    commits = f"{count(len(taken.commits), 'commit')} by {taken.by}"
-    return f"{commits} ({first_few(taken.files)})" if taken.files else commits
-
-
 def would_land(plan: LandingPreview) -> list[str]:
     """Say what would land."""
     where = f"{plan.remote}'s {plan.branch}" if plan.remote else f"{plan.branch}, for the team"
@@ -170,7 +163,14 @@ def would_land(plan: LandingPreview) -> list[str]:
     else:
         onto = ", ".join(oid[:SHORT] for oid in plan.onto)
         said = f"Would land on {where}, on top of {onto}: {count(len(plan.changes), 'file')}{_with(plan.others)}"
-    lines = [said, *(line for taken in plan.taken_in for line in _taken_in_lines(taken))]
+    lines = [
+        said,
+        *(
+            line
+            for taken in plan.taken_in
+            for line in taken_in(taken.by, [(one.commit, one.title) for one in taken.commits], taken.files)
+        ),
+    ]
     notes = dict.fromkeys(plan.untracked, "  (untracked; published for the first time)")
     lines += [f"  {one.status} {printable(one.path)}{notes.get(one.path, '')}" for one in plan.changes]
     if plan.untouched:
@@ -179,12 +179,6 @@ def would_land(plan: LandingPreview) -> list[str]:
         gone = f"{count(len(plan.taken_out), 'commit')} that a forced push took out: {few(plan.taken_out)}"
         lines.append(f"  needs --yes: brings back {gone}")
     return [*lines, *_files(plan.files)]
-
-
-def _taken_in_lines(taken: TakenInCommits) -> list[str]:
-    lines = [f"  {one.commit[:SHORT]} {printable(one.title)}" for one in taken.commits[:COMMITS_SHOWN]]
-    more = len(taken.commits) - COMMITS_SHOWN
-    return [f"Takes in {_taken_in(taken)}:", *lines, *([f"  and {more} more"] if more > 0 else [])]
 
 
 def restored(made: RestoreOutcome) -> list[str]:

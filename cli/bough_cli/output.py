@@ -91,6 +91,11 @@ def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
     return lines
 
 
+def can_ask() -> bool:
+    """Return whether there is somebody at a terminal to answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def agree(question: str, yes: bool, what: str) -> None:
     """Ask before something that cannot be undone; where nobody can be asked, `yes` has to be given.
 

@@ -296,7 +296,7 @@ class FilesKeepChanging(NotPossibleNow):
 
 
 class InTheMiddle(NotPossibleNow):
-    """A teammate is in the middle of an operation of Git's, and no earlier state of theirs is here."""
+    """A teammate is in the middle of a Git operation, and none of their earlier states is here."""
 
 
 class EditsConflict(NotPossibleNow):

@@ -34,6 +34,20 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
 }
 
 
+def at_each_step(step: Callable[[], None]) -> None:
+    """Call `step` at each step that this process takes from now on."""
+    native = atomic_rename.NATIVE
+    if native is not None:
+
+        def rename(one: atomic_rename.DirEntry, other: atomic_rename.DirEntry, flags: int) -> None:
+            step()
+            native[0](one, other, flags)
+            step()
+
+        atomic_rename.NATIVE = (rename, native[1], native[2])
+    sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
+
+
 def main() -> None:
     """Run the command that the words name."""
     root, command, last, since = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -48,16 +62,8 @@ def main() -> None:
     here = Desk(Path(root))
     here.since = since
     here.snapshot()
-    native = atomic_rename.NATIVE
-    assert native is not None
-
-    def rename(one: atomic_rename.DirEntry, other: atomic_rename.DirEntry, flags: int) -> None:
-        step()
-        native[0](one, other, flags)
-        step()
-
-    atomic_rename.NATIVE = (rename, native[1], native[2])
-    sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
+    assert atomic_rename.NATIVE is not None
+    at_each_step(step)
     COMMANDS[command](here)
     print(steps, flush=True)
     here.close()

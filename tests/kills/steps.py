@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -15,9 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bough_daemon.errors import BoughError, WouldBringBack, WouldRemove
-from bough_daemon.git import atomic_rename
 
-from tests.daemon.moves_killed import COUNTED
+from tests.daemon.moves_killed import at_each_step
 
 REFUSED, BROKEN = 4, 5  # exit codes
 PATIENCE = 120.0  # seconds; then the process counts as one that hangs
@@ -90,16 +88,7 @@ def _be_killed(work: Callable[[Say], None], writing: int, last: int, delay: floa
     def say(line: str) -> None:
         os.write(writing, f"{line}\n".encode())
 
-    if atomic_rename.NATIVE is not None:
-        native = atomic_rename.NATIVE
-
-        def rename(one: atomic_rename.DirEntry, other: atomic_rename.DirEntry, flags: int) -> None:
-            step()
-            native[0](one, other, flags)
-            step()
-
-        atomic_rename.NATIVE = (rename, native[1], native[2])
-    sys.addaudithook(lambda event, _: step() if event in COUNTED else None)
+    at_each_step(step)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process where it is, in C as well
     signal.setitimer(signal.ITIMER_REAL, delay)
     try:

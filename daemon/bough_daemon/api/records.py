@@ -203,7 +203,7 @@ class TeamRecord:
 
 @dataclass
 class RemovedMembers:
-    """Those who are no longer in the team by a removal."""
+    """The members that a removal put out of the team."""
 
     removed: list[str] = field(default_factory=list)
 

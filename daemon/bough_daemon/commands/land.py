@@ -40,7 +40,7 @@ from bough_daemon.history.removals import Author, untouched_removals
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.privacy.withheld import withheld_paths
-from bough_daemon.system.text import SHORT, first_few, printable, shell_word
+from bough_daemon.system.text import commits_by, first_few, printable, shell_word, taken_in
 from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
@@ -49,7 +49,7 @@ from bough_daemon.transaction.transaction import TRIES, Transaction, carry_out, 
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
-SHOWN = 20  # untracked files that are named before they are published, or commits of others
+SHOWN = 20  # untracked files that are named before they are published
 MOST_TAKEN_IN = 1000  # commits of others that are counted
 RACES = 3  # pushes that may be lost to somebody else's before giving up
 COMMIT_HOOKS = frozenset({"pre-commit", "prepare-commit-msg", "commit-msg"})
@@ -69,9 +69,7 @@ class TakenIn:
 
     def __str__(self) -> str:
         """Return it in words."""
-        commits = len(self.commits)
-        counted = f"{commits} commit{'s' if commits != 1 else ''} by {self.by}"
-        return f"{counted} ({first_few(self.files)})" if self.files else counted
+        return commits_by(self.by, len(self.commits), self.files)
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,9 @@ async def land(
             _check_asked(landing, plan)
         await live.owner.run(_check_may_leave, landing, plan)
         if plan.taken_in and not plan.conflicts:
-            await terminal.say("\n".join(line for taken in plan.taken_in for line in taken_in_words(taken)))
+            await terminal.say(
+                "\n".join(line for taken in plan.taken_in for line in taken_in(taken.by, taken.commits, taken.files))
+            )
         try:
             made = await _publish(landing, plan, message)
             break
@@ -271,13 +271,6 @@ def _taken_in(
             people = sorted({one.member for one in landed if one.commit in new})
             found.append(TakenIn(" and ".join(people) or f"others, from {target.place}", commits, files))
     return tuple(found)
-
-
-def taken_in_words(taken: TakenIn) -> list[str]:
-    """Return what others put on the shared branch as lines for a person."""
-    lines = [f"  {oid[:SHORT]} {printable(title)}" for oid, title in taken.commits[:SHOWN]]
-    lines += [f"  and {len(taken.commits) - SHOWN} more"] if len(taken.commits) > SHOWN else []
-    return [f"Takes in {taken}:", *lines]
 
 
 def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) -> list[str]:

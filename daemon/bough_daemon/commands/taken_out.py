@@ -6,17 +6,16 @@ As `git merge-base --fork-point` does it: the log of the remote-tracking branch 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 
 from bough_daemon.commands.shared_branch import Target
+from bough_daemon.git.object_id import IN_BYTES
 from bough_daemon.git.refs import commit_of
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.line_counts import keeps_nothing
 from bough_daemon.store.store import Store
 from bough_daemon.transaction.context import LiveWorktree
 
-OBJECT_ID = re.compile(rb"[0-9a-f]{40}")
 LOG_TAIL_BYTES = 256 * 1024
 SHOWN = 3  # commits that are named
 
@@ -100,6 +99,6 @@ def _once_at(worktree: Worktree, target: Target) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         lines = []
     for line in reversed(lines):
-        ids = [word.decode() for word in line.split(b" ", 2)[:2] if OBJECT_ID.fullmatch(word)]
+        ids = [word.decode() for word in line.split(b" ", 2)[:2] if IN_BYTES.fullmatch(word)]
         found += reversed(ids)
     return list(dict.fromkeys(oid for oid in found if oid.strip("0")))

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 COMMAND_PATIENCE = 3.0  # seconds in which a command that changes files may come to its end when the daemon ends
 
 T = TypeVar("T")
-M = TypeVar("M", bound=Any)
 Context = grpc.aio.ServicerContext[Any, Any]
+Command = Callable[[CommandSet, Any], Awaitable[object]]
 
 
 def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
@@ -66,7 +66,7 @@ def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _in_words(begin: Any) -> str:
-    """Return a command as it was typed, for those who have to wait for it."""
+    """Return a command as it was typed, to name it in other terminals that wait for it."""
     command = type(begin).DESCRIPTOR.containing_type.name.removesuffix("Request")
     words = {"PreviewLanding": "land", "SwitchToLanded": "land"}.get(command, command.lower())
     name = getattr(begin, "name", "")
@@ -74,9 +74,23 @@ def _in_words(begin: Any) -> str:
 
 
 async def abort(context: Context, error: BoughError) -> None:
-    """End a call with an error of ours."""
+    """End a call with a BoughError."""
     code, words, metadata = status_of(error)
     await context.abort(code, words, metadata)
+
+
+def in_terminal(answer: Callable[..., Any], *, merges: bool = False) -> Callable[[Command], Any]:
+    """Make a command that changes files the method that answers for it. `merges`: it needs the merge engine."""
+
+    def method_of(command: Command) -> Any:
+        async def method(self: ControlService, request_iterator: Any, context: Context) -> AsyncIterator[Any]:
+            async for response in self._carry_out(request_iterator, context, answer, command, merges):
+                yield response
+
+        method.__name__, method.__doc__ = command.__name__, command.__doc__
+        return method
+
+    return method_of
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
@@ -181,119 +195,74 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         return to_message(await repository.purges(), pb.ListPurgesResponse)
 
-    async def Hop(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.HopResponse]:
+    @in_terminal(pb.HopResponse)
+    def Hop(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:
         """Be in a teammate's branch."""
+        return commands.hop(begin.name)
 
-        def command(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:
-            return commands.hop(begin.name)
-
-        async for response in self._carry_out(request_iterator, context, pb.HopResponse, command):
-            yield response
-
-    async def Back(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.BackResponse]:
+    @in_terminal(pb.BackResponse)
+    def Back(commands: CommandSet, begin: pb.BackRequest.Begin) -> Awaitable[records.MoveOutcome]:
         """Return from a hop."""
+        return commands.back()
 
-        def command(commands: CommandSet, begin: pb.BackRequest.Begin) -> Awaitable[records.MoveOutcome]:
-            return commands.back()
-
-        async for response in self._carry_out(request_iterator, context, pb.BackResponse, command):
-            yield response
-
-    async def Off(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.OffResponse]:
+    @in_terminal(pb.OffResponse)
+    def Off(commands: CommandSet, begin: pb.OffRequest.Begin) -> Awaitable[records.MoveOutcome]:
         """Create a Git branch from the current state."""
+        return commands.off(os.fsdecode(begin.branch))
 
-        def command(commands: CommandSet, begin: pb.OffRequest.Begin) -> Awaitable[records.MoveOutcome]:
-            return commands.off(os.fsdecode(begin.branch))
-
-        async for response in self._carry_out(request_iterator, context, pb.OffResponse, command):
-            yield response
-
-    async def Merge(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.MergeResponse]:
+    @in_terminal(pb.MergeResponse, merges=True)
+    def Merge(commands: CommandSet, begin: pb.MergeRequest.Begin) -> Awaitable[records.MergeOutcome]:
         """Bring a branch into the files."""
+        return commands.merge(os.fsdecode(begin.name), preview=begin.preview, yes=begin.yes)
 
-        def command(commands: CommandSet, begin: pb.MergeRequest.Begin) -> Awaitable[records.MergeOutcome]:
-            return commands.merge(os.fsdecode(begin.name), preview=begin.preview, yes=begin.yes)
-
-        async for response in self._carry_out(request_iterator, context, pb.MergeResponse, command, merges=True):
-            yield response
-
-    async def Land(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.LandResponse]:
+    @in_terminal(pb.LandResponse, merges=True)
+    def Land(commands: CommandSet, begin: pb.LandRequest.Begin) -> Awaitable[records.LandOutcome]:
         """Put work on the shared branch."""
+        return commands.land(begin.message, verify=not begin.no_verify, yes=begin.yes, needed=begin.needed)
 
-        def command(commands: CommandSet, begin: pb.LandRequest.Begin) -> Awaitable[records.LandOutcome]:
-            return commands.land(begin.message, verify=not begin.no_verify, yes=begin.yes, needed=begin.needed)
-
-        async for response in self._carry_out(request_iterator, context, pb.LandResponse, command, merges=True):
-            yield response
-
-    async def PreviewLanding(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.PreviewLandingResponse]:
+    @in_terminal(pb.PreviewLandingResponse, merges=True)
+    def PreviewLanding(
+        commands: CommandSet, begin: pb.PreviewLandingRequest.Begin
+    ) -> Awaitable[records.LandingPreview]:
         """Tell what would land."""
+        return commands.preview_landing()
 
-        def command(commands: CommandSet, begin: pb.PreviewLandingRequest.Begin) -> Awaitable[records.LandingPreview]:
-            return commands.preview_landing()
-
-        async for response in self._carry_out(
-            request_iterator, context, pb.PreviewLandingResponse, command, merges=True
-        ):
-            yield response
-
-    async def SwitchToLanded(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.SwitchToLandedResponse]:
+    @in_terminal(pb.SwitchToLandedResponse)
+    def SwitchToLanded(commands: CommandSet, begin: pb.SwitchToLandedRequest.Begin) -> Awaitable[records.Ended]:
         """Go to the shared branch after a landing."""
+        remote = begin.remote if begin.HasField("remote") else None
+        names = os.fsdecode(begin.branch), os.fsdecode(begin.local)
+        return commands.switch_to_landed(begin.commit, *names, remote)
 
-        def command(commands: CommandSet, begin: pb.SwitchToLandedRequest.Begin) -> Awaitable[records.Ended]:
-            remote = begin.remote if begin.HasField("remote") else None
-            names = os.fsdecode(begin.branch), os.fsdecode(begin.local)
-            return commands.switch_to_landed(begin.commit, *names, remote)
-
-        async for response in self._carry_out(request_iterator, context, pb.SwitchToLandedResponse, command):
-            yield response
-
-    async def Restore(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RestoreResponse]:
+    @in_terminal(pb.RestoreResponse)
+    def Restore(commands: CommandSet, begin: pb.RestoreRequest.Begin) -> Awaitable[records.RestoreOutcome]:
         """Restore files from the timeline."""
+        paths = list(map(os.fsdecode, begin.paths))
+        return commands.restore(paths, since=begin.since, name=begin.name, everything=begin.all)
 
-        def command(commands: CommandSet, begin: pb.RestoreRequest.Begin) -> Awaitable[records.RestoreOutcome]:
-            paths = list(map(os.fsdecode, begin.paths))
-            return commands.restore(paths, since=begin.since, name=begin.name, everything=begin.all)
-
-        async for response in self._carry_out(request_iterator, context, pb.RestoreResponse, command):
-            yield response
-
-    async def Undo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.UndoResponse]:
+    @in_terminal(pb.UndoResponse)
+    def Undo(commands: CommandSet, begin: pb.UndoRequest.Begin) -> Awaitable[records.UndoOutcome]:
         """Undo the newest command."""
+        return commands.undo()
 
-        def command(commands: CommandSet, begin: pb.UndoRequest.Begin) -> Awaitable[records.UndoOutcome]:
-            return commands.undo()
-
-        async for response in self._carry_out(request_iterator, context, pb.UndoResponse, command):
-            yield response
-
-    async def Redo(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.RedoResponse]:
+    @in_terminal(pb.RedoResponse)
+    def Redo(commands: CommandSet, begin: pb.RedoRequest.Begin) -> Awaitable[records.UndoOutcome]:
         """Redo the newest command that was undone."""
+        return commands.redo()
 
-        def command(commands: CommandSet, begin: pb.RedoRequest.Begin) -> Awaitable[records.UndoOutcome]:
-            return commands.redo()
-
-        async for response in self._carry_out(request_iterator, context, pb.RedoResponse, command):
-            yield response
-
-    async def Allow(self, request_iterator: Any, context: Context) -> AsyncIterator[pb.AllowResponse]:
+    @in_terminal(pb.AllowResponse)
+    def Allow(commands: CommandSet, begin: pb.AllowRequest.Begin) -> Awaitable[records.AllowOutcome]:
         """Let withheld paths leave."""
-
-        def command(commands: CommandSet, begin: pb.AllowRequest.Begin) -> Awaitable[records.AllowOutcome]:
-            return commands.allow(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
-
-        async for response in self._carry_out(request_iterator, context, pb.AllowResponse, command):
-            yield response
+        return commands.allow(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
 
     async def _carry_out(
         self,
         requests: Any,
         context: Context,
-        answer: Callable[..., M],
-        command: Callable[[CommandSet, Any], Awaitable[object]],
-        *,
-        merges: bool = False,
-    ) -> AsyncIterator[M]:
+        answer: Callable[..., Any],
+        command: Command,
+        merges: bool,
+    ) -> AsyncIterator[Any]:
         """Run a command that changes files in the caller's terminal. `merges`: it needs the merge engine."""
         stream = aiter(requests)
         begin = (await anext(stream)).begin
@@ -322,7 +291,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def _turn(
         self,
         begin: Any,
-        command: Callable[[CommandSet, Any], Awaitable[object]],
+        command: Command,
         terminal: RemoteTerminal,
         work: Work,
         merges: bool,

@@ -3,3 +3,4 @@
 import re
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+IN_BYTES = re.compile(rb"\b[0-9a-f]{40}\b")  # wherever one is named

@@ -189,7 +189,7 @@ class Branch:
         chain = [one.shared for one in earlier]
         unnamed = self._unnamed(chain, shares.claims)
         outside, begins_with = self._chain.parents(chain, shares.base, shares.claims, unnamed)
-        # Where the shared chain begins again, those who hold what came before still find the way to it.
+        # Where the shared chain begins again, peers that have an earlier commit can still reach it.
         goes_on = left is None and begins_with is None
         previous = tip.shared if tip is not None and not goes_on else ""
         # What is shared names only what is shared, in its trailers as well.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -16,13 +15,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from bough_daemon.errors import StoreDamaged
+from bough_daemon.git.object_id import IN_BYTES
 from bough_daemon.git.refs import Ways
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import BadRecord, parsed, record_of
 
 FOLDER, ENDING = "journal", ".jsonl"
-ID = re.compile(rb"\b[0-9a-f]{40}\b")
 State = Literal["begun", "done", "undone", "dropped"]
 
 
@@ -196,7 +195,7 @@ class Journal:
         with suppress(FileNotFoundError):
             with open(self.path, "rb") as source:
                 before = source.read()
-            now = ID.sub(lambda found: became.get(found[0].decode(), found[0].decode()).encode(), before)
+            now = IN_BYTES.sub(lambda found: became.get(found[0].decode(), found[0].decode()).encode(), before)
             if now != before:
                 write_whole(self.path, now)
         for operation in self.operations() if lost else ():

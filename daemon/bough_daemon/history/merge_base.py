@@ -110,6 +110,6 @@ def _heads_since(objects: Objects, tip: str, base: MergeBase) -> set[str]:
     heads = set[str]()
     for snapshot in islice(chain(objects, tip), REMEMBERED):
         heads.add(objects.commit(snapshot.base).tree)
-        if not {snapshot.oid, snapshot.shared}.isdisjoint(base.commits):
+        if snapshot.is_among(base.commits):
             return heads
     return set()

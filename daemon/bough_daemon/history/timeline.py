@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -54,6 +54,10 @@ class Snapshot:
     def claims(self) -> frozenset[str]:
         """The commits that it says to contain."""
         return frozenset((self.base, *self.brought))
+
+    def is_among(self, commits: Collection[str]) -> bool:
+        """Return whether it is one of some commits, as it is here or as the team sees it."""
+        return not {self.oid, self.shared}.isdisjoint(commits)
 
 
 def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:

@@ -32,15 +32,16 @@ class Began:
 
 def before_undo(store: Store, began: Began, tip: str, other: str) -> dict[str, TreeEntry | None]:
     """Return where a merge of `tip` with `other` begins for each path of which an undo reversed the later changes."""
-    objects = store.objects
-    missing = _missing(objects, began.tree, objects.commit(tip).tree)
+    objects, tree = store.objects, store.objects.commit(tip).tree
+    chains = merged_tips(objects, tip) if tree != began.tree else ()
+    undos = [undo for one in chains for undo in _undos(objects, one, began.commits)]
+    missing = _missing(objects, began.tree, tree) if undos else {}
     found: dict[str, TreeEntry | None] = {}
-    for one in merged_tips(objects, tip) if missing else ():
-        for undo in _undos(objects, one, began.commits):
-            for path, undone in _taken_back(objects, undo).items():
-                came = missing.get(path, Lines()) - lines_at(objects, objects.entry(began.fork, path))
-                if path not in found and undone & came:
-                    found[path] = objects.entry(_went_back_to(store, undo, other) or began.fork, path)
+    for undo in undos if missing else ():
+        for path, undone in _taken_back(objects, undo).items():
+            came = missing.get(path, Lines()) - lines_at(objects, objects.entry(began.fork, path))
+            if path not in found and undone & came:
+                found[path] = objects.entry(_went_back_to(store, undo, other) or began.fork, path)
     return found
 
 
@@ -56,7 +57,7 @@ def _missing(objects: Objects, base: str, tree: str) -> dict[str, Lines]:
 def _undos(objects: Objects, tip: str, bases: Collection[str]) -> Iterator[Snapshot]:
     """Yield the snapshots of a chain that an undo made since a merge base, newest first."""
     for snapshot in islice(chain(objects, tip), REMEMBERED):
-        if not {snapshot.oid, snapshot.shared}.isdisjoint(bases):
+        if snapshot.is_among(bases):
             return
         if snapshot.event in UNDOING:
             yield snapshot

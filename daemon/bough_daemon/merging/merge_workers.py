@@ -44,7 +44,7 @@ class MergeWorkers:
         self._closed = False
 
     def warm(self) -> None:
-        """Load the engine in a worker where none is idle; raise DaemonFailed where it cannot be loaded.
+        """Load the engine in a worker, unless one is idle; raise DaemonFailed if it cannot be loaded.
 
         A merge that begins meanwhile gets that worker.
         """

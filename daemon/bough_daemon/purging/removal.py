@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ from itertools import islice
 
 from bough_daemon.errors import CutShort, StillHopped, TextTooShort
 from bough_daemon.git.command import GitCommand
+from bough_daemon.git.object_id import IN_BYTES
 from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
 from bough_daemon.history.journal import Journal, Operation
 from bough_daemon.privacy.purged import Record, digest_of
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 PENDING = "purge.json"
 SHORTEST_TEXT = 4  # bytes
 MOST_PATHS = 10_000  # of one tree that are told
-ID = re.compile(rb"\b[0-9a-f]{40}\b")
 
 
 @dataclass(frozen=True)
@@ -284,7 +283,9 @@ def _move_references(store: Store, commits: Mapping[str, str]) -> None:
     lines = list[str]()
     for short, oid in store.refs("refs/").items():
         name, now = f"refs/{short}", commits.get(oid, oid)
-        renamed = ID.sub(lambda found: (commits.get(found[0].decode()) or found[0].decode()).encode(), name.encode())
+        renamed = IN_BYTES.sub(
+            lambda found: (commits.get(found[0].decode()) or found[0].decode()).encode(), name.encode()
+        )
         new = renamed.decode()
         if new == name and now == oid:
             continue

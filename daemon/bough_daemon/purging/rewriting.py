@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from bough_daemon.git.object_id import IN_BYTES
 from bough_daemon.git.objects import EMPTY_TREE, FILE, FOLDER, SUBMODULE, Objects, TreeEntry
 from bough_daemon.history.timeline import BASE
 from bough_daemon.system.json_records import as_json
@@ -17,7 +18,6 @@ from bough_daemon.transaction.checkpoint import FACTS, SAID, facts_of
 
 TRAILER = re.compile(rb"^Bough-[A-Za-z-]+: .*$", re.MULTILINE)
 IN_BASE = re.compile(rb"^%s: ([0-9a-f]{40})$" % BASE.encode(), re.MULTILINE)
-ID = re.compile(rb"\b[0-9a-f]{40}\b")
 SIGNATURE = re.compile(rb"\ngpgsig(?:-sha256)? .*(?:\n .*)*")
 
 
@@ -112,7 +112,7 @@ class Rewriting:
         if message == SAID.encode():
             self._rewrite_place(oid, head, message)
             return
-        names = [ID.search(line) for line in head.split(b"\n") if line.startswith((b"tree ", b"parent "))]
+        names = [IN_BYTES.search(line) for line in head.split(b"\n") if line.startswith((b"tree ", b"parent "))]
         tree, *parents = (name[0].decode() for name in names if name is not None)
         based = IN_BASE.search(message)
         base = based[1].decode() if based is not None else next(iter(parents), None)
@@ -143,7 +143,7 @@ class Rewriting:
             self.became[oid] = self._objects.write("commit", SIGNATURE.sub(b"", raw))
 
     def _renamed(self, line: bytes) -> bytes:
-        return ID.sub(lambda name: (self._now(name[0].decode()) or name[0].decode()).encode(), line)
+        return IN_BYTES.sub(lambda name: (self._now(name[0].decode()) or name[0].decode()).encode(), line)
 
 
 def place_has(objects: Objects, contents: Contents, oid: str) -> bool:
@@ -160,4 +160,4 @@ def _named_in(raw: bytes) -> Iterator[str]:
     head, _, message = raw.partition(b"\n\n")
     lines = [line for line in head.split(b"\n") if line.startswith(b"parent ")]
     for line in [*lines, *TRAILER.findall(message)]:
-        yield from map(bytes.decode, ID.findall(line))
+        yield from map(bytes.decode, IN_BYTES.findall(line))

@@ -1,4 +1,4 @@
-"""Keep talking with every teammate: call those who do not call, do the jobs that follow, start over after a break.
+"""Keep talking with every teammate: call the ones that do not call, do the jobs that follow, start over after a break.
 
 Two who call each other at once keep the call of the one whose name comes first.
 """

@@ -1,4 +1,4 @@
-"""The door of a daemon: one listener for teammates, of all its repositories, and one for those who join.
+"""A daemon's listeners: one for teammates, for all repositories, and one for new members.
 
 Teammates come with their certificate, over mutual TLS; gRPC lets in anyone whose certificate is signed by one
 of those it knows, so each call is held against the roster again. Joiners have no certificate that could be known; they

@@ -106,7 +106,7 @@ class KeptTeam:
 
 def _refusal(name: str, reason: str) -> Notice:
     text = f"there is no connection with {name}: {reason[:MOST_WORDS]}"
-    remedy = f"Ask {name} to run `bough doctor`; if they no longer know you, a new ticket of theirs lets you in."
+    remedy = f"Ask {name} to run `bough doctor`; if they no longer know you, join again with a new ticket from them."
     return Notice(name, text, remedy)
 
 
@@ -146,7 +146,7 @@ class TeamSync:
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
         self._tickets_changed = asyncio.Event()
-        self._answered: dict[bytes, int] = {}  # until when those who used a ticket may ask for the answer again
+        self._answered: dict[bytes, int] = {}  # until when the user of a ticket may ask for the answer again
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
         self._now = self._member_of(kept)
 
@@ -634,7 +634,7 @@ class TeamSync:
         return self.out.time / 1e3 if self.out is not None else 0.0
 
     def everyone(self) -> list[MemberRecord]:
-        """Return everyone who is in the team, in the order in which they came, and then those who were."""
+        """Return the members in the order in which they joined, then the former members."""
         return [self._as_member(entry) for entry in (*self.roster.members.values(), *self.roster.former.values())]
 
     def _as_member(self, entry: Admission) -> MemberRecord:
@@ -786,7 +786,7 @@ class TeamSync:
         return until
 
     def _ticket_until(self) -> int | None:
-        """Return how long a ticket is good at least, in milliseconds since the epoch; None where none is out.
+        """Return when the first ticket expires, in milliseconds since the epoch; None if no ticket is out.
 
         One that was used is good a little longer, for the same one, until they were seen: the answer may be lost.
         """

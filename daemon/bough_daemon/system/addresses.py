@@ -89,7 +89,7 @@ def _outward() -> list[str]:
 
 def _of_interfaces() -> list[str]:
     """Return the addresses of every network interface; of none where the system does not say."""
-    import ifaddr  # asks ldconfig for the C library, 20 ms: only those who listen everywhere wait for it
+    import ifaddr  # asks ldconfig for the C library, 20 ms: only needed to listen on every interface
 
     try:
         return [

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 LONGEST_SHOWN = 60  # characters of a command line in a sentence
 SHORT = 10  # characters of an id that people see
+COMMITS_NAMED = 20  # of others, that a landing takes in
 NAMED = 5  # paths that a sentence names
 LONGEST_REASON = 300  # characters
 ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\033"}
@@ -36,6 +37,19 @@ def first_few(paths: Sequence[str]) -> str:
     """Return the first few paths, as a sentence names them."""
     more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
     return ", ".join(map(printable, paths[:NAMED])) + more
+
+
+def commits_by(by: str, commits: int, files: Sequence[str]) -> str:
+    """Return how many commits somebody made, and of which files."""
+    counted = f"{commits} commit{'s' if commits != 1 else ''} by {by}"
+    return f"{counted} ({first_few(files)})" if files else counted
+
+
+def taken_in(by: str, commits: Sequence[tuple[str, str]], files: Sequence[str]) -> list[str]:
+    """Return what a landing takes in of somebody else's, as lines. `commits`: id and title of each."""
+    lines = [f"  {oid[:SHORT]} {printable(title)}" for oid, title in commits[:COMMITS_NAMED]]
+    more = len(commits) - COMMITS_NAMED
+    return [f"Takes in {commits_by(by, len(commits), files)}:", *lines, *([f"  and {more} more"] if more > 0 else [])]
 
 
 def ago(at: float) -> str:

@@ -85,7 +85,7 @@ class Purge:
 
 @dataclass(frozen=True)
 class PurgeAnswer:
-    """A member's report of a purge on their machine. `purge`: its digest; `time`: of theirs the newest counts."""
+    """A member's report of a purge on their machine. `purge`: its digest; `time`: their newest report counts."""
 
     purge: bytes
     by: bytes

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -150,21 +151,14 @@ def test_a_killed_redo_can_be_undone(folder: Path, tmp_path: Path) -> None:
     assert run(folder, "merge", 0, "-").returncode == 0
     after = everything(folder)
     assert run(folder, "undo", 0, "-").returncode == 0
-    steps = int(run(copy_of(folder, tmp_path / "whole"), "redo", 0, "-").stdout)
-    for step in moments(steps)[::2]:
-        root = copy_of(folder, tmp_path / "killed")
-        assert run(root, "redo", step, "-").returncode == -9
-        here = Desk(root)
-        try:
-            recover(here.live)
-            with pytest.raises(NothingToUndo):
-                for _ in range(3):
-                    here.do(undo(here.live))
-            assert everything(root) == before
-            here.do(redo(here.live))
-            assert everything(root) == after
-        finally:
-            here.close()
+    for here in killed_on_the_way(folder, tmp_path, "redo"):
+        recover(here.live)
+        with pytest.raises(NothingToUndo):
+            for _ in range(3):
+                here.do(undo(here.live))
+        assert everything(here.root) == before
+        here.do(redo(here.live))
+        assert everything(here.root) == after
 
 
 def test_undo_without_a_deed_says_so(folder: Path) -> None:
@@ -235,6 +229,19 @@ def moments(steps: int) -> list[int]:
     return sorted({max(1, round(steps * (number / 8) ** 0.5)) for number in range(1, 9)})
 
 
+def killed_on_the_way(folder: Path, tmp_path: Path, command: str) -> Iterator[Desk]:
+    """Yield a desk in a copy of `folder` for each of four steps at which a command was killed there."""
+    steps = int(run(copy_of(folder, tmp_path / "whole"), command, 0, "-").stdout)
+    for step in moments(steps)[::2]:
+        root = copy_of(folder, tmp_path / "killed")
+        assert run(root, command, step, "-").returncode == -9
+        here = Desk(root)
+        try:
+            yield here
+        finally:
+            here.close()
+
+
 def check_recoverable(root: Path, before: dict[str, object], step: int, hops: int) -> None:
     here = Desk(root)
     try:
@@ -261,18 +268,11 @@ def test_a_killed_undo_can_be_undone(folder: Path, tmp_path: Path) -> None:
     start = begin_at(folder)
     before = everything(folder)
     assert run(folder, "hop", 0, "-").returncode == 0
-    steps = int(run(copy_of(folder, tmp_path / "whole"), "undo", 0, "-").stdout)
-    for step in moments(steps)[::2]:
-        root = copy_of(folder, tmp_path / "killed")
-        assert run(root, "undo", step, "-").returncode == -9
-        here = Desk(root)
-        try:
-            with pytest.raises(NothingToUndo):
-                for _ in range(3):
-                    here.do(undo(here.live))
-            assert everything(root) == before
-        finally:
-            here.close()
+    for here in killed_on_the_way(folder, tmp_path, "undo"):
+        with pytest.raises(NothingToUndo):
+            for _ in range(3):
+                here.do(undo(here.live))
+        assert everything(here.root) == before
     assert start["before"] == before
 
 

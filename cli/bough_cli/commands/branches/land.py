@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -56,8 +55,6 @@ def land(
 
 def _agrees(made: LandOutcome) -> bool:
     """Ask whether to go to the shared branch; where nobody can be asked, it is not done unasked."""
-    if not sys.stdin.isatty() or not sys.stderr.isatty():
-        return False
     landed = f"Landed {made.commit[:SHORT]}. " if made.new else ""
     question = f"{landed}You are still on {outcomes.still_on(made)}. Switch to {made.local}?"
-    return typer.confirm(output.harmless(question), err=True)
+    return output.can_ask() and typer.confirm(output.harmless(question), err=True)

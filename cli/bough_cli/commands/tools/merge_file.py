@@ -22,7 +22,7 @@ def merge_file(
     ours: Annotated[Path, typer.Argument(help="Our version.")],
     theirs: Annotated[Path, typer.Argument(help="Their version.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to stdout.")] = None,
-    path: Annotated[str, typer.Option(help="File name that determines the language (default: that of OURS).")] = "",
+    path: Annotated[str, typer.Option(help="File name that determines the language (default: the name of OURS).")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print how it was merged as one JSON object.")] = False,
 ) -> None:
     """Merge three versions of a file by what its language means."""
