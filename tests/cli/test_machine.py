@@ -42,12 +42,13 @@ def test_filters_run_with_the_environment_of_the_latest_command(alice: Member, t
     alice.git("config", "filter.up.required", "true")
     write_files(alice.tree, {".gitattributes": b"*.up filter=up\n", "x.up": b"words\n"})
     alice.bough("up")
+    until(lambda: alice.told("status")["withheld"] != [])  # a new file waits until its name has lasted
     (withheld,) = alice.told("status")["withheld"]
     assert withheld["path"] == "x.up"
     assert "upper: not found" in withheld["reason"] or "cannot run upper" in withheld["reason"]
     assert "clean filter 'up' failed" in withheld["reason"] and "exit code" not in withheld["reason"]
     alice.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
-    until(lambda: alice.told("status")["withheld"] == [])  # a new file waits until its name has lasted
+    until(lambda: alice.told("status")["withheld"] == [])
     assert content(alice, "x.up") == "WORDS"
     # The daemon remembers it, also for a tree in which no command is typed after a restart.
     alice.types("down", "--all", where=tmp_path)
