@@ -70,7 +70,7 @@ def test_new_members_are_listened_for_while_a_ticket_is_out(folder: Path) -> Non
 def test_who_never_connects_keeps_the_port_open_for_a_moment_only(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bough_daemon.sync.team_sync.ANSWER_AGAIN_MS", 300)
+    monkeypatch.setattr("bough_daemon.sync.invitations.ANSWER_AGAIN_MS", 300)
 
     async def test() -> None:
         async with machines(folder) as all_of:
@@ -83,14 +83,14 @@ def test_who_never_connects_keeps_the_port_open_for_a_moment_only(
 
 
 def test_an_expired_ticket_closes_the_port(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bough_daemon.sync.team_sync.LONGEST_LOOK", 0.05)
+    monkeypatch.setattr("bough_daemon.sync.invitations.LONGEST_LOOK", 0.05)
 
     async def test() -> None:
         async with machines(folder) as all_of:
             alice = await all_of.start("alice")
             await alice.sync.invite(LOOPBACK)
             assert joining(alice)
-            monkeypatch.setattr("bough_daemon.sync.team_sync.now_ms", lambda: now_ms() + VALID_MS)
+            monkeypatch.setattr("bough_daemon.sync.invitations.now_ms", lambda: now_ms() + VALID_MS)
             await eventually(lambda: not joining(alice))
 
     run(test())

@@ -7,22 +7,23 @@ import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.api.records import MemberRecord, Notice
-from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, InviterGone, NameTaken, PortTaken, TooMuchToPurge
+from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, NameTaken, TooMuchToPurge
 from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits, Spool, sweep
 from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, SHARED, Store
 from bough_daemon.sync.connections import Callbacks, Connections
 from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.invitations import Invitations, InviteMade
 from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard
-from bough_daemon.sync.joining import present, take_ticket, unrelated, welcome
+from bough_daemon.sync.joining import present
 from bough_daemon.sync.listener import PeerListener, Pipe
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened
@@ -31,28 +32,18 @@ from bough_daemon.system.text import SHORT
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.identity import Identity, fingerprint, readable_fingerprint
+from bough_daemon.team.identity import Identity, readable_fingerprint
 from bough_daemon.team.names import check_branch, check_live_branch, check_member_name
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Rival, Roster
 from bough_daemon.team.team_files import Team, now_ms
-from bough_daemon.team.tickets import Ticket, new_secret
+from bough_daemon.team.tickets import Ticket
 
 log = logging.getLogger(__name__)
 
 REMEMBERED_TIPS = 4096
-ANSWER_AGAIN_MS = 60_000
-LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
 MOST_WORDS = 200  # characters of a member's own words that are told
 MOST_DISPUTES = 20  # that are told
-
-
-@dataclass(frozen=True)
-class InviteMade:
-    """A ticket, and what was opened so that its holder can come in."""
-
-    ticket: str
-    opened: list[str]
 
 
 @dataclass(frozen=True)
@@ -87,6 +78,7 @@ class Membership:
     exchange: Exchange
     connections: Connections
     background: Supervisor
+    invitations: Invitations
 
 
 @dataclass(frozen=True)
@@ -145,7 +137,6 @@ class TeamSync:
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
-        self._tickets_changed = asyncio.Event()
         self._answered: dict[bytes, int] = {}  # until when the user of a ticket may ask for the answer again
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
         self._now = self._member_of(kept)
@@ -232,7 +223,14 @@ class TeamSync:
         )
         background = Supervisor()
         connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
-        return Membership(team, exchange, connections, background)
+        return Membership(team, exchange, connections, background, self._invitations_of(team, exchange, connections))
+
+    def _invitations_of(self, team: Team, exchange: Exchange, connections: Connections) -> Invitations:
+        def joined(name: str) -> None:
+            self._on_event(TeamEvent("member", name))
+
+        here = self._listener, self._store, self._owner
+        return Invitations(team, exchange, connections, *here, joined, self._answered)
 
     async def _come_in(self) -> None:
         """Talk with anyone who is in the team, and be found by them."""
@@ -241,9 +239,8 @@ class TeamSync:
         self._conversations.gather_soon()
         self._conversations.call_everyone()
         self._background.keep("writing down what the team has", self._keep_saving)
-        with suppress(PortTaken):  # which is tried again
-            await self._listen_for_holders()
-        self._background.keep("listening for new members", self._keep_join_port)
+        await self._now.invitations.begin()
+        self._background.keep("listening for new members", self._now.invitations.keep_listening)
         await self._tell_moved()
         self.moved()
 
@@ -493,51 +490,14 @@ class TeamSync:
     # Who is in the team.
 
     async def invite(self, listen: str | None = None) -> InviteMade:
-        """Make a ticket that lets one person in, and open what its holder will call; raise PortTaken.
-
-        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface.
-        """
+        """Make a ticket, as `Invitations.invite` does; who is out of the team founds one of their own first."""
         if self._exchange.is_out:
             await self._found_again()
-        secret = new_secret()
-        self._team.invites = self._team.invites.with_new(secret, now_ms())
-        try:
-            opened = await self._listener.open(listen)
-            opened += await self._listener.expect(self.team_id, True, anywhere=True)
-            self._team.save_roster()
-        except (OSError, PortTaken):
-            self._team.invites = self._team.invites.without(secret)
-            raise
-        finally:
-            self._tickets_changed.set()
-        addresses = self._listener.join_addresses()
-        ticket = Ticket(self.team_id, fingerprint(self._identity.certificate), secret, addresses)
-        return InviteMade(str(ticket), opened)
+        return await self._now.invitations.invite(listen)
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Let the holder of a ticket into the team, or raise why not: then the ticket is still good.
-
-        Spending the ticket and admitting its holder are one write: of two who come at once one is let in, also when
-        the daemon is killed on the way.
-        """
-        if self._exchange.is_out:
-            raise InviterGone("the member who made the ticket is no longer in the team")
-        self._team.invites.spent(request.secret, request.key, now_ms())
-        refusal = await unrelated(request, self._store, self._owner)
-        if refusal is not None:
-            return refusal
-        before = self.roster.by_key(request.key)
-        branches = {key.branch for key in self._exchange.known if key.kind is BranchKind.LIVE}
-        entry = take_ticket(self._team, self._identity, request, branches)
-        self._answered[entry.key] = now_ms() + ANSWER_AGAIN_MS
-        self._tickets_changed.set()
-        if before is None:
-            self._listener.refresh()
-            self._exchange.spread([entry], [])
-            self._conversations.do([])
-            self._conversations.call_everyone()
-            self._on_event(TeamEvent("member", entry.name))
-        return welcome(self.roster, self._identity.key)
+        """Let the holder of a ticket into the team, or raise why not: then the ticket is still good."""
+        return await self._now.invitations.let_in(request)
 
     async def join(
         self,
@@ -685,8 +645,7 @@ class TeamSync:
         if member in self.roster.members:
             key = self.roster.member(member).key
             self._seen[key] = now_ms()
-            if self._answered.pop(key, None) is not None:
-                self._tickets_changed.set()
+            self._now.invitations.seen(key)
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 
     def _took(self, state: State) -> None:
@@ -725,7 +684,7 @@ class TeamSync:
         if is_out == self._was_out:
             return
         self._was_out = is_out
-        self._tickets_changed.set()
+        self._now.invitations.look_again()
         log.warning("%s %s team %s", self.member, "is no longer in" if is_out else "is again in", self.team_id)
         if is_out:
             self._on_event(TeamEvent("out", self.member))
@@ -766,34 +725,6 @@ class TeamSync:
                 self._conversations.do(self._exchange.keep_aside(peer, state))
 
         self._background.begin("looking for what this machine has lost", look)
-
-    # Tickets that are out.
-
-    async def _keep_join_port(self) -> None:
-        """Listen for new members while a ticket is out: made here, neither used nor expired."""
-        while True:
-            self._tickets_changed.clear()
-            until = await self._listen_for_holders()
-            left = min((until - now_ms()) / 1e3, LONGEST_LOOK) if until is not None else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._tickets_changed.wait()
-
-    async def _listen_for_holders(self) -> int | None:
-        """Listen while a ticket is out, and return how long one is; raise PortTaken."""
-        until = self._ticket_until()
-        await self._listener.expect(self.team_id, until is not None)
-        return until
-
-    def _ticket_until(self) -> int | None:
-        """Return when the first ticket expires, in milliseconds since the epoch; None if no ticket is out.
-
-        One that was used is good a little longer, for the same one, until they were seen: the answer may be lost.
-        """
-        now = now_ms()
-        times = [invite.expires for invite in self._team.invites.valid(now) if invite.spent_by is None]
-        times += [until for until in self._answered.values() if until > now]
-        return min(times, default=None) if not self._exchange.is_out else None
 
     # What is written down.
 

@@ -145,7 +145,7 @@ def test_an_expired_ticket_is_refused(folder: Path, monkeypatch: pytest.MonkeyPa
             alice, bob = await all_of.start("alice"), await all_of.start("bob")
             ticket = (await alice.sync.invite(LOOPBACK)).ticket
             later = now_ms() + VALID_MS
-            monkeypatch.setattr("bough_daemon.sync.team_sync.now_ms", lambda: later)
+            monkeypatch.setattr("bough_daemon.sync.invitations.now_ms", lambda: later)
             await alice.sync.invite()  # another one is out, so that somebody listens
             with pytest.raises(BadTicket, match="expired"):
                 await bob.sync.join(ticket, "bob")
