@@ -56,6 +56,8 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.NameTaken: (NOT_NOW, "Choose another with `--as NAME`."),
     errors.UnknownMember: (NOT_NOW, "Run `bough status` to see the teammates."),
     errors.BadTicket: (NOT_NOW, "Ask a teammate for a new one; `bough invite` creates it."),
+    errors.UnknownTicket: (NOT_NOW, "Run `bough invites --all` to see the tickets and their ids."),
+    errors.TooManyTickets: (NOT_NOW, "Revoke some with `bough invites --revoke ID`, or use one with `--uses N`."),
     errors.UnrelatedHistory: (NOT_NOW, "Join from a clone of your teammate's repository."),
     errors.PeerUnreachable: (NOT_NOW, "Check that your teammate's machine is on and reachable, then try again."),
     errors.PeerRefused: (NOT_NOW, "Ask the teammate who invited you for a new ticket."),

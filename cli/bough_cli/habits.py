@@ -27,7 +27,11 @@ WITH = {
         "--": "Use `bough git log NAME -- FILE`.",
     },
     "land": {"": "Use `bough land -m MESSAGE`."},
-    "invite": {"": "A ticket is for one person, who chooses the name in `bough join TICKET --as NAME`."},
+    "invite": {
+        "--revoke": "Use `bough invites --revoke ID`.",
+        "": "A ticket has no name on it; who joins chooses one: `bough join TICKET --as NAME`.",
+    },
+    "invites": {"": "Use `bough invites --revoke ID` to revoke a ticket."},
     "hop": {"-c": "Use `bough off BRANCH` there, for a Git branch of your own.", "-b": "Use `bough off BRANCH` there."},
     "save": {"-m": "A snapshot needs no message; `git commit` and `bough land -m MESSAGE` take one."},
     "restore": {"--source": "Use `--from SNAPSHOT`.", "-s": "Use `--from SNAPSHOT`.", "--staged": "Use `git restore`."},

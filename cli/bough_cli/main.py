@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "redo": ("timeline.undo", "redo"),
     "purge": ("timeline.purge", "purge"),
     "invite": ("team.invite", "invite"),
+    "invites": ("team.invites", "invites"),
     "join": ("team.join", "join"),
     "team": ("team.team", "team"),
     "remove": ("team.remove", "remove"),

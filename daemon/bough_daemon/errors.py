@@ -129,6 +129,14 @@ class BadTicket(BoughError):
     """The ticket is cut short, altered, expired or already used."""
 
 
+class UnknownTicket(BoughError):
+    """No ticket that was made here is called so, or several are."""
+
+
+class TooManyTickets(BoughError):
+    """So many tickets of this member are valid that no more are made."""
+
+
 class UnrelatedHistory(BoughError):
     """The two repositories share no commit."""
 

@@ -28,6 +28,7 @@ from bough_daemon.home import Home
 from bough_daemon.sync import wire
 from bough_daemon.sync.dial import _channel as channel_to
 from bough_daemon.sync.dial import present_ticket
+from bough_daemon.sync.joining import join_request
 from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
@@ -64,9 +65,8 @@ class Mallory:
     async def join(cls, ticket: str, root: Path, home: Path, name: str = "mallory") -> Mallory:
         """Come into the team of a ticket; `root`: a clone of its repository, `home`: where her keys are kept."""
         identity = load_identity(Home(str(home), str(home)))
-        request = pb.JoinRequest(name=name, key=identity.key, certificate=identity.certificate, vouch=identity.vouch)
         parsed = Ticket.parse(ticket)
-        request.team, request.secret = parsed.team, parsed.secret
+        request = join_request(parsed, name, identity)
         request.commits.extend(git(root, "rev-list", "--max-parents=0", "HEAD").split())
         answer = await present_ticket(parsed, request)
         roster, said = Roster(parsed.team), wire.gossip(answer.welcome)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.errors import PortTaken
+from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.team_files import now_ms
-from bough_daemon.team.tickets import VALID_MS, Ticket
+from bough_daemon.team.tickets import Ticket
 
 from tests.attack.mallory import LOOPBACK, invited_by
 from tests.cli.conftest import Member
@@ -107,7 +108,7 @@ def test_an_invitation_that_cannot_listen_leaves_no_ticket_and_all_as_it_was(fol
                 with pytest.raises(PortTaken):
                     await alice.sync.invite(f"{LOOPBACK}:{taken.getsockname()[1]}")
             assert alice.listener.listening() == before and is_open(LOOPBACK, ports(before)["teammates"][1])
-            assert not alice.sync._team.invites.known
+            assert not alice.sync._team.invites.made
 
     run(test())
 

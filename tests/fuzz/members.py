@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import random
 import ssl
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from bough_daemon.errors import BadTicket, BadUsage, PeerRefused
+from bough_daemon.errors import BadTicket, BadUsage, BoughError, PeerRefused
 from bough_daemon.sync import wire
+from bough_daemon.sync.joining import join_request, take_ticket
 from bough_daemon.sync.messages import Gossip
 from bough_daemon.system.addresses import split_address
 from bough_daemon.team.branch_state import BranchKind, Key, State, check_state
@@ -24,8 +27,9 @@ from bough_daemon.team.identity import (
     fingerprint,
     pem_of,
 )
+from bough_daemon.team.invites import VALID_MS, Invite
 from bough_daemon.team.roster import SETTLED_MS, Admission, Contact, Roster
-from bough_daemon.team.team_files import Team
+from bough_daemon.team.team_files import Team, now_ms
 from bough_daemon.team.tickets import DIGITS, PREFIX, Ticket, _check
 from bough_proto.v1 import peer_pb2 as pb
 from cryptography import x509
@@ -179,6 +183,38 @@ def certificates(folder: Path) -> Iterator[Trial]:
     yield Trial(attempt, [b"\0" + identity.certificate, b"\1" + body])
 
 
+@target(short=100)
+def join_requests(folder: Path) -> Iterator[Trial]:
+    """Take requests of joiners: of a ticket for two, two come in at most, and only those to whom its holder gave it."""
+    tickets = [Ticket(_team().team, bytes(32), bytes([number] * 16), ("127.0.0.1:1",)) for number in range(3)]
+    alice = someone("alice")
+
+    def attempt(data: bytes) -> None:
+        drawn = Drawn(data)
+        team, pick = Team(str(folder), copy_of(_team()), ""), drawn.choice
+        for ticket, uses in zip(tickets, (1, 2), strict=False):  # nobody has made the third
+            made = Invite(ticket.key, alice.key, now_ms(), now_ms() + VALID_MS, uses).signed(_team().team, alice)
+            team.invites = team.invites.with_new(made, now_ms())
+        member = _Member(drawn)
+        for _ in range(12):
+            who = someone(pick(("stranger", "other", "third", "mallory")))
+            request = join_request(pick(tickets), pick(["zoe", "bob", "alice+x", *NAMES]), who)
+            if drawn.random() < 0.3:
+                request.name, request.key = pick(["zoe", "ann"]), pick([*BYTES, someone("other").key])
+            if drawn.random() < 0.2:
+                request.ticket, request.proof = pick([*BYTES, tickets[0].key]), pick([*BYTES, request.proof])
+            if drawn.random() < 0.2:
+                request.admission.CopyFrom(wire.admission_message(member.admission()))
+            asked = pb.JoinRequest.FromString(request.SerializeToString())
+            with suppress(BoughError):
+                take_ticket(team, alice, asked, (b"carol",))
+        used = Counter(use.ticket for use in team.invites.uses.values())
+        assert used[tickets[0].key] <= 1 and used[tickets[1].key] <= 2 and not used[tickets[2].key]
+        assert len(team.roster.admissions) <= len(_team().admissions) + used.total()
+
+    yield Trial(attempt, [random.Random(seed).randbytes(200) for seed in range(8)])
+
+
 def _written(body: bytes) -> str:
     """Return a ticket whose check is right."""
     number, digits = int.from_bytes(body + _check(body), "big"), ""
@@ -192,8 +228,8 @@ def _written(body: bytes) -> str:
 def tickets(folder: Path) -> Iterator[Trial]:
     """Read tickets, and the addresses that they name."""
     secret = bytes(16)
-    right = Ticket("1" * 32, fingerprint(b""), secret, ("127.0.0.1:80", "[::1]:1"))
-    body = bytes([1]) + bytes.fromhex(right.team) + right.fingerprint + secret + b"127.0.0.1:80,[::1]:1"
+    right = Ticket("1" * 32, fingerprint(b""), secret, ("127.0.0.1:80", "[::1]:1"), 1_800_000_000)
+    body = bytes([2]) + bytes.fromhex(right.team) + right.fingerprint + secret + bytes(5) + b"127.0.0.1:80,[::1]:1"
 
     def attempt(data: bytes) -> None:
         text = _written(data[1:]) if data[:1] == b"\1" else data[1:].decode(errors="replace")

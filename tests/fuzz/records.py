@@ -14,9 +14,10 @@ from bough_daemon.history.journal import Hop, Journal, Operation
 from bough_daemon.home import Home
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import load_identity
+from bough_daemon.team.invites import VALID_MS, Invite, Invites, TicketUse
 from bough_daemon.team.roster import Roster
 from bough_daemon.team.team_files import Team, note_of
-from bough_daemon.team.tickets import Invites
+from bough_daemon.team.tickets import key_of
 
 from tests.daemon.support import make_repository
 from tests.daemon.team.test_roster import NOW, admit, someone
@@ -69,7 +70,11 @@ def _team(folder: Path) -> Team:
     roster = Roster.found(someone("alice"), "alice", NOW)
     admit(roster, "alice", "bob")
     roster.announce(someone("alice"), ["127.0.0.1:1"], NOW)
-    team = Team(str(folder), roster, "/r/.git", Invites().with_new(bytes(16), NOW))
+    alice, ticket = someone("alice"), key_of(bytes(16))
+    made = Invite(ticket, alice.key, NOW, NOW + VALID_MS, uses=2).signed(roster.team, alice)
+    used = TicketUse(ticket, someone("bob").key, alice.key, NOW).signed(roster.team, alice)
+    invites = Invites().with_new(made, NOW).with_use(used)
+    team = Team(str(folder), roster, "/r/.git", invites)
     team.sequences = {Key("alice", BranchKind.LIVE, b"alice"): 1}
     team.save_roster()
     team.save_states([State(roster.team, Key("alice", BranchKind.LIVE, b"alice"), 1, "1" * 40, "2" * 40, NOW)])

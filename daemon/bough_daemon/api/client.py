@@ -104,9 +104,19 @@ class Client:
         except grpc.RpcError as failure:
             raise error_of(failure) from None  # type: ignore[arg-type]
 
-    def invite(self, path: str, listen: str) -> records.Invited:
-        """Make a ticket."""
-        return self._call(self._stub.Invite, pb.InviteRequest(path=path.encode(*FS), listen=listen), records.Invited)
+    def invite(self, path: str, listen: str, expires: float = 0.0, uses: int = 1) -> records.Invited:
+        """Make a ticket. `expires`: after how many seconds; 0: a day."""
+        request = pb.InviteRequest(path=path.encode(*FS), listen=listen, expires_seconds=expires, uses=uses)
+        return self._call(self._stub.Invite, request, records.Invited)
+
+    def tickets(self, path: str) -> records.TicketList:
+        """List the tickets."""
+        return self._call(self._stub.ListTickets, pb.ListTicketsRequest(path=path.encode(*FS)), records.TicketList)
+
+    def revoke(self, path: str, id: str) -> records.TicketList:
+        """Revoke a ticket."""
+        request = pb.RevokeTicketRequest(path=path.encode(*FS), id=id)
+        return self._call(self._stub.RevokeTicket, request, records.TicketList)
 
     def join(self, path: str, ticket: str, name: str, listen: str = "") -> records.Joined:
         """Join a team."""

@@ -156,10 +156,37 @@ class Event:
 
 @dataclass
 class Invited:
-    """A ticket, and the addresses that are open for who uses it."""
+    """A ticket, and the addresses that are open for who uses it. `expires_at`: seconds since the epoch."""
 
     ticket: str
     opened: list[str] = field(default_factory=list)
+    id: str = ""
+    expires_at: float = 0.0
+    uses: int = 1
+
+
+@dataclass
+class TicketRecord:
+    """A ticket that was made here. Times are seconds since the epoch.
+
+    `left`: how many may still come in with it, as far as that goes. `members`: who came in. `state`: `valid`, `used`,
+    `expired` or `revoked`.
+    """
+
+    id: str
+    made_at: float
+    expires_at: float
+    uses: int
+    left: int
+    members: list[str]
+    state: str
+
+
+@dataclass
+class TicketList:
+    """The tickets that were made here."""
+
+    tickets: list[TicketRecord] = field(default_factory=list)
 
 
 @dataclass

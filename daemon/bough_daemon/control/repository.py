@@ -53,6 +53,7 @@ from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import KnownBranch
+from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.names import check_member_name, further_names, member_name_from
 from bough_daemon.team.tickets import Ticket
 from bough_daemon.transaction import rescued_saves
@@ -400,10 +401,10 @@ class Repository:
         entries = islice(timeline(self.store.objects, tip), limit)
         return Log(branch, [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in entries])
 
-    async def invite(self, listen: str) -> Invited:
-        """Make a ticket."""
-        made = await self.sync.invite(listen or None)
-        return Invited(made.ticket, made.opened)
+    async def invite(self, listen: str, expires: float, uses: int) -> Invited:
+        """Make a ticket. `expires`: after how many seconds; 0: a day."""
+        made = await self.sync.invite(listen or None, int(expires * 1e3) or VALID_MS, uses)
+        return Invited(made.ticket, made.opened, made.invite.id, made.invite.expires / 1e3, made.invite.uses)
 
     async def join(self, ticket: str, name: str, listen: str = "") -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on.

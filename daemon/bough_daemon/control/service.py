@@ -153,7 +153,21 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def Invite(self, request: pb.InviteRequest, context: Context) -> pb.InviteResponse:
         """Make a ticket."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
-        return to_message(await repository.invite(request.listen), pb.InviteResponse)
+        invited = await repository.invite(request.listen, request.expires_seconds, request.uses or 1)
+        return to_message(invited, pb.InviteResponse)
+
+    @answers
+    async def ListTickets(self, request: pb.ListTicketsRequest, context: Context) -> pb.ListTicketsResponse:
+        """List the tickets."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        return to_message(records.TicketList(repository.sync.tickets()), pb.ListTicketsResponse)
+
+    @answers
+    async def RevokeTicket(self, request: pb.RevokeTicketRequest, context: Context) -> pb.RevokeTicketResponse:
+        """Revoke a ticket."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        repository.sync.revoke(request.id)
+        return to_message(records.TicketList(repository.sync.tickets()), pb.RevokeTicketResponse)
 
     @answers
     async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:

@@ -63,6 +63,7 @@ ELSEWHERE_CALLED = {
     "list": "`bough status`, or `bough team` for the members",
     "ls": "`bough status`, or `bough git ls-tree -r NAME` for the files of a branch",
     "publish": "`bough land`",
+    "revoke": "`bough invites --revoke ID` for a ticket, `bough remove NAME` for a member",
     "share": "`bough invite`",
     "st": "`bough status`",
     "start": "`bough up`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,11 +13,12 @@ import grpc
 from bough_proto.v1 import peer_pb2 as pb
 from bough_proto.v1 import peer_pb2_grpc as services
 
-from bough_daemon.errors import BadUsage, BoughError, PeerRefused, PeerUnreachable
+from bough_daemon.errors import BadTicket, BadUsage, BoughError, PeerRefused, PeerUnreachable
 from bough_daemon.sync import wire
 from bough_daemon.sync.listener import COMMON_OPTIONS
 from bough_daemon.sync.messages import Hello, Message
 from bough_daemon.system.addresses import split_address
+from bough_daemon.system.text import ago
 from bough_daemon.team.identity import SERVER_NAME, Identity, der_of, fingerprint, pem_of
 from bough_daemon.team.tickets import Ticket
 
@@ -72,8 +74,8 @@ async def call_member(address: str, team: str, certificate: bytes, identity: Ide
 async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResponse:
     """Ask the maker of a ticket to be let in, at each of its addresses in turn until one answers.
 
-    The secret goes only to anyone who has the certificate that the ticket names. Raises what the maker says, or
-    PeerUnreachable or PeerRefused that tell of each address.
+    The request goes only to anyone who has the certificate that the ticket names. Raises what the maker says, or
+    PeerUnreachable, PeerRefused or, by this machine's clock, BadTicket that tell of each address.
     """
     failures: list[str] = []
     impostor = False
@@ -95,7 +97,9 @@ async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResp
             raise wire.error_of(failure) from failure
     kind: type[BoughError] = PeerRefused if impostor else PeerUnreachable
     tried = "; ".join(failures)
-    raise kind(f"the member who made the ticket could not be reached, or it was used or has expired: {tried}")
+    if time.time() > ticket.expires:
+        raise BadTicket(f"the ticket expired {ago(ticket.expires)}; the member who made it does not answer: {tried}")
+    raise kind(f"the member who made the ticket could not be reached, or it was used or revoked: {tried}")
 
 
 async def _certificate_at(address: str) -> bytes:

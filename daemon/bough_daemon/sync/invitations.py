@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bough_proto.v1 import peer_pb2 as pb
 
+from bough_daemon.api.records import TicketRecord
 from bough_daemon.errors import InviterGone, PortTaken
 from bough_daemon.store.store import Store
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
-from bough_daemon.sync.joining import take_ticket, unrelated, welcome
+from bough_daemon.sync.joining import check_ticket, take_ticket, unrelated, welcome
 from bough_daemon.sync.listener import PeerListener
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.team.branch_state import BranchKind
 from bough_daemon.team.identity import fingerprint
+from bough_daemon.team.invites import Invite
 from bough_daemon.team.team_files import Team, now_ms
-from bough_daemon.team.tickets import Ticket, new_secret
+from bough_daemon.team.tickets import Ticket, key_of, new_secret
 
 ANSWER_AGAIN_MS = 60_000
+REVOKED_MS = 3600_000  # for which who has a ticket that was revoked is told so
 LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
 
 
@@ -31,13 +34,13 @@ class InviteMade:
 
     ticket: str
     opened: list[str]
+    invite: Invite
 
 
 class Invitations:
     """What one member does about tickets in one team. On the loop's thread; the store is used through its `owner`.
 
-    `joined` is told the name of each new member. `answered`: until when the user of a ticket may ask for the answer
-    again, by key, in milliseconds since the epoch.
+    `joined` is told the name of each new member.
     """
 
     def __init__(
@@ -49,7 +52,6 @@ class Invitations:
         store: Store,
         owner: StoreThread,
         joined: Callable[[str], None],
-        answered: dict[bytes, int],
     ) -> None:
         self._team = team
         self._exchange = exchange
@@ -59,45 +61,76 @@ class Invitations:
         self._store = store
         self._owner = owner
         self._joined = joined
-        self._answered = answered
+        self._arrived: set[bytes] = set()  # who came in with a ticket and was seen since: the answer was not lost
         self._changed = asyncio.Event()
 
-    async def invite(self, listen: str | None = None) -> InviteMade:
-        """Make a ticket that lets one person in, and open what its holder will call; raise PortTaken.
+    async def invite(self, listen: str | None, valid_ms: int, uses: int) -> InviteMade:
+        """Make a ticket that lets in as many as it has `uses`, and open what its holder will call.
 
-        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface.
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface. Raises
+        PortTaken, TooManyTickets, or BadUsage for a number or a time that no ticket may have.
         """
-        secret = new_secret()
-        self._team.invites = self._team.invites.with_new(secret, now_ms())
+        secret, now, team = new_secret(), now_ms(), self._team.roster.team
+        invite = Invite(key_of(secret), self._identity.key, now, now + valid_ms, uses).signed(team, self._identity)
+        self._team.invites = self._team.invites.with_new(invite, now)
         try:
             opened = await self._listener.open(listen)
-            opened += await self._listener.expect(self._team.roster.team, True, anywhere=True)
+            opened += await self._listener.expect(team, True, anywhere=True)
             self._team.save_roster()
         except (OSError, PortTaken):
-            self._team.invites = self._team.invites.without(secret)
+            self._team.invites = self._team.invites.without(invite.key)
             raise
         finally:
             self._changed.set()
-        addresses = self._listener.join_addresses()
-        ticket = Ticket(self._team.roster.team, fingerprint(self._identity.certificate), secret, addresses)
-        return InviteMade(str(ticket), opened)
+        addresses, maker = self._listener.join_addresses(), fingerprint(self._identity.certificate)
+        return InviteMade(str(Ticket(team, maker, secret, addresses, invite.expires // 1000)), opened, invite)
+
+    def revoke(self, id: str) -> None:
+        """Let nobody in any longer with the ticket whose id begins so; who came in stays. Raise UnknownTicket."""
+        before, invite = self._team.invites, self._team.invites.named(id)
+        revoked = replace(invite, revoked=invite.revoked or now_ms()).signed(self._team.roster.team, self._identity)
+        self._team.invites = before.with_revoked(revoked)
+        try:
+            self._team.save_roster()
+        except OSError:
+            self._team.invites = before
+            raise
+        self._changed.set()
+
+    def listed(self) -> list[TicketRecord]:
+        """Return the tickets that were made here, the newest first."""
+        mine = [one for one in self._team.invites.made.values() if one.maker == self._identity.key]
+        return [self._record(one) for one in sorted(mine, key=lambda one: -one.time)]
+
+    def _record(self, invite: Invite) -> TicketRecord:
+        invites, roster = self._team.invites, self._team.roster
+        state = "revoked" if invite.revoked else "used" if not invites.left(invite) else "valid"
+        return TicketRecord(
+            id=invite.id,
+            made_at=invite.time / 1e3,
+            expires_at=invite.expires / 1e3,
+            uses=invite.uses,
+            left=invites.left(invite),
+            members=[roster.name_of(use.key) for use in invites.users(invite.key)],
+            state="expired" if state == "valid" and invite.expires <= now_ms() else state,
+        )
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Let the holder of a ticket into the team, or raise why not: then the ticket is still good.
 
-        Spending the ticket and admitting its holder are one write: of two who come at once one is let in, also when
+        Using the ticket and admitting its holder are one write: of two who come at once one is let in, also when
         the daemon is killed on the way.
         """
         if self._exchange.is_out:
             raise InviterGone("the member who made the ticket is no longer in the team")
-        self._team.invites.spent(request.secret, request.key, now_ms())
+        check_ticket(self._team, request, now_ms())
         refusal = await unrelated(request, self._store, self._owner)
         if refusal is not None:
             return refusal
         before = self._team.roster.by_key(request.key)
         branches = {key.branch for key in self._exchange.known if key.kind is BranchKind.LIVE}
         entry = take_ticket(self._team, self._identity, request, branches)
-        self._answered[entry.key] = now_ms() + ANSWER_AGAIN_MS
+        self._arrived.discard(entry.key)
         self._changed.set()
         if before is None:
             self._listener.refresh()
@@ -109,7 +142,8 @@ class Invitations:
 
     def seen(self, key: bytes) -> None:
         """Note that a member is here: the answer to their ticket has arrived."""
-        if self._answered.pop(key, None) is not None:
+        if key not in self._arrived and any(use.key == key for use in self._team.invites.uses.values()):
+            self._arrived.add(key)
             self._changed.set()
 
     def look_again(self) -> None:
@@ -138,11 +172,14 @@ class Invitations:
         return until
 
     def _until(self) -> int | None:
-        """Return when the first ticket expires, in milliseconds since the epoch; None if no ticket is out.
+        """Return when to look again, in milliseconds since the epoch; None if no ticket is out.
 
-        One that was used is good a little longer, for the same one, until they were seen: the answer may be lost.
+        One that was used is answered for a little longer, for the same one, until they were seen: the answer may be
+        lost. One that was revoked is, too: its holder is told so.
         """
-        now = now_ms()
-        times = [invite.expires for invite in self._team.invites.valid(now) if invite.spent_by is None]
-        times += [until for until in self._answered.values() if until > now]
-        return min(times, default=None) if not self._exchange.is_out else None
+        now, invites = now_ms(), self._team.invites
+        mine = [one for one in invites.made.values() if one.maker == self._identity.key]
+        times = [invite.expires for invite in invites.out(now) if invite in mine]
+        times += [use.time + ANSWER_AGAIN_MS for use in invites.uses.values() if use.key not in self._arrived]
+        times += [min(one.expires, one.revoked + REVOKED_MS) for one in mine if one.revoked]
+        return min((time for time in times if time > now), default=None) if not self._exchange.is_out else None

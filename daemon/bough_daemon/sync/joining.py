@@ -8,7 +8,7 @@ from collections.abc import Container
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.budgets import GOSSIP_BYTES, MOST_HAVES
-from bough_daemon.errors import NameTaken, PeerRefused, UnrelatedHistory
+from bough_daemon.errors import BadTicket, NameTaken, PeerRefused, UnrelatedHistory
 from bough_daemon.store.negotiation import history_of, known_commits
 from bough_daemon.store.store import Store
 from bough_daemon.sync import wire
@@ -16,10 +16,11 @@ from bough_daemon.sync.dial import present_ticket
 from bough_daemon.sync.messages import Gossip
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.identity import Identity
+from bough_daemon.team.identity import Identity, verify
+from bough_daemon.team.invites import TicketUse
 from bough_daemon.team.roster import Admission, Contact, Roster
 from bough_daemon.team.team_files import Team, now_ms
-from bough_daemon.team.tickets import Ticket
+from bough_daemon.team.tickets import Ticket, proof_statement
 
 
 async def present(
@@ -30,8 +31,7 @@ async def present(
     `admission`: by another member, who is this user as well. Raises what the maker of the ticket says against it,
     UnrelatedHistory, PeerUnreachable or PeerRefused.
     """
-    request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name=name, key=identity.key)
-    request.certificate, request.vouch = identity.certificate, identity.vouch
+    request = join_request(ticket, name, identity)
     if admission is not None:
         request.admission.CopyFrom(wire.admission_message(admission))
     request.commits.extend(await asyncio.to_thread(history_of, store))
@@ -51,6 +51,22 @@ async def present(
     return roster
 
 
+def join_request(ticket: Ticket, name: str, identity: Identity) -> pb.JoinRequest:
+    """Return the request of the holder of a ticket; the ticket's secret is not in it."""
+    request = pb.JoinRequest(team=ticket.team, name=name, key=identity.key, certificate=identity.certificate)
+    request.vouch = identity.vouch
+    request.ticket, request.proof = ticket.key, ticket.proof(name, identity.key, identity.certificate)
+    return request
+
+
+def check_ticket(team: Team, request: pb.JoinRequest, now: int) -> None:
+    """Raise BadTicket unless who asks has a ticket with which they may come in."""
+    said = proof_statement(team.roster.team, request.name, request.key, request.certificate)
+    if not verify(request.ticket, request.proof, said):
+        raise BadTicket("the request was not made with a ticket of this team")
+    team.invites.check(request.ticket, request.key, now)
+
+
 async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -> pb.JoinResponse | None:
     """Return the answer to a joiner whose history is not known here, or None where a commit of it is."""
     named = [*request.commits[:MOST_HAVES], *([request.shared_commit] if request.shared_commit else [])]
@@ -60,13 +76,13 @@ async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -
 
 
 def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branches: Container[bytes]) -> Admission:
-    """Spend a ticket and admit its holder, in one write and without waiting for anything: so one ticket admits one.
+    """Use a ticket and admit its holder, in one write and without waiting for anything: so none admits too many.
 
     `branches`: names that are taken by live branches. The joiner may bring an admission by another member. When it
-    raises, the ticket is as good as before. Anyone who has spent the ticket gets the same admission again.
+    raises, the ticket is as good as before. Anyone who has used the ticket gets the same admission again.
     """
     now = now_ms()
-    spent = team.invites.spent(request.secret, request.key, now)
+    check_ticket(team, request, now)
     known = team.roster.by_key(request.key)
     if known is None and request.name.encode() in branches:
         raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)
@@ -78,7 +94,8 @@ def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branche
     else:
         certificate, vouch = request.certificate, request.vouch
         entry = team.roster.admit(identity, request.name, request.key, certificate, vouch, now)
-    before, team.invites = team.invites, spent
+    use = TicketUse(request.ticket, request.key, identity.key, now).signed(team.roster.team, identity)
+    before, team.invites = team.invites, team.invites.with_use(use)
     try:
         team.save_roster()
     except OSError:

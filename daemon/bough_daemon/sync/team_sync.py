@@ -13,7 +13,7 @@ from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon.api.records import MemberRecord, Notice
+from bough_daemon.api.records import MemberRecord, Notice, TicketRecord
 from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, NameTaken, TooMuchToPurge
 from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits, Spool, sweep
@@ -33,6 +33,7 @@ from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity, readable_fingerprint
+from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.names import check_branch, check_live_branch, check_member_name
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Rival, Roster
@@ -137,7 +138,6 @@ class TeamSync:
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
-        self._answered: dict[bytes, int] = {}  # until when the user of a ticket may ask for the answer again
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
         self._now = self._member_of(kept)
 
@@ -230,7 +230,7 @@ class TeamSync:
             self._on_event(TeamEvent("member", name))
 
         here = self._listener, self._store, self._owner
-        return Invitations(team, exchange, connections, *here, joined, self._answered)
+        return Invitations(team, exchange, connections, *here, joined)
 
     async def _come_in(self) -> None:
         """Talk with anyone who is in the team, and be found by them."""
@@ -489,11 +489,19 @@ class TeamSync:
 
     # Who is in the team.
 
-    async def invite(self, listen: str | None = None) -> InviteMade:
+    async def invite(self, listen: str | None = None, valid_ms: int = VALID_MS, uses: int = 1) -> InviteMade:
         """Make a ticket, as `Invitations.invite` does; who is out of the team founds one of their own first."""
         if self._exchange.is_out:
             await self._found_again()
-        return await self._now.invitations.invite(listen)
+        return await self._now.invitations.invite(listen, valid_ms, uses)
+
+    def tickets(self) -> list[TicketRecord]:
+        """Return the tickets that were made here, the newest first."""
+        return self._now.invitations.listed()
+
+    def revoke(self, id: str) -> None:
+        """Let nobody in any longer with the ticket whose id begins so; raise UnknownTicket."""
+        self._now.invitations.revoke(id)
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Let the holder of a ticket into the team, or raise why not: then the ticket is still good."""

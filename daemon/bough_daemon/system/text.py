@@ -62,6 +62,14 @@ def ago(at: float) -> str:
     return "just now" if seconds < 2 else f"{seconds} seconds ago"
 
 
+def in_words(seconds: float) -> str:
+    """Return how long something takes, to the minute and in a unit that it has at least two of: `24 hours`."""
+    minutes = max(1, round(seconds / 60))
+    size, unit = next((one for one in ((1440, "day"), (60, "hour")) if minutes >= 2 * one[0]), (1, "minute"))
+    count = round(minutes / size)
+    return f"{count} {unit}{'s' if count > 1 else ''}"
+
+
 def bounded(reason: str) -> str:
     """Return somebody else's words as they may be kept, sent and shown: one line, at most LONGEST_REASON characters."""
     line = printable(" ".join(reason.split()))

@@ -24,9 +24,9 @@ from bough_daemon.system.json_records import as_json, read_record
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
+from bough_daemon.team.invites import Invite, Invites, TicketUse
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Contact, Roster
-from bough_daemon.team.tickets import Invite, Invites
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,8 @@ class Team:
             roster.restore(admissions, kept.contacts, now_ms(), kept.removals)
             if roster.dropped:
                 log.warning("%d admissions that are no longer taken are left out of %s", roster.dropped, folder)
-            invites = Invites(tuple(entry.plain() for entry in kept.invites))
+            uses = {(use.ticket, use.key): use for use in kept.ticket_uses}
+            invites = Invites({one.key: one for one in kept.tickets}, uses)
             team = cls(folder, roster, kept.repository, invites)
             path = os.path.join(folder, "states.json")
             if os.path.exists(path):
@@ -142,7 +143,8 @@ class Team:
             ],
             contacts=list(roster.contacts.values()),
             removals=list(roster.removals.values()),
-            invites=[_InviteEntry(one.secret_hash.hex(), one.expires, one.spent_by) for one in self.invites.known],
+            tickets=list(self.invites.made.values()),
+            ticket_uses=list(self.invites.uses.values()),
         )
         write_whole(os.path.join(self.folder, "roster.json"), as_json(kept, indent=1))
 
@@ -194,23 +196,14 @@ class _SeenAdmission(Admission):
 
 
 @dataclass(frozen=True)
-class _InviteEntry:
-    hash: str
-    expires: int
-    spent_by: bytes | None
-
-    def plain(self) -> Invite:
-        return Invite(bytes.fromhex(self.hash), self.expires, self.spent_by)
-
-
-@dataclass(frozen=True)
 class _RosterFile:
     team: str
     repository: str
     admissions: list[_SeenAdmission]
     contacts: list[Contact]
-    invites: list[_InviteEntry]
     removals: list[Removal] = field(default_factory=list)
+    tickets: list[Invite] = field(default_factory=list)
+    ticket_uses: list[TicketUse] = field(default_factory=list)
 
 
 class _KeyEntry(Struct, frozen=True, omit_defaults=True):

@@ -770,18 +770,26 @@ class InviteRequest(_message.Message):
 
     PATH_FIELD_NUMBER: _builtins.int
     LISTEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_SECONDS_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     listen: _builtins.str
     """`HOST:PORT`, `HOST` or `:PORT` to listen on; empty: every address of this machine."""
+    expires_seconds: _builtins.float
+    """For how long it is valid; 0: a day."""
+    uses: _builtins.int
+    """How many may come in with it; 0: one."""
     def __init__(
         self,
         *,
         path: _builtins.bytes = ...,
         listen: _builtins.str = ...,
+        expires_seconds: _builtins.float = ...,
+        uses: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["listen", b"listen", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_seconds", b"expires_seconds", "listen", b"listen", "path", b"path", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -793,7 +801,15 @@ class InviteResponse(_message.Message):
 
     TICKET_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
+    id: _builtins.str
+    """What the ticket is called, to revoke it."""
+    expires_at: _builtins.float
+    """Seconds since the epoch."""
+    uses: _builtins.int
     @_builtins.property
     def opened(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The addresses that are open from now on."""
@@ -803,14 +819,144 @@ class InviteResponse(_message.Message):
         *,
         ticket: _builtins.str = ...,
         opened: _abc.Iterable[_builtins.str] | None = ...,
+        id: _builtins.str = ...,
+        expires_at: _builtins.float = ...,
+        uses: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "id", b"id", "opened", b"opened", "ticket", b"ticket", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InviteResponse: _TypeAlias = InviteResponse  # noqa: Y015
+
+@_typing.final
+class ListTicketsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTicketsRequest: _TypeAlias = ListTicketsRequest  # noqa: Y015
+
+@_typing.final
+class TicketMade(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    made_at: _builtins.float
+    """Seconds since the epoch."""
+    expires_at: _builtins.float
+    uses: _builtins.int
+    left: _builtins.int
+    """How many may still come in with it, as far as that goes."""
+    state: _builtins.str
+    """`valid`, `used`, `expired` or `revoked`."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who came in with it."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        made_at: _builtins.float = ...,
+        expires_at: _builtins.float = ...,
+        uses: _builtins.int = ...,
+        left: _builtins.int = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+        state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "id", b"id", "left", b"left", "made_at", b"made_at", "members", b"members", "state", b"state", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketMade: _TypeAlias = TicketMade  # noqa: Y015
+
+@_typing.final
+class ListTicketsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tickets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketMade]: ...
+    def __init__(
+        self,
+        *,
+        tickets: _abc.Iterable[Global___TicketMade] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tickets", b"tickets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTicketsResponse: _TypeAlias = ListTicketsResponse  # noqa: Y015
+
+@_typing.final
+class RevokeTicketRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    id: _builtins.str
+    """What its id begins with."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeTicketRequest: _TypeAlias = RevokeTicketRequest  # noqa: Y015
+
+@_typing.final
+class RevokeTicketResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tickets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketMade]:
+        """The tickets that are left."""
+
+    def __init__(
+        self,
+        *,
+        tickets: _abc.Iterable[Global___TicketMade] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tickets", b"tickets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeTicketResponse: _TypeAlias = RevokeTicketResponse  # noqa: Y015
 
 @_typing.final
 class JoinTeamRequest(_message.Message):

@@ -76,6 +76,16 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.InviteRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.InviteResponse.FromString,
                 _registered_method=True)
+        self.ListTickets = channel.unary_unary(
+                '/bough_proto.v1.ControlService/ListTickets',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ListTicketsRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ListTicketsResponse.FromString,
+                _registered_method=True)
+        self.RevokeTicket = channel.unary_unary(
+                '/bough_proto.v1.ControlService/RevokeTicket',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.RevokeTicketRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.RevokeTicketResponse.FromString,
+                _registered_method=True)
         self.JoinTeam = channel.unary_unary(
                 '/bough_proto.v1.ControlService/JoinTeam',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
@@ -249,6 +259,20 @@ class ControlServiceServicer:
 
     def Invite(self, request, context):
         """Make a ticket with which one person can join.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTickets(self, request, context):
+        """List the tickets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeTicket(self, request, context):
+        """Revoke a ticket.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -460,6 +484,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Invite,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.InviteRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.InviteResponse.SerializeToString,
+            ),
+            'ListTickets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTickets,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ListTicketsRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ListTicketsResponse.SerializeToString,
+            ),
+            'RevokeTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeTicket,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.RevokeTicketRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.RevokeTicketResponse.SerializeToString,
             ),
             'JoinTeam': grpc.unary_unary_rpc_method_handler(
                     servicer.JoinTeam,
@@ -795,6 +829,60 @@ class ControlService:
             '/bough_proto.v1.ControlService/Invite',
             bough__proto_dot_v1_dot_control__pb2.InviteRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.InviteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTickets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/ListTickets',
+            bough__proto_dot_v1_dot_control__pb2.ListTicketsRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ListTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/RevokeTicket',
+            bough__proto_dot_v1_dot_control__pb2.RevokeTicketRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.RevokeTicketResponse.FromString,
             options,
             channel_credentials,
             insecure,

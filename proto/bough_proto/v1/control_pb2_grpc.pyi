@@ -51,6 +51,10 @@ class ControlServiceStub:
     """Tell what happens, as it happens."""
     Invite: _grpc.UnaryUnaryMultiCallable[_control_pb2.InviteRequest, _control_pb2.InviteResponse]
     """Make a ticket with which one person can join."""
+    ListTickets: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTicketsRequest, _control_pb2.ListTicketsResponse]
+    """List the tickets."""
+    RevokeTicket: _grpc.UnaryUnaryMultiCallable[_control_pb2.RevokeTicketRequest, _control_pb2.RevokeTicketResponse]
+    """Revoke a ticket."""
     JoinTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]
     """Join a team by its ticket."""
     ListTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]
@@ -125,6 +129,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Tell what happens, as it happens."""
     Invite: _aio.UnaryUnaryMultiCallable[_control_pb2.InviteRequest, _control_pb2.InviteResponse]  # type: ignore[assignment]
     """Make a ticket with which one person can join."""
+    ListTickets: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTicketsRequest, _control_pb2.ListTicketsResponse]  # type: ignore[assignment]
+    """List the tickets."""
+    RevokeTicket: _aio.UnaryUnaryMultiCallable[_control_pb2.RevokeTicketRequest, _control_pb2.RevokeTicketResponse]  # type: ignore[assignment]
+    """Revoke a ticket."""
     JoinTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]  # type: ignore[assignment]
     """Join a team by its ticket."""
     ListTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]  # type: ignore[assignment]
@@ -244,6 +252,22 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.InviteResponse, _abc.Awaitable[_control_pb2.InviteResponse]]:
         """Make a ticket with which one person can join."""
+
+    @_abc_1.abstractmethod
+    def ListTickets(
+        self,
+        request: _control_pb2.ListTicketsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListTicketsResponse, _abc.Awaitable[_control_pb2.ListTicketsResponse]]:
+        """List the tickets."""
+
+    @_abc_1.abstractmethod
+    def RevokeTicket(
+        self,
+        request: _control_pb2.RevokeTicketRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RevokeTicketResponse, _abc.Awaitable[_control_pb2.RevokeTicketResponse]]:
+        """Revoke a ticket."""
 
     @_abc_1.abstractmethod
     def JoinTeam(

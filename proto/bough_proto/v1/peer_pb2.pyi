@@ -623,7 +623,6 @@ class JoinRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEAM_FIELD_NUMBER: _builtins.int
-    SECRET_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     CERTIFICATE_FIELD_NUMBER: _builtins.int
@@ -631,14 +630,18 @@ class JoinRequest(_message.Message):
     COMMITS_FIELD_NUMBER: _builtins.int
     SHARED_COMMIT_FIELD_NUMBER: _builtins.int
     ADMISSION_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     team: _builtins.str
-    secret: _builtins.bytes
     name: _builtins.str
     key: _builtins.bytes
     certificate: _builtins.bytes
     vouch: _builtins.bytes
     shared_commit: _builtins.str
     """A commit that both have, found by the joiner in the answer `unrelated`."""
+    ticket: _builtins.bytes
+    """The public key of the ticket's secret, and what that signs of this request: team, name, key and certificate."""
+    proof: _builtins.bytes
     @_builtins.property
     def commits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Commits of the joiner's history: its roots, and a sample where it is shallow."""
@@ -651,7 +654,6 @@ class JoinRequest(_message.Message):
         self,
         *,
         team: _builtins.str = ...,
-        secret: _builtins.bytes = ...,
         name: _builtins.str = ...,
         key: _builtins.bytes = ...,
         certificate: _builtins.bytes = ...,
@@ -659,10 +661,12 @@ class JoinRequest(_message.Message):
         commits: _abc.Iterable[_builtins.str] | None = ...,
         shared_commit: _builtins.str = ...,
         admission: Global___Admission | None = ...,
+        ticket: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "certificate", b"certificate", "commits", b"commits", "key", b"key", "name", b"name", "secret", b"secret", "shared_commit", b"shared_commit", "team", b"team", "vouch", b"vouch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "certificate", b"certificate", "commits", b"commits", "key", b"key", "name", b"name", "proof", b"proof", "shared_commit", b"shared_commit", "team", b"team", "ticket", b"ticket", "vouch", b"vouch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,7 +76,7 @@ async def two(folder: Path) -> AsyncIterator[tuple[Daemon, Path, Daemon, Path]]:
     """Alice and bob, each with a daemon, in one team and connected."""
     async with daemon_of(folder, "alice") as (alice, at_alice), daemon_of(folder, "bob", at_alice) as (bob, at_bob):
         repository, _ = await alice.session(str(at_alice))
-        await bob.join(str(at_bob), (await repository.invite(LOOPBACK)).ticket, "bob")
+        await bob.join(str(at_bob), (await repository.invite(LOOPBACK, 0, 1)).ticket, "bob")
         await eventually(lambda: "bob" in repository.sync._conversations.connected())
         yield alice, at_alice, bob, at_bob
 

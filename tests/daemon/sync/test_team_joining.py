@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,14 @@ from bough_daemon.errors import (
     PortTaken,
     UnrelatedHistory,
 )
+from bough_daemon.home import Home
 from bough_daemon.sync.dial import present_ticket
+from bough_daemon.sync.joining import join_request
 from bough_daemon.team import team_files as team_module
 from bough_daemon.team.identity import load_identity
+from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.team_files import Team, now_ms
-from bough_daemon.team.tickets import VALID_MS, Ticket
+from bough_daemon.team.tickets import Ticket
 from bough_proto.v1 import peer_pb2 as pb
 
 from tests.daemon.machines import LOOPBACK, machines, run
@@ -99,7 +103,7 @@ def test_of_two_who_come_at_once_with_one_ticket_exactly_one_is_let_in(folder: P
             # What is written down says the same.
             kept = Team.load(alice.home.path("teams", alice.sync.team_id))
             assert kept.roster.members == alice.sync.roster.members
-            assert [invite.spent_by is None for invite in kept.invites.known] == [False]
+            assert kept.invites.made and not kept.invites.out(now_ms())
 
     run(test())
 
@@ -129,8 +133,7 @@ def test_an_answer_that_was_lost_is_given_again_to_the_same_one(folder: Path) ->
             alice, bob = await all_of.start("alice"), await all_of.start("bob")
             ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
             me = load_identity(bob.home)
-            request = pb.JoinRequest(team=ticket.team, secret=ticket.secret, name="bob", key=me.key)
-            request.certificate, request.vouch = me.certificate, me.vouch
+            request = join_request(ticket, "bob", me)
             request.commits.append(git(bob.root, "rev-parse", "HEAD"))
             await present_ticket(ticket, request)
             await bob.sync.join(str(ticket), "bob")
@@ -226,13 +229,13 @@ def test_nobody_but_the_maker_of_the_ticket_gets_the_secret(folder: Path) -> Non
             alice, bob, eve = [await all_of.start(name) for name in ("alice", "bob", "eve")]
             ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
             await eve.sync.invite(LOOPBACK)
-            diverted = Ticket(ticket.team, ticket.fingerprint, ticket.secret, eve.listener.join_addresses())
+            diverted = replace(ticket, addresses=eve.listener.join_addresses())
             with pytest.raises(PeerRefused, match="another machine answers"):
                 await bob.sync.join(str(diverted), "bob")
-            closed = Ticket(ticket.team, ticket.fingerprint, ticket.secret, ("127.0.0.1:9",))
+            closed = replace(ticket, addresses=("127.0.0.1:9",))
             with pytest.raises(PeerUnreachable):
                 await bob.sync.join(str(closed), "bob")
-            several = Ticket(ticket.team, ticket.fingerprint, ticket.secret, ("127.0.0.1:9", *ticket.addresses))
+            several = replace(ticket, addresses=("127.0.0.1:9", *ticket.addresses))
             await bob.sync.join(str(several), "bob")
 
     run(test())
@@ -256,5 +259,63 @@ def test_a_joiner_whose_solo_name_the_team_has_gets_a_new_one_before_anyone_talk
             assert names == ["bob"]
             await eventually(lambda: other.tip_of("alice") == tip)
             assert other.store.ref(f"refs/kept/alice/{mine}") == mine
+
+    run(test())
+
+
+def test_of_a_ticket_with_one_use_left_one_is_let_in_though_the_daemon_is_killed_at_any_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            bob, carol = await all_of.start("bob"), await all_of.start("carol")
+            ticket = (await alice.sync.invite(LOOPBACK, uses=2)).ticket
+            await bob.sync.join(ticket, "bob")
+            path = Path(alice.home.path("teams", alice.sync.team_id)) / "roster.json"
+            before = path.read_bytes()
+            await carol.sync.join(ticket, "carol")
+            after = path.read_bytes()
+            # Whatever of the two a kill leaves, the use and the member are both there or both not.
+            for kept, count in ((before, 2), (after, 3)):
+                path.write_bytes(kept)
+                team = Team.load(str(path.parent))
+                assert len(team.roster.members) == count and len(team.invites.uses) == count - 1
+
+    run(test())
+
+
+def test_a_request_made_without_the_ticket_or_for_another_member_is_refused(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            eve = load_identity(Home(str(folder / "eve"), str(folder / "eve")))
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            commit = git(bob.root, "rev-parse", "HEAD")
+            seen = join_request(ticket, "bob", load_identity(bob.home))
+            stolen = join_request(ticket, "bob", eve)
+            stolen.proof = seen.proof  # what whoever answers has got
+            other = replace(ticket, team="0" * 32)
+            elsewhere = join_request(other, "eve", eve)
+            elsewhere.team = ticket.team
+            guessed = join_request(replace(ticket, secret=bytes(16)), "eve", eve)
+            for request in (stolen, elsewhere, guessed, pb.JoinRequest(team=ticket.team, name="eve", key=eve.key)):
+                request.commits.append(commit)
+                with pytest.raises(BadTicket, match=r"not made with|not issued"):
+                    await present_ticket(ticket, request)
+            assert set(alice.sync.roster.members) == {"alice"}
+            await bob.sync.join(str(ticket), "bob")
+
+    run(test())
+
+
+def test_an_expired_ticket_whose_maker_does_not_answer_is_said_to_have_expired(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            old = replace(ticket, expires=now_ms() // 1000 - 7200, addresses=("127.0.0.1:9",))
+            with pytest.raises(BadTicket, match="expired 2 hours ago"):
+                await bob.sync.join(str(old), "bob")
 
     run(test())

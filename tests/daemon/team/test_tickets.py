@@ -1,16 +1,16 @@
-"""Tickets: whole or refused, and good once."""
+"""Tickets: whole or refused, and of use to their holder alone."""
 
 from __future__ import annotations
 
 import pytest
 from bough_daemon.errors import BadTicket
-from bough_daemon.team.tickets import VALID_MS, Invites, Ticket, hash_of, new_secret
+from bough_daemon.team.identity import verify
+from bough_daemon.team.tickets import Ticket, proof_statement
 from hypothesis import given
 from hypothesis import strategies as st
 
-NOW = 1_800_000_000_000
-TICKET = Ticket("ab" * 16, bytes(range(32)), bytes(range(16)), ("192.168.1.20:41234", "[2001:db8::5]:41234"))
-ALICE, BOB = b"a" * 32, b"b" * 32
+ADDRESSES = ("192.168.1.20:41234", "[2001:db8::5]:41234")
+TICKET = Ticket("ab" * 16, bytes(range(32)), bytes(range(16)), ADDRESSES, 1_800_000_000)
 
 tickets = st.builds(
     Ticket,
@@ -18,6 +18,7 @@ tickets = st.builds(
     st.binary(min_size=32, max_size=32),
     st.binary(min_size=16, max_size=16),
     st.lists(st.from_regex(r"[a-z0-9.]{1,20}:[0-9]{1,5}", fullmatch=True), min_size=1, max_size=5).map(tuple),
+    st.integers(0, 2**40 - 1),
 )
 
 
@@ -47,32 +48,24 @@ def test_what_is_no_ticket_is_refused(text: str) -> None:
         Ticket.parse(text)
 
 
-def test_a_ticket_lets_one_in() -> None:
-    secret = new_secret()
-    invites = Invites().with_new(secret, NOW)
-    spent = invites.spent(secret, ALICE, NOW + 1)
-    with pytest.raises(BadTicket, match="already used"):
-        spent.spent(secret, BOB, NOW + 2)
-    # Whose answer was lost on the way comes again.
-    assert spent.spent(secret, ALICE, NOW + 3) == spent
+@given(tickets, st.text(max_size=20), st.binary(max_size=40))
+def test_the_holder_of_a_ticket_proves_who_is_to_come_in(ticket: Ticket, name: str, key: bytes) -> None:
+    proof = ticket.proof(name, key, b"certificate")
+    assert ticket.secret not in proof and ticket.secret not in ticket.key
+    assert verify(ticket.key, proof, proof_statement(ticket.team, name, key, b"certificate"))
+    for said in (
+        proof_statement("0" * 32 if ticket.team != "0" * 32 else "1" * 32, name, key, b"certificate"),
+        proof_statement(ticket.team, name + "x", key, b"certificate"),
+        proof_statement(ticket.team, name, key + b"x", b"certificate"),
+        proof_statement(ticket.team, name, key, b"another"),
+    ):
+        assert not verify(ticket.key, proof, said)
 
 
-def test_a_ticket_is_valid_for_a_day() -> None:
-    secret = new_secret()
-    invites = Invites().with_new(secret, NOW)
-    assert invites.valid(NOW + VALID_MS - 1)
-    with pytest.raises(BadTicket, match="expired"):
-        invites.spent(secret, ALICE, NOW + VALID_MS)
-    assert not invites.valid(NOW + VALID_MS)
-
-
-def test_a_secret_that_was_never_given_out_is_refused() -> None:
-    with pytest.raises(BadTicket, match="not issued"):
-        Invites().with_new(new_secret(), NOW).spent(new_secret(), ALICE, NOW)
-
-
-def test_expired_tickets_are_forgotten_and_secrets_are_not_kept() -> None:
-    old, new = new_secret(), new_secret()
-    invites = Invites().with_new(old, NOW).with_new(new, NOW + VALID_MS + 1)
-    assert [invite.secret_hash for invite in invites.known] == [hash_of(new)]
-    assert new not in invites.known[0].secret_hash
+def test_a_ticket_of_another_version_says_who_has_to_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, said in ((1, "an older Bough; update that"), (3, "a newer Bough; update this")):
+        with monkeypatch.context() as patch:
+            patch.setattr("bough_daemon.team.tickets.VERSION", version)
+            made = str(TICKET)
+        with pytest.raises(BadTicket, match=said):
+            Ticket.parse(made)

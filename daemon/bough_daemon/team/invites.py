@@ -1,0 +1,154 @@
+"""What members keep of tickets: who made each, for how many and how long, and who came in with it.
+
+Of a ticket's secret there is a public key here, no more; who has the ticket signs with it. Each part is signed by the
+member who says it, for one team.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from bough_daemon.errors import BadTicket, BadUsage, TooManyTickets, UnknownTicket
+from bough_daemon.team.identity import Identity, statement, verify
+
+VALID_MS = 24 * 3600 * 1000
+SHORTEST_MS, LONGEST_MS = 60 * 1000, 30 * 24 * 3600 * 1000
+KEPT_MS = 7 * 24 * 3600 * 1000  # for which a ticket that expired is known: who presents it is told so
+MOST_USES = 1000
+MOST_OUT = 100  # tickets of one member that are known at once
+ID_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Invite:
+    """A member's word that the holder of a ticket may come in.
+
+    `key`: the ticket's. `maker`: the member's. `time`, `expires`: milliseconds since the epoch, by the maker's clock.
+    `uses`: how many may come in with it. `revoked`: since when nobody may any longer; 0: they may.
+    """
+
+    key: bytes
+    maker: bytes
+    time: int
+    expires: int
+    uses: int = 1
+    revoked: int = 0
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what the maker signs."""
+        return statement("invite", team, self.key, self.maker, self.time, self.expires, self.uses, self.revoked)
+
+    def signed(self, team: str, by: Identity) -> Invite:
+        """Return the same with the maker's signature."""
+        return replace(self, signature=by.sign(self.statement(team)))
+
+    def is_signed(self, team: str) -> bool:
+        """Return whether it is well-formed, and the word of its maker for this team."""
+        sound = min(self.time, self.revoked) >= 0 and self.time < self.expires <= self.time + LONGEST_MS < 2**63
+        return sound and 1 <= self.uses <= MOST_USES and verify(self.maker, self.signature, self.statement(team))
+
+    @property
+    def id(self) -> str:
+        """What people call it: the beginning of its key."""
+        return self.key.hex()[:ID_DIGITS]
+
+
+@dataclass(frozen=True)
+class TicketUse:
+    """A member's word that they let in the holder of `key` for a ticket. `time`: milliseconds since the epoch."""
+
+    ticket: bytes
+    key: bytes
+    admitter: bytes
+    time: int
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what the admitting member signs."""
+        return statement("ticket use", team, self.ticket, self.key, self.admitter, self.time)
+
+    def signed(self, team: str, by: Identity) -> TicketUse:
+        """Return the same with that member's signature."""
+        return replace(self, signature=by.sign(self.statement(team)))
+
+    def is_signed(self, team: str) -> bool:
+        """Return whether it is well-formed, and the word of its admitter for this team."""
+        return 0 <= self.time < 2**63 and verify(self.admitter, self.signature, self.statement(team))
+
+
+@dataclass(frozen=True)
+class Invites:
+    """The tickets that are known. Immutable, so that using one is a single replacement.
+
+    `made`: by the ticket's key. `uses`: by that and the key of who came in.
+    """
+
+    made: Mapping[bytes, Invite] = field(default_factory=dict)
+    uses: Mapping[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)
+
+    def with_new(self, invite: Invite, now: int) -> Invites:
+        """Return the same and one more, without those that expired long ago; raise BadUsage or TooManyTickets."""
+        if not SHORTEST_MS <= invite.expires - invite.time <= LONGEST_MS:
+            raise BadUsage("a ticket is valid for 1 minute to 30 days")
+        if not 1 <= invite.uses <= MOST_USES:
+            raise BadUsage(f"a ticket is for 1 to {MOST_USES} people")
+        kept = self.kept(now)
+        if sum(one.maker == invite.maker for one in kept.out(now)) >= MOST_OUT:
+            raise TooManyTickets(f"{MOST_OUT} of your tickets are valid already")
+        return replace(kept, made={**kept.made, invite.key: invite})
+
+    def kept(self, now: int) -> Invites:
+        """Return the same without those that expired long ago."""
+        made = {key: one for key, one in self.made.items() if one.expires + KEPT_MS > now}
+        return Invites(made, {pair: use for pair, use in self.uses.items() if pair[0] in made})
+
+    def without(self, key: bytes) -> Invites:
+        """Return the same without a ticket that nobody has got."""
+        return replace(self, made={other: one for other, one in self.made.items() if other != key})
+
+    def with_revoked(self, invite: Invite) -> Invites:
+        """Return the same with a ticket revoked, by its maker's word."""
+        return replace(self, made={**self.made, invite.key: invite})
+
+    def with_use(self, use: TicketUse) -> Invites:
+        """Return the same with somebody let in for a ticket; they may present it again: an answer may be lost."""
+        pair = (use.ticket, use.key)
+        return self if pair in self.uses else replace(self, uses={**self.uses, pair: use})
+
+    def users(self, ticket: bytes) -> list[TicketUse]:
+        """Return who came in with a ticket, the first one first."""
+        return sorted((use for use in self.uses.values() if use.ticket == ticket), key=lambda use: use.time)
+
+    def left(self, invite: Invite) -> int:
+        """Return how many more may come in with a ticket, as far as uses go."""
+        return max(0, invite.uses - len(self.users(invite.key)))
+
+    def out(self, now: int) -> list[Invite]:
+        """Return the tickets with which somebody may still come in."""
+        valid = (one for one in self.made.values() if one.expires > now and not one.revoked)
+        return [one for one in valid if self.left(one)]
+
+    def check(self, ticket: bytes, joiner: bytes, now: int) -> Invite:
+        """Return the ticket of that key if the holder of `joiner` may come in with it; raise BadTicket."""
+        invite = self.made.get(ticket)
+        if invite is None:
+            raise BadTicket("this ticket was not issued by that member, or has expired")
+        if invite.expires <= now:
+            raise BadTicket("the ticket has expired; ask for a new one")
+        if (ticket, joiner) in self.uses:
+            return invite
+        if invite.revoked:
+            raise BadTicket("the ticket was revoked; ask for a new one")
+        if not self.left(invite):
+            raise BadTicket("the ticket was already used; ask for a new one")
+        return invite
+
+    def named(self, id: str) -> Invite:
+        """Return the ticket whose id begins so, or raise UnknownTicket."""
+        found = [one for one in self.made.values() if id and one.key.hex().startswith(id.lower())]
+        if len(found) != 1:
+            what = f"{len(found)} tickets have an id that begins with" if found else "there is no ticket"
+            raise UnknownTicket(f"{what} {id}", id=id)
+        return found[0]
