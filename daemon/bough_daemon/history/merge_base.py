@@ -8,7 +8,7 @@ committed and then undid in the files alone: `undone` says where the merge begin
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,7 +16,7 @@ from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.history.line_counts import keeps_nothing, lines_at
 from bough_daemon.history.own_steps import own_steps
-from bough_daemon.history.timeline import chain, merged_tips
+from bough_daemon.history.timeline import Snapshot, chain, merged_tips
 from bough_daemon.history.undone import Began, before_undo
 from bough_daemon.store.store import Store
 
@@ -86,8 +86,9 @@ def _wrote(store: Store, tip: str, path: str, entry: TreeEntry | None) -> bool:
 def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Collection[str]) -> set[str]:
     """Return the paths of which a side has nothing left that came since `began` and that the merge base has.
 
-    Not where it was moved to another path, or where HEAD itself has had some of it: that was committed, and so it was
-    taken away by a commit. None where the merge base is no snapshot of that side, or of a branch that it merged.
+    Not where it was moved to another path, where the side never had it, as its merge kept something else, or where HEAD
+    itself has had some of it: that was committed, and so it was taken away by a commit. None where the merge base is no
+    snapshot of that side, or of a branch that it merged.
     """
 
     def keeps(tree: str, path: str) -> bool:
@@ -98,6 +99,8 @@ def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Co
     if doubtful:
         added = {new for _, old, new in objects.difference(base.tree, now) if old is None}
         doubtful = {path for path in doubtful if objects.entry(base.tree, path) not in added}
+        had = [snapshot.tree for snapshot in _since(objects, tip, base)] if doubtful else []
+        doubtful = {path for path in doubtful if any(keeps(tree, path) for tree in had)}
     chains = (_heads_since(objects, one, base) for one in (merged_tips(objects, tip) if doubtful else ()))
     heads = next(filter(None, chains), None)  # of several, the newest tells what became of it
     if heads is None:
@@ -107,9 +110,14 @@ def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Co
 
 def _heads_since(objects: Objects, tip: str, base: MergeBase) -> set[str]:
     """Return the trees that HEAD had in a chain since a merge base; none where it is not in that chain."""
-    heads = set[str]()
+    snapshots = list(_since(objects, tip, base))
+    reached = bool(snapshots) and snapshots[-1].is_among(base.commits)
+    return {objects.commit(snapshot.base).tree for snapshot in snapshots} if reached else set()
+
+
+def _since(objects: Objects, tip: str, base: MergeBase) -> Iterator[Snapshot]:
+    """Yield the snapshots of a chain as far as a merge base, newest first."""
     for snapshot in islice(chain(objects, tip), REMEMBERED):
-        heads.add(objects.commit(snapshot.base).tree)
+        yield snapshot
         if snapshot.is_among(base.commits):
-            return heads
-    return set()
+            return

@@ -34,7 +34,7 @@ def before_undo(store: Store, began: Began, tip: str, other: str) -> dict[str, T
     """Return where a merge of `tip` with `other` begins for each path of which an undo reversed the later changes."""
     objects, tree = store.objects, store.objects.commit(tip).tree
     chains = merged_tips(objects, tip) if tree != began.tree else ()
-    undos = [undo for one in chains for undo in _undos(objects, one, began.commits)]
+    undos = [undo for one in chains for undo in _undos(store, one, began.commits)]
     missing = _missing(objects, began.tree, tree) if undos else {}
     found: dict[str, TreeEntry | None] = {}
     for undo in undos if missing else ():
@@ -54,12 +54,15 @@ def _missing(objects: Objects, base: str, tree: str) -> dict[str, Lines]:
     }
 
 
-def _undos(objects: Objects, tip: str, bases: Collection[str]) -> Iterator[Snapshot]:
-    """Yield the snapshots of a chain that an undo made since a merge base, newest first."""
-    for snapshot in islice(chain(objects, tip), REMEMBERED):
+def _undos(store: Store, tip: str, bases: Collection[str]) -> Iterator[Snapshot]:
+    """Yield the snapshots of a chain that an undo made and that no merge base contains, newest first."""
+    for snapshot in islice(chain(store.objects, tip), REMEMBERED):
         if snapshot.is_among(bases):
             return
         if snapshot.event in UNDOING:
+            named = {snapshot.oid, snapshot.shared}
+            if any(store.is_ancestor(oid, base) for oid in named for base in bases):
+                return
             yield snapshot
 
 

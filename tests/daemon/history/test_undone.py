@@ -96,3 +96,51 @@ def test_what_its_author_deletes_by_hand_after_the_undo_is_deleted(crew: dict[st
     alice.snapshot()
     bob.merge("alice")
     assert has_bobs_lines(bob) and "d/c.txt" not in bob.files()
+
+
+def test_who_kept_their_file_at_the_merge_of_a_deletion_keeps_it_at_the_next_one(tmp_path: Path) -> None:
+    made = found_crew(tmp_path, ("alice", "bob"))
+    alice, bob = made.values()
+    alice.remove("d/c.txt")
+    alice.snapshot()
+    bob.edit("d/c.txt", 3, insert=True)
+    bob.snapshot()
+    assert alice.merge("bob").result == "conflict"
+    assert alice.git("commit", "-qam", "merged")
+    alice.snapshot()
+    bob.merge("alice")
+    alice.do(undo(alice.live))
+    alice.snapshot()
+    assert "d/c.txt" not in alice.files()
+    for _ in range(2):
+        assert bob.merge("alice").result == "same"
+        assert b"bob1" in bob.files()["d/c.txt"]
+    for mate in made.values():
+        mate.close()
+
+
+def test_an_undo_that_a_merge_base_contains_is_not_weighed_again(tmp_path: Path) -> None:
+    made = found_crew(tmp_path, ("alice", "bob", "carol"))
+    alice, bob, carol = made.values()
+    bob.edit("e.txt", 3, insert=True)
+    bob.snapshot()
+    carol.merge("bob")
+    assert carol.git("commit", "-qam", "merged")
+    carol.snapshot()
+    bob.merge("carol")
+    carol.do(undo(carol.live))
+    carol.snapshot()
+    bob.merge("carol")
+    carol.merge("bob")
+    carol.snapshot()
+    alice.merge("carol")
+    alice.edit("b.txt", 9, insert=True)
+    alice.snapshot()
+    assert bob.git("reset", "-q", "--hard")  # and so gives up their line, which the others keep
+    bob.snapshot()
+    bob.merge("alice")
+    before = bob.files()
+    assert bob.merge("alice").result == "same"
+    assert bob.files() == before
+    for mate in made.values():
+        mate.close()
