@@ -56,6 +56,11 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.NameTaken: (NOT_NOW, "Choose another with `--as NAME`."),
     errors.UnknownMember: (NOT_NOW, "Run `bough status` to see the teammates."),
     errors.BadTicket: (NOT_NOW, "Ask a teammate for a new one; `bough invite` creates it."),
+    errors.BadFingerprint: (USAGE, "Ask for it again, group by group; `bough team` lists those of the members."),
+    errors.UnknownFingerprint: (
+        NOT_NOW,
+        "The person who read it to you uses another key; find out why first. `bough team` lists the members.",
+    ),
     errors.UnknownTicket: (NOT_NOW, "Run `bough invites --all` to see the tickets and their ids."),
     errors.TooManyTickets: (NOT_NOW, "Revoke some with `bough invites --revoke ID`, or use one with `--uses N`."),
     errors.UnrelatedHistory: (NOT_NOW, "Join from a clone of your teammate's repository."),

@@ -129,6 +129,14 @@ class BadTicket(BoughError):
     """The ticket is cut short, altered, expired or already used."""
 
 
+class BadFingerprint(BoughError):
+    """What was given as a fingerprint has not the form of one, or a typing error in it."""
+
+
+class UnknownFingerprint(BoughError):
+    """No member of the team, and no former one, has a key of this fingerprint."""
+
+
 class UnknownTicket(BoughError):
     """No ticket that was made here is called so, or several are."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import pytest
+from bough_daemon.team.fingerprints import readable_fingerprint
 
 from tests.cli.conftest import Member, until
 from tests.cli.test_two_members import join
@@ -43,13 +45,30 @@ def test_the_team_is_listed_with_who_let_whom_in(three: Three) -> None:
     assert all(one["connected"] and one["removed_by"] == "" for one in listed.values())
     prints = {one["fingerprint"] for one in listed.values()}
     assert len(prints) == 3 and prints == {one["fingerprint"] for one in team(carol).values()}
-    assert all(len(one) == 19 for one in prints)
     lines = alice.bough("team").splitlines()
-    assert lines[0].startswith("● alice  ") and lines[0].endswith(", you")
-    assert "invited by bob" in lines[2] and lines[2].endswith(", connected")
+    version = f"Bough {metadata.version('bough')}"
+    assert lines[0] == f"● alice  {listed['alice']['fingerprint']}" and lines[1].endswith(f", you, {version}")
+    assert f"{version}, {listed['carol']['addresses'][0]}" in lines[5]
+    assert "  invited by bob" in lines[5] and ", connected, " in lines[5]
     carol.ends()
     until(lambda: not team(alice)["carol"]["connected"])
-    assert "○ carol  " in alice.bough("team") and ", last seen " in alice.bough("team").splitlines()[2]
+    assert "○ carol  " in alice.bough("team") and ", last seen " in alice.bough("team").splitlines()[5]
+
+
+def test_a_fingerprint_that_is_read_out_is_somebodys_or_has_a_typing_error(three: Three) -> None:
+    alice, bob, carol = three
+    listed = team(alice)
+    spoken = listed["bob"]["fingerprint"].lower().replace("-", " ").replace("0", "o")
+    assert alice.bough("team", "--verify", spoken) == "This is the fingerprint of bob"
+    assert bob.bough("team", "--verify", spoken) == "This is your own fingerprint: you are bob"
+    assert json.loads(carol.bough("team", "--verify", spoken, "--json"))["name"] == "bob"
+    wrong = spoken.replace(spoken[3], "8" if spoken[3] != "8" else "9", 1)
+    answer = alice.types("team", "--verify", wrong)
+    assert answer.code == 2 and "typing error in group" in answer.err, answer
+    stranger = alice.types("team", "--verify", readable_fingerprint(bytes(32)))
+    assert stranger.code == 1 and "no member of the team" in stranger.err, stranger
+    alice.bough("remove", "bob", "--yes")
+    assert "bob, who is no longer in the team: removed by alice" in alice.bough("team", "--verify", spoken)
 
 
 def test_one_who_is_removed_sees_it_and_the_others_go_on(three: Three) -> None:

@@ -125,9 +125,10 @@ class Client:
         )
         return self._call(self._stub.JoinTeam, request, records.Joined)
 
-    def team(self, path: str) -> records.TeamRecord:
-        """List the team."""
-        return self._call(self._stub.ListTeam, pb.ListTeamRequest(path=path.encode(*FS)), records.TeamRecord)
+    def team(self, path: str, fingerprint: str = "") -> records.TeamRecord:
+        """List the team; `fingerprint`: only who has the key that it is of."""
+        request = pb.ListTeamRequest(path=path.encode(*FS), fingerprint=fingerprint)
+        return self._call(self._stub.ListTeam, request, records.TeamRecord)
 
     def remove(self, path: str, name: str, *, with_invited: bool, restore: bool) -> records.RemovedMembers:
         """Remove a member from the team."""

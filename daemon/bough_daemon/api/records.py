@@ -207,7 +207,9 @@ class MemberRecord:
 
     `fingerprint`: of the key that they sign with. `since`: when they were let in, by the clock of `admitted_by`, which
     is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
-    removed them, themselves where they left; empty: they are in the team.
+    removed them, themselves where they left; empty: they are in the team. `person`: the member whose further machine,
+    clone or agent this is; themselves for none. `addresses`: where they last said to listen. `version`: the release of
+    Bough that they run; empty: not known yet.
     """
 
     name: str
@@ -219,6 +221,9 @@ class MemberRecord:
     seen_at: float
     removed_by: str = ""
     removed_at: float = 0.0
+    person: str = ""
+    addresses: list[str] = field(default_factory=list)
+    version: str = ""
 
 
 @dataclass

@@ -181,7 +181,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def ListTeam(self, request: pb.ListTeamRequest, context: Context) -> pb.ListTeamResponse:
         """List the team."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
-        return to_message(records.TeamRecord(repository.sync.everyone()), pb.ListTeamResponse)
+        sync, wanted = repository.sync, request.fingerprint
+        return to_message(records.TeamRecord(sync.verified(wanted) if wanted else sync.everyone()), pb.ListTeamResponse)
 
     @answers
     async def RemoveMember(self, request: pb.RemoveMemberRequest, context: Context) -> pb.RemoveMemberResponse:

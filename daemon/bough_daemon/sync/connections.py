@@ -57,7 +57,7 @@ from bough_daemon.sync.jobs import (
     TakePack,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import OTHER_VERSION, Chunk, Gossip, Hello, Message, Want
+from bough_daemon.sync.messages import OTHER_VERSION, Chunk, Gossip, Message, Want, hello
 from bough_daemon.system.supervisor import Pause, Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, State
@@ -137,6 +137,7 @@ class Connections:
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
         self.other_versions: set[str] = set()  # members who run a Bough of another version
+        self.releases: dict[str, str] = {}  # which Bough each member last said to run
         self._refused: dict[str, str] = {}  # what was said last where a conversation was refused, by member
         self._background = background
 
@@ -248,7 +249,7 @@ class Connections:
         raise PeerRefused("the two can talk again" if again else self._why_apart(caller.key))
 
     async def _turn_away(self, key: bytes, pipe: Pipe) -> None:
-        await pipe.write(Hello(self.exchange.roster.team))
+        await pipe.write(hello(self.exchange.roster.team))
         await pipe.write(self.exchange.notice_for(key))
         with contextlib.suppress(TimeoutError, *BREAKS):
             async with asyncio.timeout(PARTING_SECONDS):
@@ -291,11 +292,12 @@ class Connections:
     async def _talk(self, member: str, pipe: Pipe, greet: bool) -> None:
         try:
             if greet:
-                await pipe.write(Hello(self.exchange.roster.team))
+                await pipe.write(hello(self.exchange.roster.team))
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
             jobs = self.exchange.connected(member)
             self.other_versions.discard(member)
+            self.releases[member] = pipe.hello.bough
             self._refused.pop(member, None)
             self._told.presence(member, True)
             try:

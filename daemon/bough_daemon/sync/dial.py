@@ -16,7 +16,7 @@ from bough_proto.v1 import peer_pb2_grpc as services
 from bough_daemon.errors import BadTicket, BadUsage, BoughError, PeerRefused, PeerUnreachable
 from bough_daemon.sync import wire
 from bough_daemon.sync.listener import COMMON_OPTIONS
-from bough_daemon.sync.messages import Hello, Message
+from bough_daemon.sync.messages import Hello, Message, hello
 from bough_daemon.system.addresses import split_address
 from bough_daemon.system.text import ago
 from bough_daemon.team.identity import SERVER_NAME, Identity, der_of, fingerprint, pem_of
@@ -41,6 +41,7 @@ class _CallingPipe:
 
     def __init__(self, call: Any) -> None:
         self._call = call
+        self.hello = Hello("")
 
     async def read(self) -> Message | None:
         message = await self._call.read()
@@ -59,9 +60,11 @@ async def call_member(address: str, team: str, certificate: bytes, identity: Ide
             pipe = _CallingPipe(call)
             try:
                 async with asyncio.timeout(PATIENCE):
-                    await pipe.write(Hello(team))
-                    if not isinstance(await pipe.read(), Hello):
+                    await pipe.write(hello(team))
+                    answer = await pipe.read()
+                    if not isinstance(answer, Hello):
                         raise PeerRefused("peer closed the connection during the handshake")
+                    pipe.hello = answer
                 yield pipe
             finally:
                 call.cancel()

@@ -65,7 +65,9 @@ SERVER_OPTIONS: list[tuple[str, int | str]] = [
 
 
 class Pipe(Protocol):
-    """One stream of words to and from a peer."""
+    """One stream of words to and from a peer, of whom `hello` was the first word."""
+
+    hello: Hello
 
     async def read(self) -> Message | None:
         """Return the next word, or None when the peer has said its last."""
@@ -354,6 +356,7 @@ class _CalledPipe:
 
     def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self._context = context
+        self.hello = Hello("")
 
     async def read(self) -> Message | None:
         message = await self._context.read()
@@ -376,6 +379,7 @@ class _Peers(services.PeerServiceServicer):
                 hello = await pipe.read()
             if not isinstance(hello, Hello):
                 raise PeerRefused(OTHER_VERSION)
+            pipe.hello = hello
             room = self._listener.rooms.get(hello.team)
             shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
             caller = room.roster.caller(der_of(shown)) if room is not None and shown else None

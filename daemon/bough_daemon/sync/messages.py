@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
@@ -10,15 +13,28 @@ from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.roster import Admission, Contact
 
 VERSION = 1
+RELEASE = re.compile(r"[0-9][0-9A-Za-z.+-]{0,31}", re.ASCII)
 OTHER_VERSION = "the protocol versions differ; update the older Bough"
 
 
 @dataclass(frozen=True)
 class Hello:
-    """The first word of each side: which team this stream is about."""
+    """The first word of each side: which team this stream is about. `bough`: the release that the sender runs."""
 
     team: str
     version: int = VERSION
+    bough: str = ""
+
+
+@cache
+def hello(team: str) -> Hello:
+    """Return this daemon's first word."""
+    return Hello(team, bough=release(metadata.version("bough")))
+
+
+def release(said: str) -> str:
+    """Return which Bough a peer says to run, or nothing where that is not a version."""
+    return said if RELEASE.fullmatch(said) else ""
 
 
 @dataclass(frozen=True)

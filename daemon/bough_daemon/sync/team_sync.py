@@ -14,7 +14,7 @@ from functools import partial
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.api.records import MemberRecord, Notice, TicketRecord
-from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, NameTaken, TooMuchToPurge
+from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, NameTaken, TooMuchToPurge, UnknownFingerprint
 from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits, Spool, sweep
 from bough_daemon.store.quota import Quota
@@ -25,6 +25,7 @@ from bough_daemon.sync.invitations import Invitations, InviteMade
 from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard
 from bough_daemon.sync.joining import present
 from bough_daemon.sync.listener import PeerListener, Pipe
+from bough_daemon.sync.messages import hello
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
@@ -32,9 +33,10 @@ from bough_daemon.system.text import SHORT
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.identity import Identity, readable_fingerprint
+from bough_daemon.team.fingerprints import parse_fingerprint, readable_fingerprint
+from bough_daemon.team.identity import Identity
 from bough_daemon.team.invites import VALID_MS
-from bough_daemon.team.names import check_branch, check_live_branch, check_member_name
+from bough_daemon.team.names import check_branch, check_live_branch, check_member_name, owner_of
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Rival, Roster
 from bough_daemon.team.team_files import Team, now_ms
@@ -605,9 +607,18 @@ class TeamSync:
         """Return the members in the order in which they joined, then the former members."""
         return [self._as_member(entry) for entry in (*self.roster.members.values(), *self.roster.former.values())]
 
+    def verified(self, fingerprint: str) -> list[MemberRecord]:
+        """Return who has the key of a fingerprint; raise BadFingerprint or UnknownFingerprint."""
+        wanted = parse_fingerprint(fingerprint)
+        found = [one for one in self.everyone() if one.fingerprint == wanted]
+        if not found:
+            raise UnknownFingerprint("no member of the team, and no former one, has a key with this fingerprint")
+        return found
+
     def _as_member(self, entry: Admission) -> MemberRecord:
         said = max((state.time for key, state in self._exchange.known.items() if key.member == entry.name), default=0)
         removal = next(iter(self.roster.departures.of(entry.key)), None)
+        contact = self.roster.contacts.get(entry.key)
         founded, is_me = entry.admitter == entry.key, entry.key == self._identity.key
         return MemberRecord(
             name=entry.name,
@@ -619,6 +630,9 @@ class TeamSync:
             seen_at=max(said, self._seen.get(entry.key, 0)) / 1e3,
             removed_by=self.roster.name_of(removal.remover) if removal is not None else "",
             removed_at=removal.time / 1e3 if removal is not None else 0.0,
+            person=owner_of(entry.name) if owner_of(entry.name) in self.roster.names else entry.name,
+            addresses=list(contact.addresses) if contact is not None and removal is None else [],
+            version=hello(self.team_id).bough if is_me else self._conversations.releases.get(entry.name, ""),
         )
 
     # What the listener and the conversations say.

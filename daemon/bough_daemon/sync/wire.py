@@ -11,7 +11,7 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
 from bough_daemon.errors import BadName, BadTicket, BoughError, NameTaken, NotPossibleNow, PeerRefused, PeerUnreachable
 from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want, release
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
@@ -161,8 +161,8 @@ def _commits(named: Iterable[str]) -> tuple[str, ...]:
 def word_message(word: Message) -> pb.Word:
     """Return the message of a word."""
     match word:
-        case Hello(team, version):
-            return pb.Word(hello=pb.Hello(team=team, version=version))
+        case Hello(team, version, bough):
+            return pb.Word(hello=pb.Hello(team=team, version=version, bough=bough))
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
         case Announce(state):
@@ -185,7 +185,8 @@ def word(message: pb.Word) -> Message:
     """Return the word of a message, or raise PeerRefused for one that this Bough does not know."""
     match message.WhichOneof("kind"):
         case "hello":
-            return Hello(message.hello.team[:LONGEST_WORD], message.hello.version)
+            hello = message.hello
+            return Hello(hello.team[:LONGEST_WORD], hello.version, release(hello.bough))
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers))

@@ -175,11 +175,6 @@ def fingerprint(certificate: bytes) -> bytes:
     return hashlib.sha256(certificate).digest()
 
 
-def readable_fingerprint(key: bytes) -> str:
-    """Return a signing key's fingerprint as two people can compare it by voice: 64 bits of its SHA-256."""
-    return "-".join(hashlib.sha256(key).hexdigest()[at : at + 4] for at in range(0, 16, 4))
-
-
 def pem_of(certificate: bytes) -> bytes:
     """Return a certificate in PEM."""
     return x509.load_der_x509_certificate(certificate).public_bytes(serialization.Encoding.PEM)

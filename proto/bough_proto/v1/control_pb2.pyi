@@ -1043,15 +1043,19 @@ class ListTeamRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PATH_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
+    fingerprint: _builtins.str
+    """Only who has the key of this fingerprint."""
     def __init__(
         self,
         *,
         path: _builtins.bytes = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1070,6 +1074,9 @@ class Member(_message.Message):
     SEEN_AT_FIELD_NUMBER: _builtins.int
     REMOVED_BY_FIELD_NUMBER: _builtins.int
     REMOVED_AT_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     fingerprint: _builtins.str
     """Of the key that they sign with: to be compared by voice."""
@@ -1084,6 +1091,14 @@ class Member(_message.Message):
     removed_by: _builtins.str
     """Who removed them, themselves where they left; empty: they are in the team."""
     removed_at: _builtins.float
+    person: _builtins.str
+    """The member whose further machine, clone or agent this is; themselves for none."""
+    version: _builtins.str
+    """The release of Bough that they run; empty: not known yet."""
+    @_builtins.property
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where they last said to listen."""
+
     def __init__(
         self,
         *,
@@ -1096,10 +1111,13 @@ class Member(_message.Message):
         seen_at: _builtins.float = ...,
         removed_by: _builtins.str = ...,
         removed_at: _builtins.float = ...,
+        person: _builtins.str = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "is_me", b"is_me", "name", b"name", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

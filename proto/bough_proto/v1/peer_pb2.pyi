@@ -159,17 +159,21 @@ class Hello(_message.Message):
 
     TEAM_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    BOUGH_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     version: _builtins.int
+    bough: _builtins.str
+    """The release of Bough that the sender runs, for people."""
     def __init__(
         self,
         *,
         team: _builtins.str = ...,
         version: _builtins.int = ...,
+        bough: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["team", b"team", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "team", b"team", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

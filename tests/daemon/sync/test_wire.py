@@ -15,6 +15,7 @@ KEY = Key("alice", BranchKind.LANDED, b"f\xfcr/main")
 STATE = State("ab" * 16, KEY, 7, "1" * 40, "2" * 40, 1_800_000_000_000, b"s")
 WORDS: list[Message] = [
     Hello("ab" * 16),
+    Hello("ab" * 16, bough="1.2.3rc1+local"),
     Gossip((Admission("bob", b"k", b"c", b"v", b"a", 5, b"n", b"s"),), (Contact(b"k", ("h:1", "h:2"), 6, b"s"),)),
     Announce(STATE),
     Held(KEY, 7),
@@ -47,3 +48,9 @@ def test_an_error_keeps_its_kind_and_its_sentence(failure: BoughError) -> None:
 
 def test_an_error_that_has_no_code_of_its_own_is_an_internal_one() -> None:
     assert wire.code_of(BoughError("x")) is grpc.StatusCode.INTERNAL
+
+
+@pytest.mark.parametrize("said", ["1" * 33, "1.0\n", "\x1b[31m", "v1", "1.0 é", "٣.1"])
+def test_a_release_that_is_none_is_left_out(said: str) -> None:
+    message = wire.word_message(Hello("ab" * 16, bough=said))
+    assert wire.word(message) == Hello("ab" * 16)
