@@ -25,6 +25,8 @@ from typing import IO, Any, NoReturn
 PATIENCE = 60.0  # seconds that a command may take
 BOUGH, DAEMON = "bough_cli.main", "bough_daemon.__main__"
 DAEMONS = "READY_DAEMONS"  # the variable that says where daemons are forked
+NAMESPACE = "READY_NAMESPACE"  # the variable that names the network namespace of a process and of its children
+CLONE_NEWNET = 0x40000000
 IMPORTED = {BOUGH: ["bough_cli.connection", "bough_cli.output"]}  # for other programs: the whole program
 ROOT = Path(__file__).parents[1]
 
@@ -149,6 +151,8 @@ def _become(
     daemons = environment.pop(DAEMONS, "")
     os.environ.clear()
     os.environ.update(environment)
+    if NAMESPACE in environment:
+        enter(environment[NAMESPACE])
     sys.argv = ["bough" if program == BOUGH else program, *words]
     if program == BOUGH:
         from bough_daemon.api import launch
@@ -159,6 +163,15 @@ def _become(
     if "pygit2" in sys.modules:
         _find_configuration()
     sys.exit(importlib.import_module(program).main())
+
+
+def enter(namespace: str) -> None:
+    """Move this thread into a network namespace (`os.setns` is there from Python 3.12 on)."""
+    import ctypes
+
+    with open(namespace, "rb") as opened:
+        if ctypes.CDLL(None, use_errno=True).setns(opened.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns", namespace)
 
 
 def _find_configuration() -> None:

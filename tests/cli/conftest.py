@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,15 @@ class Member:
         """Kill this member's daemon; what is typed next finds none."""
         os.kill(self.daemon_pid(), signal.SIGKILL)
         wait_until_ended(self._home())
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop this member's daemon, as if their machine hung, until the end of the block."""
+        os.kill(self.daemon_pid(), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.daemon_pid(), signal.SIGCONT)
 
     def _home(self) -> Home:
         return Home.from_environment(os.environ | {"BOUGH_HOME": str(self.home)} | self.variables)

@@ -193,12 +193,14 @@ class TicketList:
 class Joined:
     """The name that the team knows this member by, and who else is in it.
 
-    `other`: a clone of the same user that is in the team already, as a member of its own; empty for none.
+    `other`: a clone of the same user that is in the team already, as a member of its own; empty for none. `opened`: the
+    addresses that are open to teammates from now on.
     """
 
     member: str
     teammates: list[str] = field(default_factory=list)
     other: str = ""
+    opened: list[str] = field(default_factory=list)
 
 
 @dataclass

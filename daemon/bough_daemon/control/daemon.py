@@ -136,7 +136,7 @@ class Daemon:
     ) -> Joined:
         """Join a team with the working tree around `path`, made live first; where that fails all is as it was.
 
-        `listen`: where teammates can call from then on; empty: where they can now.
+        `listen`: where teammates can call from then on; empty: where they can now, else on every interface.
         """
         was_live = live_root(path) in self._live
         await self.up(path, name, environment)

@@ -279,7 +279,7 @@ class Repository:
         told.notices += self.quota.notices()
         told.notices += self._purger.notices()
         told.notices += self.sync.notices()
-        told.notices += map(_other_version, self.sync.other_versions())
+        told.notices += map(_other_version, self.sync.reach.other_versions())
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         if self.sync.doubled and told.state == "live":
@@ -409,14 +409,13 @@ class Repository:
     async def join(self, ticket: str, name: str, listen: str = "") -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on.
 
-        `listen`: where teammates can call from then on; empty: where they can now.
+        `listen`: where teammates can call from then on; empty: where they can now, else on every interface.
         """
         team, folder = Ticket.parse(ticket).team, os.path.basename(next(iter(self.sessions)))
         seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
         door = seat.listener.door
         try:
-            if listen:
-                await seat.listener.open(listen)
+            opened = await seat.listener.open(listen or None)
             await self._join_as(ticket, seat)
         except BaseException:
             await seat.listener.put_back(door)
@@ -425,7 +424,7 @@ class Repository:
         for session in self.sessions.values():
             if session.branch.tip is not None:
                 self._on_snapshot(session, session.branch.tip)
-        return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other)
+        return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other, opened)
 
     async def _join_as(self, ticket: str, seat: Seat) -> None:
         for name in seat.names[:-1]:

@@ -13,13 +13,16 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bough_daemon.api.settings import read_settings
 from bough_daemon.errors import BadSetting, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.store.store import Store
 from bough_daemon.sync.listener import PeerListener
+from bough_daemon.system.network_watch import watch_network
 from bough_daemon.system.opened import Opened
+from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import to_the_end
 from bough_daemon.team.identity import Identity, load_identity
 from bough_daemon.team.names import MOST_NAMES, further_names, owner_of
@@ -60,6 +63,7 @@ class Listeners:
         self._home = home
         self.main = PeerListener(home, load_identity(home))
         self._others: dict[str, PeerListener] = {}
+        self._background = Supervisor()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -67,7 +71,13 @@ class Listeners:
         async with Opened() as opened:
             opened.push_async_callback(self._stop)
             await self.main.start(self._setting())
+            opened.push_async_callback(self._background.close)
+            self._background.keep("watching the network", partial(watch_network, self._network_changed))
             yield
+
+    def _network_changed(self, slept: bool) -> None:
+        for listener in (self.main, *self._others.values()):
+            listener.network_changed(slept)
 
     async def follow_setting(self) -> list[str]:
         """Listen where the settings say now; return what a person should know."""

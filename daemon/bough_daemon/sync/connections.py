@@ -1,4 +1,4 @@
-"""Keep talking with every teammate: call the ones that do not call, do the jobs that follow, start over after a break.
+"""Keep talking with every teammate: have one conversation with each, and do the jobs that follow.
 
 Two who call each other at once keep the call of the one whose name comes first.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
@@ -38,7 +37,7 @@ from bough_daemon.store.negotiation import haves_of, known_commits, shallow_of, 
 from bough_daemon.store.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
 from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, SHARED, Store, landed_ref
-from bough_daemon.sync.dial import call_member
+from bough_daemon.sync.calls import Calls
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.jobs import (
     AskAgain,
@@ -57,8 +56,9 @@ from bough_daemon.sync.jobs import (
     TakePack,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import OTHER_VERSION, Chunk, Gossip, Message, Want, hello
-from bough_daemon.system.supervisor import Pause, Supervisor, reason_of
+from bough_daemon.sync.messages import Chunk, Gossip, Message, Want, hello
+from bough_daemon.system.addresses import is_here
+from bough_daemon.system.supervisor import Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import Identity
@@ -67,10 +67,10 @@ from bough_daemon.team.team_files import now_ms
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0  # seconds between two calls of a peer that does not answer
+LONGEST_PAUSE = 20.0  # seconds until what a peer could not take or send is tried again
+CROSSING_SECONDS = 6.0  # that the calls of two who call each other at once may be apart: more than a call may take
 # Seconds before a pack that a peer was sent is made again: they ask for a state once, or again where something failed.
 REPEATED_SECONDS = 1.0
-STEADY = 5.0  # seconds after which a conversation that ends was a good one
 # Packs that are made or taken at once, and what is here is listed for; of one peer and one member at most one each.
 CHILDREN = 4
 BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer or the network at work
@@ -80,12 +80,15 @@ BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughErr
 class Connection:
     """One conversation, with the holder of `key`. `caller`: the member who called.
 
-    `refused`: why it was ended here; empty: it was not.
+    `local`: the address of this machine that it uses; empty: unknown. `since`: when it began, monotonic. `refused`: why
+    it was ended here; empty: it was not.
     """
 
     caller: str
     task: asyncio.Task[None]
     key: bytes
+    local: str
+    since: float
     said: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     refused: str = ""
@@ -126,7 +129,6 @@ class Connections:
         self._identity = identity
         self._told = told
         self._sessions: dict[str, Connection] = {}
-        self._callers: dict[str, asyncio.Event] = {}
         self._children = asyncio.Semaphore(CHILDREN)
         self._turns: defaultdict[tuple[str, str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._weights: Weights = {}
@@ -136,35 +138,27 @@ class Connections:
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
-        self.other_versions: set[str] = set()  # members who run a Bough of another version
         self.releases: dict[str, str] = {}  # which Bough each member last said to run
-        self._refused: dict[str, str] = {}  # what was said last where a conversation was refused, by member
         self._background = background
+        self.calls = Calls(exchange, identity, background, self._over, self._hold_called)
 
     def refused(self) -> dict[str, str]:
         """Return why members who can be reached are not connected, in the words of the side that refused."""
         if self.exchange.is_out:
             return {}
-        here = self.exchange.roster.members.keys() - self._sessions.keys() - self.other_versions
-        return {name: reason for name, reason in sorted(self._refused.items()) if name in here}
+        here = self.exchange.roster.members.keys() - self._sessions.keys() - self.calls.other_versions
+        return {name: reason for name, reason in sorted(self.calls.refused.items()) if name in here}
 
     def connected(self) -> set[str]:
         """Return who is being talked with now."""
         return set(self._sessions) & set(self.exchange.links) & set(self.exchange.roster.members)
 
-    def call_everyone(self) -> None:
-        """See that every member of the roster is called; those who did not answer are called again at once.
-
-        A former member calls nobody.
-        """
-        for name in self.exchange.roster.members if not self.exchange.is_out else ():
-            if name == self.exchange.member:
-                continue
-            if name in self._callers:
-                self._callers[name].set()
-            else:
-                self._callers[name] = asyncio.Event()
-                self._background.keep(f"calling {name}", partial(self._keep_calling, name, self._callers[name]))
+    def drop_stale(self, *, all_of_them: bool = False) -> None:
+        """End the conversations from addresses that this machine no longer has: nothing would end them for long."""
+        for name, session in list(self._sessions.items()):
+            if all_of_them or (session.local and not is_here(session.local)):
+                log.info("the conversation with %s is begun again: the network has changed", name)
+                session.task.cancel()
 
     def part(self) -> None:
         """End the conversations with those who are no longer in the team, or all of them where this member is not.
@@ -261,10 +255,15 @@ class Connections:
                         return
 
     async def _hold(self, member: str, caller: str, pipe: Pipe, greet: bool) -> None:
-        """Have a conversation, in the place of one that is not preferred, until either side ends it."""
+        """Have a conversation, in the place of one that is not preferred, until either side ends it.
+
+        Two who called each other at once are here twice within seconds. Who calls later than that has lost the
+        conversation that still seems to be there: nobody calls while they have one.
+        """
         old = self._sessions.get(member)
         while old is not None:
-            if old.caller != caller and caller != min(member, self.exchange.member):
+            crossed = time.monotonic() - old.since < CROSSING_SECONDS
+            if crossed and old.caller != caller and caller != min(member, self.exchange.member):
                 raise PeerRefused(f"{self.exchange.member} is talking with {member} already")
             old.task.cancel()
             await old.over.wait()
@@ -275,7 +274,7 @@ class Connections:
         if entry is None or self.exchange.is_out:
             raise PeerRefused(f"{member} is no longer a teammate")
         talk = self._background.begin(f"talking with {member}", partial(self._talk, member, pipe, greet))
-        session = Connection(caller, talk, entry.key)
+        session = Connection(caller, talk, entry.key, pipe.local, time.monotonic())
         self._sessions[member] = session
         session.task.add_done_callback(lambda _: self._ended(member, session))
         try:
@@ -284,6 +283,14 @@ class Connections:
             session.task.cancel()
         if session.refused:
             raise PeerRefused(session.refused)
+
+    async def _hold_called(self, member: str, pipe: Pipe) -> None:
+        """Have a conversation with a member who was called from here and has answered."""
+        await self._hold(member, self.exchange.member, pipe, greet=False)
+
+    def _over(self, member: str) -> asyncio.Event | None:
+        session = self._sessions.get(member)
+        return session.over if session is not None else None
 
     def _ended(self, member: str, session: Connection) -> None:
         del self._sessions[member]
@@ -296,9 +303,9 @@ class Connections:
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
             jobs = self.exchange.connected(member)
-            self.other_versions.discard(member)
+            self.calls.other_versions.discard(member)
             self.releases[member] = pipe.hello.bough
-            self._refused.pop(member, None)
+            self.calls.refused.pop(member, None)
             self._told.presence(member, True)
             try:
                 self.do(jobs)
@@ -310,7 +317,7 @@ class Connections:
                 self.do(self.exchange.disconnected(member))
                 self._told.presence(member, False)
         except* PeerRefused as refused:
-            self._sessions[member].refused = self._refused[member] = reason_of(refused)
+            self._sessions[member].refused = self.calls.refused[member] = reason_of(refused)
             log.warning("the conversation with %s was ended: %s", member, reason_of(refused))
         except* BREAKS as broken:
             log.info("the conversation with %s broke off: %s", member, reason_of(broken))
@@ -335,55 +342,6 @@ class Connections:
                     await asyncio.sleep(PARTING_SECONDS)  # for them to read it: who has called cuts it off by leaving
                 raise PeerRefused(session.refused)
             await session.said.wait()
-
-    # Calls.
-
-    async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
-        pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
-        while name in self.exchange.roster.members and not self.exchange.is_out:
-            lasted = await self._conversation(name)
-            nudge.clear()
-            with contextlib.suppress(TimeoutError):
-                # Not `wait_for`, which before Python 3.12 forgets that it was cancelled when a nudge comes as well.
-                async with asyncio.timeout(pause.after(lasted) * random.uniform(0.5, 1.0)):
-                    await nudge.wait()
-                pause = Pause(FIRST_PAUSE, LONGEST_PAUSE, STEADY)
-        del self._callers[name]
-
-    async def _conversation(self, name: str) -> float:
-        """Have a conversation with a member, whichever side called; return how many seconds it lasted."""
-        began = time.monotonic()
-        session = self._sessions.get(name)
-        if session is not None:
-            await session.over.wait()
-        elif not await self._call(name):
-            return 0.0
-        return time.monotonic() - began
-
-    async def _call(self, name: str) -> bool:
-        """Call a member at each known address until one answers; return whether there was a conversation."""
-        roster = self.exchange.roster
-        certificate, refused = roster.member(name).certificate, ""
-        for address in roster.addresses(name):
-            if name in self._sessions:
-                return True
-            if name not in roster.members or self.exchange.is_out:
-                return False
-            try:
-                async with call_member(address, roster.team, certificate, self._identity) as pipe:
-                    await self._hold(name, self.exchange.member, pipe, greet=False)
-                    return True
-            except Exception as failure:
-                # Whatever an address leads to, the next one is tried.
-                if isinstance(failure, PeerRefused):
-                    refused = failure.message
-                    if refused == OTHER_VERSION:
-                        self.other_versions.add(name)
-                log.debug("%s did not answer at %s: %s", name, address, failure)
-        self._refused[name] = refused
-        if not refused:
-            del self._refused[name]
-        return False
 
     # Jobs.
 

@@ -39,9 +39,10 @@ def _channel(address: str, root: bytes, identity: Identity | None) -> grpc.aio.C
 class _CallingPipe:
     """The stream to a peer whom we called."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, local: str) -> None:
         self._call = call
         self.hello = Hello("")
+        self.local = local
 
     async def read(self) -> Message | None:
         message = await self._call.read()
@@ -52,12 +53,17 @@ class _CallingPipe:
 
 
 @contextlib.asynccontextmanager
-async def call_member(address: str, team: str, certificate: bytes, identity: Identity) -> AsyncIterator[_CallingPipe]:
-    """Yield a stream to a teammate who has answered; raise PeerUnreachable or PeerRefused."""
+async def call_member(
+    address: str, team: str, certificate: bytes, identity: Identity, local: str = ""
+) -> AsyncIterator[_CallingPipe]:
+    """Yield a stream to a teammate who has answered; raise PeerUnreachable or PeerRefused.
+
+    `local`: the address of this machine that it goes out from, as far as is known.
+    """
     try:
         async with _channel(address, certificate, identity) as channel:
             call = services.PeerServiceStub(channel).Converse()
-            pipe = _CallingPipe(call)
+            pipe = _CallingPipe(call, local)
             try:
                 async with asyncio.timeout(PATIENCE):
                     await pipe.write(hello(team))

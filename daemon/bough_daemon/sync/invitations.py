@@ -136,7 +136,7 @@ class Invitations:
             self._listener.refresh()
             self._exchange.spread([entry], [])
             self._connections.do([])
-            self._connections.call_everyone()
+            self._connections.calls.begin()
             self._joined(entry.name)
         return welcome(self._team.roster, self._identity.key)
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import grpc
 from bough_proto.v1 import peer_pb2 as pb
@@ -32,6 +33,8 @@ from bough_daemon.system.addresses import (
     parse_listen,
     ports_for,
     reachable_hosts,
+    source_for,
+    split_address,
 )
 from bough_daemon.system.descriptors import most_connections
 from bough_daemon.system.durable import write_whole
@@ -65,9 +68,13 @@ SERVER_OPTIONS: list[tuple[str, int | str]] = [
 
 
 class Pipe(Protocol):
-    """One stream of words to and from a peer, of whom `hello` was the first word."""
+    """One stream of words to and from a peer, of whom `hello` was the first word.
+
+    `local`: the address of this machine that it uses; empty: unknown.
+    """
 
     hello: Hello
+    local: str
 
     async def read(self) -> Message | None:
         """Return the next word, or None when the peer has said its last."""
@@ -97,6 +104,9 @@ class TeamEndpoint(Protocol):
 
     def moved(self) -> None:
         """Tell the team that this daemon listens elsewhere now."""
+
+    def network_changed(self, *, slept: bool) -> None:
+        """Meet again after this machine's network has changed, or after it was asleep."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +218,11 @@ class PeerListener:
         if (door.host, door.port) != (self.door.host, self.door.port):
             await self._move(door.host, door.port)
         self._remember(door)
+
+    def network_changed(self, slept: bool) -> None:
+        """Tell every team that this machine's network has changed, or that it was asleep."""
+        for room in self.rooms.values():
+            room.network_changed(slept=slept)
 
     async def expect(self, team: str, is_out: bool, *, anywhere: bool = False) -> list[str]:
         """Listen for new members while a ticket of some team is out, and no longer; return what was opened by this.
@@ -351,12 +366,18 @@ async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc
     )
 
 
+def _local_for(peer: str) -> str:
+    """Return the address of this machine that a caller most likely called, from how gRPC writes the caller's own."""
+    return source_for(split_address(unquote(peer.partition(":")[2]))[0]) if peer.startswith("ipv") else ""
+
+
 class _CalledPipe:
     """The stream of a peer who called."""
 
     def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self._context = context
         self.hello = Hello("")
+        self.local = _local_for(context.peer())
 
     async def read(self) -> Message | None:
         message = await self._context.read()

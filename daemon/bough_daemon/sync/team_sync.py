@@ -26,6 +26,7 @@ from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard
 from bough_daemon.sync.joining import present
 from bough_daemon.sync.listener import PeerListener, Pipe
 from bough_daemon.sync.messages import hello
+from bough_daemon.sync.reachability import Reachability
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
@@ -82,6 +83,7 @@ class Membership:
     connections: Connections
     background: Supervisor
     invitations: Invitations
+    reach: Reachability
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,11 @@ class TeamSync:
         return self._now.background
 
     @property
+    def reach(self) -> Reachability:
+        """How the team's members are reached."""
+        return self._now.reach
+
+    @property
     def team_id(self) -> str:
         """The id of the team that the repository is in."""
         return self._team.roster.team
@@ -225,7 +232,9 @@ class TeamSync:
         )
         background = Supervisor()
         connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
-        return Membership(team, exchange, connections, background, self._invitations_of(team, exchange, connections))
+        invitations = self._invitations_of(team, exchange, connections)
+        reach = Reachability(team, exchange, connections, self._listener, self._seen)
+        return Membership(team, exchange, connections, background, invitations, reach)
 
     def _invitations_of(self, team: Team, exchange: Exchange, connections: Connections) -> Invitations:
         def joined(name: str) -> None:
@@ -239,7 +248,7 @@ class TeamSync:
         self._listener.rooms[self.team_id] = self
         self._listener.refresh()
         self._conversations.gather_soon()
-        self._conversations.call_everyone()
+        self._conversations.calls.begin()
         self._background.keep("writing down what the team has", self._keep_saving)
         await self._now.invitations.begin()
         self._background.keep("listening for new members", self._now.invitations.keep_listening)
@@ -627,7 +636,7 @@ class TeamSync:
             admitted_by="" if founded else self.roster.name_of(entry.admitter),
             is_me=is_me,
             connected=is_me or entry.name in self._conversations.connected(),
-            seen_at=max(said, self._seen.get(entry.key, 0)) / 1e3,
+            seen_at=max(said / 1e3, self.reach.seen_at(entry.key)),
             removed_by=self.roster.name_of(removal.remover) if removal is not None else "",
             removed_at=removal.time / 1e3 if removal is not None else 0.0,
             person=owner_of(entry.name) if owner_of(entry.name) in self.roster.names else entry.name,
@@ -642,32 +651,21 @@ class TeamSync:
         await self._conversations.welcome(caller, pipe)
 
     def speaks_otherwise(self, member: str) -> None:
-        """Note that a member runs a Bough of another version: nothing can be exchanged with them."""
-        self._conversations.other_versions.add(member)
-
-    def other_versions(self) -> list[str]:
-        """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
-        return sorted(self._conversations.other_versions & self.roster.members.keys())
+        """Note that a member runs a Bough of another version."""
+        self.reach.speaks_otherwise(member)
 
     def moved(self) -> None:
         """Tell the team where this daemon listens, if that is news."""
-        if self._exchange.is_out:
-            return
-        addresses = self._listener.addresses()
-        if self.roster.contacts.get(self._identity.key) is None or self.roster.addresses(self.member) != addresses:
-            self._say_where()
+        self.reach.moved()
 
-    def _say_where(self) -> None:
-        contact = self.roster.announce(self._identity, self._listener.addresses(), now_ms())
-        self._team.save_roster()
-        self._exchange.spread([], [contact])
-        self._conversations.do([])
+    def network_changed(self, *, slept: bool) -> None:
+        """Meet again after this machine's network has changed, or after it was asleep."""
+        self.reach.network_changed(slept=slept)
 
     def _presence(self, member: str, here: bool) -> None:
+        self.reach.presence(member, here=here)
         if member in self.roster.members:
-            key = self.roster.member(member).key
-            self._seen[key] = now_ms()
-            self._now.invitations.seen(key)
+            self._now.invitations.seen(self.roster.member(member).key)
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 
     def _took(self, state: State) -> None:
@@ -688,7 +686,7 @@ class TeamSync:
         self._team.save_roster()
         self._listener.refresh()
         self._conversations.part()
-        self._conversations.call_everyone()
+        self.reach.learned(news)
         for entry in news.admissions:
             if self.roster.members.get(entry.name) == entry:
                 self._on_event(TeamEvent("member", entry.name))
@@ -717,7 +715,7 @@ class TeamSync:
     def _go_on_alone(self) -> None:
         """Share again: the other machine has become a member of its own."""
         self.doubled, self._began = False, now_ms()
-        self._say_where()
+        self.reach.announce()
         for key in [key for key in self._exchange.known if key.member == self.member and not key.aside]:
             self._background.keep("publishing above the state of another machine", partial(self._publish_again, key))
         self._on_event(TeamEvent("alone", self.member))
@@ -728,7 +726,7 @@ class TeamSync:
             return
         log.warning("another machine is %s in team %s, too; nothing of this one is shared", self.member, self.team_id)
         self.doubled = True
-        self._say_where()  # so that the other one hears of this one
+        self.reach.announce()  # so that the other one hears of this one
         self._on_event(TeamEvent("doubled", self.member))
 
     def _behind(self, state: State) -> None:

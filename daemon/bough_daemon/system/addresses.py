@@ -72,19 +72,33 @@ def reachable_hosts(host: str) -> list[str]:
     if not is_everywhere(host):
         return [host.strip("[]")]
     served = (4,) if "." in host else (4, 6)  # `0.0.0.0` is not reached by IPv6
-    found = {ipaddress.ip_address(one) for one in (*_outward(), *_of_interfaces())}
+    found = {ipaddress.ip_address(one) for one in (*outward_addresses(), *_of_interfaces())}
     usable = (one for one in found if one.version in served and not one.is_link_local and not one.is_loopback)
     return [*(str(one) for one in sorted(usable, key=lambda one: (one.version, one))), LOOPBACK]
 
 
-def _outward() -> list[str]:
+def outward_addresses() -> list[str]:
     """Return the addresses that this machine would speak from; nothing is sent."""
-    found = []
-    for family, somewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((somewhere, 9))
-            found.append(str(probe.getsockname()[0]))
-    return found
+    return [one for one in map(source_for, ("192.0.2.1", "2001:db8::1")) if one]
+
+
+def source_for(host: str) -> str:
+    """Return the address from which this machine would speak to another (an IP address); empty: it has no way there."""
+    with contextlib.suppress(ValueError, OSError):
+        family = socket.AF_INET if ipaddress.ip_address(host).version == 4 else socket.AF_INET6
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            return str(probe.getsockname()[0])
+    return ""
+
+
+def is_here(host: str) -> bool:
+    """Return whether an IP address is one of this machine's at this moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return True
+    return False
 
 
 def _of_interfaces() -> list[str]:

@@ -991,7 +991,7 @@ class JoinTeamRequest(_message.Message):
     ticket: _builtins.str
     name: _builtins.str
     listen: _builtins.str
-    """`HOST:PORT`, `HOST` or `:PORT` for teammates to call; empty: where they can now."""
+    """`HOST:PORT`, `HOST` or `:PORT` for teammates to call; empty: where they can now, else on every interface."""
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     def __init__(
@@ -1018,21 +1018,27 @@ class JoinTeamResponse(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     TEAMMATES_FIELD_NUMBER: _builtins.int
     OTHER_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     other: _builtins.bytes
     """A clone of the same user that is in the team already, as another member; empty: none."""
     @_builtins.property
     def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def opened(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The addresses that are open to teammates from now on."""
+
     def __init__(
         self,
         *,
         member: _builtins.str = ...,
         teammates: _abc.Iterable[_builtins.str] | None = ...,
         other: _builtins.bytes = ...,
+        opened: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "other", b"other", "teammates", b"teammates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "opened", b"opened", "other", b"other", "teammates", b"teammates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -267,9 +267,9 @@ def test_one_who_is_nudged_to_call_again_while_it_stops_does_stop(folder: Path) 
             alice, bob = await all_of.team("alice", "bob")
             await all_of.stop(bob)
             await eventually(lambda: not alice.is_connected("bob"))
-            nudged = alice.sync._conversations._callers["bob"]
+            nudged = alice.sync._conversations.calls._nudges["bob"]
             await eventually(lambda: bool(nudged._waiters))
-            alice.sync._conversations.call_everyone()
+            alice.sync._conversations.calls.at_once()
             async with asyncio.timeout(DEADLINE):
                 await all_of.stop(alice)
 
@@ -296,10 +296,10 @@ def test_a_teammate_with_another_version_is_told_on_both_sides_until_they_can_ta
             with monkeypatch.context() as patch:
                 patch.setattr(listener, "VERSION", 2)
                 await bob.sync.join((await alice.sync.invite(LOOPBACK)).ticket, "bob")
-                await eventually(lambda: alice.sync.other_versions() == ["bob"], "telling alice")
-                await eventually(lambda: bob.sync.other_versions() == ["alice"], "telling bob")
+                await eventually(lambda: alice.sync.reach.other_versions() == ["bob"], "telling alice")
+                await eventually(lambda: bob.sync.reach.other_versions() == ["alice"], "telling bob")
                 assert not alice.is_connected("bob")
             await eventually(lambda: alice.is_connected("bob") and bob.is_connected("alice"))
-            assert alice.sync.other_versions() == bob.sync.other_versions() == []
+            assert alice.sync.reach.other_versions() == bob.sync.reach.other_versions() == []
 
     run(test())

@@ -65,7 +65,7 @@ def test_each_address_of_each_interface_is_told_that_others_can_reach(monkeypatc
     wired = Adapter("10.0.0.7", ("fe80::1", 0, 4), ("2001:db8:1::7", 0, 0))
     wireless = Adapter("10.0.0.9", "169.254.1.1", ("2001:db8:2::9", 0, 0))
     monkeypatch.setattr(ifaddr, "get_adapters", lambda: [loopback, wired, wireless])
-    monkeypatch.setattr(addresses, "_outward", lambda: ["10.0.0.9", "2001:db8:2::9"])
+    monkeypatch.setattr(addresses, "outward_addresses", lambda: ["10.0.0.9", "2001:db8:2::9"])
     reached = ["10.0.0.7", "10.0.0.9", "2001:db8:1::7", "2001:db8:2::9", "127.0.0.1"]
     assert reachable_hosts("[::]") == reached
     assert reachable_hosts("0.0.0.0") == [host for host in reached if ":" not in host]
@@ -78,7 +78,7 @@ def test_a_system_that_does_not_tell_its_interfaces_leaves_the_address_it_speaks
         raise PermissionError("no netlink here")
 
     monkeypatch.setattr(ifaddr, "get_adapters", refuse)
-    monkeypatch.setattr(addresses, "_outward", lambda: ["10.0.0.9"])
+    monkeypatch.setattr(addresses, "outward_addresses", lambda: ["10.0.0.9"])
     assert reachable_hosts("[::]") == ["10.0.0.9", "127.0.0.1"]
 
 

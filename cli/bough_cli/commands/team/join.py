@@ -18,7 +18,10 @@ def join(
     ],
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Your name in the team (default: from Git).")] = "",
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where teammates can connect (default: this machine only).")
+        str,
+        typer.Option(
+            metavar="HOST:PORT", help="Where to listen (127.0.0.1: this machine only; default: every address)."
+        ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -29,6 +32,8 @@ def join(
     if json:
         output.as_json(joined)
         return
+    if joined.opened:
+        output.talk(f"Listening on {' and '.join(joined.opened)}; `bough config set team.listen 127.0.0.1` closes it.")
     output.data(f"You are {output.bold(joined.member)}, live with {', '.join(joined.teammates)}")
     if joined.other:
         output.talk(

@@ -1,0 +1,203 @@
+"""Call every teammate who is not connected, again and again.
+
+All known addresses of a member are tried at once, the first ones a little earlier (RFC 8305). A member who was here
+lately is called every few seconds, others less often; and at once where something has changed: their addresses, this
+machine's network, or the first teammate is here again. A call that nobody answers costs a few packets: TLS begins only
+where something listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bough_daemon.errors import BoughError, PeerRefused
+from bough_daemon.sync.dial import call_member
+from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.listener import Pipe
+from bough_daemon.sync.messages import OTHER_VERSION
+from bough_daemon.system.addresses import is_loopback, split_address
+from bough_daemon.system.supervisor import Pause, Supervisor, reason_of
+from bough_daemon.team.identity import Identity
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2  # seconds between two calls of a member who does not answer, at first
+# At most, for a member who was here lately, and for others: a share of the time that they have been away.
+LATELY_PAUSE, LONGEST_PAUSE, AWAY_SHARE = 2.5, 30.0, 1 / 40
+STEADY = 5.0  # seconds after which a conversation that ends was a good one
+NUDGE_PAUSE = 1.0  # seconds at least between calls of one member, whatever happens: so nobody makes us hammer
+STAGGER = 0.15  # seconds by which each address is tried later than the one before
+KNOCK_PATIENCE = 4.0  # seconds until an address must have answered: the third SYN leaves after 3 s
+
+
+def longest_pause(away: float) -> float:
+    """Return the longest pause between calls of a member who has been away for so many seconds."""
+    return min(max(away * AWAY_SHARE, LATELY_PAUSE), LONGEST_PAUSE)
+
+
+@dataclass(frozen=True)
+class CallFailure:
+    """Why a member was not reached: at which address, and how that failed; empty where no address is known."""
+
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Knock:
+    """Something listens at an address, and this machine speaks to it from `local`; or `failure`: nothing answers."""
+
+    address: str
+    local: str = ""
+    failure: str = ""
+
+
+class Calls:
+    """The calls of one member in one team, as work of `background`.
+
+    `talk_of` returns what is set when the conversation with a member ends, None where there is none; `hold` has one.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        background: Supervisor,
+        talk_of: Callable[[str], asyncio.Event | None],
+        hold: Callable[[str, Pipe], Awaitable[None]],
+    ) -> None:
+        self._exchange = exchange
+        self._identity = identity
+        self._background = background
+        self._talk_of = talk_of
+        self._hold = hold
+        self._nudges: dict[str, asyncio.Event] = {}
+        self.other_versions: set[str] = set()  # members who run a Bough of another version
+        self.refused: dict[str, str] = {}  # what was said last where a conversation was refused, by member
+        self.failures: dict[str, CallFailure] = {}
+
+    def begin(self) -> None:
+        """See that every member of the roster is called; a former member calls nobody."""
+        for name in self._exchange.roster.members if not self._exchange.is_out else ():
+            if name != self._exchange.member and name not in self._nudges:
+                self._nudges[name] = asyncio.Event()
+                self._background.keep(f"calling {name}", partial(self._keep_calling, name, self._nudges[name]))
+
+    def at_once(self, names: Collection[str] | None = None) -> None:
+        """Call these members now (None: all), where they are not connected; a call that goes on is made again."""
+        for name, nudge in self._nudges.items():
+            if names is None or name in names:
+                nudge.set()
+
+    async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
+        pause, lost, called = Pause(FIRST_PAUSE, LATELY_PAUSE, STEADY), time.monotonic(), 0.0
+        while self._is_teammate(name):
+            await asyncio.sleep(called + NUDGE_PAUSE - time.monotonic() if nudge.is_set() else 0.0)
+            nudge.clear()
+            called = time.monotonic()
+            lasted = await self._conversation(name, nudge)
+            now = time.monotonic()
+            lost = now if lasted else lost
+            pause.longest = longest_pause(now - lost)
+            with contextlib.suppress(TimeoutError):
+                # Not `wait_for`, which before Python 3.12 forgets that it was cancelled when a nudge comes as well.
+                async with asyncio.timeout(pause.after(lasted) * random.uniform(0.5, 1.0)):
+                    await nudge.wait()
+                pause = Pause(FIRST_PAUSE, LATELY_PAUSE, STEADY)
+        del self._nudges[name]
+
+    def _is_teammate(self, name: str) -> bool:
+        return name in self._exchange.roster.members and not self._exchange.is_out
+
+    async def _conversation(self, name: str, nudge: asyncio.Event) -> float:
+        """Have a conversation with a member, whichever side called; return how many seconds it lasted."""
+        began, over = time.monotonic(), self._talk_of(name)
+        if over is not None:
+            await over.wait()
+        elif not await self._call(name, nudge):
+            return 0.0
+        return time.monotonic() - began
+
+    async def _call(self, name: str, nudge: asyncio.Event) -> bool:
+        """Call a member wherever something answers, until it is them; return whether there was a conversation."""
+        roster = self._exchange.roster
+        addresses, refused = roster.addresses(name), ""
+        failure = CallFailure("", "")
+        async with contextlib.aclosing(_knocks(addresses, nudge)) as knocks:
+            async for knock in knocks:
+                if self._talk_of(name) is not None:
+                    return True
+                if not self._is_teammate(name):
+                    return False
+                said = await self._talk_at(knock, name) if not knock.failure else None
+                if said is None and not knock.failure:
+                    self.failures.pop(name, None)
+                    return True
+                refused = said.message if isinstance(said, PeerRefused) else refused
+                reason = knock.failure or (reason_of(said) if said is not None else "")
+                if not failure.address or (not knock.failure and not is_loopback(split_address(knock.address)[0])):
+                    failure = CallFailure(knock.address, reason)
+        self.failures[name] = failure
+        self._note_refusal(name, refused)
+        return False
+
+    async def _talk_at(self, knock: Knock, name: str) -> Exception | None:
+        """Have a conversation with a member at an address, and return None; or why there was none."""
+        member, team = self._exchange.roster.member(name), self._exchange.roster.team
+        try:
+            async with call_member(knock.address, team, member.certificate, self._identity, knock.local) as pipe:
+                await self._hold(name, pipe)
+                return None
+        except Exception as failure:
+            # Whatever an address leads to, the next one is tried.
+            log.debug("%s did not answer at %s: %s", name, knock.address, failure)
+            return failure
+
+    def _note_refusal(self, name: str, refused: str) -> None:
+        self.refused.pop(name, None)
+        if refused:
+            self.refused[name] = refused
+        if refused == OTHER_VERSION:
+            self.other_versions.add(name)
+
+
+async def _knocks(addresses: Sequence[str], enough: asyncio.Event) -> AsyncGenerator[Knock, None]:
+    """Yield what comes of trying to connect to each address, in the order in which they answer, until `enough`."""
+    waiting = [asyncio.create_task(_knock(address, number * STAGGER)) for number, address in enumerate(addresses)]
+    stop: asyncio.Task[object] = asyncio.create_task(enough.wait())
+    try:
+        while waiting and not stop.done():
+            await asyncio.wait([*waiting, stop], return_when=asyncio.FIRST_COMPLETED)
+            for answered in [task for task in waiting if task.done()]:
+                waiting.remove(answered)
+                yield answered.result()
+    finally:
+        for task in (*waiting, stop):
+            task.cancel()
+        await asyncio.gather(*waiting, stop, return_exceptions=True)
+
+
+async def _knock(address: str, delay: float) -> Knock:
+    await asyncio.sleep(delay)
+    try:
+        host, port = split_address(address)
+        async with asyncio.timeout(KNOCK_PATIENCE):
+            transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, host, port)
+    except TimeoutError:
+        return Knock(address, failure="no answer")
+    except OSError as failure:
+        said = os.strerror(failure.errno) if failure.errno and failure.errno > 0 else failure.strerror
+        return Knock(address, failure=(said or str(failure)).lower())
+    except BoughError as failure:
+        return Knock(address, failure=failure.message)
+    local = str(transport.get_extra_info("sockname")[0])
+    transport.abort()
+    return Knock(address, local)

@@ -1,0 +1,86 @@
+"""Who is reached and how: where this member can be called, and when each teammate was last here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bough_daemon.sync.connections import Connections
+from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.jobs import Learned
+from bough_daemon.sync.listener import PeerListener
+from bough_daemon.team.roster import MOST_ADDRESSES, Contact
+from bough_daemon.team.team_files import Team, now_ms
+
+
+class Reachability:
+    """What one member in one team knows of the ways between its members. On the loop's thread only.
+
+    `seen`: when others were last connected, by key, in milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        exchange: Exchange,
+        connections: Connections,
+        listener: PeerListener,
+        seen: dict[bytes, int],
+    ) -> None:
+        self._team = team
+        self._exchange = exchange
+        self._connections = connections
+        self._listener = listener
+        self.seen = seen
+
+    def moved(self) -> None:
+        """Tell the team where this daemon listens, if that is news."""
+        if self._exchange.is_out:
+            return
+        contact = self._team.roster.contacts.get(self._exchange.key)
+        if contact is None or contact.addresses != self._listener.addresses()[:MOST_ADDRESSES]:
+            self.announce()
+
+    def announce(self) -> None:
+        """Tell the team where this daemon listens."""
+        contact = self._team.roster.announce(self._listener.identity, self._listener.addresses(), now_ms())
+        self._team.save_roster()
+        self._exchange.spread([], [contact])
+        self._connections.do([])
+
+    def network_changed(self, *, slept: bool) -> None:
+        """Announce the addresses that are new, and call everyone at once who is not connected, or not any more.
+
+        `slept`: this machine was asleep, so that nobody may be at the other end of what seems to be connected.
+        """
+        self._connections.drop_stale(all_of_them=slept)
+        self.moved()
+        self._connections.calls.at_once()
+
+    def presence(self, member: str, *, here: bool) -> None:
+        """Note that a member is here, or is no longer; with the first who is, others may be reached again as well."""
+        entry = self._team.roster.members.get(member)
+        if entry is not None:
+            self.seen[entry.key] = now_ms()
+        if here and self._connections.connected() <= {member}:
+            self._connections.calls.at_once()
+
+    def learned(self, news: Learned) -> None:
+        """Call new members, and those who have new addresses at once."""
+        self._connections.calls.begin()
+        self._connections.calls.at_once(self._names(news.contacts))
+
+    def _names(self, contacts: Iterable[Contact]) -> set[str]:
+        keys = {contact.key for contact in contacts}
+        return {name for name, entry in self._team.roster.members.items() if entry.key in keys}
+
+    def speaks_otherwise(self, member: str) -> None:
+        """Note that a member runs a Bough of another version: nothing can be exchanged with them."""
+        self._connections.calls.other_versions.add(member)
+
+    def other_versions(self) -> list[str]:
+        """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
+        return sorted(self._connections.calls.other_versions & self._team.roster.members.keys())
+
+    def seen_at(self, key: bytes) -> float:
+        """Return when a member was last connected, in seconds since the epoch; 0: not since the daemon started."""
+        return self.seen.get(key, 0) / 1e3

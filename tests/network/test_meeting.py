@@ -1,0 +1,109 @@
+"""Members on addresses of their own meet, and go on when one of them goes or moves, or the network does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.conftest import Member, until
+from tests.network.networks import Network
+
+Make = Callable[..., Member]
+IN_SYNC = 5.0  # seconds: the bar after a cut, and after an address change
+CUT = 60.0
+CROSSED = 6.5  # seconds after which a conversation is no longer one of two who called each other at once
+
+
+def connected(member: Member) -> set[str]:
+    """Return the teammates with whom a member is connected directly."""
+    return {one["name"] for one in member.told("status")["teammates"] if one["connected"]}
+
+
+def star(make: Make, *names: str) -> list[Member]:
+    """Start members, all of them invited by the first, and wait until everyone has met everyone."""
+    first, *others = [make(name) for name in names]
+    first.bough("up", "--as", first.name)
+    for one in others:
+        one.bough("join", first.bough("invite"), "--as", one.name)
+    for one in (first, *others):
+        until(lambda: connected(one) == set(names) - {one.name})
+    return [first, *others]
+
+
+def saves(member: Member, text: str, *names: str) -> float:
+    """Let a member save something, and return how many seconds it took until others had it."""
+    (member.tree / "a.txt").write_text(text)
+    began = time.monotonic()
+    member.bough("save", "--wait", *names)
+    return time.monotonic() - began
+
+
+def test_members_invited_by_the_same_one_meet_and_go_on_without_that_member(member: Make, net: Network) -> None:
+    alice, bob, carol = star(member, "alice", "bob", "carol")
+    alice.ends()
+    saves(bob, "without alice\n", "carol")
+    bob.ends()
+    bob.bough("status")  # starts the daemon again, which listens again
+    until(lambda: "carol" in connected(bob))
+    saves(carol, "bob is back\n", "bob")
+
+
+@pytest.mark.usefixtures("long_form")
+@pytest.mark.parametrize("mover", [0, 1], ids=["who preferred their own calls", "who was called"])
+def test_a_member_whose_address_changes_is_in_sync_within_seconds(member: Make, net: Network, mover: int) -> None:
+    pair = star(member, "alice", "bob")
+    moving, staying = pair[mover], pair[1 - mover]
+    met = time.monotonic()
+    until(lambda: time.monotonic() > met + CROSSED)
+    net.give(moving.name, "10.77.0.77")
+    assert saves(moving, "from elsewhere\n", staying.name) < IN_SYNC
+    assert saves(staying, "to there\n", moving.name) < IN_SYNC
+
+
+def test_two_who_move_at_once_find_each_other_through_a_third(member: Make, net: Network) -> None:
+    _, bob, carol = star(member, "alice", "bob", "carol")
+    net.give("bob", "10.77.0.77")
+    net.give("carol", "10.77.0.78")
+    until(lambda: "carol" in connected(bob), 10.0)
+    assert saves(bob, "both moved\n", "carol") < IN_SYNC
+    assert saves(carol, "both moved\n", "bob") < IN_SYNC
+
+
+@pytest.mark.usefixtures("long_form")
+def test_after_a_cut_that_no_system_notices_they_are_in_sync_within_seconds(member: Make, net: Network) -> None:
+    alice, bob = star(member, "alice", "bob")
+    net.cut("bob")
+    until(lambda: not connected(alice) and not connected(bob), 20.0)
+    cut_at = time.monotonic()
+    (alice.tree / "a.txt").write_text("during the cut\n")
+    alice.bough("save")
+    until(lambda: time.monotonic() > cut_at + CUT - 15.0, CUT)
+    net.heal("bob")
+    assert saves(bob, "after the cut\n", "alice") < IN_SYNC
+    assert bob.bough("git", "show", "alice:a.txt") == "during the cut"
+
+
+def test_a_member_whom_nobody_can_call_takes_part(member: Make, net: Network) -> None:
+    alice, bob = star(member, "alice", "bob")
+    net.behind("carol", incoming=False)
+    carol = member("carol", net.variables("carol"))
+    carol.bough("join", alice.bough("invite"), "--as", "carol")
+    until(lambda: connected(carol) == {"alice", "bob"})
+    saves(carol, "from behind\n", "alice", "bob")
+    saves(bob, "to behind\n", "carol")
+    alice.ends()
+    bob.ends()
+    bob.bough("status")
+    assert saves(carol, "bob is back\n", "bob") < IN_SYNC
+
+
+@pytest.mark.usefixtures("long_form")
+def test_a_member_whose_machine_hangs_is_shown_as_away_within_15_seconds(member: Make, net: Network) -> None:
+    alice, bob = star(member, "alice", "bob")
+    with bob.stopped():
+        began = time.monotonic()
+        until(lambda: not connected(alice), 20.0)
+        assert time.monotonic() - began < 15.5
+    assert saves(bob, "awake\n", "alice") < IN_SYNC
