@@ -137,6 +137,26 @@ class UnknownFingerprint(BoughError):
     """No member of the team, and no former one, has a key of this fingerprint."""
 
 
+class KeyNotOpened(BoughError):
+    """An exported key was not read: another passphrase, another kind of file, or damage. Nothing was changed."""
+
+
+class OtherKeyHere(BoughError):
+    """A home has a key already, and another one was to be imported. Nothing was changed."""
+
+
+class DaemonRunning(BoughError):
+    """Something cannot be changed while the daemon is running."""
+
+
+class BadPassphrase(BoughError):
+    """A passphrase protects too little."""
+
+
+class NoPassphrase(BoughError):
+    """There is nobody to ask for a passphrase, and none was given."""
+
+
 class UnknownTicket(BoughError):
     """No ticket that was made here is called so, or several are."""
 

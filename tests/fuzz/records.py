@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from unittest.mock import patch
 
 from bough_daemon.api.settings import read_settings
-from bough_daemon.errors import BadSetting, HomeUnusable, StoreDamaged
+from bough_daemon.errors import BadSetting, HomeUnusable, KeyNotOpened, StoreDamaged
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.journal import Hop, Journal, Operation
 from bough_daemon.home import Home
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.invites import VALID_MS, Invite, Invites, TicketUse
+from bough_daemon.team.key_file import export_key, open_key
 from bough_daemon.team.roster import Roster
 from bough_daemon.team.team_files import Team, note_of
 from bough_daemon.team.tickets import key_of
@@ -54,6 +56,15 @@ def journal(folder: Path) -> Iterator[Trial]:
 
     right = "".join(f"{line}\n" for line in lines).encode()
     yield Trial(_reading(Path(kept.path), read), [right, right * 2, lines[0].encode() + b"\n"], JSON_WORDS)
+
+
+@target(KeyNotOpened, short=100)
+def key_files(folder: Path) -> Iterator[Trial]:
+    """Open exported keys, with the right passphrase."""
+    home = Home(str(folder), str(folder))
+    with patch("bough_daemon.team.key_file.COST", 2):
+        right = export_key(home, "open sesame")
+        yield Trial(lambda data: open_key(data, "open sesame"), [right], JSON_WORDS)
 
 
 @target(BadSetting)

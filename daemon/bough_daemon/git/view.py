@@ -60,6 +60,7 @@ INSTEAD = {
 ABBREVIATED = {"ci": "commit", "co": "checkout", "br": "branch", "di": "diff", "sw": "switch", "cp": "cherry-pick"}
 ELSEWHERE_CALLED = {
     "branch": "`bough status` to see every live branch, `bough off BRANCH` or `git branch` to make a Git branch",
+    "export-key": "`bough key export FILE`",
     "list": "`bough status`, or `bough team` for the members",
     "ls": "`bough status`, or `bough git ls-tree -r NAME` for the files of a branch",
     "publish": "`bough land`",

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from bough_daemon.errors import HomeUnusable, StoreDamaged
 from bough_daemon.home import Home
 from bough_daemon.system.durable import write_whole
-from bough_daemon.system.json_records import as_json, read_record
+from bough_daemon.system.json_records import as_json, read_record, record_from
 
 SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
 VOUCHED = b"bough certificate 1\0"
@@ -68,19 +68,37 @@ class _IdentityFile:
 
 def load_identity(home: Home) -> Identity:
     """Return the home's identity, made at the first call; its file is readable by the user alone."""
-    path = home.path("identity.json")
+    path = identity_path(home)
     if not os.path.exists(path):
         home.make()
         write_whole(path, _new_identity())
     try:
-        kept = read_record(path, _IdentityFile)
-        signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept.signing_key))
-        certificate = bytes.fromhex(kept.certificate)
-        tls_key = kept.tls_key.encode()
+        return _identity_of(read_record(path, _IdentityFile))
     except (StoreDamaged, ValueError) as damage:
-        hint = f"Bring {path} back from a backup; without it your teams do not recognise you."
+        hint = f"Bring {path} back from a backup, or `bough key import` it; without it your teams do not know you."
         raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
-    return Identity(signing_key, tls_key, certificate, signing_key.sign(VOUCHED + certificate))
+
+
+def identity_path(home: Home) -> str:
+    """Return where the keys of a home are."""
+    return home.path("identity.json")
+
+
+def parse_identity(data: bytes) -> Identity:
+    """Return the identity that a file of keys has, whose parts belong together; raise ValueError."""
+    found = _identity_of(record_from(data, _IdentityFile))
+    tls_key = serialization.load_pem_private_key(found.tls_key, None).public_key()
+    if not certificate_is_vouched(found.key, found.certificate, found.vouch):
+        raise ValueError("the certificate is not that of the key")
+    if x509.load_der_x509_certificate(found.certificate).public_key() != tls_key:
+        raise ValueError("the TLS key is not that of the certificate")
+    return found
+
+
+def _identity_of(kept: _IdentityFile) -> Identity:
+    signing_key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(kept.signing_key))
+    certificate = bytes.fromhex(kept.certificate)
+    return Identity(signing_key, kept.tls_key.encode(), certificate, signing_key.sign(VOUCHED + certificate))
 
 
 def _new_identity() -> bytes:

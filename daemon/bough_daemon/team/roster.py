@@ -153,7 +153,8 @@ class Roster:
             return present
         self._check_name(name)
         if present is not None:
-            raise AlreadyInTeam(f"this home is already in the team, as {present.name}", name=present.name)
+            said = f"this home is already in the team, as {present.name}; join with `--as {present.name}`"
+            raise AlreadyInTeam(said, name=present.name)
         if self.departures.of(key):
             raise RemovedFromTeam("this home was removed from the team, and its key cannot join again")
         mine = self.by_key(identity.key)
