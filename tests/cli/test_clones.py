@@ -124,3 +124,26 @@ def test_a_copy_of_a_clone_that_is_a_member_of_its_own_is_on_its_own(members: Me
     assert second.told("status")["branch"] == "alice+second"
     tip = save(second, "still there")
     until(lambda: branches(alice).get("alice+second", {}).get("tip") == tip)
+
+
+def test_a_second_machine_joins_under_its_persons_name_with_a_ticket_of_that_person(members: Members) -> None:
+    alice, bob, desktop = members("alice"), members("bob"), members("desktop")
+    alice.bough("up")
+    join(alice, bob)
+    ticket = bob.bough("invite", "--listen", "127.0.0.1:0").splitlines()[-1]
+    refused = desktop.types("join", "-", "--as", "alice+desktop", stdin=ticket)
+    assert refused.code == 1 and "only alice can admit alice+desktop" in refused.err, refused
+    join(alice, desktop, "--as", "alice+desktop")
+    tip = save(desktop, "on the desktop")
+    for one in (alice, bob):
+        until(lambda: branches(one).get("alice+desktop", {}).get("tip") == tip)
+        assert "● alice+desktop" in one.bough("status")
+    first, second = bob.bough("team").splitlines()[0:3:2]
+    assert first.startswith("● alice ") and second.startswith("  ● alice+desktop ")
+    agent = Member("alice", alice.tree.parent / "agent", alice.tree.parent / "home-agent")
+    git(alice.tree.parent, "clone", "-q", str(alice.tree), str(agent.tree))
+    try:
+        join(alice, agent, "--as", "alice+agent")
+        assert agent.told("status")["branch"] == "alice+agent"
+    finally:
+        agent.ends()

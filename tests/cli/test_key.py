@@ -80,6 +80,11 @@ def test_a_key_that_is_on_two_machines_at_once_is_noticed_on_both(members: Membe
         join(bob, second)
         for one in (alice, second):
             until(lambda: "another machine is alice too" in one.told("status")["state"])
+        before = teammate(bob, "alice")["tip"]
+        for number, one in enumerate((alice, second, alice, second)):
+            write_files(one.tree, {"a.txt": b"%d\n" % number})
+            one.bough("save")
+            assert teammate(bob, "alice")["tip"] == before
         join(bob, second, "--as", "alice+two")
         until(lambda: alice.told("status")["state"] == "live" == second.told("status")["state"])
     finally:

@@ -24,7 +24,8 @@ def three(members: Callable[[str], Member]) -> Three:
     join(alice, bob)
     join(bob, carol)
     until(lambda: names(alice) == ["alice", "bob", "carol"])
-    alice.bough("save", "--wait", "bob", "carol")
+    for member, others in ((alice, ("bob", "carol")), (carol, ("alice", "bob"))):
+        member.bough("save", "--wait", *others)
     return alice, bob, carol
 
 
@@ -77,6 +78,7 @@ def test_one_who_is_removed_sees_it_and_the_others_go_on(three: Three) -> None:
     assert asked.code == 1 and "needs confirmation" in asked.err and "--yes" in asked.err
     done = alice.types("remove", "bob", "--yes")
     assert done.code == 0 and done.out == "Removed bob from the team\n", done
+    assert "They keep their copies of the branches alice, carol." in done.err
     until(lambda: names(carol) == ["alice", "carol"])
     listed = team(carol, "--all")
     assert listed["bob"]["removed_by"] == "alice" and not listed["bob"]["connected"]
@@ -84,6 +86,7 @@ def test_one_who_is_removed_sees_it_and_the_others_go_on(three: Three) -> None:
     until(lambda: bool(bob.told("status")["out"]))
     said = bob.bough("status")
     assert "alice removed you from the team (" in said and "recorded on this machine only" in said
+    assert "You still have your copies of the branches alice, carol." in said
     assert bob.told("status")["teammates"] == [] and bob.told("status")["state"] == "live"
     (bob.tree / "mine.txt").write_text("still recorded\n")
     saved = bob.told("save")
@@ -123,6 +126,7 @@ def test_who_leaves_goes_on_alone_and_joins_again_under_another_name(three: Thre
     assert "needs confirmation" in bob.types("leave").err
     left = bob.types("leave", "--yes")
     assert left.code == 0 and left.out.startswith("You left the team"), left
+    assert "You keep your copies of the branches alice, carol; teammates keep theirs of yours." in left.err
     until(lambda: names(alice) == ["alice", "carol"] == names(carol))
     assert team(alice, "--all")["bob"]["removed_by"] == "bob" and "left " in alice.bough("team", "--all")
     assert "you left the team (" in bob.bough("status")
@@ -139,6 +143,6 @@ def test_who_leaves_goes_on_alone_and_joins_again_under_another_name(three: Thre
 def test_who_is_removed_with_those_whom_they_let_in(three: Three) -> None:
     alice, _, carol = three
     removed = alice.told("remove", "bob", "--with-invited", "--yes")
-    assert removed == {"removed": ["bob", "carol"]}
+    assert removed["removed"] == ["bob", "carol"] and "alice" in removed["copies"]
     until(lambda: carol.told("status")["out"] == "alice removed you from the team")
     assert names(alice) == ["alice"]

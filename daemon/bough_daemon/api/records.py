@@ -73,8 +73,8 @@ class Status:
     `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
     it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
     the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
-    since the epoch); empty: they are in it. `listening`: the addresses that are open to the network.
-    `notices`: what else a person should know.
+    since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the addresses
+    that are open to the network. `notices`: what else a person should know.
     """
 
     repository: str
@@ -100,6 +100,7 @@ class Status:
     disputes: list[str] = field(default_factory=list)
     out: str = ""
     out_at: float = 0.0
+    copies: list[str] = field(default_factory=list)
     listening: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -237,16 +238,18 @@ class TeamRecord:
 
 @dataclass
 class RemovedMembers:
-    """The members that a removal put out of the team."""
+    """The members that a removal put out of the team. `copies`: the branches that they said to hold."""
 
     removed: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Left:
-    """The teammates who were told at once that this member has left."""
+    """The teammates who were told at once that this member has left. `copies`: their branches that are still here."""
 
     told: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
 
 
 @dataclass

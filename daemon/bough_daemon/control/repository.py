@@ -282,6 +282,7 @@ class Repository:
         told.notices += map(_other_version, self.sync.reach.other_versions())
         told.listening = self.sync.listening()
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
+        told.copies = self.sync.copies() if told.out else []
         if self.sync.doubled and told.state == "live":
             told.state = f"live, but nothing is shared from this machine: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)

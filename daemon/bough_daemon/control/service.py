@@ -188,14 +188,17 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def RemoveMember(self, request: pb.RemoveMemberRequest, context: Context) -> pb.RemoveMemberResponse:
         """Remove a member."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        copies = repository.sync.copies_of_each()
         removed = repository.sync.remove(request.name, with_invited=request.with_invited, restore=request.restore)
-        return to_message(records.RemovedMembers(removed), pb.RemoveMemberResponse)
+        held = sorted({branch for name in removed for branch in copies.get(name, ())})
+        return to_message(records.RemovedMembers(removed, held), pb.RemoveMemberResponse)
 
     @answers
     async def LeaveTeam(self, request: pb.LeaveTeamRequest, context: Context) -> pb.LeaveTeamResponse:
         """Leave the team."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
-        return to_message(records.Left(await repository.sync.leave()), pb.LeaveTeamResponse)
+        told = await repository.sync.leave()
+        return to_message(records.Left(told, repository.sync.copies()), pb.LeaveTeamResponse)
 
     @answers
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:

@@ -624,6 +624,12 @@ class Exchange:
         every = [*self.confirmed.items(), *said.items()]
         return {peer for peer, holds in every if _sequence(holds, key) >= sequence}
 
+    def copies_of(self, peer: str) -> set[str]:
+        """Return the live branches of others that a peer has said to hold."""
+        link = self.links.get(peer)
+        keys = {*self.confirmed.get(peer, ()), *(link.holds if link is not None else ())}
+        return {key.branch_name for key in keys if key.kind is BranchKind.LIVE and key.member != peer and not key.aside}
+
     def held_by(self, peer: str, key: Key) -> str | None:
         """Return the newest tip of a branch that a peer has said to hold."""
         link = self.links.get(peer)

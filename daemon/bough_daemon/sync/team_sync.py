@@ -608,6 +608,15 @@ class TeamSync:
         """Return the addresses that are open to the network, each with for whom, in words."""
         return self._listener.listening()
 
+    def copies(self) -> list[str]:
+        """Return the live branches of others that are here."""
+        known = (key for key in self._exchange.known if key.member != self.member and not key.aside)
+        return sorted({key.branch_name for key in known if key.kind is BranchKind.LIVE})
+
+    def copies_of_each(self) -> dict[str, set[str]]:
+        """Return which live branches of others each teammate has said to hold."""
+        return {name: self._exchange.copies_of(name) for name in self.roster.members}
+
     def out_at(self) -> float:
         """Return when the removal was signed by which this member is not in the team, in seconds since the epoch."""
         return self.out.time / 1e3 if self.out is not None else 0.0

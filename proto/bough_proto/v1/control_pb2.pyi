@@ -401,6 +401,7 @@ class StatusResponse(_message.Message):
     DISPUTES_FIELD_NUMBER: _builtins.int
     OUT_FIELD_NUMBER: _builtins.int
     OUT_AT_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
     LISTENING_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
@@ -446,6 +447,10 @@ class StatusResponse(_message.Message):
         """What members said that does not count: about who is in the team, or two states at once."""
 
     @_builtins.property
+    def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The branches of others of which copies are still here, where this member is no longer in the team."""
+
+    @_builtins.property
     def listening(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The addresses that are open to the network, each with who may come in there."""
 
@@ -479,12 +484,13 @@ class StatusResponse(_message.Message):
         disputes: _abc.Iterable[_builtins.str] | None = ...,
         out: _builtins.str = ...,
         out_at: _builtins.float = ...,
+        copies: _abc.Iterable[_builtins.str] | None = ...,
         listening: _abc.Iterable[_builtins.str] | None = ...,
         notices: _abc.Iterable[Global___Notice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "copies", b"copies", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1184,16 +1190,22 @@ class RemoveMemberResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REMOVED_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The branches of which they have said to hold a copy."""
+
     def __init__(
         self,
         *,
         removed: _abc.Iterable[_builtins.str] | None = ...,
+        copies: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1223,18 +1235,24 @@ class LeaveTeamResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOLD_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Who was told of it at once."""
+
+    @_builtins.property
+    def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The branches of others of which copies are still here."""
 
     def __init__(
         self,
         *,
         told: _abc.Iterable[_builtins.str] | None = ...,
+        copies: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "told", b"told"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,8 @@ def remove(
         output.as_json(removed)
         return
     output.data(f"Removed {output.named(removed.removed)} from the team")
-    output.talk("Each teammate's daemon refuses them as soon as it learns of this. They keep what they already have.")
+    kept = f"their copies of the branches {output.few(removed.copies)}" if removed.copies else "what they already have"
+    output.talk(f"Each teammate's daemon refuses them as soon as it learns of this. They keep {kept}.")
 
 
 def _check(name: str, members: list[MemberRecord]) -> None:

@@ -56,6 +56,8 @@ def _show(told: Status, most: int) -> None:
     output.data()
     if told.out:
         output.data(f"{output.bold(told.out)} ({ago(told.out_at)})")
+        if told.copies:
+            output.data(f"You still have your copies of the branches {output.few(told.copies)}.")
         output.data("Your saves are recorded on this machine only. `bough invite` starts a new team,")
         output.data("`bough join TICKET` joins another, `bough down --forget` deletes all data of Bough here.")
     elif not told.teammates:
