@@ -73,8 +73,8 @@ class Status:
     `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
     it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
     the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
-    since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the addresses
-    that are open to the network. `notices`: what else a person should know.
+    since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the
+    addresses that are open to the network. `notices`: what else a person should know.
     """
 
     repository: str
