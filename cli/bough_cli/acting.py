@@ -23,7 +23,7 @@ INSIDE = "BOUGH_INSIDE"  # set for what a command runs: its name, and the top fo
 
 # What the daemon may ask a terminal to run: nothing else, even if something else than the daemon should answer.
 ASKED_OF_GIT = frozenset(
-    ["branch", "commit-tree", "config", "fetch", "hook", "ls-remote", "push", "rev-parse", "var", "write-tree"]
+    "branch commit-tree config fetch hook ls-remote push rev-parse var worktree write-tree".split()
 )
 
 

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "off": ("branches.hop", "off"),
     "merge": ("branches.merge", "merge"),
     "land": ("branches.land", "land"),
+    "agent": ("branches.agent", "agent"),
     "git": ("branches.git", "git"),
     "merge-file": ("tools.merge_file", "merge_file"),
     "merge-driver": ("tools.merge_driver", "merge_driver"),

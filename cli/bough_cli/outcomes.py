@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bough_daemon.api.records import (
+    AgentMade,
+    AgentRemoved,
     AllowOutcome,
     BroughtFiles,
     EditsOnRecord,
@@ -16,6 +18,7 @@ from bough_daemon.api.records import (
     MoveOutcome,
     RestoreOutcome,
     UndoOutcome,
+    WorktreeStatus,
 )
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.system.text import SHORT, ago, commits_by, first_few, printable, taken_in
@@ -207,3 +210,38 @@ def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:
         stays = "is withheld again" if len(made.named) == 1 else "are withheld again"
         return [f"{', '.join(map(printable, made.named))} {stays if stop else 'can now be shared'}"]
     return list(map(printable, made.allowed)) or ["No withheld path is allowed"]
+
+
+def agent_made(made: AgentMade, branch: str) -> list[str]:
+    """Say which working tree an agent has, and what is its own there."""
+    what = "Created" if made.is_new else "Using"
+    last = made.port + made.ports - 1
+    copied = [f"  copied: {few(made.copied)}"] if made.copied else []
+    return [
+        f"{what} {branch}, on the Git branch {made.git_branch}, in {printable(made.repository)}",
+        *copied,
+        f"  ports {made.port} to {last} and the database name {made.database} are its own",
+    ]
+
+
+def agent_removed(removed: AgentRemoved, branch: str) -> list[str]:
+    """Say what is left of an agent."""
+    lines = [f"Removed {printable(removed.repository)}"]
+    if branch:
+        lines.append(f"  all of its saves stay: `bough merge {branch}`, `bough log {branch}`")
+    if removed.kept:
+        lines.append(f"  its commits are on the Git branch {removed.kept}")
+    return lines
+
+
+def worktree(one: WorktreeStatus) -> list[str]:
+    """Say how a further working tree of one's own is."""
+    files = f"more than {count(len(one.files), 'file')}" if one.more_files else count(len(one.files), "file")
+    changed = f"{files}: {few(one.files)}" if one.files else "no changes"
+    where = f" in {one.hopped_to}'s branch" if one.hopped_to else ""
+    state = f"at {one.tip[:SHORT]} ({ago(one.changed_at)}) {changed}" if one.tip else "not live"
+    lines = [f"▸ {one.branch}{where} {state}", f"  {printable(one.repository)}"]
+    if one.command:
+        end = f"ended with {one.code} {ago(one.ended)}" if one.code is not None else "ended"
+        lines.append(f"  {printable(one.command)}: {'running' if one.runs else end}")
+    return lines

@@ -399,6 +399,18 @@ class BranchExists(NotPossibleNow):
     """There is a Git branch of that name."""
 
 
+class WorktreeNotMade(NotPossibleNow):
+    """Git could not create or remove a further working tree."""
+
+
+class UnknownAgent(NotPossibleNow):
+    """There is no agent of that name."""
+
+
+class AgentAtWork(NotPossibleNow):
+    """The command of an agent is still running."""
+
+
 class NeedsYes(NotPossibleNow):
     """An irreversible command needs confirmation, and nobody can be asked."""
 
@@ -453,6 +465,10 @@ class GitMayWrite(BadUsage):
 
 class BadAddress(BadUsage):
     """An address is not of the form HOST:PORT."""
+
+
+class BadAgentName(BadUsage):
+    """No agent can have that name."""
 
 
 class BadBranchName(BadUsage):

@@ -261,6 +261,23 @@ class Client:
         begin = pb.RedoRequest.Begin()
         return self._carry_out(self._stub.Redo, pb.RedoRequest, begin, path, hands, records.UndoOutcome)
 
+    def make_agent(self, path: str, hands: CallerTerminal, name: str) -> records.AgentMade:
+        """Make a working tree for an agent, or find it there."""
+        begin = pb.MakeAgentRequest.Begin(name=_text(name, "name"))
+        return self._carry_out(self._stub.MakeAgent, pb.MakeAgentRequest, begin, path, hands, records.AgentMade)
+
+    def remove_agent(self, path: str, hands: CallerTerminal, name: str) -> records.AgentRemoved:
+        """Remove the working tree of an agent."""
+        begin = pb.RemoveAgentRequest.Begin(name=_text(name, "name"))
+        return self._carry_out(self._stub.RemoveAgent, pb.RemoveAgentRequest, begin, path, hands, records.AgentRemoved)
+
+    def note_agent(self, path: str, name: str, command: str, process: int, code: int | None = None) -> None:
+        """Note that the command of an agent was started, or has ended with `code`."""
+        where, typed = path.encode(*FS), command.encode(*FS)
+        self._ask(
+            self._stub.NoteAgent, pb.NoteAgentRequest(path=where, name=name, command=typed, process=process, code=code)
+        )
+
     def allow(self, path: str, hands: CallerTerminal, paths: list[str], *, stop: bool = False) -> records.AllowOutcome:
         """Let withheld paths leave, or keep them at home again."""
         begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop)

@@ -74,7 +74,8 @@ class Status:
     it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
     the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
     since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the
-    addresses that are open to the network. `notices`: what else a person should know.
+    addresses that are open to the network. `notices`: what else a person should know. `worktrees`: this member's other
+    working trees.
     """
 
     repository: str
@@ -103,6 +104,58 @@ class Status:
     copies: list[str] = field(default_factory=list)
     listening: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    worktrees: list[WorktreeStatus] = field(default_factory=list)
+
+
+@dataclass
+class WorktreeStatus:
+    """A further working tree of this member's. Times are seconds since the epoch, 0: unknown.
+
+    `agent`: the agent that it was made for; empty: none. `command`: what was started for it last, `runs` whether that
+    is running, `ended` and `code` when and how it ended.
+    """
+
+    branch: str
+    repository: str
+    live: bool
+    tip: str = ""
+    tree: str = ""
+    changed_at: float = 0.0
+    files: list[str] = field(default_factory=list)
+    more_files: bool = False
+    hopped_to: str = ""
+    agent: str = ""
+    command: str = ""
+    runs: bool = False
+    ended: float = 0.0
+    code: int | None = None
+
+
+@dataclass
+class AgentMade:
+    """An agent with its working tree. `is_new`: it was made now. `git_branch`: the branch that it is on.
+
+    `port`: the first of `ports` that are its own. `copied`: what was copied, `run`: what `.bough.toml` wants to be run.
+    """
+
+    name: str
+    repository: str
+    is_new: bool
+    git_branch: str
+    port: int
+    ports: int
+    database: str
+    copied: list[str] = field(default_factory=list)
+    run: str = ""
+
+
+@dataclass
+class AgentRemoved:
+    """An agent whose working tree was removed. `kept`: its Git branch, where that has commits of its own."""
+
+    name: str
+    repository: str
+    kept: str = ""
 
 
 @dataclass

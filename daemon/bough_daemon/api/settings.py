@@ -74,6 +74,7 @@ KEYS: Mapping[str, Setting] = {
     "team.listen": Setting(
         "", "where teammates connect: HOST, HOST:PORT or :PORT; empty: as given by the last `--listen`", _listen
     ),
+    "worktree.folder": Setting("", "where `bough agent` makes working trees; empty: in Bough's own folder", _file),
     "store.limit_gb": Setting(
         0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)
     ),

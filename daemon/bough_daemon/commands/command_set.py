@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bough_daemon.agents import further_worktree
+from bough_daemon.agents.agent_list import PORTS_EACH, AgentList
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
 from bough_daemon.commands.switch import switch
@@ -21,6 +23,8 @@ class CommandSet:
     """Each method is a command; whatever it raises, it has changed nothing, or `undo` takes it back.
 
     `landed`: what members landed on shared branches; `publish_landed` tells the team of one that this member made.
+    `agents`: those of the repository, whose working trees are made below the folder `worktrees`.
+    `save_other` takes an exact snapshot of a live branch of this machine, if that is another one's.
     """
 
     live: LiveWorktree
@@ -28,9 +32,13 @@ class CommandSet:
     both: Both
     landed: Callable[[], list[TeamLanding]]
     publish_landed: Callable[[str, str], Awaitable[None]]
+    agents: AgentList
+    worktrees: str
+    save_other: Callable[[str], Awaitable[None]]
 
     async def hop(self, name: str) -> records.MoveOutcome:
         """Be in a teammate's branch."""
+        await self.save_other(name)
         return outcomes.moved(self.live, await hop.hop(self.live, self.terminal, name, self.both))
 
     async def back(self) -> records.MoveOutcome:
@@ -43,6 +51,7 @@ class CommandSet:
 
     async def merge(self, name: str, *, preview: bool, yes: bool) -> records.MergeOutcome:
         """Bring a branch into the files."""
+        await self.save_other(name)
         made = await merge.merge(self.live, self.terminal, name, self.both, preview=preview, yes=yes)
         return outcomes.merged(made)
 
@@ -87,6 +96,27 @@ class CommandSet:
     async def redo(self) -> records.UndoOutcome:
         """Redo the newest command that was undone."""
         return outcomes.undone(self.live, await undo.redo(self.live))
+
+    async def make_agent(self, name: str) -> records.AgentMade:
+        """Make a working tree for an agent, as this one is now, or find it there."""
+        made = await further_worktree.make(self.live, self.terminal, self.agents, name, self.worktrees)
+        agent, database = made.agent, further_worktree.database_of(self.live.worktree, name)
+        return records.AgentMade(
+            agent.name,
+            agent.root,
+            made.is_new,
+            agent.git_branch,
+            agent.port,
+            PORTS_EACH,
+            database,
+            made.copied,
+            made.run,
+        )
+
+    async def remove_agent(self, name: str) -> records.AgentRemoved:
+        """Remove the working tree of an agent; its live branch stays."""
+        agent, kept = await further_worktree.remove(self.live, self.terminal, self.agents, name)
+        return records.AgentRemoved(agent.name, agent.root, kept)
 
     async def allow(self, typed: Sequence[str], *, stop: bool) -> records.AllowOutcome:
         """Let withheld paths leave, or keep them at home again."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
+from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.api.records import (
     Event,
     Invited,
@@ -28,7 +29,9 @@ from bough_daemon.api.records import (
     Status,
     TeammateStatus,
     Withheld,
+    WorktreeStatus,
 )
+from bough_daemon.api.settings import read_settings
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.purger import Purger
@@ -52,7 +55,7 @@ from bough_daemon.system.json_records import as_json, read_record
 from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
-from bough_daemon.team.branch_state import KnownBranch
+from bough_daemon.team.branch_state import KnownBranch, branch_owner
 from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.names import check_member_name, further_names, member_name_from
 from bough_daemon.team.tickets import Ticket
@@ -104,6 +107,7 @@ class Repository:
 
     def __init__(
         self,
+        home: Home,
         store: Store,
         owner: StoreThread,
         listeners: Listeners,
@@ -112,7 +116,9 @@ class Repository:
         quota: Quota,
         sync: Callable[[Callable[[team_sync.TeamEvent], None]], TeamSync],
     ) -> None:
+        self._home = home
         self.store = store
+        self.agents = AgentList(store.folder)
         self.owner = owner
         self.sessions: dict[str, Recorder] = {}
         self.quota = quota
@@ -126,6 +132,7 @@ class Repository:
         self._untold: dict[tuple[str, str], team_sync.TeamEvent] = {}
         self._tell_soon = asyncio.Event()
         self._answered = asyncio.Event()
+        self._ended: dict[str, LiveBranch] = {}  # this member's branches as they were left
         self._told: dict[str, Status] = {}  # the last status of each working tree
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
@@ -165,7 +172,8 @@ class Repository:
             def sync(told: Callable[[team_sync.TeamEvent], None]) -> TeamSync:
                 return TeamSync(listener.home, store, owner, listener, wished, told, kept, quota=quota)
 
-            repository = cls(store, owner, listeners, workers, callbacks, quota, sync)
+            repository = cls(home, store, owner, listeners, workers, callbacks, quota, sync)
+            repository._ended = await owner.run(repository._ended_branches)
             if purge_failure is not None:
                 repository._background.note("finishing a purge", purge_failure)
             await opened.enter_async_context(repository.sync.running())
@@ -202,13 +210,26 @@ class Repository:
         return session
 
     def _recover(self, session: Recorder) -> None:
+        self._begin_for_agent(session)
         recovered = recover(self.live(session))
         if recovered.kept is not None:  # `status` names each file, with the command that brings it back
             log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
 
+    def _begin_for_agent(self, session: Recorder) -> None:
+        """Let the live branch of an agent's new working tree go on from the snapshot that it was made from."""
+        agent = next((one for one in self.agents.all().values() if one.root == session.worktree.root), None)
+        if agent is None or session.branch.tip is not None:
+            return
+        origin = read_snapshot(self.store.objects, agent.origin) if self.store.objects.exists(agent.origin) else None
+        if origin is not None:
+            session.branch.record(origin.tree, origin.base, f"agent {agent.name}", onto=origin.oid)
+
     async def remove(self, root: str) -> None:
         """Stop recording a working tree."""
         self._told.pop(root, None)
+        tip, name = self.sessions[root].branch.tip, self.sessions[root].branch.name
+        if tip is not None:
+            self._ended[name] = LiveBranch(name, tip.shared, tip.shared_base)
         del self.sessions[root]
         await self._recording.pop(root).aclose()
 
@@ -326,7 +347,29 @@ class Repository:
             failure=type(trouble).__name__ if trouble is not None else "",
             facts=trouble.facts if trouble is not None else {},
             notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
+            worktrees=self._worktrees(session),
         )
+
+    def _worktrees(self, here: Recorder) -> list[WorktreeStatus]:
+        """Return this member's other working trees, agents' among them that are not live now."""
+        agents = {agent.root: agent for agent in self.agents.all().values()}
+        found = {root: self._worktree(session) for root, session in self.sessions.items() if session is not here}
+        for root, agent in agents.items():
+            if root != here.worktree.root:
+                of = found.setdefault(root, WorktreeStatus(f"{self.member}+{agent.name}", root, False))
+                of.agent, of.command, of.runs = agent.name, agent.command, agent.runs
+                of.ended, of.code = agent.ended, agent.code
+        return sorted(found.values(), key=lambda one: one.branch)
+
+    def _worktree(self, session: Recorder) -> WorktreeStatus:
+        tip, root = session.branch.tip, session.worktree.root
+        of = WorktreeStatus(session.branch.name, root, session.state() == "live")
+        if tip is not None:
+            of.tip, of.tree, of.changed_at = tip.oid, tip.tree, tip.time
+            of.files, of.more_files = self._files(tip.shared_base, self.store.objects.commit(tip.shared).tree)
+        hop = hop_now(self.live(session))
+        of.hopped_to = hop.name if hop is not None else ""
+        return of
 
     def _is_taken_in(self, aside: KnownBranch) -> bool:
         """Return whether the branch beside which a state is kept contains it by now."""
@@ -446,7 +489,24 @@ class Repository:
     def commands(self, session: Recorder, cwd: str, terminal: Terminal) -> CommandSet:
         """Return the commands that change a working tree's files, typed in the folder `cwd` at a terminal."""
         live = self.live(session, cwd)
-        return CommandSet(live, terminal, self._workers.merge, self.sync.landed, self.sync.publish_landed)
+        worktrees = read_settings(self._home).text("worktree.folder") or self._home.path("worktrees")
+        merge, sync = self._workers.merge, self.sync
+
+        async def save_other(name: str) -> None:
+            for other in list(self.sessions.values()):
+                if other is not session and other.branch.name == name:
+                    await other.save()
+
+        return CommandSet(live, terminal, merge, sync.landed, sync.publish_landed, self.agents, worktrees, save_other)
+
+    def note_agent(self, name: str, command: str, process: int, code: int | None) -> None:
+        """Note that the command of an agent was started (`code` is None), or has ended; tell every subscriber."""
+        if code is None:
+            self.agents.begun(name, command, process, time.time())
+            self.tell("began", name)
+        else:
+            self.agents.ended(name, code, time.time())
+            self.tell("ended" if code == 0 else f"ended with {code}", name)
 
     def warm_up(self) -> None:
         """Load the merge engine beside everything else: it will be needed in a moment."""
@@ -463,7 +523,7 @@ class Repository:
         )
 
     def _branch_of(self, name: str) -> LiveBranch | None:
-        """Return the live branch of a name: a teammate's, or that of another working tree here."""
+        """Return the live branch of a name: a teammate's, or one of this member's, also of a tree that is gone."""
         for one in (*self.sync.teammates(), *self.sync.asides()):
             if one.branch == name and one.tip is not None and one.base is not None:
                 return LiveBranch(name, one.tip, one.base)
@@ -471,7 +531,17 @@ class Repository:
             tip = session.branch.tip
             if session.branch.name == name and tip is not None:
                 return LiveBranch(name, tip.shared, tip.shared_base)
-        return None
+        return self._ended.get(name)
+
+    def _ended_branches(self) -> dict[str, LiveBranch]:
+        """Return this member's live branches as they were last recorded. On the store's thread."""
+        found = {}
+        for name in self.store.refs(LIVE):
+            tip = self.store.ref(LIVE + name) if branch_owner(self.sync.roster, name) == self.member else None
+            snapshot = read_snapshot(self.store.objects, tip) if tip is not None else None
+            if snapshot is not None:
+                found[name] = LiveBranch(name, snapshot.shared, snapshot.shared_base)
+        return found
 
     # What happens.
 

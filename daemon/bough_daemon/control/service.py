@@ -68,7 +68,9 @@ def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
 def _in_words(begin: Any) -> str:
     """Return a command as it was typed, to name it in other terminals that wait for it."""
     command = type(begin).DESCRIPTOR.containing_type.name.removesuffix("Request")
-    words = {"PreviewLanding": "land", "SwitchToLanded": "land"}.get(command, command.lower())
+    words = {"PreviewLanding": "land", "SwitchToLanded": "land", "MakeAgent": "agent", "RemoveAgent": "agent"}.get(
+        command, command.lower()
+    )
     name = getattr(begin, "name", "")
     return f"{words} {os.fsdecode(name) if isinstance(name, bytes) else name}".strip()
 
@@ -267,6 +269,24 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     def Redo(commands: CommandSet, begin: pb.RedoRequest.Begin) -> Awaitable[records.UndoOutcome]:
         """Redo the newest command that was undone."""
         return commands.redo()
+
+    @in_terminal(pb.MakeAgentResponse)
+    def MakeAgent(commands: CommandSet, begin: pb.MakeAgentRequest.Begin) -> Awaitable[records.AgentMade]:
+        """Make a working tree for an agent."""
+        return commands.make_agent(begin.name)
+
+    @in_terminal(pb.RemoveAgentResponse)
+    def RemoveAgent(commands: CommandSet, begin: pb.RemoveAgentRequest.Begin) -> Awaitable[records.AgentRemoved]:
+        """Remove the working tree of an agent."""
+        return commands.remove_agent(begin.name)
+
+    @answers
+    async def NoteAgent(self, request: pb.NoteAgentRequest, context: Context) -> pb.NoteAgentResponse:
+        """Note that the command of an agent was started, or has ended."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        code = request.code if request.HasField("code") else None
+        repository.note_agent(request.name, os.fsdecode(request.command), request.process, code)
+        return pb.NoteAgentResponse()
 
     @in_terminal(pb.AllowResponse)
     def Allow(commands: CommandSet, begin: pb.AllowRequest.Begin) -> Awaitable[records.AllowOutcome]:

@@ -11,6 +11,7 @@ from bough_daemon.store.store import Store
 
 REMEMBERED = 2000  # snapshots in which an act of the member's own is looked for
 OWN = frozenset({"save", "restore"})  # events after which a difference is the member's own doing
+BEGINNING = frozenset({"hop", "agent"})  # first words of events by which a branch goes on from another one
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ def own_steps(store: Store, tip: str) -> Iterator[OwnStep]:
     """Yield the author's own saves, newest first; with a commit or an amend, if there was one, but no other move."""
     objects = store.objects
     for newer in islice(chain(objects, tip), REMEMBERED):
+        if newer.event.partition(" ")[0] in BEGINNING:
+            return
         if newer.event not in OWN:
             continue
         head = objects.commit(newer.base).tree

@@ -404,6 +404,7 @@ class StatusResponse(_message.Message):
     COPIES_FIELD_NUMBER: _builtins.int
     LISTENING_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    WORKTREES_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -458,6 +459,10 @@ class StatusResponse(_message.Message):
     def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]:
         """What a person should know, and may want to do something about."""
 
+    @_builtins.property
+    def worktrees(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorktreeStatus]:
+        """This member's other working trees."""
+
     def __init__(
         self,
         *,
@@ -487,14 +492,80 @@ class StatusResponse(_message.Message):
         copies: _abc.Iterable[_builtins.str] | None = ...,
         listening: _abc.Iterable[_builtins.str] | None = ...,
         notices: _abc.Iterable[Global___Notice] | None = ...,
+        worktrees: _abc.Iterable[Global___WorktreeStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "copies", b"copies", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "copies", b"copies", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusResponse: _TypeAlias = StatusResponse  # noqa: Y015
+
+@_typing.final
+class WorktreeStatus(_message.Message):
+    """A further working tree of the member's own. Times are seconds since the epoch, 0: unknown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    TREE_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    MORE_FILES_FIELD_NUMBER: _builtins.int
+    HOPPED_TO_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    repository: _builtins.bytes
+    live: _builtins.bool
+    tip: _builtins.str
+    tree: _builtins.str
+    changed_at: _builtins.float
+    more_files: _builtins.bool
+    hopped_to: _builtins.str
+    agent: _builtins.str
+    """The agent that it was made for; empty: none."""
+    command: _builtins.bytes
+    """What was started for the agent last, and whether that is running."""
+    runs: _builtins.bool
+    ended: _builtins.float
+    code: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        repository: _builtins.bytes = ...,
+        live: _builtins.bool = ...,
+        tip: _builtins.str = ...,
+        tree: _builtins.str = ...,
+        changed_at: _builtins.float = ...,
+        files: _abc.Iterable[_builtins.bytes] | None = ...,
+        more_files: _builtins.bool = ...,
+        hopped_to: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        command: _builtins.bytes = ...,
+        runs: _builtins.bool = ...,
+        ended: _builtins.float = ...,
+        code: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "agent", b"agent", "branch", b"branch", "changed_at", b"changed_at", "code", b"code", "command", b"command", "ended", b"ended", "files", b"files", "hopped_to", b"hopped_to", "live", b"live", "more_files", b"more_files", "repository", b"repository", "runs", b"runs", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+
+Global___WorktreeStatus: _TypeAlias = WorktreeStatus  # noqa: Y015
 
 @_typing.final
 class Notice(_message.Message):
@@ -2033,6 +2104,130 @@ class AllowOutcome(_message.Message):
 Global___AllowOutcome: _TypeAlias = AllowOutcome  # noqa: Y015
 
 @_typing.final
+class AgentMade(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    IS_NEW_FIELD_NUMBER: _builtins.int
+    GIT_BRANCH_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    PORTS_FIELD_NUMBER: _builtins.int
+    DATABASE_FIELD_NUMBER: _builtins.int
+    COPIED_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    repository: _builtins.bytes
+    is_new: _builtins.bool
+    git_branch: _builtins.str
+    port: _builtins.int
+    """The first of its own ports, and how many there are."""
+    ports: _builtins.int
+    database: _builtins.str
+    run: _builtins.str
+    """What `.bough.toml` wants to be run there; nothing is run by the daemon."""
+    @_builtins.property
+    def copied(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was copied, as `.bough.toml` names it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        repository: _builtins.bytes = ...,
+        is_new: _builtins.bool = ...,
+        git_branch: _builtins.str = ...,
+        port: _builtins.int = ...,
+        ports: _builtins.int = ...,
+        database: _builtins.str = ...,
+        copied: _abc.Iterable[_builtins.str] | None = ...,
+        run: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied", b"copied", "database", b"database", "git_branch", b"git_branch", "is_new", b"is_new", "name", b"name", "port", b"port", "ports", b"ports", "repository", b"repository", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentMade: _TypeAlias = AgentMade  # noqa: Y015
+
+@_typing.final
+class AgentRemoved(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REPOSITORY_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    repository: _builtins.bytes
+    kept: _builtins.str
+    """Its Git branch, where that has commits of its own; empty: it is gone."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        repository: _builtins.bytes = ...,
+        kept: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "name", b"name", "repository", b"repository"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentRemoved: _TypeAlias = AgentRemoved  # noqa: Y015
+
+@_typing.final
+class NoteAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    name: _builtins.str
+    command: _builtins.bytes
+    process: _builtins.int
+    """The process that runs the command."""
+    code: _builtins.int
+    """How it ended; absent: it has begun."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        command: _builtins.bytes = ...,
+        process: _builtins.int = ...,
+        code: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code", "command", b"command", "name", b"name", "path", b"path", "process", b"process"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+
+Global___NoteAgentRequest: _TypeAlias = NoteAgentRequest  # noqa: Y015
+
+@_typing.final
+class NoteAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteAgentResponse: _TypeAlias = NoteAgentResponse  # noqa: Y015
+
+@_typing.final
 class Ended(_message.Message):
     """That a command has ended, where there is nothing more to tell."""
 
@@ -2670,6 +2865,152 @@ class RestoreResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___RestoreResponse: _TypeAlias = RestoreResponse  # noqa: Y015
+
+@_typing.final
+class MakeAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        NAME_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            name: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name", b"name"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___MakeAgentRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___MakeAgentRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___MakeAgentRequest: _TypeAlias = MakeAgentRequest  # noqa: Y015
+
+@_typing.final
+class MakeAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___AgentMade: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___AgentMade | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___MakeAgentResponse: _TypeAlias = MakeAgentResponse  # noqa: Y015
+
+@_typing.final
+class RemoveAgentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        NAME_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            name: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name", b"name"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___RemoveAgentRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___RemoveAgentRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___RemoveAgentRequest: _TypeAlias = RemoveAgentRequest  # noqa: Y015
+
+@_typing.final
+class RemoveAgentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___AgentRemoved: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___AgentRemoved | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___RemoveAgentResponse: _TypeAlias = RemoveAgentResponse  # noqa: Y015
 
 @_typing.final
 class UndoRequest(_message.Message):

@@ -156,10 +156,25 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.RedoRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.RedoResponse.FromString,
                 _registered_method=True)
+        self.MakeAgent = channel.stream_stream(
+                '/bough_proto.v1.ControlService/MakeAgent',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.MakeAgentRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.MakeAgentResponse.FromString,
+                _registered_method=True)
+        self.RemoveAgent = channel.stream_stream(
+                '/bough_proto.v1.ControlService/RemoveAgent',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.RemoveAgentRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.RemoveAgentResponse.FromString,
+                _registered_method=True)
         self.Allow = channel.stream_stream(
                 '/bough_proto.v1.ControlService/Allow',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.AllowRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.AllowResponse.FromString,
+                _registered_method=True)
+        self.NoteAgent = channel.unary_unary(
+                '/bough_proto.v1.ControlService/NoteAgent',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.NoteAgentRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.NoteAgentResponse.FromString,
                 _registered_method=True)
         self.TellWork = channel.unary_unary(
                 '/bough_proto.v1.ControlService/TellWork',
@@ -379,8 +394,29 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MakeAgent(self, request_iterator, context):
+        """Make a working tree for an agent, as the caller's own is now, or find it there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveAgent(self, request_iterator, context):
+        """Remove the working tree of an agent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Allow(self, request_iterator, context):
         """Let withheld paths leave.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NoteAgent(self, request, context):
+        """Note that the command of an agent was started, or has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -565,10 +601,25 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.RedoRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.RedoResponse.SerializeToString,
             ),
+            'MakeAgent': grpc.stream_stream_rpc_method_handler(
+                    servicer.MakeAgent,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.MakeAgentRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.MakeAgentResponse.SerializeToString,
+            ),
+            'RemoveAgent': grpc.stream_stream_rpc_method_handler(
+                    servicer.RemoveAgent,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.RemoveAgentRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.RemoveAgentResponse.SerializeToString,
+            ),
             'Allow': grpc.stream_stream_rpc_method_handler(
                     servicer.Allow,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.AllowRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.AllowResponse.SerializeToString,
+            ),
+            'NoteAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteAgent,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.NoteAgentRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.NoteAgentResponse.SerializeToString,
             ),
             'TellWork': grpc.unary_unary_rpc_method_handler(
                     servicer.TellWork,
@@ -1272,6 +1323,60 @@ class ControlService:
             _registered_method=True)
 
     @staticmethod
+    def MakeAgent(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/MakeAgent',
+            bough__proto_dot_v1_dot_control__pb2.MakeAgentRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.MakeAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveAgent(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/RemoveAgent',
+            bough__proto_dot_v1_dot_control__pb2.RemoveAgentRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.RemoveAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Allow(request_iterator,
             target,
             options=(),
@@ -1288,6 +1393,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/Allow',
             bough__proto_dot_v1_dot_control__pb2.AllowRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.AllowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/NoteAgent',
+            bough__proto_dot_v1_dot_control__pb2.NoteAgentRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.NoteAgentResponse.FromString,
             options,
             channel_credentials,
             insecure,

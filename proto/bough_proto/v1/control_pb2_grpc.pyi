@@ -87,8 +87,14 @@ class ControlServiceStub:
     """Undo the newest command."""
     Redo: _grpc.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]
     """Redo the newest command that was undone."""
+    MakeAgent: _grpc.StreamStreamMultiCallable[_control_pb2.MakeAgentRequest, _control_pb2.MakeAgentResponse]
+    """Make a working tree for an agent, as the caller's own is now, or find it there."""
+    RemoveAgent: _grpc.StreamStreamMultiCallable[_control_pb2.RemoveAgentRequest, _control_pb2.RemoveAgentResponse]
+    """Remove the working tree of an agent."""
     Allow: _grpc.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]
     """Let withheld paths leave."""
+    NoteAgent: _grpc.UnaryUnaryMultiCallable[_control_pb2.NoteAgentRequest, _control_pb2.NoteAgentResponse]
+    """Note that the command of an agent was started, or has ended."""
     TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
     """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
     CompleteFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]
@@ -165,8 +171,14 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Undo the newest command."""
     Redo: _aio.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]  # type: ignore[assignment]
     """Redo the newest command that was undone."""
+    MakeAgent: _aio.StreamStreamMultiCallable[_control_pb2.MakeAgentRequest, _control_pb2.MakeAgentResponse]  # type: ignore[assignment]
+    """Make a working tree for an agent, as the caller's own is now, or find it there."""
+    RemoveAgent: _aio.StreamStreamMultiCallable[_control_pb2.RemoveAgentRequest, _control_pb2.RemoveAgentResponse]  # type: ignore[assignment]
+    """Remove the working tree of an agent."""
     Allow: _aio.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]  # type: ignore[assignment]
     """Let withheld paths leave."""
+    NoteAgent: _aio.UnaryUnaryMultiCallable[_control_pb2.NoteAgentRequest, _control_pb2.NoteAgentResponse]  # type: ignore[assignment]
+    """Note that the command of an agent was started, or has ended."""
     TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
     """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
     CompleteFile: _aio.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]  # type: ignore[assignment]
@@ -386,12 +398,36 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Redo the newest command that was undone."""
 
     @_abc_1.abstractmethod
+    def MakeAgent(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.MakeAgentRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.MakeAgentResponse], _abc.AsyncIterator[_control_pb2.MakeAgentResponse]]:
+        """Make a working tree for an agent, as the caller's own is now, or find it there."""
+
+    @_abc_1.abstractmethod
+    def RemoveAgent(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.RemoveAgentRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RemoveAgentResponse], _abc.AsyncIterator[_control_pb2.RemoveAgentResponse]]:
+        """Remove the working tree of an agent."""
+
+    @_abc_1.abstractmethod
     def Allow(
         self,
         request_iterator: _MaybeAsyncIterator[_control_pb2.AllowRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.AllowResponse], _abc.AsyncIterator[_control_pb2.AllowResponse]]:
         """Let withheld paths leave."""
+
+    @_abc_1.abstractmethod
+    def NoteAgent(
+        self,
+        request: _control_pb2.NoteAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.NoteAgentResponse, _abc.Awaitable[_control_pb2.NoteAgentResponse]]:
+        """Note that the command of an agent was started, or has ended."""
 
     @_abc_1.abstractmethod
     def TellWork(

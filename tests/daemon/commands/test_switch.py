@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from bough_cli import outcomes
+from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.api.records import ChangedPath, LandingPreview
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop
@@ -44,7 +45,12 @@ def type_land(here: Desk, message: str = "", *, dry_run: bool = False, switch: b
     async def publish(branch: str, commit: str) -> None:
         raise AssertionError("there is a remote")
 
-    commands = CommandSet(here.live, here.terminal, merge_both, list, publish)
+    async def saves_nothing(name: str) -> None:
+        raise AssertionError("there is no other working tree")
+
+    commands = CommandSet(
+        here.live, here.terminal, merge_both, list, publish, AgentList(here.store.folder), "", saves_nothing
+    )
     if dry_run:
         plan = here.do(commands.preview_landing())
         return TypedLanding("\n".join(outcomes.would_land(plan)), plan)

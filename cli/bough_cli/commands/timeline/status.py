@@ -9,7 +9,7 @@ import typer
 from bough_daemon.api.records import Status, TeammateStatus
 from bough_daemon.system.text import ago
 
-from bough_cli import output
+from bough_cli import outcomes, output
 from bough_cli.connection import connect, here
 from bough_cli.failure import remedy_of
 
@@ -62,6 +62,8 @@ def _show(told: Status, most: int) -> None:
         output.data("`bough join TICKET` joins another, `bough down --forget` deletes all data of Bough here.")
     elif not told.teammates:
         output.data("No teammates yet; `bough invite` creates a ticket for one.")
+    for line in (line for one in told.worktrees for line in outcomes.worktree(one)):
+        output.data(line)
     named = set[str]()
     for teammate in told.teammates:
         _show_teammate(teammate)

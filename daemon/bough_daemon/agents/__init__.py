@@ -1,0 +1,1 @@
+"""Working trees for agents: made from where their user is, with what they need to run, and remembered."""

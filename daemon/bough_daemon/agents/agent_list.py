@@ -1,0 +1,123 @@
+"""Which agents there are in a repository: written down beside its store."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from bough_daemon.errors import BadAgentName, UnknownAgent
+from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
+
+FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # what may be the `FOLDER` of a live branch, a folder and a Git branch
+PORTS_EACH = 10
+# Below those that systems give to outgoing connections, and apart from those that Bough itself listens on.
+PORT_RANGE = range(26_000, 32_000, PORTS_EACH)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent. Times are seconds since the epoch, 0: not yet.
+
+    `root`: the top folder of its working tree. `base`: the commit that it was made from, `origin` the snapshot, and
+    `git_branch` the branch that was made there. `port`: the first of the ports that are its own. `process`: that of the
+    command that was started last, `code` its exit code once it has ended.
+    """
+
+    name: str
+    root: str
+    base: str
+    origin: str
+    git_branch: str
+    port: int
+    command: str = ""
+    process: int = 0
+    started: float = 0.0
+    ended: float = 0.0
+    code: int | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Return whether its command is running, as far as its process tells."""
+        if not self.started or self.ended:
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+class AgentList:
+    """The agents of one repository, in `agents.json` of its `folder`; each change is written whole."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, "agents.json")
+
+    def all(self) -> dict[str, Agent]:
+        """Return the agents by name."""
+        with suppress(FileNotFoundError):
+            return read_record(self._path, dict[str, Agent])
+        return {}
+
+    def known(self, name: str) -> Agent:
+        """Return the agent of a name, or raise UnknownAgent."""
+        found = self.all().get(name)
+        if found is None:
+            raise UnknownAgent(f"there is no agent {name} in this repository", name=name)
+        return found
+
+    def put(self, agent: Agent) -> None:
+        """Write an agent down, in the place of the one of its name."""
+        self._write({**self.all(), agent.name: agent})
+
+    def drop(self, name: str) -> None:
+        """Forget an agent."""
+        self._write({known: agent for known, agent in self.all().items() if known != name})
+
+    def begun(self, name: str, command: str, process: int, now: float) -> Agent:
+        """Note that a command was started for an agent."""
+        agent = replace(self.known(name), command=command, process=process, started=now, ended=0.0, code=None)
+        self.put(agent)
+        return agent
+
+    def ended(self, name: str, code: int, now: float) -> Agent:
+        """Note that an agent's command has ended."""
+        agent = replace(self.known(name), ended=now, code=code)
+        self.put(agent)
+        return agent
+
+    def free_port(self) -> int:
+        """Return the first of some ports that no other agent has and nobody listens on."""
+        taken = {agent.port for agent in self.all().values()}
+        for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
+            if port not in taken and all(map(_is_free, range(port, port + PORTS_EACH))):
+                return port
+        return PORT_RANGE[0]
+
+    def _write(self, agents: dict[str, Agent]) -> None:
+        write_whole(self._path, as_json(agents))
+
+
+def check_agent_name(name: str) -> str:
+    """Return a name that an agent may have, or raise BadAgentName."""
+    if not FORM.fullmatch(name) or name.endswith("-"):
+        raise BadAgentName(
+            f"{name!r} is not a valid agent name: use up to 40 lower-case letters, digits and `-`", name=name
+        )
+    return name
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

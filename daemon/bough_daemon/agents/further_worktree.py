@@ -1,0 +1,198 @@
+"""Make a working tree for an agent, as its user's own is now, and remove it again.
+
+The user typed the command, so Git itself makes the worktree, with their filters and hooks, and a branch in it. What is
+not committed comes from a snapshot; what is not recorded (`.env`, `node_modules`) is copied where `.bough.toml` names
+it. Any teammate may have written that file, so nothing outside the working tree is copied, and what it wants to run is
+only reported: the command line asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bough_daemon.agents.agent_list import Agent, AgentList, check_agent_name
+from bough_daemon.errors import AgentAtWork, BadRepositorySettings, BranchExists, WorktreeNotMade
+from bough_daemon.git.refs import BRANCHES, commit_of
+from bough_daemon.git.repository_settings import NAME, table_on_disk
+from bough_daemon.git.worktree import Worktree
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.transaction.apply import apply
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.terminal import Terminal
+
+MOST_COPIED = 200_000  # files
+
+
+@dataclass(frozen=True)
+class Made:
+    """An agent with its working tree. `is_new`: it was made now. `copied`: the paths that were copied, as named.
+
+    `run`: what `.bough.toml` wants to be run in it; empty: nothing.
+    """
+
+    agent: Agent
+    is_new: bool
+    copied: list[str] = field(default_factory=list)
+    run: str = ""
+
+
+def place_of(folder: str, worktree: Worktree, name: str) -> str:
+    """Return where the working tree of an agent belongs, below a `folder` outside of every repository."""
+    repository = os.path.basename(os.path.dirname(worktree.common_dir)) or "repository"
+    digest = hashlib.sha256(os.fsencode(worktree.common_dir)).hexdigest()[:6]
+    return os.path.join(os.path.realpath(folder), f"{repository}-{digest}", name)
+
+
+def database_of(worktree: Worktree, name: str) -> str:
+    """Return a name for a database of an agent's own: letters, digits and `_`."""
+    repository = os.path.basename(os.path.dirname(worktree.common_dir))
+    return re.sub(r"[^a-z0-9]+", "_", f"{repository}_{name}".lower()).strip("_")
+
+
+async def make(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str, folder: str) -> Made:
+    """Make a working tree for an agent, as mine is now; one that is there already stays as it is.
+
+    Raise BadAgentName, BranchExists, WorktreeNotMade or BadRepositorySettings: then nothing is left of it.
+    """
+    check_agent_name(name)
+    known = agents.all().get(name)
+    if known is not None and os.path.isdir(known.root):
+        return Made(known, False)
+    settings = _Settings.of(live.worktree.root)
+    snapshot = await live.save()
+    if await live.owner.run(commit_of, live.worktree, BRANCHES + name) is not None:
+        raise BranchExists(f"the branch {name} already exists", branch=name)
+    root = place_of(folder, live.worktree, name)
+    agent = Agent(name, root, snapshot.base, snapshot.oid, name, agents.free_port())
+    agents.put(agent)  # first, so that what a kill leaves can be removed
+    try:
+        await _add(live, terminal, agent)
+        made = await live.owner.run(_fill, live, agent, snapshot)
+        copied = [path for path in settings.copy if _copy(live.worktree.root, made.root, path)]
+    except BaseException:
+        await discard(live, terminal, agent)
+        agents.drop(name)
+        raise
+    return Made(agent, True, copied, settings.run)
+
+
+async def remove(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str) -> tuple[Agent, str]:
+    """Remove an agent's working tree; return the agent, and the Git branch that is kept as it has commits of its own.
+
+    Its live branch stays. Raise UnknownAgent, AgentAtWork or WorktreeNotMade.
+    """
+    agent = agents.known(name)
+    if agent.runs:
+        raise AgentAtWork(f"`{agent.command}` is still running for {name}", process=str(agent.process))
+    kept = await discard(live, terminal, agent)
+    if os.path.isdir(agent.root):
+        raise WorktreeNotMade(f"{agent.root} could not be removed", path=agent.root)
+    agents.drop(name)
+    return agent, kept
+
+
+async def discard(live: LiveWorktree, terminal: Terminal, agent: Agent) -> str:
+    """Delete an agent's working tree, and its Git branch if that has no commit of its own; return one that stays."""
+    root = live.worktree.root
+    await terminal.run(["git", "worktree", "remove", "--force", "--force", "--", agent.root], root)
+    if not os.path.isdir(agent.root):
+        await terminal.run(["git", "worktree", "prune"], root)
+    at = await live.owner.run(commit_of, live.worktree, BRANCHES + agent.git_branch)
+    if at is not None and at != agent.base:
+        return agent.git_branch
+    if at is not None:
+        await terminal.run(["git", "branch", "-q", "-D", "--", agent.git_branch], root)
+    return ""
+
+
+async def _add(live: LiveWorktree, terminal: Terminal, agent: Agent) -> None:
+    os.makedirs(os.path.dirname(agent.root), mode=0o700, exist_ok=True)
+    # Twice: a worktree that was deleted by hand is still registered there.
+    command = ["git", "worktree", "add", "--force", "--force", "--quiet", "-b", agent.git_branch]
+    done = await terminal.run([*command, "--", agent.root, agent.base], live.worktree.root)
+    if done.code != 0:
+        raise WorktreeNotMade(f"Git could not create the working tree: {done.errors.strip()}", path=agent.root)
+
+
+def _fill(live: LiveWorktree, agent: Agent, snapshot: Snapshot) -> Worktree:
+    """Put what is not committed into the new working tree. On the store's thread."""
+    made = Worktree.find(agent.root, live.worktree.user)
+    objects = live.store.objects
+    committed = FileState(objects.commit(snapshot.base).tree)
+    scratch = replace(live, worktree=made).scratch
+    apply(made, objects, committed, FileState(snapshot.tree), scratch=scratch)
+    return made
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The table `[worktree]` of a repository's `.bough.toml`."""
+
+    copy: list[str]
+    run: str
+
+    @classmethod
+    def of(cls, root: str) -> _Settings:
+        """Read it; raise BadRepositorySettings where it says what nobody can do."""
+        said = table_on_disk(root, "worktree")
+        copy, run = said.get("copy", []), said.get("run", "")
+        if not isinstance(copy, list) or not all(isinstance(one, str) for one in copy):
+            raise BadRepositorySettings(f"{NAME}: `copy` of [worktree] is not a list of paths")
+        if not isinstance(run, str) or not all(letter.isprintable() or letter in "\n\t" for letter in run):
+            raise BadRepositorySettings(f"{NAME}: `run` of [worktree] is not a command")
+        for path in copy:
+            parts = Path(path).parts
+            if not parts or os.path.isabs(path) or ".." in parts or ".git" in map(str.lower, parts):
+                raise BadRepositorySettings(f"{NAME}: {path!r} of [worktree] is not a path inside the working tree")
+        return cls(copy, run.strip())
+
+
+def _copy(source: str, target: str, pattern: str) -> bool:
+    """Copy what a pattern names and a new working tree lacks; return whether there was any. Links stay links."""
+    found = False
+    for path in sorted(Path(source).glob(pattern)):
+        name = path.relative_to(source)
+        there = Path(target, name)
+        if os.path.lexists(there) or not (_is_inside(path, source) and _is_inside(there, target)):
+            continue
+        there.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            there.symlink_to(os.readlink(path))
+        elif path.is_dir():
+            _check_amount(path)
+            shutil.copytree(path, there, symlinks=True, ignore=_special)
+        elif path.is_file():
+            shutil.copy2(path, there)
+        else:
+            continue
+        found = True
+    return found
+
+
+def _is_inside(path: Path, root: str) -> bool:
+    """Return whether the folder of a path is in a tree, symlinks followed."""
+    folder = os.path.realpath(path.parent)
+    return folder == root or folder.startswith(root + os.sep)
+
+
+def _check_amount(folder: Path) -> None:
+    if sum(1 for _ in zip(range(MOST_COPIED + 1), _files(folder), strict=False)) > MOST_COPIED:
+        raise BadRepositorySettings(f"{NAME}: {folder} has more than {MOST_COPIED:,} files to copy")
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for _, _, names in os.walk(folder):
+        yield from names
+
+
+def _special(folder: str, names: list[str]) -> set[str]:
+    """Return what is no file, folder or link: a pipe or a socket cannot be copied."""
+    paths = {name: Path(folder, name) for name in names}
+    return {name for name, path in paths.items() if not (path.is_symlink() or path.is_file() or path.is_dir())}

@@ -1,0 +1,37 @@
+"""The commands that `.bough.toml` may run on this machine: any teammate may have written it, so its user is asked once.
+
+What is remembered is the digest of the command and of the repository: a command that has changed is asked about again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+
+from bough_daemon.home import Home
+from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
+
+MOST = 1000  # that are remembered; then the oldest go
+
+
+def is_trusted(home: Home, repository: str, command: str) -> bool:
+    """Return whether the user has agreed to run this command in a repository, named by its Git directory."""
+    return _digest(repository, command) in _remembered(home)
+
+
+def trust(home: Home, repository: str, command: str) -> None:
+    """Remember that the user has agreed to run a command in a repository."""
+    home.make()
+    write_whole(home.path("trusted.json"), as_json([*_remembered(home), _digest(repository, command)][-MOST:]))
+
+
+def _remembered(home: Home) -> list[str]:
+    with suppress(FileNotFoundError):
+        return read_record(home.path("trusted.json"), list[str])
+    return []
+
+
+def _digest(repository: str, command: str) -> str:
+    return hashlib.sha256(os.fsencode(repository) + b"\0" + command.encode()).hexdigest()
