@@ -145,6 +145,13 @@ class Network:
         """Put a host back on the switch."""
         self._in(self.switch, f"link set p{self._hosts[name]} master br0")
 
+    def apart(self, *names: str) -> None:
+        """Make hosts on the switch that reach the others, but not each other."""
+        for name in names:
+            self.host(name)
+            isolated = ["bridge", "-n", self.switch, "link", "set", "dev", f"p{self._hosts[name]}", "isolated", "on"]
+            subprocess.run(isolated, check=True)
+
     def behind(self, name: str, **line: object) -> Line:
         """Make a host behind a line of its own, at 10.77.9.2, with a route to all the others."""
         namespace = self._name(name)

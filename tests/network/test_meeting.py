@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,33 @@ def saves(member: Member, text: str, *names: str) -> float:
     began = time.monotonic()
     member.bough("save", "--wait", *names)
     return time.monotonic() - began
+
+
+def told_of(member: Member, name: str) -> dict[str, Any]:
+    """Return what a member's status says of a teammate."""
+    found: dict[str, Any] = next(one for one in member.told("status")["teammates"] if one["name"] == name)
+    return found
+
+
+def test_two_who_cannot_reach_each_other_share_through_a_third(member: Make, net: Network) -> None:
+    alice = member("alice")
+    alice.bough("up", "--as", "alice")
+    net.apart("bob", "carol")
+    bob, carol = (member(name, net.variables(name)) for name in ("bob", "carol"))
+    for one in (bob, carol):
+        one.bough("join", alice.bough("invite"), "--as", one.name)
+    until(lambda: told_of(bob, "carol")["through"] == ["alice"] and told_of(carol, "bob")["through"] == ["alice"])
+    saves(bob, "through alice\n", "carol")
+    assert "alice, carol hold it" in bob.bough("save")
+    assert carol.bough("git", "show", "bob:a.txt") == "through alice"
+    assert "reached through alice" in bob.bough("status") and "reached through alice" in bob.bough("team")
+    bob.ends()
+    until(lambda: told_of(bob, "carol")["through"] == ["alice"])
+    bob.bough("save", "--wait", "carol")  # who holds it is heard again
+    alice.ends()
+    until(lambda: told_of(bob, "carol")["through"] == [] and told_of(bob, "carol")["unreachable"] != "")
+    said = bob.bough("status")
+    assert "offline, last seen" in said and "cannot reach alice at 10.77.0.1:" in said and "bough invite" in said
 
 
 def test_members_invited_by_the_same_one_meet_and_go_on_without_that_member(member: Make, net: Network) -> None:

@@ -31,7 +31,9 @@ class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
     `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here. `operation`: the
-    operation of Git's that they are in the middle of. `more_files`: more have changed than `files` has.
+    operation of Git's that they are in the middle of. `more_files`: more have changed than `files` has. `through`: the
+    teammates who are connected with them, where I am not. `offline_since`: when they were last connected; 0: not since
+    the daemon started, or they are reached. `unreachable`: why they cannot be called, with its `remedy`.
     """
 
     name: str
@@ -45,6 +47,10 @@ class TeammateStatus:
     refused: str = ""
     not_taken: str = ""
     operation: str = ""
+    through: list[str] = field(default_factory=list)
+    offline_since: float = 0.0
+    unreachable: str = ""
+    remedy: str = ""
 
 
 @dataclass
@@ -265,7 +271,7 @@ class MemberRecord:
     is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
     removed them, themselves where they left; empty: they are in the team. `person`: the member whose further machine,
     clone or agent this is; themselves for none. `addresses`: where they last said to listen. `version`: the release of
-    Bough that they run; empty: not known yet.
+    Bough that they run; empty: not known yet. `through`: the teammates who are connected with them, where I am not.
     """
 
     name: str
@@ -280,6 +286,7 @@ class MemberRecord:
     person: str = ""
     addresses: list[str] = field(default_factory=list)
     version: str = ""
+    through: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -309,6 +309,9 @@ class Repository:
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
             teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
+            way = self.sync.reach.way_to(teammate.name)
+            teammate.through, teammate.offline_since = way.through, way.offline_since
+            teammate.unreachable, teammate.remedy = way.unreachable, way.remedy
         return told
 
     def _doubled(self) -> str:

@@ -23,6 +23,7 @@ from bough_daemon.budgets import (
     PACK_COST,
     PARTING_SECONDS,
     PARTING_WORDS,
+    RECEIPT_COST,
     WANT_COST,
     WORDS_A_SECOND,
     WORDS_AT_ONCE,
@@ -56,12 +57,13 @@ from bough_daemon.sync.jobs import (
     TakePack,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import Chunk, Gossip, Message, Want, hello
+from bough_daemon.sync.messages import Chunk, Gossip, Message, Reach, Want, hello
 from bough_daemon.system.addresses import is_here
 from bough_daemon.system.supervisor import Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import Identity
+from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission
 from bough_daemon.team.team_files import now_ms
 
@@ -302,7 +304,7 @@ class Connections:
                 await pipe.write(hello(self.exchange.roster.team))
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
-            jobs = self.exchange.connected(member)
+            jobs = self.exchange.connected(member, relays=pipe.hello.relays)
             self.calls.other_versions.discard(member)
             self.releases[member] = pipe.hello.bough
             self.calls.refused.pop(member, None)
@@ -520,4 +522,8 @@ def _weight(word: Message, known: Container[str]) -> int:
             return PACK_COST
         case Want():
             return WANT_COST
+        case Reach(reached, lost):
+            return 1 + len(reached) + len(lost)
+        case Receipt():
+            return RECEIPT_COST
     return 1

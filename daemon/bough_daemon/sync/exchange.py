@@ -36,11 +36,14 @@ from bough_daemon.sync.jobs import (
     TakePack,
 )
 from bough_daemon.sync.links import Incoming, Link, Outgoing
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want
+from bough_daemon.sync.relay import Relay
 from bough_daemon.system.text import bounded
 from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State, check_state
 from bough_daemon.team.departures import Removal
+from bough_daemon.team.identity import Identity
 from bough_daemon.team.purges import Purge, PurgeAnswer, Purges
+from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact, Roster
 
 MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
@@ -57,11 +60,18 @@ class Exchange:
     """The state of one member's exchange in one team.
 
     `key`: what this member signs with. `known` has the newest state of each branch whose objects are here; `confirmed`
-    and `refusals`, by peer, what became of this member's states. `spool` makes an empty place for a pack.
+    and `refusals`, by member, what became of this member's states. `spool` makes an empty place for a pack. `identity`:
+    what receipts are signed with; None: none are.
     """
 
     def __init__(
-        self, member: str, roster: Roster, spool: Callable[[], Spool], limits: Limits, key: bytes = b""
+        self,
+        member: str,
+        roster: Roster,
+        spool: Callable[[], Spool],
+        limits: Limits,
+        key: bytes = b"",
+        identity: Identity | None = None,
     ) -> None:
         self.member = member
         self.roster = roster
@@ -76,10 +86,15 @@ class Exchange:
         self._fetching: dict[Key, FindHaves] = {}
         self._waiting: set[Key] = set()  # keys that are fetched once the peer who has the newest state has a place
         self._taking: dict[Key, TakePack] = {}
-        self._untaken: dict[Key, tuple[int, str]] = {}
+        self._untaken: dict[Key, tuple[State, str]] = {}
         self._forks: dict[Key, State] = {}  # of two states with the same number, the one that is not known here
         self._partial: dict[tuple[str, Key], Incoming] = {}
         self._broken: dict[tuple[str, Key], Outgoing] = {}
+        told = (lambda one: self.known.get(one)), self._untaken.get, self._keys_of
+        self.relay = Relay(roster, self.links, *told, identity)
+
+    def _keys_of(self, member: str) -> list[Key]:
+        return [one for one in self.known if one.member == member]
 
     def shared(self) -> list[str]:
         """Return the commits that the states known here name, the latest first: what the team shares begins there."""
@@ -117,19 +132,21 @@ class Exchange:
                 link.contacts |= {entry.key: entry for entry in contacts}
                 link.removals |= {(entry.key, entry.remover): entry for entry in removals}
 
-    def connected(self, peer: str) -> list[Job]:
+    def connected(self, peer: str, *, relays: bool = True) -> list[Job]:
         """Begin to talk with a peer: the roster first, so that it can verify what follows."""
-        link = self.links[peer] = Link()
+        link = self.links[peer] = Link(relays=relays)
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
         link.removals = dict(self.roster.removals)
         link.purges = {one.digest: one for one in self.purges.counting()}
         link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
+        self.relay.connected(peer)
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
     def disconnected(self, peer: str) -> list[Job]:
         """Stop talking with a peer. Packs that broke off are kept a while, and asked for elsewhere."""
         link = self.links.pop(peer)
+        self.relay.disconnected(peer)
         for key, incoming in link.incoming.items():
             self._keep_partial(peer, key, incoming)
         for key, outgoing in link.outgoing.items():
@@ -195,9 +212,14 @@ class Exchange:
     def _now_known(self, state: State) -> list[Job]:
         if state.sequence > _sequence(self.known, state.key) and state.key.member in self.roster.members:
             self.known[state.key] = state
-        for held in [link.holds[state.key] for link in self.links.values() if state.key in link.holds]:
-            self._is_fork(held)
-        return self._settled(state.key)
+        forks = list[Job]()
+        for peer, link in self.links.items():
+            held = link.holds.get(state.key)
+            if held is not None and self._is_fork(held) and state.key in link.owed:
+                link.owed.discard(state.key)
+                forks += self._hear_fork(peer, link, held)
+        self.relay.took(state.key)
+        return [*forks, *self._settled(state.key)]
 
     def not_asked(self, job: FindHaves, failure: NotTaken) -> list[Job]:
         """Leave a state that is not to be asked for."""
@@ -205,7 +227,7 @@ class Exchange:
 
     def _failed(self, job: TakePack | FindHaves, failure: NotTaken) -> list[Job]:
         key, link = job.state.key, self.links.get(job.peer)
-        self._note_untaken(job.state, failure.reason)
+        self._note_untaken(job.state, failure.reason, failure.for_now)
         asked = self._is_fetching(key, job.peer)
         if link is not None and asked:
             link.unable[key] = job.state.sequence
@@ -268,6 +290,11 @@ class Exchange:
                 return self._hear_want(peer, link, word)
             case Chunk():
                 return self._hear_chunk(peer, link, word)
+            case Reach():
+                self.relay.hear_reach(peer, word)
+                return []
+            case Receipt():
+                return self._hear_receipt(peer, word)
             case Hello():
                 return []
 
@@ -479,12 +506,27 @@ class Exchange:
         if offered is not None and offered.sequence == sequence:
             if sequence > _sequence(link.holds, key):
                 link.holds[key] = offered
-            self.confirmed.setdefault(peer, {})[key] = offered
-            self.refusals.get(peer, {}).pop(key, None)
-            jobs.append(Confirmed(peer, offered))
+            jobs.append(self._confirm(peer, offered))
         elif offered is not None and sequence > offered.sequence:
             link.declined[key] = max(sequence, link.declined.get(key, 0))
         return jobs + self._offer(peer, key)
+
+    def _confirm(self, member: str, state: State) -> Confirmed:
+        self.confirmed.setdefault(member, {})[state.key] = state
+        self.refusals.get(member, {}).pop(state.key, None)
+        return Confirmed(member, state)
+
+    def _hear_receipt(self, peer: str, receipt: Receipt) -> list[Job]:
+        """Take in what a distant member says of this member's state, or pass on what is said of another's."""
+        by = self.roster.by_key(receipt.by)
+        before = self.confirmed.get(by.name, {}).get(receipt.key) if by is not None else None
+        jobs = self.relay.hear_receipt(self.member, peer, receipt, before)
+        for job in jobs:
+            if isinstance(job, Confirmed):
+                self._confirm(job.peer, job.state)
+            if isinstance(job, Declined):
+                self.refusals.setdefault(job.peer, {})[job.state.key] = job
+        return jobs
 
     def _hear_refused(self, peer: str, link: Link, word: Refused) -> list[Job]:
         key, sequence = word.key, word.sequence
@@ -590,7 +632,7 @@ class Exchange:
     def _turn_down(self, peer: str, state: State, reason: str, for_now: bool = False) -> list[Job]:
         link, key = self.links[peer], state.key
         link.stop_taking(key)
-        self._note_untaken(state, reason)
+        self._note_untaken(state, reason, for_now)
         link.answer(Refused(key, state.sequence, reason, for_now))
         link.unable[key] = state.sequence
         link.owed.discard(key)
@@ -606,11 +648,13 @@ class Exchange:
             link.holds[state.key] = state
         return [*self._turn_down(peer, state, bounded(reason), for_now=True), AskAgain(state.key)]
 
-    def _note_untaken(self, state: State, reason: str) -> None:
+    def _note_untaken(self, state: State, reason: str, for_now: bool) -> None:
         self._untaken.pop(state.key, None)
-        self._untaken[state.key] = (state.sequence, bounded(reason))
+        self._untaken[state.key] = (state, bounded(reason))
         if len(self._untaken) > MOST_UNTAKEN:
             del self._untaken[next(iter(self._untaken))]
+        if not for_now:
+            self.relay.took(state.key)
 
     def forks(self) -> list[tuple[State, State]]:
         """Return the states known here of which their members signed another with the same number, and that one."""
@@ -640,8 +684,8 @@ class Exchange:
         """Return why the newest state of one of a member's branches is not here; empty where nothing is in the way."""
         reasons = (
             reason
-            for key, (sequence, reason) in self._untaken.items()
-            if key.member == member and not key.aside and sequence > _sequence(self.known, key)
+            for key, (state, reason) in self._untaken.items()
+            if key.member == member and not key.aside and state.sequence > _sequence(self.known, key)
         )
         return next(reasons, "")
 
@@ -748,4 +792,6 @@ class Exchange:
 
     def next_word(self, peer: str) -> Message | None:
         """Take the next thing to say to a connected peer, or None when all is said."""
-        return self.links[peer].next_word(self.known, self._limits.chunk)
+        link = self.links[peer]
+        word = self.relay.next_word(peer) if not link.has_news_of_the_team() else None
+        return word if word is not None else link.next_word(self.known, self._limits.chunk)

@@ -17,6 +17,7 @@ from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, R
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.purges import Purge, PurgeAnswer
+from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
 K = TypeVar("K")
@@ -60,6 +61,11 @@ class Link:
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
     purges: dict[bytes, Purge] = field(default_factory=dict)
     purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
+    relays: bool = False  # it understands the words for ways and receipts
+    told: dict[str, int] = field(default_factory=dict)  # whom it was told to be reached from here, in how many steps
+    untold: set[str] = field(default_factory=set)  # of whom there may be news
+    lost: set[str] = field(default_factory=set)  # who was not reached from here for a moment, which it was not told
+    receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     wants: dict[Key, Want] = field(default_factory=dict)
@@ -72,6 +78,17 @@ class Link:
         if len(self.answers) >= MOST_ANSWERS:
             del self.answers[next(iter(self.answers))]
         self.answers[word.key] = word
+
+    def acknowledge(self, by: bytes, key: Key, receipt: Receipt | None) -> None:
+        """Send a receipt, in the place of an older one; the oldest go where there are many."""
+        self.receipts.pop((by, key), None)
+        if len(self.receipts) >= MOST_ANSWERS:
+            del self.receipts[next(iter(self.receipts))]
+        self.receipts[by, key] = receipt
+
+    def has_news_of_the_team(self) -> bool:
+        """Return whether there is something to be said by which the peer can verify what follows."""
+        return bool(self.admissions or self.removals or self.contacts)
 
     def arriving_bytes(self) -> int:
         """Return how large the packs that are arriving will be."""
@@ -121,7 +138,7 @@ class Link:
 
     def next_word(self, known: Mapping[Key, State], chunk_bytes: int) -> Message | None:
         """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
-        if self.admissions or self.removals or self.contacts:
+        if self.has_news_of_the_team():
             return self._next_gossip()
         if self.purges or self.purge_answers:
             purges = _taken(self.purges)  # before the answers, which are to them

@@ -10,6 +10,7 @@ from importlib import metadata
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.purges import Purge, PurgeAnswer
+from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
 VERSION = 1
@@ -19,17 +20,21 @@ OTHER_VERSION = "the protocol versions differ; update the older Bough"
 
 @dataclass(frozen=True)
 class Hello:
-    """The first word of each side: which team this stream is about. `bough`: the release that the sender runs."""
+    """The first word of each side: which team this stream is about. `bough`: the release that the sender runs.
+
+    `relays`: it understands the words for ways and receipts.
+    """
 
     team: str
     version: int = VERSION
     bough: str = ""
+    relays: bool = False
 
 
 @cache
 def hello(team: str) -> Hello:
     """Return this daemon's first word."""
-    return Hello(team, bough=release(metadata.version("bough")))
+    return Hello(team, bough=release(metadata.version("bough")), relays=True)
 
 
 def release(said: str) -> str:
@@ -103,4 +108,12 @@ class Chunk:
     data: bytes
 
 
-Message = Hello | Gossip | Announce | Held | Refused | Want | Chunk
+@dataclass(frozen=True)
+class Reach:
+    """Whom I reach, and in how many steps. `lost`: whom I did not for a moment at least; that counts first."""
+
+    reached: tuple[tuple[str, int], ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+Message = Hello | Gossip | Announce | Held | Refused | Want | Chunk | Reach | Receipt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
@@ -10,6 +11,22 @@ from bough_daemon.sync.jobs import Learned
 from bough_daemon.sync.listener import PeerListener
 from bough_daemon.team.roster import MOST_ADDRESSES, Contact
 from bough_daemon.team.team_files import Team, now_ms
+
+REMEDY = "Have {0} run `bough status`, which starts Bough there, or `bough invite`: `bough join TICKET` reconnects you."
+
+
+@dataclass(frozen=True)
+class WayTo:
+    """How a teammate is reached. `through`: the teammates who are connected with them, where this member is not.
+
+    `offline_since`: when they were last connected, in seconds since the epoch; 0: not since the daemon started, or they
+    are reached. `unreachable`: why calls fail; empty: none has. `remedy`: what can be done about that.
+    """
+
+    through: list[str] = field(default_factory=list)
+    offline_since: float = 0.0
+    unreachable: str = ""
+    remedy: str = ""
 
 
 class Reachability:
@@ -80,6 +97,23 @@ class Reachability:
     def other_versions(self) -> list[str]:
         """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
         return sorted(self._connections.calls.other_versions & self._team.roster.members.keys())
+
+    def through(self, member: str) -> list[str]:
+        """Return the teammates through whom a member is reached who is not connected."""
+        return self._exchange.relay.through(member) if not self._exchange.is_out else []
+
+    def way_to(self, member: str) -> WayTo:
+        """Return how a teammate is reached, or why not."""
+        through = self.through(member)
+        if through or member in self._connections.connected():
+            return WayTo(through)
+        entry, failure = self._team.roster.members.get(member), self._connections.calls.failures.get(member)
+        seen = self.seen_at(entry.key) if entry is not None else 0.0
+        if failure is None:
+            return WayTo([], seen)
+        if not failure.address:
+            return WayTo([], seen, f"no address of {member} is known", REMEDY.format(member))
+        return WayTo([], seen, f"cannot reach {member} at {failure.address}: {failure.reason}", REMEDY.format(member))
 
     def seen_at(self, key: bytes) -> float:
         """Return when a member was last connected, in seconds since the epoch; 0: not since the daemon started."""

@@ -215,7 +215,8 @@ class TeamSync:
         name = team.roster.last_name_of(key) or self._wished_name
         self._quota.taken = team.taken
         self.doubled, self._began, self._was_out = False, now_ms(), team.roster.by_key(key) is None
-        exchange = Exchange(name, team.roster, lambda: Spool.below(self._store.folder), self._limits, key)
+        spool = partial(Spool.below, self._store.folder)
+        exchange = Exchange(name, team.roster, spool, self._limits, key, self._identity)
         exchange.known = kept.known
         exchange.review()
         exchange.purges.merge(team.purges, team.purge_answers)
@@ -365,7 +366,7 @@ class TeamSync:
     def offer_again(self, branch: str, peers: Iterable[str]) -> None:
         """Offer my branch's newest state again to those of `peers` who did not take it: they may by now."""
         key = Key(self.member, BranchKind.LIVE, branch.encode())
-        for peer in peers:
+        for peer in self._conversations.connected().intersection(peers):
             if self._exchange.refusals.get(peer, {}).pop(key, None) is not None:
                 self._conversations.do(self._exchange.offer_again(peer, key))
 
@@ -645,6 +646,7 @@ class TeamSync:
             admitted_by="" if founded else self.roster.name_of(entry.admitter),
             is_me=is_me,
             connected=is_me or entry.name in self._conversations.connected(),
+            through=self.reach.through(entry.name) if not is_me else [],
             seen_at=max(said / 1e3, self.reach.seen_at(entry.key)),
             removed_by=self.roster.name_of(removal.remover) if removal is not None else "",
             removed_at=removal.time / 1e3 if removal is not None else 0.0,

@@ -11,10 +11,11 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
 from bough_daemon.errors import BadName, BadTicket, BoughError, NameTaken, NotPossibleNow, PeerRefused, PeerUnreachable
 from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want, release
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want, release
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
+from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
 CODES: dict[type[BoughError], grpc.StatusCode] = {
@@ -161,8 +162,8 @@ def _commits(named: Iterable[str]) -> tuple[str, ...]:
 def word_message(word: Message) -> pb.Word:
     """Return the message of a word."""
     match word:
-        case Hello(team, version, bough):
-            return pb.Word(hello=pb.Hello(team=team, version=version, bough=bough))
+        case Hello(team, version, bough, relays):
+            return pb.Word(hello=pb.Hello(team=team, version=version, bough=bough, relays=relays))
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
         case Announce(state):
@@ -179,6 +180,12 @@ def word_message(word: Message) -> pb.Word:
         case Chunk(state, pack, offset, total, data):
             chunk = pb.Chunk(state=_state_message(state), pack=pack, offset=offset, total=total, data=data)
             return pb.Word(chunk=chunk)
+        case Reach(reached, lost):
+            return pb.Word(reach=pb.Reach(reached=[pb.Way(member=name, steps=n) for name, n in reached], lost=lost))
+        case Receipt(by, key, sequence, tip, refusal, signature):
+            receipt = pb.Receipt(by=by, key=_key_message(key), sequence=sequence, tip=tip)
+            receipt.refused, receipt.signature = refusal, signature
+            return pb.Word(receipt=receipt)
 
 
 def word(message: pb.Word) -> Message:
@@ -186,7 +193,7 @@ def word(message: pb.Word) -> Message:
     match message.WhichOneof("kind"):
         case "hello":
             hello = message.hello
-            return Hello(hello.team[:LONGEST_WORD], hello.version, release(hello.bough))
+            return Hello(hello.team[:LONGEST_WORD], hello.version, release(hello.bough), hello.relays)
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers))
@@ -207,5 +214,14 @@ def word(message: pb.Word) -> Message:
         case "chunk":
             chunk = message.chunk
             return Chunk(_state(chunk.state), chunk.pack[:LONGEST_WORD], chunk.offset, chunk.total, chunk.data)
+        case "reach":
+            reach = message.reach
+            if max(len(reach.reached), len(reach.lost)) > MOST_ADMISSIONS:
+                raise PeerRefused("the peer sent too many names in one message")
+            return Reach(tuple((way.member, way.steps) for way in reach.reached), tuple(reach.lost))
+        case "receipt":
+            receipt = message.receipt
+            texts = receipt.tip[:LONGEST_WORD], receipt.refused[:LONGEST_WORD]
+            return Receipt(receipt.by, _key(receipt.key), receipt.sequence, *texts, receipt.signature)
         case _:
             raise PeerRefused("the peer sent a message that this Bough does not understand")

@@ -249,6 +249,10 @@ class Teammate(_message.Message):
     NOT_TAKEN_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     MORE_FILES_FIELD_NUMBER: _builtins.int
+    THROUGH_FIELD_NUMBER: _builtins.int
+    OFFLINE_SINCE_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -264,9 +268,18 @@ class Teammate(_message.Message):
     """The operation of Git's that they are in the middle of (`rebase`, `bisect`, …); empty: none."""
     more_files: _builtins.bool
     """More has changed than `files` has."""
+    offline_since: _builtins.float
+    """Seconds since the epoch; 0: not since the daemon started, or they are reached."""
+    unreachable: _builtins.str
+    """Why they cannot be called, and what can be done about it."""
+    remedy: _builtins.str
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch is on."""
+
+    @_builtins.property
+    def through(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The teammates who are connected with them, where this member is not."""
 
     def __init__(
         self,
@@ -282,10 +295,14 @@ class Teammate(_message.Message):
         not_taken: _builtins.str = ...,
         operation: _builtins.str = ...,
         more_files: _builtins.bool = ...,
+        through: _abc.Iterable[_builtins.str] | None = ...,
+        offline_since: _builtins.float = ...,
+        unreachable: _builtins.str = ...,
+        remedy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "operation", b"operation", "refused", b"refused", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1160,6 +1177,7 @@ class Member(_message.Message):
     PERSON_FIELD_NUMBER: _builtins.int
     ADDRESSES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    THROUGH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     fingerprint: _builtins.str
     """Of the key that they sign with: to be compared by voice."""
@@ -1182,6 +1200,10 @@ class Member(_message.Message):
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where they last said to listen."""
 
+    @_builtins.property
+    def through(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The teammates who are connected with them, where this member is not."""
+
     def __init__(
         self,
         *,
@@ -1197,10 +1219,11 @@ class Member(_message.Message):
         person: _builtins.str = ...,
         addresses: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.str = ...,
+        through: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "through", b"through", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

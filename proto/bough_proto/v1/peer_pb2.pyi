@@ -116,6 +116,8 @@ class Word(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     WANT_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    REACH_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -130,6 +132,10 @@ class Word(_message.Message):
     def want(self) -> Global___Want: ...
     @_builtins.property
     def chunk(self) -> Global___Chunk: ...
+    @_builtins.property
+    def reach(self) -> Global___Reach: ...
+    @_builtins.property
+    def receipt(self) -> Global___Receipt: ...
     def __init__(
         self,
         *,
@@ -140,12 +146,14 @@ class Word(_message.Message):
         refused: Global___Refused | None = ...,
         want: Global___Want | None = ...,
         chunk: Global___Chunk | None = ...,
+        reach: Global___Reach | None = ...,
+        receipt: Global___Receipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "refused", b"refused", "want", b"want"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "want", b"want"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "refused", b"refused", "want", b"want"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "want", b"want"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -159,9 +167,12 @@ class Hello(_message.Message):
 
     TEAM_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    RELAYS_FIELD_NUMBER: _builtins.int
     BOUGH_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     version: _builtins.int
+    relays: _builtins.bool
+    """The sender understands Reach and Receipt, and is sent them."""
     bough: _builtins.str
     """The release of Bough that the sender runs, for people."""
     def __init__(
@@ -169,11 +180,12 @@ class Hello(_message.Message):
         *,
         team: _builtins.str = ...,
         version: _builtins.int = ...,
+        relays: _builtins.bool = ...,
         bough: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "team", b"team", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "relays", b"relays", "team", b"team", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -621,6 +633,95 @@ class Chunk(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Chunk: _TypeAlias = Chunk  # noqa: Y015
+
+@_typing.final
+class Reach(_message.Message):
+    """Whom I am connected with, directly or through others; only what is news."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REACHED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reached(self) -> _containers.RepeatedCompositeFieldContainer[Global___Way]: ...
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whom I did not reach for a moment at least; this counts before `reached`."""
+
+    def __init__(
+        self,
+        *,
+        reached: _abc.Iterable[Global___Way] | None = ...,
+        lost: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost", b"lost", "reached", b"reached"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reach: _TypeAlias = Reach  # noqa: Y015
+
+@_typing.final
+class Way(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    steps: _builtins.int
+    """1: directly."""
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        steps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Way: _TypeAlias = Way  # noqa: Y015
+
+@_typing.final
+class Receipt(_message.Message):
+    """A member's signed word that they hold a state, or do not take it. It passes through others to that state's member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    by: _builtins.bytes
+    sequence: _builtins.int
+    tip: _builtins.str
+    refused: _builtins.str
+    """Why they do not take it; empty: they hold it."""
+    signature: _builtins.bytes
+    @_builtins.property
+    def key(self) -> Global___StateKey: ...
+    def __init__(
+        self,
+        *,
+        by: _builtins.bytes = ...,
+        key: Global___StateKey | None = ...,
+        sequence: _builtins.int = ...,
+        tip: _builtins.str = ...,
+        refused: _builtins.str = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "key", b"key", "refused", b"refused", "sequence", b"sequence", "signature", b"signature", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
 class JoinRequest(_message.Message):

@@ -6,8 +6,9 @@ import grpc
 import pytest
 from bough_daemon.errors import BadTicket, BoughError, NameTaken, PeerRefused, PeerUnreachable
 from bough_daemon.sync import wire
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Refused, Want
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want
 from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 from bough_proto.v1 import peer_pb2 as pb
 
@@ -23,6 +24,9 @@ WORDS: list[Message] = [
     Refused(KEY, 7, "the disk is full", for_now=True),
     Want(KEY, 7, ("3" * 40,), ("4" * 40,), "pack", 12),
     Chunk(STATE, "pack", 3, 10, b"\0data"),
+    Hello("ab" * 16, relays=True),
+    Reach((("bob", 1), ("carol", 2)), ("dave",)),
+    Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
 ]
 
 

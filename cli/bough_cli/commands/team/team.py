@@ -63,4 +63,6 @@ def _lately(member: MemberRecord) -> str:
         return "you"
     if member.connected:
         return "connected"
+    if member.through:
+        return f"reached through {output.few(member.through)}"
     return f"last seen {ago(member.seen_at)}" if member.seen_at else "not seen yet"

@@ -68,8 +68,20 @@ def _show(told: Status, most: int) -> None:
     for teammate in told.teammates:
         _show_teammate(teammate)
         if teammate.name not in named:
+            _show_way(teammate)
             _show_what_failed(teammate)
         named.add(teammate.name)
+
+
+def _show_way(teammate: TeammateStatus) -> None:
+    """Tell how a teammate is reached who is not connected, or why not."""
+    if teammate.through:
+        output.data(f"  reached through {output.few(teammate.through)}")
+    elif not teammate.connected:
+        since = f"offline, last seen {ago(teammate.offline_since)}" if teammate.offline_since else "offline"
+        output.data(f"  {since}; {teammate.unreachable}" if teammate.unreachable else f"  {since}")
+        if teammate.remedy:
+            output.data(f"    {teammate.remedy}")
 
 
 def _show_what_failed(teammate: TeammateStatus) -> None:

@@ -1,0 +1,206 @@
+"""Ways through teammates: who reaches whom, and receipts that come back to a state's member through others.
+
+States and packs pass through anyone by themselves. What comes back does not: a peer says to those that it got a state
+from that it holds it, and to nobody else. So each member tells its peers whom it reaches, and in how many steps, and a
+member who is not connected with the one whose state it took signs a receipt, which goes the shortest ways. Relays keep
+nothing, and cannot forge one.
+
+In a team in which everyone is connected with everyone, no receipt is ever signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from bough_daemon.sync.jobs import Confirmed, Declined, Job
+from bough_daemon.sync.links import Link
+from bough_daemon.sync.messages import Reach
+from bough_daemon.system.text import bounded
+from bough_daemon.team.branch_state import MOST_BRANCHES, BranchKind, Key, State
+from bough_daemon.team.identity import Identity
+from bough_daemon.team.receipts import Receipt
+from bough_daemon.team.roster import Roster
+
+MOST_HOPS = 6  # of a way: what is said of a longer one goes in circles
+MOST_WAYS = 3  # that a receipt goes at once: one of the members on a way may be hostile, or about to go
+MOST_NAMES = 500  # in one word
+
+
+class Relay:
+    """The ways of one member in one team, beside the exchange whose `links`, `known` and `untaken` these are.
+
+    `identity`: what receipts are signed with; None: none are.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        links: dict[str, Link],
+        known: Callable[[Key], State | None],
+        untaken: Callable[[Key], tuple[State, str] | None],
+        keys_of: Callable[[str], Iterable[Key]],
+        identity: Identity | None,
+    ) -> None:
+        self._roster = roster
+        self._links = links
+        self._known = known
+        self._untaken = untaken
+        self._keys_of = keys_of
+        self._identity = identity
+        self._ways: dict[str, dict[str, int]] = {}  # to whom: through whom, and in how many steps
+
+    def through(self, member: str) -> list[str]:
+        """Return the peers through whom a member is reached who is not connected, those with the shortest ways."""
+        if member in self._links:
+            return []
+        ways = sorted((steps, via) for via, steps in self._ways.get(member, {}).items() if self._is_open(via))
+        return [via for steps, via in ways if steps == ways[0][0]]
+
+    # What happens here.
+
+    def connected(self, peer: str) -> None:
+        """Tell everyone that a peer is reached from here, and the peer who else is."""
+        self._links[peer].untold |= self._links.keys() | self._ways.keys()
+        self._news(peer, lost=True)
+
+    def disconnected(self, peer: str) -> None:
+        """Tell everyone that a peer is no longer reached from here, nor what was reached through that peer alone."""
+        for member in [member for member, ways in self._ways.items() if peer in ways]:
+            self._lose_way(member, peer)
+        self._news(peer, lost=True)
+        self._send_receipts(peer)
+
+    def _lose_way(self, member: str, via: str) -> None:
+        del self._ways[member][via]
+        if not self._ways[member]:
+            del self._ways[member]
+        if member not in self._links:
+            self._news(member, lost=True)
+            self._send_receipts(member)
+
+    def _news(self, member: str, *, lost: bool = False) -> None:
+        """Have every peer told how a member is reached now. `lost`: and that they were not, for a moment at least.
+
+        Who holds something of theirs says so again then: they may have started afresh.
+        """
+        for name, link in self._links.items():
+            if name != member:
+                link.untold.add(member)
+                if lost and link.told.pop(member, None) is not None:
+                    link.lost.add(member)
+
+    def took(self, key: Key) -> None:
+        """Send a receipt for a state that is here now, or is not taken, where its member is not connected."""
+        if self._identity is not None and self._is_acknowledged(key) and key.member not in self._links:
+            for via in self._ways_to(key.member):
+                self._links[via].acknowledge(self._identity.key, key, None)
+
+    def _send_receipts(self, member: str) -> None:
+        for key in self._keys_of(member):
+            self.took(key)
+
+    @staticmethod
+    def _is_acknowledged(key: Key) -> bool:
+        return key.kind is BranchKind.LIVE and not key.aside
+
+    def _ways_to(self, member: str, besides: str = "") -> list[str]:
+        if member in self._links:
+            return [member] if self._is_open(member) else []
+        ways = sorted((steps, via) for via, steps in self._ways.get(member, {}).items() if via != besides)
+        return [via for _, via in ways if self._is_open(via)][:MOST_WAYS]
+
+    def _is_open(self, peer: str) -> bool:
+        link = self._links.get(peer)
+        return link is not None and link.relays and not link.parting
+
+    # What a peer says.
+
+    def hear_reach(self, peer: str, word: Reach) -> None:
+        """Note whom a peer reaches, and no longer reaches."""
+        for member in word.lost:
+            if peer in self._ways.get(member, {}):
+                self._lose_way(member, peer)
+        for member, steps in word.reached:
+            if member in self._roster.members and member != peer and 0 < steps < MOST_HOPS:
+                ways = self._ways.setdefault(member, {})
+                before, ways[peer] = ways.get(peer), steps + 1
+                if before != steps + 1 and member not in self._links:
+                    self._news(member)
+                    self._send_receipts(member)
+
+    def hear_receipt(self, me: str, peer: str, receipt: Receipt, confirmed: State | None) -> list[Job]:
+        """Pass a receipt on, or take in one of a state of this member, `me`; what is no news, or forged, is dropped.
+
+        `confirmed`: the newest state of the branch that the receipt's member is known to hold.
+        """
+        by = self._roster.by_key(receipt.by)
+        if by is None or by.name in (me, receipt.key.member) or not self._is_acknowledged(receipt.key):
+            return []
+        if receipt.key.member == me:
+            return self._take_in(by.name, receipt, confirmed)
+        ways = [via for via in self._ways_to(receipt.key.member, peer) if self._has_place(self._links[via], receipt)]
+        if ways and receipt.is_signed(self._roster.team):
+            for via in ways:
+                self._links[via].acknowledge(receipt.by, receipt.key, receipt)
+        return []
+
+    def _take_in(self, by: str, receipt: Receipt, confirmed: State | None) -> list[Job]:
+        known = self._known(receipt.key)
+        if known is None or not 0 < receipt.sequence <= known.sequence:
+            return []
+        is_other = receipt.sequence == known.sequence and receipt.tip != known.tip
+        is_old = confirmed is not None and confirmed.sequence >= receipt.sequence
+        if is_other or is_old or not receipt.is_signed(self._roster.team):
+            return []
+        state = replace(known, sequence=receipt.sequence, tip=receipt.tip)
+        refused = bounded(receipt.refused)
+        return [Declined(by, state, refused, False) if refused else Confirmed(by, state)]
+
+    def _has_place(self, link: Link, receipt: Receipt) -> bool:
+        """Return whether a receipt is news to a peer; of states that are not known here a member has a few places."""
+        waiting, known = link.receipts.get((receipt.by, receipt.key)), self._known(receipt.key)
+        if waiting is not None or (known is not None and receipt.sequence <= known.sequence):
+            return waiting is None or waiting.sequence < receipt.sequence
+        return sum(by == receipt.by for by, _ in link.receipts) < MOST_BRANCHES
+
+    # What is said to a peer.
+
+    def next_word(self, peer: str) -> Reach | Receipt | None:
+        """Take the next thing to say to a peer, or None."""
+        link = self._links[peer]
+        while link.relays and not link.parting and (link.untold or link.lost or link.receipts):
+            word = self._next_reach(peer, link) if link.untold or link.lost else self._next_receipt(link)
+            if word is not None:
+                return word
+        return None
+
+    def _next_reach(self, peer: str, link: Link) -> Reach | None:
+        names = [link.untold.pop() for _ in range(min(len(link.untold), MOST_NAMES))]
+        lost, link.lost, reached = link.lost, set(), dict[str, int]()
+        for member in names:
+            steps = self._steps(peer, member)
+            if steps is None and link.told.pop(member, None) is not None:
+                lost.add(member)
+            if steps is not None and link.told.get(member) != steps:
+                reached[member] = link.told[member] = steps
+        return Reach(tuple(sorted(reached.items())), tuple(sorted(lost))) if lost or reached else None
+
+    def _steps(self, peer: str, member: str) -> int | None:
+        """Return in how many steps a member is reached from here, other than through `peer`; None: not at all."""
+        if member == peer:
+            return None
+        if member in self._links:
+            return 1
+        return min((steps for via, steps in self._ways.get(member, {}).items() if via != peer), default=None)
+
+    def _next_receipt(self, link: Link) -> Receipt | None:
+        by, key = next(iter(link.receipts))
+        receipt = link.receipts.pop((by, key))
+        if receipt is not None or self._identity is None:
+            return receipt
+        state, untaken, team = self._known(key), self._untaken(key), self._roster.team
+        if untaken is not None and (state is None or untaken[0].sequence > state.sequence):
+            mine = Receipt(by, key, untaken[0].sequence, untaken[0].tip, untaken[1])
+            return mine.signed(team, self._identity)
+        return Receipt(by, key, state.sequence, state.tip).signed(team, self._identity) if state is not None else None

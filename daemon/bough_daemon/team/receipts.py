@@ -1,0 +1,34 @@
+"""A member's signed word that they hold a teammate's state, or why they do not take it: it may pass through anyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bough_daemon.team.branch_state import Key
+from bough_daemon.team.identity import Identity, statement, verify
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The word of the holder of a key (`by`) about a state. `refused`: why they do not take it; empty: they hold it."""
+
+    by: bytes
+    key: Key
+    sequence: int
+    tip: str
+    refused: str = ""
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what is signed."""
+        of = (self.key.member, self.key.kind.value, self.key.branch)
+        return statement("receipt", team, self.by, *of, self.sequence, self.tip, self.refused)
+
+    def signed(self, team: str, identity: Identity) -> Receipt:
+        """Return the same with the signature of the holder of an identity."""
+        plain = replace(self, by=identity.key)
+        return replace(plain, signature=identity.sign(plain.statement(team)))
+
+    def is_signed(self, team: str) -> bool:
+        """Return whether the signature is that of the member whose word it is."""
+        return verify(self.by, self.signature, self.statement(team))
