@@ -27,10 +27,10 @@ from bough_daemon.team.identity import (
     fingerprint,
     pem_of,
 )
-from bough_daemon.team.invites import VALID_MS, Invite
+from bough_daemon.team.invites import VALID_MS, Invite, Invites, TicketUse
 from bough_daemon.team.roster import SETTLED_MS, Admission, Contact, Roster
 from bough_daemon.team.team_files import Team, now_ms
-from bough_daemon.team.tickets import DIGITS, PREFIX, Ticket, _check
+from bough_daemon.team.tickets import DIGITS, PREFIX, Ticket, TicketAnswerer, _check, key_of
 from bough_proto.v1 import peer_pb2 as pb
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -88,6 +88,22 @@ class _Member:
         plain = Removal(self._bytes(who.key), self._bytes(by.key), self._time(), keeps, upholds)
         return replace(plain, signature=self._bytes(by.sign(plain.statement(_team().team))))
 
+    def invite(self) -> Invite:
+        """Return a member's word of a ticket."""
+        maker, by, secret = self._who(), self._who(), bytes([self._drawn.randrange(3)]) * 16
+        uses, valid = self._pick([1, 2, *NUMBERS[:5]]), self._pick([VALID_MS, *NUMBERS])
+        deputies = tuple(self._bytes(someone(one).key) for one in PEOPLE if self._drawn.random() < 0.2)
+        made = Invite.made(secret, _team().team, maker, self._time(), valid, uses, deputies)
+        made = replace(made, expires=min(made.expires, NUMBERS[-1]))
+        said = replace(made, revoked=self._pick([0, 0, *NUMBERS]), key=self._bytes(made.key), maker=self._bytes(by.key))
+        return replace(said, signature=self._bytes(by.sign(said.statement(_team().team))))
+
+    def use(self) -> TicketUse:
+        """Return a member's word that somebody came in with a ticket."""
+        who, by, ticket = self._who(), self._who(), key_of(bytes([self._drawn.randrange(3)]) * 16)
+        plain = TicketUse(self._bytes(ticket), self._bytes(who.key), self._bytes(by.key), self._time())
+        return replace(plain, signature=self._bytes(by.sign(plain.statement(_team().team))))
+
     def contact(self) -> Contact:
         """Return a contact."""
         by = self._who()
@@ -136,6 +152,32 @@ def admissions(folder: Path) -> Iterator[Trial]:
             Team(str(home), roster, "").save_roster()
             again = Team.load(str(home)).roster
             assert (again.members, again.former) == (roster.members, roster.former)
+
+    yield Trial(attempt, [random.Random(seed).randbytes(600) for seed in range(8)])
+
+
+@target(short=150)
+def invites(folder: Path) -> Iterator[Trial]:
+    """Merge what is told of tickets: nobody but the maker says anything of one, and what is kept is bounded."""
+
+    def attempt(data: bytes) -> None:
+        drawn, known = Drawn(data), Invites()
+        member, roster = _Member(drawn), _team()
+        for _ in range(30):
+            made, uses = [member.invite()] * drawn.randrange(2), [member.use()] * drawn.randrange(2)
+            said = _through_wire(Gossip(invites=tuple(made), ticket_uses=tuple(uses)))
+            before = known
+            known, new, used = known.with_heard(roster, said.invites, said.ticket_uses, NOW)
+            assert len(known.made) >= len(before.made) and len(known.uses) == len(before.uses) + len(used)
+            assert all(roster.by_key(one.maker) is not None for one in new)
+            assert all(
+                replace(known.made[key], revoked=0, signature=b"") == replace(one, revoked=0, signature=b"")
+                for key, one in before.made.items()
+            )
+            if drawn.is_used_up:
+                break
+        Team(str(folder), roster, "", known).save_roster()
+        assert Team.load(str(folder)).invites == known
 
     yield Trial(attempt, [random.Random(seed).randbytes(600) for seed in range(8)])
 
@@ -193,7 +235,7 @@ def join_requests(folder: Path) -> Iterator[Trial]:
         drawn = Drawn(data)
         team, pick = Team(str(folder), copy_of(_team()), ""), drawn.choice
         for ticket, uses in zip(tickets, (1, 2), strict=False):  # nobody has made the third
-            made = Invite(ticket.key, alice.key, now_ms(), now_ms() + VALID_MS, uses).signed(_team().team, alice)
+            made = Invite.made(ticket.secret, ticket.team, alice, now_ms(), VALID_MS, uses, ())
             team.invites = team.invites.with_new(made, now_ms())
         member = _Member(drawn)
         for _ in range(12):
@@ -228,8 +270,10 @@ def _written(body: bytes) -> str:
 def tickets(folder: Path) -> Iterator[Trial]:
     """Read tickets, and the addresses that they name."""
     secret = bytes(16)
-    right = Ticket("1" * 32, fingerprint(b""), secret, ("127.0.0.1:80", "[::1]:1"), 1_800_000_000)
-    body = bytes([2]) + bytes.fromhex(right.team) + right.fingerprint + secret + bytes(5) + b"127.0.0.1:80,[::1]:1"
+    deputy = TicketAnswerer(bytes(32), ("[::1]:2",))
+    right = Ticket("1" * 32, fingerprint(b""), secret, ("127.0.0.1:80", "[::1]:1"), 1_800_000_000, (deputy,))
+    body = bytes([2]) + bytes.fromhex(right.team) + right.fingerprint + secret + bytes(5)
+    body += b"\1" + deputy.packed() + b"127.0.0.1:80,[::1]:1"
 
     def attempt(data: bytes) -> None:
         text = _written(data[1:]) if data[:1] == b"\1" else data[1:].decode(errors="replace")

@@ -82,7 +82,7 @@ def _team(folder: Path) -> Team:
     admit(roster, "alice", "bob")
     roster.announce(someone("alice"), ["127.0.0.1:1"], NOW)
     alice, ticket = someone("alice"), key_of(bytes(16))
-    made = Invite(ticket, alice.key, NOW, NOW + VALID_MS, uses=2).signed(roster.team, alice)
+    made = Invite.made(bytes(16), roster.team, alice, NOW, VALID_MS, 2, (someone("bob").key,))
     used = TicketUse(ticket, someone("bob").key, alice.key, NOW).signed(roster.team, alice)
     invites = Invites().with_new(made, NOW).with_use(used)
     team = Team(str(folder), roster, "/r/.git", invites)

@@ -151,9 +151,9 @@ class Calls:
 
     async def _talk_at(self, knock: Knock, name: str) -> Exception | None:
         """Have a conversation with a member at an address, and return None; or why there was none."""
-        member, team = self._exchange.roster.member(name), self._exchange.roster.team
+        member, hello = self._exchange.roster.member(name), self._exchange.hello()
         try:
-            async with call_member(knock.address, team, member.certificate, self._identity, knock.local) as pipe:
+            async with call_member(knock.address, hello, member.certificate, self._identity, knock.local) as pipe:
                 await self._hold(name, pipe)
                 return None
         except Exception as failure:

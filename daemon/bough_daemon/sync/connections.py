@@ -55,9 +55,10 @@ from bough_daemon.sync.jobs import (
     PurgesHeard,
     Signed,
     TakePack,
+    TicketsHeard,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import Chunk, Gossip, Message, Reach, Want, hello
+from bough_daemon.sync.messages import Chunk, Gossip, Hello, Message, Reach, Want
 from bough_daemon.system.addresses import is_here
 from bough_daemon.system.supervisor import Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
@@ -109,6 +110,7 @@ class Callbacks:
     signed: Callable[[str, State], None]
     doubled: Callable[[int], None]
     purges: Callable[[PurgesHeard], None]
+    tickets: Callable[[TicketsHeard], None]
 
 
 class Connections:
@@ -140,7 +142,7 @@ class Connections:
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
-        self.releases: dict[str, str] = {}  # which Bough each member last said to run
+        self.hellos: dict[str, Hello] = {}  # what each member last said first
         self._background = background
         self.calls = Calls(exchange, identity, background, self._over, self._hold_called)
 
@@ -206,6 +208,8 @@ class Connections:
                     self._told.learned(job)
                 case PurgesHeard():
                     self._told.purges(job)
+                case TicketsHeard():
+                    self._told.tickets(job)
                 case Confirmed(peer, state):
                     self._told.confirmed(peer, state)
                 case Behind(state):
@@ -245,7 +249,7 @@ class Connections:
         raise PeerRefused("the two can talk again" if again else self._why_apart(caller.key))
 
     async def _turn_away(self, key: bytes, pipe: Pipe) -> None:
-        await pipe.write(hello(self.exchange.roster.team))
+        await pipe.write(self.exchange.hello())
         await pipe.write(self.exchange.notice_for(key))
         with contextlib.suppress(TimeoutError, *BREAKS):
             async with asyncio.timeout(PARTING_SECONDS):
@@ -301,12 +305,12 @@ class Connections:
     async def _talk(self, member: str, pipe: Pipe, greet: bool) -> None:
         try:
             if greet:
-                await pipe.write(hello(self.exchange.roster.team))
+                await pipe.write(self.exchange.hello())
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
             jobs = self.exchange.connected(member, relays=pipe.hello.relays)
             self.calls.other_versions.discard(member)
-            self.releases[member] = pipe.hello.bough
+            self.hellos[member] = pipe.hello
             self.calls.refused.pop(member, None)
             self._told.presence(member, True)
             try:
@@ -515,9 +519,10 @@ def _parts(word: Message) -> Iterator[Message]:
 def _weight(word: Message, known: Container[str]) -> int:
     """Return for how many words one counts, by the work that it makes. `known`: the digests of admissions."""
     match word:
-        case Gossip(admissions, contacts, removals, purges, answers):
+        case Gossip(admissions, contacts, removals, purges, answers, invites, uses):
             new = sum(entry.digest not in known for entry in admissions)
-            return 1 + sum(map(len, (admissions, contacts, removals, purges, answers))) + new * ADMISSION_COST
+            said = sum(map(len, (admissions, contacts, removals, purges, answers, invites, uses)))
+            return 1 + said + new * ADMISSION_COST
         case Chunk(offset=0):
             return PACK_COST
         case Want():

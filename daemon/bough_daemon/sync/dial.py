@@ -16,11 +16,11 @@ from bough_proto.v1 import peer_pb2_grpc as services
 from bough_daemon.errors import BadTicket, BadUsage, BoughError, PeerRefused, PeerUnreachable
 from bough_daemon.sync import wire
 from bough_daemon.sync.listener import COMMON_OPTIONS
-from bough_daemon.sync.messages import Hello, Message, hello
+from bough_daemon.sync.messages import Hello, Message
 from bough_daemon.system.addresses import split_address
 from bough_daemon.system.text import ago
 from bough_daemon.team.identity import SERVER_NAME, Identity, der_of, fingerprint, pem_of
-from bough_daemon.team.tickets import Ticket
+from bough_daemon.team.tickets import Ticket, TicketAnswerer
 
 PATIENCE = 5.0  # seconds until a peer must have said its first word
 JOIN_PATIENCE = 30.0  # seconds until the maker of a ticket must have answered
@@ -54,7 +54,7 @@ class _CallingPipe:
 
 @contextlib.asynccontextmanager
 async def call_member(
-    address: str, team: str, certificate: bytes, identity: Identity, local: str = ""
+    address: str, hello: Hello, certificate: bytes, identity: Identity, local: str = ""
 ) -> AsyncIterator[_CallingPipe]:
     """Yield a stream to a teammate who has answered; raise PeerUnreachable or PeerRefused.
 
@@ -66,7 +66,7 @@ async def call_member(
             pipe = _CallingPipe(call, local)
             try:
                 async with asyncio.timeout(PATIENCE):
-                    await pipe.write(hello(team))
+                    await pipe.write(hello)
                     answer = await pipe.read()
                     if not isinstance(answer, Hello):
                         raise PeerRefused("peer closed the connection during the handshake")
@@ -81,20 +81,21 @@ async def call_member(
 
 
 async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResponse:
-    """Ask the maker of a ticket to be let in, at each of its addresses in turn until one answers.
+    """Ask the maker of a ticket, or a deputy, to be let in, at each of their addresses in turn until one answers.
 
     The request goes only to anyone who has the certificate that the ticket names. Raises what the maker says, or
     PeerUnreachable, PeerRefused or, by this machine's clock, BadTicket that tell of each address.
     """
     failures: list[str] = []
     impostor = False
-    for address in ticket.addresses:
+    answerers = (TicketAnswerer(ticket.fingerprint, ticket.addresses), *ticket.deputies)
+    for answerer, address in [(one, address) for one in answerers for address in one.addresses]:
         try:
             certificate = await _certificate_at(address)
         except (OSError, ValueError, BadUsage) as failure:
             failures.append(f"{address}: {failure}")
             continue
-        if fingerprint(certificate) != ticket.fingerprint:
+        if fingerprint(certificate) != answerer.fingerprint:
             impostor = True
             failures.append(f"{address}: another machine answers there")
             continue

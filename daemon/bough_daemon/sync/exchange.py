@@ -34,6 +34,7 @@ from bough_daemon.sync.jobs import (
     PurgesHeard,
     Signed,
     TakePack,
+    TicketsHeard,
 )
 from bough_daemon.sync.links import Incoming, Link, Outgoing
 from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want
@@ -42,6 +43,7 @@ from bough_daemon.system.text import bounded
 from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State, check_state
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
+from bough_daemon.team.invites import Invite, TicketUse
 from bough_daemon.team.purges import Purge, PurgeAnswer, Purges
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact, Roster
@@ -81,6 +83,7 @@ class Exchange:
         self.confirmed: dict[str, dict[Key, State]] = {}
         self.refusals: dict[str, dict[Key, Declined]] = {}
         self.purges = Purges(roster)
+        self.hello: Callable[[], Hello] = lambda: Hello(roster.team, relays=True)  # what this member says first
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
@@ -131,6 +134,15 @@ class Exchange:
                 link.admissions |= {entry.digest: entry for entry in admissions}
                 link.contacts |= {entry.key: entry for entry in contacts}
                 link.removals |= {(entry.key, entry.remover): entry for entry in removals}
+
+    def spread_tickets(
+        self, invites: Iterable[Invite], uses: Iterable[TicketUse], *, besides: str = "", to: str | None = None
+    ) -> None:
+        """Tell everyone but `besides`, or `to` one alone, of tickets and of who came in with some."""
+        for name, link in self.links.items():
+            if name != besides and to in (None, name) and not link.parting:
+                link.invites |= {one.key: one for one in invites}
+                link.ticket_uses |= {(one.ticket, one.key): one for one in uses}
 
     def connected(self, peer: str, *, relays: bool = True) -> list[Job]:
         """Begin to talk with a peer: the roster first, so that it can verify what follows."""
@@ -303,6 +315,8 @@ class Exchange:
         entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
         removals = self.roster.merge_removals(said.removals, now)
         heard = self.hear_purges(said.purges, said.purge_answers, peer)
+        if said.invites or said.ticket_uses:
+            heard.append(TicketsHeard(peer, said.invites, said.ticket_uses))
         if not entries and not addresses and not removals:
             return heard
         jobs = self.review(before) if entries or removals else []

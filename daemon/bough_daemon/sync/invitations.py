@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon.api.records import TicketRecord
+from bough_daemon.api.records import Notice, TicketRecord
 from bough_daemon.errors import InviterGone, PortTaken
 from bough_daemon.store.store import Store
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
+from bough_daemon.sync.jobs import TicketsHeard
 from bough_daemon.sync.joining import check_ticket, take_ticket, unrelated, welcome
 from bough_daemon.sync.listener import PeerListener
+from bough_daemon.system.addresses import join_address, split_address
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.team.branch_state import BranchKind
 from bough_daemon.team.identity import fingerprint
-from bough_daemon.team.invites import Invite
+from bough_daemon.team.invites import MOST_DEPUTIES, Invite, TicketUse
 from bough_daemon.team.team_files import Team, now_ms
-from bough_daemon.team.tickets import Ticket, key_of, new_secret
+from bough_daemon.team.tickets import Ticket, TicketAnswerer, new_secret
 
 ANSWER_AGAIN_MS = 60_000
 REVOKED_MS = 3600_000  # for which who has a ticket that was revoked is told so
+DEPUTY_ADDRESSES = 3  # of each deputy, in a ticket
 LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
 
 
@@ -71,7 +74,9 @@ class Invitations:
         PortTaken, TooManyTickets, or BadUsage for a number or a time that no ticket may have.
         """
         secret, now, team = new_secret(), now_ms(), self._team.roster.team
-        invite = Invite(key_of(secret), self._identity.key, now, now + valid_ms, uses).signed(team, self._identity)
+        deputies = self._deputies()
+        keys = tuple(key for key, _ in deputies)
+        invite = Invite.made(secret, team, self._identity, now, valid_ms, uses, keys)
         self._team.invites = self._team.invites.with_new(invite, now)
         try:
             opened = await self._listener.open(listen)
@@ -82,8 +87,60 @@ class Invitations:
             raise
         finally:
             self._changed.set()
+        self._tell([invite], [])
+        answerers = tuple(answerer for _, answerer in deputies)
         addresses, maker = self._listener.join_addresses(), fingerprint(self._identity.certificate)
-        return InviteMade(str(Ticket(team, maker, secret, addresses, invite.expires // 1000)), opened, invite)
+        ticket = Ticket(team, maker, secret, addresses, invite.expires // 1000, answerers)
+        return InviteMade(str(ticket), opened, invite)
+
+    def _deputies(self) -> list[tuple[bytes, TicketAnswerer]]:
+        """Return the keys of members who can let in the holder of a new ticket as well, and where they answer.
+
+        They are connected, open to the network, and those who are in the team for longest.
+        """
+        found, roster = list[tuple[bytes, TicketAnswerer]](), self._team.roster
+        connected = self._connections.connected()
+        for name, member in roster.members.items():
+            said = self._connections.hellos.get(name)
+            if name in connected and said is not None and said.join_port:
+                hosts = dict.fromkeys(split_address(address)[0] for address in roster.addresses(name))
+                addresses = tuple(join_address(host, said.join_port) for host in list(hosts)[:DEPUTY_ADDRESSES])
+                found += [(member.key, TicketAnswerer(fingerprint(member.certificate), addresses))] if addresses else []
+        return found[:MOST_DEPUTIES]
+
+    def _tell(self, invites: Iterable[Invite], uses: Iterable[TicketUse], besides: str = "") -> None:
+        self._exchange.spread_tickets(invites, uses, besides=besides)
+        self._connections.do([])
+
+    def greet(self, member: str) -> None:
+        """Tell a member who is here now of the tickets that are known."""
+        kept, roster = self._team.invites.kept(now_ms()), self._team.roster
+        invites = [one for one in kept.made.values() if roster.by_key(one.maker) is not None]
+        known = {one.key for one in invites}
+        self._exchange.spread_tickets(invites, [use for use in kept.uses.values() if use.ticket in known], to=member)
+
+    def heard(self, said: TicketsHeard) -> None:
+        """Keep what is new of what a member told of tickets, and pass it on."""
+        before = self._team.invites
+        self._team.invites, invites, uses = before.with_heard(self._team.roster, said.invites, said.uses, now_ms())
+        if invites or uses:
+            self._team.save_roster()
+            self._changed.set()
+            self._tell(invites, uses, said.peer)
+
+    def notices(self) -> list[Notice]:
+        """Return what a person should know of the tickets that they made."""
+        name_of, mine = self._team.roster.name_of, self._identity.key
+        return [
+            Notice(
+                "ticket",
+                f"{', '.join(name_of(use.key) for use in users)} joined with ticket {invite.id}, which was for "
+                f"{invite.uses}: two members let them in at the same time",
+                "Run `bough remove NAME` for anyone whom you do not know.",
+            )
+            for invite, users in self._team.invites.overused()
+            if invite.maker == mine
+        ]
 
     def revoke(self, id: str) -> None:
         """Let nobody in any longer with the ticket whose id begins so; who came in stays. Raise UnknownTicket."""
@@ -96,6 +153,7 @@ class Invitations:
             self._team.invites = before
             raise
         self._changed.set()
+        self._tell([revoked], [])
 
     def listed(self) -> list[TicketRecord]:
         """Return the tickets that were made here, the newest first."""
@@ -123,7 +181,7 @@ class Invitations:
         """
         if self._exchange.is_out:
             raise InviterGone("the member who made the ticket is no longer in the team")
-        check_ticket(self._team, request, now_ms())
+        check_ticket(self._team, self._identity.key, request, now_ms())
         refusal = await unrelated(request, self._store, self._owner)
         if refusal is not None:
             return refusal
@@ -132,6 +190,7 @@ class Invitations:
         entry = take_ticket(self._team, self._identity, request, branches)
         self._arrived.discard(entry.key)
         self._changed.set()
+        self._tell([], [self._team.invites.uses[request.ticket, request.key]])
         if before is None:
             self._listener.refresh()
             self._exchange.spread([entry], [])
@@ -156,7 +215,7 @@ class Invitations:
             await self._listen()
 
     async def keep_listening(self) -> None:
-        """Listen for new members while a ticket is out: made here, neither used nor expired."""
+        """Listen for new members while a ticket is out that this member answers for: neither used nor expired."""
         while True:
             self._changed.clear()
             until = await self._listen()
@@ -178,8 +237,9 @@ class Invitations:
         lost. One that was revoked is, too: its holder is told so.
         """
         now, invites = now_ms(), self._team.invites
-        mine = [one for one in invites.made.values() if one.maker == self._identity.key]
+        mine = [one for one in invites.made.values() if one.answered_by(self._identity.key)]
         times = [invite.expires for invite in invites.out(now) if invite in mine]
-        times += [use.time + ANSWER_AGAIN_MS for use in invites.uses.values() if use.key not in self._arrived]
+        used = (use for use in invites.uses.values() if use.admitter == self._identity.key)
+        times += [use.time + ANSWER_AGAIN_MS for use in used if use.key not in self._arrived]
         times += [min(one.expires, one.revoked + REVOKED_MS) for one in mine if one.revoked]
         return min((time for time in times if time > now), default=None) if not self._exchange.is_out else None

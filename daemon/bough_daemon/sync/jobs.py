@@ -8,6 +8,7 @@ from bough_daemon.store.packs import Spool
 from bough_daemon.sync.messages import Want
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
+from bough_daemon.team.invites import Invite, TicketUse
 from bough_daemon.team.purges import Purge
 from bough_daemon.team.roster import Admission, Contact
 
@@ -53,6 +54,15 @@ class PurgesHeard:
     """Members asked for purges, or said what came of some: write it down."""
 
     purges: tuple[Purge, ...]
+
+
+@dataclass(frozen=True)
+class TicketsHeard:
+    """`peer` told of tickets and of who came in with some: see whether it is valid and new."""
+
+    peer: str
+    invites: tuple[Invite, ...]
+    uses: tuple[TicketUse, ...]
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,7 @@ Job = (
     | TakePack
     | Learned
     | PurgesHeard
+    | TicketsHeard
     | Confirmed
     | Declined
     | Behind

@@ -8,7 +8,7 @@ from collections.abc import Container
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.budgets import GOSSIP_BYTES, MOST_HAVES
-from bough_daemon.errors import BadTicket, NameTaken, PeerRefused, UnrelatedHistory
+from bough_daemon.errors import BadTicket, InviterGone, NameTaken, PeerRefused, UnrelatedHistory
 from bough_daemon.store.negotiation import history_of, known_commits
 from bough_daemon.store.store import Store
 from bough_daemon.sync import wire
@@ -59,12 +59,16 @@ def join_request(ticket: Ticket, name: str, identity: Identity) -> pb.JoinReques
     return request
 
 
-def check_ticket(team: Team, request: pb.JoinRequest, now: int) -> None:
-    """Raise BadTicket unless who asks has a ticket with which they may come in."""
+def check_ticket(team: Team, me: bytes, request: pb.JoinRequest, now: int) -> None:
+    """Raise BadTicket unless who asks has a ticket with which the holder of the key `me` may let them in."""
     said = proof_statement(team.roster.team, request.name, request.key, request.certificate)
     if not verify(request.ticket, request.proof, said):
         raise BadTicket("the request was not made with a ticket of this team")
-    team.invites.check(request.ticket, request.key, now)
+    invite = team.invites.check(request.ticket, request.key, now)
+    if not invite.answered_by(me):
+        raise BadTicket("this ticket was not issued by that member, or has expired")
+    if team.roster.by_key(invite.maker) is None:
+        raise InviterGone("the member who made the ticket is no longer in the team")
 
 
 async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -> pb.JoinResponse | None:
@@ -82,7 +86,7 @@ def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branche
     raises, the ticket is as good as before. Anyone who has used the ticket gets the same admission again.
     """
     now = now_ms()
-    check_ticket(team, request, now)
+    check_ticket(team, identity.key, request, now)
     known = team.roster.by_key(request.key)
     if known is None and request.name.encode() in branches:
         raise NameTaken(f"the team has a branch named {request.name} already", name=request.name)

@@ -16,12 +16,13 @@ from bough_daemon.sync.jobs import MakePack
 from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, Want
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
+from bough_daemon.team.invites import Invite, TicketUse
 from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
 K = TypeVar("K")
-V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer)
+V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse)
 
 
 @dataclass
@@ -66,6 +67,8 @@ class Link:
     untold: set[str] = field(default_factory=set)  # of whom there may be news
     lost: set[str] = field(default_factory=set)  # who was not reached from here for a moment, which it was not told
     receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
+    invites: dict[bytes, Invite] = field(default_factory=dict)
+    ticket_uses: dict[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     wants: dict[Key, Want] = field(default_factory=dict)
@@ -105,6 +108,7 @@ class Link:
         for waiting in (self.incoming, self.outgoing, self.making, self.answers, self.wants, self.announcements):
             waiting.clear()
         self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
+        self.invites, self.ticket_uses = {}, {}
         self.admissions = {entry.digest: entry for entry in admissions}
         self.removals = {(entry.key, entry.remover): entry for entry in removals}
         self.parting = True
@@ -143,6 +147,9 @@ class Link:
         if self.purges or self.purge_answers:
             purges = _taken(self.purges)  # before the answers, which are to them
             return Gossip(purges=purges, purge_answers=_taken(self.purge_answers) if not self.purges else ())
+        if self.invites or self.ticket_uses:
+            invites = _taken(self.invites)
+            return Gossip(invites=invites, ticket_uses=_taken(self.ticket_uses) if not self.invites else ())
         if self.parting:
             return None
         if self.answers:

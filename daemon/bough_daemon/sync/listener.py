@@ -305,6 +305,15 @@ class PeerListener:
         """Return where teammates can call."""
         return tuple(join_address(host, self.door.port) for host in reachable_hosts(self.door.host))
 
+    @property
+    def deputy_port(self) -> int:
+        """The port on which new members are listened for whenever a ticket names this member; 0: nobody can call it."""
+        if is_loopback(self.door.host) and not self.door.chosen:
+            return 0
+        if not self.door.join_port:
+            self._remember(replace(self.door, join_port=ports_for(0)[0]))
+        return self.door.join_port
+
     def join_addresses(self) -> tuple[str, ...]:
         """Return where joiners can call."""
         return tuple(join_address(host, self.door.join_port) for host in reachable_hosts(self.door.host))

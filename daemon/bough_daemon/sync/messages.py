@@ -9,6 +9,7 @@ from importlib import metadata
 
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
+from bough_daemon.team.invites import Invite, TicketUse
 from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
@@ -22,19 +23,21 @@ OTHER_VERSION = "the protocol versions differ; update the older Bough"
 class Hello:
     """The first word of each side: which team this stream is about. `bough`: the release that the sender runs.
 
-    `relays`: it understands the words for ways and receipts.
+    `relays`: it understands the words for ways and receipts. `join_port`: where it listens for new members as long as a
+    ticket names it as a deputy; 0: it does not.
     """
 
     team: str
     version: int = VERSION
     bough: str = ""
     relays: bool = False
+    join_port: int = 0
 
 
 @cache
-def hello(team: str) -> Hello:
-    """Return this daemon's first word."""
-    return Hello(team, bough=release(metadata.version("bough")), relays=True)
+def own_release() -> str:
+    """Return which Bough this is."""
+    return release(metadata.version("bough"))
 
 
 def release(said: str) -> str:
@@ -51,6 +54,8 @@ class Gossip:
     removals: tuple[Removal, ...] = ()
     purges: tuple[Purge, ...] = ()
     purge_answers: tuple[PurgeAnswer, ...] = ()
+    invites: tuple[Invite, ...] = ()
+    ticket_uses: tuple[TicketUse, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from bough_daemon.store.store import LIVE, SHARED, Store
 from bough_daemon.sync.connections import Callbacks, Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.invitations import Invitations, InviteMade
-from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard
+from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard, TicketsHeard
 from bough_daemon.sync.joining import present
 from bough_daemon.sync.listener import PeerListener, Pipe
-from bough_daemon.sync.messages import hello
+from bough_daemon.sync.messages import Hello, own_release
 from bough_daemon.sync.reachability import Reachability
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened
@@ -218,6 +218,7 @@ class TeamSync:
         spool = partial(Spool.below, self._store.folder)
         exchange = Exchange(name, team.roster, spool, self._limits, key, self._identity)
         exchange.known = kept.known
+        exchange.hello = partial(self._hello, team.roster.team)
         exchange.review()
         exchange.purges.merge(team.purges, team.purge_answers)
         told = Callbacks(
@@ -230,12 +231,16 @@ class TeamSync:
             self._signed,
             self._seen_elsewhere,
             self._heard_purges,
+            self._heard_tickets,
         )
         background = Supervisor()
         connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
         invitations = self._invitations_of(team, exchange, connections)
         reach = Reachability(team, exchange, connections, self._listener, self._seen)
         return Membership(team, exchange, connections, background, invitations, reach)
+
+    def _hello(self, team: str) -> Hello:
+        return Hello(team, bough=own_release(), relays=True, join_port=self._listener.deputy_port)
 
     def _invitations_of(self, team: Team, exchange: Exchange, connections: Connections) -> Invitations:
         def joined(name: str) -> None:
@@ -384,6 +389,7 @@ class TeamSync:
         if self.roster.dropped:
             text = f"{self.roster.dropped} of the admissions written down for this team are no longer taken"
             told.append(Notice("team", text, "Whom `bough team` lacks needs a new ticket: `bough invite` makes one."))
+        told += self._now.invitations.notices()
         return told + [_refusal(name, reason) for name, reason in self._conversations.refused().items()]
 
     def failing(self) -> list[Failing]:
@@ -493,6 +499,9 @@ class TeamSync:
         """Return what each member said came of a purge; None for a member who has not replied yet."""
         said = ((name, self.purges.answers.get((purge.digest, one.key))) for name, one in self.roster.members.items())
         return {name: answer.outcome if answer is not None else None for name, answer in said}
+
+    def _heard_tickets(self, said: TicketsHeard) -> None:
+        self._now.invitations.heard(said)
 
     def _heard_purges(self, news: PurgesHeard) -> None:
         self._changed.set()
@@ -637,7 +646,7 @@ class TeamSync:
     def _as_member(self, entry: Admission) -> MemberRecord:
         said = max((state.time for key, state in self._exchange.known.items() if key.member == entry.name), default=0)
         removal = next(iter(self.roster.departures.of(entry.key)), None)
-        contact = self.roster.contacts.get(entry.key)
+        contact, hello = self.roster.contacts.get(entry.key), self._conversations.hellos.get(entry.name)
         founded, is_me = entry.admitter == entry.key, entry.key == self._identity.key
         return MemberRecord(
             name=entry.name,
@@ -652,7 +661,7 @@ class TeamSync:
             removed_at=removal.time / 1e3 if removal is not None else 0.0,
             person=owner_of(entry.name) if owner_of(entry.name) in self.roster.names else entry.name,
             addresses=list(contact.addresses) if contact is not None and removal is None else [],
-            version=hello(self.team_id).bough if is_me else self._conversations.releases.get(entry.name, ""),
+            version=own_release() if is_me else hello.bough if hello is not None else "",
         )
 
     # What the listener and the conversations say.
@@ -677,6 +686,8 @@ class TeamSync:
         self.reach.presence(member, here=here)
         if member in self.roster.members:
             self._now.invitations.seen(self.roster.member(member).key)
+            if here:
+                self._now.invitations.greet(member)
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 
     def _took(self, state: State) -> None:

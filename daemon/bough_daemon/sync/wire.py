@@ -14,6 +14,7 @@ from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want, release
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
+from bough_daemon.team.invites import MOST_DEPUTIES, Invite, TicketUse
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
@@ -101,7 +102,39 @@ def gossip_message(word: Gossip) -> pb.Gossip:
     for one in word.purge_answers:
         outcome = OUTCOMES[one.outcome]
         said.purge_answers.add(purge=one.purge, by=one.by, outcome=outcome, time_ms=one.time, signature=one.signature)
+    said.invites.extend(map(_invite_message, word.invites))
+    for use in word.ticket_uses:
+        who = {"ticket": use.ticket, "key": use.key, "admitter": use.admitter}
+        said.ticket_uses.add(**who, time_ms=use.time, signature=use.signature)
     return said
+
+
+def _invite_message(invite: Invite) -> pb.Invite:
+    return pb.Invite(
+        key=invite.key,
+        maker=invite.maker,
+        time_ms=invite.time,
+        expires_ms=invite.expires,
+        uses=invite.uses,
+        revoked_ms=invite.revoked,
+        deputies=invite.deputies,
+        claim=invite.claim,
+        signature=invite.signature,
+    )
+
+
+def _invite(message: pb.Invite) -> Invite:
+    return Invite(
+        message.key,
+        message.maker,
+        message.time_ms,
+        message.expires_ms,
+        message.uses,
+        message.revoked_ms,
+        tuple(islice(message.deputies, MOST_DEPUTIES + 1)),  # one too many is refused
+        message.claim,
+        message.signature,
+    )
 
 
 def gossip(message: pb.Gossip) -> Gossip:
@@ -121,7 +154,9 @@ def gossip(message: pb.Gossip) -> Gossip:
         if entry.outcome in known
     )
     admissions = tuple(admission(entry) for entry in message.admissions)
-    return Gossip(admissions, tuple(contacts), tuple(removals), tuple(purges), tuple(answers))
+    uses = (TicketUse(one.ticket, one.key, one.admitter, one.time_ms, one.signature) for one in message.ticket_uses)
+    invites = tuple(map(_invite, message.invites))
+    return Gossip(admissions, tuple(contacts), tuple(removals), tuple(purges), tuple(answers), invites, tuple(uses))
 
 
 def _key_message(key: Key) -> pb.StateKey:
@@ -162,8 +197,9 @@ def _commits(named: Iterable[str]) -> tuple[str, ...]:
 def word_message(word: Message) -> pb.Word:
     """Return the message of a word."""
     match word:
-        case Hello(team, version, bough, relays):
-            return pb.Word(hello=pb.Hello(team=team, version=version, bough=bough, relays=relays))
+        case Hello(team, version, bough, relays, port):
+            hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port)
+            return pb.Word(hello=hello)
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
         case Announce(state):
@@ -193,10 +229,11 @@ def word(message: pb.Word) -> Message:
     match message.WhichOneof("kind"):
         case "hello":
             hello = message.hello
-            return Hello(hello.team[:LONGEST_WORD], hello.version, release(hello.bough), hello.relays)
+            port = hello.join_port if hello.join_port < 65536 else 0
+            return Hello(hello.team[:LONGEST_WORD], hello.version, release(hello.bough), hello.relays, port)
         case "gossip":
             said = message.gossip
-            asked = max(len(said.purges), len(said.purge_answers))
+            asked = max(len(said.purges), len(said.purge_answers), len(said.invites), len(said.ticket_uses))
             if max(len(said.admissions), len(said.contacts), len(said.removals), asked) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer sent too many team records in one message")
             return gossip(message.gossip)

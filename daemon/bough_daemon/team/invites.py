@@ -6,17 +6,23 @@ member who says it, for one team.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bough_daemon.errors import BadTicket, BadUsage, TooManyTickets, UnknownTicket
 from bough_daemon.team.identity import Identity, statement, verify
+from bough_daemon.team.roster import Roster
+from bough_daemon.team.tickets import claim_statement, key_of, ticket_claim
 
 VALID_MS = 24 * 3600 * 1000
 SHORTEST_MS, LONGEST_MS = 60 * 1000, 30 * 24 * 3600 * 1000
 KEPT_MS = 7 * 24 * 3600 * 1000  # for which a ticket that expired is known: who presents it is told so
 MOST_USES = 1000
 MOST_OUT = 100  # tickets of one member that are known at once
+MOST_KNOWN = 1000  # of all members together; one's own are known in any case
+MOST_DEPUTIES = 2
+MOST_OVER = 10  # uses of a ticket beyond those that it is for: they are told of
+SKEW_MS = 24 * 3600 * 1000  # by which a teammate's clock may be ahead
 ID_DIGITS = 8
 
 
@@ -25,7 +31,9 @@ class Invite:
     """A member's word that the holder of a ticket may come in.
 
     `key`: the ticket's. `maker`: the member's. `time`, `expires`: milliseconds since the epoch, by the maker's clock.
-    `uses`: how many may come in with it. `revoked`: since when nobody may any longer; 0: they may.
+    `uses`: how many may come in with it. `revoked`: since when nobody may any longer; 0: they may. `deputies`: the keys
+    of members who may let in its holder as well. `claim`: the ticket's own word for its maker, so that nobody else can
+    say anything about it.
     """
 
     key: bytes
@@ -34,11 +42,22 @@ class Invite:
     expires: int
     uses: int = 1
     revoked: int = 0
+    deputies: tuple[bytes, ...] = ()
+    claim: bytes = b""
     signature: bytes = b""
+
+    @classmethod
+    def made(
+        cls, secret: bytes, team: str, by: Identity, now: int, valid_ms: int, uses: int, deputies: tuple[bytes, ...]
+    ) -> Invite:
+        """Return the invite of a new ticket."""
+        claim = ticket_claim(secret, team, by.key)
+        return cls(key_of(secret), by.key, now, now + valid_ms, uses, 0, deputies, claim).signed(team, by)
 
     def statement(self, team: str) -> bytes:
         """Return what the maker signs."""
-        return statement("invite", team, self.key, self.maker, self.time, self.expires, self.uses, self.revoked)
+        numbers = self.time, self.expires, self.uses, self.revoked
+        return statement("invite", team, self.key, self.maker, *numbers, *self.deputies)
 
     def signed(self, team: str, by: Identity) -> Invite:
         """Return the same with the maker's signature."""
@@ -47,7 +66,19 @@ class Invite:
     def is_signed(self, team: str) -> bool:
         """Return whether it is well-formed, and the word of its maker for this team."""
         sound = min(self.time, self.revoked) >= 0 and self.time < self.expires <= self.time + LONGEST_MS < 2**63
-        return sound and 1 <= self.uses <= MOST_USES and verify(self.maker, self.signature, self.statement(team))
+        if not sound or not 1 <= self.uses <= MOST_USES or len(self.deputies) > MOST_DEPUTIES:
+            return False
+        claimed = verify(self.key, self.claim, claim_statement(team, self.maker))
+        return claimed and verify(self.maker, self.signature, self.statement(team))
+
+    def answered_by(self, key: bytes) -> bool:
+        """Return whether the member who signs with a key may let in the ticket's holder."""
+        return key == self.maker or key in self.deputies
+
+    @property
+    def size(self) -> int:
+        """Return its approximate size in bytes."""
+        return 300 + 32 * len(self.deputies)
 
     @property
     def id(self) -> str:
@@ -76,6 +107,11 @@ class TicketUse:
     def is_signed(self, team: str) -> bool:
         """Return whether it is well-formed, and the word of its admitter for this team."""
         return 0 <= self.time < 2**63 and verify(self.admitter, self.signature, self.statement(team))
+
+    @property
+    def size(self) -> int:
+        """Return its approximate size in bytes."""
+        return 200
 
 
 @dataclass(frozen=True)
@@ -116,6 +152,49 @@ class Invites:
         """Return the same with somebody let in for a ticket; they may present it again: an answer may be lost."""
         pair = (use.ticket, use.key)
         return self if pair in self.uses else replace(self, uses={**self.uses, pair: use})
+
+    def with_heard(
+        self, roster: Roster, invites: Iterable[Invite], uses: Iterable[TicketUse], now: int
+    ) -> tuple[Invites, list[Invite], list[TicketUse]]:
+        """Return the same with what is new and valid of what a teammate passed on, and just that; the rest is dropped.
+
+        A ticket is its maker's to tell of, who is in the team; that it was revoked stays. A use is the word of who
+        answers for the ticket, for somebody who was let in. Of each maker and ticket so much is kept, no more.
+        """
+        heard, new, used = self.kept(now), list[Invite](), list[TicketUse]()
+        for invite in invites:
+            if heard._is_news(roster, invite, now):
+                new.append(invite)
+                heard = replace(heard, made={**heard.made, invite.key: invite})
+        for use in uses:
+            if heard._is_new_use(roster, use):
+                used.append(use)
+                heard = heard.with_use(use)
+        return heard, new, used
+
+    def _is_news(self, roster: Roster, invite: Invite, now: int) -> bool:
+        known = self.made.get(invite.key)
+        if known is not None:
+            same = replace(known, revoked=invite.revoked, signature=invite.signature)
+            if known.revoked or not invite.revoked or invite != same:
+                return False
+        elif len(self.made) >= MOST_KNOWN or sum(one.maker == invite.maker for one in self.made.values()) >= MOST_OUT:
+            return False
+        timely = invite.time <= now + SKEW_MS and invite.expires + KEPT_MS > now
+        return timely and roster.by_key(invite.maker) is not None and invite.is_signed(roster.team)
+
+    def _is_new_use(self, roster: Roster, use: TicketUse) -> bool:
+        invite = self.made.get(use.ticket)
+        if invite is None or (use.ticket, use.key) in self.uses or not invite.answered_by(use.admitter):
+            return False
+        if len(self.users(use.ticket)) >= invite.uses + MOST_OVER or not roster.was_admitted(use.key):
+            return False
+        return use.is_signed(roster.team)
+
+    def overused(self) -> list[tuple[Invite, list[TicketUse]]]:
+        """Return the tickets with which more came in than they were for, and who did: two let in one each at once."""
+        found = ((one, self.users(one.key)) for one in self.made.values())
+        return [(one, users) for one, users in found if len(users) > one.uses]
 
     def users(self, ticket: bytes) -> list[TicketUse]:
         """Return who came in with a ticket, the first one first."""

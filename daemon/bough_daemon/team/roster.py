@@ -252,6 +252,10 @@ class Roster:
             if entry.key != key and all(one.remover == key for one in self.departures.of(entry.key))
         ]
 
+    def was_admitted(self, key: bytes) -> bool:
+        """Return whether somebody has signed for the holder of a key, whether that counts or not."""
+        return bool(self._names.get(key))
+
     def last_name_of(self, key: bytes) -> str | None:
         """Return what the holder of a key is called, was, or was to be; None for one of whom nothing is known."""
         entry = self.by_key(key) or self.former_by_key(key)

@@ -23,13 +23,30 @@ CHECK_BYTES = 4
 TEAM_BYTES, FINGERPRINT_BYTES, SECRET_BYTES, EXPIRES_BYTES = 16, 32, 16, 5
 HEAD_BYTES = 1 + TEAM_BYTES + FINGERPRINT_BYTES + SECRET_BYTES + EXPIRES_BYTES
 LONGEST = 4096
+DAMAGED = "the ticket is truncated or altered; copy all of it"
+
+
+@dataclass(frozen=True)
+class TicketAnswerer:
+    """A member who lets in the holder of a ticket. `fingerprint`: SHA-256 of the certificate."""
+
+    fingerprint: bytes
+    addresses: tuple[str, ...]
+
+    def packed(self) -> bytes:
+        """Return it as a ticket has it: so many addresses as fit into 255 bytes."""
+        text = b""
+        for address in self.addresses:
+            longer = text + (b"," if text else b"") + address.encode()
+            text = longer if len(longer) < 256 else text
+        return self.fingerprint + bytes([len(text)]) + text
 
 
 @dataclass(frozen=True)
 class Ticket:
     """The data for joining. `fingerprint`: SHA-256 of the inviter's certificate. `addresses`: `host:port` each.
 
-    `expires`: seconds since the epoch, by the inviter's clock.
+    `expires`: seconds since the epoch, by the inviter's clock. `deputies`: members who let in the holder, too.
     """
 
     team: str
@@ -37,11 +54,13 @@ class Ticket:
     secret: bytes
     addresses: tuple[str, ...]
     expires: int = 0
+    deputies: tuple[TicketAnswerer, ...] = ()
 
     def __str__(self) -> str:
         """Return the ticket as letters and digits alone, so that a double click copies it."""
         head = bytes([VERSION]) + bytes.fromhex(self.team) + self.fingerprint + self.secret
-        body = head + self.expires.to_bytes(EXPIRES_BYTES, "big") + ",".join(self.addresses).encode()
+        deputies = bytes([len(self.deputies)]) + b"".join(one.packed() for one in self.deputies)
+        body = head + self.expires.to_bytes(EXPIRES_BYTES, "big") + deputies + ",".join(self.addresses).encode()
         number = int.from_bytes(body + _check(body), "big")
         digits = ""
         while number:
@@ -62,12 +81,12 @@ class Ticket:
         data = number.to_bytes((number.bit_length() + 7) // 8, "big")
         body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
         if len(body) < 1 + TEAM_BYTES or _check(body) != check:
-            raise BadTicket("the ticket is truncated or altered; copy all of it")
+            raise BadTicket(DAMAGED)
         if body[0] != VERSION:
             maker = "an older Bough; update that one" if body[0] < VERSION else "a newer Bough; update this one"
             raise BadTicket(f"the ticket was made by {maker}")
-        if len(body) <= HEAD_BYTES:
-            raise BadTicket("the ticket is truncated or altered; copy all of it")
+        if len(body) <= HEAD_BYTES + 1:
+            raise BadTicket(DAMAGED)
         return cls._of(body)
 
     @classmethod
@@ -77,8 +96,16 @@ class Ticket:
             parts.append(body[at : at + size])
             at += size
         team, fingerprint, secret, expires = parts
-        addresses = body[at:].decode(errors="replace").split(",")
-        return cls(team.hex(), fingerprint, secret, tuple(addresses), int.from_bytes(expires, "big"))
+        deputies, at = list[TicketAnswerer](), at + 1
+        for _ in range(body[at - 1]):
+            print_end = at + FINGERPRINT_BYTES
+            end = print_end + 1 + (body[print_end] if print_end < len(body) else 0)
+            deputies.append(TicketAnswerer(body[at:print_end], _addresses(body[print_end + 1 : end])))
+            at = end
+        if at >= len(body):
+            raise BadTicket(DAMAGED)
+        until = int.from_bytes(expires, "big")
+        return cls(team.hex(), fingerprint, secret, _addresses(body[at:]), until, tuple(deputies))
 
     @property
     def key(self) -> bytes:
@@ -93,6 +120,20 @@ class Ticket:
 def proof_statement(team: str, name: str, key: bytes, certificate: bytes) -> bytes:
     """Return what the holder of a ticket signs to come in."""
     return statement("join", team, name, key, certificate)
+
+
+def claim_statement(team: str, maker: bytes) -> bytes:
+    """Return what a ticket's key signs for the member who made it."""
+    return statement("ticket", team, maker)
+
+
+def ticket_claim(secret: bytes, team: str, maker: bytes) -> bytes:
+    """Return a ticket's word for the member who made it."""
+    return _signing_key(secret).sign(claim_statement(team, maker))
+
+
+def _addresses(text: bytes) -> tuple[str, ...]:
+    return tuple(text.decode(errors="replace").split(","))
 
 
 def _check(body: bytes) -> bytes:

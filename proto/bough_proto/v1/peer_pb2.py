@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62ough_proto/v1/peer.proto\x12\x0e\x62ough_proto.v1\"5\n\x0f\x43onverseRequest\x12\"\n\x04word\x18\x01 \x01(\x0b\x32\x14.bough_proto.v1.Word\"6\n\x10\x43onverseResponse\x12\"\n\x04word\x18\x01 \x01(\x0b\x32\x14.bough_proto.v1.Word\"\x82\x03\n\x04Word\x12&\n\x05hello\x18\x01 \x01(\x0b\x32\x15.bough_proto.v1.HelloH\x00\x12(\n\x06gossip\x18\x02 \x01(\x0b\x32\x16.bough_proto.v1.GossipH\x00\x12,\n\x08\x61nnounce\x18\x03 \x01(\x0b\x32\x18.bough_proto.v1.AnnounceH\x00\x12$\n\x04held\x18\x04 \x01(\x0b\x32\x14.bough_proto.v1.HeldH\x00\x12*\n\x07refused\x18\x05 \x01(\x0b\x32\x17.bough_proto.v1.RefusedH\x00\x12$\n\x04want\x18\x06 \x01(\x0b\x32\x14.bough_proto.v1.WantH\x00\x12&\n\x05\x63hunk\x18\x07 \x01(\x0b\x32\x15.bough_proto.v1.ChunkH\x00\x12&\n\x05reach\x18\x14 \x01(\x0b\x32\x15.bough_proto.v1.ReachH\x00\x12*\n\x07receipt\x18\x15 \x01(\x0b\x32\x17.bough_proto.v1.ReceiptH\x00\x42\x06\n\x04kind\"E\n\x05Hello\x12\x0c\n\x04team\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06relays\x18\x14 \x01(\x08\x12\r\n\x05\x62ough\x18\x1e \x01(\t\"\xe8\x01\n\x06Gossip\x12-\n\nadmissions\x18\x01 \x03(\x0b\x32\x19.bough_proto.v1.Admission\x12)\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x17.bough_proto.v1.Contact\x12)\n\x08removals\x18( \x03(\x0b\x32\x17.bough_proto.v1.Removal\x12%\n\x06purges\x18< \x03(\x0b\x32\x15.bough_proto.v1.Purge\x12\x32\n\rpurge_answers\x18= \x03(\x0b\x32\x1b.bough_proto.v1.PurgeAnswer\"\x8f\x01\n\tAdmission\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\r\n\x05vouch\x18\x04 \x01(\x0c\x12\x10\n\x08\x61\x64mitter\x18\x05 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x06 \x01(\x04\x12\r\n\x05nonce\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\"M\n\x07\x43ontact\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"k\n\x07Removal\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0f\n\x07remover\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\r\n\x05keeps\x18\x04 \x03(\x0c\x12\x0f\n\x07upholds\x18\x05 \x03(\x0c\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"I\n\x05Purge\x12\n\n\x02\x62y\x18\x01 \x01(\x0c\x12\x10\n\x08\x63ontents\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"{\n\x0bPurgeAnswer\x12\r\n\x05purge\x18\x01 \x01(\x0c\x12\n\n\x02\x62y\x18\x02 \x01(\x0c\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.bough_proto.v1.PurgeOutcome\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"b\n\x08StateKey\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.bough_proto.v1.StateKind\x12\x0e\n\x06\x62ranch\x18\x03 \x01(\x0c\x12\r\n\x05\x61side\x18\x04 \x01(\t\"\x8d\x01\n\x05State\x12\x0c\n\x04team\x18\x01 \x01(\t\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0b\n\x03tip\x18\x04 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x05 \x01(\t\x12\x0f\n\x07time_ms\x18\x06 \x01(\x04\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"0\n\x08\x41nnounce\x12$\n\x05state\x18\x01 \x01(\x0b\x32\x15.bough_proto.v1.State\"?\n\x04Held\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"c\n\x07Refused\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x66or_now\x18\x04 \x01(\x08\"}\n\x04Want\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\r\n\x05haves\x18\x03 \x03(\t\x12\x0f\n\x07shallow\x18\x04 \x03(\t\x12\x0c\n\x04pack\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x04\"h\n\x05\x43hunk\x12$\n\x05state\x18\x01 \x01(\x0b\x32\x15.bough_proto.v1.State\x12\x0c\n\x04pack\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05total\x18\x04 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\";\n\x05Reach\x12$\n\x07reached\x18\x01 \x03(\x0b\x32\x13.bough_proto.v1.Way\x12\x0c\n\x04lost\x18\x02 \x03(\t\"$\n\x03Way\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\"\x7f\n\x07Receipt\x12\n\n\x02\x62y\x18\x01 \x01(\x0c\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0b\n\x03tip\x18\x04 \x01(\t\x12\x0f\n\x07refused\x18\x05 \x01(\t\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"\xd5\x01\n\x0bJoinRequest\x12\x0c\n\x04team\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0c\x12\r\n\x05vouch\x18\x06 \x01(\x0c\x12\x0f\n\x07\x63ommits\x18\x07 \x03(\t\x12\x15\n\rshared_commit\x18\x08 \x01(\t\x12,\n\tadmission\x18\x14 \x01(\x0b\x32\x19.bough_proto.v1.Admission\x12\x0e\n\x06ticket\x18\x1e \x01(\x0c\x12\r\n\x05proof\x18\x1f \x01(\x0cJ\x04\x08\x02\x10\x03\"s\n\x0cJoinResponse\x12)\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.bough_proto.v1.GossipH\x00\x12.\n\tunrelated\x18\x02 \x01(\x0b\x32\x19.bough_proto.v1.UnrelatedH\x00\x42\x08\n\x06\x61nswer\"\x1c\n\tUnrelated\x12\x0f\n\x07\x63ommits\x18\x01 \x03(\t*\x91\x01\n\x0cPurgeOutcome\x12\x1d\n\x19PURGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12PURGE_OUTCOME_DONE\x10\x01\x12\x17\n\x13PURGE_OUTCOME_ASKED\x10\x02\x12\x17\n\x13PURGE_OUTCOME_WAITS\x10\x03\x12\x18\n\x14PURGE_OUTCOME_IN_GIT\x10\x04*S\n\tStateKind\x12\x1a\n\x16STATE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_KIND_LIVE\x10\x01\x12\x15\n\x11STATE_KIND_LANDED\x10\x02\x32`\n\x0bPeerService\x12Q\n\x08\x43onverse\x12\x1f.bough_proto.v1.ConverseRequest\x1a .bough_proto.v1.ConverseResponse(\x01\x30\x01\x32P\n\x0bJoinService\x12\x41\n\x04Join\x12\x1b.bough_proto.v1.JoinRequest\x1a\x1c.bough_proto.v1.JoinResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62ough_proto/v1/peer.proto\x12\x0e\x62ough_proto.v1\"5\n\x0f\x43onverseRequest\x12\"\n\x04word\x18\x01 \x01(\x0b\x32\x14.bough_proto.v1.Word\"6\n\x10\x43onverseResponse\x12\"\n\x04word\x18\x01 \x01(\x0b\x32\x14.bough_proto.v1.Word\"\x82\x03\n\x04Word\x12&\n\x05hello\x18\x01 \x01(\x0b\x32\x15.bough_proto.v1.HelloH\x00\x12(\n\x06gossip\x18\x02 \x01(\x0b\x32\x16.bough_proto.v1.GossipH\x00\x12,\n\x08\x61nnounce\x18\x03 \x01(\x0b\x32\x18.bough_proto.v1.AnnounceH\x00\x12$\n\x04held\x18\x04 \x01(\x0b\x32\x14.bough_proto.v1.HeldH\x00\x12*\n\x07refused\x18\x05 \x01(\x0b\x32\x17.bough_proto.v1.RefusedH\x00\x12$\n\x04want\x18\x06 \x01(\x0b\x32\x14.bough_proto.v1.WantH\x00\x12&\n\x05\x63hunk\x18\x07 \x01(\x0b\x32\x15.bough_proto.v1.ChunkH\x00\x12&\n\x05reach\x18\x14 \x01(\x0b\x32\x15.bough_proto.v1.ReachH\x00\x12*\n\x07receipt\x18\x15 \x01(\x0b\x32\x17.bough_proto.v1.ReceiptH\x00\x42\x06\n\x04kind\"X\n\x05Hello\x12\x0c\n\x04team\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06relays\x18\x14 \x01(\x08\x12\r\n\x05\x62ough\x18\x1e \x01(\t\x12\x11\n\tjoin_port\x18\x1f \x01(\r\"\xc1\x02\n\x06Gossip\x12-\n\nadmissions\x18\x01 \x03(\x0b\x32\x19.bough_proto.v1.Admission\x12)\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x17.bough_proto.v1.Contact\x12)\n\x08removals\x18( \x03(\x0b\x32\x17.bough_proto.v1.Removal\x12%\n\x06purges\x18< \x03(\x0b\x32\x15.bough_proto.v1.Purge\x12\x32\n\rpurge_answers\x18= \x03(\x0b\x32\x1b.bough_proto.v1.PurgeAnswer\x12\'\n\x07invites\x18\x46 \x03(\x0b\x32\x16.bough_proto.v1.Invite\x12.\n\x0bticket_uses\x18G \x03(\x0b\x32\x19.bough_proto.v1.TicketUse\"\x8f\x01\n\tAdmission\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\x12\r\n\x05vouch\x18\x04 \x01(\x0c\x12\x10\n\x08\x61\x64mitter\x18\x05 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x06 \x01(\x04\x12\r\n\x05nonce\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\"M\n\x07\x43ontact\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"k\n\x07Removal\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0f\n\x07remover\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\r\n\x05keeps\x18\x04 \x03(\x0c\x12\x0f\n\x07upholds\x18\x05 \x03(\x0c\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"\x9f\x01\n\x06Invite\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05maker\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\x12\n\nexpires_ms\x18\x04 \x01(\x04\x12\x0c\n\x04uses\x18\x05 \x01(\r\x12\x12\n\nrevoked_ms\x18\x06 \x01(\x04\x12\x10\n\x08\x64\x65puties\x18\x07 \x03(\x0c\x12\r\n\x05\x63laim\x18\x08 \x01(\x0c\x12\x11\n\tsignature\x18\t \x01(\x0c\"^\n\tTicketUse\x12\x0e\n\x06ticket\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x10\n\x08\x61\x64mitter\x18\x03 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"I\n\x05Purge\x12\n\n\x02\x62y\x18\x01 \x01(\x0c\x12\x10\n\x08\x63ontents\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"{\n\x0bPurgeAnswer\x12\r\n\x05purge\x18\x01 \x01(\x0c\x12\n\n\x02\x62y\x18\x02 \x01(\x0c\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.bough_proto.v1.PurgeOutcome\x12\x0f\n\x07time_ms\x18\x04 \x01(\x04\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"b\n\x08StateKey\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.bough_proto.v1.StateKind\x12\x0e\n\x06\x62ranch\x18\x03 \x01(\x0c\x12\r\n\x05\x61side\x18\x04 \x01(\t\"\x8d\x01\n\x05State\x12\x0c\n\x04team\x18\x01 \x01(\t\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0b\n\x03tip\x18\x04 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x05 \x01(\t\x12\x0f\n\x07time_ms\x18\x06 \x01(\x04\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"0\n\x08\x41nnounce\x12$\n\x05state\x18\x01 \x01(\x0b\x32\x15.bough_proto.v1.State\"?\n\x04Held\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"c\n\x07Refused\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x66or_now\x18\x04 \x01(\x08\"}\n\x04Want\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\r\n\x05haves\x18\x03 \x03(\t\x12\x0f\n\x07shallow\x18\x04 \x03(\t\x12\x0c\n\x04pack\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x04\"h\n\x05\x43hunk\x12$\n\x05state\x18\x01 \x01(\x0b\x32\x15.bough_proto.v1.State\x12\x0c\n\x04pack\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\r\n\x05total\x18\x04 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\";\n\x05Reach\x12$\n\x07reached\x18\x01 \x03(\x0b\x32\x13.bough_proto.v1.Way\x12\x0c\n\x04lost\x18\x02 \x03(\t\"$\n\x03Way\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\"\x7f\n\x07Receipt\x12\n\n\x02\x62y\x18\x01 \x01(\x0c\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x18.bough_proto.v1.StateKey\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0b\n\x03tip\x18\x04 \x01(\t\x12\x0f\n\x07refused\x18\x05 \x01(\t\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"\xd5\x01\n\x0bJoinRequest\x12\x0c\n\x04team\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x05 \x01(\x0c\x12\r\n\x05vouch\x18\x06 \x01(\x0c\x12\x0f\n\x07\x63ommits\x18\x07 \x03(\t\x12\x15\n\rshared_commit\x18\x08 \x01(\t\x12,\n\tadmission\x18\x14 \x01(\x0b\x32\x19.bough_proto.v1.Admission\x12\x0e\n\x06ticket\x18\x1e \x01(\x0c\x12\r\n\x05proof\x18\x1f \x01(\x0cJ\x04\x08\x02\x10\x03\"s\n\x0cJoinResponse\x12)\n\x07welcome\x18\x01 \x01(\x0b\x32\x16.bough_proto.v1.GossipH\x00\x12.\n\tunrelated\x18\x02 \x01(\x0b\x32\x19.bough_proto.v1.UnrelatedH\x00\x42\x08\n\x06\x61nswer\"\x1c\n\tUnrelated\x12\x0f\n\x07\x63ommits\x18\x01 \x03(\t*\x91\x01\n\x0cPurgeOutcome\x12\x1d\n\x19PURGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12PURGE_OUTCOME_DONE\x10\x01\x12\x17\n\x13PURGE_OUTCOME_ASKED\x10\x02\x12\x17\n\x13PURGE_OUTCOME_WAITS\x10\x03\x12\x18\n\x14PURGE_OUTCOME_IN_GIT\x10\x04*S\n\tStateKind\x12\x1a\n\x16STATE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_KIND_LIVE\x10\x01\x12\x15\n\x11STATE_KIND_LANDED\x10\x02\x32`\n\x0bPeerService\x12Q\n\x08\x43onverse\x12\x1f.bough_proto.v1.ConverseRequest\x1a .bough_proto.v1.ConverseResponse(\x01\x30\x01\x32P\n\x0bJoinService\x12\x41\n\x04Join\x12\x1b.bough_proto.v1.JoinRequest\x1a\x1c.bough_proto.v1.JoinResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bough_proto.v1.peer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PURGEOUTCOME']._serialized_start=2670
-  _globals['_PURGEOUTCOME']._serialized_end=2815
-  _globals['_STATEKIND']._serialized_start=2817
-  _globals['_STATEKIND']._serialized_end=2900
+  _globals['_PURGEOUTCOME']._serialized_start=3036
+  _globals['_PURGEOUTCOME']._serialized_end=3181
+  _globals['_STATEKIND']._serialized_start=3183
+  _globals['_STATEKIND']._serialized_end=3266
   _globals['_CONVERSEREQUEST']._serialized_start=45
   _globals['_CONVERSEREQUEST']._serialized_end=98
   _globals['_CONVERSERESPONSE']._serialized_start=100
@@ -42,47 +42,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORD']._serialized_start=157
   _globals['_WORD']._serialized_end=543
   _globals['_HELLO']._serialized_start=545
-  _globals['_HELLO']._serialized_end=614
-  _globals['_GOSSIP']._serialized_start=617
-  _globals['_GOSSIP']._serialized_end=849
-  _globals['_ADMISSION']._serialized_start=852
-  _globals['_ADMISSION']._serialized_end=995
-  _globals['_CONTACT']._serialized_start=997
-  _globals['_CONTACT']._serialized_end=1074
-  _globals['_REMOVAL']._serialized_start=1076
-  _globals['_REMOVAL']._serialized_end=1183
-  _globals['_PURGE']._serialized_start=1185
-  _globals['_PURGE']._serialized_end=1258
-  _globals['_PURGEANSWER']._serialized_start=1260
-  _globals['_PURGEANSWER']._serialized_end=1383
-  _globals['_STATEKEY']._serialized_start=1385
-  _globals['_STATEKEY']._serialized_end=1483
-  _globals['_STATE']._serialized_start=1486
-  _globals['_STATE']._serialized_end=1627
-  _globals['_ANNOUNCE']._serialized_start=1629
-  _globals['_ANNOUNCE']._serialized_end=1677
-  _globals['_HELD']._serialized_start=1679
-  _globals['_HELD']._serialized_end=1742
-  _globals['_REFUSED']._serialized_start=1744
-  _globals['_REFUSED']._serialized_end=1843
-  _globals['_WANT']._serialized_start=1845
-  _globals['_WANT']._serialized_end=1970
-  _globals['_CHUNK']._serialized_start=1972
-  _globals['_CHUNK']._serialized_end=2076
-  _globals['_REACH']._serialized_start=2078
-  _globals['_REACH']._serialized_end=2137
-  _globals['_WAY']._serialized_start=2139
-  _globals['_WAY']._serialized_end=2175
-  _globals['_RECEIPT']._serialized_start=2177
-  _globals['_RECEIPT']._serialized_end=2304
-  _globals['_JOINREQUEST']._serialized_start=2307
-  _globals['_JOINREQUEST']._serialized_end=2520
-  _globals['_JOINRESPONSE']._serialized_start=2522
-  _globals['_JOINRESPONSE']._serialized_end=2637
-  _globals['_UNRELATED']._serialized_start=2639
-  _globals['_UNRELATED']._serialized_end=2667
-  _globals['_PEERSERVICE']._serialized_start=2902
-  _globals['_PEERSERVICE']._serialized_end=2998
-  _globals['_JOINSERVICE']._serialized_start=3000
-  _globals['_JOINSERVICE']._serialized_end=3080
+  _globals['_HELLO']._serialized_end=633
+  _globals['_GOSSIP']._serialized_start=636
+  _globals['_GOSSIP']._serialized_end=957
+  _globals['_ADMISSION']._serialized_start=960
+  _globals['_ADMISSION']._serialized_end=1103
+  _globals['_CONTACT']._serialized_start=1105
+  _globals['_CONTACT']._serialized_end=1182
+  _globals['_REMOVAL']._serialized_start=1184
+  _globals['_REMOVAL']._serialized_end=1291
+  _globals['_INVITE']._serialized_start=1294
+  _globals['_INVITE']._serialized_end=1453
+  _globals['_TICKETUSE']._serialized_start=1455
+  _globals['_TICKETUSE']._serialized_end=1549
+  _globals['_PURGE']._serialized_start=1551
+  _globals['_PURGE']._serialized_end=1624
+  _globals['_PURGEANSWER']._serialized_start=1626
+  _globals['_PURGEANSWER']._serialized_end=1749
+  _globals['_STATEKEY']._serialized_start=1751
+  _globals['_STATEKEY']._serialized_end=1849
+  _globals['_STATE']._serialized_start=1852
+  _globals['_STATE']._serialized_end=1993
+  _globals['_ANNOUNCE']._serialized_start=1995
+  _globals['_ANNOUNCE']._serialized_end=2043
+  _globals['_HELD']._serialized_start=2045
+  _globals['_HELD']._serialized_end=2108
+  _globals['_REFUSED']._serialized_start=2110
+  _globals['_REFUSED']._serialized_end=2209
+  _globals['_WANT']._serialized_start=2211
+  _globals['_WANT']._serialized_end=2336
+  _globals['_CHUNK']._serialized_start=2338
+  _globals['_CHUNK']._serialized_end=2442
+  _globals['_REACH']._serialized_start=2444
+  _globals['_REACH']._serialized_end=2503
+  _globals['_WAY']._serialized_start=2505
+  _globals['_WAY']._serialized_end=2541
+  _globals['_RECEIPT']._serialized_start=2543
+  _globals['_RECEIPT']._serialized_end=2670
+  _globals['_JOINREQUEST']._serialized_start=2673
+  _globals['_JOINREQUEST']._serialized_end=2886
+  _globals['_JOINRESPONSE']._serialized_start=2888
+  _globals['_JOINRESPONSE']._serialized_end=3003
+  _globals['_UNRELATED']._serialized_start=3005
+  _globals['_UNRELATED']._serialized_end=3033
+  _globals['_PEERSERVICE']._serialized_start=3268
+  _globals['_PEERSERVICE']._serialized_end=3364
+  _globals['_JOINSERVICE']._serialized_start=3366
+  _globals['_JOINSERVICE']._serialized_end=3446
 # @@protoc_insertion_point(module_scope)

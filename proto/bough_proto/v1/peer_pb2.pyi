@@ -169,12 +169,15 @@ class Hello(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     RELAYS_FIELD_NUMBER: _builtins.int
     BOUGH_FIELD_NUMBER: _builtins.int
+    JOIN_PORT_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     version: _builtins.int
     relays: _builtins.bool
     """The sender understands Reach and Receipt, and is sent them."""
     bough: _builtins.str
     """The release of Bough that the sender runs, for people."""
+    join_port: _builtins.int
+    """Where the sender listens for new members as long as a ticket names it; 0: only for tickets of its own."""
     def __init__(
         self,
         *,
@@ -182,10 +185,11 @@ class Hello(_message.Message):
         version: _builtins.int = ...,
         relays: _builtins.bool = ...,
         bough: _builtins.str = ...,
+        join_port: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "relays", b"relays", "team", b"team", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "join_port", b"join_port", "relays", b"relays", "team", b"team", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,6 +206,8 @@ class Gossip(_message.Message):
     REMOVALS_FIELD_NUMBER: _builtins.int
     PURGES_FIELD_NUMBER: _builtins.int
     PURGE_ANSWERS_FIELD_NUMBER: _builtins.int
+    INVITES_FIELD_NUMBER: _builtins.int
+    TICKET_USES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def admissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Admission]: ...
     @_builtins.property
@@ -214,6 +220,12 @@ class Gossip(_message.Message):
 
     @_builtins.property
     def purge_answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgeAnswer]: ...
+    @_builtins.property
+    def invites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invite]:
+        """Tickets that are out, and who came in with them."""
+
+    @_builtins.property
+    def ticket_uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketUse]: ...
     def __init__(
         self,
         *,
@@ -222,10 +234,12 @@ class Gossip(_message.Message):
         removals: _abc.Iterable[Global___Removal] | None = ...,
         purges: _abc.Iterable[Global___Purge] | None = ...,
         purge_answers: _abc.Iterable[Global___PurgeAnswer] | None = ...,
+        invites: _abc.Iterable[Global___Invite] | None = ...,
+        ticket_uses: _abc.Iterable[Global___TicketUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "purge_answers", b"purge_answers", "purges", b"purges", "removals", b"removals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "invites", b"invites", "purge_answers", b"purge_answers", "purges", b"purges", "removals", b"removals", "ticket_uses", b"ticket_uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,6 +355,88 @@ class Removal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Removal: _TypeAlias = Removal  # noqa: Y015
+
+@_typing.final
+class Invite(_message.Message):
+    """A member's word that the holder of a ticket may come in, and who may let them in besides its maker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    MAKER_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    REVOKED_MS_FIELD_NUMBER: _builtins.int
+    DEPUTIES_FIELD_NUMBER: _builtins.int
+    CLAIM_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    """The public key of the ticket's secret."""
+    maker: _builtins.bytes
+    time_ms: _builtins.int
+    expires_ms: _builtins.int
+    uses: _builtins.int
+    revoked_ms: _builtins.int
+    """Since when nobody may come in with it any longer; 0: they may."""
+    claim: _builtins.bytes
+    """The ticket's own word for its maker: nobody else can claim it."""
+    signature: _builtins.bytes
+    @_builtins.property
+    def deputies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        maker: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        expires_ms: _builtins.int = ...,
+        uses: _builtins.int = ...,
+        revoked_ms: _builtins.int = ...,
+        deputies: _abc.Iterable[_builtins.bytes] | None = ...,
+        claim: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "deputies", b"deputies", "expires_ms", b"expires_ms", "key", b"key", "maker", b"maker", "revoked_ms", b"revoked_ms", "signature", b"signature", "time_ms", b"time_ms", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invite: _TypeAlias = Invite  # noqa: Y015
+
+@_typing.final
+class TicketUse(_message.Message):
+    """A member's word that they let in the holder of a key for a ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ADMITTER_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.bytes
+    key: _builtins.bytes
+    admitter: _builtins.bytes
+    time_ms: _builtins.int
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        ticket: _builtins.bytes = ...,
+        key: _builtins.bytes = ...,
+        admitter: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitter", b"admitter", "key", b"key", "signature", b"signature", "ticket", b"ticket", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketUse: _TypeAlias = TicketUse  # noqa: Y015
 
 @_typing.final
 class Purge(_message.Message):

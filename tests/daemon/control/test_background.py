@@ -24,6 +24,7 @@ from bough_daemon.history.timeline import timeline
 from bough_daemon.home import Home
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.fsck import Fsck
+from bough_daemon.sync.calls import Calls
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.team_sync import TeamSync
@@ -235,7 +236,7 @@ def test_a_copied_home_does_not_try_without_end_to_bring_back_what_the_other_has
 
 
 TEAM_LOOPS = [
-    (Connections, "_conversation"),
+    (Calls, "_conversation"),
     (Connections, "_talk"),
     (Connections, "_do"),
     (Connections, "_take"),

@@ -17,7 +17,7 @@ from bough_daemon.git.objects import TreeEntry, format_tree
 from bough_daemon.store.packs import Limits
 from bough_daemon.store.store import LIVE, SHARED
 from bough_daemon.sync.dial import call_member
-from bough_daemon.sync.messages import Announce, Chunk, Message, Refused, Want
+from bough_daemon.sync.messages import Announce, Chunk, Hello, Message, Refused, Want
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.team_files import now_ms
@@ -34,7 +34,9 @@ def test_an_unknown_certificate_is_refused(folder: Path) -> None:
             eve = await all_of.start("eve")
             mine = alice.listener.identity.certificate
             with pytest.raises(BoughError):
-                async with call_member(alice.listener.addresses()[0], alice.sync.team_id, mine, eve.listener.identity):
+                async with call_member(
+                    alice.listener.addresses()[0], Hello(alice.sync.team_id), mine, eve.listener.identity
+                ):
                     pytest.fail("eve was let in")
             assert not alice.is_connected("eve") and alice.is_connected("bob")
 
@@ -70,10 +72,10 @@ def test_a_member_of_another_team_of_the_same_daemon_is_refused(folder: Path) ->
             eve = load_identity((await all_of.start("eve")).home)
             alice.listener._roots += eve.certificate_pem
             with pytest.raises(PeerRefused, match="no member of the team"):
-                async with call_member(alice.listener.addresses()[0], alice.sync.team_id, mine, eve):
+                async with call_member(alice.listener.addresses()[0], Hello(alice.sync.team_id), mine, eve):
                     pytest.fail("eve was let in")
             with pytest.raises(PeerRefused, match="no member of the team"):
-                async with call_member(alice.listener.addresses()[0], "00" * 16, mine, bob.listener.identity):
+                async with call_member(alice.listener.addresses()[0], Hello("00" * 16), mine, bob.listener.identity):
                     pytest.fail("bob was let in elsewhere")
 
     run(test())
@@ -92,7 +94,7 @@ class Intruder:
         alice = self.alice
         mine = alice.listener.identity.certificate
         address = alice.listener.addresses()[0]
-        async with call_member(address, alice.sync.team_id, mine, self.identity) as pipe:
+        async with call_member(address, Hello(alice.sync.team_id), mine, self.identity) as pipe:
             for word in words:
                 await pipe.write(word)
             while True:
@@ -181,7 +183,7 @@ def test_a_stream_that_breaks_off_keeps_nothing(folder: Path) -> None:
             tip = await bob.bob.owner.run(bob.bob._save, {"x": os.urandom(5000)})
             pack = await bob.pack(tip, [])
             mine, address = alice.listener.identity.certificate, alice.listener.addresses()[0]
-            async with call_member(address, alice.sync.team_id, mine, bob.identity) as pipe:
+            async with call_member(address, Hello(alice.sync.team_id), mine, bob.identity) as pipe:
                 await pipe.write(Chunk(bob.state(tip), "p", 0, len(pack), pack[:2000]))
                 links = alice.sync._exchange.links
                 await eventually(lambda: "bob" in links and links["bob"].incoming)

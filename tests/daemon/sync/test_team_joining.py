@@ -22,13 +22,13 @@ from bough_daemon.home import Home
 from bough_daemon.sync.dial import present_ticket
 from bough_daemon.sync.joining import join_request
 from bough_daemon.team import team_files as team_module
-from bough_daemon.team.identity import load_identity
+from bough_daemon.team.identity import fingerprint, load_identity
 from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.team_files import Team, now_ms
 from bough_daemon.team.tickets import Ticket
 from bough_proto.v1 import peer_pb2 as pb
 
-from tests.daemon.machines import LOOPBACK, machines, run
+from tests.daemon.machines import LOOPBACK, Machines, machines, run
 from tests.daemon.support import git, make_repository
 from tests.daemon.team_support import Side, eventually
 
@@ -317,5 +317,99 @@ def test_an_expired_ticket_whose_maker_does_not_answer_is_said_to_have_expired(f
             old = replace(ticket, expires=now_ms() // 1000 - 7200, addresses=("127.0.0.1:9",))
             with pytest.raises(BadTicket, match="expired 2 hours ago"):
                 await bob.sync.join(str(old), "bob")
+
+    run(test())
+
+
+async def open_to_all(side: Side) -> None:
+    """Have a machine listen as one that is open to the network does, on this machine alone."""
+    await side.listener.open(LOOPBACK)
+
+
+async def told_port(host: Side, name: str) -> None:
+    """Meet again, so that `host` knows where a member answers for others."""
+    host.sync._conversations.drop_stale(all_of_them=True)
+    await eventually(lambda: host.sync._conversations.hellos[name].join_port and host.is_connected(name))
+
+
+def test_another_member_lets_in_the_holder_of_a_ticket_whose_maker_has_gone(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, carol = await all_of.team("alice", "bob", "carol")
+            await open_to_all(bob)
+            await told_port(alice, "bob")
+            ticket = (await alice.sync.invite(LOOPBACK, uses=2)).ticket
+            assert [one.fingerprint for one in Ticket.parse(ticket).deputies] == [
+                fingerprint(bob.listener.identity.certificate)
+            ]
+            await eventually(lambda: "new members" in str(bob.listener.listening()))
+            assert "new members" not in str(carol.listener.listening())
+            dave, erin, frank = [await all_of.start(name) for name in ("dave", "erin", "frank")]
+            await dave.sync.join(ticket, "dave")
+            await eventually(lambda: bob.sync._team.invites.uses and "dave" in bob.sync.roster.members)
+            for side in (alice, bob):
+                await all_of.stop(side)
+            bob = await bob_again(all_of)
+            await erin.sync.join(ticket, "erin")
+            assert bob.sync.roster.member("erin").admitter == bob.listener.identity.key
+            await eventually(lambda: erin.is_connected("bob") and "erin" in carol.sync.roster.members)
+            with pytest.raises((BadTicket, PeerUnreachable), match="used"):
+                await frank.sync.join(ticket, "frank")
+            alice = await all_of.start("alice")
+            await eventually(lambda: "erin" in alice.sync.roster.members)
+            await eventually(lambda: alice.sync.tickets()[0].members == ["dave", "erin"])
+            assert alice.sync.tickets()[0].state == "used" and alice.sync.notices() == []
+
+    run(test())
+
+
+async def bob_again(all_of: Machines) -> Side:
+    """Start the machine of bob, who was stopped: what it knows of tickets is kept."""
+    again = await all_of.start("bob")
+    await eventually(lambda: "new members" in str(again.listener.listening()))
+    return again
+
+
+def test_a_deputy_refuses_a_ticket_that_was_revoked_and_one_of_a_member_who_was_removed(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await open_to_all(bob)
+            await told_port(alice, "bob")
+            revoked, left = [await alice.sync.invite(LOOPBACK) for _ in range(2)]
+            alice.sync.revoke(revoked.invite.id)
+            await eventually(lambda: bob.sync._team.invites.made.get(revoked.invite.key, revoked.invite).revoked)
+            await eventually(lambda: left.invite.key in bob.sync._team.invites.made)
+            await all_of.stop(alice)
+            dave = await all_of.start("dave")
+            with pytest.raises(BadTicket, match="revoked"):
+                await dave.sync.join(revoked.ticket, "dave")
+            bob.sync.remove("alice")
+            with pytest.raises(NotPossibleNow, match="no longer in the team"):
+                await dave.sync.join(left.ticket, "dave")
+            assert set(bob.sync.roster.members) == {"bob"}
+
+    run(test())
+
+
+def test_a_ticket_that_two_let_in_somebody_for_while_they_were_apart_is_told_of(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            await open_to_all(bob)
+            await told_port(alice, "bob")
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            await eventually(lambda: "new members" in str(bob.listener.listening()))
+            await all_of.stop(bob)
+            carol, dave = await all_of.start("carol"), await all_of.start("dave")
+            await carol.sync.join(str(ticket), "carol")
+            for side in (alice, carol):
+                await all_of.stop(side)
+            bob = await bob_again(all_of)
+            await dave.sync.join(str(ticket), "dave")
+            alice = await all_of.start("alice")
+            await eventually(lambda: "carol, dave joined with ticket" in str(alice.sync.notices()))
+            assert "which was for 1" in alice.sync.notices()[0].text
+            assert {"carol", "dave"} <= set(alice.sync.roster.members)
 
     run(test())

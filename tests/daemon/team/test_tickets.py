@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from bough_daemon.errors import BadTicket
 from bough_daemon.team.identity import verify
-from bough_daemon.team.tickets import Ticket, proof_statement
+from bough_daemon.team.tickets import Ticket, TicketAnswerer, proof_statement
 from hypothesis import given
 from hypothesis import strategies as st
 
 ADDRESSES = ("192.168.1.20:41234", "[2001:db8::5]:41234")
 TICKET = Ticket("ab" * 16, bytes(range(32)), bytes(range(16)), ADDRESSES, 1_800_000_000)
 
+deputies = st.builds(TicketAnswerer, st.binary(min_size=32, max_size=32), st.just(("[2001:db8::5]:41234",)))
 tickets = st.builds(
     Ticket,
     st.binary(min_size=16, max_size=16).map(bytes.hex),
@@ -19,6 +20,7 @@ tickets = st.builds(
     st.binary(min_size=16, max_size=16),
     st.lists(st.from_regex(r"[a-z0-9.]{1,20}:[0-9]{1,5}", fullmatch=True), min_size=1, max_size=5).map(tuple),
     st.integers(0, 2**40 - 1),
+    st.lists(deputies, max_size=2).map(tuple),
 )
 
 
