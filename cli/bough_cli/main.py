@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge-tool": ("tools.merge_tool", "merge_tool"),
     "complete": ("tools.complete", "complete"),
     "lsp": ("tools.lsp", "lsp"),
+    "mcp": ("tools.mcp", "mcp"),
     "export": ("tools.export", "export"),
     "doctor": ("tools.doctor", "doctor"),
     "demo": ("tools.demo", "demo"),

@@ -399,6 +399,10 @@ class BranchExists(NotPossibleNow):
     """There is a Git branch of that name."""
 
 
+class NotInstalled(NotPossibleNow):
+    """A command needs a part of Bough that is an extra."""
+
+
 class WorktreeNotMade(NotPossibleNow):
     """Git could not create or remove a further working tree."""
 

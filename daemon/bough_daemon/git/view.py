@@ -82,6 +82,16 @@ def run_in_view(path: str, arguments: Sequence[str]) -> int:
 
     Raise NotLive where nothing was ever recorded, and BadUsage for a command that writes.
     """
+    return _in_view(path, arguments, captured=False).returncode
+
+
+def read_in_view(path: str, arguments: Sequence[str]) -> tuple[int, bytes, bytes]:
+    """Run a reading git command as `run_in_view` does; return its exit code, its output and its errors."""
+    done = _in_view(path, arguments, captured=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def _in_view(path: str, arguments: Sequence[str], *, captured: bool) -> subprocess.CompletedProcess[bytes]:
     worktree = Worktree.find(path)
     store = os.path.join(worktree.common_dir, "bough", "store.git")
     if not os.path.isdir(store):
@@ -95,7 +105,9 @@ def run_in_view(path: str, arguments: Sequence[str]) -> int:
             "GIT_INDEX_FILE": os.path.join(folder, "index"),
             "GIT_OPTIONAL_LOCKS": "0",
         }
-        return subprocess.run(["git", *arguments], cwd=path, env=environment, check=False).returncode
+        stdin = subprocess.DEVNULL if captured else None
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=path, env=environment, stdin=stdin, capture_output=captured, check=False)
 
 
 def check_reads(arguments: Sequence[str]) -> None:

@@ -1,0 +1,232 @@
+"""What an agent may see and do of a team, as tools and resources of the Model Context Protocol.
+
+One server for one working tree, over the pipe of the program that started it. What teammates wrote reaches the agent as
+data: names and paths are printable, texts are shortened, and no tool runs what a repository names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from bough_daemon.api.client import Client
+from bough_daemon.api.records import Status, TeammateStatus, WorktreeStatus
+from bough_daemon.errors import BoughError, NeedsYes, UnknownMember
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.git.view import read_in_view
+from bough_daemon.system.text import printable
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp_types import ToolAnnotations
+
+from bough_cli import outcomes
+from bough_cli.acting import UserTerminal, check_outside
+from bough_cli.connection import connect
+from bough_cli.failure import hint_of
+
+MOST_TEXT = 60_000  # characters of one answer: a model reads all of it
+MOST_ENTRIES = 200  # snapshots of one answer
+INSTRUCTIONS = """
+This repository is live: every save is recorded, and teammates' uncommitted work is visible as it happens.
+Before you edit files, call `before_editing` with their paths: it tells who else is changing them, and how.
+Save points are automatic; `restore` brings a file back as it was, `undo` reverses a Bough command.
+`merge` brings a teammate's work into these files, `land` puts finished work on the shared branch: ask your user first.
+"""
+READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+CHANGES = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
+PUBLISHES = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=True)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _AgentTerminal(UserTerminal):
+    """The terminal of an agent: what a command says is kept for its answer, and nobody can be asked."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(command)
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Keep a line."""
+        self.said.append(text)
+
+    def ask(self, question: str) -> bool:
+        """Refuse: what needs a person is not decided here."""
+        raise NeedsYes(question)
+
+
+def server(path: str) -> MCPServer[Any]:
+    """Return a server for the working tree around `path`."""
+    made: MCPServer[Any] = MCPServer("bough", instructions=INSTRUCTIONS.strip(), log_level="WARNING")
+    tools = AgentTools(path)
+    reading: list[Callable[..., Any]] = [tools.team, tools.before_editing, tools.changes, tools.log]
+    reading += [tools.preview_merge, tools.preview_landing]
+    changing: list[Callable[..., Any]] = [tools.save, tools.restore, tools.undo, tools.merge]
+    for kind, some in ((READS, reading), (CHANGES, changing), (PUBLISHES, [tools.land])):
+        for tool in some:
+            made.tool(annotations=kind)(_answering(tool, ToolError))
+    made.resource("bough://status", mime_type="application/json")(_answering(tools.team, ResourceError))
+    made.resource("bough://changes/{name}", mime_type="text/x-diff")(_answering(tools.all_changes, ResourceError))
+    return made
+
+
+def _answering(tool: F, kind: type[Exception]) -> F:
+    """Let a refusal of Bough's reach the agent with its remedy."""
+
+    @functools.wraps(tool)
+    def answered(*arguments: Any, **named: Any) -> Any:
+        try:
+            return tool(*arguments, **named)
+        except BoughError as error:
+            hint = hint_of(error)
+            raise kind(f"{error.message}. {hint}" if hint else error.message) from error
+
+    return answered  # type: ignore[return-value]
+
+
+class AgentTools:
+    """The tools of one working tree. Each raises BoughError where it cannot be done; then nothing was changed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def team(self) -> dict[str, Any]:
+        """Show this working tree, every teammate and what they have changed, and whose work is withheld or refused."""
+        return _plain(self._status())
+
+    def before_editing(self, paths: list[str]) -> dict[str, Any]:
+        """Tell which teammates are changing some files right now, and show how. Call it before you edit them."""
+        told = self._status()
+        wanted = [self._from_top(path, told.repository) for path in paths]
+        found = []
+        for one in _others(told):
+            touched = [path for path in wanted if any(_is_at(file, path) for file in one.files)]
+            if touched and one.branch != told.branch:
+                found.append({"branch": one.branch, "paths": touched, "diff": self._diff(one.branch, touched)})
+        return _plain({"others": found, "mine": [path for path in wanted if path in told.files]})
+
+    def changes(self, name: str, path: str = "") -> str:
+        """Show what a teammate, or another working tree of your user's, has changed and not landed: a unified diff."""
+        told = self._status()
+        if name not in {one.branch for one in _others(told)}:
+            raise UnknownMember(f"{name} has no live branch here", name=name)
+        return self._diff(name, [self._from_top(path, told.repository)] if path else [])
+
+    def all_changes(self, name: str) -> str:
+        """All that a teammate has changed and not landed, as a unified diff."""
+        return self.changes(name)
+
+    def log(self, name: str = "", count: int = 20) -> list[dict[str, Any]]:
+        """List the newest snapshots of a live branch, your own by default: ids for `restore`."""
+        with connect() as daemon:
+            return [_plain(entry) for entry in daemon.log(self._path, name, min(max(count, 1), MOST_ENTRIES)).entries]
+
+    def save(self) -> dict[str, Any]:
+        """Record whatever is on disk now as a snapshot, and return its id."""
+        with connect() as daemon:
+            return _plain(daemon.save(self._path, [], False, 0.0))
+
+    def restore(self, paths: list[str], since: str = "", name: str = "") -> dict[str, Any]:
+        """Bring files back as they were: the newest version that differs from the disk, or as of a snapshot `since`.
+
+        `name`: a teammate whose version to take. `undo` reverses it.
+        """
+        with self._acting("restore") as (daemon, terminal):
+            made = daemon.restore(self._path, terminal, paths, since=since, name=name)
+        return _plain(made) | {"said": terminal.said}
+
+    def undo(self) -> dict[str, Any]:
+        """Reverse the last Bough command in this working tree."""
+        with self._acting("undo") as (daemon, terminal):
+            return _plain(daemon.undo(self._path, terminal))
+
+    def preview_merge(self, name: str) -> list[str]:
+        """Tell what merging a teammate's branch, or a Git branch such as main, would do; changes nothing."""
+        with self._acting("merge") as (daemon, terminal):
+            made = daemon.merge(self._path, terminal, name, preview=True)
+        return [printable(line) for line in outcomes.merged(made, preview=True)]
+
+    def merge(self, name: str) -> dict[str, Any]:
+        """Merge a teammate's branch, or a Git branch such as main, into these files. Conflicts are left as markers.
+
+        `undo` reverses it.
+        """
+        with self._acting("merge") as (daemon, terminal):
+            made = daemon.merge(self._path, terminal, name)
+        lines = [printable(line) for line in outcomes.merged(made, preview=False)]
+        return {"result": made.result, "told": lines, "said": terminal.said}
+
+    def preview_landing(self) -> list[str]:
+        """Tell what `land` would put on the shared branch; changes nothing."""
+        with self._acting("land") as (daemon, terminal):
+            made = daemon.preview_landing(self._path, terminal)
+        return [printable(line) for line in outcomes.would_land(made)]
+
+    def land(self, message: str) -> list[str]:
+        """Put this work on the shared branch as one commit, and push it. Ask your user before you do."""
+        with self._acting("land") as (daemon, terminal):
+            made = daemon.land(self._path, terminal, message)
+        return [printable(line) for line in (*terminal.said, *outcomes.landed(made, outcomes.still_on(made)))]
+
+    def _status(self) -> Status:
+        with connect() as daemon:
+            return daemon.status(self._path)
+
+    @contextmanager
+    def _acting(self, command: str) -> Iterator[tuple[Client, _AgentTerminal]]:
+        check_outside(command)
+        with connect() as daemon:
+            yield daemon, _AgentTerminal(command)
+
+    def _from_top(self, path: str, root: str) -> str:
+        """Return a path as Git names it; one that is outside the working tree stays as it is, and is nobody's."""
+        return os.path.relpath(os.path.join(self._path, path), root)
+
+    def _diff(self, branch: str, paths: list[str]) -> str:
+        base = f"live/{branch}^{{commit}}"
+        code, said, errors = read_in_view(
+            self._path, ["log", "-1", "--format=%(trailers:key=Bough-Base,valueonly)", base]
+        )
+        commit = said.decode(errors="replace").strip() if code == 0 else ""
+        if not OBJECT_ID.fullmatch(commit):
+            raise UnknownMember(
+                f"{branch} has no live branch here: {errors.decode(errors='replace').strip()}", name=branch
+            )
+        plain = ["--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
+        _, said, _ = read_in_view(
+            self._path, ["diff", *plain, commit, base, "--", *(f":(top,literal){one}" for one in paths)]
+        )
+        return _shortened(said.decode(errors="replace"))
+
+
+def _others(told: Status) -> list[TeammateStatus | WorktreeStatus]:
+    return [*told.teammates, *told.worktrees]
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """Return a record as an object of JSON, its texts printable; a diff stays as it is."""
+    fields = dataclasses.asdict(record) if dataclasses.is_dataclass(record) and not isinstance(record, type) else record
+    return {key: value if key == "diff" else _printable(value) for key, value in fields.items()}
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _plain(value)
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
+
+
+def _is_at(file: str, path: str) -> bool:
+    """Return whether a file is the one of a path, or below it."""
+    return file == path or file.startswith(f"{path}/") or path == "."
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MOST_TEXT:
+        return text
+    return f"{text[:MOST_TEXT]}\n[shortened: {len(text) - MOST_TEXT:,} more characters; name a path to see less]"
