@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,21 @@ def test_two_who_move_at_once_find_each_other_through_a_third(member: Make, net:
     until(lambda: "carol" in connected(bob), 10.0)
     assert saves(bob, "both moved\n", "carol") < IN_SYNC
     assert saves(carol, "both moved\n", "bob") < IN_SYNC
+
+
+@pytest.mark.usefixtures("long_form")
+def test_a_fresh_ticket_reconnects_members_who_have_lost_each_other(member: Make, net: Network) -> None:
+    alice, bob = star(member, "alice", "bob")
+    for one, address in ((alice, "10.77.0.77"), (bob, "10.77.0.78")):
+        one.ends()
+        net.give(one.name, address)
+    ticket = alice.bough("invite")
+    assert connected(bob) == set()
+    assert bob.bough("join", ticket) == "You are in this team already; reconnected with alice"
+    saves(bob, "reconnected\n", "alice")
+    assert [json.loads(line)["state"] for line in alice.bough("invites", "--json").splitlines()] == ["valid"]
+    carol = member("carol")
+    carol.bough("join", ticket, "--as", "carol")  # nobody has used it up
 
 
 @pytest.mark.usefixtures("long_form")

@@ -254,13 +254,16 @@ class Joined:
     """The name that the team knows this member by, and who else is in it.
 
     `other`: a clone of the same user that is in the team already, as a member of its own; empty for none. `opened`: the
-    addresses that are open to teammates from now on.
+    addresses that are open to teammates from now on. `met`: the maker of the ticket, where this member was in the team
+    already; `connected`: and whether the two are connected by now.
     """
 
     member: str
     teammates: list[str] = field(default_factory=list)
     other: str = ""
     opened: list[str] = field(default_factory=list)
+    met: str = ""
+    connected: bool = False
 
 
 @dataclass

@@ -456,9 +456,13 @@ class Repository:
     async def join(self, ticket: str, name: str, listen: str = "") -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on.
 
-        `listen`: where teammates can call from then on; empty: where they can now, else on every interface.
+        With a ticket of the team that this is in already, its maker is met again. `listen`: where teammates can call
+        from then on; empty: where they can now, else on every interface.
         """
-        team, folder = Ticket.parse(ticket).team, os.path.basename(next(iter(self.sessions)))
+        parsed = Ticket.parse(ticket)
+        team, folder = parsed.team, os.path.basename(next(iter(self.sessions)))
+        if self.sync.is_member_of(team) and name in ("", self.member):
+            return await self._meet(parsed, listen)
         seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
         door = seat.listener.door
         try:
@@ -472,6 +476,14 @@ class Repository:
             if session.branch.tip is not None:
                 self._on_snapshot(session, session.branch.tip)
         return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other, opened)
+
+    async def _meet(self, ticket: Ticket, listen: str) -> Joined:
+        """Meet the maker of a ticket for the team that this repository is in."""
+        listener = await self._listeners.of(self.store)
+        opened = await listener.open(listen or None)
+        maker, is_connected = await self.sync.reach.meet(ticket)
+        others = sorted(set(self.sync.roster.members) - {self.member})
+        return Joined(self.member, others, opened=opened, met=maker, connected=is_connected)
 
     async def _join_as(self, ticket: str, seat: Seat) -> None:
         for name in seat.names[:-1]:

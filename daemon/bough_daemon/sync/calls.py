@@ -11,19 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from bough_daemon.errors import BoughError, PeerRefused
+from bough_daemon.errors import PeerRefused
 from bough_daemon.sync.dial import call_member
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.listener import Pipe
 from bough_daemon.sync.messages import OTHER_VERSION
 from bough_daemon.system.addresses import is_loopback, split_address
+from bough_daemon.system.knocking import Knock, knocks
 from bough_daemon.system.supervisor import Pause, Supervisor, reason_of
 from bough_daemon.team.identity import Identity
 
@@ -34,8 +34,6 @@ FIRST_PAUSE = 0.2  # seconds between two calls of a member who does not answer, 
 LATELY_PAUSE, LONGEST_PAUSE, AWAY_SHARE = 2.5, 30.0, 1 / 40
 STEADY = 5.0  # seconds after which a conversation that ends was a good one
 NUDGE_PAUSE = 1.0  # seconds at least between calls of one member, whatever happens: so nobody makes us hammer
-STAGGER = 0.15  # seconds by which each address is tried later than the one before
-KNOCK_PATIENCE = 4.0  # seconds until an address must have answered: the third SYN leaves after 3 s
 
 
 def longest_pause(away: float) -> float:
@@ -49,15 +47,6 @@ class CallFailure:
 
     address: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Knock:
-    """Something listens at an address, and this machine speaks to it from `local`; or `failure`: nothing answers."""
-
-    address: str
-    local: str = ""
-    failure: str = ""
 
 
 class Calls:
@@ -131,8 +120,8 @@ class Calls:
         roster = self._exchange.roster
         addresses, refused = roster.addresses(name), ""
         failure = CallFailure("", "")
-        async with contextlib.aclosing(_knocks(addresses, nudge)) as knocks:
-            async for knock in knocks:
+        async with contextlib.aclosing(knocks(addresses, nudge)) as answers:
+            async for knock in answers:
                 if self._talk_of(name) is not None:
                     return True
                 if not self._is_teammate(name):
@@ -167,37 +156,3 @@ class Calls:
             self.refused[name] = refused
         if refused == OTHER_VERSION:
             self.other_versions.add(name)
-
-
-async def _knocks(addresses: Sequence[str], enough: asyncio.Event) -> AsyncGenerator[Knock, None]:
-    """Yield what comes of trying to connect to each address, in the order in which they answer, until `enough`."""
-    waiting = [asyncio.create_task(_knock(address, number * STAGGER)) for number, address in enumerate(addresses)]
-    stop: asyncio.Task[object] = asyncio.create_task(enough.wait())
-    try:
-        while waiting and not stop.done():
-            await asyncio.wait([*waiting, stop], return_when=asyncio.FIRST_COMPLETED)
-            for answered in [task for task in waiting if task.done()]:
-                waiting.remove(answered)
-                yield answered.result()
-    finally:
-        for task in (*waiting, stop):
-            task.cancel()
-        await asyncio.gather(*waiting, stop, return_exceptions=True)
-
-
-async def _knock(address: str, delay: float) -> Knock:
-    await asyncio.sleep(delay)
-    try:
-        host, port = split_address(address)
-        async with asyncio.timeout(KNOCK_PATIENCE):
-            transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, host, port)
-    except TimeoutError:
-        return Knock(address, failure="no answer")
-    except OSError as failure:
-        said = os.strerror(failure.errno) if failure.errno and failure.errno > 0 else failure.strerror
-        return Knock(address, failure=(said or str(failure)).lower())
-    except BoughError as failure:
-        return Knock(address, failure=failure.message)
-    local = str(transport.get_extra_info("sockname")[0])
-    transport.abort()
-    return Knock(address, local)

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from bough_proto.v1 import peer_pb2 as pb
@@ -18,11 +18,15 @@ from bough_daemon.sync import wire
 from bough_daemon.sync.listener import COMMON_OPTIONS
 from bough_daemon.sync.messages import Hello, Message
 from bough_daemon.system.addresses import split_address
+from bough_daemon.system.knocking import Knock, knocks
 from bough_daemon.system.text import ago
 from bough_daemon.team.identity import SERVER_NAME, Identity, der_of, fingerprint, pem_of
 from bough_daemon.team.tickets import Ticket, TicketAnswerer
 
 PATIENCE = 5.0  # seconds until a peer must have said its first word
+OTHER_MACHINE = "another machine answers there"
+Answer = TypeVar("Answer")
+JoinStub: TypeAlias = "services.JoinServiceAsyncStub"
 JOIN_PATIENCE = 30.0  # seconds until the maker of a ticket must have answered
 
 
@@ -81,35 +85,52 @@ async def call_member(
 
 
 async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResponse:
-    """Ask the maker of a ticket, or a deputy, to be let in, at each of their addresses in turn until one answers.
+    """Ask the maker of a ticket, or a deputy, to be let in; raises what `ask_answerer` raises."""
+    return await ask_answerer(ticket, lambda stub, _: stub.Join(request, timeout=JOIN_PATIENCE))
 
-    The request goes only to anyone who has the certificate that the ticket names. Raises what the maker says, or
-    PeerUnreachable, PeerRefused or, by this machine's clock, BadTicket that tell of each address.
+
+async def ask_answerer(
+    ticket: Ticket, ask: Callable[[services.JoinServiceAsyncStub, bytes], Awaitable[Answer]]
+) -> Answer:
+    """Ask the maker of a ticket, or a deputy, for something, where one of them answers first.
+
+    The maker's addresses are tried a little earlier. `ask` gets the fingerprint of who answers; what it asks goes only
+    to anyone who has a certificate that the ticket names. Raises what they say, or PeerUnreachable, PeerRefused or, by
+    this machine's clock, BadTicket that tell of each address.
     """
-    failures: list[str] = []
-    impostor = False
-    answerers = (TicketAnswerer(ticket.fingerprint, ticket.addresses), *ticket.deputies)
-    for answerer, address in [(one, address) for one in answerers for address in one.addresses]:
-        try:
-            certificate = await _certificate_at(address)
-        except (OSError, ValueError, BadUsage) as failure:
-            failures.append(f"{address}: {failure}")
-            continue
-        if fingerprint(certificate) != answerer.fingerprint:
-            impostor = True
-            failures.append(f"{address}: another machine answers there")
-            continue
-        try:
-            async with _channel(address, certificate, None) as channel:
-                stub = services.JoinServiceStub(channel)
-                return await stub.Join(request, timeout=JOIN_PATIENCE)
-        except grpc.RpcError as failure:
-            raise wire.error_of(failure) from failure
-    kind: type[BoughError] = PeerRefused if impostor else PeerUnreachable
-    tried = "; ".join(failures)
+    failures, expected = dict[str, str](), dict[str, set[bytes]]()
+    for one in (TicketAnswerer(ticket.fingerprint, ticket.addresses), *ticket.deputies):
+        for address in one.addresses:
+            expected.setdefault(address, set()).add(one.fingerprint)
+    async with contextlib.aclosing(knocks(list(expected))) as answers:
+        async for knock in answers:
+            certificate = await _certificate_of(expected[knock.address], knock, failures)
+            if certificate is None:
+                continue
+            try:
+                async with _channel(knock.address, certificate, None) as channel:
+                    stub: Any = services.JoinServiceStub(channel)
+                    return await ask(stub, fingerprint(certificate))
+            except grpc.RpcError as failure:
+                raise wire.error_of(failure) from failure
+    kind: type[BoughError] = PeerRefused if OTHER_MACHINE in failures.values() else PeerUnreachable
+    tried = "; ".join(f"{address}: {failures[address]}" for address in expected)
     if time.time() > ticket.expires:
         raise BadTicket(f"the ticket expired {ago(ticket.expires)}; the member who made it does not answer: {tried}")
     raise kind(f"the member who made the ticket could not be reached, or it was used or revoked: {tried}")
+
+
+async def _certificate_of(expected: Container[bytes], knock: Knock, failures: dict[str, str]) -> bytes | None:
+    """Return the certificate of one of those who are expected, if they answer; None, and note why not."""
+    try:
+        certificate = await _certificate_at(knock.address) if not knock.failure else b""
+    except (OSError, ValueError, BadUsage) as failure:
+        failures[knock.address] = str(failure)
+        return None
+    if fingerprint(certificate) in expected:
+        return certificate
+    failures[knock.address] = knock.failure or OTHER_MACHINE
+    return None
 
 
 async def _certificate_at(address: str) -> bytes:

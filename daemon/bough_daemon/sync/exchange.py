@@ -310,6 +310,10 @@ class Exchange:
             case Hello():
                 return []
 
+    def learn(self, said: Gossip, now: int) -> list[Job]:
+        """Take in what a member said of the team outside of a conversation."""
+        return self._hear_gossip("", said, now)
+
     def _hear_gossip(self, peer: str, said: Gossip, now: int) -> list[Job]:
         before = dict(self.roster.members)
         entries, addresses = self.roster.merge(said.admissions, said.contacts, now)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote
 
 import grpc
@@ -45,6 +45,7 @@ from bough_daemon.team.roster import Admission, Roster
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 CLOSING_SECONDS = 3.0  # that calls go on for on a port that was closed
 KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
 COMMON_OPTIONS: list[tuple[str, int | str]] = [
@@ -98,6 +99,9 @@ class TeamEndpoint(Protocol):
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
         """Let the holder of a ticket into the team, or raise why not."""
+
+    async def be_met(self, request: pb.MeetRequest) -> pb.MeetResponse:
+        """Tell a member where the team is, and the team where they are; raise PeerRefused to anybody else."""
 
     def speaks_otherwise(self, member: str) -> None:
         """Note that a member runs a Bough of another version."""
@@ -430,11 +434,19 @@ class _Joins(services.JoinServiceServicer):
         self._listener = listener
 
     async def Join(self, request: pb.JoinRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.JoinResponse:
-        room = self._listener.rooms.get(request.team)
+        return await self._answer(request.team, context, lambda room: room.let_in(request))
+
+    async def Meet(self, request: pb.MeetRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.MeetResponse:
+        return await self._answer(request.team, context, lambda room: room.be_met(request))
+
+    async def _answer(
+        self, team: str, context: grpc.aio.ServicerContext[Any, Any], ask: Callable[[TeamEndpoint], Awaitable[Answer]]
+    ) -> Answer:
+        room = self._listener.rooms.get(team)
         try:
             if room is None:
                 raise PeerRefused("the team of the ticket is not live at that address")
-            return await room.let_in(request)
+            return await ask(room)
         except BoughError as refused:
             await context.abort(wire.code_of(refused), refused.message)
             raise

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from bough_proto.v1 import peer_pb2 as pb
+
+from bough_daemon.errors import AlreadyInTeam, PeerRefused
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.jobs import Learned
 from bough_daemon.sync.listener import PeerListener
+from bough_daemon.sync.meeting import meet, met
+from bough_daemon.sync.messages import Gossip
+from bough_daemon.team.identity import fingerprint
 from bough_daemon.team.roster import MOST_ADDRESSES, Contact
 from bough_daemon.team.team_files import Team, now_ms
+from bough_daemon.team.tickets import Ticket
+
+MEETING_SECONDS = 10.0  # that a command waits until the two are connected
 
 REMEDY = "Have {0} run `bough status`, which starts Bough there, or `bough invite`: `bough join TICKET` reconnects you."
 
@@ -48,6 +59,7 @@ class Reachability:
         self._connections = connections
         self._listener = listener
         self.seen = seen
+        self._came = asyncio.Event()
 
     def moved(self) -> None:
         """Tell the team where this daemon listens, if that is news."""
@@ -78,6 +90,7 @@ class Reachability:
         entry = self._team.roster.members.get(member)
         if entry is not None:
             self.seen[entry.key] = now_ms()
+        self._came.set()
         if here and self._connections.connected() <= {member}:
             self._connections.calls.at_once()
 
@@ -97,6 +110,35 @@ class Reachability:
     def other_versions(self) -> list[str]:
         """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
         return sorted(self._connections.calls.other_versions & self._team.roster.members.keys())
+
+    async def meet(self, ticket: Ticket) -> tuple[str, bool]:
+        """Meet the maker of a ticket of this team again, or a deputy; return their name, and if they are connected.
+
+        Raises PeerUnreachable or PeerRefused; then everything is as it was.
+        """
+        identity, roster = self._listener.identity, self._team.roster
+        if ticket.fingerprint == fingerprint(identity.certificate):
+            raise AlreadyInTeam("this ticket was made here; it is for others", team=roster.team)
+        self.moved()
+        said, answerer = await meet(ticket, identity, roster.contacts[identity.key])
+        self._connections.do(self._exchange.learn(said, now_ms()))
+        found = (one for one in roster.members.values() if fingerprint(one.certificate) == answerer)
+        maker = next(found, None)
+        if maker is None:
+            raise PeerRefused("the member who made the ticket is no longer in the team")
+        self._connections.calls.at_once({maker.name})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MEETING_SECONDS):
+                while maker.name not in self._connections.connected():
+                    self._came.clear()
+                    await self._came.wait()
+        return maker.name, maker.name in self._connections.connected()
+
+    async def be_met(self, request: pb.MeetRequest) -> pb.MeetResponse:
+        """Tell a member where the team is, and the team where they are; raise PeerRefused to anybody else."""
+        answer, contact = met(self._team.roster, self._listener.identity, request)
+        self._connections.do(self._exchange.learn(Gossip(contacts=(contact,)), now_ms()))
+        return answer
 
     def through(self, member: str) -> list[str]:
         """Return the teammates through whom a member is reached who is not connected."""

@@ -670,6 +670,14 @@ class TeamSync:
         """Talk with a member who has called, or tell a former one why they are turned away."""
         await self._conversations.welcome(caller, pipe)
 
+    async def be_met(self, request: pb.MeetRequest) -> pb.MeetResponse:
+        """Tell a member where the team is, and the team where they are; raise PeerRefused to anybody else."""
+        return await self.reach.be_met(request)
+
+    def is_member_of(self, team: str) -> bool:
+        """Return whether this is a team that the repository is in, as one machine alone."""
+        return team == self.team_id and not self.doubled and not self._exchange.is_out
+
     def speaks_otherwise(self, member: str) -> None:
         """Note that a member runs a Bough of another version."""
         self.reach.speaks_otherwise(member)

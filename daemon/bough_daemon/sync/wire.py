@@ -78,12 +78,19 @@ def admission(message: pb.Admission) -> Admission:
     )
 
 
+def contact_message(entry: Contact) -> pb.Contact:
+    """Return the message of a member's addresses."""
+    return pb.Contact(key=entry.key, addresses=entry.addresses, time_ms=entry.time, signature=entry.signature)
+
+
+def contact(message: pb.Contact) -> Contact:
+    """Return the addresses of a message; whether the member said so is the roster's to say."""
+    return Contact(message.key, tuple(message.addresses), message.time_ms, message.signature)
+
+
 def gossip_message(word: Gossip) -> pb.Gossip:
     """Return the message of what is known of the team."""
-    contacts = [
-        pb.Contact(key=entry.key, addresses=entry.addresses, time_ms=entry.time, signature=entry.signature)
-        for entry in word.contacts
-    ]
+    contacts = [contact_message(entry) for entry in word.contacts]
     removals = [
         pb.Removal(
             key=entry.key,
@@ -139,9 +146,7 @@ def _invite(message: pb.Invite) -> Invite:
 
 def gossip(message: pb.Gossip) -> Gossip:
     """Return what a message says of the team."""
-    contacts = (
-        Contact(entry.key, tuple(entry.addresses), entry.time_ms, entry.signature) for entry in message.contacts
-    )
+    contacts = map(contact, message.contacts)
     removals = (
         Removal(entry.key, entry.remover, entry.time_ms, tuple(entry.keeps), tuple(entry.upholds), entry.signature)
         for entry in message.removals

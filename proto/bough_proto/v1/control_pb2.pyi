@@ -1113,9 +1113,14 @@ class JoinTeamResponse(_message.Message):
     TEAMMATES_FIELD_NUMBER: _builtins.int
     OTHER_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    CONNECTED_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     other: _builtins.bytes
     """A clone of the same user that is in the team already, as another member; empty: none."""
+    met: _builtins.str
+    """The maker of the ticket, where this member was in the team already, and whether the two are connected by now."""
+    connected: _builtins.bool
     @_builtins.property
     def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1129,10 +1134,12 @@ class JoinTeamResponse(_message.Message):
         teammates: _abc.Iterable[_builtins.str] | None = ...,
         other: _builtins.bytes = ...,
         opened: _abc.Iterable[_builtins.str] | None = ...,
+        met: _builtins.str = ...,
+        connected: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "opened", b"opened", "other", b"other", "teammates", b"teammates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "member", b"member", "met", b"met", "opened", b"opened", "other", b"other", "teammates", b"teammates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

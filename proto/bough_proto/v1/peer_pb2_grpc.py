@@ -112,6 +112,11 @@ class JoinServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_peer__pb2.JoinRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_peer__pb2.JoinResponse.FromString,
                 _registered_method=True)
+        self.Meet = channel.unary_unary(
+                '/bough_proto.v1.JoinService/Meet',
+                request_serializer=bough__proto_dot_v1_dot_peer__pb2.MeetRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_peer__pb2.MeetResponse.FromString,
+                _registered_method=True)
 
 
 class JoinServiceServicer:
@@ -124,6 +129,13 @@ class JoinServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Meet(self, request, context):
+        """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JoinServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +143,11 @@ def add_JoinServiceServicer_to_server(servicer, server):
                     servicer.Join,
                     request_deserializer=bough__proto_dot_v1_dot_peer__pb2.JoinRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_peer__pb2.JoinResponse.SerializeToString,
+            ),
+            'Meet': grpc.unary_unary_rpc_method_handler(
+                    servicer.Meet,
+                    request_deserializer=bough__proto_dot_v1_dot_peer__pb2.MeetRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_peer__pb2.MeetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -160,6 +177,33 @@ class JoinService:
             '/bough_proto.v1.JoinService/Join',
             bough__proto_dot_v1_dot_peer__pb2.JoinRequest.SerializeToString,
             bough__proto_dot_v1_dot_peer__pb2.JoinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Meet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.JoinService/Meet',
+            bough__proto_dot_v1_dot_peer__pb2.MeetRequest.SerializeToString,
+            bough__proto_dot_v1_dot_peer__pb2.MeetResponse.FromString,
             options,
             channel_credentials,
             insecure,

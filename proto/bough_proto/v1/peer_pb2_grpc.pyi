@@ -60,12 +60,16 @@ class JoinServiceStub:
     def __new__(cls, channel: _aio.Channel) -> JoinServiceAsyncStub: ...
     Join: _grpc.UnaryUnaryMultiCallable[_peer_pb2.JoinRequest, _peer_pb2.JoinResponse]
     """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not."""
+    Meet: _grpc.UnaryUnaryMultiCallable[_peer_pb2.MeetRequest, _peer_pb2.MeetResponse]
+    """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is."""
 
 @_typing.type_check_only
 class JoinServiceAsyncStub(JoinServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Join: _aio.UnaryUnaryMultiCallable[_peer_pb2.JoinRequest, _peer_pb2.JoinResponse]  # type: ignore[assignment]
     """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not."""
+    Meet: _aio.UnaryUnaryMultiCallable[_peer_pb2.MeetRequest, _peer_pb2.MeetResponse]  # type: ignore[assignment]
+    """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is."""
 
 class JoinServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -75,5 +79,13 @@ class JoinServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_pb2.JoinResponse, _abc.Awaitable[_peer_pb2.JoinResponse]]:
         """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not."""
+
+    @_abc_1.abstractmethod
+    def Meet(
+        self,
+        request: _peer_pb2.MeetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.MeetResponse, _abc.Awaitable[_peer_pb2.MeetResponse]]:
+        """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is."""
 
 def add_JoinServiceServicer_to_server(servicer: JoinServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from pathlib import Path
 
@@ -11,14 +10,14 @@ import pytest
 from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits, Spool
 from bough_daemon.sync import calls
-from bough_daemon.sync.calls import LATELY_PAUSE, LONGEST_PAUSE, Calls, Knock, longest_pause
+from bough_daemon.sync.calls import LATELY_PAUSE, LONGEST_PAUSE, Calls, longest_pause
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.listener import Pipe
+from bough_daemon.system import knocking
+from bough_daemon.system.knocking import Knock
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.team.identity import Identity, load_identity
 from bough_daemon.team.roster import Roster
-
-from tests.daemon.team_support import DEADLINE
 
 NOW = 1_700_000_000_000
 
@@ -29,39 +28,6 @@ NOW = 1_700_000_000_000
 )
 def test_the_longer_a_member_is_away_the_less_often_they_are_called(away: float, pause: float) -> None:
     assert longest_pause(away) == pause
-
-
-def knocks(addresses: list[str], most: int) -> list[Knock]:
-    """Return what comes first of trying some addresses."""
-
-    async def test() -> list[Knock]:
-        found = list[Knock]()
-        async for knock in calls._knocks(addresses, asyncio.Event()):
-            found.append(knock)
-            if len(found) == most:
-                break
-        return found
-
-    return asyncio.run(asyncio.wait_for(test(), DEADLINE))
-
-
-def test_an_address_that_never_answers_keeps_no_other_one_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    anywhere = ("127.0.0.1", 0)
-    with socket.create_server(anywhere) as listening, socket.create_server(anywhere, backlog=0) as deaf:
-        live, silent = (f"127.0.0.1:{one.getsockname()[1]}" for one in (listening, deaf))
-        first_in_the_queue = socket.create_connection(deaf.getsockname())  # which is full then: nothing answers there
-        assert knocks([silent, live], 1) == [Knock(live, "127.0.0.1")]
-        monkeypatch.setattr(calls, "KNOCK_PATIENCE", 0.1)
-        assert knocks([silent], 1) == [Knock(silent, failure="no answer")]
-        first_in_the_queue.close()
-
-
-def test_why_nothing_answers_is_said_of_each_address() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    said = {one.address: one.failure for one in knocks([f"127.0.0.1:{port}", "no-such-host.invalid:1", ":99"], 3)}
-    assert said[f"127.0.0.1:{port}"] == "connection refused"
-    assert said["no-such-host.invalid:1"] and said[":99"] == "':99' is not of the form HOST:PORT"
 
 
 def test_however_often_a_member_is_to_be_called_at_once_it_is_seldom(
@@ -77,7 +43,7 @@ def test_however_often_a_member_is_to_be_called_at_once_it_is_seldom(
         called.append(time.monotonic())
         return Knock(address, failure="connection refused")
 
-    monkeypatch.setattr(calls, "_knock", knock)
+    monkeypatch.setattr(knocking, "_knock", knock)
     monkeypatch.setattr(calls, "NUDGE_PAUSE", 0.2)
 
     async def test() -> None:

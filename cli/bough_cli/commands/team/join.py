@@ -25,7 +25,7 @@ def join(
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Join a team with a ticket, in any clone of its repository."""
+    """Join a team with a ticket, or reconnect with its maker."""
     given = sys.stdin.read().strip() if ticket == "-" else ticket
     with connect(start=True) as daemon:
         joined = daemon.join(here(), given, name, listen)
@@ -34,6 +34,13 @@ def join(
         return
     if joined.opened:
         output.talk(f"Listening on {' and '.join(joined.opened)}; `bough config set team.listen 127.0.0.1` closes it.")
+    if joined.met and joined.connected:
+        output.data(f"You are in this team already; reconnected with {joined.met}")
+        return
+    if joined.met:
+        output.data(f"You are in this team already; {joined.met}'s current addresses are known now")
+        output.talk("No connection yet: each of the two keeps calling the other, and `bough status` tells of it.")
+        return
     output.data(f"You are {output.bold(joined.member)}, live with {', '.join(joined.teammates)}")
     if joined.other:
         output.talk(
