@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -134,12 +135,17 @@ def test_a_second_machine_joins_under_its_persons_name_with_a_ticket_of_that_per
     refused = desktop.types("join", "-", "--as", "alice+desktop", stdin=ticket)
     assert refused.code == 1 and "only alice can admit alice+desktop" in refused.err, refused
     join(alice, desktop, "--as", "alice+desktop")
+    second = clone_of(alice, "second")
+    join(alice, second)
+    shown = {one["name"]: one["fingerprint"] for one in map(json.loads, bob.bough("team", "--json").splitlines())}
+    for one in (alice, desktop, second):  # each exports the key that signs where it is typed
+        assert one.bough("key", "show") == shown[one.told("status")["member"]]
     tip = save(desktop, "on the desktop")
     for one in (alice, bob):
         until(lambda: branches(one).get("alice+desktop", {}).get("tip") == tip)
         assert "● alice+desktop" in one.bough("status")
-    first, second = bob.bough("team").splitlines()[0:3:2]
-    assert first.startswith("● alice ") and second.startswith("  ● alice+desktop ")
+    listed = bob.bough("team").splitlines()
+    assert listed[0].startswith("● alice ") and listed[2].startswith("  ● alice+desktop ")
     agent = Member("alice", alice.tree.parent / "agent", alice.tree.parent / "home-agent")
     git(alice.tree.parent, "clone", "-q", str(alice.tree), str(agent.tree))
     try:

@@ -13,12 +13,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from bough_daemon.errors import BadPassphrase, HomeUnusable, KeyNotOpened, OtherKeyHere
+from bough_daemon.errors import BadPassphrase, BoughError, HomeUnusable, KeyNotOpened, OtherKeyHere
+from bough_daemon.git.worktree import Worktree
 from bough_daemon.home import Home
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import BadRecord, as_json, record_from
 from bough_daemon.team.fingerprints import readable_fingerprint
 from bough_daemon.team.identity import Identity, identity_path, load_identity, parse_identity
+from bough_daemon.team.team_files import note_of
 
 FORMAT = 1
 COST, BLOCK, LANES = 2**17, 8, 1  # 128 MiB and about half a second for each guess
@@ -36,6 +38,18 @@ class _KeyFile:
     salt: bytes
     nonce: bytes
     sealed: bytes
+
+
+def signing_home(home: Home, path: str) -> Home:
+    """Return the part of a home whose key signs in the repository around `path`; the home itself outside of one.
+
+    A clone that is a member of its own has a key of its own, and so has one that joined again after a removal.
+    """
+    try:
+        clone = note_of(os.path.join(Worktree.find(path).common_dir, "bough")).clone
+    except BoughError:
+        clone = ""
+    return home.clone(clone) if clone and os.path.exists(identity_path(home.clone(clone))) else home
 
 
 def export_key(home: Home, passphrase: str) -> bytes:

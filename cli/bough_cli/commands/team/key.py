@@ -17,10 +17,10 @@ from bough_daemon.system.durable import write_whole
 from bough_daemon.system.text import printable
 from bough_daemon.team.fingerprints import readable_fingerprint
 from bough_daemon.team.identity import load_identity
-from bough_daemon.team.key_file import LARGEST_BYTES, export_key, import_key, open_key
+from bough_daemon.team.key_file import LARGEST_BYTES, export_key, import_key, open_key, signing_home
 
 from bough_cli import output
-from bough_cli.connection import home
+from bough_cli.connection import here, home
 
 app = typer.Typer(help="Show, export and import the key that you sign with.", no_args_is_help=True)
 
@@ -33,17 +33,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def show(json: Json = False) -> None:
-    """Print the fingerprint of your key."""
-    fingerprint = readable_fingerprint(load_identity(home()).key)
+    """Print the fingerprint of your key here."""
+    mine = signing_home(home(), here())
+    fingerprint = readable_fingerprint(load_identity(mine).key)
     if json:
-        output.as_json({"fingerprint": fingerprint, "home": home().root})
+        output.as_json({"fingerprint": fingerprint, "home": mine.root})
     else:
         output.data(fingerprint)
 
 
 @app.command("export")
 def export(file: File, passphrase_file: PassphraseFile = "", json: Json = False) -> None:
-    """Write your key to a file that a passphrase protects."""
+    """Write the key you sign with here to a protected file."""
     path = Path(os.path.abspath(file))
     if live_root(str(path.parent)) in LiveTrees(home()):
         hint = "Choose a path outside it, on another disk or in a password manager."
@@ -52,12 +53,13 @@ def export(file: File, passphrase_file: PassphraseFile = "", json: Json = False)
         raise NotPossibleNow(f"there is no folder {printable(str(path.parent))}", hint="Create it, or name another.")
     if path.exists():
         raise NotPossibleNow(f"{printable(file)} already exists", hint="Choose another name, or remove it first.")
-    data = export_key(home(), _passphrase(passphrase_file, new=True))
+    mine = signing_home(home(), here())
+    data = export_key(mine, _passphrase(passphrase_file, new=True))
     try:
         write_whole(str(path), data)
     except OSError as failure:
         raise fault_of(failure) from failure
-    fingerprint = readable_fingerprint(load_identity(home()).key)
+    fingerprint = readable_fingerprint(load_identity(mine).key)
     if json:
         output.as_json({"fingerprint": fingerprint, "file": str(path)})
         return
