@@ -399,6 +399,14 @@ class BranchExists(NotPossibleNow):
     """There is a Git branch of that name."""
 
 
+class NoServiceManager(NotPossibleNow):
+    """The system has nothing that starts services for a user."""
+
+
+class ServiceRefused(NotPossibleNow):
+    """The system's service manager did not do what it was asked."""
+
+
 class NotInstalled(NotPossibleNow):
     """A command needs a part of Bough that is an extra."""
 

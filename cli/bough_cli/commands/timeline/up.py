@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
+from bough_daemon.api.user_service import offers_service
 
 from bough_cli import output
-from bough_cli.connection import connect, here
+from bough_cli.connection import connect, here, home
 
 
 def up(
@@ -22,3 +25,5 @@ def up(
         return
     verb = "is already live" if made.already else "is live"
     output.data(f"{made.repository} {verb}; you are {output.bold(made.member)}, your branch is {made.branch}")
+    if sys.stderr.isatty() and offers_service(home(), os.environ):
+        output.talk("Run `bough service install` to have it live again after a reboot without typing anything.")
