@@ -21,7 +21,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def install(json: Json = False) -> None:
-    """Start Bough when you log in, so that what is live stays live after a reboot."""
+    """Start Bough when you log in.
+
+    What is live stays live after a reboot.
+    """
     place = home()
     place.make()
     service = service_of(place, os.environ)
@@ -35,7 +38,7 @@ def install(json: Json = False) -> None:
 
 @app.command()
 def remove(json: Json = False) -> None:
-    """No longer start Bough when you log in; the daemon that is running stays."""
+    """No longer start Bough when you log in."""
     service = service_of(home(), os.environ)
     service.remove()
     _show(service, "Bough no longer starts when you log in", json=json)
