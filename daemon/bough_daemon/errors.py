@@ -491,6 +491,22 @@ class NoMessage(BadUsage):
     """A landed commit needs a message."""
 
 
+class TooMuchTalk(NotPossibleNow):
+    """A member says more than the others take from one; nothing was said."""
+
+
+class NothingToComment(BadUsage):
+    """There is no such line that a comment could be about."""
+
+
+class UnknownComment(NotPossibleNow):
+    """No comment has that id, or more than one has."""
+
+
+class CodeChanged(NotPossibleNow):
+    """The code that a suggestion is for is no longer what it was; nothing was changed."""
+
+
 class TooMuchToPurge(NotPossibleNow):
     """More is to be purged than one member can have purged."""
 

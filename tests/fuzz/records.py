@@ -13,6 +13,8 @@ from bough_daemon.errors import BadSetting, HomeUnusable, KeyNotOpened, StoreDam
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.journal import Hop, Journal, Operation
 from bough_daemon.home import Home
+from bough_daemon.talk.entries import Anchor, Remark, SolidMark, TalkEntry, content_of, said_in
+from bough_daemon.talk.log_file import LogFile
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.invites import VALID_MS, Invite, Invites, TicketUse
@@ -125,3 +127,21 @@ def identity(folder: Path) -> Iterator[Trial]:
     right = path.read_bytes()
     seeds = [right, right.replace(b"tls_key", b"x")]
     yield Trial(_reading(path, lambda: load_identity(home)), seeds, JSON_WORDS)
+
+
+REMARK = content_of(Remark("alice", Anchor(b"a.py", "1" * 40, "2" * 40, 3, b"x = 1\n"), "why?"))
+
+
+@target()
+def talk_content(folder: Path) -> Iterator[Trial]:
+    """Read what a teammate signed: whatever it is, it is understood, or says nothing."""
+    yield Trial(said_in, [REMARK, content_of(SolidMark("alice", "1" * 40, "done"))], [*JSON_WORDS, b"../", b"\0"])
+
+
+@target()
+def talk_file(folder: Path) -> Iterator[Trial]:
+    """Read what members said: what is damaged is left out."""
+    kept = LogFile(str(folder))
+    kept.append([TalkEntry(bytes(32), 1, b"", NOW, REMARK, bytes(64))] * 2)
+    path = Path(kept.path)
+    yield Trial(_reading(path, LogFile(str(folder)).load), [path.read_bytes()], JSON_WORDS)

@@ -1,0 +1,173 @@
+"""The entries of a log: what a member said, signed, and linked to what they said before.
+
+What is signed are the bytes as they were written, so a newer Bough may say more than this one knows: it is kept and
+passed on, and shown by those who understand it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from bough_daemon.errors import BoughError
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.git.objects import FILE
+from bough_daemon.git.paths import check_path
+from bough_daemon.team.identity import Identity, statement, verify
+
+DIGEST_BYTES = 32
+MOST_ENTRY_BYTES = 64 << 10  # of one entry, the code that it is about included
+MOST_TEXT = 20_000  # characters of one comment
+MOST_CODE_BYTES = 8 << 10  # of the lines that a comment is about
+LONGEST_MARK = 32  # characters of a reaction
+LONGEST_BRANCH = 200
+LATEST = 2**63
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """The code that a comment is about, as it was when the comment was made.
+
+    `commit`: the shared snapshot; `blob`: the file there. `first`: the number of the first line, from 1. `code`: the
+    lines; `above` and `below`: a few lines around them.
+    """
+
+    path: bytes
+    commit: str
+    blob: str
+    first: int
+    code: bytes
+    above: bytes = b""
+    below: bytes = b""
+
+
+class Remark(msgspec.Struct, frozen=True, tag="comment"):
+    """A comment on code of a live branch: `branch`."""
+
+    branch: str
+    anchor: Anchor
+    text: str
+
+
+class RemarkReply(msgspec.Struct, frozen=True, tag="reply"):
+    """A reply to a comment. `about`: the comment's digest."""
+
+    about: bytes
+    text: str
+
+
+class Closing(msgspec.Struct, frozen=True, tag="close"):
+    """Nothing more is to be done about a comment; with `again`, there is after all."""
+
+    about: bytes
+    again: bool = False
+
+
+class Reaction(msgspec.Struct, frozen=True, tag="react"):
+    """A mark on a comment or a reply: an emoji, or a word."""
+
+    about: bytes
+    mark: str
+
+
+class SolidMark(msgspec.Struct, frozen=True, tag="solid"):
+    """A snapshot that its author calls fit to be taken. `tip`: the shared one."""
+
+    branch: str
+    tip: str
+    text: str = ""
+
+
+Said = Remark | RemarkReply | Closing | Reaction | SolidMark
+
+_DECODER = msgspec.json.Decoder(Said)
+
+
+@dataclass(frozen=True)
+class TalkEntry:
+    """One entry of a member's log.
+
+    `by`: the member's key. `sequence`: 1 for the first one. `before`: the digest of the one before it, empty for the
+    first. `time`: milliseconds since the epoch, by the member's clock. `content`: what `content_of` gives.
+    """
+
+    by: bytes
+    sequence: int
+    before: bytes
+    time: int
+    content: bytes
+    signature: bytes = b""
+
+    def statement(self, team: str) -> bytes:
+        """Return what the member signs."""
+        return statement("talk", team, self.by, self.sequence, self.before, self.time, self.content)
+
+    def signed(self, team: str, identity: Identity) -> TalkEntry:
+        """Return the same entry with the member's signature."""
+        return replace(self, signature=identity.sign(self.statement(team)))
+
+    def is_sound(self, team: str) -> bool:
+        """Return whether it is well-formed, and the word of its member for this team."""
+        links_back = len(self.before) == (DIGEST_BYTES if self.sequence > 1 else 0)
+        in_bounds = 0 < self.sequence < LATEST and 0 <= self.time < LATEST and len(self.content) <= MOST_ENTRY_BYTES
+        return links_back and in_bounds and verify(self.by, self.signature, self.statement(team))
+
+    @property
+    def digest(self) -> bytes:
+        """Return the digest that identifies this entry."""
+        return hashlib.sha256(self.statement("")).digest()
+
+    @property
+    def size(self) -> int:
+        """Return its approximate size in bytes."""
+        return len(self.content) + 200
+
+    @property
+    def said(self) -> Said | None:
+        """Return what it says; None where this Bough does not understand it, or it is out of bounds."""
+        return said_in(self.content)
+
+
+def content_of(said: Said) -> bytes:
+    """Return what somebody says as the bytes that are signed."""
+    return msgspec.json.encode(said)
+
+
+def said_in(content: bytes) -> Said | None:
+    """Return what bytes say; None where this Bough does not understand them, or they are out of bounds."""
+    try:
+        said = _DECODER.decode(content)
+    except (ValueError, RecursionError):
+        return None
+    return said if _is_in_bounds(said) else None
+
+
+def _is_in_bounds(said: Said) -> bool:
+    match said:
+        case Remark(branch, anchor, text):
+            return 0 < len(branch) <= LONGEST_BRANCH and _is_text(text) and _is_anchor(anchor)
+        case RemarkReply(about, text):
+            return len(about) == DIGEST_BYTES and _is_text(text)
+        case Closing(about):
+            return len(about) == DIGEST_BYTES
+        case Reaction(about, mark):
+            return len(about) == DIGEST_BYTES and 0 < len(mark) <= LONGEST_MARK and mark.isprintable()
+        case SolidMark(branch, tip, text):
+            named = 0 < len(branch) <= LONGEST_BRANCH and bool(OBJECT_ID.fullmatch(tip))
+            return named and len(text) <= MOST_TEXT
+
+
+def _is_text(text: str) -> bool:
+    return 0 < len(text) <= MOST_TEXT
+
+
+def _is_anchor(anchor: Anchor) -> bool:
+    """Return whether an anchor may be looked for: its path is one that Git takes, and it has lines."""
+    try:
+        check_path(anchor.path.decode("utf-8", "surrogateescape"), FILE)
+    except BoughError:
+        return False
+    around = max(len(anchor.code), len(anchor.above), len(anchor.below))
+    named = OBJECT_ID.fullmatch(anchor.commit) and OBJECT_ID.fullmatch(anchor.blob)
+    return bool(named) and 0 < anchor.first < 2**31 and len(anchor.code) > 0 and around <= MOST_CODE_BYTES

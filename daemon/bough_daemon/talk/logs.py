@@ -1,0 +1,146 @@
+"""The logs of all members of a team: sets that grow, and are the same for all who have heard the same.
+
+An entry counts once the one before it is here, so nothing can be taken out of a log or put into it later. A member who
+goes on from an older entry, as after a restored backup, gives their log a second end: both are kept, in sight of all.
+The bounds depend on the log alone, so that all come to the same, in whatever order they hear it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import TooMuchTalk
+from bough_daemon.talk.entries import Said, TalkEntry, content_of
+from bough_daemon.team.identity import Identity
+from bough_daemon.team.roster import Roster
+
+MOST_ENTRIES = 20_000  # of one member
+MOST_BYTES = 16 << 20  # of one member
+MOST_A_MINUTE, MINUTE_MS = 120, 60_000  # entries of one member
+MOST_ENDS = 8  # of one log: an honest one has one more for each backup that was restored
+MOST_POSITIONS = 4096  # digests of one word
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An entry in its log. `size`: bytes of the log up to it."""
+
+    entry: TalkEntry
+    size: int
+
+
+@dataclass
+class Logs:
+    """The logs of one team; what former members say now does not count, what they said before does."""
+
+    roster: Roster
+    _places: dict[bytes, _Place] = field(default_factory=dict)
+    _ends: dict[bytes, dict[bytes, None]] = field(default_factory=dict)  # by member: entries that none comes after
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._places
+
+    def entries(self) -> Iterator[tuple[bytes, TalkEntry]]:
+        """Yield every entry with its digest, in the order in which they came here."""
+        return ((digest, place.entry) for digest, place in self._places.items())
+
+    def merge(self, entries: Iterable[TalkEntry]) -> list[TalkEntry]:
+        """Take in what is new, sound and within the bounds, and return just that."""
+        return [entry for entry in entries if self._is_taken(entry)]
+
+    def restore(self, entries: Iterable[TalkEntry]) -> list[TalkEntry]:
+        """Take in what was taken before and written down; return it."""
+        return [entry for entry in entries if self._is_placed(entry, entry.digest)]
+
+    def next(self, said: Said, identity: Identity, now: int) -> TalkEntry:
+        """Return the next entry of the holder of an identity, which `merge` takes; raise TooMuchTalk.
+
+        `now`: milliseconds since the epoch.
+        """
+        ends = self._ends.get(identity.key, {})
+        last = max((self._places[one].entry for one in ends), key=lambda one: one.sequence, default=None)
+        time = now
+        if last is not None:
+            paced = self._a_minute_after(last)
+            if paced - MINUTE_MS <= now < paced:
+                raise TooMuchTalk(f"more than {MOST_A_MINUTE} comments and replies within a minute")
+            time = max(now, last.time, paced)  # a clock that was ahead must not close the log
+        before, sequence = (last.digest, last.sequence + 1) if last is not None else (b"", 1)
+        entry = TalkEntry(identity.key, sequence, before, time, content_of(said))
+        if not self._has_room(entry):
+            raise TooMuchTalk("your log of comments and replies in this team is full")
+        return entry.signed(self.roster.team, identity)
+
+    def _a_minute_after(self, last: TalkEntry) -> int:
+        """Return the earliest time of the entry that follows `last`."""
+        first: TalkEntry | None = last
+        for _ in range(MOST_A_MINUTE - 1):
+            first = self._before(first) if first is not None else None
+        return first.time + MINUTE_MS if first is not None else 0
+
+    def _before(self, entry: TalkEntry) -> TalkEntry | None:
+        return self._places[entry.before].entry if entry.before else None
+
+    def _is_taken(self, entry: TalkEntry) -> bool:
+        digest = entry.digest
+        if digest in self._places or self.roster.by_key(entry.by) is None or not self._follows(entry):
+            return False
+        return self._has_room(entry) and entry.is_sound(self.roster.team) and self._is_placed(entry, digest)
+
+    def _follows(self, entry: TalkEntry) -> bool:
+        """Return whether the entry before this one is here, and no bound of time is broken."""
+        before = self._places.get(entry.before)
+        if before is None:
+            return entry.sequence == 1 and not entry.before
+        last = before.entry
+        continues = last.by == entry.by and entry.sequence == last.sequence + 1
+        return continues and entry.time >= max(last.time, self._a_minute_after(last))
+
+    def _has_room(self, entry: TalkEntry) -> bool:
+        before, ends = self._places.get(entry.before), self._ends.get(entry.by, {})
+        size = (before.size if before is not None else 0) + entry.size
+        is_further_end = entry.before not in ends
+        return entry.sequence <= MOST_ENTRIES and size <= MOST_BYTES and len(ends) + is_further_end <= MOST_ENDS
+
+    def _is_placed(self, entry: TalkEntry, digest: bytes) -> bool:
+        if digest in self._places or (entry.before and entry.before not in self._places):
+            return False
+        size = (self._places[entry.before].size if entry.before else 0) + entry.size
+        self._places[digest] = _Place(entry, size)
+        ends = self._ends.setdefault(entry.by, {})
+        ends.pop(entry.before, None)
+        ends[digest] = None
+        return True
+
+    def positions(self) -> list[bytes]:
+        """Return what tells another member how far each log is known here: each end, and some of what is before it.
+
+        The steps back double, so that of two who both have what the other lacks little goes twice.
+        """
+        found: list[bytes] = []
+        for end in [one for ends in self._ends.values() for one in ends]:
+            at, distance, wanted = end, 0, 0
+            while at:
+                if distance == wanted:
+                    found.append(at)
+                    wanted = wanted * 2 or 1
+                at, distance = self._places[at].entry.before, distance + 1
+        return found[:MOST_POSITIONS]
+
+    def lacking(self, positions: Iterable[bytes]) -> list[TalkEntry]:
+        """Return what a member with these positions does not have, each entry after the one before it."""
+        theirs = set[bytes]()
+        for position in positions:
+            at = position if position in self._places else b""
+            while at and at not in theirs:
+                theirs.add(at)
+                at = self._places[at].entry.before
+        return [place.entry for digest, place in self._places.items() if digest not in theirs]
+
+    def forks(self) -> list[bytes]:
+        """Return the keys of the members whose logs have more than one end."""
+        return [key for key, ends in self._ends.items() if len(ends) > 1]

@@ -1,0 +1,97 @@
+"""What the entries of all logs come to: comments with their replies, closed or open, and what is solid.
+
+The same entries give the same threads, in whatever order they came: where times decide, equal ones are told apart by
+the digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bough_daemon.talk.entries import Closing, Reaction, Remark, RemarkReply, SolidMark, TalkEntry
+
+
+@dataclass(frozen=True)
+class ThreadReply:
+    """A reply in a thread. `by`: its member's key; `time`: milliseconds since the epoch."""
+
+    digest: bytes
+    by: bytes
+    time: int
+    text: str
+
+
+@dataclass
+class Thread:
+    """A comment and what became of it. `closed_by`: the key of who closed it; empty while it is open.
+
+    `marks`: reactions to the comment and its replies, by digest and mark: the keys of who gave them.
+    """
+
+    digest: bytes
+    by: bytes
+    time: int
+    remark: Remark
+    replies: list[ThreadReply] = field(default_factory=list)
+    closed_by: bytes = b""
+    marks: dict[bytes, dict[str, list[bytes]]] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done about it."""
+        return not self.closed_by
+
+    def text_of(self, digest: bytes) -> str:
+        """Return the text of the comment or of one of its replies."""
+        return next((reply.text for reply in self.replies if reply.digest == digest), self.remark.text)
+
+
+@dataclass(frozen=True)
+class SolidTip:
+    """A snapshot that a member called solid. `tip`: the shared one; `time`: milliseconds since the epoch."""
+
+    by: bytes
+    branch: str
+    tip: str
+    time: int
+    text: str
+
+
+def threads_of(entries: Iterable[tuple[bytes, TalkEntry]]) -> list[Thread]:
+    """Return all threads, oldest first. What is about something that is not here, or is no comment, is left out."""
+    found, others = dict[bytes, Thread](), list[tuple[int, bytes, TalkEntry]]()
+    for digest, entry in entries:
+        said = entry.said
+        if isinstance(said, Remark):
+            found[digest] = Thread(digest, entry.by, entry.time, said)
+        elif isinstance(said, (RemarkReply, Closing, Reaction)):
+            others.append((entry.time, digest, entry))
+    homes = dict(found)
+    others.sort(key=lambda one: one[:2])
+    for time, digest, entry in others:
+        said = entry.said
+        if isinstance(said, RemarkReply) and said.about in found:
+            found[said.about].replies.append(ThreadReply(digest, entry.by, time, said.text))
+            homes[digest] = found[said.about]
+        elif isinstance(said, Closing) and said.about in found:
+            found[said.about].closed_by = b"" if said.again else entry.by
+    for _, _, entry in others:
+        said = entry.said
+        if isinstance(said, Reaction) and said.about in homes:
+            keys = homes[said.about].marks.setdefault(said.about, {}).setdefault(said.mark, [])
+            if entry.by not in keys:
+                keys.append(entry.by)
+    return sorted(found.values(), key=lambda thread: (thread.time, thread.digest))
+
+
+def solid_tips(entries: Iterable[tuple[bytes, TalkEntry]]) -> dict[tuple[bytes, str], SolidTip]:
+    """Return what each member called solid last, by member's key and branch."""
+    newest = dict[tuple[bytes, str], tuple[int, bytes, SolidTip]]()
+    for digest, entry in entries:
+        said = entry.said
+        if isinstance(said, SolidMark):
+            tip = SolidTip(entry.by, said.branch, said.tip, entry.time, said.text)
+            key = entry.by, said.branch
+            newest[key] = max(newest.get(key, (-1, b"", tip)), (entry.time, digest, tip), key=lambda one: one[:2])
+    return {key: tip for key, (_, _, tip) in newest.items()}
