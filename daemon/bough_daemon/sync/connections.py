@@ -24,6 +24,8 @@ from bough_daemon.budgets import (
     PARTING_SECONDS,
     PARTING_WORDS,
     RECEIPT_COST,
+    TALK_AT_ONCE,
+    TALK_COST,
     WANT_COST,
     WORDS_A_SECOND,
     WORDS_AT_ONCE,
@@ -55,10 +57,11 @@ from bough_daemon.sync.jobs import (
     PurgesHeard,
     Signed,
     TakePack,
+    TalkHeard,
     TicketsHeard,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import Chunk, Gossip, Hello, Message, Reach, Want
+from bough_daemon.sync.messages import Chunk, Gossip, Hello, Message, Reach, TalkWords, Want
 from bough_daemon.system.addresses import is_here
 from bough_daemon.system.supervisor import Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
@@ -111,6 +114,7 @@ class Callbacks:
     doubled: Callable[[int], None]
     purges: Callable[[PurgesHeard], None]
     tickets: Callable[[TicketsHeard], None]
+    talk: Callable[[TalkHeard], None]
 
 
 class Connections:
@@ -210,6 +214,8 @@ class Connections:
                     self._told.purges(job)
                 case TicketsHeard():
                     self._told.tickets(job)
+                case TalkHeard():
+                    self._told.talk(job)
                 case Confirmed(peer, state):
                     self._told.confirmed(peer, state)
                 case Behind(state):
@@ -308,7 +314,7 @@ class Connections:
                 await pipe.write(self.exchange.hello())
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
-            jobs = self.exchange.connected(member, relays=pipe.hello.relays)
+            jobs = self.exchange.connected(member, relays=pipe.hello.relays, talks=pipe.hello.talks)
             self.calls.other_versions.discard(member)
             self.hellos[member] = pipe.hello
             self.calls.refused.pop(member, None)
@@ -507,7 +513,11 @@ class Connections:
 
 
 def _parts(word: Message) -> Iterator[Message]:
-    """Yield a word; of one with many admissions its parts, between which others have their turn."""
+    """Yield a word; of one with many admissions or comments its parts, between which others have their turn."""
+    if isinstance(word, TalkWords):
+        for at in range(0, len(word.entries), TALK_AT_ONCE):
+            yield TalkWords(word.entries[at : at + TALK_AT_ONCE])
+        return
     if not isinstance(word, Gossip) or len(word.admissions) <= ADMISSIONS_AT_ONCE:
         yield word
         return
@@ -531,4 +541,6 @@ def _weight(word: Message, known: Container[str]) -> int:
             return 1 + len(reached) + len(lost)
         case Receipt():
             return RECEIPT_COST
+        case TalkWords(entries):
+            return 1 + len(entries) * TALK_COST
     return 1

@@ -34,12 +34,27 @@ from bough_daemon.sync.jobs import (
     PurgesHeard,
     Signed,
     TakePack,
+    TalkHeard,
     TicketsHeard,
 )
 from bough_daemon.sync.links import Incoming, Link, Outgoing
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want
+from bough_daemon.sync.messages import (
+    Announce,
+    Chunk,
+    Gossip,
+    Held,
+    Hello,
+    Message,
+    Reach,
+    Refused,
+    TalkPositions,
+    TalkWords,
+    Want,
+)
 from bough_daemon.sync.relay import Relay
 from bough_daemon.system.text import bounded
+from bough_daemon.talk.entries import TalkEntry
+from bough_daemon.talk.logs import Logs
 from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State, check_state
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
@@ -83,7 +98,10 @@ class Exchange:
         self.confirmed: dict[str, dict[Key, State]] = {}
         self.refusals: dict[str, dict[Key, Declined]] = {}
         self.purges = Purges(roster)
-        self.hello: Callable[[], Hello] = lambda: Hello(roster.team, relays=True)  # what this member says first
+        self.hello: Callable[[], Hello] = lambda: Hello(
+            roster.team, relays=True, talks=True
+        )  # what this member says first
+        self.talk = Logs(roster)
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
@@ -144,15 +162,16 @@ class Exchange:
                 link.invites |= {one.key: one for one in invites}
                 link.ticket_uses |= {(one.ticket, one.key): one for one in uses}
 
-    def connected(self, peer: str, *, relays: bool = True) -> list[Job]:
+    def connected(self, peer: str, *, relays: bool = True, talks: bool = True) -> list[Job]:
         """Begin to talk with a peer: the roster first, so that it can verify what follows."""
-        link = self.links[peer] = Link(relays=relays)
+        link = self.links[peer] = Link(relays=relays, talks=talks)
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
         link.removals = dict(self.roster.removals)
         link.purges = {one.digest: one for one in self.purges.counting()}
         link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
         self.relay.connected(peer)
+        link.positions = tuple(self.talk.positions()) if talks else None
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
     def disconnected(self, peer: str) -> list[Job]:
@@ -307,6 +326,12 @@ class Exchange:
                 return []
             case Receipt():
                 return self._hear_receipt(peer, word)
+            case TalkPositions(digests):
+                # In front of what came meanwhile: an entry is taken after the one before it.
+                link.talk = {entry.digest: entry for entry in self.talk.lacking(digests)} | link.talk
+                return []
+            case TalkWords(entries):
+                return self.hear_talk(entries, peer)
             case Hello():
                 return []
 
@@ -338,6 +363,14 @@ class Exchange:
                 link.purges |= {one.digest: one for one in new}
                 link.purge_answers |= {(one.purge, one.by): one for one in said}
         return [PurgesHeard(tuple(new))]
+
+    def hear_talk(self, entries: Iterable[TalkEntry], besides: str = "") -> list[Job]:
+        """Take in what members said of code, and tell everyone but `besides` what is new."""
+        new = {entry.digest: entry for entry in self.talk.merge(entries)}
+        for name, link in self.links.items():
+            if name != besides and link.talks and not link.parting:
+                link.talk |= new
+        return [TalkHeard(tuple(new.values()))] if new else []
 
     def hear_former(self, key: bytes, said: Gossip, now: int) -> list[Job]:
         """Take in what may be said in a conversation with a stranger, or while this member is not.

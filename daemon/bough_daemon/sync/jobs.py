@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bough_daemon.store.packs import Spool
 from bough_daemon.sync.messages import Want
+from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import Invite, TicketUse
@@ -63,6 +64,13 @@ class TicketsHeard:
     peer: str
     invites: tuple[Invite, ...]
     uses: tuple[TicketUse, ...]
+
+
+@dataclass(frozen=True)
+class TalkHeard:
+    """Members commented, replied, closed or reacted: write it down."""
+
+    entries: tuple[TalkEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,7 @@ Job = (
     | Learned
     | PurgesHeard
     | TicketsHeard
+    | TalkHeard
     | Confirmed
     | Declined
     | Behind

@@ -13,7 +13,8 @@ from typing import TypeVar
 from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_LEAVING
 from bough_daemon.store.packs import Spool
 from bough_daemon.sync.jobs import MakePack
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, Want
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, TalkPositions, TalkWords, Want
+from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import Invite, TicketUse
@@ -22,7 +23,7 @@ from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
 K = TypeVar("K")
-V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse)
+V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry)
 
 
 @dataclass
@@ -69,6 +70,9 @@ class Link:
     receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
     invites: dict[bytes, Invite] = field(default_factory=dict)
     ticket_uses: dict[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)
+    talks: bool = False  # it understands the words for comments
+    positions: tuple[bytes, ...] | None = None  # of the logs of comments, still to be told
+    talk: dict[bytes, TalkEntry] = field(default_factory=dict)
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     wants: dict[Key, Want] = field(default_factory=dict)
@@ -109,6 +113,7 @@ class Link:
             waiting.clear()
         self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
         self.invites, self.ticket_uses = {}, {}
+        self.positions, self.talk = None, {}
         self.admissions = {entry.digest: entry for entry in admissions}
         self.removals = {(entry.key, entry.remover): entry for entry in removals}
         self.parting = True
@@ -156,12 +161,17 @@ class Link:
             return self.answers.pop(next(iter(self.answers)))
         if self.wants:
             return self.wants.pop(next(iter(self.wants)))
+        if self.positions is not None:
+            said, self.positions = TalkPositions(self.positions), None
+            return said
         if self.announcements:
             key = next(iter(self.announcements))
             del self.announcements[key]
             # The newest, which may be newer than when it was put here.
             self.offered[key] = known[key]
             return Announce(known[key])
+        if self.talk:
+            return TalkWords(_taken(self.talk))
         if self.outgoing:
             return self._next_chunk(chunk_bytes)
         return None
@@ -186,7 +196,7 @@ class Link:
 
 
 def _taken(waiting: dict[K, V]) -> tuple[V, ...]:
-    """Take as many entries of the roster as one word has room for, the first ones, out of those that wait."""
+    """Take as many of the entries that wait as one word has room for, the first ones."""
     found, left = list[V](), GOSSIP_BYTES
     while waiting and len(found) < MOST_ADMISSIONS and (left > 0 or not found):
         entry = waiting.pop(next(iter(waiting)))

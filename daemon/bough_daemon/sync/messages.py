@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 
+from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import Invite, TicketUse
@@ -23,8 +24,8 @@ OTHER_VERSION = "the protocol versions differ; update the older Bough"
 class Hello:
     """The first word of each side: which team this stream is about. `bough`: the release that the sender runs.
 
-    `relays`: it understands the words for ways and receipts. `join_port`: where it listens for new members as long as a
-    ticket names it as a deputy; 0: it does not.
+    `relays`: it understands the words for ways and receipts; `talks`: those for comments. `join_port`: where it listens
+    for new members as long as a ticket names it as a deputy; 0: it does not.
     """
 
     team: str
@@ -32,6 +33,7 @@ class Hello:
     bough: str = ""
     relays: bool = False
     join_port: int = 0
+    talks: bool = False
 
 
 @cache
@@ -121,4 +123,18 @@ class Reach:
     lost: tuple[str, ...] = ()
 
 
-Message = Hello | Gossip | Announce | Held | Refused | Want | Chunk | Reach | Receipt
+@dataclass(frozen=True)
+class TalkPositions:
+    """How far I know each member's log of comments: digests of entries. Said first; what I lack is the answer."""
+
+    digests: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class TalkWords:
+    """Entries of members' logs, each after the one before it."""
+
+    entries: tuple[TalkEntry, ...]
+
+
+Message = Hello | Gossip | Announce | Held | Refused | Want | Chunk | Reach | Receipt | TalkPositions | TalkWords

@@ -8,13 +8,20 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
 from bough_daemon.api.records import MemberRecord, Notice, TicketRecord
-from bough_daemon.errors import AlreadyInTeam, InAnotherTeam, NameTaken, TooMuchToPurge, UnknownFingerprint
+from bough_daemon.errors import (
+    AlreadyInTeam,
+    InAnotherTeam,
+    NameTaken,
+    NothingShared,
+    TooMuchToPurge,
+    UnknownFingerprint,
+)
 from bough_daemon.home import Home
 from bough_daemon.store.packs import Limits, Spool, sweep
 from bough_daemon.store.quota import Quota
@@ -22,7 +29,7 @@ from bough_daemon.store.store import LIVE, SHARED, Store
 from bough_daemon.sync.connections import Callbacks, Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.invitations import Invitations, InviteMade
-from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard, TicketsHeard
+from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard, TalkHeard, TicketsHeard
 from bough_daemon.sync.joining import present
 from bough_daemon.sync.listener import PeerListener, Pipe
 from bough_daemon.sync.messages import Hello, own_release
@@ -32,6 +39,9 @@ from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.text import SHORT
 from bough_daemon.system.threads import StoreThread, to_the_end
+from bough_daemon.talk.entries import Closing, Reaction, Remark, RemarkReply, Said, SolidMark, TalkEntry
+from bough_daemon.talk.log_file import LogFile
+from bough_daemon.talk.team_talk import TeamTalk
 from bough_daemon.team.branch_state import BranchKind, Key, KnownBranch, State, TeamLanding, branch_owner
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.fingerprints import parse_fingerprint, readable_fingerprint
@@ -48,6 +58,14 @@ log = logging.getLogger(__name__)
 REMEMBERED_TIPS = 4096
 MOST_WORDS = 200  # characters of a member's own words that are told
 MOST_DISPUTES = 20  # that are told
+MOST_TOLD_OF = 20  # entries that came at once, each of which is an event
+KINDS_OF_TALK: dict[type[Said | None], str] = {
+    Remark: "comment",
+    RemarkReply: "reply",
+    Closing: "close",
+    Reaction: "react",
+    SolidMark: "solid",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +76,8 @@ class TeamEvent:
     `held` (a teammate has my `tip` now), `refused` (a teammate will not take it), `postponed` (cannot take it now),
     `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I
     do), `doubled` (another machine is this member, too), `alone` (no longer), `purge` (a member asks for
-    one), `left` and `removed` (of a member), `out` (this member is no longer in the team), `back` (is in one again).
+    one), `comment`, `reply`, `close`, `react` and `solid` (`tip`: the digest of what was said), `left` and `removed`
+    (of a member), `out` (this member is no longer in the team), `back` (is in one again).
     """
 
     kind: str
@@ -84,21 +103,24 @@ class Membership:
     background: Supervisor
     invitations: Invitations
     reach: Reachability
+    talk: TeamTalk
 
 
 @dataclass(frozen=True)
 class KeptTeam:
-    """A team as it is kept here, and the states of it whose objects are here."""
+    """A team as it is kept here, the states of it whose objects are here, and what its members said of code."""
 
     team: Team
     known: dict[Key, State]
+    talk: list[TalkEntry] = field(default_factory=list)
 
     @classmethod
     async def of(cls, home: Home, store: Store, owner: StoreThread, identity: Identity, name: str) -> KeptTeam:
         """Read the team that a repository is in, a new one of its own at first; what was left half-taken goes."""
         await owner.run(sweep, store)
         team = await to_the_end(asyncio.to_thread(Team.of_store, home, store, identity, name))
-        return cls(team, await owner.run(still_here, store, team))
+        said = await to_the_end(asyncio.to_thread(LogFile(team.folder).load))
+        return cls(team, await owner.run(still_here, store, team), said)
 
 
 def _refusal(name: str, reason: str) -> Notice:
@@ -221,6 +243,7 @@ class TeamSync:
         exchange.hello = partial(self._hello, team.roster.team)
         exchange.review()
         exchange.purges.merge(team.purges, team.purge_answers)
+        talk = TeamTalk(exchange.talk, LogFile(team.folder), self._identity, kept.talk)
         told = Callbacks(
             self._presence,
             self._took,
@@ -232,15 +255,16 @@ class TeamSync:
             self._seen_elsewhere,
             self._heard_purges,
             self._heard_tickets,
+            self._heard_talk,
         )
         background = Supervisor()
         connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
         invitations = self._invitations_of(team, exchange, connections)
         reach = Reachability(team, exchange, connections, self._listener, self._seen)
-        return Membership(team, exchange, connections, background, invitations, reach)
+        return Membership(team, exchange, connections, background, invitations, reach, talk)
 
     def _hello(self, team: str) -> Hello:
-        return Hello(team, bough=own_release(), relays=True, join_port=self._listener.deputy_port)
+        return Hello(team, bough=own_release(), relays=True, talks=True, join_port=self._listener.deputy_port)
 
     def _invitations_of(self, team: Team, exchange: Exchange, connections: Connections) -> Invitations:
         def joined(name: str) -> None:
@@ -507,6 +531,31 @@ class TeamSync:
         self._changed.set()
         for name in {self.roster.name_of(purge.by) for purge in news.purges} - {self.member}:
             self._on_event(TeamEvent("purge", name))
+
+    # What is said of code.
+
+    @property
+    def talk(self) -> TeamTalk:
+        """Return what the members said of code."""
+        return self._now.talk
+
+    def say(self, said: Said) -> bytes:
+        """Say something of code to the team, written down before anyone hears it; return its digest.
+
+        Raise TooMuchTalk, or NothingShared where this member is not in the team.
+        """
+        if self._exchange.is_out or self.doubled:
+            raise NothingShared(f"nothing of this machine is shared: {self.why_out() or 'another machine is you, too'}")
+        entry = self.talk.prepare(said, now_ms())
+        self._conversations.do(self._exchange.hear_talk([entry]))
+        return entry.digest
+
+    def _heard_talk(self, news: TalkHeard) -> None:
+        self.talk.write_down(news.entries)
+        for entry in news.entries[-MOST_TOLD_OF:]:
+            kind = KINDS_OF_TALK.get(type(entry.said))
+            if kind is not None:
+                self._on_event(TeamEvent(kind, self.roster.name_of(entry.by), tip=entry.digest.hex()))
 
     # Who is in the team.
 

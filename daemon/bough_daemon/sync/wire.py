@@ -11,7 +11,22 @@ from bough_proto.v1 import peer_pb2 as pb
 from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
 from bough_daemon.errors import BadName, BadTicket, BoughError, NameTaken, NotPossibleNow, PeerRefused, PeerUnreachable
 from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want, release
+from bough_daemon.sync.messages import (
+    Announce,
+    Chunk,
+    Gossip,
+    Held,
+    Hello,
+    Message,
+    Reach,
+    Refused,
+    TalkPositions,
+    TalkWords,
+    Want,
+    release,
+)
+from bough_daemon.talk.entries import DIGEST_BYTES, TalkEntry
+from bough_daemon.talk.logs import MOST_POSITIONS
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import MOST_DEPUTIES, Invite, TicketUse
@@ -199,11 +214,26 @@ def _commits(named: Iterable[str]) -> tuple[str, ...]:
     return tuple(oid for oid in islice(named, MOST_HAVES) if OBJECT_ID.fullmatch(oid))
 
 
+def _talk_message(entry: TalkEntry) -> pb.TalkEntry:
+    return pb.TalkEntry(
+        by=entry.by,
+        sequence=entry.sequence,
+        before=entry.before,
+        time_ms=entry.time,
+        content=entry.content,
+        signature=entry.signature,
+    )
+
+
+def _talk_entry(message: pb.TalkEntry) -> TalkEntry:
+    return TalkEntry(message.by, message.sequence, message.before, message.time_ms, message.content, message.signature)
+
+
 def word_message(word: Message) -> pb.Word:
     """Return the message of a word."""
     match word:
-        case Hello(team, version, bough, relays, port):
-            hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port)
+        case Hello(team, version, bough, relays, port, talks):
+            hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port, talks=talks)
             return pb.Word(hello=hello)
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
@@ -227,15 +257,21 @@ def word_message(word: Message) -> pb.Word:
             receipt = pb.Receipt(by=by, key=_key_message(key), sequence=sequence, tip=tip)
             receipt.refused, receipt.signature = refusal, signature
             return pb.Word(receipt=receipt)
+        case TalkPositions(digests):
+            return pb.Word(talk_positions=pb.TalkPositions(digests=digests))
+        case TalkWords(entries):
+            return pb.Word(talk_words=pb.TalkWords(entries=map(_talk_message, entries)))
 
 
 def word(message: pb.Word) -> Message:
-    """Return the word of a message, or raise PeerRefused for one that this Bough does not know."""
+    """Return the word of a message, or raise PeerRefused for one that is out of bounds."""
     match message.WhichOneof("kind"):
         case "hello":
             hello = message.hello
             port = hello.join_port if hello.join_port < 65536 else 0
-            return Hello(hello.team[:LONGEST_WORD], hello.version, release(hello.bough), hello.relays, port)
+            return Hello(
+                hello.team[:LONGEST_WORD], hello.version, release(hello.bough), hello.relays, port, hello.talks
+            )
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers), len(said.invites), len(said.ticket_uses))
@@ -265,5 +301,12 @@ def word(message: pb.Word) -> Message:
             receipt = message.receipt
             texts = receipt.tip[:LONGEST_WORD], receipt.refused[:LONGEST_WORD]
             return Receipt(receipt.by, _key(receipt.key), receipt.sequence, *texts, receipt.signature)
+        case "talk_positions":
+            known = (digest for digest in message.talk_positions.digests if len(digest) == DIGEST_BYTES)
+            return TalkPositions(tuple(islice(known, MOST_POSITIONS)))
+        case "talk_words":
+            if len(message.talk_words.entries) > MOST_ADMISSIONS:
+                raise PeerRefused("the peer sent too many comments in one message")
+            return TalkWords(tuple(map(_talk_entry, message.talk_words.entries)))
         case _:
-            raise PeerRefused("the peer sent a message that this Bough does not understand")
+            return Gossip()  # of a newer Bough: it says nothing to this one

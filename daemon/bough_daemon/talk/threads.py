@@ -1,7 +1,7 @@
 """What the entries of all logs come to: comments with their replies, closed or open, and what is solid.
 
 The same entries give the same threads, in whatever order they came: where times decide, equal ones are told apart by
-the digests.
+the numbers in their logs, then by the digests.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bough_daemon.talk.entries import Closing, Reaction, Remark, RemarkReply, SolidMark, TalkEntry
+
+_When = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,21 @@ class SolidTip:
 
 def threads_of(entries: Iterable[tuple[bytes, TalkEntry]]) -> list[Thread]:
     """Return all threads, oldest first. What is about something that is not here, or is no comment, is left out."""
-    found, others = dict[bytes, Thread](), list[tuple[int, bytes, TalkEntry]]()
+    found, remarks = dict[bytes, Thread](), list[tuple[_When, bytes]]()
+    others = list[tuple[_When, bytes, TalkEntry]]()
     for digest, entry in entries:
         said = entry.said
         if isinstance(said, Remark):
+            remarks.append((_when(digest, entry), digest))
             found[digest] = Thread(digest, entry.by, entry.time, said)
         elif isinstance(said, (RemarkReply, Closing, Reaction)):
-            others.append((entry.time, digest, entry))
-    homes = dict(found)
-    others.sort(key=lambda one: one[:2])
-    for time, digest, entry in others:
+            others.append((_when(digest, entry), digest, entry))
+    homes = dict(found)  # the threads of comments and replies
+    others.sort(key=lambda one: one[0])
+    for _, digest, entry in others:
         said = entry.said
         if isinstance(said, RemarkReply) and said.about in found:
-            found[said.about].replies.append(ThreadReply(digest, entry.by, time, said.text))
+            found[said.about].replies.append(ThreadReply(digest, entry.by, entry.time, said.text))
             homes[digest] = found[said.about]
         elif isinstance(said, Closing) and said.about in found:
             found[said.about].closed_by = b"" if said.again else entry.by
@@ -82,16 +86,22 @@ def threads_of(entries: Iterable[tuple[bytes, TalkEntry]]) -> list[Thread]:
             keys = homes[said.about].marks.setdefault(said.about, {}).setdefault(said.mark, [])
             if entry.by not in keys:
                 keys.append(entry.by)
-    return sorted(found.values(), key=lambda thread: (thread.time, thread.digest))
+    return [found[digest] for _, digest in sorted(remarks)]
 
 
 def solid_tips(entries: Iterable[tuple[bytes, TalkEntry]]) -> dict[tuple[bytes, str], SolidTip]:
     """Return what each member called solid last, by member's key and branch."""
-    newest = dict[tuple[bytes, str], tuple[int, bytes, SolidTip]]()
+    newest = dict[tuple[bytes, str], tuple[_When, SolidTip]]()
     for digest, entry in entries:
         said = entry.said
         if isinstance(said, SolidMark):
             tip = SolidTip(entry.by, said.branch, said.tip, entry.time, said.text)
             key = entry.by, said.branch
-            newest[key] = max(newest.get(key, (-1, b"", tip)), (entry.time, digest, tip), key=lambda one: one[:2])
-    return {key: tip for key, (_, _, tip) in newest.items()}
+            this = (_when(digest, entry), tip)
+            newest[key] = max(newest.get(key, this), this, key=lambda one: one[0])
+    return {key: tip for key, (_, tip) in newest.items()}
+
+
+def _when(digest: bytes, entry: TalkEntry) -> _When:
+    """Return by what entries are put in order: of one member's in one millisecond, by their numbers."""
+    return entry.time, entry.sequence, digest

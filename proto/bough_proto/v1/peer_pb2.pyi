@@ -118,6 +118,8 @@ class Word(_message.Message):
     CHUNK_FIELD_NUMBER: _builtins.int
     REACH_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    TALK_POSITIONS_FIELD_NUMBER: _builtins.int
+    TALK_WORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -136,6 +138,10 @@ class Word(_message.Message):
     def reach(self) -> Global___Reach: ...
     @_builtins.property
     def receipt(self) -> Global___Receipt: ...
+    @_builtins.property
+    def talk_positions(self) -> Global___TalkPositions: ...
+    @_builtins.property
+    def talk_words(self) -> Global___TalkWords: ...
     def __init__(
         self,
         *,
@@ -148,12 +154,14 @@ class Word(_message.Message):
         chunk: Global___Chunk | None = ...,
         reach: Global___Reach | None = ...,
         receipt: Global___Receipt | None = ...,
+        talk_positions: Global___TalkPositions | None = ...,
+        talk_words: Global___TalkWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "want", b"want"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "want", b"want"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", "talk_positions", "talk_words"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -170,6 +178,7 @@ class Hello(_message.Message):
     RELAYS_FIELD_NUMBER: _builtins.int
     BOUGH_FIELD_NUMBER: _builtins.int
     JOIN_PORT_FIELD_NUMBER: _builtins.int
+    TALKS_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     version: _builtins.int
     relays: _builtins.bool
@@ -178,6 +187,8 @@ class Hello(_message.Message):
     """The release of Bough that the sender runs, for people."""
     join_port: _builtins.int
     """Where the sender listens for new members as long as a ticket names it; 0: only for tickets of its own."""
+    talks: _builtins.bool
+    """The sender understands TalkPositions and TalkWords, and is sent them."""
     def __init__(
         self,
         *,
@@ -186,10 +197,11 @@ class Hello(_message.Message):
         relays: _builtins.bool = ...,
         bough: _builtins.str = ...,
         join_port: _builtins.int = ...,
+        talks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "join_port", b"join_port", "relays", b"relays", "team", b"team", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "join_port", b"join_port", "relays", b"relays", "talks", b"talks", "team", b"team", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -818,6 +830,90 @@ class Receipt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
+
+@_typing.final
+class TalkPositions(_message.Message):
+    """How far I know each member's log of comments; the answer is what I lack."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of entries: the newest of each log, and some before it."""
+
+    def __init__(
+        self,
+        *,
+        digests: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TalkPositions: _TypeAlias = TalkPositions  # noqa: Y015
+
+@_typing.final
+class TalkWords(_message.Message):
+    """Entries of members' logs, each after the one before it. Signed, so anyone may pass them on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___TalkEntry]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___TalkEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TalkWords: _TypeAlias = TalkWords  # noqa: Y015
+
+@_typing.final
+class TalkEntry(_message.Message):
+    """One entry of a member's log of comments, replies, closings, reactions and solid snapshots."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    by: _builtins.bytes
+    sequence: _builtins.int
+    before: _builtins.bytes
+    """The SHA-256 of what was signed of the entry before it, without the team; empty for the first."""
+    time_ms: _builtins.int
+    content: _builtins.bytes
+    """JSON; what a member does not understand is kept and passed on all the same."""
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        by: _builtins.bytes = ...,
+        sequence: _builtins.int = ...,
+        before: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        content: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "by", b"by", "content", b"content", "sequence", b"sequence", "signature", b"signature", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TalkEntry: _TypeAlias = TalkEntry  # noqa: Y015
 
 @_typing.final
 class JoinRequest(_message.Message):

@@ -31,6 +31,7 @@ from bough_daemon.sync.jobs import (
 from bough_daemon.sync.links import Link
 from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, Want
 from bough_daemon.system.text import LONGEST_REASON
+from bough_daemon.talk.entries import SolidMark, TalkEntry
 from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State
 from bough_daemon.team.roster import Roster
 
@@ -70,6 +71,11 @@ class Speaker:
         state = State(self.exchange.roster.team, self.key(), self.saved, tip, tip, NOW).signed(someone(self.name))
         self.todo += self.exchange.publish(state)
         return state
+
+    def comment(self) -> None:
+        """Say something of code to the team."""
+        entry = self.exchange.talk.next(SolidMark(self.name, "1" * 40), someone(self.name), NOW)
+        self.todo += self.exchange.hear_talk([entry])
 
     def perform(self, job: Job, fails: bool = False) -> None:
         """Do what git would do."""
@@ -169,6 +175,10 @@ class World:
         states = [state for member in self.members.values() for state in member.exchange.known.values()]
         return {state.key: state for state in sorted(states, key=lambda state: state.sequence)}
 
+    def talk(self) -> dict[bytes, TalkEntry]:
+        """Return everything that anyone said."""
+        return {digest: entry for member in self.members.values() for digest, entry in member.exchange.talk.entries()}
+
     def close(self) -> None:
         """Let go of every pack."""
         for member in self.members.values():
@@ -188,9 +198,11 @@ def test_whatever_happens_everyone_has_everything_once_they_are_connected(seed: 
         happens = chance.random()
         if happens < 0.05:
             world.members[one].save()
-        elif happens < 0.09 and (one, other) not in world.wires:
+        elif happens < 0.07:
+            world.members[one].comment()
+        elif happens < 0.11 and (one, other) not in world.wires:
             world.connect(one, other)
-        elif happens < 0.11 and (one, other) in world.wires:
+        elif happens < 0.13 and (one, other) in world.wires:
             world.cut(one, other)
         else:
             world.step(fails=0.1)
@@ -204,6 +216,7 @@ def test_whatever_happens_everyone_has_everything_once_they_are_connected(seed: 
     world.settle()
     for member in world.members.values():
         assert member.exchange.known == world.newest()
+        assert dict(member.exchange.talk.entries()) == world.talk()
         assert all(
             oid(name, world.members[name].saved) in member.commits for name in names if world.members[name].saved
         )
@@ -709,3 +722,41 @@ def test_what_one_member_sends_badly_is_still_taken_from_another() -> None:
     assert bob.exchange.ask(fetch, (), ()) == []
     assert isinstance(bob.exchange.links["alice"].wants[state.key], Want)
     world.close()
+
+
+def test_who_comes_later_gets_everything_that_was_said_of_code(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    alice.comment()
+    bob.comment()
+    pair.settle()
+    pair.cut("alice", "bob")
+    for _ in range(3):
+        alice.comment()
+    pair.connect("alice", "bob")
+    pair.settle()
+    assert dict(bob.exchange.talk.entries()) == dict(alice.exchange.talk.entries()) and len(bob.exchange.talk) == 5
+    assert bob.exchange.links["alice"].talk == {} and alice.exchange.links["bob"].talk == {}
+
+
+def test_what_is_said_while_a_peer_is_asked_how_far_it_is_comes_in_order() -> None:
+    world = World(3, 3)
+    alice, bob, carol = (world.members[name] for name in ("alice", "bob", "carol"))
+    alice.comment()
+    world.connect("alice", "bob")
+    world.connect("bob", "carol")
+    bob.exchange.hear_talk([entry for _, entry in alice.exchange.talk.entries()])
+    alice.comment()
+    bob.exchange.hear_talk([entry for _, entry in alice.exchange.talk.entries()], "alice")
+    world.settle()
+    assert dict(carol.exchange.talk.entries()) == dict(alice.exchange.talk.entries())
+    world.close()
+
+
+def test_a_peer_is_told_nothing_of_code_once_they_part(pair: World) -> None:
+    alice = pair.members["alice"]
+    link = alice.exchange.links["bob"]
+    alice.comment()
+    link.part([], [])
+    assert link.talk == {} and alice.exchange.next_word("bob") is None
+    alice.comment()
+    assert link.talk == {}

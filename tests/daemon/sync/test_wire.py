@@ -6,7 +6,20 @@ import grpc
 import pytest
 from bough_daemon.errors import BadTicket, BoughError, NameTaken, PeerRefused, PeerUnreachable
 from bough_daemon.sync import wire
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Hello, Message, Reach, Refused, Want
+from bough_daemon.sync.messages import (
+    Announce,
+    Chunk,
+    Gossip,
+    Held,
+    Hello,
+    Message,
+    Reach,
+    Refused,
+    TalkPositions,
+    TalkWords,
+    Want,
+)
+from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
@@ -25,8 +38,11 @@ WORDS: list[Message] = [
     Want(KEY, 7, ("3" * 40,), ("4" * 40,), "pack", 12),
     Chunk(STATE, "pack", 3, 10, b"\0data"),
     Hello("ab" * 16, relays=True),
+    Hello("ab" * 16, talks=True),
     Reach((("bob", 1), ("carol", 2)), ("dave",)),
     Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
+    TalkPositions((bytes(32), b"1" * 32)),
+    TalkWords((TalkEntry(b"key", 2, bytes(32), 5, b"{}", b"signature"),)),
 ]
 
 
@@ -36,10 +52,21 @@ def test_a_word_crosses_the_wire_unchanged(word: Message) -> None:
     assert wire.word(message) == word
 
 
-@pytest.mark.parametrize("message", [pb.Word(), pb.Word(held=pb.Held(key=pb.StateKey(member="alice")))])
-def test_what_is_not_understood_is_refused(message: pb.Word) -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        pb.Word(held=pb.Held(key=pb.StateKey(member="alice"))),
+        pb.Word(talk_words=pb.TalkWords(entries=[pb.TalkEntry()] * 501)),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(message: pb.Word) -> None:
     with pytest.raises(PeerRefused):
         wire.word(message)
+
+
+def test_a_word_of_a_newer_bough_says_nothing() -> None:
+    unknown = bytes([0xFA, 0x3F, 2, 8, 1])  # a field of the number 1023, which has a message
+    assert wire.word(pb.Word.FromString(unknown)) == Gossip()
 
 
 @pytest.mark.parametrize("failure", [BadTicket("x"), NameTaken("x"), PeerRefused("x"), PeerUnreachable("x")])

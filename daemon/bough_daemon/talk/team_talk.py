@@ -1,0 +1,101 @@
+"""What the members of one team have said of code: the logs, their file, and what of it is new to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bough_daemon.errors import UnknownComment
+from bough_daemon.talk.entries import Said, SolidMark, TalkEntry
+from bough_daemon.talk.log_file import LogFile
+from bough_daemon.talk.logs import Logs
+from bough_daemon.talk.threads import SolidTip, Thread, solid_tips, threads_of
+from bough_daemon.team.branch_state import branch_owner
+from bough_daemon.team.identity import Identity
+
+SHORTEST_ID = 4  # hexadecimal digits of a digest that people see and type
+
+
+class TeamTalk:
+    """The talk of one team, as one member has it."""
+
+    def __init__(self, logs: Logs, kept: LogFile, identity: Identity, entries: Iterable[TalkEntry]) -> None:
+        self.logs = logs
+        self._kept = kept
+        self._identity = identity
+        self._prepared: TalkEntry | None = None
+        self._threads: tuple[int, list[Thread]] = (-1, [])
+        self._solid: tuple[int, dict[tuple[bytes, str], SolidTip]] = (-1, {})
+        logs.restore(entries)
+
+    def prepare(self, said: Said, now: int) -> TalkEntry:
+        """Return the entry that says something, written down; nobody has heard of it yet. Raise TooMuchTalk."""
+        entry = self.logs.next(said, self._identity, now)
+        self._kept.append([entry])
+        self._prepared = entry
+        return entry
+
+    def write_down(self, entries: Iterable[TalkEntry]) -> None:
+        """Write down what was taken in and is not written down yet."""
+        new = [entry for entry in entries if entry != self._prepared]
+        if new:
+            self._kept.append(new)
+
+    def threads(self) -> list[Thread]:
+        """Return every comment with what became of it, oldest first."""
+        if self._threads[0] != len(self.logs):
+            self._threads = len(self.logs), threads_of(self.logs.entries())
+        return self._threads[1]
+
+    def solid_tip(self, branch: str) -> SolidTip | None:
+        """Return what the member of a live branch called solid last; None: nothing."""
+        owner = self.logs.roster.members.get(branch_owner(self.logs.roster, branch))
+        if self._solid[0] != len(self.logs):
+            self._solid = len(self.logs), solid_tips(self.logs.entries())
+        return self._solid[1].get((owner.key, branch)) if owner is not None else None
+
+    def new(self) -> set[bytes]:
+        """Return the digests of what others said that the user has not been shown."""
+        seen, mine = self._kept.seen, self._identity.key
+        found = ((digest, entry) for place, (digest, entry) in enumerate(self.logs.entries()) if place >= seen)
+        return {digest for digest, entry in found if entry.by != mine and not isinstance(entry.said, SolidMark)}
+
+    def note_seen(self) -> None:
+        """Note that the user has been shown all there is."""
+        self._kept.note_seen(len(self.logs))
+
+    def named(self, typed: str) -> tuple[Thread, bytes]:
+        """Return the thread that an id names, and the digest of the comment or reply; raise UnknownComment.
+
+        An id is the beginning of the digest, in hexadecimal digits.
+        """
+        wanted = typed.lower().lstrip("#")
+        found = {
+            digest: thread
+            for thread in self.threads()
+            for digest in (thread.digest, *(reply.digest for reply in thread.replies))
+            if digest.hex().startswith(wanted)
+        }
+        if len(found) != 1 or not wanted:
+            what = "more than one comment has an id that begins with" if found and wanted else "no comment has the id"
+            raise UnknownComment(f"{what} {typed}", id=typed)
+        digest, thread = next(iter(found.items()))
+        return thread, digest
+
+    def ids(self) -> dict[bytes, str]:
+        """Return for each comment and reply the shortest id that names it alone."""
+        digests = sorted(
+            digest.hex()
+            for thread in self.threads()
+            for digest in (thread.digest, *(reply.digest for reply in thread.replies))
+        )
+        found = dict[bytes, str]()
+        for place, this in enumerate(digests):
+            beside = digests[max(0, place - 1) : place] + digests[place + 1 : place + 2]
+            length = max([SHORTEST_ID, *(_common(this, other) + 1 for other in beside)])
+            found[bytes.fromhex(this)] = this[:length]
+        return found
+
+
+def _common(one: str, other: str) -> int:
+    """Return with how many equal characters two ids begin."""
+    return next(place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
