@@ -76,6 +76,10 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.PeerRefused: (NOT_NOW, "Ask the teammate who invited you for a new ticket."),
     errors.PortTaken: (NOT_NOW, "Choose another with `bough invite --listen HOST:PORT`."),
     errors.NotPossibleNow: (NOT_NOW, ""),
+    errors.TooMuchTalk: (NOT_NOW, "Wait a minute, then try again."),
+    errors.NothingToComment: (USAGE, "Name a file and a line of it, such as `stats.py:12` or `stats.py:12-15`."),
+    errors.UnknownComment: (NOT_NOW, "Run `bough comments --all` to see the comments with their ids."),
+    errors.CodeChanged: (NOT_NOW, "Make the change by hand, or `bough reply` to ask for a new suggestion."),
     errors.UnknownPath: (
         NOT_NOW,
         "Run `bough log` to see the snapshots, `bough git ls-tree -r NAME` to see the files.",

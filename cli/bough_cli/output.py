@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import typer
-from bough_daemon.api.records import Withheld
+from bough_daemon.api.records import Status, Withheld
 from bough_daemon.errors import NeedsYes
 from bough_daemon.system.text import SHORT, printable
 
@@ -89,6 +89,14 @@ def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
         shown = [few(found, most)] if len(found) > most else [printable(path) for path in found]
         lines += [f"withheld: {shortened(path)} ({printable(reason)})" for path in shown]
     return lines
+
+
+def comments(status: Status) -> str:
+    """Return how many comments there are on the user's branch; empty: none, and nothing new."""
+    if not status.comments and not status.new_comments:
+        return ""
+    new = f", {status.new_comments} new" if status.new_comments else ""
+    return f"{count(status.comments, 'open comment')} on your branch{new}; `bough comments` lists them"
 
 
 def can_ask() -> bool:

@@ -59,13 +59,16 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     )
     for one in status.teammates:
         dot = Text("●", "green") if one.connected else Text("○", "dim")
-        team.add_row(dot, _plain(one.branch, "bold"), *_where(one.tip, one.changed_at, one.files))
+        solid = f" solid at {output.short(one.solid.tip)}" if one.solid is not None else ""
+        team.add_row(dot, _plain(one.branch + solid, "bold"), *_where(one.tip, one.changed_at, one.files))
     events = Table.grid(padding=(0, 2))
     for event in recent:
-        told = _plain(event.member, "bold"), _plain(event.event), _plain(output.short(event.tip))
+        at = event.about or output.short(event.tip)
+        told = _plain(event.member, "bold"), _plain(event.event), _plain(at)
         events.add_row(_plain(ago(event.at), "dim"), *told)
     notes = [_plain(status.state, "yellow")] if status.state != "live" else []
     notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
+    notes += [_plain(line) for line in [output.comments(status)] if line]
     return Group(
         Panel(Group(team, *notes), title=_plain(status.repository)),
         Panel(events, title="recent", subtitle="Ctrl-C quits"),

@@ -435,7 +435,7 @@ def test_watch_tells_of_saves_here_and_there(pair: Pair) -> None:
         child.stdout.readline()
         (alice.tree / "a.txt").write_bytes(b"seen")
         event = json.loads(child.stdout.readline())
-        assert event["member"] == "alice" and set(event) == {"at", "event", "member", "tip", "tree"}
+        assert event["member"] == "alice" and set(event) == {"at", "event", "member", "tip", "tree", "about"}
         (bob.tree / "a.txt").write_bytes(b"own")
         while json.loads(child.stdout.readline())["member"] != "bob":
             pass

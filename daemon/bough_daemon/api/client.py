@@ -147,6 +147,28 @@ class Client:
         """List what was purged, and what is asked for."""
         return self._call(self._stub.ListPurges, pb.ListPurgesRequest(path=path.encode(*FS)), records.PurgeList)
 
+    def comment(self, order: records.CommentOrder) -> records.CommentAdded:
+        """Comment on lines of a file."""
+        _text(order.text, "text")
+        _text(order.on, "name")
+        return self._call(self._stub.AddComment, to_message(order, pb.AddCommentRequest), records.CommentAdded)
+
+    def comments(self, query: records.CommentQuery) -> records.CommentList:
+        """List comments, and where their code is now."""
+        _text(query.on, "name")
+        return self._call(self._stub.ListComments, to_message(query, pb.ListCommentsRequest), records.CommentList)
+
+    def answer_comment(self, order: records.CommentAnswer) -> records.CommentAnswered:
+        """Reply to a comment, close it, or react to it."""
+        for text in (order.id, order.reply, order.mark):
+            _text(text, "text")
+        return self._call(self._stub.AnswerComment, to_message(order, pb.AnswerCommentRequest), records.CommentAnswered)
+
+    def mark_solid(self, path: str, text: str) -> records.MarkedSolid:
+        """Mark the newest snapshot as fit to be taken."""
+        request = pb.MarkSolidRequest(path=path.encode(*FS), text=_text(text, "message"), environment=self._environment)
+        return self._call(self._stub.MarkSolid, request, records.MarkedSolid)
+
     def complete(self, path: str, file: str, line: int, column: int, text: bytes) -> records.Continuations:
         """Continue code at a one-based line and column."""
         request = pb.CompleteFileRequest(
@@ -250,6 +272,12 @@ class Client:
             paths=named, since=_text(since, "snapshot"), name=_text(name, "name"), all=everything
         )
         return self._carry_out(self._stub.Restore, pb.RestoreRequest, begin, path, hands, records.RestoreOutcome)
+
+    def apply_suggestion(self, path: str, hands: CallerTerminal, id: str) -> records.AppliedSuggestion:
+        """Put what a comment suggests into the files."""
+        begin = pb.ApplySuggestionRequest.Begin(id=_text(id, "id"))
+        method, request = self._stub.ApplySuggestion, pb.ApplySuggestionRequest
+        return self._carry_out(method, request, begin, path, hands, records.AppliedSuggestion)
 
     def undo(self, path: str, hands: CallerTerminal) -> records.UndoOutcome:
         """Undo the newest command."""

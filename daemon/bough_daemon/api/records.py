@@ -27,6 +27,15 @@ class Withheld:
 
 
 @dataclass
+class Solid:
+    """A snapshot that its member called fit to be taken. `at`: seconds since the epoch."""
+
+    tip: str
+    at: float
+    text: str
+
+
+@dataclass
 class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
@@ -51,6 +60,7 @@ class TeammateStatus:
     offline_since: float = 0.0
     unreachable: str = ""
     remedy: str = ""
+    solid: Solid | None = None
 
 
 @dataclass
@@ -81,7 +91,8 @@ class Status:
     the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
     since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the
     addresses that are open to the network. `notices`: what else a person should know. `worktrees`: this member's other
-    working trees.
+    working trees. `comments`: open ones on this branch; `new_comments`: what teammates said there, or where the user
+    took part, that the user has not been shown. `solid`: what was called so last.
     """
 
     repository: str
@@ -111,6 +122,9 @@ class Status:
     listening: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     worktrees: list[WorktreeStatus] = field(default_factory=list)
+    comments: int = 0
+    new_comments: int = 0
+    solid: Solid | None = None
 
 
 @dataclass
@@ -205,13 +219,14 @@ class Log:
 
 @dataclass
 class Event:
-    """Something that happened, at `at` seconds since the epoch."""
+    """Something that happened, at `at` seconds since the epoch. `about`: of a comment, its id and code, in words."""
 
     at: float
     event: str
     member: str
     tip: str
     tree: str
+    about: str = ""
 
 
 @dataclass
@@ -376,6 +391,146 @@ class PurgeList:
     """Every purge that is known."""
 
     purges: list[PurgeEntry] = field(default_factory=list)
+
+
+@dataclass
+class CommentOrder:
+    """A comment to make. `path`: the folder that `file` is named from. `on`: whose branch; empty: where the user is."""
+
+    path: str
+    file: str
+    first: int
+    last: int
+    text: str
+    on: str = ""
+
+
+@dataclass
+class CommentAdded:
+    """A comment that was made, and what it is on."""
+
+    id: str
+    branch: str
+    file: str
+    first: int
+    last: int
+
+
+@dataclass
+class CommentQuery:
+    """Which comments to list: on a file or folder, on a branch, closed ones as well, only those with the user's words.
+
+    `path`: the folder that `file` is named from. `shown`: note that the user has been shown them.
+    """
+
+    path: str
+    file: str = ""
+    on: str = ""
+    all: bool = False
+    mine: bool = False
+    shown: bool = False
+
+
+@dataclass
+class CodePlace:
+    """Where code is now. `edited`: it is not as it was."""
+
+    branch: str
+    file: str
+    first: int
+    last: int
+    edited: bool
+
+
+@dataclass
+class CommentMark:
+    """A reaction, and who gave it."""
+
+    mark: str
+    by: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CommentReply:
+    """A reply to a comment. `at`: seconds since the epoch. `is_new`: the user has not been shown it."""
+
+    id: str
+    by: str
+    at: float
+    text: str
+    marks: list[CommentMark] = field(default_factory=list)
+    is_new: bool = False
+
+
+@dataclass
+class CommentThread:
+    """A comment, what became of it, and where its code is now.
+
+    `branch`, `file_then`, `line_then`: where it was made. `place`: None where the code is gone. `code`: the lines as
+    they are now, or where they are gone as they were. `closed_by`: empty while it is open.
+    """
+
+    id: str
+    by: str
+    at: float
+    text: str
+    branch: str
+    file_then: str
+    line_then: int
+    place: CodePlace | None
+    code: str
+    replies: list[CommentReply] = field(default_factory=list)
+    marks: list[CommentMark] = field(default_factory=list)
+    closed_by: str = ""
+    is_new: bool = False
+    has_suggestion: bool = False
+
+
+@dataclass
+class CommentList:
+    """Comments, oldest first."""
+
+    comments: list[CommentThread] = field(default_factory=list)
+
+
+@dataclass
+class CommentAnswer:
+    """What to do about a comment: one of `reply`, `mark`, `close` and `reopen`. `id`: the beginning of its id."""
+
+    path: str
+    id: str
+    reply: str = ""
+    mark: str = ""
+    close: bool = False
+    reopen: bool = False
+
+
+@dataclass
+class CommentAnswered:
+    """A comment that was answered: the id of the reply or else its own, who made it, and its text."""
+
+    id: str
+    by: str
+    text: str
+
+
+@dataclass
+class MarkedSolid:
+    """A snapshot that is marked as fit to be taken."""
+
+    branch: str
+    tip: str
+
+
+@dataclass
+class AppliedSuggestion:
+    """A suggestion that was put into a file, at these lines. `last` is before `first`: it took lines away."""
+
+    file: str
+    first: int
+    last: int
+    by: str
+    tip: str
 
 
 @dataclass

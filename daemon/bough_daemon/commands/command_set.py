@@ -10,9 +10,11 @@ from bough_daemon.agents import further_worktree
 from bough_daemon.agents.agent_list import PORTS_EACH, AgentList
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
+from bough_daemon.commands.suggestion import apply_suggestion, suggestion_in
 from bough_daemon.commands.switch import switch
-from bough_daemon.errors import NoPathNamed
+from bough_daemon.errors import NoPathNamed, UnknownComment
 from bough_daemon.merging.merge_input import Both
+from bough_daemon.talk.team_talk import TeamTalk
 from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.terminal import Terminal
@@ -25,6 +27,7 @@ class CommandSet:
     `landed`: what members landed on shared branches; `publish_landed` tells the team of one that this member made.
     `agents`: those of the repository, whose working trees are made below the folder `worktrees`.
     `save_other` takes an exact snapshot of a live branch of this machine, if that is another one's.
+    `talk`: what members said of code.
     """
 
     live: LiveWorktree
@@ -35,6 +38,7 @@ class CommandSet:
     agents: AgentList
     worktrees: str
     save_other: Callable[[str], Awaitable[None]]
+    talk: TeamTalk
 
     async def hop(self, name: str) -> records.MoveOutcome:
         """Be in a teammate's branch."""
@@ -88,6 +92,16 @@ class CommandSet:
         if not paths and not everything:
             raise NoPathNamed("no path was named")
         return outcomes.restored(await restore.restore(self.live, paths, since=since or None, name=name or None))
+
+    async def apply_suggestion(self, id: str) -> records.AppliedSuggestion:
+        """Put what a comment or a reply suggests into the files."""
+        thread, digest = self.talk.named(id)
+        suggestion = suggestion_in(thread.text_of(digest))
+        if suggestion is None:
+            raise UnknownComment(f"comment {id} has no suggestion", id=id)
+        made = await apply_suggestion(self.live, thread.remark.anchor, suggestion, self.talk.ids()[digest])
+        by = self.talk.logs.roster.name_of(thread.author_of(digest))
+        return records.AppliedSuggestion(made.path, made.first, made.last, by, made.snapshot.oid)
 
     async def undo(self) -> records.UndoOutcome:
         """Undo the newest command."""

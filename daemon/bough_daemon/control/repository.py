@@ -35,6 +35,7 @@ from bough_daemon.api.settings import read_settings
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.purger import Purger
+from bough_daemon.control.talker import Talker
 from bough_daemon.errors import BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch
@@ -140,6 +141,7 @@ class Repository:
         self._purging = asyncio.Lock()
         self._packing = asyncio.Lock()  # what is being packed may be what is purged
         self.sync = sync(self._on_team_event)
+        self.talker = Talker(store, owner, self.sync)
         self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)
 
     @classmethod
@@ -302,12 +304,15 @@ class Repository:
         told.notices += self.sync.notices()
         told.notices += map(_other_version, self.sync.reach.other_versions())
         told.listening = self.sync.listening()
+        told.comments, told.new_comments = self.talker.counted({session.branch.name})
+        told.solid = self.talker.solid(session.branch.name)
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         told.copies = self.sync.copies() if told.out else []
         if self.sync.doubled and told.state == "live":
             told.state = f"live, but nothing is shared from this machine: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
+            teammate.solid = self.talker.solid(teammate.branch)
             teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
             way = self.sync.reach.way_to(teammate.name)
             teammate.through, teammate.offline_since = way.through, way.offline_since
@@ -512,7 +517,8 @@ class Repository:
                 if other is not session and other.branch.name == name:
                     await other.save()
 
-        return CommandSet(live, terminal, merge, sync.landed, sync.publish_landed, self.agents, worktrees, save_other)
+        told = sync.landed, sync.publish_landed
+        return CommandSet(live, terminal, merge, *told, self.agents, worktrees, save_other, sync.talk)
 
     def note_agent(self, name: str, command: str, process: int, code: int | None) -> None:
         """Note that the command of an agent was started (`code` is None), or has ended; tell every subscriber."""
@@ -574,12 +580,12 @@ class Repository:
         finally:
             self._subscribers.discard(events)
 
-    def tell(self, event: str, member: str, tip: str = "", tree: str = "") -> None:
+    def tell(self, event: str, member: str, tip: str = "", tree: str = "", about: str = "") -> None:
         """Tell every subscriber that something happened."""
         for events in self._subscribers:
             if events.full():
                 events.get_nowait()
-            events.put_nowait(Event(time.time(), event, member, tip, tree))
+            events.put_nowait(Event(time.time(), event, member, tip, tree, about))
 
     def _on_snapshot(self, session: Recorder, snapshot: Snapshot) -> None:
         self.tell(_word(snapshot.event), session.branch.name, snapshot.oid, snapshot.tree)
@@ -612,6 +618,8 @@ class Repository:
         if event.kind in ("tip", "landed"):
             self._untold[event.kind, event.branch] = event
             self._tell_soon.set()
+        elif event.kind in team_sync.KINDS_OF_TALK.values():
+            self.tell(event.kind, event.member, about=self.talker.about(event.tip))
         elif event.kind != "held":
             self.tell(event.kind, event.branch if event.kind == "kept" else event.member)
         if event.kind in ("alone", "back"):

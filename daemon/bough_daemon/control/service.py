@@ -29,6 +29,14 @@ log = logging.getLogger(__name__)
 
 COMMAND_PATIENCE = 3.0  # seconds in which a command that changes files may come to its end when the daemon ends
 
+TYPED_AS = {
+    "PreviewLanding": "land",
+    "SwitchToLanded": "land",
+    "MakeAgent": "agent",
+    "RemoveAgent": "agent",
+    "ApplySuggestion": "comments apply",
+}
+
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[Any, Any]
 Command = Callable[[CommandSet, Any], Awaitable[object]]
@@ -68,9 +76,7 @@ def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
 def _in_words(begin: Any) -> str:
     """Return a command as it was typed, to name it in other terminals that wait for it."""
     command = type(begin).DESCRIPTOR.containing_type.name.removesuffix("Request")
-    words = {"PreviewLanding": "land", "SwitchToLanded": "land", "MakeAgent": "agent", "RemoveAgent": "agent"}.get(
-        command, command.lower()
-    )
+    words = TYPED_AS.get(command, command.lower())
     name = getattr(begin, "name", "")
     return f"{words} {os.fsdecode(name) if isinstance(name, bytes) else name}".strip()
 
@@ -214,6 +220,44 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         """List what was purged."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         return to_message(await repository.purges(), pb.ListPurgesResponse)
+
+    @answers
+    async def AddComment(self, request: pb.AddCommentRequest, context: Context) -> pb.AddCommentResponse:
+        """Comment on lines of a file."""
+        order = from_message(request, records.CommentOrder)
+        repository, session = await self._daemon.session(order.path)
+        made = await repository.talker.comment(repository.live(session, order.path), order)
+        return to_message(made, pb.AddCommentResponse)
+
+    @answers
+    async def ListComments(self, request: pb.ListCommentsRequest, context: Context) -> pb.ListCommentsResponse:
+        """List comments, and where their code is now."""
+        query = from_message(request, records.CommentQuery)
+        repository, session = await self._daemon.session(query.path)
+        told = await repository.talker.comments(repository.live(session, query.path), query)
+        return to_message(told, pb.ListCommentsResponse)
+
+    @answers
+    async def AnswerComment(self, request: pb.AnswerCommentRequest, context: Context) -> pb.AnswerCommentResponse:
+        """Reply to a comment, close it, or react to it."""
+        order = from_message(request, records.CommentAnswer)
+        repository, _ = await self._daemon.session(order.path)
+        return to_message(repository.talker.answer(order), pb.AnswerCommentResponse)
+
+    @answers
+    async def MarkSolid(self, request: pb.MarkSolidRequest, context: Context) -> pb.MarkSolidResponse:
+        """Mark the newest snapshot as fit to be taken."""
+        path = os.fsdecode(request.path)
+        repository, session = await self._daemon.session(path, _environment(request.environment))
+        made = await repository.talker.mark_solid(repository.live(session, path), request.text)
+        return to_message(made, pb.MarkSolidResponse)
+
+    @in_terminal(pb.ApplySuggestionResponse)
+    def ApplySuggestion(
+        commands: CommandSet, begin: pb.ApplySuggestionRequest.Begin
+    ) -> Awaitable[records.AppliedSuggestion]:
+        """Put what a comment suggests into the files."""
+        return commands.apply_suggestion(begin.id)
 
     @in_terminal(pb.HopResponse)
     def Hop(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:

@@ -545,7 +545,8 @@ class TeamSync:
         Raise TooMuchTalk, or NothingShared where this member is not in the team.
         """
         if self._exchange.is_out or self.doubled:
-            raise NothingShared(f"nothing of this machine is shared: {self.why_out() or 'another machine is you, too'}")
+            why = self.why_out() or f"another machine is {self.member} too"
+            raise NothingShared(f"nothing of this machine is shared: {why}")
         entry = self.talk.prepare(said, now_ms())
         self._conversations.do(self._exchange.hear_talk([entry]))
         return entry.digest

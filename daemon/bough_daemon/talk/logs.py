@@ -44,6 +44,11 @@ class Logs:
     def __contains__(self, digest: object) -> bool:
         return digest in self._places
 
+    def get(self, digest: bytes) -> TalkEntry | None:
+        """Return the entry of a digest."""
+        place = self._places.get(digest)
+        return place.entry if place is not None else None
+
     def entries(self) -> Iterator[tuple[bytes, TalkEntry]]:
         """Yield every entry with its digest, in the order in which they came here."""
         return ((digest, place.entry) for digest, place in self._places.items())

@@ -93,7 +93,7 @@ class PositionFinder:
         known = self._memory.get(digest, branch)
         if known is not None and known.tree == tree:
             return known.position
-        search = _Search(self, anchor, tree)
+        search = _CodeSearch(self, anchor, tree)
         if known is not None and _still_holds(self.objects, known, tree, search.path):
             position = known.position
         else:
@@ -128,7 +128,7 @@ def _still_holds(objects: Objects, known: _Known, tree: str, path: str) -> bool:
     return all(objects.entry(known.tree, one) == objects.entry(tree, one) for one in about)
 
 
-class _Search:
+class _CodeSearch:
     """Look for the code of one anchor in one tree."""
 
     def __init__(self, finder: PositionFinder, anchor: Anchor, tree: str) -> None:

@@ -48,6 +48,18 @@ class Thread:
         """Return the text of the comment or of one of its replies."""
         return next((reply.text for reply in self.replies if reply.digest == digest), self.remark.text)
 
+    def replied(self) -> set[bytes]:
+        """Return the digests of the replies."""
+        return {reply.digest for reply in self.replies}
+
+    def author_of(self, digest: bytes) -> bytes:
+        """Return the key of who made the comment or one of its replies."""
+        return next((reply.by for reply in self.replies if reply.digest == digest), self.by)
+
+    def has_part_of(self, key: bytes) -> bool:
+        """Return whether a member made the comment or replied to it."""
+        return key == self.by or any(reply.by == key for reply in self.replies)
+
 
 @dataclass(frozen=True)
 class SolidTip:

@@ -253,6 +253,7 @@ class Teammate(_message.Message):
     OFFLINE_SINCE_FIELD_NUMBER: _builtins.int
     UNREACHABLE_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
+    SOLID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -281,6 +282,10 @@ class Teammate(_message.Message):
     def through(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The teammates who are connected with them, where this member is not."""
 
+    @_builtins.property
+    def solid(self) -> Global___Solid:
+        """The snapshot that they called solid last; absent: none."""
+
     def __init__(
         self,
         *,
@@ -299,10 +304,11 @@ class Teammate(_message.Message):
         offline_since: _builtins.float = ...,
         unreachable: _builtins.str = ...,
         remedy: _builtins.str = ...,
+        solid: Global___Solid | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -422,6 +428,9 @@ class StatusResponse(_message.Message):
     LISTENING_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     WORKTREES_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    NEW_COMMENTS_FIELD_NUMBER: _builtins.int
+    SOLID_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -444,6 +453,9 @@ class StatusResponse(_message.Message):
     out: _builtins.str
     """Why this member is no longer in the team, and when that was signed; empty: they are in it."""
     out_at: _builtins.float
+    comments: _builtins.int
+    """Open comments on this branch, and what teammates said in all comments that the user has not been shown."""
+    new_comments: _builtins.int
     @_builtins.property
     def withheld(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
     @_builtins.property
@@ -480,6 +492,10 @@ class StatusResponse(_message.Message):
     def worktrees(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorktreeStatus]:
         """This member's other working trees."""
 
+    @_builtins.property
+    def solid(self) -> Global___Solid:
+        """The snapshot of this branch that was called solid last; absent: none."""
+
     def __init__(
         self,
         *,
@@ -510,10 +526,13 @@ class StatusResponse(_message.Message):
         listening: _abc.Iterable[_builtins.str] | None = ...,
         notices: _abc.Iterable[Global___Notice] | None = ...,
         worktrees: _abc.Iterable[Global___WorktreeStatus] | None = ...,
+        comments: _builtins.int = ...,
+        new_comments: _builtins.int = ...,
+        solid: Global___Solid | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "copies", b"copies", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "solid", b"solid", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -583,6 +602,33 @@ class WorktreeStatus(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
 
 Global___WorktreeStatus: _TypeAlias = WorktreeStatus  # noqa: Y015
+
+@_typing.final
+class Solid(_message.Message):
+    """A snapshot that its member called fit to be taken. `at`: seconds since the epoch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIP_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    tip: _builtins.str
+    at: _builtins.float
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        tip: _builtins.str = ...,
+        at: _builtins.float = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "text", b"text", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Solid: _TypeAlias = Solid  # noqa: Y015
 
 @_typing.final
 class Notice(_message.Message):
@@ -836,11 +882,14 @@ class WatchResponse(_message.Message):
     MEMBER_FIELD_NUMBER: _builtins.int
     TIP_FIELD_NUMBER: _builtins.int
     TREE_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
     at: _builtins.float
     event: _builtins.str
     member: _builtins.str
     tip: _builtins.str
     tree: _builtins.str
+    about: _builtins.str
+    """Of a comment or what follows one: the id, and what it is about, in words."""
     def __init__(
         self,
         *,
@@ -849,10 +898,11 @@ class WatchResponse(_message.Message):
         member: _builtins.str = ...,
         tip: _builtins.str = ...,
         tree: _builtins.str = ...,
+        about: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "event", b"event", "member", b"member", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "at", b"at", "event", b"event", "member", b"member", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3799,3 +3849,521 @@ class ListPurgesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPurgesResponse: _TypeAlias = ListPurgesResponse  # noqa: Y015
+
+@_typing.final
+class AddCommentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ON_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    file: _builtins.bytes
+    """The file, from the folder `path`, and the first and last line, from 1."""
+    first: _builtins.int
+    last: _builtins.int
+    text: _builtins.str
+    on: _builtins.str
+    """Whose branch; empty: where the user is."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        file: _builtins.bytes = ...,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+        text: _builtins.str = ...,
+        on: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "first", b"first", "last", b"last", "on", b"on", "path", b"path", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCommentRequest: _TypeAlias = AddCommentRequest  # noqa: Y015
+
+@_typing.final
+class AddCommentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    branch: _builtins.str
+    file: _builtins.bytes
+    first: _builtins.int
+    last: _builtins.int
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        file: _builtins.bytes = ...,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "file", b"file", "first", b"first", "id", b"id", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCommentResponse: _TypeAlias = AddCommentResponse  # noqa: Y015
+
+@_typing.final
+class ListCommentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    ON_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    MINE_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    file: _builtins.bytes
+    """Only those on a file or folder, from `path`; empty: on all."""
+    on: _builtins.str
+    """Only those on this branch; empty: on all."""
+    all: _builtins.bool
+    """Closed ones, too."""
+    mine: _builtins.bool
+    """Only those that the user made or replied to."""
+    shown: _builtins.bool
+    """Note that the user has been shown them."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        file: _builtins.bytes = ...,
+        on: _builtins.str = ...,
+        all: _builtins.bool = ...,
+        mine: _builtins.bool = ...,
+        shown: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "file", b"file", "mine", b"mine", "on", b"on", "path", b"path", "shown", b"shown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCommentsRequest: _TypeAlias = ListCommentsRequest  # noqa: Y015
+
+@_typing.final
+class ListCommentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comments(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommentThread]: ...
+    def __init__(
+        self,
+        *,
+        comments: _abc.Iterable[Global___CommentThread] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comments", b"comments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCommentsResponse: _TypeAlias = ListCommentsResponse  # noqa: Y015
+
+@_typing.final
+class CommentThread(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    FILE_THEN_FIELD_NUMBER: _builtins.int
+    LINE_THEN_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    REPLIES_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    CLOSED_BY_FIELD_NUMBER: _builtins.int
+    IS_NEW_FIELD_NUMBER: _builtins.int
+    HAS_SUGGESTION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    by: _builtins.str
+    at: _builtins.float
+    """Seconds since the epoch."""
+    text: _builtins.str
+    branch: _builtins.str
+    """The live branch that it was made on."""
+    file_then: _builtins.bytes
+    """Where its code was then."""
+    line_then: _builtins.int
+    code: _builtins.bytes
+    """The lines as they are now, or where they are gone as they were."""
+    closed_by: _builtins.str
+    """Who closed it; empty: it is open."""
+    is_new: _builtins.bool
+    """The user has not been shown it."""
+    has_suggestion: _builtins.bool
+    @_builtins.property
+    def place(self) -> Global___CodePlace:
+        """Where it is now, on which branch; absent: the code is gone."""
+
+    @_builtins.property
+    def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommentReply]: ...
+    @_builtins.property
+    def marks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommentMark]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        by: _builtins.str = ...,
+        at: _builtins.float = ...,
+        text: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        file_then: _builtins.bytes = ...,
+        line_then: _builtins.int = ...,
+        place: Global___CodePlace | None = ...,
+        code: _builtins.bytes = ...,
+        replies: _abc.Iterable[Global___CommentReply] | None = ...,
+        marks: _abc.Iterable[Global___CommentMark] | None = ...,
+        closed_by: _builtins.str = ...,
+        is_new: _builtins.bool = ...,
+        has_suggestion: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "branch", b"branch", "by", b"by", "closed_by", b"closed_by", "code", b"code", "file_then", b"file_then", "has_suggestion", b"has_suggestion", "id", b"id", "is_new", b"is_new", "line_then", b"line_then", "marks", b"marks", "place", b"place", "replies", b"replies", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentThread: _TypeAlias = CommentThread  # noqa: Y015
+
+@_typing.final
+class CodePlace(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    EDITED_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    file: _builtins.bytes
+    first: _builtins.int
+    last: _builtins.int
+    edited: _builtins.bool
+    """The lines are not as they were when the comment was made."""
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        file: _builtins.bytes = ...,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+        edited: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "edited", b"edited", "file", b"file", "first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodePlace: _TypeAlias = CodePlace  # noqa: Y015
+
+@_typing.final
+class CommentReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    IS_NEW_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    by: _builtins.str
+    at: _builtins.float
+    text: _builtins.str
+    is_new: _builtins.bool
+    @_builtins.property
+    def marks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CommentMark]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        by: _builtins.str = ...,
+        at: _builtins.float = ...,
+        text: _builtins.str = ...,
+        marks: _abc.Iterable[Global___CommentMark] | None = ...,
+        is_new: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "id", b"id", "is_new", b"is_new", "marks", b"marks", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentReply: _TypeAlias = CommentReply  # noqa: Y015
+
+@_typing.final
+class CommentMark(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "mark", b"mark"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentMark: _TypeAlias = CommentMark  # noqa: Y015
+
+@_typing.final
+class AnswerCommentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    CLOSE_FIELD_NUMBER: _builtins.int
+    REOPEN_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    id: _builtins.str
+    reply: _builtins.str
+    """One of these."""
+    mark: _builtins.str
+    close: _builtins.bool
+    reopen: _builtins.bool
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        id: _builtins.str = ...,
+        reply: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        close: _builtins.bool = ...,
+        reopen: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "id", b"id", "mark", b"mark", "path", b"path", "reopen", b"reopen", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerCommentRequest: _TypeAlias = AnswerCommentRequest  # noqa: Y015
+
+@_typing.final
+class AnswerCommentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The id of the reply, or of the comment."""
+    by: _builtins.str
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        by: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "id", b"id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerCommentResponse: _TypeAlias = AnswerCommentResponse  # noqa: Y015
+
+@_typing.final
+class MarkSolidRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class EnvironmentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PATH_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    text: _builtins.str
+    @_builtins.property
+    def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        text: _builtins.str = ...,
+        environment: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "path", b"path", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkSolidRequest: _TypeAlias = MarkSolidRequest  # noqa: Y015
+
+@_typing.final
+class MarkSolidResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    tip: _builtins.str
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        tip: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkSolidResponse: _TypeAlias = MarkSolidResponse  # noqa: Y015
+
+@_typing.final
+class ApplySuggestionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Begin(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CALLER_FIELD_NUMBER: _builtins.int
+        ID_FIELD_NUMBER: _builtins.int
+        id: _builtins.str
+        @_builtins.property
+        def caller(self) -> Global___Caller: ...
+        def __init__(
+            self,
+            *,
+            caller: Global___Caller | None = ...,
+            id: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "id", b"id"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BEGIN_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begin(self) -> Global___ApplySuggestionRequest.Begin: ...
+    @_builtins.property
+    def answer(self) -> Global___TerminalAnswer: ...
+    def __init__(
+        self,
+        *,
+        begin: Global___ApplySuggestionRequest.Begin | None = ...,
+        answer: Global___TerminalAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "begin", b"begin", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["begin", "answer"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___ApplySuggestionRequest: _TypeAlias = ApplySuggestionRequest  # noqa: Y015
+
+@_typing.final
+class ApplySuggestionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMINAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terminal(self) -> Global___TerminalRequest: ...
+    @_builtins.property
+    def done(self) -> Global___AppliedSuggestion: ...
+    def __init__(
+        self,
+        *,
+        terminal: Global___TerminalRequest | None = ...,
+        done: Global___AppliedSuggestion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "kind", b"kind", "terminal", b"terminal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["terminal", "done"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___ApplySuggestionResponse: _TypeAlias = ApplySuggestionResponse  # noqa: Y015
+
+@_typing.final
+class AppliedSuggestion(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    first: _builtins.int
+    last: _builtins.int
+    by: _builtins.str
+    tip: _builtins.str
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+        by: _builtins.str = ...,
+        tip: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "file", b"file", "first", b"first", "last", b"last", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppliedSuggestion: _TypeAlias = AppliedSuggestion  # noqa: Y015

@@ -216,6 +216,31 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesResponse.FromString,
                 _registered_method=True)
+        self.AddComment = channel.unary_unary(
+                '/bough_proto.v1.ControlService/AddComment',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.AddCommentRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.AddCommentResponse.FromString,
+                _registered_method=True)
+        self.ListComments = channel.unary_unary(
+                '/bough_proto.v1.ControlService/ListComments',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ListCommentsRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ListCommentsResponse.FromString,
+                _registered_method=True)
+        self.AnswerComment = channel.unary_unary(
+                '/bough_proto.v1.ControlService/AnswerComment',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.AnswerCommentRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.AnswerCommentResponse.FromString,
+                _registered_method=True)
+        self.MarkSolid = channel.unary_unary(
+                '/bough_proto.v1.ControlService/MarkSolid',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.MarkSolidRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.MarkSolidResponse.FromString,
+                _registered_method=True)
+        self.ApplySuggestion = channel.stream_stream(
+                '/bough_proto.v1.ControlService/ApplySuggestion',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ApplySuggestionRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ApplySuggestionResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer:
@@ -478,6 +503,41 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddComment(self, request, context):
+        """Comment on lines of a file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListComments(self, request, context):
+        """List comments, and where their code is now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerComment(self, request, context):
+        """Reply to a comment, close it, or react to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkSolid(self, request, context):
+        """Mark the newest snapshot as fit to be taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplySuggestion(self, request_iterator, context):
+        """Put what a comment suggests into the files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -660,6 +720,31 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ListPurges,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesResponse.SerializeToString,
+            ),
+            'AddComment': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddComment,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.AddCommentRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.AddCommentResponse.SerializeToString,
+            ),
+            'ListComments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListComments,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ListCommentsRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ListCommentsResponse.SerializeToString,
+            ),
+            'AnswerComment': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerComment,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.AnswerCommentRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.AnswerCommentResponse.SerializeToString,
+            ),
+            'MarkSolid': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkSolid,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.MarkSolidRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.MarkSolidResponse.SerializeToString,
+            ),
+            'ApplySuggestion': grpc.stream_stream_rpc_method_handler(
+                    servicer.ApplySuggestion,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ApplySuggestionRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ApplySuggestionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1636,6 +1721,141 @@ class ControlService:
             '/bough_proto.v1.ControlService/ListPurges',
             bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.ListPurgesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddComment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/AddComment',
+            bough__proto_dot_v1_dot_control__pb2.AddCommentRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.AddCommentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListComments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/ListComments',
+            bough__proto_dot_v1_dot_control__pb2.ListCommentsRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ListCommentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerComment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/AnswerComment',
+            bough__proto_dot_v1_dot_control__pb2.AnswerCommentRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.AnswerCommentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkSolid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/MarkSolid',
+            bough__proto_dot_v1_dot_control__pb2.MarkSolidRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.MarkSolidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplySuggestion(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.ControlService/ApplySuggestion',
+            bough__proto_dot_v1_dot_control__pb2.ApplySuggestionRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ApplySuggestionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -111,6 +111,16 @@ class ControlServiceStub:
     """Take contents out of every snapshot, and ask the team to do so."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
     """List what was purged, and what is asked for."""
+    AddComment: _grpc.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]
+    """Comment on lines of a file."""
+    ListComments: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListCommentsRequest, _control_pb2.ListCommentsResponse]
+    """List comments, and where their code is now."""
+    AnswerComment: _grpc.UnaryUnaryMultiCallable[_control_pb2.AnswerCommentRequest, _control_pb2.AnswerCommentResponse]
+    """Reply to a comment, close it, or react to it."""
+    MarkSolid: _grpc.UnaryUnaryMultiCallable[_control_pb2.MarkSolidRequest, _control_pb2.MarkSolidResponse]
+    """Mark the newest snapshot as fit to be taken."""
+    ApplySuggestion: _grpc.StreamStreamMultiCallable[_control_pb2.ApplySuggestionRequest, _control_pb2.ApplySuggestionResponse]
+    """Put what a comment suggests into the files."""
 
 @_typing.type_check_only
 class ControlServiceAsyncStub(ControlServiceStub):
@@ -195,6 +205,16 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Take contents out of every snapshot, and ask the team to do so."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
     """List what was purged, and what is asked for."""
+    AddComment: _aio.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]  # type: ignore[assignment]
+    """Comment on lines of a file."""
+    ListComments: _aio.UnaryUnaryMultiCallable[_control_pb2.ListCommentsRequest, _control_pb2.ListCommentsResponse]  # type: ignore[assignment]
+    """List comments, and where their code is now."""
+    AnswerComment: _aio.UnaryUnaryMultiCallable[_control_pb2.AnswerCommentRequest, _control_pb2.AnswerCommentResponse]  # type: ignore[assignment]
+    """Reply to a comment, close it, or react to it."""
+    MarkSolid: _aio.UnaryUnaryMultiCallable[_control_pb2.MarkSolidRequest, _control_pb2.MarkSolidResponse]  # type: ignore[assignment]
+    """Mark the newest snapshot as fit to be taken."""
+    ApplySuggestion: _aio.StreamStreamMultiCallable[_control_pb2.ApplySuggestionRequest, _control_pb2.ApplySuggestionResponse]  # type: ignore[assignment]
+    """Put what a comment suggests into the files."""
 
 class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the command line and editors ask of the daemon of the user who runs them, over a Unix socket that only that user
@@ -492,5 +512,45 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListPurgesResponse, _abc.Awaitable[_control_pb2.ListPurgesResponse]]:
         """List what was purged, and what is asked for."""
+
+    @_abc_1.abstractmethod
+    def AddComment(
+        self,
+        request: _control_pb2.AddCommentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.AddCommentResponse, _abc.Awaitable[_control_pb2.AddCommentResponse]]:
+        """Comment on lines of a file."""
+
+    @_abc_1.abstractmethod
+    def ListComments(
+        self,
+        request: _control_pb2.ListCommentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListCommentsResponse, _abc.Awaitable[_control_pb2.ListCommentsResponse]]:
+        """List comments, and where their code is now."""
+
+    @_abc_1.abstractmethod
+    def AnswerComment(
+        self,
+        request: _control_pb2.AnswerCommentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.AnswerCommentResponse, _abc.Awaitable[_control_pb2.AnswerCommentResponse]]:
+        """Reply to a comment, close it, or react to it."""
+
+    @_abc_1.abstractmethod
+    def MarkSolid(
+        self,
+        request: _control_pb2.MarkSolidRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.MarkSolidResponse, _abc.Awaitable[_control_pb2.MarkSolidResponse]]:
+        """Mark the newest snapshot as fit to be taken."""
+
+    @_abc_1.abstractmethod
+    def ApplySuggestion(
+        self,
+        request_iterator: _MaybeAsyncIterator[_control_pb2.ApplySuggestionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.ApplySuggestionResponse], _abc.AsyncIterator[_control_pb2.ApplySuggestionResponse]]:
+        """Put what a comment suggests into the files."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

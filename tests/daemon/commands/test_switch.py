@@ -14,10 +14,15 @@ from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop
 from bough_daemon.commands.undo import undo
 from bough_daemon.errors import CheckedOutElsewhere, NotPossibleNow
+from bough_daemon.talk.log_file import LogFile
+from bough_daemon.talk.logs import Logs
+from bough_daemon.talk.team_talk import TeamTalk
+from bough_daemon.team.roster import Roster
 
 from tests.daemon.commands.test_hook_scene import add_remote, hook, remote_main
 from tests.daemon.moves_support import Desk, check_whole, desk, everything, files_of, git, merge_both
 from tests.daemon.support import write_files
+from tests.daemon.team.test_roster import NOW, someone
 
 
 @pytest.fixture
@@ -39,6 +44,12 @@ class TypedLanding(NamedTuple):
     outcome: Any  # LandOutcome, or LandingPreview of a dry run
 
 
+def silence(folder: Path) -> TeamTalk:
+    """Return the talk of a team in which nobody has said anything."""
+    logs = Logs(Roster.found(someone("alice"), "alice", NOW))
+    return TeamTalk(logs, LogFile(str(folder)), someone("alice"), [])
+
+
 def type_land(here: Desk, message: str = "", *, dry_run: bool = False, switch: bool = False) -> TypedLanding:
     """Do what `bough land` does."""
 
@@ -49,7 +60,15 @@ def type_land(here: Desk, message: str = "", *, dry_run: bool = False, switch: b
         raise AssertionError("there is no other working tree")
 
     commands = CommandSet(
-        here.live, here.terminal, merge_both, list, publish, AgentList(here.store.folder), "", saves_nothing
+        here.live,
+        here.terminal,
+        merge_both,
+        list,
+        publish,
+        AgentList(here.store.folder),
+        "",
+        saves_nothing,
+        silence(here.root),
     )
     if dry_run:
         plan = here.do(commands.preview_landing())

@@ -6,7 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
-from bough_daemon.api.records import Status, TeammateStatus
+from bough_daemon.api.records import Solid, Status, TeammateStatus
 from bough_daemon.system.text import ago
 
 from bough_cli import outcomes, output
@@ -42,6 +42,10 @@ def _show(told: Status, most: int) -> None:
     if told.files:
         output.data(f"  {_files(told)} changed since the last commit: {output.few(told.files)}")
     for line in output.withheld(told.withheld, most):
+        output.data(f"  {line}")
+    if told.solid is not None:
+        output.data(f"  {_solid(told.solid)}")
+    if line := output.comments(told):
         output.data(f"  {line}")
     for landed in told.landed:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
@@ -100,6 +104,13 @@ def _show_teammate(teammate: TeammateStatus) -> None:
     output.data(
         f"{presence} {output.bold(teammate.branch)} at {output.short(teammate.tip)} ({when}) {output.dim(changed)}"
     )
+    if teammate.solid is not None:
+        output.data(f"  {_solid(teammate.solid)}")
+
+
+def _solid(solid: Solid) -> str:
+    text = f": {solid.text}" if solid.text else ""
+    return f"solid at {output.short(solid.tip)} ({ago(solid.at)}){text}"
 
 
 def _files(told: Status | TeammateStatus) -> str:

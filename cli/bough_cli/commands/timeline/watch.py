@@ -26,4 +26,5 @@ def watch(json: Annotated[bool, typer.Option("--json", help="Print one JSON obje
                 output.as_json(event)
             else:
                 tip = f" at {output.short(event.tip)}" if event.tip else ""
-                output.data(f"{output.bold(event.member)} {event.event}{tip}")
+                about = f" {event.about}" if event.about else ""
+                output.data(f"{output.bold(event.member)} {event.event}{tip}{about}")
