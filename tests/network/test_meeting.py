@@ -101,6 +101,19 @@ def test_two_who_move_at_once_find_each_other_through_a_third(member: Make, net:
 
 
 @pytest.mark.usefixtures("long_form")
+def test_a_team_meets_on_a_network_of_ipv6_alone(member: Make, net: Network) -> None:
+    hosts = {name: net.host(name) for name in ("alice", "bob")}
+    for number, name in enumerate(hosts, 1):
+        net.give(name, f"fd77::{number}")
+    alice, bob = (member(name, hosts[name]) for name in hosts)
+    alice.bough("up", "--as", "alice")
+    bob.bough("join", alice.bough("invite"), "--as", "bob")
+    assert saves(bob, "over IPv6\n", "alice") < IN_SYNC
+    net.give("bob", "fd77::77")
+    assert saves(bob, "from elsewhere\n", "alice") < IN_SYNC
+
+
+@pytest.mark.usefixtures("long_form")
 def test_a_fresh_ticket_reconnects_members_who_have_lost_each_other(member: Make, net: Network) -> None:
     alice, bob = star(member, "alice", "bob")
     for one, address in ((alice, "10.77.0.77"), (bob, "10.77.0.78")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -104,9 +104,12 @@ class Client:
         except grpc.RpcError as failure:
             raise error_of(failure) from None  # type: ignore[arg-type]
 
-    def invite(self, path: str, listen: str, expires: float = 0.0, uses: int = 1) -> records.Invited:
+    def invite(
+        self, path: str, listen: str, expires: float = 0.0, uses: int = 1, advertise: Sequence[str] = ()
+    ) -> records.Invited:
         """Make a ticket. `expires`: after how many seconds; 0: a day."""
         request = pb.InviteRequest(path=path.encode(*FS), listen=listen, expires_seconds=expires, uses=uses)
+        request.advertise.extend(advertise)
         return self._call(self._stub.Invite, request, records.Invited)
 
     def tickets(self, path: str) -> records.TicketList:
@@ -118,11 +121,14 @@ class Client:
         request = pb.RevokeTicketRequest(path=path.encode(*FS), id=id)
         return self._call(self._stub.RevokeTicket, request, records.TicketList)
 
-    def join(self, path: str, ticket: str, name: str, listen: str = "") -> records.Joined:
+    def join(
+        self, path: str, ticket: str, name: str, listen: str = "", advertise: Sequence[str] = ()
+    ) -> records.Joined:
         """Join a team."""
         request = pb.JoinTeamRequest(
             path=path.encode(*FS), ticket=ticket, name=name, environment=self._environment, listen=listen
         )
+        request.advertise.extend(advertise)
         return self._call(self._stub.JoinTeam, request, records.Joined)
 
     def team(self, path: str, fingerprint: str = "") -> records.TeamRecord:

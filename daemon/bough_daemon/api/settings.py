@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from bough_daemon.errors import BadSetting, BadUsage, BadValue, NoSetting
 from bough_daemon.home import Home
-from bough_daemon.system.addresses import parse_listen
+from bough_daemon.system.addresses import parse_advertised, parse_listen
 from bough_daemon.system.durable import write_whole
 
 Value = bool | int | str
@@ -70,11 +70,23 @@ def _listen(address: str) -> str:
     return ""
 
 
+def _advertise(addresses: str) -> str:
+    try:
+        parse_advertised(addresses)
+    except BadUsage:
+        return "it must be HOST:PORT, with commas between several"
+    return ""
+
+
 KEYS: Mapping[str, Setting] = {
     "team.listen": Setting(
         "", "where teammates connect: HOST, HOST:PORT or :PORT; empty: as given by the last `--listen`", _listen
     ),
     "worktree.folder": Setting("", "where `bough agent` makes working trees; empty: in Bough's own folder", _file),
+    "team.port": Setting(0, "port where teammates connect; new members use the next one; 0: any", _port),
+    "team.advertise": Setting(
+        "", "HOST:PORT that teammates are told, of a port forward, container or VPN; commas between several", _advertise
+    ),
     "store.limit_gb": Setting(
         0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)
     ),

@@ -16,7 +16,7 @@ from itertools import starmap
 from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.api.records import FileRecord, Joined, Notice, Status, Up
 from bough_daemon.completion.manager import CompletionManager
-from bough_daemon.control.repository import STATUS_PATIENCE, Repository, RepositoryCallbacks
+from bough_daemon.control.repository import STATUS_PATIENCE, Repository, RepositoryCallbacks, Where
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
 from bough_daemon.git.command import git_version
 from bough_daemon.git.worktree import Worktree, live_root
@@ -131,18 +131,13 @@ class Daemon:
             await repository.measure()
         return [*await self._listeners.follow_setting(), *await self.completing.reload()]
 
-    async def join(
-        self, path: str, ticket: str, name: str, environment: Mapping[str, str] = NOTHING, listen: str = ""
-    ) -> Joined:
-        """Join a team with the working tree around `path`, made live first; where that fails all is as it was.
-
-        `listen`: where teammates can call from then on; empty: where they can now, else on every interface.
-        """
+    async def join(self, path: str, ticket: str, name: str, environment: Mapping[str, str], where: Where) -> Joined:
+        """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
         was_live = live_root(path) in self._live
         await self.up(path, name, environment)
         repository, _ = await self.session(path)
         try:
-            joined = await repository.join(ticket, name, listen)
+            joined = await repository.join(ticket, name, where)
         except BaseException:
             if not was_live:
                 await self.down(path, False)

@@ -50,6 +50,7 @@ from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.sync import team_sync
 from bough_daemon.sync.clones import Listeners, Seat
+from bough_daemon.sync.listener import PeerListener
 from bough_daemon.sync.team_sync import KeptTeam, TeamSync
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
@@ -87,6 +88,23 @@ class Outbox:
         """Have the team told of a snapshot, in the place of an older one."""
         self.newest = snapshot
         self.filled.set()
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where teammates can call from now on, in the words of a command.
+
+    `listen`: empty for where they can already, else on every interface. `advertise`: the addresses to tell them
+    besides; None for those of before.
+    """
+
+    listen: str = ""
+    advertise: str | None = None
+
+    def advertise_from(self, listener: PeerListener) -> None:
+        """Have a listener tell the addresses, if any were named; raise BadUsage where one cannot be called."""
+        if self.advertise is not None:
+            listener.advertise(self.advertise)
 
 
 @dataclass(frozen=True)
@@ -453,25 +471,26 @@ class Repository:
         entries = islice(timeline(self.store.objects, tip), limit)
         return Log(branch, [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in entries])
 
-    async def invite(self, listen: str, expires: float, uses: int) -> Invited:
+    async def invite(self, where: Where, expires: float, uses: int) -> Invited:
         """Make a ticket. `expires`: after how many seconds; 0: a day."""
-        made = await self.sync.invite(listen or None, int(expires * 1e3) or VALID_MS, uses)
+        where.advertise_from(await self._listeners.of(self.store))
+        made = await self.sync.invite(where.listen or None, int(expires * 1e3) or VALID_MS, uses)
         return Invited(made.ticket, made.opened, made.invite.id, made.invite.expires / 1e3, made.invite.uses)
 
-    async def join(self, ticket: str, name: str, listen: str = "") -> Joined:
+    async def join(self, ticket: str, name: str, where: Where) -> Joined:
         """Join the team of a ticket; the live branches here are called as the member is from then on.
 
-        With a ticket of the team that this is in already, its maker is met again. `listen`: where teammates can call
-        from then on; empty: where they can now, else on every interface.
+        With a ticket of the team that this is in already, its maker is met again.
         """
         parsed = Ticket.parse(ticket)
         team, folder = parsed.team, os.path.basename(next(iter(self.sessions)))
         if self.sync.is_member_of(team) and name in ("", self.member):
-            return await self._meet(parsed, listen)
+            return await self._meet(parsed, where)
         seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
         door = seat.listener.door
         try:
-            opened = await seat.listener.open(listen or None)
+            where.advertise_from(seat.listener)
+            opened = await seat.listener.open(where.listen or None)
             await self._join_as(ticket, seat)
         except BaseException:
             await seat.listener.put_back(door)
@@ -482,10 +501,11 @@ class Repository:
                 self._on_snapshot(session, session.branch.tip)
         return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other, opened)
 
-    async def _meet(self, ticket: Ticket, listen: str) -> Joined:
+    async def _meet(self, ticket: Ticket, where: Where) -> Joined:
         """Meet the maker of a ticket for the team that this repository is in."""
         listener = await self._listeners.of(self.store)
-        opened = await listener.open(listen or None)
+        where.advertise_from(listener)
+        opened = await listener.open(where.listen or None)
         maker, is_connected = await self.sync.reach.meet(ticket)
         others = sorted(set(self.sync.roster.members) - {self.member})
         return Joined(self.member, others, opened=opened, met=maker, connected=is_connected)

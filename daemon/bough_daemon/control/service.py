@@ -19,6 +19,7 @@ from bough_daemon.api.wire import fill, from_message, status_of, to_message
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.control.daemon import Daemon
 from bough_daemon.control.remote_terminal import RemoteTerminal
+from bough_daemon.control.repository import Where
 from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of
 from bough_daemon.system.at_work import STOP, Work, speaking_up
@@ -161,7 +162,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def Invite(self, request: pb.InviteRequest, context: Context) -> pb.InviteResponse:
         """Make a ticket."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
-        invited = await repository.invite(request.listen, request.expires_seconds, request.uses or 1)
+        where = Where(request.listen, ",".join(request.advertise) if request.advertise else None)
+        invited = await repository.invite(where, request.expires_seconds, request.uses or 1)
         return to_message(invited, pb.InviteResponse)
 
     @answers
@@ -180,8 +182,9 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def JoinTeam(self, request: pb.JoinTeamRequest, context: Context) -> pb.JoinTeamResponse:
         """Join a team."""
+        where = Where(request.listen, ",".join(request.advertise) if request.advertise else None)
         joined = await self._daemon.join(
-            os.fsdecode(request.path), request.ticket, request.name, _environment(request.environment), request.listen
+            os.fsdecode(request.path), request.ticket, request.name, _environment(request.environment), where
         )
         return to_message(joined, pb.JoinTeamResponse)
 

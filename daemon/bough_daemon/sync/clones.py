@@ -19,7 +19,7 @@ from bough_daemon.api.settings import read_settings
 from bough_daemon.errors import BadSetting, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.store.store import Store
-from bough_daemon.sync.listener import PeerListener
+from bough_daemon.sync.listener import ListenSettings, PeerListener
 from bough_daemon.system.network_watch import watch_network
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
@@ -70,7 +70,7 @@ class Listeners:
         """Listen for the member of the home until the end of the block, and for clones as they are needed."""
         async with Opened() as opened:
             opened.push_async_callback(self._stop)
-            await self.main.start(self._setting())
+            await self.main.start(self._settings())
             opened.push_async_callback(self._background.close)
             self._background.keep("watching the network", partial(watch_network, self._network_changed))
             yield
@@ -81,20 +81,21 @@ class Listeners:
 
     async def follow_setting(self) -> list[str]:
         """Listen where the settings say now; return what a person should know."""
-        notes, setting = list[str](), self._setting()
+        notes, settings = list[str](), self._settings()
         for listener in (self.main, *self._others.values()):
             try:
-                await listener.follow(setting)
+                await listener.follow(settings)
             except PortTaken as taken:
                 notes.append(taken.message)
         return notes
 
-    def _setting(self) -> str:
+    def _settings(self) -> ListenSettings:
         try:
-            return read_settings(self._home).text("team.listen")
+            said = read_settings(self._home)
         except BadSetting as bad:
             log.warning("%s", bad.message)  # `doctor` tells of it
-            return self.main.door.setting
+            return ListenSettings(self.main.door.setting)
+        return ListenSettings(said.text("team.listen"), said.number("team.port"), said.text("team.advertise"))
 
     async def of(self, store: Store) -> PeerListener:
         """Return the listener of the member that a repository is, started."""
@@ -152,7 +153,7 @@ class Listeners:
         listener = PeerListener(home, load_identity(home))
         self._others[clone] = listener
         try:
-            await listener.start(self._setting())
+            await listener.start(self._settings())
         except BaseException:
             del self._others[clone]
             await to_the_end(listener.stop())

@@ -28,8 +28,11 @@ from bough_daemon.sync.messages import OTHER_VERSION, VERSION, Hello, Message
 from bough_daemon.system.addresses import (
     EVERYWHERE,
     LOOPBACK,
+    MOST_ADVERTISED,
     is_loopback,
     join_address,
+    next_port,
+    parse_advertised,
     parse_listen,
     ports_for,
     reachable_hosts,
@@ -118,7 +121,7 @@ class ListenAddress:
     """The addresses of a daemon, remembered so that teammates find it again. Port 0: any that is free.
 
     `chosen`: the user has named the address, so nothing else is opened until another is named. `setting`: what the
-    setting `team.listen` said when it was last followed.
+    setting `team.listen` said when it was last followed. `advertised`: what the last `--advertise` said.
     """
 
     host: str = LOOPBACK
@@ -126,6 +129,16 @@ class ListenAddress:
     join_port: int = 0
     chosen: bool = False
     setting: str = ""
+    advertised: str = ""
+
+
+@dataclass(frozen=True)
+class ListenSettings:
+    """The settings `team.listen`, `team.port` (0: any) and `team.advertise`."""
+
+    listen: str = ""
+    port: int = 0
+    advertise: str = ""
 
 
 class PeerListener:
@@ -140,6 +153,7 @@ class PeerListener:
         self.door = ListenAddress()
         if os.path.exists(self._path):
             self.door = read_record(self._path, ListenAddress)
+        self._settings = ListenSettings(self.door.setting)
         self._displaced: ListenAddress | None = None  # where it was to be, where another program is now
         self._server: grpc.aio.Server | None = None
         self._join_server: grpc.aio.Server | None = None
@@ -148,17 +162,20 @@ class PeerListener:
         self._joining = asyncio.Lock()
         self._roots = b""
 
-    async def start(self, setting: str = "") -> None:
-        """Listen where it was last, or where the setting `team.listen` says by now.
+    async def start(self, settings: ListenSettings | None = None) -> None:
+        """Listen where it was last, or where the settings say by now.
 
         On another port, or for this machine alone, where that fails now.
         """
         self.refresh()
+        self._settings = settings or self._settings
+        setting = self._settings.listen
         if setting != self.door.setting:
             door = replace(self.door, chosen=bool(setting), setting=setting)
-            host, port = parse_listen(setting) if setting else (door.host, door.port)
-            # A clone that is a member of its own listens beside its home.
-            self._remember(replace(door, host=host, port=0 if self.home.clone_name else port))
+            host, port = self._address_set(setting) if setting else (door.host, door.port)
+            self._remember(replace(door, host=host, port=port))
+        if self._moves_port():
+            self._remember(replace(self.door, port=self._settings.port))
         try:
             await self._listen(self.door.host, self.door.port)
         except PortTaken:
@@ -168,6 +185,20 @@ class PeerListener:
                 await self._listen(self.door.host, 0)
             except PortTaken:
                 await self._listen(LOOPBACK, 0)
+
+    def _port(self, port: int) -> int:
+        """Return the port to listen on where `port` is asked for: that of the setting, where any will do."""
+        return port or (0 if self.home.clone_name else self._settings.port)
+
+    def _address_set(self, setting: str) -> tuple[str, int]:
+        """Return host and port of the setting `team.listen`; a clone that is its own member listens beside its home."""
+        host, port = parse_listen(setting)
+        return host, 0 if self.home.clone_name else self._port(port)
+
+    def _moves_port(self) -> bool:
+        """Return whether the setting `team.port` names another port; one that was named with an address goes first."""
+        wished = 0 if self.door.chosen else self._settings.port
+        return wished not in (0, self.door.port) and not self.home.clone_name
 
     async def stop(self) -> None:
         """Stop listening; who is being talked with is cut off."""
@@ -197,6 +228,7 @@ class PeerListener:
         host, port = parse_listen(listen) if listen is not None else (before.host, before.port)
         if listen is None and is_loopback(host) and not before.chosen:
             host, port = EVERYWHERE, 0
+        port = self._port(port) if host != before.host or listen is not None else port
         moves = host != before.host or port not in (0, before.port)
         if moves:
             await self._move(host, port)
@@ -204,18 +236,38 @@ class PeerListener:
             self._displaced = None
             self._remember(replace(self.door, chosen=True))
         if self.door != before:
-            for room in self.rooms.values():
-                room.moved()
+            self._tell_moved()
         return self.listening()[:1] if moves else []
 
-    async def follow(self, setting: str) -> None:
-        """Listen where the setting `team.listen` says, if that is news: the last word counts, also of `--listen`."""
-        if setting == self.door.setting:
-            return
-        if setting:
-            host, port = parse_listen(setting)
-            await self.open(join_address(host, 0 if self.home.clone_name else port))
-        self._remember(replace(self.door, chosen=bool(setting), setting=setting))
+    async def follow(self, settings: ListenSettings) -> None:
+        """Listen where the settings say, if that is news: the last word counts, also of `--listen`."""
+        before, self._settings = self._settings, settings
+        setting = settings.listen
+        if setting != self.door.setting:
+            if setting:
+                await self.open(join_address(*self._address_set(setting)))
+            self._remember(replace(self.door, chosen=bool(setting), setting=setting))
+        elif settings.port != before.port and self._moves_port():
+            await self._move(self.door.host, settings.port)
+        if settings != before:
+            self._tell_moved()
+
+    def advertise(self, addresses: str) -> None:
+        """Have teammates and new members call these addresses first; raise BadUsage where one cannot be called.
+
+        `HOST:PORT` each, with commas between; empty: none. New members call the port after it.
+        """
+        parse_advertised(addresses)
+        if addresses != self.door.advertised:
+            self._remember(replace(self.door, advertised=addresses))
+            self._tell_moved()
+
+    def _tell_moved(self) -> None:
+        for room in self.rooms.values():
+            room.moved()
+
+    def _advertised(self) -> tuple[str, ...]:
+        return parse_advertised(f"{self.door.advertised},{self._settings.advertise}")[:MOST_ADVERTISED]
 
     async def put_back(self, door: ListenAddress) -> None:
         """Listen where it was listened before."""
@@ -247,9 +299,9 @@ class PeerListener:
     async def _listen_for_joiners(self, anywhere: bool) -> None:
         """Listen on the port of before, which tickets that are out name; where it is taken, on another one if told."""
         try:
-            await self._listen_for_joiners_on(self.door.join_port)
+            await self._listen_for_joiners_on(self.door.join_port or self.door.port + 1)
         except PortTaken:
-            if not anywhere:
+            if not anywhere and self.door.join_port:
                 raise
             await self._listen_for_joiners_on(0)
 
@@ -307,7 +359,8 @@ class PeerListener:
 
     def addresses(self) -> tuple[str, ...]:
         """Return where teammates can call."""
-        return tuple(join_address(host, self.door.port) for host in reachable_hosts(self.door.host))
+        here = (join_address(host, self.door.port) for host in reachable_hosts(self.door.host))
+        return tuple(dict.fromkeys((*self._advertised(), *here)))
 
     @property
     def deputy_port(self) -> int:
@@ -315,12 +368,13 @@ class PeerListener:
         if is_loopback(self.door.host) and not self.door.chosen:
             return 0
         if not self.door.join_port:
-            self._remember(replace(self.door, join_port=ports_for(0)[0]))
+            self._remember(replace(self.door, join_port=self.door.port + 1))
         return self.door.join_port
 
     def join_addresses(self) -> tuple[str, ...]:
         """Return where joiners can call."""
-        return tuple(join_address(host, self.door.join_port) for host in reachable_hosts(self.door.host))
+        here = (join_address(host, self.door.join_port) for host in reachable_hosts(self.door.host))
+        return tuple(dict.fromkeys((*map(next_port, self._advertised()), *here)))
 
     async def _listen(self, host: str, port: int) -> None:
         server = _server()
@@ -328,7 +382,9 @@ class PeerListener:
         credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
         bound = await _bind(server, host, port, credentials)
         self._server = server
-        self._remember(replace(self.door, host=host, port=bound))
+        # A port that the user has named is followed by that for new members: so both can be forwarded.
+        named = bound != self.door.port and port == bound
+        self._remember(replace(self.door, host=host, port=bound, join_port=bound + 1 if named else self.door.join_port))
 
     def _certificates(self) -> tuple[grpc.ServerCertificateConfiguration, Callable[[], Any]]:
         """Return what one server's first handshake goes by, and what says at each later one whether that has changed.

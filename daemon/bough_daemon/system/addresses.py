@@ -17,6 +17,8 @@ EVERYWHERE = "[::]"
 # Linux, from 49152 elsewhere), one of which would have the port when a daemon comes back to it.
 LASTING_PORTS = range(21_000, 26_000)
 TRIED_PORTS = 16
+LARGEST_PORT, LONGEST_ADDRESS = 65535, 255
+MOST_ADVERTISED = 4
 
 
 def is_address(text: str) -> bool:
@@ -27,7 +29,7 @@ def is_address(text: str) -> bool:
 def split_address(address: str) -> tuple[str, int]:
     """Return host (without brackets) and port of a well-formed address, or raise BadUsage."""
     found = FORM.fullmatch(address)
-    if found is None or int(found["port"]) > 65535:
+    if found is None or int(found["port"]) > LARGEST_PORT:
         raise BadAddress(f"{address!r} is not of the form HOST:PORT", address=address)
     return found["host"].strip("[]"), int(found["port"])
 
@@ -46,6 +48,23 @@ def parse_listen(listen: str) -> tuple[str, int]:
     else:
         host, port = split_address(join_address(listen, 0))
     return (f"[{host}]" if ":" in host else host), port
+
+
+def parse_advertised(addresses: str) -> tuple[str, ...]:
+    """Read the addresses, `HOST:PORT` each with commas between, that others are to call; or raise BadUsage."""
+    found = tuple(dict.fromkeys(one.strip() for one in addresses.split(",") if one.strip()))
+    for address in found:
+        if not 0 < split_address(address)[1] < LARGEST_PORT or len(address) > LONGEST_ADDRESS:
+            raise BadAddress(f"{address!r} cannot be called: name a host and a port below {LARGEST_PORT}")
+    if len(found) > MOST_ADVERTISED:
+        raise BadAddress(f"at most {MOST_ADVERTISED} addresses can be advertised")
+    return found
+
+
+def next_port(address: str) -> str:
+    """Return the address with the port after it, where new members are listened for beside teammates."""
+    host, port = split_address(address)
+    return join_address(host, port + 1)
 
 
 def ports_for(port: int) -> list[int]:

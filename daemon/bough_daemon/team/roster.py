@@ -33,7 +33,7 @@ from bough_daemon.errors import (
     RemovedFromTeam,
     UnknownMember,
 )
-from bough_daemon.system.addresses import is_address
+from bough_daemon.system.addresses import LONGEST_ADDRESS, is_address
 from bough_daemon.team.departures import REMOVALS_BYTES, Departures, Removal, departures
 from bough_daemon.team.identity import Identity, certificate_is_vouched, statement, verify
 from bough_daemon.team.names import check_member_name, owner_of
@@ -42,7 +42,6 @@ SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: others ha
 LARGEST = 2000  # admissions of one team
 MOST_BELOW = 500  # admissions by one member and by the members they admitted, the founder excepted
 MOST_ADDRESSES = 16
-LONGEST_ADDRESS = 255
 
 
 @dataclass(frozen=True)

@@ -916,6 +916,7 @@ class InviteRequest(_message.Message):
     LISTEN_FIELD_NUMBER: _builtins.int
     EXPIRES_SECONDS_FIELD_NUMBER: _builtins.int
     USES_FIELD_NUMBER: _builtins.int
+    ADVERTISE_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     listen: _builtins.str
     """`HOST:PORT`, `HOST` or `:PORT` to listen on; empty: every address of this machine."""
@@ -923,6 +924,10 @@ class InviteRequest(_message.Message):
     """For how long it is valid; 0: a day."""
     uses: _builtins.int
     """How many may come in with it; 0: one."""
+    @_builtins.property
+    def advertise(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`HOST:PORT` each, that teammates are told besides; empty: as before."""
+
     def __init__(
         self,
         *,
@@ -930,10 +935,11 @@ class InviteRequest(_message.Message):
         listen: _builtins.str = ...,
         expires_seconds: _builtins.float = ...,
         uses: _builtins.int = ...,
+        advertise: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_seconds", b"expires_seconds", "listen", b"listen", "path", b"path", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "expires_seconds", b"expires_seconds", "listen", b"listen", "path", b"path", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1131,6 +1137,7 @@ class JoinTeamRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     LISTEN_FIELD_NUMBER: _builtins.int
+    ADVERTISE_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     ticket: _builtins.str
     name: _builtins.str
@@ -1138,6 +1145,10 @@ class JoinTeamRequest(_message.Message):
     """`HOST:PORT`, `HOST` or `:PORT` for teammates to call; empty: where they can now, else on every interface."""
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
+    @_builtins.property
+    def advertise(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`HOST:PORT` each, that teammates are told besides; empty: as before."""
+
     def __init__(
         self,
         *,
@@ -1146,10 +1157,11 @@ class JoinTeamRequest(_message.Message):
         name: _builtins.str = ...,
         environment: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         listen: _builtins.str = ...,
+        advertise: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "listen", b"listen", "name", b"name", "path", b"path", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "environment", b"environment", "listen", b"listen", "name", b"name", "path", b"path", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

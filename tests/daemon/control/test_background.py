@@ -17,7 +17,7 @@ import pytest
 from bough_daemon.completion.feeder import Feeder
 from bough_daemon.completion.usage import UseLog
 from bough_daemon.control.daemon import Daemon
-from bough_daemon.control.repository import Repository
+from bough_daemon.control.repository import Repository, Where
 from bough_daemon.errors import StoreOwned
 from bough_daemon.history.shared_chain import SharedChain
 from bough_daemon.history.timeline import timeline
@@ -28,6 +28,7 @@ from bough_daemon.sync.calls import Calls
 from bough_daemon.sync.connections import Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.team_sync import TeamSync
+from bough_daemon.system.environment import NOTHING
 
 from tests.daemon.machines import LOOPBACK, machines, run
 from tests.daemon.support import git, make_repository
@@ -77,7 +78,8 @@ async def two(folder: Path) -> AsyncIterator[tuple[Daemon, Path, Daemon, Path]]:
     """Alice and bob, each with a daemon, in one team and connected."""
     async with daemon_of(folder, "alice") as (alice, at_alice), daemon_of(folder, "bob", at_alice) as (bob, at_bob):
         repository, _ = await alice.session(str(at_alice))
-        await bob.join(str(at_bob), (await repository.invite(LOOPBACK, 0, 1)).ticket, "bob")
+        ticket = (await repository.invite(Where(LOOPBACK), 0, 1)).ticket
+        await bob.join(str(at_bob), ticket, "bob", NOTHING, Where(LOOPBACK))
         await eventually(lambda: "bob" in repository.sync._conversations.connected())
         yield alice, at_alice, bob, at_bob
 

@@ -10,7 +10,8 @@ from bough_daemon.sync import wire
 from bough_daemon.sync.joining import welcome
 from bough_daemon.sync.links import Link
 from bough_daemon.sync.messages import Gossip
-from bough_daemon.team.roster import LONGEST_ADDRESS, MOST_ADDRESSES, Admission, Contact, Roster
+from bough_daemon.system.addresses import LONGEST_ADDRESS
+from bough_daemon.team.roster import MOST_ADDRESSES, Admission, Contact, Roster
 
 from tests.daemon.team.test_roster import NOW, admit, someone
 

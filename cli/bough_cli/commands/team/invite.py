@@ -21,6 +21,10 @@ def invite(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen (default: every address of this machine).")
     ] = "",
+    advertise: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Also tell teammates this address (port forward, container, VPN)."),
+    ] = None,
     expires: Annotated[
         str, typer.Option(metavar="PERIOD", help="How long the ticket is valid, such as 30m, 2h or 7d.")
     ] = "24h",
@@ -30,7 +34,7 @@ def invite(
     """Create a ticket that lets one person, or N, join."""
     seconds = _seconds(expires)
     with connect() as daemon:
-        made = daemon.invite(here(), listen, seconds, uses)
+        made = daemon.invite(here(), listen, seconds, uses, advertise or ())
     if json:
         output.as_json(made)
         return

@@ -23,12 +23,16 @@ def join(
             metavar="HOST:PORT", help="Where to listen (127.0.0.1: this machine only; default: every address)."
         ),
     ] = "",
+    advertise: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Also tell teammates this address (port forward, container, VPN)."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Join a team with a ticket, or reconnect with its maker."""
     given = sys.stdin.read().strip() if ticket == "-" else ticket
     with connect(start=True) as daemon:
-        joined = daemon.join(here(), given, name, listen)
+        joined = daemon.join(here(), given, name, listen, advertise or ())
     if json:
         output.as_json(joined)
         return

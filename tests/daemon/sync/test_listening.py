@@ -1,0 +1,130 @@
+"""Where a daemon listens, and what others are told of that."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from bough_daemon.errors import BadUsage
+from bough_daemon.home import Home
+from bough_daemon.sync.listener import ListenSettings, PeerListener
+from bough_daemon.system.addresses import EVERYWHERE, split_address
+from bough_daemon.team.identity import load_identity
+from bough_daemon.team.tickets import Ticket
+
+from tests.daemon.machines import LOOPBACK, machines, run
+from tests.daemon.team_support import eventually
+
+LOOPBACK6 = "[::1]"
+
+
+def free_port() -> int:
+    """Return a port that is free, and so is the one after it."""
+    while True:
+        with socket.create_server((LOOPBACK, 0)) as one:
+            port = int(one.getsockname()[1])
+            with socket.socket() as other:
+                if port < 65000 and other.connect_ex((LOOPBACK, port + 1)) != 0:
+                    return port
+
+
+def listening(
+    folder: Path, settings: ListenSettings, check: Callable[[PeerListener], Awaitable[None]], clone: str = ""
+) -> None:
+    """Start a listener with these settings, as often as it is called in one folder, and look at it."""
+
+    async def test() -> None:
+        home = Home(str(folder), str(folder))
+        listener = PeerListener(home.clone(clone) if clone else home, load_identity(home))
+        await listener.start(settings)
+        try:
+            await check(listener)
+        finally:
+            await listener.stop()
+
+    run(test())
+
+
+def test_the_port_is_that_of_the_setting_and_new_members_have_the_next_one(folder: Path) -> None:
+    port, other = free_port(), free_port()
+
+    async def check(listener: PeerListener) -> None:
+        assert (listener.door.host, listener.door.port) == (LOOPBACK, port)  # the port alone opens nothing
+        await listener.expect("team", True)
+        assert listener.join_addresses() == (f"{LOOPBACK}:{port + 1}",)
+        await listener.follow(ListenSettings(port=other))
+        assert listener.addresses() == (f"{LOOPBACK}:{other}",)
+        assert listener.join_addresses() == (f"{LOOPBACK}:{other + 1}",)
+        assert (await listener.open(None))[0] == f"{EVERYWHERE}:{other} (teammates)"
+
+    listening(folder, ListenSettings(port=port), check)
+
+
+def test_a_port_that_is_named_with_an_address_goes_before_that_of_the_setting(folder: Path) -> None:
+    named, port = free_port(), free_port()
+
+    async def check(listener: PeerListener) -> None:
+        assert listener.addresses() == (f"{LOOPBACK}:{named}",)
+
+    listening(folder, ListenSettings(f"{LOOPBACK}:{named}", port), check)
+
+
+def test_a_clone_that_is_its_own_member_listens_beside_its_home(folder: Path) -> None:
+    port = free_port()
+
+    async def check(listener: PeerListener) -> None:
+        assert listener.door.port not in (0, port)
+
+    listening(folder, ListenSettings(f"{LOOPBACK}:{port}", port), check, clone="0123456789abcdef")
+
+
+def test_what_is_advertised_comes_first_and_is_remembered(folder: Path) -> None:
+    settings = ListenSettings(advertise="vpn.example:7000, [fd00::1]:8000")
+
+    async def check(listener: PeerListener) -> None:
+        listener.advertise("203.0.113.9:9000")
+        with pytest.raises(BadUsage):
+            listener.advertise("203.0.113.9")
+        here = f"{LOOPBACK}:{listener.door.port}"
+        assert listener.addresses() == ("203.0.113.9:9000", "vpn.example:7000", "[fd00::1]:8000", here)
+        assert listener.join_addresses()[:3] == ("203.0.113.9:9001", "vpn.example:7001", "[fd00::1]:8001")
+
+    async def again(listener: PeerListener) -> None:
+        assert listener.addresses()[0] == "203.0.113.9:9000"
+        listener.advertise("")
+        assert len(listener.addresses()) == 1
+
+    listening(folder, settings, check)
+    listening(folder, ListenSettings(), again)
+
+
+def test_members_are_told_what_is_advertised_when_it_changes(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            alice.listener.advertise("203.0.113.9:9000")
+            await eventually(lambda: bob.sync.roster.addresses("alice")[0] == "203.0.113.9:9000")
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            assert ticket.addresses[0] == "203.0.113.9:9001"
+
+    run(test())
+
+
+def test_a_team_meets_over_ipv6(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.start("alice"), await all_of.start("bob")
+            made = await alice.sync.invite(LOOPBACK6)
+            assert made.opened[0].startswith(f"{LOOPBACK6}:")
+            assert [split_address(one)[0] for one in Ticket.parse(made.ticket).addresses] == ["::1"]
+            await bob.listener.open(LOOPBACK6)
+            await bob.sync.join(made.ticket, "bob")
+            await eventually(lambda: alice.is_connected("bob") and bob.is_connected("alice"))
+            session = alice.sync._conversations._sessions["bob"]
+            assert session.local == "::1"
+            tip = await bob.save({"a.txt": b"over IPv6\n"})
+            await eventually(lambda: alice.tip_of("bob") == tip)
+
+    run(test())
