@@ -16,8 +16,7 @@ from typing import Any, TypeVar
 from bough_daemon.api.client import Client
 from bough_daemon.api.records import Status, TeammateStatus, WorktreeStatus
 from bough_daemon.errors import BoughError, NeedsYes, UnknownMember
-from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.git.view import read_in_view
+from bough_daemon.git.view import live_base, read_in_view
 from bough_daemon.system.text import printable
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
@@ -187,18 +186,10 @@ class AgentTools:
         return os.path.relpath(os.path.join(self._path, path), root)
 
     def _diff(self, branch: str, paths: list[str]) -> str:
-        base = f"live/{branch}^{{commit}}"
-        code, said, errors = read_in_view(
-            self._path, ["log", "-1", "--format=%(trailers:key=Bough-Base,valueonly)", base]
-        )
-        commit = said.decode(errors="replace").strip() if code == 0 else ""
-        if not OBJECT_ID.fullmatch(commit):
-            raise UnknownMember(
-                f"{branch} has no live branch here: {errors.decode(errors='replace').strip()}", name=branch
-            )
+        base, tip = live_base(self._path, branch), f"refs/remotes/live/{branch}"
         plain = ["--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
         _, said, _ = read_in_view(
-            self._path, ["diff", *plain, commit, base, "--", *(f":(top,literal){one}" for one in paths)]
+            self._path, ["diff", *plain, base, tip, "--", *(f":(top,literal){one}" for one in paths)]
         )
         return _shortened(said.decode(errors="replace"))
 

@@ -108,6 +108,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.CheckedOutElsewhere: (NOT_NOW, "Land from that worktree, or switch it to another branch first."),
     errors.NoServiceManager: (NOT_NOW, "Any `bough` command in a live working tree starts the daemon."),
     errors.ServiceRefused: (NOT_NOW, "Nothing was installed. Fix what the system reports, then try again."),
+    errors.NothingFound: (NOT_NOW, "`git grep` searches your files, `git log -S TEXT` your commits."),
     errors.NotInstalled: (NOT_NOW, "Run `pip install 'bough[{extra}]'`."),
     errors.WorktreeNotMade: (NOT_NOW, "Fix what Git reports, then try again; `git worktree list` shows them all."),
     errors.UnknownAgent: (NOT_NOW, "Run `bough agent` to list the agents."),

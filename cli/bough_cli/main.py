@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("timeline.watch", "watch"),
     "save": ("timeline.save", "save"),
     "log": ("timeline.log", "log"),
+    "diff": ("timeline.diff", "diff"),
+    "find": ("timeline.find", "find"),
     "allow": ("timeline.allow", "allow"),
     "restore": ("timeline.restore", "restore"),
     "undo": ("timeline.undo", "undo"),

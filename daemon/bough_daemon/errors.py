@@ -407,6 +407,10 @@ class ServiceRefused(NotPossibleNow):
     """The system's service manager did not do what it was asked."""
 
 
+class NothingFound(NotPossibleNow):
+    """What was looked for is in no snapshot."""
+
+
 class NotInstalled(NotPossibleNow):
     """A command needs a part of Bough that is an extra."""
 

@@ -63,7 +63,7 @@ def answer(typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     ("typed", "advice"),
     [
         ("st", "`bough status`"),
-        ("diff alice", "`bough git diff alice`"),
+        ("show alice", "`bough git show alice`"),
         ("blame it's.py", """`bough git blame 'it'"'"'s.py'`"""),
         ("commit -m x", "`bough land`"),
         ("push origin main", "`bough land`"),

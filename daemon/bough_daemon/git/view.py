@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from bough_daemon.errors import GitMayWrite, NotLive
+from bough_daemon.errors import GitMayWrite, NotLive, UnknownMember
 from bough_daemon.git.command import GitCommand, quoted, unbound
+from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.text import shell_word
 
@@ -89,6 +90,16 @@ def read_in_view(path: str, arguments: Sequence[str]) -> tuple[int, bytes, bytes
     """Run a reading git command as `run_in_view` does; return its exit code, its output and its errors."""
     done = _in_view(path, arguments, captured=True)
     return done.returncode, done.stdout, done.stderr
+
+
+def live_base(path: str, name: str) -> str:
+    """Return the commit that a live branch is on; raise UnknownMember where there is no branch of that name."""
+    words = ["log", "-1", "--format=%(trailers:key=Bough-Base,valueonly)", f"refs/remotes/live/{name}^{{commit}}", "--"]
+    code, said, _ = read_in_view(path, words)
+    base = said.decode(errors="replace").strip() if code == 0 else ""
+    if not OBJECT_ID.fullmatch(base):  # any teammate may have written it
+        raise UnknownMember(f"{name} has no live branch here", name=name)
+    return base
 
 
 def _in_view(path: str, arguments: Sequence[str], *, captured: bool) -> subprocess.CompletedProcess[bytes]:
