@@ -31,7 +31,16 @@ SHOWN = 40  # files that only one side changed, in a preview
 def hopped(moved: MoveOutcome) -> list[str]:
     """Say whose branch the files are of now."""
     said = f"Now on {moved.name}'s branch at {moved.tip[:SHORT]}; run `bough back` to return"
-    return [said + _commits(moved), *_on_record(moved.edits, f"on {moved.edited_in}'s branch")]
+    lines = [said + _commits(moved)]
+    if moved.kind == "still":
+        lines.append(f"These are {moved.name}'s files of {ago(moved.saved_at)}; they stay as they are")
+    elif not moved.connected:
+        lines.append(f"{moved.name} is offline: this is their last state, {ago(moved.saved_at)}")
+    if moved.kind == "together":
+        lines.append(f"Your saves go into {moved.name}'s files, and theirs into yours")
+    elif moved.kind == "follow":
+        lines.append(f"{moved.name}'s changes come into your files; your edits stay here")
+    return [*lines, *_on_record(moved.edits, f"on {moved.edited_in}'s branch")]
 
 
 def returned(moved: MoveOutcome) -> list[str]:

@@ -79,6 +79,23 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def not_folded(told: Status) -> list[str]:
+    """Say which files and branches are not folded, why, and what to do about it."""
+    lines = [f"nothing of {one.branch} is folded for now: {one.reason}" for one in told.held]
+    paused: dict[tuple[str, str], list[str]] = {}
+    for file in told.paused:
+        paused.setdefault((file.branch, file.reason), []).append(file.path)
+    for (branch, reason), paths in paused.items():
+        are = "are" if len(paths) > 1 else "is"
+        lines.append(
+            f"{few(paths)} {are} paused with {branch}: {reason}; it goes on when both versions agree, "
+            f"or when one of you runs `bough merge`"
+        )
+    if told.detached:
+        lines.append(f"{few(told.detached)}: edited here, so {told.hopped_to}'s changes to it stay out")
+    return lines
+
+
 def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
     """Return a line for each withheld path; those beyond `most` of one reason share one."""
     by_reason: dict[str, list[str]] = {}

@@ -54,19 +54,23 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     for column in ("", "who", "at", "changed", "on"):
         team.add_column(column, no_wrap=column != "on")
     mine = f"in {status.hopped_to}'s branch" if status.hopped_to else status.head or "detached"
+    if status.guests:
+        mine += f", with {output.few(status.guests)}"
     team.add_row(
         "●", _plain(f"{status.branch} (you, {mine})", "bold"), *_where(status.tip, status.changed_at, status.files)
     )
     for one in status.teammates:
         dot = Text("●", "green") if one.connected else Text("○", "dim")
+        who = f"{one.branch} (in {one.guest_of}'s branch)" if one.guest_of else one.branch
         solid = f" solid at {output.short(one.solid.tip)}" if one.solid is not None else ""
-        team.add_row(dot, _plain(one.branch + solid, "bold"), *_where(one.tip, one.changed_at, one.files))
+        team.add_row(dot, _plain(who + solid, "bold"), *_where(one.tip, one.changed_at, one.files))
     events = Table.grid(padding=(0, 2))
     for event in recent:
         at = event.about or output.short(event.tip)
         told = _plain(event.member, "bold"), _plain(event.event), _plain(at)
         events.add_row(_plain(ago(event.at), "dim"), *told)
     notes = [_plain(status.state, "yellow")] if status.state != "live" else []
+    notes += [_plain(line, "yellow") for line in output.not_folded(status)]
     notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
     notes += [_plain(line) for line in [output.comments(status)] if line]
     return Group(

@@ -450,7 +450,7 @@ def test_the_command_that_back_names_brings_the_edits(pair: Pair, count: int) ->
     alice, bob = pair
     write_files(alice.tree, {"a.txt": b"hers\n"})
     alice.bough("save", "--wait", "bob")
-    bob.bough("hop", "alice")
+    bob.bough("hop", "alice", "--at", "0s")  # so that alice does not have them either
     odd = ["a.txt", "it's here", "-x", "ünder/n\new", os.fsdecode(b"\xff\\'$`x"), "src/b.py"]
     edited = {name: b"edited as a guest, %d" % number for number, name in enumerate(odd)}
     edited |= {f"many/{number}": b"%d" % number for number in range(count)}
@@ -470,7 +470,7 @@ def test_the_command_that_back_names_brings_the_edits(pair: Pair, count: int) ->
     assert done.returncode == 0, done
     assert {name: (bob.tree / name).read_bytes() for name in edited} == edited
     bob.bough("undo")
-    bob.bough("hop", "alice")
+    bob.bough("hop", "alice", "--at", "0s")  # so that alice does not have them either
     (bob.tree / "-x").write_bytes(b"x")
     told = bob.told("undo")["edits"]
     assert told["paths"] == ["-x"] and told["command"].endswith(" ./-x")

@@ -208,9 +208,11 @@ class Client:
 
     # The commands that change the user's files. `path`: the folder that they are typed in; `hands`: its terminal.
 
-    def hop(self, path: str, hands: CallerTerminal, name: str) -> records.MoveOutcome:
+    def hop(
+        self, path: str, hands: CallerTerminal, name: str, *, follow: bool = False, at: str = ""
+    ) -> records.MoveOutcome:
         """Be in a teammate's branch."""
-        begin = pb.HopRequest.Begin(name=_text(name, "name"))
+        begin = pb.HopRequest.Begin(name=_text(name, "name"), follow=follow, at=_text(at, "moment"))
         return self._carry_out(self._stub.Hop, pb.HopRequest, begin, path, hands, records.MoveOutcome)
 
     def back(self, path: str, hands: CallerTerminal) -> records.MoveOutcome:

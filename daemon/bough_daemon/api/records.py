@@ -43,6 +43,10 @@ class TeammateStatus:
     operation of Git's that they are in the middle of. `more_files`: more have changed than `files` has. `through`: the
     teammates who are connected with them, where I am not. `offline_since`: when they were last connected; 0: not since
     the daemon started, or they are reached. `unreachable`: why they cannot be called, with its `remedy`.
+
+    While the files here show their branch, `ahead`: how many snapshots of theirs these lack, and `has_moved`: their
+    base is no longer the commit that HEAD is at here. `guest_of`: the branch whose guest they are. `refuses_guests`:
+    they take no guests' edits.
     """
 
     name: str
@@ -61,6 +65,27 @@ class TeammateStatus:
     unreachable: str = ""
     remedy: str = ""
     solid: Solid | None = None
+    ahead: int = 0
+    guest_of: str = ""
+    refuses_guests: bool = False
+    has_moved: bool = False
+
+
+@dataclass
+class PausedFile:
+    """A file of which each side of a fold keeps its own version, and why. `branch`: the other side."""
+
+    branch: str
+    path: str
+    reason: str
+
+
+@dataclass
+class HeldFold:
+    """A branch of which nothing is folded for now, and why."""
+
+    branch: str
+    reason: str
 
 
 @dataclass
@@ -92,7 +117,10 @@ class Status:
     since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the
     addresses that are open to the network. `notices`: what else a person should know. `worktrees`: this member's other
     working trees. `comments`: open ones on this branch; `new_comments`: what teammates said there, or where the user
-    took part, that the user has not been shown. `solid`: what was called so last.
+    took part, that the user has not been shown. `solid`: what was called so last. `hop_kind`: of `hopped_to`,
+    `together`, `follow`, `still`, or `ended` where the edits here no longer fold into that branch. `guests`: the
+    branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
+    edited here while a branch is followed.
     """
 
     repository: str
@@ -125,6 +153,11 @@ class Status:
     comments: int = 0
     new_comments: int = 0
     solid: Solid | None = None
+    hop_kind: str = ""
+    guests: list[str] = field(default_factory=list)
+    paused: list[PausedFile] = field(default_factory=list)
+    held: list[HeldFold] = field(default_factory=list)
+    detached: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -611,7 +644,9 @@ class MoveOutcome:
     """The result of a hop, a return or an `off`. `name`: the teammate. `head`: a branch, or a commit.
 
     `commits`: the branch that keeps commits made during the hop. `left`: the branch of before the hop, where it has
-    moved or is gone. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop.
+    moved or is gone. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop. Of a hop,
+    `kind`: `together`, `follow` or `still`; `connected`: whether the teammate is; `saved_at`: when they saved what is
+    here now (seconds since the epoch).
     """
 
     name: str
@@ -623,6 +658,9 @@ class MoveOutcome:
     left: str | None
     edits: EditsOnRecord
     edited_in: str = ""
+    kind: str = ""
+    connected: bool = False
+    saved_at: float = 0.0
 
 
 @dataclass

@@ -13,6 +13,7 @@ from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
 from bough_daemon.commands.suggestion import apply_suggestion, suggestion_in
 from bough_daemon.commands.switch import switch
 from bough_daemon.errors import NoPathNamed, UnknownComment
+from bough_daemon.history.journal import HopKind
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.talk.team_talk import TeamTalk
 from bough_daemon.team.branch_state import TeamLanding
@@ -28,6 +29,7 @@ class CommandSet:
     `agents`: those of the repository, whose working trees are made below the folder `worktrees`.
     `save_other` takes an exact snapshot of a live branch of this machine, if that is another one's.
     `talk`: what members said of code.
+    `until_taken`: waits a moment until a host has what their guest has saved.
     """
 
     live: LiveWorktree
@@ -39,18 +41,22 @@ class CommandSet:
     worktrees: str
     save_other: Callable[[str], Awaitable[None]]
     talk: TeamTalk
+    until_taken: Callable[[], Awaitable[None]]
 
-    async def hop(self, name: str) -> records.MoveOutcome:
+    async def hop(self, name: str, kind: HopKind, at: str) -> records.MoveOutcome:
         """Be in a teammate's branch."""
         await self.save_other(name)
-        return outcomes.moved(self.live, await hop.hop(self.live, self.terminal, name, self.both))
+        moved = await hop.hop(self.live, self.terminal, name, self.both, kind=kind, at=at)
+        return outcomes.moved(self.live, moved)
 
     async def back(self) -> records.MoveOutcome:
         """Return from a hop."""
+        await self.until_taken()
         return outcomes.moved(self.live, await hop.back(self.live, self.terminal))
 
     async def off(self, branch: str) -> records.MoveOutcome:
         """Create a Git branch from the current state."""
+        await self.until_taken()
         return outcomes.moved(self.live, await hop.off(self.live, self.terminal, branch))
 
     async def merge(self, name: str, *, preview: bool, yes: bool) -> records.MergeOutcome:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from bough_daemon.commands.hooks import after_checkout
 from bough_daemon.commands.merge import merge_commits
-from bough_daemon.errors import BadBranchName, BranchExists, EditsConflict, OwnBranch
+from bough_daemon.commands.restore import chosen
+from bough_daemon.errors import BadBranchName, BranchExists, EditsConflict, OwnBranch, UnknownSnapshot
 from bough_daemon.git import index
 from bough_daemon.git.filters import ignored_under
 from bough_daemon.git.refs import BRANCHES, check_free, commit_of, free_branch, short, words
 from bough_daemon.git.worktree import Head
-from bough_daemon.history.journal import Hop
+from bough_daemon.history.journal import Hop, HopKind
 from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.transaction import checkpoint
@@ -38,7 +40,9 @@ class Moved:
     `name`: whose branch it was. `head`: where HEAD is now. `commits`: the branch that keeps what was committed there,
     None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop
     and that has moved on, or is gone, so that HEAD is detached where it was; None where HEAD is back on it. `edits`: of
-    mine that are not in the files now, made in the branch `edited_in`, or at home.
+    mine that are not in the files now, made in the branch `edited_in`, or at home. Of a hop, `kind`: what becomes of
+    later edits; `connected`: whether the teammate is; `saved_at`: when they saved what is here now (seconds since the
+    epoch).
     """
 
     name: str
@@ -48,6 +52,9 @@ class Moved:
     left: str | None = None
     edits: EditsLeft | None = None
     edited_in: str = ""
+    kind: HopKind | None = None
+    connected: bool = False
+    saved_at: float = 0.0
 
 
 def hop_now(live: LiveWorktree) -> Hop | None:
@@ -73,10 +80,13 @@ async def notice_switch(live: LiveWorktree) -> str | None:
     return hop.name if await live.owner.run(end) else None
 
 
-async def hop(live: LiveWorktree, terminal: Terminal, name: str, both: Both) -> Moved:
+async def hop(
+    live: LiveWorktree, terminal: Terminal, name: str, both: Both, *, kind: HopKind = "still", at: str = ""
+) -> Moved:
     """Put a teammate's newest tip into my worktree: HEAD and index at their base, the files as they share them.
 
     In their branch already, go on to their newest tip; my edits come along, or NotPossibleNow says what clashes.
+    `kind`: what becomes of later edits. `at`: an earlier snapshot of theirs, or a time, instead of the newest.
     """
     await _begin(live, terminal)
 
@@ -84,11 +94,13 @@ async def hop(live: LiveWorktree, terminal: Terminal, name: str, both: Both) -> 
         snapshot, theirs = await live.save(), live.known(name)
         if theirs.name == live.branch.name:
             raise OwnBranch(f"{name} is your own branch", name=name)
+        if at:
+            theirs = await live.owner.run(_earlier, live, theirs, at)
         there = await live.owner.run(hop_now, live)
         tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
-        if there is not None and there.name == name:
+        if there is not None and there.name == name and not at:
             tree = await _with_my_edits(live, snapshot, there, theirs, both)
-        return *await live.owner.run(_enter, live, snapshot, theirs, there, tree), snapshot.tree
+        return *await live.owner.run(_enter, live, snapshot, theirs, there, tree, kind), snapshot.tree
 
     moved, old, tree = await steadily(attempt)
     await _after_hop(live, terminal, moved, old, tree)
@@ -156,8 +168,16 @@ def _stands(live: LiveWorktree, hop: Hop) -> bool:
     return head.branch is None and live.store.is_ancestor(hop.base, head.commit)
 
 
+def _earlier(live: LiveWorktree, theirs: LiveBranch, moment: str) -> LiveBranch:
+    """Return a teammate's branch as it was at a moment."""
+    then = chosen(live, theirs.tip, moment)
+    if not live.store.objects.exists(then.base):
+        raise UnknownSnapshot(f"the commit that {theirs.name} was on at that time is not here", since=moment)
+    return LiveBranch(theirs.name, then.oid, then.base, theirs.connected)
+
+
 def _enter(
-    live: LiveWorktree, snapshot: Snapshot, theirs: LiveBranch, there: Hop | None, tree: str
+    live: LiveWorktree, snapshot: Snapshot, theirs: LiveBranch, there: Hop | None, tree: str, kind: HopKind
 ) -> tuple[Moved, str]:
     check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
     worktree, old = live.worktree, live.worktree.head()
@@ -174,24 +194,35 @@ def _enter(
         index=lambda: index.at_commit(worktree, theirs.base, hidden=hidden, wanted=wanted),
         given=[theirs.base],
         spared=hidden,
-        placed=placed_by(live, there) if there is not None else (),
+        placed=placed_by(live, there, snapshot) if there is not None else (),
         hop=Hop(
-            theirs.name, theirs.base, theirs.tip, there.home if there else "", there.mine if there else snapshot.oid
+            *(theirs.name, theirs.base, theirs.tip, there.home if there else ""),
+            there.mine if there else snapshot.oid,
+            kind,
         ),
         keeps_hop=False,
     )
     live.store.arrive(theirs.base)
+    company = snapshot.company.left()
+    if kind == "together":
+        company = snapshot.company.entered(theirs.name, theirs.tip, snapshot.shared)
     entered = carry_out(
         live,
         change,
         snapshot,
         lambda: live.branch.record(
-            tree, theirs.base, change.command, since=snapshot.tree, contains=[theirs.tip], onto=theirs.tip
+            *(tree, theirs.base, change.command),
+            since=snapshot.tree,
+            contains=[theirs.tip],
+            onto=theirs.tip,
+            company=company,
         ),
     )
     edits = _edits_there(live, there, snapshot, [tree]) if there is not None else None
     kept = short(commits) if commits is not None else None
-    return Moved(theirs.name, head, entered, kept, edits=edits, edited_in=there.name if there else ""), old.commit
+    moved = Moved(theirs.name, head, entered, kept, edits=edits, edited_in=there.name if there else "")
+    saved_at = live.store.objects.commit(theirs.tip).time
+    return replace(moved, kind=kind, connected=theirs.connected, saved_at=saved_at), old.commit
 
 
 def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> tuple[Moved, str]:
@@ -219,14 +250,16 @@ def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> t
         refs={commits: (None, old.commit)} if commits is not None else {},
         place=home,
         spared=index.hidden_paths(live.worktree) | home.hidden | ignored,
-        placed=placed_by(live, hop),
+        placed=placed_by(live, hop, snapshot),
         keeps_hop=False,
     )
     returned = carry_out(
         live,
         change,
         snapshot,
-        lambda: live.branch.record(home.tree, head.commit, "back", since=snapshot.tree, onto=hop.mine),
+        lambda: live.branch.record(
+            *(home.tree, head.commit, "back"), since=snapshot.tree, onto=hop.mine, company=snapshot.company.left()
+        ),
     )
     left = short(home.head.branch) if home.head.branch is not None and head.branch is None else None
     kept = short(commits) if commits is not None else None
@@ -255,8 +288,10 @@ def _branch_off(live: LiveWorktree, snapshot: Snapshot, branch: str) -> tuple[Mo
         given=[old.commit],
         keeps_hop=False,
     )
-    carry_out(live, change, snapshot, lambda: snapshot)
-    return Moved(hop.name, head, snapshot, edits=_edits_at_home(live, hop, snapshot)), old.commit
+    company = snapshot.company.left()
+    record = partial(live.branch.record, snapshot.tree, old.commit, change.command, company=company)
+    made = carry_out(live, change, snapshot, record)
+    return Moved(hop.name, head, made, edits=_edits_at_home(live, hop, snapshot)), old.commit
 
 
 def _edits_there(
@@ -265,7 +300,8 @@ def _edits_there(
     """Return what I edited in their branch and neither committed nor have in one of the trees `present`."""
     objects, commit = live.store.objects, snapshot.base
     committed = [objects.commit(commit).tree] if commit != hop.base else []
-    return edits_left(objects, objects.commit(hop.tip).tree, snapshot, [*present, *committed], besides)
+    start = objects.commit(newest_of(live, hop, snapshot)).tree
+    return edits_left(objects, start, snapshot, [*present, *committed], besides)
 
 
 def _edits_at_home(live: LiveWorktree, hop: Hop, snapshot: Snapshot) -> EditsLeft:
@@ -277,10 +313,17 @@ def _edits_at_home(live: LiveWorktree, hop: Hop, snapshot: Snapshot) -> EditsLef
     return edits_left(objects, objects.commit(home.head.commit).tree, before, [snapshot.tree])
 
 
-def placed_by(live: LiveWorktree, hop: Hop) -> list[str]:
+def newest_of(live: LiveWorktree, hop: Hop, mine: Snapshot) -> str:
+    """Return the newest tip of the teammate whose changes came here during a hop. `mine`: my snapshot there."""
+    folded = mine.company.folded.get(hop.name)
+    return folded if folded is not None and live.store.objects.exists(folded) else hop.tip
+
+
+def placed_by(live: LiveWorktree, hop: Hop, mine: Snapshot) -> list[str]:
     """Return the files that a hop brought here: they go with it, even where I have Git ignore them by now."""
     objects = live.store.objects
-    home, theirs = checkpoint.read(objects, hop.home).picture, FileState(objects.commit(hop.tip).tree)
+    home = checkpoint.read(objects, hop.home).picture
+    theirs = FileState(objects.commit(newest_of(live, hop, mine)).tree)
     return [step.path for step in differences(objects, home, theirs) if step.before is None and step.arrives]
 
 
@@ -290,7 +333,7 @@ def was_ignored(live: LiveWorktree, snapshot: Snapshot, hop: Hop, home: FileStat
     They have been here all the time, and coming home does not take them away.
     """
     objects = live.store.objects
-    theirs = objects.commit(hop.tip).tree
+    theirs = objects.commit(newest_of(live, hop, snapshot)).tree
     gone = [step.path for step in differences(objects, FileState(snapshot.tree), home) if step.after is None]
     doubtful = [path for path in gone if objects.entry(theirs, path) is None]
     return ignored_under(live.worktree, objects, home.tree, doubtful, live.scratch)

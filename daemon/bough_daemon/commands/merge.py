@@ -300,7 +300,10 @@ def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: 
     event = f"merge {name}"
 
     def record() -> Snapshot:
-        return live.branch.record(merged.tree, mine.base, event, since=mine.tree, contains=[brought])
+        company = mine.company.with_paused(merged.conflicts)  # its markers are for their user alone
+        return live.branch.record(
+            *(merged.tree, mine.base, event), since=mine.tree, contains=[brought], company=company
+        )
 
     if merged.result == "same":
         record()

@@ -28,6 +28,9 @@ def moved(live: LiveWorktree, made: hop.Moved) -> records.MoveOutcome:
         made.left,
         _edits(live, made.edits),
         made.edited_in,
+        made.kind or "",
+        made.connected,
+        made.saved_at,
     )
 
 

@@ -10,7 +10,7 @@ from bough_daemon.git import index
 from bough_daemon.git.refs import backward, check_free, check_idle, commit_of
 from bough_daemon.git.worktree import Head
 from bough_daemon.history.journal import Operation
-from bough_daemon.history.timeline import Snapshot
+from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.transaction import checkpoint
 from bough_daemon.transaction.checkpoint import Checkpoint
 from bough_daemon.transaction.context import LiveWorktree
@@ -97,8 +97,11 @@ def _take_back(live: LiveWorktree, operation: Operation, snapshot: Snapshot, eve
 
     def record() -> Snapshot:
         tree = change.picture.tree if operation.keeps_hop else before.tree
-        base = live.worktree.head().commit
-        return live.branch.record(tree, base, event, since=snapshot.tree, onto=before.snapshot)
+        base, then = live.worktree.head().commit, read_snapshot(live.store.objects, before.snapshot)
+        company = snapshot.company
+        if not operation.keeps_hop and then is not None:
+            company = company.as_at(then.company)
+        return live.branch.record(tree, base, event, since=snapshot.tree, onto=before.snapshot, company=company)
 
     # What a hook made of the files is in the commit, and not the user's edit.
     present = [change.picture.tree, *_committed(live, operation)]

@@ -10,17 +10,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 
 from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.api.records import (
     Event,
+    HeldFold,
     Invited,
     Joined,
     LandedStatus,
     Log,
     LogEntry,
     Notice,
+    PausedFile,
     PurgeList,
     PurgeOrder,
     PurgeTold,
@@ -39,6 +41,7 @@ from bough_daemon.control.talker import Talker
 from bough_daemon.errors import BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch
+from bough_daemon.history.journal import Hop
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.home import Home
 from bough_daemon.merging.merge_workers import MergeWorkers
@@ -61,6 +64,7 @@ from bough_daemon.team.branch_state import KnownBranch, branch_owner
 from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.names import check_member_name, further_names, member_name_from
 from bough_daemon.team.tickets import Ticket
+from bough_daemon.together.together import Surroundings, Together
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.terminal import Terminal
@@ -70,6 +74,7 @@ log = logging.getLogger(__name__)
 
 STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
 MOST_FILES = 500  # changed files of one branch that a status lists: its message has 4 MiB for all branches
+MOST_AHEAD = 1000  # snapshots that are counted
 MOST_TOLD = 256  # branches of which the changed files are remembered
 MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
 GROWN = 1.25  # times what it was when all of it was packed, before that is done again
@@ -160,6 +165,8 @@ class Repository:
         self._packing = asyncio.Lock()  # what is being packed may be what is purged
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
+        around = Surroundings(self.live, self._tips, workers.merge, self._refuses_guests, self._told_of)
+        self.together = Together(store, owner, self._background, around)
         self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)
 
     @classmethod
@@ -227,6 +234,7 @@ class Repository:
             self._told[worktree.root] = await self._full_status(session)
             self.sessions[worktree.root] = session
             self._recording[worktree.root] = opened.pop_all()
+            self.together.begin(session)
         return session
 
     def _recover(self, session: Recorder) -> None:
@@ -250,6 +258,7 @@ class Repository:
         tip, name = self.sessions[root].branch.tip, self.sessions[root].branch.name
         if tip is not None:
             self._ended[name] = LiveBranch(name, tip.shared, tip.shared_base)
+        await self.together.end(root)
         del self.sessions[root]
         await self._recording.pop(root).aclose()
 
@@ -347,12 +356,17 @@ class Repository:
     def _status(self, session: Recorder, teammates: list[KnownBranch]) -> Status:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
+        mates = [self._teammate_status(one) for one in teammates]
         withheld = session.withheld()
         live = self.live(session)
         withheld |= rescued_saves.reasons(live, tip.tree)
         broken, hop = journal_of(live).interrupted() if not session.is_acting else None, hop_now(live)
         trouble = session.trouble()
         files, more = self._files(tip.shared_base, objects.commit(tip.shared).tree)
+        company = self.together.report(session)
+        for mate in mates:
+            if hop is not None and mate.branch == hop.name:
+                self._compare(mate, hop, tip)
         return Status(
             repository=session.worktree.root,
             member=self.member,
@@ -367,11 +381,15 @@ class Repository:
             changed_at=tip.time,
             hopped_to=hop.name if hop is not None else "",
             withheld=[Withheld(path, reason) for path, reason in sorted(withheld.items())],
-            teammates=[self._teammate_status(one) for one in teammates],
+            teammates=mates,
             files=files,
             more_files=more,
             failure=type(trouble).__name__ if trouble is not None else "",
             facts=trouble.facts if trouble is not None else {},
+            hop_kind=_kind_of(hop, tip),
+            guests=list(company.guests),
+            paused=[PausedFile(*one) for one in company.paused],
+            held=[HeldFold(*one) for one in company.held],
             notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
             worktrees=self._worktrees(session),
         )
@@ -419,7 +437,17 @@ class Repository:
             told.files, told.more_files = self._files(one.base, told.tree)
             snapshot = read_snapshot(self.store.objects, one.tip)
             told.operation = snapshot.operation if snapshot is not None else ""
+            told.guest_of = snapshot.company.guest_of if snapshot is not None else ""
+            told.refuses_guests = snapshot.company.refuses if snapshot is not None else False
         return told
+
+    def _compare(self, mate: TeammateStatus, hop: Hop, mine: Snapshot) -> None:
+        """Note how far a teammate has come since the files here showed their branch."""
+        seen = mine.company.folded.get(hop.name, hop.tip)
+        newer = islice(timeline(self.store.objects, mate.tip), MOST_AHEAD) if mate.tip else iter(())
+        mate.ahead = sum(1 for _ in takewhile(lambda one: one.oid != seen, newer))
+        theirs = read_snapshot(self.store.objects, mate.tip) if mate.tip else None
+        mate.has_moved = theirs is not None and theirs.base != mine.base
 
     def _files(self, base: str, tree: str) -> tuple[list[str], bool]:
         """Return paths in which a tree differs from a commit's, and whether there are more than is told."""
@@ -538,7 +566,8 @@ class Repository:
                     await other.save()
 
         told = sync.landed, sync.publish_landed
-        return CommandSet(live, terminal, merge, *told, self.agents, worktrees, save_other, sync.talk)
+        taken = partial(self.together.until_taken, session)
+        return CommandSet(live, terminal, merge, *told, self.agents, worktrees, save_other, sync.talk, taken)
 
     def note_agent(self, name: str, command: str, process: int, code: int | None) -> None:
         """Note that the command of an agent was started (`code` is None), or has ended; tell every subscriber."""
@@ -567,7 +596,7 @@ class Repository:
         """Return the live branch of a name: a teammate's, or one of this member's, also of a tree that is gone."""
         for one in (*self.sync.teammates(), *self.sync.asides()):
             if one.branch == name and one.tip is not None and one.base is not None:
-                return LiveBranch(name, one.tip, one.base)
+                return LiveBranch(name, one.tip, one.base, one.connected)
         for session in self.sessions.values():
             tip = session.branch.tip
             if session.branch.name == name and tip is not None:
@@ -583,6 +612,20 @@ class Repository:
             if snapshot is not None:
                 found[name] = LiveBranch(name, snapshot.shared, snapshot.shared_base)
         return found
+
+    # Who works together.
+
+    def _tips(self) -> dict[str, str]:
+        """Return the newest shared tip of every live branch that is here: of teammates, and of other working trees."""
+        mine = [session.branch for session in self.sessions.values()]
+        found = {one.branch: one.tip for one in self.sync.teammates() if one.tip is not None}
+        return found | {branch.name: branch.tip.shared for branch in mine if branch.tip is not None}
+
+    def _refuses_guests(self) -> bool:
+        return False
+
+    def _told_of(self, session: Recorder) -> None:
+        """Have the next status look again at who is together with a working tree."""
 
     # What happens.
 
@@ -612,12 +655,15 @@ class Repository:
         branch = session.branch.name
         if branch not in self._outboxes:
             outbox = self._outboxes[branch] = Outbox()
-            self._publishing[branch] = self._background.keep("sharing", partial(self._publish, branch, outbox))
+            root = session.worktree.root
+            self._publishing[branch] = self._background.keep("sharing", partial(self._publish, branch, root, outbox))
         self._outboxes[branch].put(snapshot)
+        self.together.wake()
 
-    async def _publish(self, branch: str, outbox: Outbox) -> None:
+    async def _publish(self, branch: str, root: str, outbox: Outbox) -> None:
         """Tell the team of a branch's newest snapshot; one that is overtaken meanwhile is never told of."""
         while True:
+            await self.together.look(root)
             snapshot = outbox.newest
             if snapshot is not None:
                 await self.sync.publish(branch, snapshot.shared, snapshot.shared_base)
@@ -635,6 +681,8 @@ class Repository:
         self._answered.set()
         if event.kind in ("tip", "purge", "back"):
             self._purger.look_soon()
+        if event.kind == "tip":
+            self.together.wake()
         if event.kind in ("tip", "landed"):
             self._untold[event.kind, event.branch] = event
             self._tell_soon.set()
@@ -740,6 +788,13 @@ def _finish_purge(store: Store) -> Exception | None:
 def _other_version(member: str) -> Notice:
     text = f"{member} runs an incompatible version of Bough; nothing is exchanged with them"
     return Notice("version", text, "Compare `bough --version` on both machines and update the older one.")
+
+
+def _kind_of(hop: Hop | None, mine: Snapshot) -> str:
+    """Return what becomes of edits in a teammate's branch; `ended` where they went there and do so no more."""
+    if hop is None:
+        return ""
+    return "ended" if hop.kind == "together" and mine.company.guest_of != hop.name else hop.kind
 
 
 def _word(event: str) -> str:

@@ -22,6 +22,7 @@ from bough_daemon.control.remote_terminal import RemoteTerminal
 from bough_daemon.control.repository import Where
 from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of
+from bough_daemon.history.journal import HopKind
 from bough_daemon.system.at_work import STOP, Work, speaking_up
 from bough_daemon.system.environment import taken
 from bough_daemon.system.threads import to_the_end
@@ -265,7 +266,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @in_terminal(pb.HopResponse)
     def Hop(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:
         """Be in a teammate's branch."""
-        return commands.hop(begin.name)
+        kind: HopKind = "follow" if begin.follow else "still" if begin.at else "together"
+        return commands.hop(begin.name, kind, begin.at)
 
     @in_terminal(pb.BackResponse)
     def Back(commands: CommandSet, begin: pb.BackRequest.Begin) -> Awaitable[records.MoveOutcome]:

@@ -21,6 +21,7 @@ class HeadReader:
         self._worktree = worktree
         self._known: tuple[Signature, Head] | None = None
         self._logged = self._log_size()
+        self._index = self._index_state()
 
     def read(self) -> Head:
         """Return where HEAD is; raise NoCommitYet on a branch without a commit."""
@@ -65,6 +66,18 @@ class HeadReader:
             return True  # somebody has cut it: anything may have happened
         new = self._log(size - before)
         return any(message.startswith(DISCARDING) for _, message in new)
+
+    def has_written_index(self) -> bool:
+        """Return whether the index is another one than when this was asked last: Git may have reset the files."""
+        before, self._index = self._index, self._index_state()
+        return self._index != before
+
+    def _index_state(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(os.path.join(self._worktree.git_dir, "index"))
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
 
     def _log_size(self) -> int:
         try:

@@ -91,6 +91,11 @@ class Conversion:
     guarded: bool
     filter: str = ""
 
+    @property
+    def any(self) -> bool:
+        """Return whether there is one."""
+        return self.always or self.line_ends
+
 
 class Attributes:
     """Ask what converts a file on its way into a blob. Not for two threads at once."""

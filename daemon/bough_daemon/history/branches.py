@@ -8,11 +8,12 @@ claim, so Git's own merge base of two live branches is right whatever HEAD did a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.history.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
+from bough_daemon.history.company import NO_COMPANY, Company
 from bough_daemon.history.shared_chain import SharedChain
 from bough_daemon.history.timeline import (
     BASE,
@@ -46,6 +47,26 @@ class Shares:
     withheld: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Folded:
+    """What a fold made of the files: `tree`, of the tree `since`, and whom the branch is together with from then on.
+
+    `branch`: the other one. `claim`: the tip of it that the tree has all of, None where it has not. `seen`: what the
+    team sees of the paths that the fold changed, where they are withheld here.
+    """
+
+    branch: str
+    tree: str
+    since: str
+    company: Company
+    claim: str | None
+    seen: Mapping[str, TreeEntry | None] = field(default_factory=dict)
+
+
+NOTHING_SEEN: Mapping[str, TreeEntry | None] = {}
+NEAR = 64  # commits in which an earlier tip of a teammate is looked for before Git is asked
+
+
 class Branch:
     """The live branch of one worktree. On the store's thread only.
 
@@ -73,7 +94,7 @@ class Branch:
         tip = store.ref(LIVE + name)
         self.tip = read_snapshot(store.objects, tip) if tip else None
         if self.tip is not None:
-            shares = self._shares(self.tip.base, self.tip.tree, self.tip.brought)
+            shares = self._shares(self.tip.base, self.tip.tree, self.tip.brought, self.tip.company, self.tip)
             self.withheld = shares.withheld
             seen = shares.tree, shares.base
             self._shares_less = seen != (store.objects.commit(self.tip.shared).tree, self.tip.shared_base)
@@ -86,21 +107,52 @@ class Branch:
         rewritten: Rewritten = lambda _: False,
         *,
         discarded: bool = False,
+        on_branch: bool = False,
+        index_written: bool = False,
     ) -> Snapshot:
         """Put a snapshot of the files on the branch and return it; the tip itself where nothing changed.
 
         `base`: the commit that HEAD is at. `operation`: the operation of Git's that is in progress, empty for none.
         `rewritten`: whether HEAD left a commit by rewriting it. `discarded`: whether Git has thrown edits away since
-        the newest snapshot. What the snapshot contains is decided from these.
+        the newest snapshot, or `index_written` the index, as a reset does. `on_branch`: HEAD is on a branch of the
+        user's, and so in nobody else's. What the snapshot contains is decided from these.
         """
         tip = self.tip
-        unchanged = tip is not None and (tip.tree, tip.base, tip.operation) == (tree, base, operation)
+        company = self._company_after(tree, base, on_branch=on_branch, by_git=discarded or index_written)
+        unchanged = tip is not None and (tip.tree, tip.base, tip.operation, tip.company) == (
+            *(tree, base, operation),
+            company,
+        )
         if tip is not None and unchanged and not self._begins_again and not self._may_share_more():
             return tip
         found = Ancestry()
         if tip is not None:
             found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
-        return self._append(tree, base, "save", found, operation)
+        return self._append(tree, base, "save", found, company, operation)
+
+    def _company_after(self, tree: str, base: str, *, on_branch: bool, by_git: bool) -> Company:
+        """Return whom the branch is together with in a snapshot of the files.
+
+        A guest who has gone elsewhere is no guest any more: what Git made of the files there is no edit of theirs in
+        the host's branch. Nor is what Git threw away.
+        """
+        tip, company = self.tip, self.tip.company if self.tip is not None else NO_COMPANY
+        if tip is None or not company.guest_of:
+            return company
+        left = on_branch or (base != tip.base and not self.store.is_ancestor(tip.base, base))
+        if left or (by_git and self._is_reset(tip.tree, tree, base)):
+            return company.left()
+        return company
+
+    def _is_reset(self, old: str, tree: str, base: str) -> bool:
+        """Return whether all files that HEAD has are as it has them, and were not before."""
+        objects = self.store.objects
+        committed = objects.commit(base).tree
+
+        def differs(now: str) -> bool:
+            return any(entry is not None for _, entry, _ in objects.difference(committed, now))
+
+        return old != tree and (tree == committed or (differs(old) and not differs(tree)))
 
     def record(
         self,
@@ -111,28 +163,68 @@ class Branch:
         since: str | None = None,
         contains: Sequence[str] = (),
         onto: str | None = None,
+        company: Company | None = None,
     ) -> Snapshot:
         """Put what a command made of the files on the branch and return it; the tip itself where nothing changed.
 
         `base`: the commit that HEAD is at. `since`: the tree that `tree` was made from; what the branch has got beyond
         that meanwhile stays. `contains`: commits whose changes `tree` has from now on. `onto`: the snapshot that the
         branch goes on from instead of its tip, an earlier one (back, undo) or a teammate's (hop): what the branch had
-        until now is no longer contained, only remembered. The reference is moved last, so a daemon killed on the way
-        leaves the branch as it was.
+        until now is no longer contained, only remembered. `company`: whom the branch is together with from then on,
+        as before where it is None. The reference is moved last, so a daemon killed on the way leaves the branch as it
+        was.
         """
         tip = self.tip
-        if tip is not None and since is not None and tip.tree != since:
-            made = self.store.objects.difference(since, tree)
-            tree = self.store.objects.splice(tip.tree, {path: entry for path, _, entry in made})
-        if tip is not None and (tip.tree, tip.base) == (tree, base) and not contains and onto is None:
+        tree = self._carried(since, tree)
+        same = tip is not None and (tip.tree, tip.base) == (tree, base) and company in (None, tip.company)
+        if tip is not None and same and not contains and onto is None:
             return tip
+        if company is None:
+            company = tip.company if tip is not None else NO_COMPANY
         if tip is not None:
             self.before_record(since if since is not None else tip.tree, tree, event)
         if onto is None:
-            return self._append(tree, base, event, without_given_up(self.store, tip, tree, base, contains=contains))
+            found = without_given_up(self.store, tip, tree, base, contains=contains)
+            return self._append(tree, base, event, found, company)
         before = read_snapshot(self.store.objects, onto)
         claims = [*claims_of(self.store, before, base), *contains]
-        return self._append(tree, base, event, Ancestry(before, brought=tuple(dict.fromkeys(claims))))
+        return self._append(tree, base, event, Ancestry(before, brought=tuple(dict.fromkeys(claims))), company)
+
+    def fold(self, made: Folded) -> Snapshot:
+        """Put what a fold made of the files on the branch and return it; HEAD is where it was at the tip.
+
+        A tip that is claimed takes the place of the one of the same branch that was claimed before it.
+        """
+        tip = self.tip
+        assert tip is not None
+        tree, event = self._carried(made.since, made.tree), f"fold {made.branch}"
+        self.before_record(made.since, tree, event)
+        found = without_given_up(self.store, tip, tree, tip.base) if tree != tip.tree else _ancestry_of(tip)
+        if made.claim is not None:
+            earlier = tip.company.folded.get(made.branch)
+            gone = earlier if earlier is not None and self._is_within(earlier, made.claim) else None
+            brought = [oid for oid in found.brought if oid not in (gone, made.claim)]
+            found = replace(found, brought=(*brought, made.claim))
+        return self._append(tree, tip.base, event, found, made.company, seen=made.seen)
+
+    def _carried(self, since: str | None, tree: str) -> str:
+        """Return a tree that was made from `since`, with what the branch has got beyond that meanwhile."""
+        objects, tip = self.store.objects, self.tip
+        if tip is None or since is None or tip.tree == since:
+            return tree
+        return objects.splice(tip.tree, {path: entry for path, _, entry in objects.difference(since, tree)})
+
+    def _is_within(self, older: str, newer: str) -> bool:
+        """Return whether a tip of a teammate contains an earlier one; mostly it is a few steps away."""
+        pending, seen = [newer], set[str]()
+        while pending and len(seen) < NEAR:
+            one = pending.pop(0)
+            if one == older:
+                return True
+            if one not in seen and self.store.objects.exists(one):
+                seen.add(one)
+                pending += self.store.objects.commit(one).parents
+        return self.store.is_ancestor(older, newer)
 
     def refused(self, shared: str, held: str | None) -> bool:
         """Let the next snapshot be shared without a shared tip that a teammate, who holds `held`, refused.
@@ -157,10 +249,20 @@ class Branch:
         self.store.delete_ref(LIVE + old)
         self.store.delete_ref(SHARED + old)
 
-    def _append(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str = "") -> Snapshot:
+    def _append(
+        self,
+        tree: str,
+        base: str,
+        event: str,
+        ancestry: Ancestry,
+        company: Company,
+        operation: str = "",
+        seen: Mapping[str, TreeEntry | None] = NOTHING_SEEN,
+    ) -> Snapshot:
         """Write a snapshot and move the branch to it; where it does not continue the tip, the tip is kept."""
         tip = self.tip
-        snapshot = self._write(tree, base, event, ancestry, operation)
+        shares = self._shares(base, tree, ancestry.brought, company, ancestry.before, seen)
+        snapshot = self._write(tree, base, event, ancestry, {OPERATION: operation} | company.trailers(), shares)
         if tip is not None and (ancestry.before is None or ancestry.before.oid != tip.oid):
             self.store.keep(f"{self.name}/{tip.oid}", tip.oid)
         self.store.set_ref(SHARED + self.name, snapshot.shared, self.store.ref(SHARED + self.name))
@@ -169,12 +271,13 @@ class Branch:
         self._begins_again = False
         return snapshot
 
-    def _write(self, tree: str, base: str, event: str, ancestry: Ancestry, operation: str) -> Snapshot:
+    def _write(
+        self, tree: str, base: str, event: str, ancestry: Ancestry, facts: Mapping[str, str], shares: Shares
+    ) -> Snapshot:
         objects, tip, before = self.store.objects, self.tip, ancestry.before
-        shares = self._shares(base, tree, ancestry.brought)
         earlier = [one for one in (before, ancestry.also) if one is not None]
         when = int(time.time())
-        said = {EVENT: event, OPERATION: operation}
+        said = {EVENT: event, **facts}
         left = tip if before is None or tip is None or before.oid != tip.oid else None
         trailers = (
             {BASE: base}
@@ -207,8 +310,20 @@ class Branch:
         self._named = snapshot.shared, frozenset(shares.claims)
         return snapshot
 
-    def _shares(self, base: str, tree: str, brought: Sequence[str]) -> Shares:
-        """Return what the team sees of `tree`, the files with HEAD at `base`, and what that contains."""
+    def _shares(
+        self,
+        base: str,
+        tree: str,
+        brought: Sequence[str],
+        company: Company,
+        before: Snapshot | None,
+        seen: Mapping[str, TreeEntry | None] = NOTHING_SEEN,
+    ) -> Shares:
+        """Return what the team sees of `tree`, the files with HEAD at `base`, and what that contains.
+
+        Of a withheld path it sees what it saw in the snapshot `before`, or what a fold has `seen`, as long as the
+        branch is together with another: an older version would take away there what was edited meanwhile.
+        """
         objects = self.store.objects
         if self._allowed != self.store.allowed.paths:
             self._allowed = self.store.allowed.paths
@@ -217,9 +332,11 @@ class Branch:
         seen_base = leaving.commits[0] if leaving.commits else self.store.no_commit()
         more = (oid for one in brought for oid in self._leaving_of(one))
         claims = tuple(dict.fromkeys([seen_base, *leaving.commits, *more]))
-        known = [objects.commit(oid).tree for oid in claims if objects.exists(oid)]
+        known = [objects.commit(oid).tree for oid in (*claims, *company.folded.values()) if objects.exists(oid)]
         withheld = self._withheld(known, objects.commit(base).tree, tree)
-        visible = self._visible(known, tree, withheld)
+        stays = bool(company) and not self._begins_again
+        known_as = objects.commit(before.shared).tree if before is not None and stays else ""
+        visible = self._visible(known, tree, withheld, known_as, seen)
         return Shares(seen_base, visible, claims, {**withheld, **leaving.reasons})
 
     def _leaving_of(self, brought: str) -> tuple[str, ...]:
@@ -266,10 +383,24 @@ class Branch:
         changes = objects.difference(known[0], tree)
         return held | {path: WHY_HELD for path, _, now in changes if now is not None and now.oid in purged.ids}
 
-    def _visible(self, known: Sequence[str], tree: str, withheld: Mapping[str, str]) -> str:
-        """Return what the team sees of a tree: each withheld path as the team has it."""
+    def _visible(
+        self,
+        known: Sequence[str],
+        tree: str,
+        withheld: Iterable[str],
+        before: str,
+        seen: Mapping[str, TreeEntry | None],
+    ) -> str:
+        """Return what the team sees of a tree: each withheld path as the team has it, in the tree `before` if any."""
         objects = self.store.objects
-        return objects.splice(tree, {path: _newest(objects, known, path) for path in withheld}) if withheld else tree
+
+        def now(path: str) -> TreeEntry | None:
+            if path in seen:
+                return seen[path]
+            return objects.entry(before, path) if before else _newest(objects, known, path)
+
+        entries = {path: now(path) for path in withheld}
+        return objects.splice(tree, entries) if entries else tree
 
     def _may_share_more(self) -> bool:
         """Return whether a path that was not shared with the tip may be shared by now."""
@@ -297,6 +428,11 @@ class Branch:
         paths = sorted(path for path, _, _ in self.store.objects.difference(old, tree))
         named = ", ".join(path.replace("\n", " ") for path in paths[:3])
         return named if len(paths) <= 3 else f"{named} and {len(paths) - 3} more"
+
+
+def _ancestry_of(tip: Snapshot) -> Ancestry:
+    """Return the ancestry of a snapshot that has the very files of the one before it."""
+    return Ancestry(tip, brought=tip.brought)
 
 
 def _is_known(objects: Objects, trees: Sequence[str], tree: str, path: str) -> bool:

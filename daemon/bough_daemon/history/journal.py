@@ -23,17 +23,22 @@ from bough_daemon.system.json_records import BadRecord, parsed, record_of
 
 FOLDER, ENDING = "journal", ".jsonl"
 State = Literal["begun", "done", "undone", "dropped"]
+HopKind = Literal["together", "follow", "still"]
 
 
 @dataclass(frozen=True)
 class Hop:
-    """Being in a teammate's branch. `home`: the place to go back to. `mine`: this member's tip at that time."""
+    """Being in a teammate's branch. `home`: the place to go back to. `mine`: this member's tip at that time.
+
+    `kind`: whether the two are together from then on, or their changes come here alone, or neither.
+    """
 
     name: str
     base: str
     tip: str
     home: str
     mine: str
+    kind: HopKind = "still"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from itertools import islice
 
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.objects import Commit, Objects
+from bough_daemon.history.company import NO_COMPANY, Company, company_of
 
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
@@ -49,6 +50,7 @@ class Snapshot:
     shared_base: str
     operation: str = ""
     brought: tuple[str, ...] = ()
+    company: Company = NO_COMPANY
 
     @property
     def claims(self) -> frozenset[str]:
@@ -84,6 +86,7 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         shared_base=_commit_in(commit, SHARED_BASE) or base,
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
         brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if OBJECT_ID.fullmatch(word)),
+        company=company_of(commit),
     )
 
 

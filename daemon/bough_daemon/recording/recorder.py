@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -255,7 +255,7 @@ class Recorder:
     @property
     def is_acting(self) -> bool:
         """Return whether a command is changing the files right now."""
-        return self._commands.locked()
+        return self.at_work is not None
 
     def announce(self) -> None:
         """Tell of the branch's tip where it has not been told yet."""
@@ -517,14 +517,29 @@ class Recorder:
             tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
             if (self._read_head(), refs.operation(self.worktree) or "") == (self.head, operation):
                 break
-        reader = self._head_reader
+        reader, on_branch = self._head_reader, self.head.branch is not None
         snapshot = self.branch.save(
-            tree, self.head.commit, operation, reader.left_by_rewriting, discarded=reader.has_discarded()
+            *(tree, self.head.commit, operation, reader.left_by_rewriting),
+            discarded=reader.has_discarded(),
+            on_branch=on_branch,
+            index_written=reader.has_written_index(),
         )
         self._untidied += 1
         if self._untidied % TIDY_EVERY == 0:
             self.store.tidy()
         return snapshot
+
+    def is_git_at_work(self) -> bool:
+        """Return whether a git command is changing files and index right now. From any thread."""
+        return self._git_at_work()
+
+    def head_now(self) -> Head:
+        """Return where HEAD is. On the store's thread."""
+        return self._read_head()
+
+    def unconverted(self, paths: Iterable[str]) -> frozenset[str]:
+        """Return those of `paths` whose bytes are their blobs, by the attributes here. On the store's thread."""
+        return self.snapshots.unconverted(paths)
 
     def _read_head(self) -> Head:
         """Return where HEAD is; on a branch without a commit, at the one that replaces it in the store."""

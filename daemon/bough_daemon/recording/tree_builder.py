@@ -75,6 +75,10 @@ class TreeBuilder:
         self.restart()
         self.index.forget()
 
+    def unconverted(self, paths: Iterable[str]) -> frozenset[str]:
+        """Return those of `paths` whose bytes are their blobs."""
+        return frozenset(path for path in paths if not self._hasher.attributes.conversion(path).any)
+
     def withheld(self) -> dict[str, str]:
         """Return what is left out, with the reason, Git's index among it where Git cannot read that."""
         broken = self.index.failure

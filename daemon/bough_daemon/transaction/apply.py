@@ -36,23 +36,25 @@ def apply(
     scratch: str,
     spared: Collection[str] = (),
     cwd: str = "",
+    plain: Collection[str] = (),
 ) -> None:
     """Change the files from `old`, which we believe they are, to `new`; only paths that differ are touched.
 
     `scratch`: a folder that keeps what stood in the tree until all is well. `spared`: paths that are left alone. `cwd`:
-    the folder that the user is in, which stays even where nothing is left in it. Raise HostilePath or NotPossibleNow
-    before anything is touched; Disturbed, and any failure on the way, leave the files as they were.
+    the folder that the user is in, which stays even where nothing is left in it. `plain`: paths whose bytes are known
+    to be their blobs, before and after. Raise HostilePath or NotPossibleNow before anything is touched; Disturbed, and
+    any failure on the way, leave the files as they were.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with RootDir(worktree.root) as ground:
         occupied = _occupied(worktree.root, cwd)
         _check_reachable(ground, steps)
         _check_free(steps, occupied)
-        steps = _believe(worktree, objects, ground, steps, old, new)
+        steps = _believe(worktree, objects, ground, steps, old, new, plain)
         if not steps:
             return
         try:
-            Placing(ground, objects, steps, new, occupied).carry_out(worktree, _near(worktree.root, scratch))
+            Placing(ground, objects, steps, new, occupied, plain).carry_out(worktree, _near(worktree.root, scratch))
         except OSError as failure:
             raise _named(failure) from failure
 
@@ -195,13 +197,20 @@ def _near(root: str, scratch: str) -> str:
 
 
 def _believe(
-    worktree: Worktree, objects: Objects, ground: RootDir, steps: list[FileStep], old: FileState, new: FileState
+    worktree: Worktree,
+    objects: Objects,
+    ground: RootDir,
+    steps: list[FileStep],
+    old: FileState,
+    new: FileState,
+    plain: Collection[str],
 ) -> list[FileStep]:
     """Return the steps that there is something to do for, with the exact bytes that we believe stand there.
 
     A file that Git converts is as believed while `git add` would make the known blob of it.
     """
-    unknown = [step.path for step in steps if is_file(step.before) and step.path not in old.raw]
+    unsure = (step.path for step in steps if is_file(step.before) and step.path not in old.raw)
+    unknown = [path for path in unsure if path not in plain]
     asked = [path for path in converted(worktree.git, unknown) if _is_file_on(ground, path)]
     as_added = cleaned(worktree.git, asked)
     known: list[FileStep] = []

@@ -16,11 +16,15 @@ from bough_daemon.system.threads import StoreThread
 
 @dataclass(frozen=True)
 class LiveBranch:
-    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it is on."""
+    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it is on.
+
+    `connected`: whether a newer state would be here at once.
+    """
 
     name: str
     tip: str
     base: str
+    connected: bool = True
 
 
 @dataclass(frozen=True)

@@ -28,17 +28,25 @@ class Placing:
     """The steps from what is in the tree to the picture `new`.
 
     In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
-    comes, after it what went. `occupied`: folders that stay even where nothing is left in them.
+    comes, after it what went. `occupied`: folders that stay even where nothing is left in them. `plain`: paths whose
+    bytes are known to be their blobs.
     """
 
     def __init__(
-        self, ground: RootDir, objects: Objects, steps: list[FileStep], new: FileState, occupied: Collection[str] = ()
+        self,
+        ground: RootDir,
+        objects: Objects,
+        steps: list[FileStep],
+        new: FileState,
+        occupied: Collection[str] = (),
+        plain: Collection[str] = (),
     ) -> None:
         self.ground = ground
         self.objects = objects
         self.steps = steps
         self.new = new
         self._occupied = occupied
+        self._plain = plain
         self._modes = dict(new.modes)
         self._ready: dict[int, str] = {}  # the blob of what comes, by step
         self._swapped: list[int] = []
@@ -72,21 +80,29 @@ class Placing:
     def _make_ready(self, worktree: Worktree, stage: str) -> None:
         with open(os.path.join(stage, MANIFEST), "w") as manifest:
             json.dump([step.path for step in self.steps], manifest)
-        plain = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
+        files = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
+        unsure = [path for path in files if path not in self._plain]
+        if not unsure:
+            self._make_each_ready(stage, (), iter(()))
+            return
         with tempfile.TemporaryDirectory(prefix="checkout-", dir=stage) as folder:
-            checkout = Checkout(worktree, self.objects, self.new.tree, plain, folder)
-            converted = checkout.converted(plain).keys()
+            checkout = Checkout(worktree, self.objects, self.new.tree, unsure, folder)
+            converted = checkout.converted(unsure).keys()
             asked = [step for step in self.steps if step.path in converted]
             made = checkout.contents((step.after.oid, step.path) for step in asked if step.after is not None)
-            for number, step in enumerate(self.steps):
-                if step.after is None or not step.arrives:
-                    continue
-                if step.path in converted:
-                    content = next(made)
-                else:
-                    content = self.objects.blob(self.new.raw.get(step.path, step.after.oid))
-                self._ready[number] = blob_id(content)
-                self._write(os.path.join(stage, str(number)), step, step.after.mode, content)
+            self._make_each_ready(stage, converted, made)
+
+    def _make_each_ready(self, stage: str, converted: Collection[str], made: Iterator[bytes]) -> None:
+        """Write each file that comes. `made`: the bytes of those that Git has converted, in the order of the steps."""
+        for number, step in enumerate(self.steps):
+            if step.after is None or not step.arrives:
+                continue
+            if step.path in converted:
+                content = next(made)
+            else:
+                content = self.objects.blob(self.new.raw.get(step.path, step.after.oid))
+            self._ready[number] = blob_id(content)
+            self._write(os.path.join(stage, str(number)), step, step.after.mode, content)
 
     def _write(self, staged: str, step: FileStep, mode: int, content: bytes) -> None:
         """Write what comes as Git would; the permissions of a file that it follows stay, but for execution."""

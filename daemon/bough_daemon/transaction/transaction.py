@@ -103,7 +103,7 @@ def _contain_less(live: LiveWorktree, broken: Operation) -> None:
     tip, hop = live.branch.tip, journal_of(live).hop()
     onto = hop.mine if hop is not None else checkpoint.read(live.store.objects, broken.before).snapshot
     if tip is not None and tip.oid != onto and tip.event != CUT_SHORT:
-        live.branch.record(tip.tree, tip.base, CUT_SHORT, onto=onto)
+        live.branch.record(tip.tree, tip.base, CUT_SHORT, onto=onto, company=tip.company.left())
 
 
 def overlooked(live: LiveWorktree, old: str, new: str) -> frozenset[str]:

@@ -254,6 +254,10 @@ class Teammate(_message.Message):
     UNREACHABLE_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     SOLID_FIELD_NUMBER: _builtins.int
+    AHEAD_FIELD_NUMBER: _builtins.int
+    GUEST_OF_FIELD_NUMBER: _builtins.int
+    REFUSES_GUESTS_FIELD_NUMBER: _builtins.int
+    HAS_MOVED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -274,6 +278,14 @@ class Teammate(_message.Message):
     unreachable: _builtins.str
     """Why they cannot be called, and what can be done about it."""
     remedy: _builtins.str
+    ahead: _builtins.int
+    """Snapshots of theirs that are not in the files here; only while the files show their branch."""
+    guest_of: _builtins.str
+    """The branch whose guest they are; empty: none."""
+    refuses_guests: _builtins.bool
+    """They take no guests' edits."""
+    has_moved: _builtins.bool
+    """Their base has moved since the files here came to show their branch."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch is on."""
@@ -305,14 +317,69 @@ class Teammate(_message.Message):
         unreachable: _builtins.str = ...,
         remedy: _builtins.str = ...,
         solid: Global___Solid | None = ...,
+        ahead: _builtins.int = ...,
+        guest_of: _builtins.str = ...,
+        refuses_guests: _builtins.bool = ...,
+        has_moved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Teammate: _TypeAlias = Teammate  # noqa: Y015
+
+@_typing.final
+class PausedFile(_message.Message):
+    """A file that is not folded: each side keeps its own version. `branch`: the other side."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    path: _builtins.bytes
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        path: _builtins.bytes = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "path", b"path", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PausedFile: _TypeAlias = PausedFile  # noqa: Y015
+
+@_typing.final
+class HeldFold(_message.Message):
+    """A branch that is not folded at all for now, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldFold: _TypeAlias = HeldFold  # noqa: Y015
 
 @_typing.final
 class Failing(_message.Message):
@@ -431,6 +498,11 @@ class StatusResponse(_message.Message):
     COMMENTS_FIELD_NUMBER: _builtins.int
     NEW_COMMENTS_FIELD_NUMBER: _builtins.int
     SOLID_FIELD_NUMBER: _builtins.int
+    HOP_KIND_FIELD_NUMBER: _builtins.int
+    GUESTS_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    DETACHED_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -456,6 +528,8 @@ class StatusResponse(_message.Message):
     comments: _builtins.int
     """Open comments on this branch, and what teammates said in all comments that the user has not been shown."""
     new_comments: _builtins.int
+    hop_kind: _builtins.str
+    """With `hopped_to`: `together`, `follow` or `still`; `ended` where the edits here no longer fold into their branch."""
     @_builtins.property
     def withheld(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
     @_builtins.property
@@ -496,6 +570,18 @@ class StatusResponse(_message.Message):
     def solid(self) -> Global___Solid:
         """The snapshot of this branch that was called solid last; absent: none."""
 
+    @_builtins.property
+    def guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The branches whose edits fold into the files here."""
+
+    @_builtins.property
+    def paused(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausedFile]: ...
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldFold]: ...
+    @_builtins.property
+    def detached(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Files that were edited here while their branch is followed, and that stay as they are."""
+
     def __init__(
         self,
         *,
@@ -529,10 +615,15 @@ class StatusResponse(_message.Message):
         comments: _builtins.int = ...,
         new_comments: _builtins.int = ...,
         solid: Global___Solid | None = ...,
+        hop_kind: _builtins.str = ...,
+        guests: _abc.Iterable[_builtins.str] | None = ...,
+        paused: _abc.Iterable[Global___PausedFile] | None = ...,
+        held: _abc.Iterable[Global___HeldFold] | None = ...,
+        detached: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "head", b"head", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "solid", b"solid", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "solid", b"solid", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1646,6 +1737,9 @@ class MoveOutcome(_message.Message):
     LEFT_FIELD_NUMBER: _builtins.int
     EDITS_FIELD_NUMBER: _builtins.int
     EDITED_IN_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CONNECTED_FIELD_NUMBER: _builtins.int
+    SAVED_AT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The teammate whose branch was entered, or left."""
     head: _builtins.bytes
@@ -1659,6 +1753,13 @@ class MoveOutcome(_message.Message):
     """The branch of before the hop, where it has moved or is gone."""
     edited_in: _builtins.str
     """The teammate in whose branch they were edited; empty: before the hop."""
+    kind: _builtins.str
+    """Of a hop: `together`, `follow` or `still`."""
+    connected: _builtins.bool
+    """Of a hop: whether the teammate is connected, and when they saved the state that is here now (seconds since the
+    epoch).
+    """
+    saved_at: _builtins.float
     @_builtins.property
     def edits(self) -> Global___EditsOnRecord: ...
     def __init__(
@@ -1673,10 +1774,13 @@ class MoveOutcome(_message.Message):
         left: _builtins.bytes | None = ...,
         edits: Global___EditsOnRecord | None = ...,
         edited_in: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        connected: _builtins.bool = ...,
+        saved_at: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commits", b"commits", "edits", b"edits", "left", b"left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "edited_in", b"edited_in", "edits", b"edits", "head", b"head", "left", b"left", "name", b"name", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "connected", b"connected", "edited_in", b"edited_in", "edits", b"edits", "head", b"head", "kind", b"kind", "left", b"left", "name", b"name", "saved_at", b"saved_at", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__commits: _TypeAlias = _typing.Literal["commits"]  # noqa: Y015
     _WhichOneofArgType__commits: _TypeAlias = _typing.Literal["_commits", b"_commits"]  # noqa: Y015
@@ -2346,7 +2450,13 @@ class HopRequest(_message.Message):
 
         CALLER_FIELD_NUMBER: _builtins.int
         NAME_FIELD_NUMBER: _builtins.int
+        FOLLOW_FIELD_NUMBER: _builtins.int
+        AT_FIELD_NUMBER: _builtins.int
         name: _builtins.str
+        follow: _builtins.bool
+        """Their changes come into the files, and nothing goes to them."""
+        at: _builtins.str
+        """An earlier snapshot of theirs, or a time, as it was; empty: the newest, together with them."""
         @_builtins.property
         def caller(self) -> Global___Caller: ...
         def __init__(
@@ -2354,10 +2464,12 @@ class HopRequest(_message.Message):
             *,
             caller: Global___Caller | None = ...,
             name: _builtins.str = ...,
+            follow: _builtins.bool = ...,
+            at: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name", b"name"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "caller", b"caller", "follow", b"follow", "name", b"name"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

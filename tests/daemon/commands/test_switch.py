@@ -59,6 +59,9 @@ def type_land(here: Desk, message: str = "", *, dry_run: bool = False, switch: b
     async def saves_nothing(name: str) -> None:
         raise AssertionError("there is no other working tree")
 
+    async def is_nobodys_guest() -> None:
+        raise AssertionError("a landing waits for no host")
+
     commands = CommandSet(
         here.live,
         here.terminal,
@@ -69,6 +72,7 @@ def type_land(here: Desk, message: str = "", *, dry_run: bool = False, switch: b
         "",
         saves_nothing,
         silence(here.root),
+        is_nobodys_guest,
     )
     if dry_run:
         plan = here.do(commands.preview_landing())

@@ -16,16 +16,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def hop(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The teammate whose branch to switch to.")],
+    follow: Annotated[bool, typer.Option("--follow", help="Only receive their changes; yours stay here.")] = False,
+    at: Annotated[
+        str, typer.Option("--at", metavar="MOMENT", help="Their files at a snapshot or time: 10m, 14:05, 9b2e41c.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Switch your files to a teammate's branch.
+    """Work in a teammate's branch, together with them.
 
-    `bough back` returns to yours.
+    From then on your saves go into their files and theirs into yours. `bough back` returns to your own branch.
     """
     if name == "-":
         raise BadUsage("`-` does not name a branch", hint="Use `bough back` to return to your own.")
+    if follow and at:
+        raise BadUsage("a moment of a branch cannot be followed: use either --follow or --at")
     with acting("hop") as (daemon, terminal):
-        moved = daemon.hop(here(), terminal, name)
+        moved = daemon.hop(here(), terminal, name, follow=follow, at=at)
     tell(moved, outcomes.hopped(moved), json=json)
 
 

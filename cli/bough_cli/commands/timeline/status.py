@@ -14,6 +14,7 @@ from bough_cli.connection import connect, here
 from bough_cli.failure import remedy_of
 
 MOST = 3  # withheld paths of one reason that are named
+MOST_GUESTS = 6  # that are named
 
 
 def status(
@@ -39,6 +40,8 @@ def _show(told: Status, most: int) -> None:
         output.data(f"  {output.bold(told.state)}")
         if told.failure:
             output.data(f"  {remedy_of(told)}".rstrip())
+    for line in _together(told):
+        output.data(f"  {line}")
     if told.files:
         output.data(f"  {_files(told)} changed since the last commit: {output.few(told.files)}")
     for line in output.withheld(told.withheld, most):
@@ -88,6 +91,40 @@ def _show_way(teammate: TeammateStatus) -> None:
             output.data(f"    {teammate.remedy}")
 
 
+def _together(told: Status) -> list[str]:
+    """Say who is together with this branch, and what is not folded."""
+    host = told.hopped_to
+    lines = [_HOP[told.hop_kind].format(host)] if told.hop_kind in _HOP else []
+    for mate in told.teammates:
+        if mate.branch == host and told.hop_kind:
+            lines += _about_host(told, mate)
+    if told.guests:
+        lines.append(f"guests in your files: {output.few(told.guests, MOST_GUESTS)}")
+    return [*lines, *output.not_folded(told)]
+
+
+def _about_host(told: Status, mate: TeammateStatus) -> list[str]:
+    lines = []
+    if mate.ahead:
+        lines.append(f"{mate.branch} is {output.count(mate.ahead, 'snapshot')} ahead")
+    if mate.has_moved:
+        moves = f"`bough hop {mate.branch}` moves your HEAD along"
+        lines.append(f"{mate.branch} has committed or moved HEAD since; {moves}")
+    if mate.refuses_guests and told.hop_kind == "together":
+        lines.append(f"{mate.branch} takes no guests' edits (`together.guests` is off there): yours stay here")
+    if not mate.connected:
+        lines.append(f"{mate.branch} is offline: their last state, {ago(mate.changed_at)}")
+    return lines
+
+
+_HOP = {
+    "together": "your saves go into {0}'s files, and theirs into yours",
+    "follow": "{0}'s changes come into your files; your edits stay here",
+    "still": "these files stay as they are; `bough hop {0}` joins {0}",
+    "ended": "git reset or stash ended working together: your edits stay here; `bough hop {0}` joins {0} again",
+}
+
+
 def _show_what_failed(teammate: TeammateStatus) -> None:
     if teammate.refused:
         output.data(f"  {teammate.name} refused your latest snapshot: {teammate.refused}")
@@ -98,6 +135,8 @@ def _show_what_failed(teammate: TeammateStatus) -> None:
 def _show_teammate(teammate: TeammateStatus) -> None:
     presence = "●" if teammate.connected else "○"
     changed = f"{_files(teammate)}: {output.few(teammate.files)}" if teammate.files else "no changes"
+    if teammate.guest_of:
+        changed = f"in {teammate.guest_of}'s branch; {changed}"
     if teammate.operation:
         changed = f"{teammate.operation} in progress; {changed}"
     when = ago(teammate.changed_at)

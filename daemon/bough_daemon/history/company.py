@@ -1,0 +1,145 @@
+"""Whom a live branch is together with: what each snapshot says of that to the team, in trailers.
+
+A guest names the host whose branch they are in. Either names the newest tip of the other whose changes the tree has,
+and the paths in which it has them not, as both changed the same lines: the two trees that a fold begins with follow
+from these words alone, on both machines alike, whatever HEAD did meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote_to_bytes
+
+from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.git.objects import Commit
+
+GUEST_OF, FOLDED, PAUSED, GUESTS = "Bough-Guest-Of", "Bough-Folded", "Bough-Paused", "Bough-Guests"
+REFUSED = "off"  # the value of GUESTS where no guest's edits are folded
+NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
+ALL = ""  # in the place of a path: every path
+MOST_PAUSED = 200  # paths that are named; more of them are ALL
+LONGEST = 100_000  # characters of a trailer that are read
+
+
+@dataclass(frozen=True)
+class Company:
+    """What one snapshot says. `guest_of`: the branch that this one is a guest of, empty for none.
+
+    `visit`: what tells this stay there from an earlier one, the guest's own snapshot before it. `folded`: by branch,
+    the tip of it whose changes the tree has. `paused`: by branch, the paths in which it does not have them. `refuses`:
+    guests' edits are not folded into this branch.
+    """
+
+    guest_of: str = ""
+    visit: str = ""
+    folded: Mapping[str, str] = field(default_factory=dict)
+    paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    refuses: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.guest_of or self.folded or self.refuses)
+
+    def with_folded(self, branch: str, tip: str, paused: Collection[str]) -> Company:
+        """Return the same with a tip of a branch as the newest that was folded, but for some paths."""
+        named = frozenset(paused) if len(paused) <= MOST_PAUSED else frozenset([ALL])
+        others = {name: paths for name, paths in self.paused.items() if name != branch}
+        return replace(
+            self, folded={**self.folded, branch: tip}, paused={**others, **({branch: named} if named else {})}
+        )
+
+    def with_paused(self, paths: Collection[str]) -> Company:
+        """Return the same with some paths paused for everyone that it was folded with."""
+        made = self
+        for branch, tip in self.folded.items() if paths else ():
+            made = made.with_folded(branch, tip, self.paused.get(branch, frozenset()) | frozenset(paths))
+        return made
+
+    def without(self, branch: str) -> Company:
+        """Return the same without a word of one branch."""
+        return self.only(name for name in self.folded if name != branch)
+
+    def only(self, branches: Iterator[str] | Collection[str]) -> Company:
+        """Return the same with no word of other branches than these."""
+        kept = frozenset(branches)
+        stays = self.guest_of in kept
+        return replace(
+            self,
+            guest_of=self.guest_of if stays else "",
+            visit=self.visit if stays else "",
+            folded={name: tip for name, tip in self.folded.items() if name in kept},
+            paused={name: paths for name, paths in self.paused.items() if name in kept},
+        )
+
+    def entered(self, branch: str, tip: str, visit: str) -> Company:
+        """Return the same as a guest of a branch, at this tip of it. `visit`: my own snapshot from before."""
+        if self.guest_of == branch:
+            return self.with_folded(branch, tip, ())
+        return replace(self.left(), guest_of=branch, visit=visit).with_folded(branch, tip, ())
+
+    def left(self) -> Company:
+        """Return the same as nobody's guest."""
+        return self.without(self.guest_of) if self.guest_of else self
+
+    def as_at(self, earlier: Company) -> Company:
+        """Return the same as a guest of whom it was earlier, as far as it had come then; of its own guests as now."""
+        made = self.left()
+        if not earlier.guest_of:
+            return made
+        host = earlier.only([earlier.guest_of])
+        return replace(
+            made,
+            guest_of=host.guest_of,
+            visit=host.visit,
+            folded={**made.folded, **host.folded},
+            paused={**made.paused, **host.paused},
+        )
+
+    def trailers(self) -> dict[str, str]:
+        """Return what a commit message says of it; nothing where there is no company."""
+        paused = (f"{name}:{_quoted(path)}" for name, paths in sorted(self.paused.items()) for path in sorted(paths))
+        return {
+            GUEST_OF: f"{self.guest_of} {self.visit}" if self.guest_of else "",
+            FOLDED: " ".join(f"{name}={tip}" for name, tip in sorted(self.folded.items())),
+            PAUSED: " ".join(paused),
+            GUESTS: REFUSED if self.refuses else "",
+        }
+
+
+NO_COMPANY = Company()
+
+
+def company_of(commit: Commit) -> Company:
+    """Return what a commit says; what a teammate wrote otherwise than it should be counts as absent."""
+    if "\nBough-Guest" not in commit.message and f"\n{FOLDED}" not in commit.message:
+        return NO_COMPANY
+    host, _, visit = (commit.trailer(GUEST_OF) or "").partition(" ")
+    is_guest = bool(NAME.fullmatch(host) and OBJECT_ID.fullmatch(visit))
+    folded: dict[str, str] = {}
+    for word in _words(commit, FOLDED):
+        name, _, tip = word.partition("=")
+        if NAME.fullmatch(name) and OBJECT_ID.fullmatch(tip):
+            folded[name] = tip
+    paused: dict[str, frozenset[str]] = {}
+    for word in _words(commit, PAUSED):
+        name, _, path = word.partition(":")
+        if NAME.fullmatch(name):
+            paused[name] = paused.get(name, frozenset()) | {os.fsdecode(unquote_to_bytes(path))}
+    refuses = commit.trailer(GUESTS) == REFUSED
+    return Company(host if is_guest else "", visit if is_guest else "", folded, paused, refuses)
+
+
+def _words(commit: Commit, trailer: str) -> list[str]:
+    said = commit.trailer(trailer) or ""
+    return said.split() if len(said) <= LONGEST else []
+
+
+def _quoted(path: str) -> str:
+    return quote(os.fsencode(path), safe="/")
+
+
+def is_among(path: str, paths: Collection[str]) -> bool:
+    """Return whether a path is one of those that are paused."""
+    return path in paths or ALL in paths

@@ -1,0 +1,50 @@
+"""The tree that the two sides of a fold began with, found once and remembered."""
+
+from __future__ import annotations
+
+from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.store.store import Store
+from bough_daemon.together.fold_base import Beginning, Pair, beginning
+from bough_daemon.together.tree_fold import TreeFolder, Undecided
+
+MOST_CROSSINGS = 1024  # pairs of which it is remembered what they give together
+
+
+class Crossings:
+    """What pairs of snapshots of one store give together. On the store's thread only. `folder`: folds their trees."""
+
+    def __init__(self, store: Store) -> None:
+        self.folder = TreeFolder(store.objects)
+        self._store = store
+        self._trees: dict[tuple[str, str], str] = {}
+
+    def base(self, pair: Pair, host: str, guest: str) -> tuple[str | None, tuple[Undecided, ...]]:
+        """Return the tree that a host's and a guest's snapshot began with; None where they share no history.
+
+        `host`, `guest`: the names of their branches. Besides, what the merge engine has to decide first.
+        """
+        began = beginning(pair, host, guest, self._read, lambda one: self._trees.get(one.key))
+        if began is None:
+            began = self._by_claims(pair)
+        if began is None:
+            return None, ()
+        tree = began.tree
+        for one in began.crossings:
+            apart = one.host.company.paused.get(guest, frozenset()) | one.guest.company.paused.get(host, frozenset())
+            tree, undecided = self.folder.common(tree, one.host.tree, one.guest.tree, apart)
+            if undecided:
+                return tree, undecided
+            while len(self._trees) >= MOST_CROSSINGS:
+                del self._trees[next(iter(self._trees))]
+            self._trees[one.key] = tree
+        return tree, ()
+
+    def _by_claims(self, pair: Pair) -> Beginning | None:
+        """Return what both contain by all that they claim: the state that was named is no longer here (a purge)."""
+        commit = self._store.merge_base(*pair.key)
+        return Beginning(self._store.objects.commit(commit).tree) if commit is not None else None
+
+    def _read(self, oid: str) -> Snapshot | None:
+        """Return a snapshot that one side names; None where it is not here, or is one that the team does not see."""
+        found = read_snapshot(self._store.objects, oid) if self._store.objects.exists(oid) else None
+        return found if found is not None and found.shared == found.oid else None

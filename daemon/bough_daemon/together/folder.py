@@ -1,0 +1,243 @@
+"""Fold another branch into one working tree's files, and record what that made of them.
+
+One call tries one fold, from what is recorded here and what is known of the other side; where a file turns out to be
+another one by now, nothing is changed, and the next snapshot tells. HEAD, the index and references of the user's are
+never touched, nor is a lock of theirs taken.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from bough_daemon.errors import ForeignGitDirectory, NotPossibleNow
+from bough_daemon.git.index import hidden_paths, unmerged_paths
+from bough_daemon.git.objects import TreeEntry
+from bough_daemon.git.rule_files import ATTRIBUTES
+from bough_daemon.history.branches import Folded
+from bough_daemon.history.company import Company
+from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.recording.recorder import Recorder
+from bough_daemon.together.crossings import Crossings
+from bough_daemon.together.fold_base import Pair
+from bough_daemon.together.stale_saves import RecentFolds
+from bough_daemon.together.tree_fold import TreeFold, Undecided
+from bough_daemon.transaction.apply import apply
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
+from bough_daemon.transaction.transaction import check_no_repository, overlooked
+
+DISPUTED = "both changed the same lines"
+IGNORED = "Git ignores this path here"
+HIDDEN = "the index says to leave it alone"
+UNMERGED = "it has unresolved conflicts"
+OCCUPIED = "something that Git ignores is in its place"
+
+
+@dataclass(frozen=True)
+class Other:
+    """The other side of a fold. `branch`: its name; `tip`: the newest of it here. `hosting`: it is a guest here."""
+
+    branch: str
+    tip: str
+    hosting: bool
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a fold went. `made`: the new tip, None where there was nothing to fold. `undecided`: for the engine first.
+
+    `disturbed`: a file is being changed at this very moment. `held`: why nothing is folded for now.
+    """
+
+    made: Snapshot | None = None
+    undecided: tuple[Undecided, ...] = ()
+    disturbed: bool = False
+    held: str = ""
+
+
+@dataclass
+class WorktreeFolder:
+    """What folds into one working tree. On the store's thread only.
+
+    `reasons`: by branch and path, why a path is paused.
+    """
+
+    session: Recorder
+    live: LiveWorktree
+    crossings: Crossings
+    recent: RecentFolds = field(default_factory=RecentFolds)
+    reasons: dict[str, dict[str, str]] = field(default_factory=dict)
+    _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    _unmerged: tuple[object, tuple[str, ...]] = (None, ())
+    _hidden: tuple[object, frozenset[str]] = (None, frozenset())
+    _seen: str = ""  # the newest tip that was looked at for stale saves
+
+    def fold(self, other: Other, present: Collection[str], *, refuses: bool) -> Attempt:
+        """Try to fold another branch's tip. `present`: the branches that this one is together with."""
+        mine, theirs = self.session.branch.tip, read_snapshot(self.live.store.objects, other.tip)
+        if mine is None or theirs is None or mine.operation or theirs.operation:
+            return Attempt()
+        state = (mine.tree, other.tip, mine.company.paused.get(other.branch), self._index_state())
+        if self._settled.get(other.branch) == state:
+            return Attempt()
+        attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
+        if attempt == Attempt():
+            self._settled[other.branch] = state
+        return attempt
+
+    def _attempt(
+        self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str], *, refuses: bool
+    ) -> Attempt:
+        shared = read_snapshot(self.live.store.objects, mine.shared)
+        if shared is None:
+            return Attempt()
+        me = self.session.branch.name
+        if other.hosting:
+            base, undecided = self.crossings.base(Pair(shared, theirs), me, other.branch)
+        else:
+            base, undecided = self.crossings.base(Pair(theirs, shared), other.branch, me)
+        if base is None or undecided:
+            return Attempt(undecided=undecided)
+        paused = mine.company.paused.get(other.branch, frozenset()) | theirs.company.paused.get(me, frozenset())
+        trees = (mine.tree, theirs.tree) if other.hosting else (theirs.tree, mine.tree)
+        bases = self._true_bases(shared, theirs, paused)
+        found = self.crossings.folder.fold(base, *trees, into_guest=not other.hosting, bases=bases)
+        if found.undecided:
+            return Attempt(undecided=found.undecided)
+        found = self._without_held(other.branch, mine, found)
+        company = replace(
+            mine.company.with_folded(other.branch, other.tip, found.paused).only(present), refuses=refuses
+        )
+        unchanged = not found.changes and company.paused == mine.company.only(present).paused
+        if unchanged and (theirs.tree == base or mine.company.folded.get(other.branch) == other.tip):
+            return Attempt()
+        return self._carry_out(other, mine, theirs, found, company)
+
+    def _true_bases(self, shared: Snapshot, theirs: Snapshot, paused: Collection[str]) -> dict[str, str]:
+        """Return the tree that each paused path began with: what both contain by all that they claim."""
+        if not paused:
+            return {}
+        store = self.live.store
+        commit = store.merge_base(shared.oid, theirs.oid)
+        tree = store.objects.commit(commit).tree if commit is not None else store.objects.write_tree({})
+        return dict.fromkeys(paused, tree)
+
+    # What is left out.
+
+    def _without_held(self, branch: str, mine: Snapshot, found: TreeFold) -> TreeFold:
+        """Return a fold without the paths that must stay as they are here, which count as paused."""
+        held = dict.fromkeys(found.paused, DISPUTED)
+        if found.changes:
+            held |= {path: why for path, why in self._held(mine, found.changes).items() if path in found.changes}
+        held |= dict.fromkeys(self._unmerged_now(), UNMERGED)
+        self.reasons[branch] = held
+        changes = {path: entry for path, entry in found.changes.items() if path not in held}
+        return TreeFold(changes, frozenset(held))
+
+    def _held(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, str]:
+        held = dict.fromkeys(self._hidden_now(), HIDDEN)
+        objects, root = self.live.store.objects, self.live.worktree.root
+        new = objects.splice(mine.tree, changes)
+        coming = {path for path, now in changes.items() if now is not None and objects.entry(mine.tree, path) is None}
+        if coming:
+            ignored = overlooked(self.live, mine.tree, new)
+            occupied = (path for path in coming - ignored if os.path.lexists(os.path.join(root, path)))
+            held |= dict.fromkeys(ignored, IGNORED) | dict.fromkeys(occupied, OCCUPIED)
+        try:
+            check_no_repository(self.live, mine.tree, new, "a teammate")
+        except ForeignGitDirectory as foreign:
+            folder = foreign.facts["path"]
+            below = (path for path in changes if f"{path}/".startswith(f"{folder}/"))
+            held |= dict.fromkeys(below, foreign.message)
+        return held
+
+    def _index_state(self) -> object:
+        try:
+            status = os.stat(os.path.join(self.live.worktree.git_dir, "index"))
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _unmerged_now(self) -> tuple[str, ...]:
+        state = self._index_state()
+        if self._unmerged[0] != state:
+            self._unmerged = state, tuple(unmerged_paths(self.live.worktree))
+        return self._unmerged[1]
+
+    def _hidden_now(self) -> frozenset[str]:
+        state = self._index_state()
+        if self._hidden[0] != state:
+            self._hidden = state, hidden_paths(self.live.worktree)
+        return self._hidden[1]
+
+    # Carrying it out.
+
+    def _carry_out(self, other: Other, mine: Snapshot, theirs: Snapshot, found: TreeFold, company: Company) -> Attempt:
+        objects = self.live.store.objects
+        try:
+            tree = self.place(mine, found.changes)
+        except Disturbed:
+            return Attempt(disturbed=True)
+        except NotPossibleNow as failure:
+            return Attempt(held=failure.message)
+        claim = other.tip if not found.paused else None
+        seen = {path: objects.entry(theirs.tree, path) for path in found.changes}
+        return Attempt(self.session.branch.fold(Folded(other.branch, tree, mine.tree, company, claim, seen)))
+
+    def place(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> str:
+        """Change files that are as a snapshot has them, and return the tree of all; raise Disturbed."""
+        objects = self.live.store.objects
+        if not changes:
+            return mine.tree
+        if self.session.is_git_at_work() or self.session.head_now().commit != mine.base:
+            raise Disturbed({"HEAD": None})
+        tree = objects.splice(mine.tree, changes)
+        same_rules = not any(path.rpartition("/")[2] == ATTRIBUTES for path in changes)
+        plain = self.session.unconverted(changes) if same_rules else frozenset[str]()
+        apply(
+            self.live.worktree,
+            objects,
+            FileState(mine.tree),
+            FileState(tree),
+            scratch=self.live.scratch,
+            plain=plain,
+        )
+        now = time.monotonic()
+        for path, after in changes.items():
+            before = objects.entry(mine.tree, path)
+            if before is not None and after is not None and is_file(before) and is_file(after) and path in plain:
+                self.recent.note(path, objects.blob(before.oid), objects.blob(after.oid), now)
+        return tree
+
+    # Saves that have not seen a fold.
+
+    def repair(self) -> Snapshot | None:
+        """Fold a save that was written over a fold with what it has not seen; return the new tip, None for none."""
+        mine, objects = self.session.branch.tip, self.live.store.objects
+        if mine is None or mine.oid == self._seen:
+            return None
+        changes: dict[str, TreeEntry | None] = {}
+        for path in self.recent.paths(time.monotonic()):
+            entry = objects.entry(mine.tree, path)
+            repaired = self._repaired(path, objects.blob(entry.oid)) if is_file(entry) and entry is not None else None
+            if repaired is not None and entry is not None:
+                changes[path] = TreeEntry(entry.mode, objects.write_blob(repaired))
+        if not changes:
+            self._seen = mine.oid
+            return None
+        for path in changes:
+            self.recent.forget(path)
+        tree = self.place(mine, changes)
+        seen: dict[str, TreeEntry | None] = {}
+        return self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None, seen))
+
+    def _repaired(self, path: str, saved: bytes) -> bytes | None:
+        found = self.recent.unseen(path, saved)
+        if found is None:
+            return None
+        before, newest = found
+        hosts = self.session.branch.tip is not None and not self.session.branch.tip.company.guest_of
+        return self.crossings.folder.lines(before, saved, newest, hosting=hosts)

@@ -1,0 +1,280 @@
+"""The branches that are together in one repository, and the loop for each working tree that keeps them so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bough_daemon.errors import BoughError
+from bough_daemon.git.objects import Objects
+from bough_daemon.history.timeline import read_snapshot
+from bough_daemon.merging.merge_input import Both, MergeInput
+from bough_daemon.recording.recorder import Recorder
+from bough_daemon.store.store import Store
+from bough_daemon.system.supervisor import Supervisor
+from bough_daemon.system.threads import StoreThread
+from bough_daemon.together.crossings import Crossings
+from bough_daemon.together.folder import DISPUTED, Attempt, Other, WorktreeFolder
+from bough_daemon.together.links import guests_of, host_of
+from bough_daemon.together.tree_fold import Undecided
+from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.file_state import Disturbed
+from bough_daemon.transaction.transaction import journal_of
+
+log = logging.getLogger(__name__)
+
+WORK = "folding"
+HOST_PATIENCE = 1.0  # seconds that a guest who goes waits for the host to take the last save
+TRIES = 8  # of one fold, while snapshots come and the engine decides
+DISTURBED_PAUSE = 0.03  # seconds before a fold is tried again that met a save
+HELD_PAUSE = 2.0  # seconds before it is tried again where something of Git's, or a conflict, is in the way
+ENGINE_BYTES = 8_000_000  # of one version of a file that is given to the merge engine
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What folding needs of the repository that it is in.
+
+    `live`: a working tree as commands see it. `tips`: the newest shared tip of every live branch here, by its name.
+    `merge`: the merge engine. `refuses`: whether guests' edits are refused on this machine. `changed`: is told when
+    what `status` says may have changed.
+    """
+
+    live: Callable[[Recorder], LiveWorktree]
+    tips: Callable[[], Mapping[str, str]]
+    merge: Both
+    refuses: Callable[[], bool]
+    changed: Callable[[Recorder], None]
+
+
+@dataclass
+class _Seat:
+    """One working tree. `wake`: something has happened; `moved`: the same, for those who wait for it.
+
+    `held`: why nothing is folded from a branch for now.
+    """
+
+    session: Recorder
+    folder: WorktreeFolder
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    held: dict[str, str] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    retry: asyncio.TimerHandle | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who is together with one branch. `host`: whose guest it is, empty for none."""
+
+    host: str
+    guests: list[str]
+
+
+@dataclass(frozen=True)
+class TogetherReport:
+    """What a person should know. `paused`: (branch, path, why). `held`: (branch, why nothing of it is folded)."""
+
+    host: str
+    guests: tuple[str, ...]
+    paused: tuple[tuple[str, str, str], ...]
+    held: tuple[tuple[str, str], ...]
+
+
+class Together:
+    """Keeps the branches of a repository folded into one another. On the event loop."""
+
+    def __init__(self, store: Store, owner: StoreThread, background: Supervisor, around: Surroundings) -> None:
+        self._store = store
+        self._owner = owner
+        self._background = background
+        self._around = around
+        self._crossings = Crossings(store)
+        self._seats: dict[str, _Seat] = {}
+        self._hosts: dict[str, tuple[str, str]] = {}  # by branch: the tip that was looked at, and whose guest it is
+
+    def begin(self, session: Recorder) -> None:
+        """Keep a working tree together with those that it is with."""
+        folder = WorktreeFolder(session, self._around.live(session), self._crossings)
+        seat = self._seats[session.worktree.root] = _Seat(session, folder)
+        seat.task = self._background.keep(WORK, lambda: self._run(seat))
+        seat.wake.set()
+
+    async def end(self, root: str) -> None:
+        """Leave a working tree alone; what is being folded comes to its end."""
+        seat = self._seats.pop(root, None)
+        if seat is None:
+            return
+        if seat.retry is not None:
+            seat.retry.cancel()
+        if seat.task is not None:
+            seat.task.cancel()
+            await asyncio.wait([seat.task])
+
+    def wake(self) -> None:
+        """Look at what there is to fold: a branch has moved, or a setting has changed."""
+        for seat in self._seats.values():
+            seat.wake.set()
+            seat.moved.set()
+
+    async def until_taken(self, session: Recorder) -> None:
+        """Save, and wait a moment for a host who is connected to take what this guest has saved."""
+        seat = self._seats.get(session.worktree.root)
+        if seat is None or session.branch.tip is None or not session.branch.tip.company.guest_of:
+            return
+        await session.save()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HOST_PATIENCE):
+                seat.moved.clear()
+                while not await self._owner.run(self._is_taken, seat):
+                    await seat.moved.wait()
+                    seat.moved.clear()
+
+    def _is_taken(self, seat: _Seat) -> bool:
+        """Return whether a host has what their guest has saved, or cannot be expected to."""
+        mine = seat.session.branch.tip
+        host = seat.folder.live.teammate(mine.company.guest_of) if mine is not None else None
+        theirs = read_snapshot(self._store.objects, host.tip) if host is not None else None
+        if mine is None or host is None or theirs is None or not host.connected or theirs.company.refuses:
+            return True
+        has_nothing_new = self._store.objects.commit(mine.shared).tree == theirs.tree
+        return has_nothing_new or theirs.company.folded.get(seat.session.branch.name) == mine.shared
+
+    async def look(self, root: str) -> None:
+        """See that the newest snapshot was not written over a fold by somebody who had not read it."""
+        seat = self._seats.get(root)
+        if seat is not None and seat.folder.recent and not seat.session.is_acting:
+            await self._repair(seat)
+
+    async def _run(self, seat: _Seat) -> None:
+        while True:
+            await seat.wake.wait()
+            seat.wake.clear()
+            try:
+                await self._repair(seat)
+                others = await self._owner.run(self._others, seat)
+                for other in others:
+                    await self._fold(seat, other, {one.branch for one in others})
+                for name in seat.held.keys() - {other.branch for other in others}:
+                    del seat.held[name]
+            except BaseException:
+                seat.wake.set()  # for the next start
+                raise
+
+    # Who is with whom.
+
+    def standing(self, session: Recorder) -> Standing:
+        """Return who is together with a working tree's branch. On the store's thread."""
+        hosts, me = self._all_hosts(), session.branch.name
+        return Standing(host_of(me, hosts), guests_of(me, hosts))
+
+    def _all_hosts(self) -> dict[str, str]:
+        """Return whose guest each branch says to be."""
+        found: dict[str, str] = {}
+        for branch, tip in self._around.tips().items():
+            known = self._hosts.get(branch)
+            if known is None or known[0] != tip:
+                snapshot = read_snapshot(self._store.objects, tip) if self._store.objects.exists(tip) else None
+                known = self._hosts[branch] = tip, snapshot.company.guest_of if snapshot is not None else ""
+            if known[1]:
+                found[branch] = known[1]
+        return found
+
+    def _others(self, seat: _Seat) -> list[Other]:
+        """Return those whose edits fold into a working tree, the host first."""
+        live, tips, me = seat.folder.live, self._around.tips(), seat.session.branch
+        if me.tip is None or journal_of(live).interrupted() is not None:
+            return []
+        standing = self.standing(seat.session)
+        found = [Other(standing.host, tips[standing.host], hosting=False)] if standing.host in tips else []
+        if not self._around.refuses():
+            found += [Other(name, tips[name], hosting=True) for name in standing.guests if name in tips]
+        return found
+
+    def report(self, session: Recorder) -> TogetherReport:
+        """Return what a person should know of whom a working tree is together with. On the store's thread."""
+        seat, tip = self._seats.get(session.worktree.root), session.branch.tip
+        standing = self.standing(session)
+        names = [*([standing.host] if standing.host else []), *standing.guests]
+        paused: list[tuple[str, str, str]] = []
+        for name in names:
+            why = dict(seat.folder.reasons.get(name, {})) if seat is not None else {}
+            told = dict.fromkeys(tip.company.paused.get(name, ()), DISPUTED) if tip is not None else {}
+            told |= dict.fromkeys(self._paused_by(name, session.branch.name), DISPUTED)
+            paused += [(name, path, why.get(path, reason)) for path, reason in sorted(told.items())]
+        held = [(name, reason) for name, reason in sorted(seat.held.items())] if seat is not None else []
+        return TogetherReport(standing.host, tuple(standing.guests), tuple(paused), tuple(held))
+
+    def _paused_by(self, name: str, me: str) -> frozenset[str]:
+        """Return the paths that the other side says to be paused with me."""
+        tip = self._around.tips().get(name)
+        snapshot = read_snapshot(self._store.objects, tip) if tip is not None else None
+        return snapshot.company.paused.get(me, frozenset()) if snapshot is not None else frozenset()
+
+    # Folding.
+
+    async def _fold(self, seat: _Seat, other: Other, present: set[str]) -> None:
+        for _ in range(TRIES):
+            async with seat.session.without_commands():
+                attempt = await self._owner.run(seat.folder.fold, other, present, refuses=self._around.refuses())
+            if attempt.undecided:
+                await self._decide(attempt.undecided)
+                continue
+            break
+        self._note(seat, other, attempt)
+
+    def _note(self, seat: _Seat, other: Other, attempt: Attempt) -> None:
+        if attempt.held:
+            seat.held[other.branch] = attempt.held
+        else:
+            seat.held.pop(other.branch, None)
+        if attempt.disturbed or attempt.held or attempt.undecided:
+            self._try_again(seat, DISTURBED_PAUSE if attempt.disturbed else HELD_PAUSE)
+        if attempt.made is not None:
+            if attempt.made.company.paused:
+                self._try_again(seat, HELD_PAUSE)
+            seat.session.announce()
+            self._around.changed(seat.session)
+
+    def _try_again(self, seat: _Seat, wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        if seat.retry is None or not loop.time() < seat.retry.when() <= loop.time() + wait:
+            seat.retry = loop.call_later(wait, seat.wake.set)
+
+    async def _repair(self, seat: _Seat) -> None:
+        async with seat.session.without_commands():
+            try:
+                made = await self._owner.run(seat.folder.repair)
+            except Disturbed:
+                self._try_again(seat, DISTURBED_PAUSE)
+                return
+        if made is not None:
+            seat.session.announce()
+
+    async def _decide(self, undecided: tuple[Undecided, ...]) -> None:
+        """Have the merge engine decide what lines alone do not."""
+        sides = await self._owner.run(_sides, self._store.objects, undecided)
+        decided: Mapping[str, bytes | None]
+        try:
+            made = await asyncio.to_thread(self._around.merge, sides)
+            decided = {path: one.content if not one.conflicts else None for path, one in made.items()}
+        except BoughError as failure:
+            log.warning("nothing was merged by structure: %s", failure.message)
+            decided = {}
+        for one in undecided:
+            await self._owner.run(self._crossings.folder.decide, one, decided.get(one.path))
+
+
+def _sides(objects: Objects, undecided: tuple[Undecided, ...]) -> MergeInput:
+    """Return three versions of files; what is too large for the engine is left out."""
+    sides = MergeInput()
+    for one in undecided:
+        if all(entry is None or objects.size(entry.oid) <= ENGINE_BYTES for entry in one.three):
+            sides.entries[one.path] = one.three
+            for entry, versions in zip(one.three, (sides.base, sides.ours, sides.theirs), strict=True):
+                if entry is not None:
+                    versions[one.path] = objects.blob(entry.oid)
+    return sides

@@ -1,0 +1,163 @@
+"""Fold two trees that began with a third: what of the one comes into the other, path by path.
+
+Nothing is touched here, and nobody is asked: what the lines of a file do not settle is listed for the merge engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from bough_daemon.git.objects import FOLDER, SUBMODULE, Objects, TreeEntry
+from bough_daemon.git.paths import folders_above
+from bough_daemon.history.company import ALL, is_among
+from bough_daemon.merging.merge_input import Three
+from bough_daemon.together.line_fold import LIMIT_BYTES, fold_lines
+from bough_daemon.transaction.file_state import is_file
+
+MOST_DECIDED = 256  # conflicts of which it is remembered what the engine made of them
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A path that both sides changed in the same lines, and that is the merge engine's to decide."""
+
+    path: str
+    three: Three
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a path: `entry`; or `paused`, where each side keeps what it has."""
+
+    entry: TreeEntry | None = None
+    paused: bool = False
+
+
+PAUSED = Decision(paused=True)
+
+
+@dataclass(frozen=True)
+class TreeFold:
+    """What a fold changes in one of the trees. `paused`: paths that stay as each side has them.
+
+    `undecided`: paths that the engine has yet to decide; they count as paused until then.
+    """
+
+    changes: Mapping[str, TreeEntry | None] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
+    undecided: tuple[Undecided, ...] = ()
+
+
+class TreeFolder:
+    """Fold trees of one store, and remember what was decided of each three versions. On the store's thread only.
+
+    The sides of a version are always (base, host, guest), so both machines decide alike.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._decided: dict[tuple[str, Three], Decision] = {}
+
+    def decide(self, one: Undecided, content: bytes | None) -> None:
+        """Remember what the engine made of a path, None where it could not merge it."""
+        _, host, guest = one.three
+        entry = None
+        if content is not None and host is not None and guest is not None:
+            entry = TreeEntry(_mode(one.three), self._objects.write_blob(content))
+        while len(self._decided) >= MOST_DECIDED:
+            del self._decided[next(iter(self._decided))]
+        self._decided[one.path, one.three] = Decision(entry) if entry is not None else PAUSED
+
+    def fold(self, base: str, host: str, guest: str, *, into_guest: bool, bases: Mapping[str, str]) -> TreeFold:
+        """Return what the other side's tree brings into the host's, or into the guest's.
+
+        `bases`: for paths that were paused, the tree that they began with instead of `base`; ALL for every path.
+        """
+        objects = self._objects
+        mine, other = (guest, host) if into_guest else (host, guest)
+        paths = {path for path, _, _ in objects.difference(base, other)} | bases.keys() - {ALL}
+        paths |= {path for path, _, _ in objects.difference(bases[ALL], other)} if ALL in bases else set()
+        changes: dict[str, TreeEntry | None] = {}
+        paused, undecided = set[str](), list[Undecided]()
+        for path in sorted(paths):
+            began = bases.get(path) or bases.get(ALL) or base
+            three = objects.entry(began, path), objects.entry(host, path), objects.entry(guest, path)
+            if any(entry is not None and entry.mode == SUBMODULE for entry in three):
+                continue  # what is checked out there is each one's own
+            found = self._decision(path, three, undecided)
+            if found.paused:
+                paused.add(path)
+            elif found.entry != objects.entry(mine, path):
+                changes[path] = found.entry
+        blocked = _blocked(objects, mine, changes)
+        kept = {path: entry for path, entry in changes.items() if path not in blocked}
+        return TreeFold(kept, frozenset(paused | blocked), tuple(undecided))
+
+    def lines(self, base: bytes, mine: bytes, other: bytes, *, hosting: bool) -> bytes | None:
+        """Return a text with the edits of both sides, None where they dispute."""
+        host, guest = (mine, other) if hosting else (other, mine)
+        return fold_lines(base, host, guest)
+
+    def common(self, base: str, host: str, guest: str, paused: Collection[str]) -> tuple[str, tuple[Undecided, ...]]:
+        """Return the tree that both sides have once each has folded the other; disputes are as in `base`."""
+        objects = self._objects
+        made = self.fold(base, host, guest, into_guest=False, bases={})
+        apart = {path for path, _, _ in objects.difference(base, host) if is_among(path, paused)}
+        apart |= made.paused | {path for path in made.changes if is_among(path, paused)}
+        changes = {**made.changes, **{path: objects.entry(base, path) for path in apart}}
+        return objects.splice(host, changes) if changes else host, made.undecided
+
+    def _decision(self, path: str, three: Three, undecided: list[Undecided]) -> Decision:
+        base, host, guest = three
+        if host == guest or guest == base:
+            return Decision(host)
+        if host == base:
+            return Decision(guest)
+        if not (is_file(host) and is_file(guest)) or host is None or guest is None:
+            return PAUSED
+        known = self._decided.get((path, three))
+        if known is not None:
+            return known
+        folded = self._by_lines(three) if is_file(base) else None
+        if folded is not None:
+            return folded
+        undecided.append(Undecided(path, three))
+        return PAUSED
+
+    def _by_lines(self, three: Three) -> Decision | None:
+        base, host, guest = three
+        objects = self._objects
+        if any(entry is not None and objects.size(entry.oid) > LIMIT_BYTES for entry in three):
+            return None
+        assert base is not None and host is not None and guest is not None
+        content = fold_lines(*(objects.blob(entry.oid) for entry in (base, host, guest)))
+        return Decision(TreeEntry(_mode(three), objects.write_blob(content))) if content is not None else None
+
+
+def _mode(three: Three) -> int:
+    """Return the mode of a file that both sides have: the changed one, where one side changed it."""
+    base, host, guest = three
+    assert host is not None and guest is not None
+    return guest.mode if base is not None and base.mode == host.mode else host.mode
+
+
+def _blocked(objects: Objects, tree: str, changes: Mapping[str, TreeEntry | None]) -> set[str]:
+    """Return the paths that cannot come as there is a file where they need a folder, or the other way round."""
+
+    def is_gone(path: str) -> bool:
+        return path in changes and changes[path] is None
+
+    blocked = set[str]()
+    for path, entry in changes.items():
+        if entry is None:
+            continue
+        there = objects.entry(tree, path)
+        below = objects.walk(there.oid, path) if there is not None and there.mode == FOLDER else ()
+        if not all(is_gone(name) for name, _ in below):
+            blocked.add(path)
+        for above in folders_above(path):
+            over = objects.entry(tree, above)
+            if over is not None and over.mode != FOLDER and not is_gone(above):
+                blocked.add(path)
+    return blocked

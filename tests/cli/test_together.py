@@ -1,0 +1,159 @@
+"""Members who work in one branch together, each with a daemon of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Member, until
+from tests.cli.test_two_members import join
+from tests.daemon.moves_support import files_of
+
+LINES = b"".join(b"line %d\n" % number for number in range(20))
+FILES = {"a.txt": LINES, "b.txt": LINES, "src/b.py": b"def b():\n    return 1\n", ".gitignore": b"*.log\n"}
+
+
+def team_of(members: Callable[..., Member], *names: str) -> list[Member]:
+    """Return members of one team, all connected with the first."""
+    first, *others = [members(name, FILES) for name in names]
+    first.bough("up")
+    for other in others:
+        join(first, other)
+    first.bough("save", "--wait", *names[1:])
+    return [first, *others]
+
+
+@pytest.fixture
+def pair(members: Callable[..., Member]) -> tuple[Member, Member]:
+    """Return alice, and bob, who is her guest."""
+    alice, bob = team_of(members, "alice", "bob")
+    bob.bough("hop", "alice")
+    return alice, bob
+
+
+def text(member: Member, path: str = "a.txt") -> str:
+    """Return what a file has."""
+    return (member.tree / path).read_text()
+
+
+def add(member: Member, line: str, path: str = "a.txt", at: int | None = None) -> None:
+    """Write a line into a file, as an editor would: by a temporary file and a rename."""
+    lines = text(member, path).splitlines(keepends=True)
+    lines.insert(len(lines) if at is None else at, line + "\n")
+    beside = member.tree / f".{Path(path).name}.swp"
+    beside.write_text("".join(lines))
+    beside.rename(member.tree / path)
+
+
+def are_alike(*members: Member) -> bool:
+    """Return whether all have the same files."""
+    try:
+        first, *others = [files_of(member.tree) for member in members]
+    except FileNotFoundError:  # one was there a moment ago
+        return False
+    return all(one == first for one in others)
+
+
+def teammate(member: Member, name: str) -> dict[str, Any]:
+    """Return what the status says of a teammate."""
+    return next(one for one in member.told("status")["teammates"] if one["branch"] == name)
+
+
+def test_what_either_saves_is_in_the_files_of_both(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    add(bob, "bob was here", at=0)
+    until(lambda: "bob was here" in text(alice))
+    add(alice, "so was alice")
+    until(lambda: "so was alice" in text(bob))
+    for number in range(3):
+        add(alice, f"alice {number}")
+        add(bob, f"bob {number}")
+    (bob.tree / "new.txt").write_text("a new file\n")
+    (alice.tree / "b.txt").unlink()
+    until(lambda: are_alike(alice, bob) and not (bob.tree / "b.txt").exists())
+    words = text(alice).splitlines()
+    assert sorted(words[-6:]) == sorted(f"{name} {number}" for name in ("alice", "bob") for number in range(3))
+    assert alice.git("status", "--porcelain").splitlines() == ["M a.txt", " D b.txt", "?? new.txt"]
+
+
+def test_status_says_who_is_with_whom(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    until(lambda: alice.told("status")["guests"] == ["bob"])
+    told = bob.told("status")
+    assert (told["hopped_to"], told["hop_kind"], told["guests"], told["paused"]) == ("alice", "together", [], [])
+    assert "your saves go into alice's files, and theirs into yours" in bob.bough("status")
+    said = alice.bough("status")
+    assert "guests in your files: bob" in said and "in alice's branch" in said
+    alice.git("commit", "-qam", "nothing much", "--allow-empty")
+    until(lambda: bool(teammate(bob, "alice")["has_moved"]))
+    assert "`bough hop alice` moves your HEAD along" in bob.bough("status")
+    bob.bough("hop", "alice")
+    assert not teammate(bob, "alice")["has_moved"]
+    assert bob.git("rev-parse", "HEAD") == alice.git("rev-parse", "HEAD")
+
+
+def test_a_file_of_which_both_change_a_line_waits_for_them_and_nothing_else_does(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    bob.is_killed()
+    for member, word in ((alice, "hers"), (bob, "his")):
+        (member.tree / "a.txt").write_bytes(LINES.replace(b"line 7\n", b"line 7 is %s\n" % word.encode()))
+    alice.bough("save")
+    bob.bough("save")
+    for member in (alice, bob):
+        until(lambda: [one["path"] for one in member.told("status")["paused"]] == ["a.txt"])
+        assert "a.txt is paused with" in member.bough("status") and "`bough merge`" in member.bough("status")
+    add(bob, "bob goes on", "b.txt")
+    add(alice, "alice goes on", "b.txt", at=0)
+    until(lambda: text(alice, "b.txt") == text(bob, "b.txt") and "goes on" in text(bob, "b.txt").splitlines()[-1])
+    assert "hers" in text(alice) and "his" not in text(alice)
+    assert "his" in text(bob) and "hers" not in text(bob)
+    (bob.tree / "a.txt").write_bytes(LINES.replace(b"line 7\n", b"line 7 is hers\n"))
+    until(lambda: alice.told("status")["paused"] == [] == bob.told("status")["paused"])
+    add(bob, "and on")
+    until(lambda: "and on" in text(alice))
+
+
+def test_coming_back_is_exact_and_what_was_done_stays_with_the_host(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    add(bob, "for alice")
+    (bob.tree / "new.txt").write_text("for alice, too\n")
+    said = bob.bough("back")
+    assert "kept in the timeline" not in said
+    assert bob.git("status", "--porcelain") == "" and text(bob) == LINES.decode()
+    assert not (bob.tree / "new.txt").exists()
+    until(lambda: "for alice" in text(alice) and alice.told("status")["guests"] == [])
+    assert text(alice, "new.txt") == "for alice, too\n"
+    add(bob, "for bob alone")
+    bob.bough("save", "--wait", "alice")
+    assert "for bob alone" not in text(alice)
+
+
+def test_going_elsewhere_with_git_takes_nothing_along(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    add(alice, "hers, uncommitted")
+    until(lambda: "hers" in text(bob))
+    bob.git("reset", "-q", "--hard")
+    bob.bough("save", "--wait", "alice")
+    assert bob.told("status")["hop_kind"] == "ended"
+    assert "`bough hop alice` joins alice again" in bob.bough("status")
+    bob.bough("hop", "alice")
+    until(lambda: "hers" in text(bob))
+    bob.git("switch", "-qf", "main")
+    bob.bough("save", "--wait", "alice")
+    assert "hers" in text(alice) and alice.told("status")["guests"] == []
+
+
+def test_three_guests_type_into_one_file(members: Callable[..., Member]) -> None:
+    alice, bob, carol, dave = everyone = team_of(members, "alice", "bob", "carol", "dave")
+    for guest in (bob, carol, dave):
+        guest.bough("hop", "alice")
+    wanted = set()
+    for number in range(3):
+        for place, member in enumerate(everyone):
+            add(member, f"{member.name} {number}", at=5 * place)
+            wanted.add(f"{member.name} {number}")
+    until(lambda: are_alike(*everyone) and wanted <= set(text(alice).splitlines()))
+    assert len(text(alice).splitlines()) == 20 + len(wanted)
