@@ -146,6 +146,29 @@ def test_going_elsewhere_with_git_takes_nothing_along(pair: tuple[Member, Member
     assert "hers" in text(alice) and alice.told("status")["guests"] == []
 
 
+def test_one_who_follows_gets_everything_and_gives_nothing(members: Callable[..., Member]) -> None:
+    alice, bob = team_of(members, "alice", "bob")
+    assert "alice's changes come into your files" in bob.bough("hop", "alice", "--follow")
+    add(alice, "first")
+    until(lambda: "first" in text(bob))
+    add(bob, "mine", "b.txt")
+    bob.bough("save", "--wait", "alice")
+    add(alice, "hers", "b.txt", at=0)
+    add(alice, "second")
+    until(lambda: "second" in text(bob))
+    told = bob.told("status")
+    assert (told["hop_kind"], told["detached"]) == ("follow", ["b.txt"])
+    assert "b.txt: edited here, so alice's changes to it stay out" in bob.bough("status")
+    assert "hers" not in text(bob, "b.txt") and "mine" in text(bob, "b.txt")
+    assert "mine" not in text(alice, "b.txt") and alice.told("status")["guests"] == []
+    assert "b.txt" in bob.bough("back") and bob.git("status", "--porcelain") == ""
+    moved = bob.told("hop", "alice", "--at", "0s")
+    assert moved["kind"] == "still"
+    add(alice, "third")
+    alice.bough("save", "--wait", "bob")
+    assert "third" not in text(bob) and teammate(bob, "alice")["ahead"] == 1
+
+
 def test_three_guests_type_into_one_file(members: Callable[..., Member]) -> None:
     alice, bob, carol, dave = everyone = team_of(members, "alice", "bob", "carol", "dave")
     for guest in (bob, carol, dave):

@@ -206,6 +206,8 @@ def _enter(
     company = snapshot.company.left()
     if kind == "together":
         company = snapshot.company.entered(theirs.name, theirs.tip, snapshot.shared)
+    elif kind == "follow":
+        company = company.with_folded(theirs.name, theirs.tip, ())
     entered = carry_out(
         live,
         change,

@@ -390,6 +390,7 @@ class Repository:
             guests=list(company.guests),
             paused=[PausedFile(*one) for one in company.paused],
             held=[HeldFold(*one) for one in company.held],
+            detached=list(company.detached),
             notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
             worktrees=self._worktrees(session),
         )

@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Literal
 
 from bough_daemon.errors import ForeignGitDirectory, NotPossibleNow
 from bough_daemon.git.index import hidden_paths, unmerged_paths
@@ -18,12 +20,12 @@ from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.rule_files import ATTRIBUTES
 from bough_daemon.history.branches import Folded
 from bough_daemon.history.company import Company
-from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.fold_base import Pair
 from bough_daemon.together.stale_saves import RecentFolds
-from bough_daemon.together.tree_fold import TreeFold, Undecided
+from bough_daemon.together.tree_fold import TreeFold, Undecided, without_blocked
 from bough_daemon.transaction.apply import apply
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
@@ -36,13 +38,23 @@ UNMERGED = "it has unresolved conflicts"
 OCCUPIED = "something that Git ignores is in its place"
 
 
+MOST_SAVES = 50  # since a fold, that are looked at
+
+Role = Literal["host", "guest", "followed"]
+
+
 @dataclass(frozen=True)
 class Other:
-    """The other side of a fold. `branch`: its name; `tip`: the newest of it here. `hosting`: it is a guest here."""
+    """The other side of a fold. `branch`: its name; `tip`: the newest of it here. `role`: what it is to this side."""
 
     branch: str
     tip: str
-    hosting: bool
+    role: Role
+
+    @property
+    def hosting(self) -> bool:
+        """Return whether it is a guest here."""
+        return self.role == "guest"
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,8 @@ class WorktreeFolder:
     _unmerged: tuple[object, tuple[str, ...]] = (None, ())
     _hidden: tuple[object, frozenset[str]] = (None, frozenset())
     _seen: str = ""  # the newest tip that was looked at for stale saves
+    _folded: str = ""  # the tip that the last fold made, and the index then
+    _index_then: object = None
 
     def fold(self, other: Other, present: Collection[str], *, refuses: bool) -> Attempt:
         """Try to fold another branch's tip. `present`: the branches that this one is together with."""
@@ -83,7 +97,10 @@ class WorktreeFolder:
         state = (mine.tree, other.tip, mine.company.paused.get(other.branch), self._index_state())
         if self._settled.get(other.branch) == state:
             return Attempt()
-        attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
+        if other.role == "followed":
+            attempt = self._follow(other, mine, theirs, present)
+        else:
+            attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
         if attempt == Attempt():
             self._settled[other.branch] = state
         return attempt
@@ -114,7 +131,26 @@ class WorktreeFolder:
         unchanged = not found.changes and company.paused == mine.company.only(present).paused
         if unchanged and (theirs.tree == base or mine.company.folded.get(other.branch) == other.tip):
             return Attempt()
-        return self._carry_out(other, mine, theirs, found, company)
+        return self._carry_out(other, mine, theirs, found, company, claims=not found.paused)
+
+    def _follow(self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str]) -> Attempt:
+        """Take what a branch that is followed has changed, but for files that were edited here."""
+        objects, seen = self.live.store.objects, mine.company.folded.get(other.branch)
+        if seen is None or seen == other.tip or not objects.exists(seen):
+            return Attempt()
+        made = objects.difference(objects.commit(seen).tree, theirs.tree)
+        changes = {path: now for path, was, now in made if objects.entry(mine.tree, path) == was}
+        found = self._without_held(other.branch, mine, TreeFold(without_blocked(objects, mine.tree, changes)))
+        company = mine.company.with_folded(other.branch, other.tip, ()).only(present)
+        whole = self._has_all(theirs, objects.splice(mine.tree, found.changes), mine)
+        return self._carry_out(other, mine, theirs, TreeFold(found.changes), company, claims=whole)
+
+    def _has_all(self, theirs: Snapshot, tree: str, mine: Snapshot) -> bool:
+        """Return whether a tree has all that a branch has changed since both contained the same."""
+        objects = self.live.store.objects
+        differs = [path for path, _, _ in objects.difference(tree, theirs.tree)]
+        bases = self._true_bases(mine, theirs, differs)
+        return all(objects.entry(bases[path], path) == objects.entry(theirs.tree, path) for path in differs)
 
     def _true_bases(self, shared: Snapshot, theirs: Snapshot, paused: Collection[str]) -> dict[str, str]:
         """Return the tree that each paused path began with: what both contain by all that they claim."""
@@ -175,7 +211,16 @@ class WorktreeFolder:
 
     # Carrying it out.
 
-    def _carry_out(self, other: Other, mine: Snapshot, theirs: Snapshot, found: TreeFold, company: Company) -> Attempt:
+    def _carry_out(
+        self,
+        other: Other,
+        mine: Snapshot,
+        theirs: Snapshot,
+        found: TreeFold,
+        company: Company,
+        *,
+        claims: bool,
+    ) -> Attempt:
         objects = self.live.store.objects
         try:
             tree = self.place(mine, found.changes)
@@ -183,9 +228,11 @@ class WorktreeFolder:
             return Attempt(disturbed=True)
         except NotPossibleNow as failure:
             return Attempt(held=failure.message)
-        claim = other.tip if not found.paused else None
+        claim = other.tip if claims else None
         seen = {path: objects.entry(theirs.tree, path) for path in found.changes}
-        return Attempt(self.session.branch.fold(Folded(other.branch, tree, mine.tree, company, claim, seen)))
+        made = self.session.branch.fold(Folded(other.branch, tree, mine.tree, company, claim, seen))
+        self._folded, self._index_then = made.oid, self._index_state()
+        return Attempt(made)
 
     def place(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> str:
         """Change files that are as a snapshot has them, and return the tree of all; raise Disturbed."""
@@ -219,6 +266,8 @@ class WorktreeFolder:
         mine, objects = self.session.branch.tip, self.live.store.objects
         if mine is None or mine.oid == self._seen:
             return None
+        if not self._is_saved_since(mine):
+            self.recent.clear()  # what a command or Git made of the files is meant
         changes: dict[str, TreeEntry | None] = {}
         for path in self.recent.paths(time.monotonic()):
             entry = objects.entry(mine.tree, path)
@@ -232,7 +281,20 @@ class WorktreeFolder:
             self.recent.forget(path)
         tree = self.place(mine, changes)
         seen: dict[str, TreeEntry | None] = {}
-        return self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None, seen))
+        made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None, seen))
+        self._folded = made.oid
+        return made
+
+    def _is_saved_since(self, mine: Snapshot) -> bool:
+        """Return whether nothing but saves has changed the files since the last fold."""
+        if self._index_state() != self._index_then:
+            return False
+        for snapshot in islice(timeline(self.live.store.objects, mine.oid), MOST_SAVES):
+            if snapshot.oid == self._folded:
+                return True
+            if snapshot.event != "save":
+                return False
+        return False
 
     def _repaired(self, path: str, saved: bytes) -> bytes | None:
         found = self.recent.unseen(path, saved)

@@ -56,6 +56,10 @@ class RecentFolds:
             return None
         return brought[read].before, brought[-1].after
 
+    def clear(self) -> None:
+        """Forget all folds."""
+        self._brought.clear()
+
     def forget(self, path: str) -> None:
         """Forget what was folded into a file: every save of it from now on has seen that."""
         self._brought.pop(path, None)

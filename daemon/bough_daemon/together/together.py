@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from bough_daemon.commands.hop import hop_now
 from bough_daemon.errors import BoughError
 from bough_daemon.git.objects import Objects
 from bough_daemon.history.timeline import read_snapshot
@@ -31,6 +32,7 @@ HOST_PATIENCE = 1.0  # seconds that a guest who goes waits for the host to take 
 TRIES = 8  # of one fold, while snapshots come and the engine decides
 DISTURBED_PAUSE = 0.03  # seconds before a fold is tried again that met a save
 HELD_PAUSE = 2.0  # seconds before it is tried again where something of Git's, or a conflict, is in the way
+MOST_DETACHED = 100  # files that are named
 ENGINE_BYTES = 8_000_000  # of one version of a file that is given to the merge engine
 
 
@@ -76,12 +78,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class TogetherReport:
-    """What a person should know. `paused`: (branch, path, why). `held`: (branch, why nothing of it is folded)."""
+    """What a person should know. `paused`: (branch, path, why). `held`: (branch, why nothing of it is folded).
+
+    `detached`: files that were edited here while a branch is followed.
+    """
 
     host: str
     guests: tuple[str, ...]
     paused: tuple[tuple[str, str, str], ...]
     held: tuple[tuple[str, str], ...]
+    detached: tuple[str, ...] = ()
 
 
 class Together:
@@ -189,9 +195,12 @@ class Together:
         if me.tip is None or journal_of(live).interrupted() is not None:
             return []
         standing = self.standing(seat.session)
-        found = [Other(standing.host, tips[standing.host], hosting=False)] if standing.host in tips else []
+        found = [Other(standing.host, tips[standing.host], "host")] if standing.host in tips else []
         if not self._around.refuses():
-            found += [Other(name, tips[name], hosting=True) for name in standing.guests if name in tips]
+            found += [Other(name, tips[name], "guest") for name in standing.guests if name in tips]
+        hop = hop_now(live)
+        if hop is not None and hop.kind == "follow" and hop.name in tips and hop.name not in standing.guests:
+            found.append(Other(hop.name, tips[hop.name], "followed"))
         return found
 
     def report(self, session: Recorder) -> TogetherReport:
@@ -206,7 +215,16 @@ class Together:
             told |= dict.fromkeys(self._paused_by(name, session.branch.name), DISPUTED)
             paused += [(name, path, why.get(path, reason)) for path, reason in sorted(told.items())]
         held = [(name, reason) for name, reason in sorted(seat.held.items())] if seat is not None else []
-        return TogetherReport(standing.host, tuple(standing.guests), tuple(paused), tuple(held))
+        detached = self._detached(seat) if seat is not None else ()
+        return TogetherReport(standing.host, tuple(standing.guests), tuple(paused), tuple(held), detached)
+
+    def _detached(self, seat: _Seat) -> tuple[str, ...]:
+        """Return the files that were edited here while a branch is followed."""
+        hop, mine, objects = hop_now(seat.folder.live), seat.session.branch.tip, self._store.objects
+        seen = mine.company.folded.get(hop.name) if hop is not None and mine is not None else None
+        if hop is None or mine is None or seen is None or hop.kind != "follow" or not objects.exists(seen):
+            return ()
+        return tuple(objects.some_difference(objects.commit(seen).tree, mine.tree, MOST_DETACHED)[0])
 
     def _paused_by(self, name: str, me: str) -> frozenset[str]:
         """Return the paths that the other side says to be paused with me."""

@@ -90,9 +90,8 @@ class TreeFolder:
                 paused.add(path)
             elif found.entry != objects.entry(mine, path):
                 changes[path] = found.entry
-        blocked = _blocked(objects, mine, changes)
-        kept = {path: entry for path, entry in changes.items() if path not in blocked}
-        return TreeFold(kept, frozenset(paused | blocked), tuple(undecided))
+        kept = without_blocked(objects, mine, changes)
+        return TreeFold(kept, frozenset(paused | (changes.keys() - kept.keys())), tuple(undecided))
 
     def lines(self, base: bytes, mine: bytes, other: bytes, *, hosting: bool) -> bytes | None:
         """Return a text with the edits of both sides, None where they dispute."""
@@ -140,6 +139,15 @@ def _mode(three: Three) -> int:
     base, host, guest = three
     assert host is not None and guest is not None
     return guest.mode if base is not None and base.mode == host.mode else host.mode
+
+
+def without_blocked(
+    objects: Objects, tree: str, changes: Mapping[str, TreeEntry | None]
+) -> dict[str, TreeEntry | None]:
+    """Return those changes of a tree that can be made, and that are of files."""
+    blocked = _blocked(objects, tree, changes)
+    blocked |= {path for path, now in changes.items() if now is not None and now.mode == SUBMODULE}
+    return {path: now for path, now in changes.items() if path not in blocked}
 
 
 def _blocked(objects: Objects, tree: str, changes: Mapping[str, TreeEntry | None]) -> set[str]:
