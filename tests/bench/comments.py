@@ -2,6 +2,7 @@
 """Put comments on places of a real history, replay them through later commits, and hold the answers against git's.
 
 usage: python tests/bench/comments.py [--places N] [--commits N] [--every N] [--seed N] [--show] REPOSITORY...
+       python tests/bench/comments.py --large FILES
 
 Places are drawn at random from the text files of the commit that is `--commits` before HEAD, along first parents: one
 to five lines, the first of which is not blank. At every `--every`th later commit and at HEAD it is asked where they
@@ -11,6 +12,9 @@ are.
 Where that is the commit looked at, the comment has to be at that very line, or at one where more of its lines and of
 those around them are as they were. Where the line was edited or removed before, it has to say so: `edited`, at a line
 that is like it, or `gone`; or it moved, and then its lines are the same.
+
+`--large` makes a repository of so many files and says what a listing of `--places` comments takes there: the first one,
+the next one, one after a save, and one after a branch that changed each of the files with a comment and 1,000 others.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import difflib
 import os
 import random
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -163,6 +168,43 @@ def replay(folder: str, options: argparse.Namespace) -> None:
     print(f"  right: {right / verdicts.total():.1%}; {1e3 * max(took):.0f} ms at most for all of them at once")
 
 
+def large(files: int, places: int) -> None:
+    """Time listings in a repository of many files."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, second, third = _made(folder, files, places)
+        objects, memory = Objects(os.path.join(folder, "objects")), PositionMemory()
+        anchors = [anchor_at(objects, first, _name(number * (files // places)), 4, 4) for number in range(places)]
+        print(f"{places} comments in {files:,} files")
+        for what, commit in (("first", first), ("again", first), ("after a save", second), ("after a branch", third)):
+            began = time.perf_counter()
+            reader = Objects(os.path.join(folder, "objects"))
+            finder, tree = PositionFinder(reader, memory), reader.commit(commit).tree
+            found = [finder.position(one, tree, number.to_bytes(2)) for number, one in enumerate(anchors) if one]
+            took = 1e3 * (time.perf_counter() - began)
+            print(f"  {what}: {took:.0f} ms ({sum(one is not None for one in found)} found)")
+
+
+def _name(number: int) -> str:
+    return f"d{number // 1000}/d{number // 50 % 20}/file{number}.py"
+
+
+def _made(folder: str, files: int, places: int) -> list[str]:
+    """Make a repository, and return its commits: all files, one changed, and many changed."""
+    subprocess.run(["git", "init", "-q", "--bare", folder], check=True)
+    noted = [number * (files // places) for number in range(places)]
+    changed = {*noted, *range(7, files, max(1, files // 1000))}
+    batches = [(range(files), b""), ([noted[0]], b"one = 1\n"), (sorted(changed), b"import os\nimport sys\n")]
+    stream = []
+    for mark, (numbers, added) in enumerate(batches, 1):
+        stream.append(b"commit refs/heads/main\nmark :%d\ncommitter a <a@b> %d +0000\ndata 1\nx\n" % (mark, mark))
+        for number in numbers:
+            text = added + b"".join(b"def function_%d_%d():\n    return %d\n\n" % (number, n, n) for n in range(20))
+            stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_name(number).encode(), len(text), text))
+    command = ["git", "-C", folder, "fast-import", "--quiet", "--export-marks=marks"]
+    subprocess.run(command, input=b"".join(stream), check=True)
+    return [line.split()[1] for line in sorted(Path(folder, "marks").read_text().splitlines())]
+
+
 def _told(verdicts: Counter[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
 
@@ -170,13 +212,16 @@ def _told(verdicts: Counter[str]) -> str:
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("repositories", nargs="+", metavar="REPOSITORY")
+    parser.add_argument("repositories", nargs="*", metavar="REPOSITORY")
+    parser.add_argument("--large", type=int, metavar="FILES", help="time listings in a repository of so many files")
     parser.add_argument("--places", type=int, default=200)
     parser.add_argument("--commits", type=int, default=300)
     parser.add_argument("--every", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", action="store_true", help="print each answer that is not right")
     options = parser.parse_args()
+    if options.large:
+        large(options.large, options.places)
     for folder in options.repositories:
         replay(folder, options)
 

@@ -131,7 +131,9 @@ def test_a_newcomer_gets_what_was_said_before_also_through_another(pair: Pair, m
     until(lambda: bool(comments(bob)[0]["replies"]))
 
 
-def test_what_a_member_says_survives_a_kill_and_is_still_theirs_when_they_are_removed(pair: Pair) -> None:
+def test_what_a_member_says_survives_a_kill_and_is_still_theirs_when_they_are_removed(
+    pair: Pair, members: Callable[..., Member]
+) -> None:
     alice, bob = pair
     bob.bough("comment", "stats.py:1", "before", "--on", "alice")
     bob.is_killed()
@@ -139,6 +141,9 @@ def test_what_a_member_says_survives_a_kill_and_is_still_theirs_when_they_are_re
     bob.bough("comment", "stats.py:2", "after", "--on", "alice")
     comes(alice, 2)
     alice.bough("remove", "bob", "--yes")
+    carol = members("carol")
+    join(alice, carol)
+    assert {(one["by"], one["text"]) for one in comes(carol, 2)} == {("bob", "before"), ("bob", "after")}
     assert {one["by"] for one in comments(alice)} == {"bob"}
     until(lambda: bool(bob.told("status")["out"]))
     typed = bob.types("comment", "stats.py:1", "later")
@@ -147,6 +152,18 @@ def test_what_a_member_says_survives_a_kill_and_is_still_theirs_when_they_are_re
     alice.is_killed()
     alice.bough("up")
     assert len(comments(alice)) == 2
+
+
+def test_what_was_said_alone_comes_along_into_a_team(members: Callable[..., Member]) -> None:
+    alice, bob = members("alice", {"stats.py": STATS}), members("bob")
+    alice.bough("up")
+    bob.bough("up")
+    bob.bough("reply", bob.told("comment", "stats.py:2", "Note to myself")["id"], "And one more")
+    join(alice, bob, "--as", "robert")
+    (seen,) = comes(alice, 1)
+    assert (seen["by"], seen["branch"], seen["text"]) == ("robert", "robert", "Note to myself")
+    assert [one["text"] for one in seen["replies"]] == ["And one more"]
+    assert bob.told("status")["comments"] == 1
 
 
 SUGGESTION = (

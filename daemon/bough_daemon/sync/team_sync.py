@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,7 @@ from bough_daemon.errors import (
     InAnotherTeam,
     NameTaken,
     NothingShared,
+    TooMuchTalk,
     TooMuchToPurge,
     UnknownFingerprint,
 )
@@ -289,12 +290,15 @@ class TeamSync:
         self, team: Team, become: PeerListener, rename: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         """Leave the team of before, of which nothing is kept, for another one, as the member of a listener."""
-        left = self._team.folder
+        before, left, name = self._now.talk, self._team.folder, self.member
+        was_alone = len(self.roster.admissions) == 1
         await self._leave()
         await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         self._home, self._listener, self._identity = become.home, become, become.identity
         self._tips.clear()
         self._now = self._member_of(KeptTeam(team, await self._owner.run(still_here, self._store, team)))
+        if was_alone:  # what was said in a team is that team's
+            self.talk.begin_with(before, lambda branch: self.member + branch.removeprefix(name))
         if rename is not None:
             await rename()
             await self._owner.run(self._set_aside)
@@ -551,6 +555,13 @@ class TeamSync:
         self._conversations.do(self._exchange.hear_talk([entry]))
         return entry.digest
 
+    def _keep_what_was_said(self) -> None:
+        """Have what former members said kept for those who come later."""
+        keep = self.talk.logs.to_keep() if not self._exchange.is_out and not self.doubled else None
+        if keep is not None:
+            with suppress(TooMuchTalk):
+                self.say(keep)
+
     def _heard_talk(self, news: TalkHeard) -> None:
         self.talk.write_down(news.entries)
         for entry in news.entries[-MOST_TOLD_OF:]:
@@ -773,6 +784,8 @@ class TeamSync:
         for removal in news.removals:
             if removal in self.roster.departures.of(removal.key) and removal.key != self._identity.key:
                 self._on_event(TeamEvent("left" if removal.is_leaving else "removed", self.roster.name_of(removal.key)))
+        if news.removals:
+            self._keep_what_was_said()
         self._notice_own_part()
         mine = [entry.name for entry in news.admissions if entry.admitter == self._identity.key]
         if self.doubled and any(name.startswith(f"{self.member}+") for name in mine):

@@ -23,6 +23,7 @@ MOST_TEXT = 20_000  # characters of one comment
 MOST_CODE_BYTES = 8 << 10  # of the lines that a comment is about
 LONGEST_MARK = 32  # characters of a reaction
 LONGEST_BRANCH = 200
+MOST_KEPT_ENDS = 200  # of one entry
 LATEST = 2**63
 
 
@@ -79,7 +80,21 @@ class SolidMark(msgspec.Struct, frozen=True, tag="solid"):
     text: str = ""
 
 
-Said = Remark | RemarkReply | Closing | Reaction | SolidMark
+class LogEnd(msgspec.Struct, frozen=True):
+    """How far a former member's log counts: their key, and the number and digest of the last entry."""
+
+    by: bytes
+    sequence: int
+    digest: bytes
+
+
+class KeptLogs(msgspec.Struct, frozen=True, tag="keep"):
+    """What former members had said when they were removed or left: so much counts, also for those who come later."""
+
+    ends: list[LogEnd]
+
+
+Said = Remark | RemarkReply | Closing | Reaction | SolidMark | KeptLogs
 
 _DECODER = msgspec.json.Decoder(Said)
 
@@ -153,6 +168,8 @@ def _is_in_bounds(said: Said) -> bool:
             return len(about) == DIGEST_BYTES
         case Reaction(about, mark):
             return len(about) == DIGEST_BYTES and 0 < len(mark) <= LONGEST_MARK and mark.isprintable()
+        case KeptLogs(ends):
+            return 0 < len(ends) <= MOST_KEPT_ENDS and all(len(end.digest) == DIGEST_BYTES for end in ends)
         case SolidMark(branch, tip, text):
             named = 0 < len(branch) <= LONGEST_BRANCH and bool(OBJECT_ID.fullmatch(tip))
             return named and len(text) <= MOST_TEXT

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bough_daemon.errors import TooMuchTalk
-from bough_daemon.talk.entries import Said, TalkEntry, content_of
+from bough_daemon.talk.entries import MOST_KEPT_ENDS, KeptLogs, LogEnd, Said, TalkEntry, content_of
 from bough_daemon.team.identity import Identity
 from bough_daemon.team.roster import Roster
 
@@ -32,11 +32,15 @@ class _Place:
 
 @dataclass
 class Logs:
-    """The logs of one team; what former members say now does not count, what they said before does."""
+    """The logs of one team; what former members say now does not count, what they said before does.
+
+    What that is, members say in their own logs, so that those who come later get it as well.
+    """
 
     roster: Roster
     _places: dict[bytes, _Place] = field(default_factory=dict)
     _ends: dict[bytes, dict[bytes, None]] = field(default_factory=dict)  # by member: entries that none comes after
+    _kept: dict[bytes, dict[bytes, list[LogEnd]]] = field(default_factory=dict)  # by member, then by who says so
 
     def __len__(self) -> int:
         return len(self._places)
@@ -92,9 +96,32 @@ class Logs:
 
     def _is_taken(self, entry: TalkEntry) -> bool:
         digest = entry.digest
-        if digest in self._places or self.roster.by_key(entry.by) is None or not self._follows(entry):
+        if digest in self._places or not self._follows(entry):
+            return False
+        if self.roster.by_key(entry.by) is None and not self._was_kept(entry, digest):
             return False
         return self._has_room(entry) and entry.is_sound(self.roster.team) and self._is_placed(entry, digest)
+
+    def _was_kept(self, entry: TalkEntry, digest: bytes) -> bool:
+        """Return whether a member says that a former one had said this before; nothing is added beside what is here."""
+        ends = [end for end in self._kept_ends(entry.by) if end.sequence >= entry.sequence]
+        adds = entry.before in self._ends.get(entry.by, {}) or not self._ends.get(entry.by)
+        return adds and any(end.sequence > entry.sequence or end.digest == digest for end in ends)
+
+    def _kept_ends(self, key: bytes) -> list[LogEnd]:
+        by_member = self._kept.get(key, {})
+        return [end for by, ends in by_member.items() if self.roster.by_key(by) is not None for end in ends]
+
+    def to_keep(self) -> KeptLogs | None:
+        """Return what former members said, as far as it is known here and nobody has said so; None: nothing."""
+        found: list[LogEnd] = []
+        for key, ends in self._ends.items():
+            if self.roster.by_key(key) is not None:
+                continue
+            last = max((self._places[end].entry for end in ends), key=lambda one: one.sequence)
+            if all(end.sequence < last.sequence for end in self._kept_ends(key)):
+                found.append(LogEnd(key, last.sequence, last.digest))
+        return KeptLogs(found[:MOST_KEPT_ENDS]) if found else None
 
     def _follows(self, entry: TalkEntry) -> bool:
         """Return whether the entry before this one is here, and no bound of time is broken."""
@@ -119,6 +146,9 @@ class Logs:
         ends = self._ends.setdefault(entry.by, {})
         ends.pop(entry.before, None)
         ends[digest] = None
+        if isinstance(said := entry.said, KeptLogs):
+            for end in said.ends:
+                self._kept.setdefault(end.by, {}).setdefault(entry.by, []).append(end)
         return True
 
     def positions(self) -> list[bytes]:
@@ -144,7 +174,9 @@ class Logs:
             while at and at not in theirs:
                 theirs.add(at)
                 at = self._places[at].entry.before
-        return [place.entry for digest, place in self._places.items() if digest not in theirs]
+        lacking = [place.entry for digest, place in self._places.items() if digest not in theirs]
+        # What members say about the logs of former ones goes before these.
+        return sorted(lacking, key=lambda entry: self.roster.by_key(entry.by) is None)
 
     def forks(self) -> list[bytes]:
         """Return the keys of the members whose logs have more than one end."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+from msgspec import structs
 
 from bough_daemon.errors import UnknownComment
-from bough_daemon.talk.entries import Said, SolidMark, TalkEntry
+from bough_daemon.talk.entries import Closing, Reaction, Remark, RemarkReply, Said, SolidMark, TalkEntry
 from bough_daemon.talk.log_file import LogFile
 from bough_daemon.talk.logs import Logs
 from bough_daemon.talk.threads import SolidTip, Thread, solid_tips, threads_of
@@ -33,6 +35,23 @@ class TeamTalk:
         self._kept.append([entry])
         self._prepared = entry
         return entry
+
+    def begin_with(self, before: TeamTalk, branch_now: Callable[[str], str]) -> None:
+        """Say again in this team what this member said alone, at the times of then; `branch_now`: names of branches."""
+        again, entries = dict[bytes, bytes](), list[TalkEntry]()
+        for digest, old in before.logs.entries():
+            said = old.said
+            if isinstance(said, (Remark, SolidMark)):
+                said = structs.replace(said, branch=branch_now(said.branch))
+            elif isinstance(said, (RemarkReply, Closing, Reaction)) and said.about in again:
+                said = structs.replace(said, about=again[said.about])
+            else:
+                continue
+            entry = self.logs.next(said, self._identity, old.time)
+            again[digest] = entry.digest
+            entries += self.logs.merge([entry])
+        if entries:
+            self._kept.append(entries)
 
     def write_down(self, entries: Iterable[TalkEntry]) -> None:
         """Write down what was taken in and is not written down yet."""

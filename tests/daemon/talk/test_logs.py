@@ -169,6 +169,42 @@ def test_what_a_removed_member_says_later_does_not_count_and_what_they_said_befo
     assert roster.name_of(first.by) == "bob"
 
 
+def test_who_comes_later_gets_what_a_former_member_had_said_and_nothing_that_they_say_since() -> None:
+    roster = copy_of(team())
+    here = Logs(roster)
+    first, second = say(here, "bob", REMARK, RemarkReply(bytes(32), "x"))
+    aside = TalkEntry(first.by, 2, first.digest, NOW + 9, first.content).signed(roster.team, someone("bob"))
+    later = here.next(REMARK, someone("bob"), NOW)
+    roster.remove(someone("alice"), "bob", NOW + 1)
+    keep = here.to_keep()
+    assert keep is not None
+    say(here, "alice", keep)
+    assert here.to_keep() is None
+    newcomer = Logs(roster)
+    assert newcomer.merge([first, second]) == [], "nobody says yet that it was before"
+    assert newcomer.merge(here.lacking(newcomer.positions())) == here.lacking([])
+    assert known(newcomer) == known(here) and newcomer.merge([aside, later]) == []
+    assert [thread.by for thread in threads_of(newcomer.entries())] == [first.by]
+
+
+def test_who_removes_someone_and_is_removed_still_counts_for_nobody() -> None:
+    roster = copy_of(team())
+    admit(roster, "alice", "carol")
+    here = Logs(roster)
+    say(here, "bob", REMARK)
+    roster.remove(someone("carol"), "bob", NOW + 1)
+    keep = here.to_keep()
+    assert keep is not None
+    say(here, "carol", keep)
+    roster.remove(someone("alice"), "carol", NOW + 2)
+    again = here.to_keep()
+    assert again is not None and {end.by for end in again.ends} == {someone("bob").key, someone("carol").key}
+    say(here, "alice", again)
+    newcomer = Logs(roster)
+    take_in_any_order(newcomer, here.lacking([]))
+    assert known(newcomer) == known(here)
+
+
 def test_a_stranger_says_nothing() -> None:
     assert logs().merge([logs().next(REMARK, someone("mallory"), NOW)]) == []
 
