@@ -113,10 +113,21 @@ def test_a_team_meets_on_a_network_of_ipv6_alone(member: Make, net: Network) -> 
     assert saves(bob, "from elsewhere\n", "alice") < IN_SYNC
 
 
+def test_two_who_have_lost_each_other_meet_on_one_local_network(member: Make, net: Network) -> None:
+    alice, bob = star(member, "alice", "bob")
+    for one, address in ((alice, "10.77.0.77"), (bob, "10.77.0.78")):
+        one.ends()
+        net.give(one.name, address)
+    alice.bough("status")
+    until(lambda: connected(bob) == {"alice"}, 15.0)
+    assert saves(bob, "found\n", "alice") < IN_SYNC
+
+
 @pytest.mark.usefixtures("long_form")
 def test_a_fresh_ticket_reconnects_members_who_have_lost_each_other(member: Make, net: Network) -> None:
     alice, bob = star(member, "alice", "bob")
     for one, address in ((alice, "10.77.0.77"), (bob, "10.77.0.78")):
+        one.bough("config", "set", "team.discovery", "false")
         one.ends()
         net.give(one.name, address)
     ticket = alice.bough("invite")

@@ -87,6 +87,7 @@ KEYS: Mapping[str, Setting] = {
     "team.advertise": Setting(
         "", "HOST:PORT that teammates are told, of a port forward, container or VPN; commas between several", _advertise
     ),
+    "team.discovery": Setting(True, "look for missing teammates on private local networks"),
     "store.limit_gb": Setting(
         0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)
     ),

@@ -69,6 +69,7 @@ class Calls:
         self._talk_of = talk_of
         self._hold = hold
         self._nudges: dict[str, asyncio.Event] = {}
+        self._tips: dict[str, str] = {}  # where members may be, as was heard on the local network
         self.other_versions: set[str] = set()  # members who run a Bough of another version
         self.refused: dict[str, str] = {}  # what was said last where a conversation was refused, by member
         self.failures: dict[str, CallFailure] = {}
@@ -85,6 +86,11 @@ class Calls:
         for name, nudge in self._nudges.items():
             if names is None or name in names:
                 nudge.set()
+
+    def try_at(self, name: str, address: str) -> None:
+        """Call a member at once, first at an address at which they may be; it is forgotten with the call."""
+        self._tips[name] = address
+        self.at_once({name})
 
     async def _keep_calling(self, name: str, nudge: asyncio.Event) -> None:
         pause, lost, called = Pause(FIRST_PAUSE, LATELY_PAUSE, STEADY), time.monotonic(), 0.0
@@ -118,7 +124,9 @@ class Calls:
     async def _call(self, name: str, nudge: asyncio.Event) -> bool:
         """Call a member wherever something answers, until it is them; return whether there was a conversation."""
         roster = self._exchange.roster
-        addresses, refused = roster.addresses(name), ""
+        addresses, refused = list(roster.addresses(name)), ""
+        if name in self._tips:
+            addresses = [self._tips.pop(name), *addresses]
         failure = CallFailure("", "")
         async with contextlib.aclosing(knocks(addresses, nudge)) as answers:
             async for knock in answers:

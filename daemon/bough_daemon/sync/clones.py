@@ -19,6 +19,7 @@ from bough_daemon.api.settings import read_settings
 from bough_daemon.errors import BadSetting, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.store.store import Store
+from bough_daemon.sync.discovery import Discovery, Seeker
 from bough_daemon.sync.listener import ListenSettings, PeerListener
 from bough_daemon.system.network_watch import watch_network
 from bough_daemon.system.opened import Opened
@@ -64,6 +65,8 @@ class Listeners:
         self.main = PeerListener(home, load_identity(home))
         self._others: dict[str, PeerListener] = {}
         self._background = Supervisor()
+        self._discovers = True
+        self._discovery = Discovery(self._seekers, lambda: self._discovers)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -73,11 +76,16 @@ class Listeners:
             await self.main.start(self._settings())
             opened.push_async_callback(self._background.close)
             self._background.keep("watching the network", partial(watch_network, self._network_changed))
+            self._background.keep("looking for teammates on the local network", self._discovery.run)
             yield
 
     def _network_changed(self, slept: bool) -> None:
         for listener in (self.main, *self._others.values()):
             listener.network_changed(slept)
+        self._discovery.look_soon()
+
+    def _seekers(self) -> list[Seeker]:
+        return [room.reach for one in (self.main, *self._others.values()) for room in one.rooms.values()]
 
     async def follow_setting(self) -> list[str]:
         """Listen where the settings say now; return what a person should know."""
@@ -95,6 +103,7 @@ class Listeners:
         except BadSetting as bad:
             log.warning("%s", bad.message)  # `doctor` tells of it
             return ListenSettings(self.main.door.setting)
+        self._discovers = bool(said.value("team.discovery"))
         return ListenSettings(said.text("team.listen"), said.number("team.port"), said.text("team.advertise"))
 
     async def of(self, store: Store) -> PeerListener:

@@ -24,6 +24,7 @@ from bough_daemon.budgets import HANDSHAKE_SECONDS, IDLE_SECONDS, LARGEST_REQUES
 from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
 from bough_daemon.sync import wire
+from bough_daemon.sync.discovery import Seeker
 from bough_daemon.sync.messages import OTHER_VERSION, VERSION, Hello, Message
 from bough_daemon.system.addresses import (
     EVERYWHERE,
@@ -111,6 +112,10 @@ class TeamEndpoint(Protocol):
 
     def moved(self) -> None:
         """Tell the team that this daemon listens elsewhere now."""
+
+    @property
+    def reach(self) -> Seeker:
+        """Who of the team is missing."""
 
     def network_changed(self, *, slept: bool) -> None:
         """Meet again after this machine's network has changed, or after it was asleep."""

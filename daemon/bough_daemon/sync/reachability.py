@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +16,7 @@ from bough_daemon.sync.jobs import Learned
 from bough_daemon.sync.listener import PeerListener
 from bough_daemon.sync.meeting import meet, met
 from bough_daemon.sync.messages import Gossip
+from bough_daemon.system.addresses import is_loopback
 from bough_daemon.team.identity import fingerprint
 from bough_daemon.team.roster import MOST_ADDRESSES, Contact
 from bough_daemon.team.team_files import Team, now_ms
@@ -139,6 +140,32 @@ class Reachability:
         answer, contact = met(self._team.roster, self._listener.identity, request)
         self._connections.do(self._exchange.learn(Gossip(contacts=(contact,)), now_ms()))
         return answer
+
+    @property
+    def team_id(self) -> str:
+        """The team's id."""
+        return self._team.roster.team
+
+    @property
+    def key(self) -> bytes:
+        """The key that this member signs with."""
+        return self._exchange.key
+
+    @property
+    def port(self) -> int:
+        """The port on which teammates call; 0: only this machine can."""
+        return 0 if is_loopback(self._listener.door.host) else self._listener.door.port
+
+    def missing(self) -> Mapping[bytes, str]:
+        """Return the names of teammates who are not connected, by their keys."""
+        if self._exchange.is_out:
+            return {}
+        here = {*self._connections.connected(), self._exchange.member}
+        return {entry.key: name for name, entry in self._team.roster.members.items() if name not in here}
+
+    def found(self, name: str, address: str) -> None:
+        """Call a teammate at an address at which they may be."""
+        self._connections.calls.try_at(name, address)
 
     def through(self, member: str) -> list[str]:
         """Return the teammates through whom a member is reached who is not connected."""

@@ -96,6 +96,13 @@ def reachable_hosts(host: str) -> list[str]:
     return [*(str(one) for one in sorted(usable, key=lambda one: (one.version, one))), LOOPBACK]
 
 
+def private_addresses() -> list[str]:
+    """Return this machine's IPv4 addresses on private networks, loopback not among them."""
+    found = (ipaddress.ip_address(one) for one in (*outward_addresses(), *_of_interfaces()))
+    usable = {one for one in found if one.version == 4 and one.is_private and not one.is_loopback}
+    return [str(one) for one in sorted(usable, key=int)]
+
+
 def outward_addresses() -> list[str]:
     """Return the addresses that this machine would speak from; nothing is sent."""
     return [one for one in map(source_for, ("192.0.2.1", "2001:db8::1")) if one]
