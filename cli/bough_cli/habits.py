@@ -21,10 +21,8 @@ WITH = {
     "log": {
         "-1": "Use `-n NUMBER`.",
         "--oneline": "Each snapshot is already one line; `bough git log --oneline NAME` shows Git's log.",
-        "-p": "Use `bough git log -p NAME`.",
         "--stat": "Use `bough git log --stat NAME`.",
         "--graph": "Use `bough git log --graph NAME`.",
-        "--": "Use `bough git log NAME -- FILE`.",
     },
     "land": {"": "Use `bough land -m MESSAGE`."},
     "invite": {

@@ -1,8 +1,9 @@
-"""What text there was, and what has changed: `bough find` and `bough diff`."""
+"""Looking back: `bough find`, `bough diff` and `bough log`."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -79,4 +80,46 @@ def test_diff_shows_what_git_would_after_adding_everything(alice: Member) -> Non
     (alice.tree / "a.txt").write_text("one\n")
     assert "-zwei" in alice.bough("diff", tip[:10]) and "new" not in alice.bough("diff", tip[:10])
     typed = alice.types("diff", "nobody")
-    assert typed.code == 1 and "nobody has no live branch here" in typed.err
+    assert typed.code == 1 and "nobody is not a live branch" in typed.err
+
+
+@pytest.fixture
+def reset(alice: Member) -> Member:
+    """A member whose edits Git has thrown away, between two seconds of its log."""
+    alice.bough("up")
+    for number in range(3):
+        with (alice.tree / "a.txt").open("a") as edited:
+            edited.write(f"line {number}\n")
+        alice.bough("save")
+    time.sleep(1.1)  # git's log of HEAD and snapshots have whole seconds
+    alice.git("reset", "-q", "--hard")
+    time.sleep(1.1)
+    (alice.tree / "src/new.py").write_text("new\n")
+    alice.bough("save")
+    return alice
+
+
+def test_log_says_what_git_did_between_the_snapshots_and_restore_goes_back_before_it(reset: Member) -> None:
+    lines = [line.split("  ", 1)[1].strip() for line in reset.bough("log").splitlines()]
+    place = next(number for number, line in enumerate(lines) if "git reset: moving to HEAD" in line)
+    assert lines[place + 1].endswith("a.txt +3 −0 (4 saves)") and "new.py" in lines[place - 1]
+    reset.bough("restore", "a.txt", "--before", "git reset")
+    assert (reset.tree / "a.txt").read_text().endswith("line 2\n")
+    typed = reset.types("restore", "a.txt", "--before", "git rebase")
+    assert typed.code == 1 and "Git did nothing like" in typed.err
+    assert reset.types("restore", "a.txt", "--before", "git reset", "--from", "1m").code == 2
+
+
+def test_log_of_a_path_has_what_changed_it(reset: Member) -> None:
+    def snapshots(*words: str) -> list[str]:
+        return [json.loads(line)["tip"] for line in reset.bough("log", "--json", *words).splitlines()]
+
+    everything = snapshots("-n", "100")
+    assert len(snapshots("--", "a.txt")) == 4 and len(snapshots("alice", "src")) == 1
+    assert snapshots("a.txt", "-n", "2") == snapshots("--", "a.txt")[:2]
+    assert snapshots("--since", "1h", "-n", "100") == everything and snapshots("--since", "0s", "-n", "9") != everything
+    assert len(reset.bough("log", "--each", "-n", "100").splitlines()) == len(everything) + 1
+    shown = reset.bough("log", "-p", "-n", "1")
+    assert "+new" in shown and "src/new.py" in shown
+    for words, code in ((("nothing.txt",), 1), (("--since", "yesterdayish"), 2)):
+        assert reset.types("log", *words).code == code

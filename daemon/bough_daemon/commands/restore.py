@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import time
 from collections.abc import Sequence
@@ -14,13 +13,12 @@ from bough_daemon.git.index import hidden_paths
 from bough_daemon.git.objects import FILE, FOLDER, Commit, Objects, TreeEntry
 from bough_daemon.git.paths import check_path
 from bough_daemon.history.timeline import Snapshot, timeline
+from bough_daemon.system.moments import moment_of
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.file_state import FileState
 from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, steadily
 
-AGO = re.compile(r"(\d+)\s*(s|m|h|d)[a-z]*(\s+ago)?", re.IGNORECASE)
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
 
 
@@ -125,7 +123,7 @@ def _newest(
         elif now is None:
             raise UnknownPath(f"no snapshot has {path}", path=path)
     if not found:
-        raise NothingToRestore(f"no other version of {paths[0]} isin the timeline, or no older one", path=paths[0])
+        raise NothingToRestore(f"no other version of {paths[0]} is in the timeline, or no older one", path=paths[0])
     return found
 
 
@@ -142,20 +140,6 @@ def chosen(live: LiveWorktree, tip: str, since: str) -> Snapshot:
         ):
             return snapshot
     raise UnknownSnapshot(f"no snapshot matches {since}", since=since)
-
-
-def moment_of(words: str, now: float) -> float | None:
-    """Return the time that words mean (seconds since the epoch), or None where they mean none."""
-    ago = AGO.fullmatch(words.strip())
-    if ago is not None:
-        return now - int(ago[1]) * SECONDS[ago[2].lower()]
-    today = datetime.datetime.fromtimestamp(now).date().isoformat()
-    for text in (words.strip(), f"{today} {words.strip()}"):
-        try:
-            return datetime.datetime.fromisoformat(text).timestamp()
-        except ValueError:
-            continue
-    return None
 
 
 def _spliced(live: LiveWorktree, tree: str, entries: dict[str, TreeEntry | None]) -> str:

@@ -6,10 +6,11 @@ import time
 
 import pytest
 from bough_daemon.commands.hop import back, hop
-from bough_daemon.commands.restore import Restored, moment_of, restore
+from bough_daemon.commands.restore import Restored, restore
 from bough_daemon.commands.undo import undo
 from bough_daemon.errors import HostilePath, NotPossibleNow, UnknownMember, UnknownPath, UnknownSnapshot
 from bough_daemon.history.timeline import timeline
+from bough_daemon.system.moments import moment_of
 
 from tests.daemon.moves_support import FILES, Desk, check_whole, everything, files_of, git, merge_both, tree_on_disk
 from tests.daemon.support import write_files

@@ -8,6 +8,7 @@ import typer
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.view import live_base, run_in_view
 
+from bough_cli.branch_names import branch_and_paths, check_known
 from bough_cli.connection import connect, here
 
 LATEST = 10_000  # of one's own snapshots, by a part of whose id one may be named
@@ -29,10 +30,14 @@ def diff(
         daemon.save(here(), [], False, 0.0)
         mine = daemon.status(here()).branch
         since = _snapshot(name, [entry.tip for entry in daemon.log(here(), mine, LATEST).entries])
+        name, only = branch_and_paths(daemon, "" if since else name, paths or [])
+    check_known(only, found=False)
     before = since or live_base(here(), name or mine)
     after = f"refs/remotes/live/{mine if since else name or mine}"
     options = ["--stat"] if stat else []
-    raise typer.Exit(run_in_view(here(), ["diff", *options, before, after, "--", *(paths or [])]))
+    raise typer.Exit(
+        run_in_view(here(), ["diff", *options, before, after, "--", *(f":(top,literal){one}" for one in only)])
+    )
 
 
 def _snapshot(name: str, tips: list[str]) -> str | None:

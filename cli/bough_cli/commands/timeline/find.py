@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 from bough_daemon.errors import BadUsage, NothingFound
-from bough_daemon.git.text_search import FoundText, find_text
+from bough_daemon.git.store_reading import FoundText, find_text
 from bough_daemon.system.text import ago, printable, shell_word
 
 from bough_cli import output
+from bough_cli.branch_names import branch_and_paths
 from bough_cli.connection import connect, here
 
 
@@ -27,7 +28,8 @@ def find(
     with connect() as daemon:
         daemon.save(here(), [], False, 0.0)
         mine = daemon.status(here()).branch
-    found = find_text(here(), text, paths or [])
+        _, only = branch_and_paths(daemon, "", paths or [])
+    found = find_text(here(), text, only)
     for one in found:
         if json:
             output.as_json(one)

@@ -1,4 +1,7 @@
-"""Where a text last was: in the snapshots of every live branch, what HEAD left and what was undone among them."""
+"""What commands ask Git itself about the snapshots in a store, in their own process: nothing here writes.
+
+Where a text last was, what HEAD left and what was undone included; how much has changed between two snapshots.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +51,7 @@ def find_text(path: str, text: str, below: Sequence[str] = ()) -> list[FoundText
     What the user's own commits have is left to `git log -S`. Raise NotLive where nothing was ever recorded.
     """
     worktree = Worktree.find(path)
-    store = os.path.join(worktree.common_dir, "bough", "store.git")
-    if not os.path.isdir(store):
-        raise NotLive(f"{worktree.root} is not live", path=worktree.root)
-    git, found = GitCommand(store), dict[str, FoundText | None]()
+    git, found = _store_of(worktree), dict[str, FoundText | None]()
     for change in _changes(git, worktree, text, below):
         for changed in change.paths:
             if changed not in found and len(found) < MOST_PATHS:
@@ -93,3 +93,36 @@ def _branches(git: GitCommand, oid: str) -> tuple[str, ...]:
     live = [name.removeprefix(LIVE) for name in names if name.startswith(LIVE)]
     left = [name.removeprefix(KEPT).rpartition("/")[0] for name in names if name.startswith(KEPT)]
     return tuple(dict.fromkeys(live or left))
+
+
+@dataclass(frozen=True)
+class LinesChanged:
+    """How many lines of a path were added and removed; of a binary file, None."""
+
+    path: str
+    added: int | None
+    removed: int | None
+
+
+def lines_changed(path: str, pairs: Sequence[tuple[str, str]], below: Sequence[str] = ()) -> list[list[LinesChanged]]:
+    """Return for each pair of commits what differs, below some paths from the top folder."""
+    git = _store_of(Worktree.find(path))
+    paths = ["--", *(f":(top,literal){one}" for one in below)] if below else []
+    asked = ["diff-tree", "-r", "-z", "--numstat", "--no-renames"]
+    return [_numbers(git.run(*asked, before, after, *paths)) for before, after in pairs]
+
+
+def _numbers(said: bytes) -> list[LinesChanged]:
+    lines = (line.split(b"\t", 2) for line in said.split(b"\0") if line)
+    return [LinesChanged(os.fsdecode(path), *(_number(one) for one in (added, gone))) for added, gone, path in lines]
+
+
+def _number(word: bytes) -> int | None:
+    return int(word) if word.isdigit() else None
+
+
+def _store_of(worktree: Worktree) -> GitCommand:
+    store = os.path.join(worktree.common_dir, "bough", "store.git")
+    if not os.path.isdir(store):
+        raise NotLive(f"{worktree.root} is not live", path=worktree.root)
+    return GitCommand(store)

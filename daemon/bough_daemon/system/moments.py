@@ -1,0 +1,23 @@
+"""The moments that people name: `10m`, `14:05`, `2026-01-31 14:05`."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+AGO = re.compile(r"(\d+)\s*(s|m|h|d)[a-z]*(\s+ago)?", re.IGNORECASE)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def moment_of(words: str, now: float) -> float | None:
+    """Return the time that words mean (seconds since the epoch), or None where they mean none."""
+    ago = AGO.fullmatch(words.strip())
+    if ago is not None:
+        return now - int(ago[1]) * SECONDS[ago[2].lower()]
+    today = datetime.datetime.fromtimestamp(now).date().isoformat()
+    for text in (words.strip(), f"{today} {words.strip()}"):
+        try:
+            return datetime.datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            continue
+    return None
