@@ -1,0 +1,45 @@
+"""Over a slow line that breaks, what has arrived stays, and the rest follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.conftest import Member, until
+from tests.network.networks import Network
+
+RATE, DELAY = 750_000 / 8, 0.15  # bytes a second, and seconds one way: 750 kbit/s and 300 ms there and back
+SIZE = 1_000_000
+TENTHS = 10
+NOTICED = 20.0  # seconds in which both sides notice that the line is cut
+
+
+def connected(member: Member) -> bool:
+    """Return whether a member is connected with anybody."""
+    return any(one["connected"] for one in member.told("status")["teammates"])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("long_form")
+def test_a_large_transfer_that_is_cut_at_every_tenth_goes_on_where_it_stopped(
+    member: Callable[..., Member], net: Network
+) -> None:
+    alice = member("alice")
+    alice.bough("up", "--as", "alice")
+    line = net.behind("bob", rate=RATE, delay=DELAY)
+    bob = member("bob", net.variables("bob"))
+    bob.bough("join", alice.bough("invite"), "--as", "bob")
+    until(lambda: connected(bob))
+    before = line.carried
+    (alice.tree / "large.bin").write_bytes(os.urandom(SIZE))
+    alice.bough("save")
+    for tenth in range(1, TENTHS):
+        until(lambda: line.carried - before >= tenth * SIZE / TENTHS)
+        line.cut = True
+        until(lambda: not connected(alice) and not connected(bob), NOTICED)
+        line.cut = False
+    alice.bough("save", "--wait", "bob", "--patience", "120")
+    assert bob.bough("git", "show", "--stat", "--format=", "alice").count("large.bin") == 1
+    assert line.carried - before < 2 * SIZE, "it goes on where it stopped"
