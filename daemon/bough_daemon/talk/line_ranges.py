@@ -44,10 +44,11 @@ class Block(NamedTuple):
 
 def block_of(code: bytes, above: bytes, below: bytes) -> Block:
     """Return lines to look for, without what ends them and without indentation at their end."""
-    return Block(_bare(code), _bare(above), _bare(below))
+    return Block(bare_lines(code), bare_lines(above), bare_lines(below))
 
 
-def _bare(text: bytes) -> tuple[bytes, ...]:
+def bare_lines(text: bytes) -> tuple[bytes, ...]:
+    """Return the lines of a text without what ends them, and without blanks at their end."""
     return tuple(line.rstrip() for line in lines_of(text))
 
 
@@ -55,13 +56,15 @@ def _weight(lines: Sequence[bytes]) -> int:
     return sum(sum(chr(letter).isalnum() or letter > 127 for letter in line) for line in lines)
 
 
-def range_in(old: bytes, new: bytes, first: int, block: Block) -> LineRange | None:
-    """Return where lines of `old`, from number `first` on, are in `new`, a later version of the same file.
+def range_in(
+    before: Sequence[bytes], after: Sequence[bytes], hunks: Sequence[Hunk], first: int, block: Block
+) -> LineRange | None:
+    """Return where lines of a text, from number `first` on, are after it changed.
 
-    They are where the diff has them; or, moved, among the lines that are new; or where they were edited.
+    `before`, `after`: its lines as `bare_lines` gives them; `hunks`: the changes between them. The lines are where the
+    diff has them; or, moved, among the lines that are new; or where they were edited.
     """
-    before, after = _bare(old), _bare(new)
-    start, hunks = first - 1, changes(before, after)
+    start = first - 1
     mapped = [_mapped(number, hunks) for number in range(start, start + len(block.code))]
     kept = [one for one in mapped if one is not None]
     is_whole = len(kept) == len(mapped) and kept[-1] - kept[0] == len(kept) - 1
@@ -185,6 +188,6 @@ def _letters(line: bytes) -> str:
 
 def likeness(before: bytes, after: bytes) -> float:
     """Return how much of two texts is the same, by their lines, from 0 to 1."""
-    old, new = _bare(before), _bare(after)
+    old, new = bare_lines(before), bare_lines(after)
     dropped = sum(hunk.old_end - hunk.old_start for hunk in changes(old, new))
     return (len(old) - dropped) / max(len(old), len(new), 1)

@@ -12,13 +12,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from bough_merge.text.sequences import changes
+from bough_merge.text.sequences import Hunk, changes
 from bough_merge.text.text import lines_of
 
 from bough_daemon.git.objects import FILE, FOLDER, Objects, TreeEntry
 from bough_daemon.history.line_counts import text_at
 from bough_daemon.talk.entries import Anchor
-from bough_daemon.talk.line_ranges import AROUND, Block, LineRange, agreement, block_of, find_block, likeness, range_in
+from bough_daemon.talk.line_ranges import (
+    AROUND,
+    Block,
+    LineRange,
+    agreement,
+    bare_lines,
+    block_of,
+    find_block,
+    likeness,
+    range_in,
+)
 
 MOST_LISTED = 20_000  # changed files among which code is looked for
 MOST_SEARCHED = 1000  # of them, those that are read
@@ -26,6 +36,7 @@ MOST_SEARCHED_BYTES = 32 << 20
 MOST_RENAMES = 100  # new files that are held against one that is gone
 RENAMED = 0.5  # share of equal lines from which on a new file is an old one's: git's own
 REMEMBERED = 5000  # comments
+REMEMBERED_FILES = 500  # of which the lines, or the changes, are kept while positions are found
 REMEMBERED_BYTES = 64 << 20  # of texts, while positions are found
 
 
@@ -86,6 +97,8 @@ class PositionFinder:
         self._memory = memory
         self._texts: dict[str, bytes | None] = {}
         self._size = 0
+        self._lines: dict[str, tuple[bytes, ...] | None] = {}
+        self._hunks: dict[tuple[str, str], list[Hunk]] = {}
         self._changed: dict[tuple[str, str], list[ChangedFile]] = {}
 
     def position(self, anchor: Anchor, tree: str, digest: bytes, branch: str = "") -> CodePosition | None:
@@ -111,6 +124,23 @@ class PositionFinder:
                 self._size = len(text or b"")
             self._texts[entry.oid] = text
         return self._texts[entry.oid]
+
+    def lines(self, entry: TreeEntry) -> tuple[bytes, ...] | None:
+        """Return the lines of a file; None where it is no text."""
+        if entry.oid not in self._lines:
+            text = self.text(entry)
+            if len(self._lines) >= REMEMBERED_FILES:
+                self._lines.clear()
+            self._lines[entry.oid] = bare_lines(text) if text is not None else None
+        return self._lines[entry.oid]
+
+    def hunks(self, old: TreeEntry, new: TreeEntry) -> list[Hunk]:
+        """Return what changed between two files that are texts."""
+        if (old.oid, new.oid) not in self._hunks:
+            if len(self._hunks) >= REMEMBERED_FILES:
+                self._hunks.clear()
+            self._hunks[old.oid, new.oid] = changes(self.lines(old) or (), self.lines(new) or ())
+        return self._hunks[old.oid, new.oid]
 
     def changed(self, then: str, now: str) -> list[ChangedFile]:
         """Return the files of a tree that differ from those of another one."""
@@ -142,12 +172,11 @@ class _CodeSearch:
 
     def _old_text(self) -> bytes | None:
         """Return the text that the anchor is in; None where it is not here, or has other lines than the anchor says."""
-        if not self._objects.exists(self._anchor.blob):
-            return None
-        text = self._finder.text(TreeEntry(FILE, self._anchor.blob))
+        entry = TreeEntry(FILE, self._anchor.blob)
+        lines = self._finder.lines(entry) if self._objects.exists(self._anchor.blob) else None
         start = self._anchor.first - 1
-        lines = lines_of(text)[start : start + len(self._block.code)] if text is not None else []
-        return text if b"".join(lines) == self._anchor.code else None
+        is_true = lines is not None and lines[start : start + len(self._block.code)] == self._block.code
+        return self._finder.text(entry) if is_true else None
 
     def position(self, known: _Known | None) -> CodePosition | None:
         entry = self._objects.entry(self._tree, self.path)
@@ -164,12 +193,13 @@ class _CodeSearch:
         """Return where the code is in a later version of its file."""
         if self._old is not None and entry.oid == self._anchor.blob:
             return LineRange(self._anchor.first, self._anchor.first + len(self._block.code) - 1)
-        text = self._finder.text(entry)
-        if text is None:
+        after, then = self._finder.lines(entry), TreeEntry(FILE, self._anchor.blob)
+        if after is None:
             return None
         if self._old is None:
-            return find_block([line.rstrip() for line in lines_of(text)], self._block)
-        return range_in(self._old, text, self._anchor.first, self._block)
+            return find_block(after, self._block)
+        before, hunks = self._finder.lines(then) or (), self._finder.hunks(then, entry)
+        return range_in(before, after, hunks, self._anchor.first, self._block)
 
     def _changed(self, known: _Known | None) -> list[ChangedFile]:
         """Return the files, with their entries before and now, that can have code from elsewhere; likely ones first.
@@ -222,17 +252,17 @@ class _CodeSearch:
                 break
             if text is None or telling not in text:
                 continue
-            old = self._finder.text(before) if before is not None else b""
-            lines = new_block(old or b"", text, self._block)
+            after = self._finder.lines(now) or ()
+            is_text = before is not None and self._finder.lines(before) is not None
+            hunks = self._finder.hunks(before, now) if before and is_text else [Hunk(0, 0, 0, len(after))]
+            lines = new_block(after, hunks, self._block)
             if lines is not None:
                 found.append(CodePosition(path, lines))
         return found[0] if len(found) == 1 else None
 
 
-def new_block(old: bytes, new: bytes, block: Block) -> LineRange | None:
-    """Return where lines are among those of `new` that `old` does not have; a single one, with a line beside it."""
-    before = [line.rstrip() for line in lines_of(old)]
-    after = [line.rstrip() for line in lines_of(new)]
-    found = find_block(after, block, [slice(one.new_start, one.new_end) for one in changes(before, after)])
+def new_block(after: Sequence[bytes], hunks: Sequence[Hunk], block: Block) -> LineRange | None:
+    """Return where lines are among those that came into a text; a single one, with a line beside it."""
+    found = find_block(after, block, [slice(one.new_start, one.new_end) for one in hunks])
     is_alone = found is not None and len(block.code) == 1 and not agreement(after, found.first - 1, block)
     return None if is_alone else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 from msgspec import structs
@@ -14,6 +15,8 @@ from bough_daemon.talk.threads import SolidTip, Thread, solid_tips, threads_of
 from bough_daemon.team.branch_state import branch_owner
 from bough_daemon.team.identity import Identity
 
+log = logging.getLogger(__name__)
+
 SHORTEST_ID = 4  # hexadecimal digits of a digest that people see and type
 
 
@@ -25,6 +28,7 @@ class TeamTalk:
         self._kept = kept
         self._identity = identity
         self._prepared: TalkEntry | None = None
+        self._unwritten: list[TalkEntry] = []
         self._threads: tuple[int, list[Thread]] = (-1, [])
         self._solid: tuple[int, dict[tuple[bytes, str], SolidTip]] = (-1, {})
         logs.restore(entries)
@@ -32,7 +36,7 @@ class TeamTalk:
     def prepare(self, said: Said, now: int) -> TalkEntry:
         """Return the entry that says something, written down; nobody has heard of it yet. Raise TooMuchTalk."""
         entry = self.logs.next(said, self._identity, now)
-        self._kept.append([entry])
+        self._append([entry])
         self._prepared = entry
         return entry
 
@@ -54,10 +58,17 @@ class TeamTalk:
             self._kept.append(entries)
 
     def write_down(self, entries: Iterable[TalkEntry]) -> None:
-        """Write down what was taken in and is not written down yet."""
-        new = [entry for entry in entries if entry != self._prepared]
-        if new:
-            self._kept.append(new)
+        """Write down what was taken in; where that fails, it is done together with what comes next."""
+        self._unwritten += [entry for entry in entries if entry != self._prepared]
+        try:
+            self._append([])
+        except OSError as failure:
+            log.warning("comments could not be written down: %s", failure)
+
+    def _append(self, entries: list[TalkEntry]) -> None:
+        if self._unwritten or entries:
+            self._kept.append([*self._unwritten, *entries])
+            self._unwritten = []
 
     def threads(self) -> list[Thread]:
         """Return every comment with what became of it, oldest first."""

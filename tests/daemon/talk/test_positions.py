@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.git.objects import Objects
-from bough_daemon.talk.line_ranges import LineRange, block_of, range_in
+from bough_daemon.talk.line_ranges import LineRange, bare_lines, block_of, range_in
 from bough_daemon.talk.positions import CodePosition, PositionFinder, PositionMemory, anchor_at
+from bough_merge.text.sequences import changes
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -35,7 +36,8 @@ def looked_for(old: bytes, first: int, last: int, new: bytes) -> LineRange | Non
     cut = old.split(b"\n")
     code, above, below = cut[first - 1 : last], cut[max(0, first - 4) : first - 1], cut[last : last + 3]
     block = block_of(*(b"".join(line + b"\n" for line in part) for part in (code, above, below)))
-    return range_in(old, new, first, block)
+    before, after = bare_lines(old), bare_lines(new)
+    return range_in(before, after, changes(before, after), first, block)
 
 
 @given(above=lines, code=lines, below=lines, before=lines, after=lines)
