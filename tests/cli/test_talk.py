@@ -240,6 +240,40 @@ def test_a_comment_while_hopped_is_on_the_branch_that_the_files_show(pair: Pair)
     assert place(comments(bob)[0]) == ("new.py", 1, 1, False)
 
 
+def test_comments_on_what_lands_become_a_note_that_git_shows_and_undo_removes_it(pair: Pair) -> None:
+    alice, bob = pair
+    bob.bough("comment", "stats.py:2", "on an old line", "--on", "alice")
+    write_files(alice.tree, {"stats.py": STATS + b"\n\ndef mode(values):\n    return max(values, key=values.count)\n"})
+    alice.bough("save", "--wait", "bob")
+    id = bob.told("comment", "stats.py:11", "Slow?\n\x1b[2Jreally", "--on", "alice")["id"]
+    comes(alice, 2)
+    alice.bough("reply", id, "Fine for now")
+    before = alice.git("for-each-ref")
+    landed = alice.told("land", "-m", "stats: mode")["commit"]
+    shown = alice.git("log", "-1", "--notes=bough", landed)
+    assert "stats.py:11 bob: Slow?" in shown and "\\033[2Jreally" in shown and "  alice: Fine for now" in shown
+    assert "old line" not in shown and alice.git("fsck", "--connectivity-only") == ""
+    assert [place(one) for one in comments(alice)] == [("stats.py", 2, 2, False), ("stats.py", 11, 11, False)]
+    alice.bough("undo")
+    assert alice.git("for-each-ref") == before
+    alice.bough("redo")
+    assert "Slow?" in alice.git("notes", "--ref=bough", "show", landed)
+    write_files(alice.tree, {"more.py": b"def more():\n    return 1\n"})
+    alice.bough("comment", "more.py:1", "not noted")
+    alice.git("update-ref", "refs/notes/bough-old", "refs/notes/bough")
+    alice.git("update-ref", "-d", "refs/notes/bough")
+    alice.git("update-ref", "refs/notes/bough/mine", "refs/notes/bough-old")
+    landed = alice.told("land", "-m", "more")["commit"]
+    assert alice.git("rev-parse", "main") == landed, "it lands where another reference has the name"
+    alice.git("update-ref", "-d", "refs/notes/bough/mine")
+    alice.git("update-ref", "refs/notes/bough", "refs/notes/bough-old")
+    write_files(alice.tree, {"less.py": b"def less():\n    return 1\n"})
+    alice.bough("comment", "less.py:1", "not noted either")
+    alice.bough("config", "set", "land.notes", "false")
+    landed = alice.told("land", "-m", "more")["commit"]
+    assert landed not in alice.git("notes", "--ref=bough", "list")
+
+
 def test_what_is_withheld_cannot_be_commented_on_and_nothing_of_it_is_told(pair: Pair) -> None:
     alice, bob = pair
     write_files(alice.tree, {".env": b"PASSWORD=hunter2hunter2\n"})

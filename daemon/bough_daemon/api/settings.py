@@ -83,6 +83,7 @@ KEYS: Mapping[str, Setting] = {
         "", "where teammates connect: HOST, HOST:PORT or :PORT; empty: as given by the last `--listen`", _listen
     ),
     "worktree.folder": Setting("", "where `bough agent` makes working trees; empty: in Bough's own folder", _file),
+    "land.notes": Setting(True, "keep comments on what lands as notes: `git log --notes=bough` shows them"),
     "team.port": Setting(0, "port where teammates connect; new members use the next one; 0: any", _port),
     "team.advertise": Setting(
         "", "HOST:PORT that teammates are told, of a port forward, container or VPN; commas between several", _advertise

@@ -10,6 +10,7 @@ from bough_daemon.agents import further_worktree
 from bough_daemon.agents.agent_list import PORTS_EACH, AgentList
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
+from bough_daemon.commands.landing_note import no_note, note_text
 from bough_daemon.commands.suggestion import apply_suggestion, suggestion_in
 from bough_daemon.commands.switch import switch
 from bough_daemon.errors import NoPathNamed, UnknownComment
@@ -28,7 +29,7 @@ class CommandSet:
     `landed`: what members landed on shared branches; `publish_landed` tells the team of one that this member made.
     `agents`: those of the repository, whose working trees are made below the folder `worktrees`.
     `save_other` takes an exact snapshot of a live branch of this machine, if that is another one's.
-    `talk`: what members said of code.
+    `talk`: what members said of code; `notes`: whether it lands as notes.
     `until_taken`: waits a moment until a host has what their guest has saved.
     """
 
@@ -42,6 +43,7 @@ class CommandSet:
     save_other: Callable[[str], Awaitable[None]]
     talk: TeamTalk
     until_taken: Callable[[], Awaitable[None]]
+    notes: bool = True
 
     async def hop(self, name: str, kind: HopKind, at: str) -> records.MoveOutcome:
         """Be in a teammate's branch."""
@@ -76,11 +78,18 @@ class CommandSet:
             verify=verify,
             yes=yes,
             needed=needed,
+            note=self._note if self.notes else no_note,
         )
         if made.remote is None:
             await self.publish_landed(made.branch, made.commit)
         there = await self.live.owner.run(hop.hop_now, self.live) if made.still_on is not None else None
         return outcomes.landed(made, there.name if there is not None else "")
+
+    def _note(self, before: str, tree: str) -> str:
+        """Return what was said about what lands. On the store's thread."""
+        there = hop.hop_now(self.live)
+        branches = {self.live.branch.name, there.name if there is not None else ""}
+        return note_text(self.live.store.objects, self.talk, branches, before, tree)
 
     async def preview_landing(self) -> records.LandingPreview:
         """Tell what would land."""

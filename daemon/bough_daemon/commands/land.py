@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from bough_daemon.commands.co_authors import co_authors
 from bough_daemon.commands.hook_scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.commands.hooks import Hooks, changed_code, commit_environment, hooks_of, name_in_git_dir, run_hook
+from bough_daemon.commands.landing_note import NoteText, no_note, note_move
 from bough_daemon.commands.merge import NOTHING_BROUGHT, Brought, File, Merged, merge_commits
 from bough_daemon.commands.shared_branch import RemoteMoved, Target, newest
 from bough_daemon.commands.staged_paths import Staging, staged_at_home
@@ -145,6 +146,7 @@ class _Landing:
     staging: Staging
     verify: bool = True
     yes: bool = False
+    note: NoteText = no_note
 
 
 async def land(
@@ -157,6 +159,7 @@ async def land(
     verify: bool = True,
     yes: bool = False,
     needed: bool = True,
+    note: NoteText = no_note,
 ) -> Landed:
     """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
 
@@ -164,11 +167,12 @@ async def land(
     told first. `verify`: run the hooks that may refuse. `yes`: also where that takes away what I never touched (else
     WouldRemove), brings back what a forced push took out (else WouldBringBack), or where hooks may run what others
     changed (else WouldRun). `needed`: raise NotPossibleNow where there is nothing to land. Raise LandConflict,
-    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow.
+    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow. `note`: what was said about what a tree has beyond
+    another one; it becomes a note of the commit.
     """
     if needed and not message.strip():
         raise NoMessage("a landed commit needs a message")
-    landing = await _begin(live, terminal, both, verify, yes)
+    landing = replace(await _begin(live, terminal, both, verify, yes), note=note)
     for race in range(RACES):
         plan = await _plan(landing, landed)
         if plan.nothing:
@@ -586,7 +590,7 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
     """
     live, scene = landing.live, made.scene
-    moves, kept = await live.owner.run(_moves, live, landing.target, made)
+    moves, kept = await live.owner.run(_moves, landing, made)
     here = (await live.owner.run(live.worktree.head)).branch == landing.target.ref
     if scene is not None and not here:
         await _tell_put_back(landing, await put_back(live, scene, landing.both, landed=moves))
@@ -604,12 +608,16 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     return kept, tuple(placed.conflicts)
 
 
-def _moves(live: LiveWorktree, target: Target, made: _Made) -> tuple[Moves, str | None]:
-    """Return how the local branch moves, and the new branch that keeps what of it did not land."""
+def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
+    """Return how the local branch and the notes move, and the new branch that keeps what of it did not land."""
+    live, target = landing.live, landing.target
     old = commit_of(live.worktree, target.ref)
     if old is None:
         return {}, None
     moves: dict[str, tuple[str | None, str | None]] = {target.ref: (old, made.commit)}
+    if made.plan.commit is None:
+        before, tree = (live.store.objects.commit(oid).tree for oid in (made.plan.onto[0], made.commit))
+        moves |= note_move(live, made.commit, landing.note(before, tree))
     way = made.scene.operation.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
     own = way[0] if old in way else old
     if own is None or live.store.is_ancestor(own, made.commit):

@@ -558,7 +558,9 @@ class Repository:
     def commands(self, session: Recorder, cwd: str, terminal: Terminal) -> CommandSet:
         """Return the commands that change a working tree's files, typed in the folder `cwd` at a terminal."""
         live = self.live(session, cwd)
-        worktrees = read_settings(self._home).text("worktree.folder") or self._home.path("worktrees")
+        settings = read_settings(self._home)
+        notes = bool(settings.value("land.notes"))
+        worktrees = settings.text("worktree.folder") or self._home.path("worktrees")
         merge, sync = self._workers.merge, self.sync
 
         async def save_other(name: str) -> None:
@@ -568,7 +570,7 @@ class Repository:
 
         told = sync.landed, sync.publish_landed
         taken = partial(self.together.until_taken, session)
-        return CommandSet(live, terminal, merge, *told, self.agents, worktrees, save_other, sync.talk, taken)
+        return CommandSet(live, terminal, merge, *told, self.agents, worktrees, save_other, sync.talk, taken, notes)
 
     def note_agent(self, name: str, command: str, process: int, code: int | None) -> None:
         """Note that the command of an agent was started (`code` is None), or has ended; tell every subscriber."""
