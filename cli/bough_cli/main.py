@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "join": ("team.join", "join"),
     "team": ("team.team", "team"),
     "remove": ("team.remove", "remove"),
+    "rename": ("team.rename", "rename"),
     "leave": ("team.leave", "leave"),
     "hop": ("branches.hop", "hop"),
     "back": ("branches.hop", "back"),

@@ -141,6 +141,11 @@ class Client:
         request = pb.RemoveMemberRequest(path=path.encode(*FS), name=name, with_invited=with_invited, restore=restore)
         return self._call(self._stub.RemoveMember, request, records.RemovedMembers)
 
+    def rename(self, path: str, name: str) -> records.Renamed:
+        """Change this member's name."""
+        request = pb.RenameMemberRequest(path=path.encode(*FS), name=name)
+        return self._call(self._stub.RenameMember, request, records.Renamed)
+
     def leave(self, path: str) -> records.Left:
         """Leave the team."""
         return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), records.Left)

@@ -322,7 +322,8 @@ class MemberRecord:
     is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
     removed them, themselves where they left; empty: they are in the team. `person`: the member whose further machine,
     clone or agent this is; themselves for none. `addresses`: where they last said to listen. `version`: the release of
-    Bough that they run; empty: not known yet. `through`: the teammates who are connected with them, where I am not.
+    Bough that they run; empty: not known yet. `formerly`: names that they had before. `through`: the teammates who
+    are connected with them, where I am not.
     """
 
     name: str
@@ -337,6 +338,7 @@ class MemberRecord:
     person: str = ""
     addresses: list[str] = field(default_factory=list)
     version: str = ""
+    formerly: list[str] = field(default_factory=list)
     through: list[str] = field(default_factory=list)
 
 
@@ -353,6 +355,14 @@ class RemovedMembers:
 
     removed: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Renamed:
+    """A member's new name, and the one before."""
+
+    member: str
+    before: str
 
 
 @dataclass

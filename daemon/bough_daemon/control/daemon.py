@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import starmap
 
 from bough_daemon.api.live_worktrees import LiveTrees
-from bough_daemon.api.records import FileRecord, Joined, Notice, Status, Up
+from bough_daemon.api.records import FileRecord, Joined, Notice, Renamed, Status, Up
 from bough_daemon.completion.manager import CompletionManager
 from bough_daemon.control.repository import STATUS_PATIENCE, Repository, RepositoryCallbacks, Where
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
@@ -100,7 +100,7 @@ class Daemon:
         if name and made.member != name:
             if not made.already:
                 await self.down(path, False)
-            raise NameChosen(f"you already joined as {made.member}; names cannot be changed")
+            raise NameChosen(f"you already joined as {made.member}")
         return made
 
     async def up(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
@@ -145,6 +145,15 @@ class Daemon:
         for root in repository.sessions:
             self._live.add(root, joined.member)
         return joined
+
+    async def rename(self, path: str, name: str) -> Renamed:
+        """Change the name of the member that the repository around `path` is."""
+        repository, _ = await self.session(path)
+        before = repository.member
+        await repository.rename(name)
+        for root in repository.sessions:
+            self._live.add(root, repository.member)
+        return Renamed(repository.member, before)
 
     async def down(self, path: str, forget: bool) -> None:
         """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""

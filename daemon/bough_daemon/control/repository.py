@@ -40,7 +40,7 @@ from bough_daemon.control.purger import Purger
 from bough_daemon.control.talker import Talker
 from bough_daemon.errors import BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.git.worktree import Worktree
-from bough_daemon.history.branches import Branch
+from bough_daemon.history.branches import Branch, carry_over
 from bough_daemon.history.journal import Hop
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.home import Home
@@ -223,7 +223,9 @@ class Repository:
             return known if known is not None else await self._add(worktree)
 
     async def _add(self, worktree: Worktree) -> Recorder:
-        name = await self.owner.run(self._branch_name, worktree, self.member, self.sync.roster.names)
+        member = self.member
+        await self.owner.run(self._carry_over)
+        name = await self.owner.run(self._branch_name, worktree, member, self.sync.roster.names)
         branch = await self.owner.run(Branch, self.store, name, worktree.author())
         async with Opened() as opened:
             gone = partial(self._callbacks.gone, worktree.root)
@@ -235,6 +237,9 @@ class Repository:
             self.sessions[worktree.root] = session
             self._recording[worktree.root] = opened.pop_all()
             self.together.begin(session)
+        if self.member != member:  # a rename was heard of meanwhile
+            await self._rename()
+            self._publish_all()
         return session
 
     def _recover(self, session: Recorder) -> None:
@@ -547,6 +552,26 @@ class Repository:
         name = seat.names[-1]
         await self.sync.join(ticket, name, self._rename, seat.listener, seat.admission(name))
 
+    async def rename(self, name: str) -> None:
+        """Change this member's name, and that of the live branches here."""
+        await self.sync.rename(name, self._rename)
+        self._publish_all()
+
+    async def _follow_name(self) -> None:
+        """Go by the name that this member chose on another machine, or before this one was restored."""
+        await self.sync.follow_name(self._rename)
+        self._publish_all()
+
+    def _publish_all(self) -> None:
+        for session in self.sessions.values():
+            if session.branch.tip is not None:
+                self._on_snapshot(session, session.branch.tip)
+
+    def _carry_over(self) -> None:
+        """Call branches by the name that this member has now. On the store's thread."""
+        for before in self.sync.earlier_names():
+            carry_over(self.store, before, self.member)
+
     async def _rename(self) -> None:
         """Call the live branches here as the member is called now."""
         members = self.sync.roster.names
@@ -554,6 +579,7 @@ class Repository:
             self._stop_publishing(session.branch.name)
             name = await self.owner.run(self._branch_name, session.worktree, self.member, members)
             await self.owner.run(session.branch.rename, name)
+        await self.owner.run(self._carry_over)
 
     def commands(self, session: Recorder, cwd: str, terminal: Terminal) -> CommandSet:
         """Return the commands that change a working tree's files, typed in the folder `cwd` at a terminal."""
@@ -693,6 +719,8 @@ class Repository:
             self.tell(event.kind, event.member, about=self.talker.about(event.tip))
         elif event.kind != "held":
             self.tell(event.kind, event.branch if event.kind == "kept" else event.member)
+        if event.kind == "called":
+            self._background.begin("following a change of name", self._follow_name)
         if event.kind in ("alone", "back"):
             for session in self.sessions.values():
                 if session.branch.tip is not None:

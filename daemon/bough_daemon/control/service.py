@@ -206,6 +206,12 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(records.RemovedMembers(removed, held), pb.RemoveMemberResponse)
 
     @answers
+    async def RenameMember(self, request: pb.RenameMemberRequest, context: Context) -> pb.RenameMemberResponse:
+        """Change this member's name."""
+        renamed = await self._daemon.rename(os.fsdecode(request.path), request.name)
+        return to_message(renamed, pb.RenameMemberResponse)
+
+    @answers
     async def LeaveTeam(self, request: pb.LeaveTeamRequest, context: Context) -> pb.LeaveTeamResponse:
         """Leave the team."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))

@@ -454,3 +454,21 @@ def _beyond(earlier: Sequence[Snapshot], base: str, brought: Sequence[str]) -> l
 
 def _message(title: str, trailers: Mapping[str, str]) -> str:
     return title + "\n\n" + "".join(f"{name}: {value}\n" for name, value in trailers.items() if value)
+
+
+def carry_over(store: Store, before: str, now: str) -> None:
+    """Call live branches by their member's new name, where a rename was cut short or nothing records them now.
+
+    What was recorded under the new name meanwhile stays there, and the other is kept. On the store's thread.
+    """
+    for branch in store.refs(SHARED):
+        if branch != before and not branch.startswith(f"{before}+"):
+            continue
+        name, live, shared = now + branch.removeprefix(before), store.ref(LIVE + branch), store.ref(SHARED + branch)
+        if live is not None and store.ref(LIVE + name) is None:
+            store.set_ref(SHARED + name, shared or live, store.ref(SHARED + name))
+            store.set_ref(LIVE + name, live, None)
+        elif live is not None:
+            store.keep(f"{branch}/{live}", live)
+        store.delete_ref(LIVE + branch)
+        store.delete_ref(SHARED + branch)

@@ -174,6 +174,8 @@ class Connections:
         They are told why, by a signed removal, and nothing else; then, within moments, the conversation ends.
         """
         for name, session in self._sessions.items():
+            if self._are_both_in(session.key) and name not in self.exchange.roster.members:
+                session.task.cancel()  # they have another name now, under which the next conversation is had
             if not self._are_both_in(session.key) and name in self.exchange.links and not session.refused:
                 session.refused = self._why_apart(session.key)
                 self.exchange.part(name, session.key)

@@ -75,7 +75,8 @@ class TeamEvent:
 
     `kind`: `tip` (a teammate's branch moved), `landed`, `kept` (a state is kept beside the newest one of its branch),
     `held` (a teammate has my `tip` now), `refused` (a teammate will not take it), `postponed` (cannot take it now),
-    `connected`, `disconnected`, `member` (someone joined), `behind` (peers know a newer state of my own branch than I
+    `connected`, `disconnected`, `member` (someone joined),
+    `renamed` (to `member`), `called` (this one, elsewhere), `behind` (peers know a newer state of my own branch than I
     do), `doubled` (another machine is this member, too), `alone` (no longer), `purge` (a member asks for
     one), `comment`, `reply`, `close`, `react` and `solid` (`tip`: the digest of what was said), `left` and `removed`
     (of a member), `out` (this member is no longer in the team), `back` (is in one again).
@@ -236,6 +237,7 @@ class TeamSync:
         """Return what this member is in a team; nobody is talked with before `_come_in`."""
         team, key = kept.team, self._identity.key
         name = team.roster.last_name_of(key) or self._wished_name
+        team.carry_taken()
         self._quota.taken = team.taken
         self.doubled, self._began, self._was_out = False, now_ms(), team.roster.by_key(key) is None
         spool = partial(Spool.below, self._store.folder)
@@ -442,6 +444,8 @@ class TeamSync:
         said, counts = rival.admission, rival.counts
         by, before = (self.roster.by_key(one.admitter) for one in (said, counts))
         who, first = (one.name if one is not None else "a former member" for one in (by, before))
+        if said.key == said.admitter:
+            return f"{who} chose the name {said.name}, which does not count, as {counts.name} has it"
         if said.key == counts.key:
             return f"{who} also admitted {counts.name} as {said.name}, which does not count"
         return f"{who} admitted another {said.name}, which does not count; ask {first}, who admitted {counts.name}"
@@ -622,6 +626,34 @@ class TeamSync:
         team = await asyncio.to_thread(Team.new, become.home, roster, self._store)
         await self._change_to(team, become, rename)
 
+    async def rename(self, name: str, rename_branches: Callable[[], Awaitable[None]]) -> None:
+        """Call this member `name` from now on, everywhere; the name of before is not given again.
+
+        `rename_branches` gives the live branches here their new names, once `member` is the new one and before anyone
+        is talked with. Raises BadName, NameTaken, NotInTeam or NotPossibleNow; then everything is as it was. Once it is
+        written down it is so, also when the daemon is killed on the way.
+        """
+        if self.doubled:
+            raise NothingShared("another machine is this member, too: give one of the two a name of its own first")
+        if name.encode() in {key.branch for key in self._exchange.known if key.kind is BranchKind.LIVE}:
+            raise NameTaken(f"the team has a branch named {name} already", name=name)
+        now = now_ms()
+        entry = self.roster.rename(self._identity, name, now)
+        try:
+            self._team.save_roster()
+        except OSError:
+            self.roster.forget(entry, now)
+            raise
+        await self.follow_name(rename_branches)
+
+    async def follow_name(self, rename_branches: Callable[[], Awaitable[None]]) -> None:
+        """Go on under the name that this member has in the roster."""
+        await self._leave()
+        self._tips.clear()
+        self._now = self._member_of(KeptTeam(self._team, await self._owner.run(still_here, self._store, self._team)))
+        await rename_branches()
+        await self._come_in()
+
     def remove(self, name: str, *, with_invited: bool = False, restore: bool = False) -> list[str]:
         """Remove a member, tell everyone, and return the names of all who are removed by this.
 
@@ -661,6 +693,10 @@ class TeamSync:
     def out(self) -> Removal | None:
         """The removal by which this member is not in the team; None: they are in it."""
         return next(iter(self.roster.out_by(self._identity.key)), None) if self._exchange.is_out else None
+
+    def earlier_names(self) -> list[str]:
+        """Return the names that this member had before."""
+        return [name for name, key in self.roster.previous.items() if key == self._identity.key]
 
     def why_out(self) -> str:
         """Return why this member is not in the team, in words; empty: they are in it."""
@@ -708,19 +744,22 @@ class TeamSync:
         said = max((state.time for key, state in self._exchange.known.items() if key.member == entry.name), default=0)
         removal = next(iter(self.roster.departures.of(entry.key)), None)
         contact, hello = self.roster.contacts.get(entry.key), self._conversations.hellos.get(entry.name)
-        founded, is_me = entry.admitter == entry.key, entry.key == self._identity.key
+        origin, is_me = self.roster.origins.get(entry.key, entry), entry.key == self._identity.key
+        previous, owner = self.roster.previous, owner_of(entry.name)
+        person = self.roster.name_of(previous[owner]) if owner in previous else owner
         return MemberRecord(
             name=entry.name,
             fingerprint=readable_fingerprint(entry.key),
-            since=entry.time / 1e3,
-            admitted_by="" if founded else self.roster.name_of(entry.admitter),
+            since=origin.time / 1e3,
+            admitted_by="" if origin.admitter == origin.key else self.roster.name_of(origin.admitter),
             is_me=is_me,
             connected=is_me or entry.name in self._conversations.connected(),
             through=self.reach.through(entry.name) if not is_me else [],
             seen_at=max(said / 1e3, self.reach.seen_at(entry.key)),
             removed_by=self.roster.name_of(removal.remover) if removal is not None else "",
             removed_at=removal.time / 1e3 if removal is not None else 0.0,
-            person=owner_of(entry.name) if owner_of(entry.name) in self.roster.names else entry.name,
+            person=person if person in self.roster.names else entry.name,
+            formerly=[name for name, key in previous.items() if key == entry.key],
             addresses=list(contact.addresses) if contact is not None and removal is None else [],
             version=own_release() if is_me else hello.bough if hello is not None else "",
         )
@@ -780,7 +819,10 @@ class TeamSync:
         self.reach.learned(news)
         for entry in news.admissions:
             if self.roster.members.get(entry.name) == entry:
-                self._on_event(TeamEvent("member", entry.name))
+                self._on_event(TeamEvent("renamed" if entry.key == entry.admitter else "member", entry.name))
+        self._team.carry_taken()
+        if not self._exchange.is_out and self.roster.name_of(self._identity.key) != self.member:
+            self._on_event(TeamEvent("called", self.member))
         for removal in news.removals:
             if removal in self.roster.departures.of(removal.key) and removal.key != self._identity.key:
                 self._on_event(TeamEvent("left" if removal.is_leaving else "removed", self.roster.name_of(removal.key)))

@@ -90,7 +90,7 @@ def branch_owner(roster: Roster, branch: str) -> str:
 
     `alice+desktop` is the member of that name if there is one, or was, else a further worktree of alice.
     """
-    return branch if branch in roster.members or branch in roster.former else owner_of(branch)
+    return branch if branch in roster.names else owner_of(branch)
 
 
 def check_state(state: State, roster: Roster) -> State:

@@ -10,6 +10,9 @@ order in which they count for the member who admitted them. So machines agree, e
 of the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the founder,
 by a chain that others have signed, so that no admitter can make themselves nearer. After that nothing displaces a
 member.
+
+A member who signs an admission of themselves is called by its name from then on. It counts by the same rules as one of
+somebody else: a name is given once, the old one included.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from bough_daemon.team.names import check_member_name, owner_of
 SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: others have long been heard by then
 LARGEST = 2000  # admissions of one team
 MOST_BELOW = 500  # admissions by one member and by the members they admitted, the founder excepted
+MOST_RENAMES = 20  # of one member: each takes a name for good
 MOST_ADDRESSES = 16
 
 
@@ -113,9 +117,11 @@ class Rival:
 class Roster:
     """The members of one team, as far as this machine knows. Pure: time is passed in, in milliseconds.
 
-    `admissions`: by digest, in the order in which they count. `seen`: when each was first heard of here. `rivals`:
+    `admissions`: by digest, in the order in which they count. `seen`: when each was first heard of here. `members`:
+    each with the admission under the name that they have now; `origins`: those by which they came in, by key. `rivals`:
     those that do not count. `removals`: by who is removed and by whom. `former`: those who were removed; their names
-    and keys are not given again. `dropped`: how many of those that were written down are no longer taken.
+    and keys are not given again. `previous`: whose each earlier name was. `dropped`: how many of those that were
+    written down are no longer taken.
     """
 
     team: str
@@ -126,6 +132,8 @@ class Roster:
     rivals: list[Rival] = field(default_factory=list)
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
     former: dict[str, Admission] = field(default_factory=dict)
+    origins: dict[bytes, Admission] = field(default_factory=dict)
+    previous: dict[str, bytes] = field(default_factory=dict)
     departures: Departures = field(default_factory=Departures)
     dropped: int = 0
     _names: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))  # in any admission, by key
@@ -165,6 +173,20 @@ class Roster:
         self.take(admission, now)
         return admission
 
+    def rename(self, identity: Identity, name: str, now: int) -> Admission:
+        """Call the member of an identity by another, free name, and return what was signed; raise NameTaken.
+
+        The name of before is not given again. Raises NotPossibleNow where this home is not in the team, or has had too
+        many names.
+        """
+        me = self.by_key(identity.key)
+        if me is None:
+            raise NotInTeam("this home is no longer in the team")
+        self._check_name(name)
+        said = self.signed(identity, name, me.key, me.certificate, me.vouch, max(now, me.time + 1))
+        self.take(said, now)
+        return said
+
     def signed(
         self, by: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, time: int, nonce: bytes = b""
     ) -> Admission:
@@ -189,6 +211,9 @@ class Roster:
             raise NameTaken(f"the team has a member named {name} already", name=name)
         if name in self.former:
             raise NameTaken(f"the team had a member named {name}, who was removed", name=name)
+        if name in self.previous:
+            now = self.name_of(self.previous[name])
+            raise NameTaken(f"{name} is the earlier name of {now}, and is not given again", name=name)
 
     def remove(
         self, identity: Identity, name: str, now: int, *, with_invited: bool = False, restore: bool = False
@@ -209,7 +234,8 @@ class Roster:
         if self.by_key(identity.key) is None and not self._may_return(identity.key, entry.key):
             raise NotInTeam("this home is no longer in the team")
         invited = self.invited_by(name, further=with_invited)
-        going = [entry, *(one for one in invited if with_invited or owner_of(one.name) == name)]
+        names = {name, *(one for one, key in self.previous.items() if key == entry.key)}
+        going = [entry, *(one for one in invited if with_invited or owner_of(one.name) in names)]
         said = [self._removal(identity, one, restore, now) for one in going]
         taken = self.merge_removals(said, now)
         if len(taken) < len(said):
@@ -237,7 +263,8 @@ class Roster:
         """Return the members whom a member let in; `further`: and the members those admitted, and so on."""
         by, found = {(self.members.get(name) or self.former[name]).key}, list[Admission]()
         for entry in self.members.values():  # admitters come before the members they admitted
-            if entry.admitter in by and entry.admitter != entry.key:
+            admitter = self.origins[entry.key].admitter
+            if admitter in by and admitter != entry.key:
                 found.append(entry)
                 by |= {entry.key} if further else set()
         return found
@@ -350,7 +377,7 @@ class Roster:
         return []
 
     def _is_rival(self, entry: Admission) -> bool:
-        return entry not in (self.members.get(entry.name), self.former.get(entry.name))
+        return any(rival.admission == entry for rival in self.rivals)
 
     def forget(self, entry: Admission, now: int) -> None:
         """Forget an admission that could not be written down and that nobody has heard of."""
@@ -400,8 +427,9 @@ class Roster:
         if not self._founds(entry):
             if entry.admitter not in self._names:
                 return "nobody in the team has signed for them"
-            if entry.admitter == entry.key or any(self._is_same(entry, one) for one in self.admissions.values()):
-                return "a member lets in others, and each of them once"
+            same = sum(self._is_same(entry, one) for one in self.admissions.values())
+            if same >= (MOST_RENAMES if entry.admitter == entry.key else 1):
+                return "a member lets in each of the others once, and has a number of names"
             if owner != entry.name and owner not in self._names[entry.admitter]:
                 return f"only {owner} can admit them"
         if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
@@ -435,7 +463,8 @@ class Roster:
 
         From the founder on, each admitted member brings the members they admitted: first all who have been known here
         for long, in their order, then the others, those nearer to the founder first. A removed member keeps their
-        name and key, and brings the members whom the removal names.
+        names and key, and brings the members whom the removal names. What a member signs for themselves is another
+        name of theirs; the latest one counts, by their own clock.
         """
         by_admitter = defaultdict[bytes, list[tuple[int, Admission]]](list)
         for number, entry in enumerate(self.admissions.values()):
@@ -445,26 +474,41 @@ class Roster:
 
         def let_in(admitter: bytes, depth: int) -> None:
             for number, entry in by_admitter.pop(admitter, []):
-                if not self.departures.lets_in(admitter, entry.key):
+                if admitter != entry.key and not self.departures.lets_in(admitter, entry.key):
                     continue
                 fresh = 0 <= now - self.seen[entry.digest] < SETTLED_MS
                 heapq.heappush(heap, (fresh, depth if fresh else 0, number, entry))
 
-        named, self.rivals = dict[str, Admission](), []
+        named, self.rivals, self.origins = dict[str, Admission](), [], {}
+        names, waiting = (
+            defaultdict[bytes, set[str]](set),
+            defaultdict[bytes, list[tuple[bool, int, int, Admission]]](list),
+        )
         keys, depths = dict[bytes, Admission](), {b"": 0}
         let_in(b"", 0)
         while heap:
-            entry = heapq.heappop(heap)[-1]
+            item = heapq.heappop(heap)
+            entry = item[-1]
             admitter = b"" if self._founds(entry) else entry.admitter
-            counts = named.get(entry.name) or keys.get(entry.key)
+            own = keys.get(entry.key) if admitter == entry.key else None
+            counts = named.get(entry.name) or (keys.get(entry.key) if own is None else None)
             if counts is not None:
                 self.rivals.append(Rival(entry, counts))
-            elif admitter == b"" or owner_of(entry.name) in (entry.name, keys[admitter].name):
-                named[entry.name] = keys[entry.key] = entry
-                depths[entry.key] = depths[admitter] + 1
-                let_in(entry.key, depths[entry.key])
-        self.members = {name: entry for name, entry in named.items() if not self.departures.of(entry.key)}
-        self.former = {name: entry for name, entry in named.items() if name not in self.members}
+            elif admitter == b"" or owner_of(entry.name) in {entry.name, *names[admitter]}:
+                named[entry.name] = entry
+                names[entry.key].add(entry.name)
+                keys[entry.key] = entry if own is None else max(own, entry, key=lambda one: (one.time, one.digest))
+                if own is None:
+                    self.origins[entry.key] = entry
+                    depths[entry.key] = depths[admitter] + 1
+                    let_in(entry.key, depths[entry.key])
+                for one in waiting.pop(entry.key, []):
+                    heapq.heappush(heap, one)
+            else:
+                waiting[admitter].append(item)  # until the admitter has the name that it is called after
+        self.members = {one.name: one for key, one in keys.items() if not self.departures.of(key)}
+        self.former = {one.name: one for key, one in keys.items() if self.departures.of(key)}
+        self.previous = {name: one.key for name, one in named.items() if keys[one.key].name != name}
         self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
 
     def _departures(self, by_admitter: Mapping[bytes, list[tuple[int, Admission]]]) -> Departures:
@@ -510,8 +554,8 @@ class Roster:
 
     @property
     def names(self) -> set[str]:
-        """The names that are taken: of members and of former ones."""
-        return self.members.keys() | self.former.keys()
+        """The names that are taken: of members and of former ones, the earlier ones included."""
+        return self.members.keys() | self.former.keys() | self.previous.keys()
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """Return where a member was last said to listen."""

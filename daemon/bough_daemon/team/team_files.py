@@ -132,6 +132,13 @@ class Team:
             raise StoreDamaged(f"the team data in {folder} cannot be read: {damage}") from damage
         return team
 
+    def carry_taken(self) -> None:
+        """Count what members have sent under earlier names for those that they have now."""
+        for name, key in self.roster.previous.items():
+            if name in self.taken:
+                now = self.roster.name_of(key)
+                self.taken[now] = self.taken.get(now, 0) + self.taken.pop(name)
+
     def save_roster(self) -> None:
         """Write the roster and the invites down, both or neither, synced."""
         roster = self.roster

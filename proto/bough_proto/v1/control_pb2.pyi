@@ -1337,6 +1337,7 @@ class Member(_message.Message):
     PERSON_FIELD_NUMBER: _builtins.int
     ADDRESSES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    FORMERLY_FIELD_NUMBER: _builtins.int
     THROUGH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     fingerprint: _builtins.str
@@ -1361,6 +1362,10 @@ class Member(_message.Message):
         """Where they last said to listen."""
 
     @_builtins.property
+    def formerly(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names that they had before."""
+
+    @_builtins.property
     def through(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The teammates who are connected with them, where this member is not."""
 
@@ -1379,11 +1384,12 @@ class Member(_message.Message):
         person: _builtins.str = ...,
         addresses: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.str = ...,
+        formerly: _abc.Iterable[_builtins.str] | None = ...,
         through: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "through", b"through", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "formerly", b"formerly", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "through", b"through", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1464,6 +1470,50 @@ class RemoveMemberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveMemberResponse: _TypeAlias = RemoveMemberResponse  # noqa: Y015
+
+@_typing.final
+class RenameMemberRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameMemberRequest: _TypeAlias = RenameMemberRequest  # noqa: Y015
+
+@_typing.final
+class RenameMemberResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    before: _builtins.str
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        before: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "member", b"member"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameMemberResponse: _TypeAlias = RenameMemberResponse  # noqa: Y015
 
 @_typing.final
 class LeaveTeamRequest(_message.Message):

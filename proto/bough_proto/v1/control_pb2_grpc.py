@@ -101,6 +101,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberResponse.FromString,
                 _registered_method=True)
+        self.RenameMember = channel.unary_unary(
+                '/bough_proto.v1.ControlService/RenameMember',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberResponse.FromString,
+                _registered_method=True)
         self.LeaveTeam = channel.unary_unary(
                 '/bough_proto.v1.ControlService/LeaveTeam',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.SerializeToString,
@@ -334,6 +339,13 @@ class ControlServiceServicer:
 
     def RemoveMember(self, request, context):
         """Remove a member from the team.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameMember(self, request, context):
+        """Change this member's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -605,6 +617,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RemoveMember,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+            'RenameMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameMember,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberResponse.SerializeToString,
             ),
             'LeaveTeam': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaveTeam,
@@ -1100,6 +1117,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/RemoveMember',
             bough__proto_dot_v1_dot_control__pb2.RemoveMemberRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/RenameMember',
+            bough__proto_dot_v1_dot_control__pb2.RenameMemberRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.RenameMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

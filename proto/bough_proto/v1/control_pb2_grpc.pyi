@@ -61,6 +61,8 @@ class ControlServiceStub:
     """List the team."""
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]
     """Remove a member from the team."""
+    RenameMember: _grpc.UnaryUnaryMultiCallable[_control_pb2.RenameMemberRequest, _control_pb2.RenameMemberResponse]
+    """Change this member's name."""
     LeaveTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]
     """Leave the team."""
     Hop: _grpc.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]
@@ -155,6 +157,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """List the team."""
     RemoveMember: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]  # type: ignore[assignment]
     """Remove a member from the team."""
+    RenameMember: _aio.UnaryUnaryMultiCallable[_control_pb2.RenameMemberRequest, _control_pb2.RenameMemberResponse]  # type: ignore[assignment]
+    """Change this member's name."""
     LeaveTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]  # type: ignore[assignment]
     """Leave the team."""
     Hop: _aio.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]  # type: ignore[assignment]
@@ -324,6 +328,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.RemoveMemberResponse, _abc.Awaitable[_control_pb2.RemoveMemberResponse]]:
         """Remove a member from the team."""
+
+    @_abc_1.abstractmethod
+    def RenameMember(
+        self,
+        request: _control_pb2.RenameMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RenameMemberResponse, _abc.Awaitable[_control_pb2.RenameMemberResponse]]:
+        """Change this member's name."""
 
     @_abc_1.abstractmethod
     def LeaveTeam(

@@ -326,10 +326,10 @@ async def open_to_all(side: Side) -> None:
     await side.listener.open(LOOPBACK)
 
 
-async def told_port(host: Side, name: str) -> None:
-    """Meet again, so that `host` knows where a member answers for others."""
+async def know_deputy(host: Side, name: str) -> None:
+    """Meet again, so that `host` knows where a member answers for others, and return once it would name it."""
     host.sync._conversations.drop_stale(all_of_them=True)
-    await eventually(lambda: host.sync._conversations.hellos[name].join_port and host.is_connected(name))
+    await eventually(lambda: host.sync._now.invitations._deputies(), f"that {name} is a deputy")
 
 
 def test_another_member_lets_in_the_holder_of_a_ticket_whose_maker_has_gone(folder: Path) -> None:
@@ -337,7 +337,7 @@ def test_another_member_lets_in_the_holder_of_a_ticket_whose_maker_has_gone(fold
         async with machines(folder) as all_of:
             alice, bob, carol = await all_of.team("alice", "bob", "carol")
             await open_to_all(bob)
-            await told_port(alice, "bob")
+            await know_deputy(alice, "bob")
             ticket = (await alice.sync.invite(LOOPBACK, uses=2)).ticket
             assert [one.fingerprint for one in Ticket.parse(ticket).deputies] == [
                 fingerprint(bob.listener.identity.certificate)
@@ -375,7 +375,7 @@ def test_a_deputy_refuses_a_ticket_that_was_revoked_and_one_of_a_member_who_was_
         async with machines(folder) as all_of:
             alice, bob = await all_of.team("alice", "bob")
             await open_to_all(bob)
-            await told_port(alice, "bob")
+            await know_deputy(alice, "bob")
             revoked, left = [await alice.sync.invite(LOOPBACK) for _ in range(2)]
             alice.sync.revoke(revoked.invite.id)
             await eventually(lambda: bob.sync._team.invites.made.get(revoked.invite.key, revoked.invite).revoked)
@@ -397,7 +397,7 @@ def test_a_ticket_that_two_let_in_somebody_for_while_they_were_apart_is_told_of(
         async with machines(folder) as all_of:
             alice, bob = await all_of.team("alice", "bob")
             await open_to_all(bob)
-            await told_port(alice, "bob")
+            await know_deputy(alice, "bob")
             ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
             await eventually(lambda: "new members" in str(bob.listener.listening()))
             await all_of.stop(bob)

@@ -227,7 +227,6 @@ def test_a_member_lets_another_in_once_and_only_so_many_with_all_who_follow(
     first = admit(roster, "mallory", "bob")
     again = [signed(roster, "mallory", "bob", f"bob-{number}", NOW) for number in range(9)]
     assert roster.merge(again, [], NOW) == ([], [])
-    assert roster.merge([signed(roster, "mallory", "mallory", "me", NOW)], [], NOW) == ([], [])
     monkeypatch.setattr("bough_daemon.team.roster.MOST_BELOW", 3)
     admit(roster, "bob", "carol")
     admit(roster, "carol", "dave")

@@ -48,6 +48,7 @@ def _lines(member: MemberRecord, indent: str) -> str:
     presence = "●" if member.connected and not member.removed_by else "○"
     came = f"invited by {member.admitted_by}" if member.admitted_by else "founder"
     name = output.bold(member.name) if not member.removed_by else member.name
+    name += f" (was {', '.join(member.formerly)})" if member.formerly else ""
     about = [f"{came} {ago(member.since)}", _lately(member)]
     about += [f"Bough {member.version}"] if member.version else []
     about += [" ".join(member.addresses)] if member.addresses and not member.is_me else []
