@@ -10,12 +10,12 @@ from bough_daemon.agents import further_worktree
 from bough_daemon.agents.agent_list import PORTS_EACH, AgentList
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
-from bough_daemon.commands.landing_note import no_note, note_text
-from bough_daemon.commands.suggestion import apply_suggestion, suggestion_in
 from bough_daemon.commands.switch import switch
 from bough_daemon.errors import NoPathNamed, UnknownComment
 from bough_daemon.history.journal import HopKind
 from bough_daemon.merging.merge_input import Both
+from bough_daemon.talk.landing_note import no_note, note_text
+from bough_daemon.talk.suggestion import apply_suggestion, suggestion_in
 from bough_daemon.talk.team_talk import TeamTalk
 from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree

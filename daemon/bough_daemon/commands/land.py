@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from bough_daemon.commands.co_authors import co_authors
 from bough_daemon.commands.hook_scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.commands.hooks import Hooks, changed_code, commit_environment, hooks_of, name_in_git_dir, run_hook
-from bough_daemon.commands.landing_note import NoteText, no_note, note_move
 from bough_daemon.commands.merge import NOTHING_BROUGHT, Brought, File, Merged, merge_commits
 from bough_daemon.commands.shared_branch import RemoteMoved, Target, newest
 from bough_daemon.commands.staged_paths import Staging, staged_at_home
@@ -42,6 +41,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.privacy.withheld import withheld_paths
 from bough_daemon.system.text import commits_by, first_few, printable, shell_word, taken_in
+from bough_daemon.talk.landing_note import NoteText, no_note, note_move
 from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, is_file

@@ -23,7 +23,6 @@ from bough_daemon.api.records import (
     Solid,
 )
 from bough_daemon.commands.hop import hop_now
-from bough_daemon.commands.suggestion import suggestion_in
 from bough_daemon.errors import BadUsage, NothingToComment
 from bough_daemon.git.objects import Objects
 from bough_daemon.history.timeline import Snapshot
@@ -43,6 +42,7 @@ from bough_daemon.talk.entries import (
     SolidMark,
 )
 from bough_daemon.talk.positions import CodePosition, PositionFinder, PositionMemory, anchor_at
+from bough_daemon.talk.suggestion import suggestion_in
 from bough_daemon.talk.team_talk import TeamTalk
 from bough_daemon.talk.threads import Thread
 from bough_daemon.transaction.context import LiveWorktree
