@@ -53,6 +53,8 @@ class SettledTree:
         """
         if changes.rules and self._branch.tip is not None:
             self._rules_at = time.monotonic()
+        tip = self._branch.tip
+        self._unsettled.pace(together=tip is not None and bool(tip.company))
         look = self._look(base, changes, watch, until)
         some = self._after(changes, look)
         tree = some or self._all(base, replace(look, touched=None))

@@ -134,7 +134,8 @@ class Brake:
 
     Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
     While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
-    that many seconds since the path was taken last, but not longer than `often`.
+    that many seconds since the path was taken last, but not longer than `often`. Where people type into one file
+    together, each save of theirs and each fold is a change, and `together` has each second give back so many.
 
     Of one path ROOM bytes are kept at that speed, and then ROOM_AN_HOUR: a build that rewrites 50 MB each second would
     fill any disk. It is taken as well once it has rested for REST seconds, and longer the more it is over.
@@ -143,9 +144,11 @@ class Brake:
     FREE, DEBT, SIZE = 50.0, 10.0, 400_000
     ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
     MOST = 1000  # paths that are remembered
+    TOGETHER = 20.0  # changes a second: two who save five times each, and what comes to each from the other
 
     def __init__(self, often: float) -> None:
         self._often = often
+        self.together = False
         self._paths: dict[str, _Changed] = {}
 
     def changed(self, path: str, size: int, now: float) -> None:
@@ -153,7 +156,8 @@ class Brake:
         known = self._paths.setdefault(path, _Changed(self.FREE, -math.inf, now, self.ROOM))
         if known.at == now:
             return
-        left = min(self.FREE, known.left + now - known.at)
+        pace = self.TOGETHER if self.together else 1.0
+        left = min(self.FREE, known.left + pace * (now - known.at))
         known.left, known.at = max(-self.DEBT, left - 1 - size / self.SIZE), now
         if len(self._paths) > self.MOST:
             self._paths = {path: one for path, one in self._paths.items() if self._counts(one, now)} or {path: known}
@@ -271,6 +275,10 @@ class Unsettled:
         """Forget some paths: what they wait for will not be."""
         for path in paths:
             self._waits.pop(path, None)
+
+    def pace(self, *, together: bool) -> None:
+        """Take what changes often as often as people type, where the files are those of several."""
+        self._brake.together = together
 
     def begin(self, look: Look, paths: Iterable[str]) -> None:
         """Begin a look at `paths`, and whatever is below them: of these, who is not found to wait again does not."""

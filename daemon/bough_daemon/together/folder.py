@@ -61,11 +61,13 @@ class Other:
 class Attempt:
     """How a fold went. `made`: the new tip, None where there was nothing to fold. `undecided`: for the engine first.
 
-    `disturbed`: a file is being changed at this very moment. `held`: why nothing is folded for now.
+    `again`: there may be more to fold. `disturbed`: a file is being changed at this very moment. `held`: why nothing is
+    folded for now.
     """
 
     made: Snapshot | None = None
     undecided: tuple[Undecided, ...] = ()
+    again: bool = False
     disturbed: bool = False
     held: str = ""
 
@@ -91,6 +93,12 @@ class WorktreeFolder:
 
     def fold(self, other: Other, present: Collection[str], *, refuses: bool) -> Attempt:
         """Try to fold another branch's tip. `present`: the branches that this one is together with."""
+        try:
+            repaired = self.repair()
+        except Disturbed:
+            return Attempt(disturbed=True)
+        if repaired is not None:
+            return Attempt(repaired, again=True)
         mine, theirs = self.session.branch.tip, read_snapshot(self.live.store.objects, other.tip)
         if mine is None or theirs is None or mine.operation or theirs.operation:
             return Attempt()
@@ -252,7 +260,7 @@ class WorktreeFolder:
             scratch=self.live.scratch,
             plain=plain,
         )
-        now = time.monotonic()
+        now = time.time()
         for path, after in changes.items():
             before = objects.entry(mine.tree, path)
             if before is not None and after is not None and is_file(before) and is_file(after) and path in plain:
@@ -262,14 +270,17 @@ class WorktreeFolder:
     # Saves that have not seen a fold.
 
     def repair(self) -> Snapshot | None:
-        """Fold a save that was written over a fold with what it has not seen; return the new tip, None for none."""
+        """Fold a save that was written over a fold with what it has not seen; return the new tip, None for none.
+
+        Raise Disturbed while that file is being saved again.
+        """
         mine, objects = self.session.branch.tip, self.live.store.objects
         if mine is None or mine.oid == self._seen:
             return None
         if not self._is_saved_since(mine):
             self.recent.clear()  # what a command or Git made of the files is meant
         changes: dict[str, TreeEntry | None] = {}
-        for path in self.recent.paths(time.monotonic()):
+        for path in self.recent.paths(time.time()):
             entry = objects.entry(mine.tree, path)
             repaired = self._repaired(path, objects.blob(entry.oid)) if is_file(entry) and entry is not None else None
             if repaired is not None and entry is not None:
@@ -277,11 +288,13 @@ class WorktreeFolder:
         if not changes:
             self._seen = mine.oid
             return None
-        for path in changes:
-            self.recent.forget(path)
-        tree = self.place(mine, changes)
-        seen: dict[str, TreeEntry | None] = {}
-        made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None, seen))
+        before, self.recent = self.recent, self.recent.without(changes)
+        try:
+            tree = self.place(mine, changes)
+        except BaseException:
+            self.recent = before
+            raise
+        made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None))
         self._folded = made.oid
         return made
 
@@ -297,7 +310,12 @@ class WorktreeFolder:
         return False
 
     def _repaired(self, path: str, saved: bytes) -> bytes | None:
-        found = self.recent.unseen(path, saved)
+        try:
+            # When it came to be there: a file that is moved into place, or copied with its times, may be older.
+            at = os.lstat(os.path.join(self.live.worktree.root, path)).st_ctime
+        except OSError:
+            return None
+        found = self.recent.unseen(path, saved, at)
         if found is None:
             return None
         before, newest = found

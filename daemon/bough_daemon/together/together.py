@@ -240,8 +240,10 @@ class Together:
                 attempt = await self._owner.run(seat.folder.fold, other, present, refuses=self._around.refuses())
             if attempt.undecided:
                 await self._decide(attempt.undecided)
-                continue
-            break
+            elif attempt.again:
+                seat.session.announce()
+            else:
+                break
         self._note(seat, other, attempt)
 
     def _note(self, seat: _Seat, other: Other, attempt: Attempt) -> None:
