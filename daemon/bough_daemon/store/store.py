@@ -255,6 +255,10 @@ class Store:
             known = _remember(self._ancestors, (older, newer), code == 0)
         return known
 
+    def note_apart(self, older: str, newer: str) -> None:
+        """Remember that `newer` does not contain `older`, a commit that has only just come: Git need not be asked."""
+        _remember(self._ancestors, (older, newer), False)
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated."""
         known = self._merge_bases.get((one, other))

@@ -137,9 +137,16 @@ class WorktreeFolder:
             mine.company.with_folded(other.branch, other.tip, found.paused).only(present), refuses=refuses
         )
         unchanged = not found.changes and company.paused == mine.company.only(present).paused
-        if unchanged and (theirs.tree == base or mine.company.folded.get(other.branch) == other.tip):
+        if unchanged and (
+            mine.company.folded.get(other.branch) == other.tip or not self._has_news(base, theirs, found)
+        ):
             return Attempt()
         return self._carry_out(other, mine, theirs, found, company, claims=not found.paused)
+
+    def _has_news(self, base: str, theirs: Snapshot, found: TreeFold) -> bool:
+        """Return whether the other side changed more than what is paused: else nothing needs to be said of it."""
+        changed = self.live.store.objects.difference(base, theirs.tree)
+        return any(path not in found.paused for path, _, _ in changed)
 
     def _follow(self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str]) -> Attempt:
         """Take what a branch that is followed has changed, but for files that were edited here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class Surroundings:
 class _Seat:
     """One working tree. `wake`: something has happened; `moved`: the same, for those who wait for it.
 
-    `held`: why nothing is folded from a branch for now.
+    `held`: why nothing is folded from a branch for now. `journal`: what was read of it last.
     """
 
     session: Recorder
@@ -64,6 +65,7 @@ class _Seat:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     held: dict[str, str] = field(default_factory=dict)
+    journal: tuple[object, tuple[bool, bool]] = (None, (False, False))
     task: asyncio.Task[None] | None = None
     retry: asyncio.TimerHandle | None = None
 
@@ -192,16 +194,30 @@ class Together:
     def _others(self, seat: _Seat) -> list[Other]:
         """Return those whose edits fold into a working tree, the host first."""
         live, tips, me = seat.folder.live, self._around.tips(), seat.session.branch
-        if me.tip is None or journal_of(live).interrupted() is not None:
+        cut_short, follows = self._journal(seat)
+        if me.tip is None or cut_short:
             return []
         standing = self.standing(seat.session)
         found = [Other(standing.host, tips[standing.host], "host")] if standing.host in tips else []
         if not self._around.refuses():
             found += [Other(name, tips[name], "guest") for name in standing.guests if name in tips]
-        hop = hop_now(live)
-        if hop is not None and hop.kind == "follow" and hop.name in tips and hop.name not in standing.guests:
+        hop = hop_now(live) if follows else None
+        if hop is not None and hop.name in tips and hop.name not in standing.guests:
             found.append(Other(hop.name, tips[hop.name], "followed"))
         return found
+
+    def _journal(self, seat: _Seat) -> tuple[bool, bool]:
+        """Return whether a command was cut short, and whether a branch is followed; read where the journal changed."""
+        journal = journal_of(seat.folder.live)
+        try:
+            status = os.stat(journal.path)
+        except FileNotFoundError:
+            return False, False
+        state = status.st_mtime_ns, status.st_size, status.st_ino
+        if seat.journal[0] != state:
+            hop = journal.hop()
+            seat.journal = state, (journal.interrupted() is not None, hop is not None and hop.kind == "follow")
+        return seat.journal[1]
 
     def report(self, session: Recorder) -> TogetherReport:
         """Return what a person should know of whom a working tree is together with. On the store's thread."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from bough_daemon.commands.hop import back, hop, hop_now, off
+from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import undo
 from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import FILE, TreeEntry
@@ -46,6 +47,7 @@ class SeatedMember:
         self.root = root
         self.room = room
         self.known: dict[str, str] = {}
+        self.hidden: frozenset[str] = frozenset()  # files that are not recorded, as if Git ignored them
         self.worktree = Worktree.find(str(root))
         self.store = store
         self.owner = owner
@@ -80,7 +82,7 @@ class SeatedMember:
         head, objects = self.head_reader.read(), self.store.objects
         if self.branch.tip is None or self.branch.tip.base != head.commit:
             self.store.arrive(head.commit)
-        files = self.files()
+        files = {path: data for path, data in self.files().items() if path not in self.hidden}
         old = objects.commit(head.commit).tree
         there = {path: TreeEntry(FILE, objects.write_blob(data)) for path, data in files.items()}
         gone: dict[str, TreeEntry | None] = {path: None for path, _ in objects.walk(old) if path not in files}
@@ -135,6 +137,15 @@ class SeatedMember:
 
     def off(self, branch: str) -> None:
         self.type(off(self.live, self.terminal, branch))
+
+    def restore_from_first(self, path: str, content: bytes) -> None:
+        """Restore a file that was something else for a moment: a command that can be undone."""
+        before = (self.root / path).read_bytes()
+        self.write(path, content)
+        self.save()
+        self.write(path, before)
+        self.save()
+        self.type(restore(self.live, [path]))
 
     def undo(self) -> None:
         self.type(undo(self.live))

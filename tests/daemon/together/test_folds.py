@@ -1,0 +1,146 @@
+"""Guests and their host, with states that pass each other on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.support import git
+from tests.daemon.together.company_support import LINES, Company, SeatedMember, company
+
+Pair = tuple[Company, SeatedMember, SeatedMember]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """Return alice, and bob, who is her guest."""
+    with company(tmp_path, "alice", "bob") as made:
+        alice, bob = made.members.values()
+        made.deliver(bob, alice)
+        bob.hop("alice")
+        yield made, alice, bob
+
+
+def exchange(made: Company, one: SeatedMember, other: SeatedMember) -> None:
+    """Let both have the other's tip at once, and fold."""
+    made.deliver(one, other)
+    made.deliver(other, one)
+    one.fold()
+    other.fold()
+
+
+def text(member: SeatedMember) -> list[bytes]:
+    return (member.root / "a.txt").read_bytes().splitlines()
+
+
+def test_states_that_always_pass_each_other_neither_double_nor_lose_a_line(pair: Pair) -> None:
+    made, alice, bob = pair
+    wanted = Counter(LINES.splitlines())
+    for number in range(6):
+        for member, at in ((alice, 3), (bob, 3 + number % 2)):
+            line = b"%s %d" % (member.name.encode(), number)
+            member.add("a.txt", line, at)
+            wanted[line] += 1
+            member.save()
+        exchange(made, alice, bob)
+    made.settle()
+    assert Counter(text(alice)) == wanted
+    assert alice.files() == bob.files()
+
+
+def test_what_one_deletes_is_gone_for_both_and_what_both_write_stays(pair: Pair) -> None:
+    made, alice, bob = pair
+    (bob.root / "b.txt").unlink()
+    alice.write("new.txt", b"new\n")
+    (alice.root / "d/c.txt").write_bytes(b"c\nand more\n")
+    made.settle()
+    assert alice.files() == bob.files()
+    assert alice.files().keys() == {"a.txt", "d/c.txt", "new.txt"}
+
+
+def test_an_ignored_file_in_the_way_stays_and_the_path_is_named(pair: Pair) -> None:
+    made, alice, bob = pair
+    (alice.root / "local.txt").write_bytes(b"mine alone\n")
+    alice.hidden = frozenset({"local.txt"})
+    bob.write("local.txt", b"his\n")
+    made.settle()
+    assert (alice.root / "local.txt").read_bytes() == b"mine alone\n"
+    assert alice.paused() == {"local.txt"}
+    assert alice.folder.reasons["bob"] == {"local.txt": "something that Git ignores is in its place"}
+    bob.add("a.txt", b"and on", 0)
+    made.settle()
+    assert text(alice)[0] == b"and on"
+
+
+def test_a_paused_file_is_not_claimed_and_is_left_to_a_merge(pair: Pair) -> None:
+    made, alice, bob = pair
+    for member in (alice, bob):
+        member.write("a.txt", LINES.replace(b"line 7\n", b"line 7 of %s\n" % member.name.encode()))
+        member.add("b.txt", member.name.encode(), 2)
+    made.settle()
+    assert alice.paused() == {"a.txt"} == bob.paused()
+    assert (alice.root / "b.txt").read_bytes() == (bob.root / "b.txt").read_bytes()
+    assert alice.branch.tip is not None and bob.branch.tip is not None
+    assert not made.store.is_ancestor(bob.tip, alice.branch.tip.oid)
+    assert not made.store.is_ancestor(alice.tip, bob.branch.tip.oid)
+    bob.write("a.txt", (alice.root / "a.txt").read_bytes())
+    made.settle()
+    assert alice.paused() == set() == bob.paused()
+    assert alice.files() == bob.files()
+
+
+def test_an_undo_of_the_host_reaches_the_guests_and_is_not_undone_by_them(pair: Pair) -> None:
+    made, alice, bob = pair
+    bob.add("a.txt", b"bob", 2)
+    made.settle()
+    before = alice.files()
+    alice.restore_from_first("b.txt", b"one of before\n")
+    bob.add("a.txt", b"bob again", 2)
+    made.settle()
+    assert bob.files()["b.txt"] == b"one of before\n"
+    alice.undo()
+    made.settle()
+    assert alice.files() == bob.files()
+    assert alice.files()["b.txt"] == before["b.txt"]
+    assert b"bob again" in text(alice)
+
+
+def test_undoing_a_hop_after_folds_is_exact(pair: Pair) -> None:
+    made, alice, bob = pair
+    alice.add("a.txt", b"alice", 2)
+    bob.add("b.txt", b"bob", 2)
+    made.settle()
+    bob.undo()
+    assert bob.files()["a.txt"] == LINES == bob.files()["b.txt"]
+    made.settle()
+    assert b"alice" in text(alice) and b"bob\n" in alice.files()["b.txt"]
+    assert git(bob.root, "status", "--porcelain") == ""
+
+
+def test_the_second_visit_does_not_remove_what_the_first_one_left(pair: Pair) -> None:
+    made, alice, bob = pair
+    bob.add("a.txt", b"of the first visit", 2)
+    bob.save()
+    made.deliver(alice, bob)
+    bob.back()
+    bob.hop("alice")
+    alice.fold()
+    made.settle()
+    assert b"of the first visit" in text(alice)
+    assert alice.files() == bob.files()
+
+
+def test_two_who_are_each_others_guests_and_a_guest_of_a_guest_agree(tmp_path: Path) -> None:
+    with company(tmp_path, "alice", "bob", "carol") as made:
+        alice, bob, carol = made.members.values()
+        for guest, host in ((bob, alice), (carol, bob), (alice, bob)):
+            made.deliver(guest, host)
+            guest.hop(host.name)
+        for number, member in enumerate((alice, bob, carol)):
+            member.add("a.txt", member.name.encode(), 3 * number)
+        made.settle()
+        assert alice.files() == bob.files() == carol.files()
+        assert {b"alice", b"bob", b"carol"} <= set(text(alice))
