@@ -53,7 +53,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
         USAGE,
         "Choose one with `--as NAME`, such as alice, alice+desktop or alice.b: lower case, at most one `+`.",
     ),
-    errors.NameTaken: (NOT_NOW, "Choose another with `--as NAME`."),
+    errors.NameTaken: (NOT_NOW, "Choose another: `bough join TICKET --as NAME`, or `bough rename NAME`."),
     errors.UnknownMember: (NOT_NOW, "Run `bough status` to see the teammates."),
     errors.BadTicket: (NOT_NOW, "Ask a teammate for a new one; `bough invite` creates it."),
     errors.BadFingerprint: (USAGE, "Ask for it again, group by group; `bough team` lists those of the members."),
