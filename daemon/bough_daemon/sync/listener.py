@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 CLOSING_SECONDS = 3.0  # that calls go on for on a port that was closed
-KEEPALIVE_MS, ANSWER_MS = 10_000, 5_000
+KEEPALIVE_MS, ANSWER_MS = 9_000, 5_000  # so that a frozen peer is noticed within 15 s
 COMMON_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", ANSWER_MS),
