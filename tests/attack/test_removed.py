@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from bough_daemon.errors import NameTaken, NotPossibleNow, PeerUnreachable
+from bough_daemon.errors import BadTicket, NameTaken, NotPossibleNow, PeerUnreachable
 from bough_daemon.sync.messages import Announce, Gossip, Held, Hello, Message, Want
 from bough_daemon.team.branch_state import BranchKind, Key
 
@@ -135,7 +135,7 @@ def test_neither_the_name_nor_the_key_comes_in_again_nor_does_their_ticket_let_i
             carol = await all_of.start("carol")
             with pytest.raises(NameTaken, match="had a member named bob"):
                 await carol.sync.join(old, "bob")
-            with pytest.raises((NotPossibleNow, PeerUnreachable)):
+            with pytest.raises((NotPossibleNow, PeerUnreachable, BadTicket)):
                 await carol.sync.join(of_bob, "carol")
             await carol.sync.join(old, "carol")
             await all_agree([alice, carol], {"alice", "carol"})
