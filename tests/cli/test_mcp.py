@@ -94,6 +94,28 @@ def test_an_agent_merges_undoes_and_restores(pair: tuple[Member, Member]) -> Non
     speaks(alice, work)
 
 
+def test_an_agent_reads_answers_and_applies_comments(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    text = "```suggestion\n    return 3\n```"
+    id = json.loads(bob.bough("comment", "src/b.py:2", text, "--on", "alice", "--json"))["id"]
+    until(lambda: alice.told("status")["comments"] == 1)
+
+    async def work(client: Client) -> None:
+        (one,) = await asked(client, "comments", path="src")
+        assert (one["id"], one["by"], one["place"]["first"], one["code"]) == (id, "bob", 2, "    return 1\\n")
+        await asked(client, "apply_suggestion", id=id)
+        assert b"return 3" in (alice.tree / "src/b.py").read_bytes()
+        await asked(client, "reply", id=id, text="done", close=True)
+        await asked(client, "comment", file="a.txt", first=1, text="Why?", last=2)
+        assert (await asked(client, "comments"))[0]["text"] == "Why?"
+        first, second = await asked(client, "comments", everything=True)
+        assert (first["closed_by"], second["closed_by"]) == ("alice", "")
+        assert (await client.call_tool("reply", {"id": id})).is_error
+
+    speaks(alice, work)
+    assert alice.told("status")["new_comments"] == 1, "what an agent reads, its user has not been shown"
+
+
 def test_a_refusal_reaches_the_agent_with_its_remedy(alice: Member) -> None:
     async def work(client: Client) -> None:
         for tool, arguments in (

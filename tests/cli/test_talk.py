@@ -345,6 +345,21 @@ def test_a_solid_snapshot_is_told_to_the_team(pair: Pair) -> None:
     assert f"solid at {made['tip'][:10]}" in bob.bough("status")
 
 
+def test_comments_and_solid_marks_stay_on_the_branch_of_a_member_who_changes_their_name(pair: Pair) -> None:
+    alice, bob = pair
+    bob.bough("comment", "stats.py:2", "Empty?", "--on", "alice")
+    made = alice.told("solid", "ready")
+    comes(alice, 1)
+    alice.bough("rename", "alicia", "--yes")
+    (seen,) = comments(alice)
+    assert (seen["branch"], seen["place"]["branch"]) == ("alicia", "alicia")
+    status = alice.told("status")
+    assert (status["comments"], status["solid"]["tip"]) == (1, made["tip"])
+    until(lambda: comments(bob)[0]["branch"] == "alicia")
+    bob.bough("rename", "robert", "--yes")
+    until(lambda: comments(alice)[0]["by"] == "robert")
+
+
 def test_comments_are_events_that_watch_tells(pair: Pair) -> None:
     alice, bob = pair
     with subprocess.Popen(

@@ -14,6 +14,7 @@ from bough_daemon.talk.logs import Logs
 from bough_daemon.talk.threads import SolidTip, Thread, solid_tips, threads_of
 from bough_daemon.team.branch_state import branch_owner
 from bough_daemon.team.identity import Identity
+from bough_daemon.team.names import owner_of
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class TeamTalk:
         self._identity = identity
         self._prepared: TalkEntry | None = None
         self._unwritten: list[TalkEntry] = []
-        self._threads: tuple[int, list[Thread]] = (-1, [])
-        self._solid: tuple[int, dict[tuple[bytes, str], SolidTip]] = (-1, {})
+        self._threads: tuple[tuple[int, int], list[Thread]] = ((-1, 0), [])
+        self._solid: tuple[tuple[int, int], dict[tuple[bytes, str], SolidTip]] = ((-1, 0), {})
         logs.restore(entries)
 
     def prepare(self, said: Said, now: int) -> TalkEntry:
@@ -72,15 +73,31 @@ class TeamTalk:
 
     def threads(self) -> list[Thread]:
         """Return every comment with what became of it, oldest first."""
-        if self._threads[0] != len(self.logs):
-            self._threads = len(self.logs), threads_of(self.logs.entries())
+        if self._threads[0] != self._known():
+            found = threads_of(self.logs.entries())
+            for thread in found:
+                thread.remark = structs.replace(thread.remark, branch=self._branch_now(thread.remark.branch))
+            self._threads = self._known(), found
         return self._threads[1]
+
+    def _known(self) -> tuple[int, int]:
+        """Return what grows with every entry, and with every member who changes their name."""
+        return len(self.logs), len(self.logs.roster.previous)
+
+    def _branch_now(self, branch: str) -> str:
+        """Return what a live branch is called whose member may have changed their name."""
+        roster = self.logs.roster
+        owner = branch if branch in roster.previous else owner_of(branch)
+        key = roster.previous.get(owner)
+        return roster.name_of(key) + branch.removeprefix(owner) if key is not None else branch
 
     def solid_tip(self, branch: str) -> SolidTip | None:
         """Return what the member of a live branch called solid last; None: nothing."""
         owner = self.logs.roster.members.get(branch_owner(self.logs.roster, branch))
-        if self._solid[0] != len(self.logs):
-            self._solid = len(self.logs), solid_tips(self.logs.entries())
+        if self._solid[0] != self._known():
+            found = solid_tips(self.logs.entries())
+            now = sorted(found.items(), key=lambda one: one[1].time)
+            self._solid = self._known(), {(key, self._branch_now(name)): tip for (key, name), tip in now}
         return self._solid[1].get((owner.key, branch)) if owner is not None else None
 
     def new(self) -> set[bytes]:
