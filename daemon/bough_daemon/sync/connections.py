@@ -364,7 +364,7 @@ class Connections:
             await self._do(job)
         except Exception:
             # What is half done between the two goes with their conversation; the next one begins with all there is.
-            self.exchange.abandon(job)
+            self.do(self.exchange.abandon(job))
             if job.peer in self._sessions:
                 self._sessions[job.peer].task.cancel()
             raise

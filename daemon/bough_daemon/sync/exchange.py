@@ -241,7 +241,7 @@ class Exchange:
         ]
 
     def _now_known(self, state: State) -> list[Job]:
-        if state.sequence > _sequence(self.known, state.key) and state.key.member in self.roster.members:
+        if state.sequence > _sequence(self.known, state.key) and self._counts(state):
             self.known[state.key] = state
         forks = list[Job]()
         for peer, link in self.links.items():
@@ -268,20 +268,25 @@ class Exchange:
             del self._fetching[key]
         return self._fetch(key)
 
-    def abandon(self, job: MakePack | FindHaves | TakePack) -> None:
-        """Let go of a job that nobody will finish; the conversation with its peer has to begin again."""
+    def abandon(self, job: MakePack | FindHaves | TakePack) -> list[Job]:
+        """Let go of a job that nobody will finish; the conversation with its peer has to begin again.
+
+        What was to come by it is asked for elsewhere.
+        """
         key, link = job.state.key, self.links.get(job.peer)
-        match job:
-            case MakePack():
-                if link is not None and link.making.get(key) is job:
-                    del link.making[key]
-            case FindHaves():
-                if self._fetching.get(key) is job:
-                    del self._fetching[key]
-            case TakePack():
-                job.spool.close()
-                if self._taking.get(key) is job:
-                    del self._taking[key]
+        if isinstance(job, MakePack):
+            if link is not None and link.making.get(key) is job:
+                del link.making[key]
+            return []
+        if isinstance(job, TakePack):
+            job.spool.close()
+            if self._taking.get(key) is job:
+                del self._taking[key]
+        if self._is_fetching(key, job.peer):
+            del self._fetching[key]
+        if link is not None:
+            link.unable[key] = max(job.state.sequence, link.unable.get(key, 0))
+        return self._fetch(key)
 
     def retry(self, key: Key) -> list[Job]:
         """Ask for a state again that could not be taken, for a reason that may have gone by now."""
@@ -410,27 +415,32 @@ class Exchange:
 
         `before`: the members until now.
         """
-        for key, state in list(self.known.items()):
-            try:
-                if key.member != self.member:
-                    check_state(state, self.roster)
-            except PeerRefused:
-                del self.known[key]
-                for link in self.links.values():
-                    link.announcements.pop(key, None)
+        members = self.roster.members
+        for key in [key for key, state in self.known.items() if not self._counts(state)]:
+            del self.known[key]
+            for link in self.links.values():
+                link.announcements.pop(key, None)
+        # A name may be another one's now: what was said of the branches of the one before says nothing of theirs.
+        same = {name for name, entry in members.items() if name not in before or before[name].key == entry.key}
         for link in self.links.values():
-            link.forget(self.roster.members.keys() | {self.member})
-        for key in [key for key in self._fetching if key.member not in self.roster.members]:
+            link.forget(same | {self.member})
+        for key in [key for key in self._fetching if key.member not in same]:
             del self._fetching[key]
         for by_peer in (self.confirmed, self.refusals):
-            for peer in by_peer.keys() - self.roster.members.keys():
+            for peer in by_peer.keys() - members.keys():
                 del by_peer[peer]
-        back = self.roster.members.keys() - before.keys()
-        for link in self.links.values():
-            for numbers in (link.declined, link.unable):
-                for key in [key for key in numbers if key.member in back]:
-                    del numbers[key]
+        back = members.keys() - before.keys() | members.keys() - same
         return [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
+
+    def _counts(self, state: State) -> bool:
+        """Return whether a state is this member's, or one that its member may make and has signed."""
+        if state.key.member == self.member:
+            return True
+        try:
+            check_state(state, self.roster)
+        except PeerRefused:
+            return False
+        return True
 
     def _hear_announcement(self, peer: str, link: Link, state: State) -> list[Job]:
         key = state.key
@@ -495,11 +505,10 @@ class Exchange:
     def _hear_fork(self, peer: str, link: Link, state: State) -> list[Job]:
         """Refuse a state whose number another one has, and keep what it names all the same."""
         link.answer(Refused(state.key, state.sequence, SIGNED_TWICE.format(state.key.member)))
-        if state.key.kind is not BranchKind.LIVE:
-            return []
+        is_live = state.key.kind is BranchKind.LIVE
         if state.key.member == self.member:
-            return [Behind(state), Signed(peer, state)]
-        return self.keep_aside(peer, state)
+            return [Behind(state), *([Signed(peer, state)] if is_live else [])]
+        return self.keep_aside(peer, state) if is_live else []
 
     def keep_aside(self, peer: str, state: State) -> list[Job]:
         """Get a state that `peer` holds, to be kept beside the one that counts; not where there are too many."""
@@ -749,6 +758,8 @@ class Exchange:
         if state.key in self._taking:
             # The one being taken may turn out as bad as it likes: this one is asked for again then.
             incoming.spool.close()
+            if self._is_fetching(state.key, peer):
+                del self._fetching[state.key]
             return []
         job = self._taking[state.key] = TakePack(peer, state, incoming.spool)
         return [job]

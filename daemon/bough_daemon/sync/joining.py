@@ -43,8 +43,7 @@ async def present(
         request.shared_commit = shared[0]
         answer = await present_ticket(ticket, request)
     roster, said = Roster(ticket.team), wire.gossip(answer.welcome)
-    # In the order in which they count for the maker of the ticket, whatever others may say by and by.
-    roster.restore(dict.fromkeys(said.admissions, 0), said.contacts, now_ms(), said.removals)
+    roster.enter(said.admissions, said.contacts, said.removals, identity.key, now_ms())
     entry = roster.by_key(identity.key)
     if entry is None or entry.name != name:
         raise PeerRefused("the answer to the ticket does not admit this member")

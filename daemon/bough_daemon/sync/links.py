@@ -126,12 +126,13 @@ class Link:
             leaving.spool.close()
 
     def forget(self, besides: Collection[str]) -> None:
-        """Forget what the peer has of those who are no longer in the team; `besides`: who is."""
-        for key in [key for key in {**self.holds, **self.incoming, **self.wants} if key.member not in besides]:
+        """Forget what the peer and I have of those who are no longer in the team; `besides`: who is."""
+        said = (self.holds, self.wants, self.offered, self.declined, self.unable, self.making)
+        for key in [key for key in {*self.incoming, *self.owed}.union(*said) if key.member not in besides]:
             self.stop_taking(key)
-            self.holds.pop(key, None)
-            self.wants.pop(key, None)
             self.owed.discard(key)
+            for by_key in said:
+                by_key.pop(key, None)
 
     def stop_taking(self, key: Key) -> None:
         """Throw away what has arrived of a pack."""

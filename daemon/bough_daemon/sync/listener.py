@@ -217,11 +217,12 @@ class PeerListener:
     def refresh(self) -> None:
         """Know the certificates of everyone in every room from the next handshake on.
 
-        Those of former members are known too, so that these can be told why they are turned away.
+        Those of former members, and of whom these let in, are known too, so that they can be told why they are turned
+        away.
         """
         rosters = [room.roster for room in self.rooms.values()]
-        members = {one.certificate for roster in rosters for one in (*roster.members.values(), *roster.former.values())}
-        self._roots = b"".join(map(pem_of, sorted({*members, self.identity.certificate})))
+        callers = {one.certificate for roster in rosters for one in (*roster.members.values(), *roster.turned_away())}
+        self._roots = b"".join(map(pem_of, sorted({*callers, self.identity.certificate})))
 
     async def open(self, listen: str | None) -> list[str]:
         """Let teammates call where `listen` says, and nowhere else; return what was opened by this call.

@@ -5,11 +5,12 @@ is a hash of the founder's key, and every other member was admitted by an earlie
 may admit; `alice+FOLDER` is admitted by alice alone.
 
 Of two admissions of one name, or of one key, the one that was known here first counts, and the other is told of: what
-an admission says of its time is its admitter's word, and decides nothing. A new member learns the admissions in the
-order in which they count for the member who admitted them. So machines agree, except those that were cut off and heard
-of the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the founder,
-by a chain that others have signed, so that no admitter can make themselves nearer. After that nothing displaces a
-member.
+an admission says of its time is its admitter's word, and decides nothing there. A new member learns the admissions in
+the order in which they count for the member who admitted them. So machines agree, except those that were cut off and
+heard of the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the
+founder, by a chain that others have signed, so that no admitter can make themselves nearer. Of two who are as near,
+each machine keeps the one that it heard of first and tells of the other: by whatever else decided between them,
+somebody hostile could take a new member's place. After that nothing displaces a member.
 
 A member who signs an admission of themselves is called by its name from then on. It counts by the same rules as one of
 somebody else: a name is given once, the old one included.
@@ -53,7 +54,8 @@ class Admission:
     """One member's key and certificate under a name, signed by the member who admitted them.
 
     `admitter`: the signing key of that member; the founder's own, with a `nonce`, for the founder. `time`: milliseconds
-    since the epoch, by the admitter's clock, and later than the admitter's own; it decides nothing.
+    since the epoch, by the admitter's clock, and later than the admitter's own; it decides only how new to a joiner is
+    what they learn as they join.
     """
 
     name: str
@@ -220,9 +222,9 @@ class Roster:
     ) -> list[Removal]:
         """Remove a member, with their further clones, and return what was signed; one's own name is for leaving.
 
-        `with_invited`: the members they admitted go as well, and whom these let in. `restore`: the members they removed
-        are in again. Raises UnknownMember, or NotPossibleNow where they are removed already, or nothing that this home
-        signs counts.
+        `with_invited`: the members they admitted go as well, and whom these let in, but for oneself. `restore`: the
+        members they removed are in again. Raises UnknownMember, or NotPossibleNow where they are removed already, or
+        nothing that this home signs counts.
         """
         entry = self.members.get(name) or self.former.get(name)
         if entry is None:
@@ -235,7 +237,8 @@ class Roster:
             raise NotInTeam("this home is no longer in the team")
         invited = self.invited_by(name, further=with_invited)
         names = {name, *(one for one, key in self.previous.items() if key == entry.key)}
-        going = [entry, *(one for one in invited if with_invited or owner_of(one.name) in names)]
+        others = [one for one in invited if one.key != identity.key]
+        going = [entry, *(one for one in others if with_invited or owner_of(one.name) in names)]
         said = [self._removal(identity, one, restore, now) for one in going]
         taken = self.merge_removals(said, now)
         if len(taken) < len(said):
@@ -319,6 +322,25 @@ class Roster:
         for contact in contacts:
             self._take_contact(contact)
 
+    def enter(
+        self,
+        admissions: Iterable[Admission],
+        contacts: Iterable[Contact],
+        removals: Iterable[Removal],
+        key: bytes,
+        now: int,
+    ) -> None:
+        """Take in what the member who has just let in the holder of `key` knows, in the order in which it counts there.
+
+        Those who were let in just before are as new here as for everyone else, whom another one may yet displace.
+        """
+        entries = list(admissions)
+        latest = max((entry.time for entry in entries if entry.key == key), default=0)
+        first = next((at for at, entry in enumerate(entries) if latest - entry.time < SETTLED_MS), len(entries))
+        # And all that come after the first of these: a time that is dated back puts nobody in front.
+        seen = {entry: now if at >= first else 0 for at, entry in enumerate(entries)}
+        self.restore(seen, contacts, now, removals)
+
     def merge(
         self, admissions: Iterable[Admission], contacts: Iterable[Contact], now: int
     ) -> tuple[list[Admission], list[Contact]]:
@@ -361,20 +383,28 @@ class Roster:
     def notice(self, key: bytes) -> tuple[list[Admission], list[Removal]]:
         """Return what the holder of a key, who is not in the team, needs to know why; it tells of nobody else.
 
-        That is the removals by which they are out, and the admissions by which the removers are in.
+        That is the removals by which they are out, and the admissions by which the removers are in; or those by which
+        another one has their name.
         """
         removals = self.out_by(key)
-        keys = {above for one in removals for above in self._chain(one.remover)}
+        counting = [one.counts.key for one in self.rivals if one.admission.key == key]
+        keys = {above for one in (*(one.remover for one in removals), *counting) for above in self._chain(one)}
         return [
             entry for entry in self.admissions.values() if entry.key in keys and not self._is_rival(entry)
         ], removals
 
     def out_by(self, key: bytes) -> list[Removal]:
         """Return the removals by which somebody is not in the team: of them, or of those who let them in."""
+        below = key
         for above in self._chain(key):
-            if self.departures.of(above):
+            if self.departures.of(above) and (above == key or not self.departures.lets_in(above, below)):
                 return self.departures.of(above)
+            below = above
         return []
+
+    def _is_fresh(self, entry: Admission, now: int) -> bool:
+        # Either way: a clock that was wrong may have been set back since.
+        return abs(now - self.seen[entry.digest]) < SETTLED_MS
 
     def _is_rival(self, entry: Admission) -> bool:
         return any(rival.admission == entry for rival in self.rivals)
@@ -476,7 +506,7 @@ class Roster:
             for number, entry in by_admitter.pop(admitter, []):
                 if admitter != entry.key and not self.departures.lets_in(admitter, entry.key):
                     continue
-                fresh = 0 <= now - self.seen[entry.digest] < SETTLED_MS
+                fresh = self._is_fresh(entry, now)
                 heapq.heappush(heap, (fresh, depth if fresh else 0, number, entry))
 
         named, self.rivals, self.origins = dict[str, Admission](), [], {}
@@ -547,10 +577,20 @@ class Roster:
         """Return the member whose certificate (DER) is exactly this one, or None."""
         return next((member for member in self.members.values() if member.certificate == certificate), None)
 
+    def turned_away(self) -> list[Admission]:
+        """Return the admissions of all who are not in the team and can be told why.
+
+        They, or those who let them in, were removed, or another member has their name.
+        """
+        here = {entry.key for entry in self.members.values()}
+        away = [entry for entry in self.admissions.values() if entry.key not in here]
+        rivals = {one.admission.digest for one in self.rivals}
+        return [entry for entry in away if entry.digest in rivals or self.out_by(entry.key)]
+
     def caller(self, certificate: bytes) -> Admission | None:
-        """Return the member, or the former one, whose certificate (DER) is exactly this one, or None."""
-        former = (member for member in self.former.values() if member.certificate == certificate)
-        return self.by_certificate(certificate) or next(former, None)
+        """Return the admission of the member, or of one who is turned away, whose certificate (DER) is this one."""
+        away = (entry for entry in self.turned_away() if entry.certificate == certificate)
+        return self.by_certificate(certificate) or next(away, None)
 
     @property
     def names(self) -> set[str]:

@@ -760,3 +760,80 @@ def test_a_peer_is_told_nothing_of_code_once_they_part(pair: World) -> None:
     assert link.talk == {} and alice.exchange.next_word("bob") is None
     alice.comment()
     assert link.talk == {}
+
+
+def test_a_landing_with_a_number_that_peers_know_for_another_is_told_again(pair: World) -> None:
+    alice, bob = pair.members["alice"].exchange, pair.members["bob"].exchange
+    first = in_team(pair, landed(1)).state
+    second = replace(first, tip=oid("x", 2), base=oid("x", 2)).signed(someone("alice"))
+    alice.known[first.key], bob.known[first.key] = second, first
+    assert alice.hear("bob", Announce(first), NOW) == [Behind(first)]
+
+
+def incoming(state: State) -> Chunk:
+    """Return a whole pack for a state."""
+    return Chunk(state, "p", 0, 4, b"data")
+
+
+def test_a_pack_that_came_while_a_bad_one_was_being_taken_is_asked_for_again() -> None:
+    world = World(1, 3)
+    bob = world.members["bob"].exchange
+    for name in ("alice", "carol"):
+        bob.connected(name)
+    state = in_team(world, landed(1)).state
+    (fetch,) = bob.hear("carol", Announce(state), NOW)
+    assert isinstance(fetch, FindHaves)
+    bob.ask(fetch, (), ())
+    (taking,) = bob.hear("alice", incoming(state), NOW)
+    assert isinstance(taking, TakePack)
+    assert bob.hear("carol", incoming(state), NOW) == [], "one is being taken"
+    assert [type(job) for job in bob.pack_taken(taking, NotTaken("bad"))] == [FindHaves]
+    world.close()
+
+
+@pytest.mark.parametrize("lost", [FindHaves, TakePack])
+def test_what_a_job_that_nobody_finishes_was_to_bring_is_asked_for_elsewhere(lost: type) -> None:
+    world = World(1, 3)
+    bob = world.members["bob"].exchange
+    for name in ("alice", "carol"):
+        bob.connected(name)
+    state = in_team(world, landed(1)).state
+    (job,) = bob.hear("alice", Announce(state), NOW)
+    assert bob.hear("carol", Announce(state), NOW) == []
+    assert isinstance(job, FindHaves)
+    if lost is TakePack:
+        bob.ask(job, (), ())
+        (job,) = bob.hear("alice", incoming(state), NOW)
+    assert isinstance(job, FindHaves | TakePack)
+    assert bob.abandon(job) == [FindHaves("carol", state)]
+    world.close()
+
+
+def test_a_name_that_is_another_members_now_has_nothing_of_the_one_before() -> None:
+    world = World(1, 3)
+    bob = world.members["bob"].exchange
+    for name in ("alice", "carol"):
+        bob.connected(name)
+    hers = bob.roster
+    # Carol has let in a dave whom bob knows, and alice, who is nearer to the founder, another one.
+    first = hers.signed(someone("carol"), "dave", *badge("dave"), NOW + 9)
+    second = hers.signed(someone("alice"), "dave", *badge("erin"), NOW + 9)
+    bob.hear("carol", Gossip((first,)), NOW)
+    key = Key("dave", BranchKind.LIVE, b"dave")
+    old = State(hers.team, key, 7, oid("x", 1), oid("x", 1), NOW).signed(someone("dave"))
+    (fetch,) = bob.hear("carol", Announce(old), NOW)
+    assert fetch == FindHaves("carol", old)
+    (taking,) = bob.hear("alice", incoming(old), NOW)
+    assert isinstance(taking, TakePack)
+    bob.hear("alice", Gossip((second,)), NOW)
+    assert hers.member("dave") == second
+    assert not [job for job in bob.pack_taken(taking, None) if isinstance(job, FindHaves)] and key not in bob.known
+    new = State(hers.team, key, 1, oid("x", 2), oid("x", 2), NOW).signed(someone("erin"))
+    assert bob.hear("alice", Announce(new), NOW) == [FindHaves("alice", new)]
+    world.close()
+
+
+def badge(who: str) -> tuple[bytes, bytes, bytes]:
+    """Return what somebody brings to be admitted."""
+    one = someone(who)
+    return one.key, one.certificate, one.vouch

@@ -1,0 +1,1 @@
+"""The team protocol in simulated teams: see `tests.simulator.__main__`."""
