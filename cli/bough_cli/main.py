@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "back": ("branches.hop", "back"),
     "off": ("branches.hop", "off"),
     "merge": ("branches.merge", "merge"),
+    "stay": ("branches.stay", "stay"),
     "land": ("branches.land", "land"),
     "agent": ("branches.agent", "agent"),
     "git": ("branches.git", "git"),

@@ -17,6 +17,8 @@ from bough_daemon.api.records import (
     MergeOutcome,
     MoveOutcome,
     RestoreOutcome,
+    Stayed,
+    StayedBranch,
     UndoOutcome,
     WorktreeStatus,
 )
@@ -72,6 +74,19 @@ def _on_record(edits: EditsOnRecord, where: str) -> list[str]:
     them = "them" if len(edits.paths) > 1 else "it"
     kept = f"{count(len(edits.paths), 'file')} you edited {where}, kept in the timeline: {few(edits.paths)}"
     return [f"{kept}; `{edits.command}` restores {them}"]
+
+
+def stayed(told: Stayed, *, stop: bool) -> list[str]:
+    """Say which branches the files stay on."""
+    if not told.branches:
+        return ["Stopped" if stop else "Staying on no branch; `bough stay NAME` keeps one merged into your files"]
+    return [_stayed(one) for one in told.branches]
+
+
+def _stayed(one: StayedBranch) -> str:
+    if not one.held:
+        return f"Staying on {one.name}: all of it is in your files"
+    return f"Staying on {one.name}, paused: {one.held}; `bough merge {one.name}` resolves it"
 
 
 def merged(made: MergeOutcome, *, preview: bool) -> list[str]:

@@ -91,6 +91,11 @@ def not_folded(told: Status) -> list[str]:
             f"{few(paths)} {are} paused with {branch}: {reason}; it goes on when both versions agree, "
             f"or when one of you runs `bough merge`"
         )
+    lines += [
+        f"staying on {one.name} is paused: {one.held}; `bough merge {one.name}` resolves it"
+        for one in told.stays
+        if one.held
+    ]
     if told.detached:
         lines.append(f"{few(told.detached)}: edited here, so {told.hopped_to}'s changes to it stay out")
     return lines

@@ -367,6 +367,10 @@ class NotWritable(NotPossibleNow):
     """A folder that a file belongs in cannot be written."""
 
 
+class NoStay(NotPossibleNow):
+    """The working tree does not stay on that branch."""
+
+
 class NothingToRestore(NotPossibleNow):
     """Nothing else is on record for the paths."""
 

@@ -169,6 +169,56 @@ def test_one_who_follows_gets_everything_and_gives_nothing(members: Callable[...
     assert "third" not in text(bob) and teammate(bob, "alice")["ahead"] == 1
 
 
+def test_one_who_stays_on_a_branch_gets_whole_states_of_it_while_they_are_clean(members: Callable[..., Member]) -> None:
+    alice, bob = team_of(members, "alice", "bob")
+    assert bob.bough("stay") == "Staying on no branch; `bough stay NAME` keeps one merged into your files"
+    add(alice, "before")
+    alice.bough("save", "--wait", "bob")
+    assert bob.bough("stay", "alice") == "Staying on alice: all of it is in your files"
+    assert "before" in text(bob)
+    add(bob, "his own", "b.txt")
+    add(alice, "hers", at=0)
+    until(lambda: "hers" in text(bob))
+    assert "his own" not in text(alice, "b.txt")
+    (bob.tree / "a.txt").write_text(text(bob).replace("line 7\n", "line 7 is his\n"))
+    bob.bough("save")
+    (alice.tree / "a.txt").write_text(text(alice).replace("line 7\n", "line 7 is hers\n"))
+    add(alice, "whole or not at all", "b.txt", at=0)
+    until(lambda: "conflicts in a.txt" in bob.bough("stay"))
+    assert "`bough merge alice` resolves it" in bob.bough("status")
+    assert "whole or not" not in text(bob, "b.txt") and "line 7 is his" in text(bob)
+    bob.ends()
+    (alice.tree / "a.txt").write_text(text(alice).replace("line 7 is hers\n", "line 7\n"))
+    alice.bough("save")
+    until(lambda: bob.told("status")["stays"] == [{"name": "alice", "held": ""}] and "whole" in text(bob, "b.txt"))
+    assert (
+        bob.git("status", "--porcelain").split() == ["M", "a.txt", "M", "b.txt"] and bob.git("diff", "--cached") == ""
+    )
+    assert bob.types("stay", "nobody").code != 0
+    bob.git("branch", "other", "HEAD")
+    bob.bough("stay", "other")
+    assert [one["name"] for one in bob.told("status")["stays"]] == ["alice", "other"]
+    bob.bough("stay", "--stop", "alice")
+    add(alice, "too late")
+    alice.bough("save", "--wait", "bob")
+    assert "too late" not in text(bob)
+    assert bob.bough("stay", "--stop") == "Stopped"
+
+
+def test_a_host_may_keep_guests_out_and_they_are_told(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    alice.bough("config", "set", "together.guests", "off")
+    until(lambda: bool(teammate(bob, "alice")["refuses_guests"]))
+    assert "alice takes no guests' edits" in bob.bough("status")
+    add(bob, "kept out")
+    bob.bough("save", "--wait", "alice")
+    add(alice, "still comes", at=0)
+    until(lambda: "still comes" in text(bob))
+    assert "kept out" not in text(alice) and "kept out" in text(bob)
+    alice.bough("config", "unset", "together.guests")
+    until(lambda: "kept out" in text(alice))
+
+
 def test_three_guests_type_into_one_file(members: Callable[..., Member]) -> None:
     alice, bob, carol, dave = everyone = team_of(members, "alice", "bob", "carol", "dave")
     for guest in (bob, carol, dave):

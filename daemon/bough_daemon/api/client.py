@@ -150,6 +150,11 @@ class Client:
         """Leave the team."""
         return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), records.Left)
 
+    def stay(self, path: str, name: str, *, stop: bool = False) -> records.Stayed:
+        """Keep a branch folded into the files, or list those that are (an empty name)."""
+        request = pb.StayRequest(path=path.encode(*FS), name=_text(name, "name").encode(), stop=stop)
+        return self._call(self._stub.Stay, request, records.Stayed)
+
     def purge(self, order: records.PurgeOrder) -> records.PurgeTold:
         """Take contents out of every snapshot, or tell what would go."""
         return self._call(self._stub.Purge, to_message(order, pb.PurgeRequest), records.PurgeTold)

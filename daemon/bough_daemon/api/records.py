@@ -72,6 +72,21 @@ class TeammateStatus:
 
 
 @dataclass
+class StayedBranch:
+    """A branch that the files stay on. `held`: why it is not folded for now; empty: it is."""
+
+    name: str
+    held: str = ""
+
+
+@dataclass
+class Stayed:
+    """The branches that the files of a working tree stay on."""
+
+    branches: list[StayedBranch] = field(default_factory=list)
+
+
+@dataclass
 class PausedFile:
     """A file of which each side of a fold keeps its own version, and why. `branch`: the other side."""
 
@@ -120,7 +135,7 @@ class Status:
     took part, that the user has not been shown. `solid`: what was called so last. `hop_kind`: of `hopped_to`,
     `together`, `follow`, `still`, or `ended` where the edits here no longer fold into that branch. `guests`: the
     branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
-    edited here while a branch is followed.
+    edited here while a branch is followed. `stays`: the branches that the files stay on.
     """
 
     repository: str
@@ -158,6 +173,7 @@ class Status:
     paused: list[PausedFile] = field(default_factory=list)
     held: list[HeldFold] = field(default_factory=list)
     detached: list[str] = field(default_factory=list)
+    stays: list[StayedBranch] = field(default_factory=list)
 
 
 @dataclass

@@ -89,6 +89,11 @@ KEYS: Mapping[str, Setting] = {
         "", "HOST:PORT that teammates are told, of a port forward, container or VPN; commas between several", _advertise
     ),
     "team.discovery": Setting(True, "look for missing teammates on private local networks"),
+    "together.guests": Setting(
+        "fold",
+        "whether the edits of teammates in your branch (`bough hop`) come into your files: fold or off",
+        _one_of("fold", "off"),
+    ),
     "store.limit_gb": Setting(
         0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)
     ),

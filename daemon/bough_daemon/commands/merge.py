@@ -265,13 +265,7 @@ async def merge(
     async def attempt() -> Merged:
         mine = await live.save()
         source = await source_of(live, terminal, name, mine)
-        heads = Heads(mine.base, source.author.base if source.author is not None else source.brought)
-        merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared], heads=heads)
-        merged = replace(merged, source=source.name, note=source.note)
-        if source.author is not None:
-            author, parts = source.author, (merged.base, merged.tree)
-            lost = await live.owner.run(untouched_removals, live.store, mine.tree, mine.base, author, *parts)
-            merged = replace(merged, untouched=tuple(lost))
+        merged = await merge_preview(live, source, mine, both)
         if not preview:
             if not yes:
                 _check_asked(source, merged)
@@ -280,6 +274,18 @@ async def merge(
         return merged
 
     return await steadily(attempt)
+
+
+async def merge_preview(live: LiveWorktree, source: MergeSource, mine: Snapshot, both: Both) -> Merged:
+    """Return the merge of a source into my snapshot, with what it removes that its author never touched."""
+    heads = Heads(mine.base, source.author.base if source.author is not None else source.brought)
+    merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared], heads=heads)
+    merged = replace(merged, source=source.name, note=source.note)
+    if source.author is None:
+        return merged
+    author, parts = source.author, (merged.base, merged.tree)
+    lost = await live.owner.run(untouched_removals, live.store, mine.tree, mine.base, author, *parts)
+    return replace(merged, untouched=tuple(lost))
 
 
 def _check_asked(source: MergeSource, merged: Merged) -> None:

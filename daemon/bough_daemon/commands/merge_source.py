@@ -40,6 +40,20 @@ async def source_of(live: LiveWorktree, terminal: Terminal, name: str, mine: Sna
     return await _git_branch(live, terminal, name, mine)
 
 
+def known_source(live: LiveWorktree, name: str, mine: Snapshot) -> MergeSource:
+    """Return what a name means here, as `source_of` does, from what was fetched last. On the store's thread."""
+    teammate = live.teammate(name)
+    if teammate is not None:
+        return _live_branch(live, teammate, mine)
+    target = Target.known(live)
+    if target is not None and name in _names(target):
+        return _shared_branch(live, target, tracked_tip(live, target), "", mine)
+    commit = _commit_named(live, name)
+    if commit is None:
+        raise UnknownMember(f"no live branch and no Git branch is named {name}", name=name)
+    return MergeSource(name, commit, commit)
+
+
 def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> MergeSource:
     """Return a live branch as it was last settled: in the middle of a rebase its files are nobody's work."""
     tip = read_snapshot(live.store.objects, teammate.tip)
@@ -117,8 +131,12 @@ async def _target_named(live: LiveWorktree, terminal: Terminal, name: str) -> Ta
         target = await Target.of(live, terminal)
     except (BadUsage, GitFailed, NotPossibleNow):
         return None
-    names = {target.name, target.ref, short(target.ref), f"{target.remote}/{target.name}"}
-    return target if name in names else None
+    return target if name in _names(target) else None
+
+
+def _names(target: Target) -> set[str]:
+    """Return what a shared branch is called."""
+    return {target.name, target.ref, short(target.ref), f"{target.remote}/{target.name}"}
 
 
 def _commit_named(live: LiveWorktree, name: str) -> str | None:

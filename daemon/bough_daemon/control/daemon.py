@@ -129,6 +129,7 @@ class Daemon:
         """Apply the settings; return the notices for the user."""
         for repository in list(self.repositories.values()):
             await repository.measure()
+            repository.follow_settings()
         return [*await self._listeners.follow_setting(), *await self.completing.reload()]
 
     async def join(self, path: str, ticket: str, name: str, environment: Mapping[str, str], where: Where) -> Joined:

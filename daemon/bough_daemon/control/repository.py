@@ -29,6 +29,7 @@ from bough_daemon.api.records import (
     Refusal,
     Saved,
     Status,
+    StayedBranch,
     TeammateStatus,
     Withheld,
     WorktreeStatus,
@@ -38,7 +39,7 @@ from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.purger import Purger
 from bough_daemon.control.talker import Talker
-from bough_daemon.errors import BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
+from bough_daemon.errors import BadSetting, BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
 from bough_daemon.history.journal import Hop
@@ -141,6 +142,7 @@ class Repository:
         sync: Callable[[Callable[[team_sync.TeamEvent], None]], TeamSync],
     ) -> None:
         self._home = home
+        self._refuses_guests = False
         self.store = store
         self.agents = AgentList(store.folder)
         self.owner = owner
@@ -165,8 +167,9 @@ class Repository:
         self._packing = asyncio.Lock()  # what is being packed may be what is purged
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
-        around = Surroundings(self.live, self._tips, workers.merge, self._refuses_guests, self._told_of)
+        around = Surroundings(self.live, self._tips, workers.merge, lambda: self._refuses_guests)
         self.together = Together(store, owner, self._background, around)
+        self.follow_settings()
         self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)
 
     @classmethod
@@ -396,6 +399,7 @@ class Repository:
             paused=[PausedFile(*one) for one in company.paused],
             held=[HeldFold(*one) for one in company.held],
             detached=list(company.detached),
+            stays=self.stayed(session),
             notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
             worktrees=self._worktrees(session),
         )
@@ -650,11 +654,15 @@ class Repository:
         found = {one.branch: one.tip for one in self.sync.teammates() if one.tip is not None}
         return found | {branch.name: branch.tip.shared for branch in mine if branch.tip is not None}
 
-    def _refuses_guests(self) -> bool:
-        return False
+    def stayed(self, session: Recorder) -> list[StayedBranch]:
+        """Return the branches that the files of a working tree stay on."""
+        return [StayedBranch(name, held) for name, held in self.together.stays(session)]
 
-    def _told_of(self, session: Recorder) -> None:
-        """Have the next status look again at who is together with a working tree."""
+    def follow_settings(self) -> None:
+        """Apply the user's settings of working together; what cannot be read is as before."""
+        with suppress(BadSetting):
+            self._refuses_guests = read_settings(self._home).text("together.guests") == "off"
+        self.together.wake()
 
     # What happens.
 

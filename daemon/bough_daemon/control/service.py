@@ -226,6 +226,13 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(await repository.purge(session, order), pb.PurgeResponse)
 
     @answers
+    async def Stay(self, request: pb.StayRequest, context: Context) -> pb.StayResponse:
+        """Keep a branch folded into the files, or list those that are."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        await repository.together.stay(session, os.fsdecode(request.name), stop=request.stop)
+        return to_message(records.Stayed(repository.stayed(session)), pb.StayResponse)
+
+    @answers
     async def ListPurges(self, request: pb.ListPurgesRequest, context: Context) -> pb.ListPurgesResponse:
         """List what was purged."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))

@@ -180,13 +180,17 @@ class WorktreeFolder:
 
     def _without_held(self, branch: str, mine: Snapshot, found: TreeFold) -> TreeFold:
         """Return a fold without the paths that must stay as they are here, which count as paused."""
-        held = dict.fromkeys(found.paused, DISPUTED)
-        if found.changes:
-            held |= {path: why for path, why in self._held(mine, found.changes).items() if path in found.changes}
-        held |= dict.fromkeys(self._unmerged_now(), UNMERGED)
+        held = dict.fromkeys(found.paused, DISPUTED) | self.held_paths(mine, found.changes)
         self.reasons[branch] = held
         changes = {path: entry for path, entry in found.changes.items() if path not in held}
         return TreeFold(changes, frozenset(held))
+
+    def held_paths(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, str]:
+        """Return which of some changes cannot be made here, with the reason, and which files are in conflict."""
+        held = self._held(mine, changes) if changes else {}
+        return {path: why for path, why in held.items() if path in changes} | dict.fromkeys(
+            self._unmerged_now(), UNMERGED
+        )
 
     def _held(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, str]:
         held = dict.fromkeys(self._hidden_now(), HIDDEN)

@@ -7,10 +7,11 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bough_daemon.commands.hop import hop_now
-from bough_daemon.errors import BoughError
+from bough_daemon.commands.merge_source import known_source
+from bough_daemon.errors import BoughError, OwnBranch
 from bough_daemon.git.objects import Objects
 from bough_daemon.history.timeline import read_snapshot
 from bough_daemon.merging.merge_input import Both, MergeInput
@@ -21,6 +22,8 @@ from bough_daemon.system.threads import StoreThread
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.folder import DISPUTED, Attempt, Other, WorktreeFolder
 from bough_daemon.together.links import guests_of, host_of
+from bough_daemon.together.stay_fold import StayFold
+from bough_daemon.together.stays import Stays
 from bough_daemon.together.tree_fold import Undecided
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed
@@ -32,6 +35,7 @@ WORK = "folding"
 HOST_PATIENCE = 1.0  # seconds that a guest who goes waits for the host to take the last save
 TRIES = 8  # of one fold, while snapshots come and the engine decides
 DISTURBED_PAUSE = 0.03  # seconds before a fold is tried again that met a save
+STAY_PAUSE = 3.0  # seconds between looks whether a Git branch that one stays on has moved: nothing tells of it
 HELD_PAUSE = 2.0  # seconds before it is tried again where something of Git's, or a conflict, is in the way
 MOST_DETACHED = 100  # files that are named
 ENGINE_BYTES = 8_000_000  # of one version of a file that is given to the merge engine
@@ -42,15 +46,13 @@ class Surroundings:
     """What folding needs of the repository that it is in.
 
     `live`: a working tree as commands see it. `tips`: the newest shared tip of every live branch here, by its name.
-    `merge`: the merge engine. `refuses`: whether guests' edits are refused on this machine. `changed`: is told when
-    what `status` says may have changed.
+    `merge`: the merge engine. `refuses`: whether guests' edits are refused on this machine.
     """
 
     live: Callable[[Recorder], LiveWorktree]
     tips: Callable[[], Mapping[str, str]]
     merge: Both
     refuses: Callable[[], bool]
-    changed: Callable[[Recorder], None]
 
 
 @dataclass
@@ -62,6 +64,8 @@ class _Seat:
 
     session: Recorder
     folder: WorktreeFolder
+    stays: Stays
+    stay: StayFold
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     held: dict[str, str] = field(default_factory=dict)
@@ -107,7 +111,9 @@ class Together:
     def begin(self, session: Recorder) -> None:
         """Keep a working tree together with those that it is with."""
         folder = WorktreeFolder(session, self._around.live(session), self._crossings)
-        seat = self._seats[session.worktree.root] = _Seat(session, folder)
+        stays = Stays(self._store.folder, session.worktree)
+        seat = _Seat(session, folder, stays, StayFold(folder, self._around.merge))
+        self._seats[session.worktree.root] = seat
         seat.task = self._background.keep(WORK, lambda: self._run(seat))
         seat.wake.set()
 
@@ -163,14 +169,50 @@ class Together:
             seat.wake.clear()
             try:
                 await self._repair(seat)
+                await self._refuse(seat)
                 others = await self._owner.run(self._others, seat)
                 for other in others:
                     await self._fold(seat, other, {one.branch for one in others})
                 for name in seat.held.keys() - {other.branch for other in others}:
                     del seat.held[name]
+                await self._stay(seat)
             except BaseException:
                 seat.wake.set()  # for the next start
                 raise
+
+    # Branches that it stays on.
+
+    def stays(self, session: Recorder) -> list[tuple[str, str]]:
+        """Return the branches that a working tree stays on, each with why it is not folded; empty: it is."""
+        seat = self._seats.get(session.worktree.root)
+        return [(name, seat.stay.held.get(name, "")) for name in seat.stays.names()] if seat is not None else []
+
+    async def stay(self, session: Recorder, name: str, *, stop: bool) -> None:
+        """Stay on a branch, or on it no longer (an empty name: on none); raise UnknownMember, OwnBranch or NoStay."""
+        seat = self._seats[session.worktree.root]
+        if stop:
+            seat.stays.stop(name)
+            seat.stay.held.clear()
+        elif name:
+            await self._owner.run(_check_branch, seat.folder.live, name)
+            seat.stays.add(name)
+            seat.stay = StayFold(seat.folder, self._around.merge)
+            await self._stay(seat)
+
+    async def _stay(self, seat: _Seat) -> None:
+        """Fold the branches that a working tree stays on."""
+        names = seat.stays.names()
+        if not names or (await self._owner.run(self._journal, seat))[0]:
+            return
+        for name in names:
+            try:
+                made = await seat.stay.fold(name)
+            except Disturbed:
+                self._try_again(seat, DISTURBED_PAUSE)
+                continue
+            if made is not None:
+                seat.session.announce()
+        self._try_again(seat, STAY_PAUSE)
 
     # Who is with whom.
 
@@ -250,6 +292,23 @@ class Together:
 
     # Folding.
 
+    async def _refuse(self, seat: _Seat) -> None:
+        """Say to guests that nothing of theirs is folded here, or that it is again."""
+
+        def say() -> bool:
+            branch, tip = seat.session.branch, seat.session.branch.tip
+            refuses = self._around.refuses()
+            if tip is None or tip.company.refuses == refuses or not (tip.company.refuses or self._has_guests(seat)):
+                return False
+            branch.record(tip.tree, tip.base, "guests", company=replace(tip.company, refuses=refuses))
+            return True
+
+        if await self._owner.run(say):
+            seat.session.announce()
+
+    def _has_guests(self, seat: _Seat) -> bool:
+        return bool(self.standing(seat.session).guests)
+
     async def _fold(self, seat: _Seat, other: Other, present: set[str]) -> None:
         for _ in range(TRIES):
             async with seat.session.without_commands():
@@ -273,7 +332,6 @@ class Together:
             if attempt.made.company.paused:
                 self._try_again(seat, HELD_PAUSE)
             seat.session.announce()
-            self._around.changed(seat.session)
 
     def _try_again(self, seat: _Seat, wait: float) -> None:
         loop = asyncio.get_running_loop()
@@ -302,6 +360,15 @@ class Together:
             decided = {}
         for one in undecided:
             await self._owner.run(self._crossings.folder.decide, one, decided.get(one.path))
+
+
+def _check_branch(live: LiveWorktree, name: str) -> None:
+    """Raise UnknownMember where a name means no branch here, OwnBranch for the user's own. On the store's thread."""
+    mine = live.branch.tip
+    if name == live.branch.name:
+        raise OwnBranch(f"{name} is your own branch", name=name)
+    if mine is not None:
+        known_source(live, name, mine)
 
 
 def _sides(objects: Objects, undecided: tuple[Undecided, ...]) -> MergeInput:

@@ -503,6 +503,7 @@ class StatusResponse(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     DETACHED_FIELD_NUMBER: _builtins.int
+    STAYS_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -582,6 +583,10 @@ class StatusResponse(_message.Message):
     def detached(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Files that were edited here while their branch is followed, and that stay as they are."""
 
+    @_builtins.property
+    def stays(self) -> _containers.RepeatedCompositeFieldContainer[Global___StayedBranch]:
+        """The branches that the files stay on."""
+
     def __init__(
         self,
         *,
@@ -620,10 +625,11 @@ class StatusResponse(_message.Message):
         paused: _abc.Iterable[Global___PausedFile] | None = ...,
         held: _abc.Iterable[Global___HeldFold] | None = ...,
         detached: _abc.Iterable[_builtins.bytes] | None = ...,
+        stays: _abc.Iterable[Global___StayedBranch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "solid", b"solid", "state", b"state", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3829,6 +3835,77 @@ class ReloadSettingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReloadSettingsResponse: _TypeAlias = ReloadSettingsResponse  # noqa: Y015
+
+@_typing.final
+class StayRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    name: _builtins.bytes
+    """A live branch or a Git branch; empty: only list them."""
+    stop: _builtins.bool
+    """Stay on it no longer; with an empty name on none."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        name: _builtins.bytes = ...,
+        stop: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StayRequest: _TypeAlias = StayRequest  # noqa: Y015
+
+@_typing.final
+class StayedBranch(_message.Message):
+    """A branch that the files stay on. `held`: why it is not folded for now; empty: it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    name: _builtins.bytes
+    held: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.bytes = ...,
+        held: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StayedBranch: _TypeAlias = StayedBranch  # noqa: Y015
+
+@_typing.final
+class StayResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def branches(self) -> _containers.RepeatedCompositeFieldContainer[Global___StayedBranch]: ...
+    def __init__(
+        self,
+        *,
+        branches: _abc.Iterable[Global___StayedBranch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branches", b"branches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StayResponse: _TypeAlias = StayResponse  # noqa: Y015
 
 @_typing.final
 class PurgeRequest(_message.Message):

@@ -216,6 +216,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.PurgeRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.PurgeResponse.FromString,
                 _registered_method=True)
+        self.Stay = channel.unary_unary(
+                '/bough_proto.v1.ControlService/Stay',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.StayRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.StayResponse.FromString,
+                _registered_method=True)
         self.ListPurges = channel.unary_unary(
                 '/bough_proto.v1.ControlService/ListPurges',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.SerializeToString,
@@ -508,6 +513,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Stay(self, request, context):
+        """Keep a branch folded into the files, or list those that are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPurges(self, request, context):
         """List what was purged, and what is asked for.
         """
@@ -732,6 +744,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Purge,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.PurgeRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.PurgeResponse.SerializeToString,
+            ),
+            'Stay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Stay,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.StayRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.StayResponse.SerializeToString,
             ),
             'ListPurges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPurges,
@@ -1738,6 +1755,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/Purge',
             bough__proto_dot_v1_dot_control__pb2.PurgeRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.PurgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/Stay',
+            bough__proto_dot_v1_dot_control__pb2.StayRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.StayResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -111,6 +111,8 @@ class ControlServiceStub:
     """Take up the user's settings again."""
     Purge: _grpc.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]
     """Take contents out of every snapshot, and ask the team to do so."""
+    Stay: _grpc.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]
+    """Keep a branch folded into the files, or list those that are."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
     """List what was purged, and what is asked for."""
     AddComment: _grpc.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]
@@ -207,6 +209,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Take up the user's settings again."""
     Purge: _aio.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]  # type: ignore[assignment]
     """Take contents out of every snapshot, and ask the team to do so."""
+    Stay: _aio.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]  # type: ignore[assignment]
+    """Keep a branch folded into the files, or list those that are."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
     """List what was purged, and what is asked for."""
     AddComment: _aio.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]  # type: ignore[assignment]
@@ -516,6 +520,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PurgeResponse, _abc.Awaitable[_control_pb2.PurgeResponse]]:
         """Take contents out of every snapshot, and ask the team to do so."""
+
+    @_abc_1.abstractmethod
+    def Stay(
+        self,
+        request: _control_pb2.StayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.StayResponse, _abc.Awaitable[_control_pb2.StayResponse]]:
+        """Keep a branch folded into the files, or list those that are."""
 
     @_abc_1.abstractmethod
     def ListPurges(

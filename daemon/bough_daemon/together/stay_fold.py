@@ -1,0 +1,91 @@
+"""Fold a branch into a working tree as a whole, as `bough merge` would, where that is clean; else not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bough_daemon.commands.hop import hop_now
+from bough_daemon.commands.merge import Merged, merge_preview
+from bough_daemon.commands.merge_source import MergeSource, known_source
+from bough_daemon.errors import BoughError, NotPossibleNow
+from bough_daemon.history.timeline import Snapshot
+from bough_daemon.merging.merge_input import Both
+from bough_daemon.system.text import first_few
+from bough_daemon.together.folder import WorktreeFolder
+from bough_daemon.transaction.file_state import Disturbed
+
+Plan = tuple[Snapshot, MergeSource]
+
+
+@dataclass
+class StayFold:
+    """What keeps branches folded into one working tree. `held`: why one is not, by its name."""
+
+    folder: WorktreeFolder
+    both: Both
+    held: dict[str, str] = field(default_factory=dict)
+    _tried: dict[str, tuple[str, str]] = field(default_factory=dict)  # what was merged last, and could not be
+
+    async def fold(self, name: str) -> Snapshot | None:
+        """Fold a branch, and return the new tip; None where there is nothing to fold, or `held` says why it is not."""
+        live = self.folder.live
+        try:
+            plan = await live.owner.run(self._plan, name)
+            if plan is None:
+                return None
+            mine, source = plan
+            merged = await merge_preview(live, source, mine, self.both)
+            self._check(source, merged)
+            async with self.folder.session.without_commands():
+                made = await live.owner.run(self._carry_out, name, mine, source, merged)
+        except Disturbed:
+            raise
+        except BoughError as failure:
+            self.held[name] = failure.message
+            return None
+        self.held.pop(name, None)
+        return made
+
+    def _plan(self, name: str) -> Plan | None:
+        """Return what is to be merged into what; None where all of it is here, or the same has just failed."""
+        live, mine = self.folder.live, self.folder.session.branch.tip
+        if mine is None or mine.operation:
+            return None
+        there = hop_now(live)
+        if there is not None:
+            raise NotPossibleNow(f"the files here show {there.name}'s branch")
+        source = known_source(live, name, mine)
+        if live.store.is_ancestor(source.brought, mine.oid):
+            self.held.pop(name, None)
+            return None
+        state = mine.tree, source.commit
+        if self._tried.get(name) == state:
+            return None
+        self._tried[name] = state
+        return mine, source
+
+    def _check(self, source: MergeSource, merged: Merged) -> None:
+        """Raise NotPossibleNow where a person has to look at the merge first."""
+        if merged.conflicts:
+            raise NotPossibleNow(f"conflicts in {first_few(merged.conflicts)}")
+        if merged.untouched:
+            raise NotPossibleNow(f"it would remove what {source.name} never touched, in {first_few(merged.untouched)}")
+        if source.taken_out is not None:
+            raise NotPossibleNow(f"it would bring back {source.taken_out}")
+
+    def _carry_out(self, name: str, mine: Snapshot, source: MergeSource, merged: Merged) -> Snapshot | None:
+        folder, objects = self.folder, self.folder.live.store.objects
+        if folder.session.branch.tip is not mine:
+            del self._tried[name]
+            raise Disturbed({"": None})
+        changes = {path: now for path, _, now in objects.difference(mine.tree, merged.tree)}
+        held = folder.held_paths(mine, changes)
+        if held:
+            path = min(held)
+            raise NotPossibleNow(f"{path}: {held[path]}")
+        try:
+            tree = folder.place(mine, changes)
+        except Disturbed:
+            del self._tried[name]
+            raise
+        return folder.session.branch.record(tree, mine.base, f"stay {name}", since=mine.tree, contains=[source.brought])
