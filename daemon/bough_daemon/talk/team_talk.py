@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from msgspec import structs
 
@@ -101,10 +102,14 @@ class TeamTalk:
         return self._solid[1].get((owner.key, branch)) if owner is not None else None
 
     def new(self) -> set[bytes]:
-        """Return the digests of what others said that the user has not been shown."""
-        seen, mine = self._kept.seen, self._identity.key
-        found = ((digest, entry) for place, (digest, entry) in enumerate(self.logs.entries()) if place >= seen)
-        return {digest for digest, entry in found if entry.by != mine and not isinstance(entry.said, SolidMark)}
+        """Return the digests of the comments and replies of others that the user has not been shown."""
+        mine, unseen = self._identity.key, islice(self.logs.entries(), self._kept.seen, None)
+        fresh = {digest for digest, entry in unseen if entry.by != mine}
+        return fresh & self._digests() if fresh else fresh
+
+    def _digests(self) -> set[bytes]:
+        """Return the digests of all comments and replies."""
+        return {digest for thread in self.threads() for digest in (thread.digest, *thread.replied())}
 
     def note_seen(self) -> None:
         """Note that the user has been shown all there is."""
@@ -130,11 +135,7 @@ class TeamTalk:
 
     def ids(self) -> dict[bytes, str]:
         """Return for each comment and reply the shortest id that names it alone."""
-        digests = sorted(
-            digest.hex()
-            for thread in self.threads()
-            for digest in (thread.digest, *(reply.digest for reply in thread.replies))
-        )
+        digests = sorted(digest.hex() for digest in self._digests())
         found = dict[bytes, str]()
         for place, this in enumerate(digests):
             beside = digests[max(0, place - 1) : place] + digests[place + 1 : place + 2]
