@@ -588,7 +588,7 @@ class Roster:
         return [entry for entry in away if entry.digest in rivals or self.out_by(entry.key)]
 
     def caller(self, certificate: bytes) -> Admission | None:
-        """Return the admission of the member, or of one who is turned away, whose certificate (DER) is this one."""
+        """Return the admission of the member, or of someone who is turned away, whose certificate (DER) is this one."""
         away = (entry for entry in self.turned_away() if entry.certificate == certificate)
         return self.by_certificate(certificate) or next(away, None)
 
