@@ -219,6 +219,23 @@ def test_a_host_may_keep_guests_out_and_they_are_told(pair: tuple[Member, Member
     until(lambda: "kept out" in text(alice))
 
 
+def test_daemons_that_are_killed_while_both_type_lose_and_double_nothing(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    wanted = set()
+    for number, killed in enumerate([alice, bob, alice, bob]):
+        for member, at in ((alice, 3), (bob, 12)):
+            for again in range(3):
+                add(member, f"{member.name} {number} {again}", at=at)
+                wanted.add(f"{member.name} {number} {again}")
+        killed.is_killed()
+        add(killed, f"{killed.name} {number} alone", at=0)
+        wanted.add(f"{killed.name} {number} alone")
+        killed.bough("save")
+    until(lambda: are_alike(alice, bob) and wanted <= set(text(alice).splitlines()))
+    assert len(text(alice).splitlines()) == 20 + len(wanted)
+    assert alice.told("status")["paused"] == [] == bob.told("status")["paused"]
+
+
 def test_three_guests_type_into_one_file(members: Callable[..., Member]) -> None:
     alice, bob, carol, dave = everyone = team_of(members, "alice", "bob", "carol", "dave")
     for guest in (bob, carol, dave):

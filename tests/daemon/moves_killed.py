@@ -20,6 +20,7 @@ from bough_daemon.commands.undo import redo, undo
 from bough_daemon.git import atomic_rename
 
 from tests.daemon.moves_support import Desk, merge_both
+from tests.daemon.together.desk_session import fold_guest
 
 COUNTED = {"open", "os.rename", "os.link", "os.symlink", "os.remove", "os.mkdir", "os.rmdir", "subprocess.Popen"}
 COMMANDS: dict[str, Callable[[Desk], object]] = {
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[[Desk], object]] = {
     "restore": lambda here: here.do(restore(here.live, ["a.txt", "gone.txt"], since=here.since)),
     "undo": lambda here: here.do(undo(here.live)),
     "redo": lambda here: here.do(redo(here.live)),
+    "fold": lambda here: fold_guest(here, "alice"),
 }
 
 

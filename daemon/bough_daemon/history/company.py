@@ -44,7 +44,7 @@ class Company:
 
     def with_folded(self, branch: str, tip: str, paused: Collection[str]) -> Company:
         """Return the same with a tip of a branch as the newest that was folded, but for some paths."""
-        named = frozenset(paused) if len(paused) <= MOST_PAUSED else frozenset([ALL])
+        named = frozenset(paused) if len(paused) <= MOST_PAUSED and ALL not in paused else frozenset([ALL])
         others = {name: paths for name, paths in self.paused.items() if name != branch}
         return replace(
             self, folded={**self.folded, branch: tip}, paused={**others, **({branch: named} if named else {})}

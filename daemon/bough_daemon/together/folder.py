@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
-from bough_daemon.errors import ForeignGitDirectory, NotPossibleNow
+from bough_daemon.errors import BoughError, ForeignGitDirectory
 from bough_daemon.git.index import hidden_paths, unmerged_paths
 from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.rule_files import ATTRIBUTES
@@ -105,10 +105,15 @@ class WorktreeFolder:
         state = (mine.tree, other.tip, mine.company.paused.get(other.branch), self._index_state())
         if self._settled.get(other.branch) == state:
             return Attempt()
-        if other.role == "followed":
-            attempt = self._follow(other, mine, theirs, present)
-        else:
-            attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
+        try:
+            if other.role == "followed":
+                attempt = self._follow(other, mine, theirs, present)
+            else:
+                attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
+        except Disturbed:
+            return Attempt(disturbed=True)
+        except BoughError as failure:
+            return Attempt(held=failure.message)
         if attempt == Attempt():
             self._settled[other.branch] = state
         return attempt
@@ -241,12 +246,7 @@ class WorktreeFolder:
         claims: bool,
     ) -> Attempt:
         objects = self.live.store.objects
-        try:
-            tree = self.place(mine, found.changes)
-        except Disturbed:
-            return Attempt(disturbed=True)
-        except NotPossibleNow as failure:
-            return Attempt(held=failure.message)
+        tree = self.place(mine, found.changes)
         claim = other.tip if claims else None
         seen = {path: objects.entry(theirs.tree, path) for path in found.changes}
         made = self.session.branch.fold(Folded(other.branch, tree, mine.tree, company, claim, seen))
