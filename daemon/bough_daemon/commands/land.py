@@ -35,8 +35,8 @@ from bough_daemon.errors import (
 from bough_daemon.git import index
 from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
 from bough_daemon.git.refs import Moves, check_free, commit_of, free_branch, short, words
-from bough_daemon.history.merge_base import Heads
-from bough_daemon.history.removals import Author, untouched_removals
+from bough_daemon.history.removals import untouched_removals
+from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.privacy.withheld import withheld_paths
@@ -229,7 +229,7 @@ async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bo
     taken_in = await live.owner.run(_taken_in, landing, onto, local_tip, here)
     head = tip = onto[0]
     for other in [*onto[1:], mine.shared]:
-        heads = Heads(tip, mine.shared_base if other == mine.shared else other)
+        heads = tip, mine.shared_base if other == mine.shared else other
         head, merged = tip, await merge_commits(live, tip, other, landing.both, heads=heads)
         if merged.conflicts:
             return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
@@ -288,8 +288,8 @@ def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) 
 def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:
     """Return what a landing on `head` would take away and bring back that I cannot have meant."""
     store, mine = landing.live.store, landing.mine
-    author, ours = Author(mine.shared, mine.shared_base), store.objects.commit(head).tree
-    untouched = untouched_removals(store, ours, head, author, merged.base, merged.tree)
+    sides = Side(head, head), Side(mine.shared, mine.shared_base)
+    untouched = untouched_removals(store, *sides, merged.base, merged.tree)
     gone = taken_out(landing.live, landing.target, remote_tip, mine.oid) if remote_tip is not None else None
     return untouched, gone
 

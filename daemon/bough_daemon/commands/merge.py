@@ -17,9 +17,10 @@ from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.index import Stage, changed, hidden_paths
 from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
-from bough_daemon.history.merge_base import Heads, merge_base, without_given_up
+from bough_daemon.history.merge_base import common_tree, merge_base
 from bough_daemon.history.removals import untouched_removals
 from bough_daemon.history.replacements import knowing, learn
+from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both, Decided, MergeInput, Three, both_changed, sides_of
 from bough_daemon.store.store import Store
@@ -106,19 +107,25 @@ class _Outcome:
 
 
 async def merge_commits(
-    live: LiveWorktree, ours: str, theirs: str, both: Both, *, also: Sequence[str] = (), heads: Heads | None = None
+    live: LiveWorktree,
+    ours: str,
+    theirs: str,
+    both: Both,
+    *,
+    also: Sequence[str] = (),
+    heads: tuple[str, str] | None = None,
 ) -> Merged:
     """Merge two commits of the store; nothing of the user's is touched, and the result is in the store.
 
-    `also`: commits that `ours` contains, though its history does not say so (what the team sees of it). `heads`: where
-    HEAD was on both sides, where the merge is of the work of two people.
+    `also`: commits that `ours` contains, though its history does not say so (what the team sees of it). `heads`: the
+    commits that HEAD was at on both sides (of a Git branch, the commit itself), in a merge of the work of two people.
     """
     outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours], heads)
     decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
     return await live.owner.run(_combined, live.store.objects, outcome, decided)
 
 
-def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: Heads | None) -> _Outcome:
+def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tuple[str, str] | None) -> _Outcome:
     if store.merge_base(ours, theirs) is None:
         raise UnrelatedHistory(
             "the two branches share no commit",
@@ -133,7 +140,7 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: He
             ours = _commit(git, our_tree, [ours, *also])
         found = merge_base(knowing(git), ours, theirs)
         _keep_new(objects, git)  # of several merge bases a tree was made just now
-        base = without_given_up(store, found, *tips, heads) if heads is not None else found.tree
+        base = common_tree(store, found, *map(Side, tips, heads)) if heads is not None else found.tree
         if base != found.tree:
             began = _commit(git, base, [])
             ours, theirs = _commit(git, our_tree, [began]), _commit(git, their_tree, [began])
@@ -278,13 +285,13 @@ async def merge(
 
 async def merge_preview(live: LiveWorktree, source: MergeSource, mine: Snapshot, both: Both) -> Merged:
     """Return the merge of a source into my snapshot, with what it removes that its author never touched."""
-    heads = Heads(mine.base, source.author.base if source.author is not None else source.brought)
+    heads = mine.base, source.author.head if source.author is not None else source.brought
     merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared], heads=heads)
     merged = replace(merged, source=source.name, note=source.note)
     if source.author is None:
         return merged
-    author, parts = source.author, (merged.base, merged.tree)
-    lost = await live.owner.run(untouched_removals, live.store, mine.tree, mine.base, author, *parts)
+    sides = Side(mine.oid, mine.base), source.author
+    lost = await live.owner.run(untouched_removals, live.store, *sides, merged.base, merged.tree)
     return replace(merged, untouched=tuple(lost))
 
 

@@ -10,7 +10,7 @@ from bough_daemon.commands.taken_out import TakenOut, taken_out, tracked_tip
 from bough_daemon.errors import BadUsage, GitFailed, InTheMiddle, NoSharedBranch, NotPossibleNow, UnknownMember
 from bough_daemon.git.refs import commit_of, short
 from bough_daemon.history.ancestry import settled_before
-from bough_daemon.history.removals import Author
+from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.terminal import Terminal
@@ -27,7 +27,7 @@ class MergeSource:
     name: str
     commit: str
     brought: str
-    author: Author | None = None
+    author: Side | None = None
     note: str = ""
     taken_out: TakenOut | None = None
 
@@ -68,7 +68,7 @@ def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> Me
         note = f"{teammate.name} has a {tip.operation} in progress: merged the state before it"
         teammate = LiveBranch(teammate.name, settled.oid, settled.base)
     gone = _brought_back(live, teammate, mine)
-    author = Author(teammate.tip, teammate.base)
+    author = Side(teammate.tip, teammate.base)
     return MergeSource(f"{teammate.name}'s branch", teammate.tip, teammate.tip, author, note, gone)
 
 

@@ -18,6 +18,7 @@ from bough_daemon.history.shared_chain import SharedChain
 from bough_daemon.history.timeline import (
     BASE,
     BROUGHT,
+    DISCARDED,
     EVENT,
     OPERATION,
     PREVIOUS,
@@ -128,7 +129,7 @@ class Branch:
         found = Ancestry()
         if tip is not None:
             found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
-        return self._append(tree, base, "save", found, company, operation)
+        return self._append(tree, base, "save", found, company, operation, discarded=discarded)
 
     def _company_after(self, tree: str, base: str, *, on_branch: bool, by_git: bool) -> Company:
         """Return whom the branch is together with in a snapshot of the files.
@@ -260,11 +261,14 @@ class Branch:
         company: Company,
         operation: str = "",
         seen: Mapping[str, TreeEntry | None] = NOTHING_SEEN,
+        *,
+        discarded: bool = False,
     ) -> Snapshot:
         """Write a snapshot and move the branch to it; where it does not continue the tip, the tip is kept."""
         tip = self.tip
         shares = self._shares(base, tree, ancestry.brought, company, ancestry.before, seen)
-        snapshot = self._write(tree, base, event, ancestry, {OPERATION: operation} | company.trailers(), shares)
+        facts = {OPERATION: operation, DISCARDED: "yes" if discarded else ""} | company.trailers()
+        snapshot = self._write(tree, base, event, ancestry, facts, shares)
         if tip is not None and (ancestry.before is None or ancestry.before.oid != tip.oid):
             self.store.keep(f"{self.name}/{tip.oid}", tip.oid)
         self.store.set_ref(SHARED + self.name, snapshot.shared, self.store.ref(SHARED + self.name))

@@ -1,34 +1,22 @@
 """The tree that both sides of a merge began with.
 
-Git finds it by what the branches claim. One thing they cannot claim by path: work that a member had in their files, and
-gave up there (stashed, reset, checked out) without moving HEAD, while the other side has committed or landed it, or
-wrote it themselves. It is not removed there: for such a path the merge begins where the HEADs parted. Nor is what they
-committed and then undid in the files alone: `undone` says where the merge begins for that.
+Git finds it by what the branches claim, and takes what it has and a side lacks for removed by that side. But a branch
+may lack what it claims, though nobody on it took that away: see `taken_away`. So the base is without it: then it is
+what the other side added. What both HEADs have is another matter: there the files say what goes, to Git as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
+
+from bough_merge.text.lines import line_changes
+from bough_merge.text.text import lines_of
 
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import Objects, TreeEntry
-from bough_daemon.history.line_counts import keeps_nothing, lines_at
-from bough_daemon.history.own_steps import own_steps
-from bough_daemon.history.timeline import Snapshot, chain, merged_tips
-from bough_daemon.history.undone import Began, before_undo
+from bough_daemon.history.line_counts import Lines, lines_at, lines_in, text_at
+from bough_daemon.history.taken_away import Side, not_taken_away
 from bough_daemon.store.store import Store
-
-REMEMBERED = 2000  # snapshots of a chain in which the merge base is looked for
-
-
-@dataclass(frozen=True)
-class Heads:
-    """The commits that HEAD was at on both sides of a merge; of a Git branch, the commit itself."""
-
-    ours: str
-    theirs: str
 
 
 @dataclass(frozen=True)
@@ -48,76 +36,75 @@ def merge_base(git: GitCommand, ours: str, theirs: str) -> MergeBase:
     return MergeBase(tuple(bases), merged.split("\n", 1)[0])
 
 
-def without_given_up(store: Store, base: MergeBase, ours: str, theirs: str, heads: Heads) -> str:
-    """Return the tree of a merge base, with what a side gave up and the other made its own as before the HEADs parted.
-
-    `ours`, `theirs`: commits, whose chains tell what was given up where they are snapshots.
-    """
+def common_tree(store: Store, base: MergeBase, ours: Side, theirs: Side) -> str:
+    """Return the tree of a merge base, less what came since the HEADs parted and a side lacks but did not take away."""
     objects = store.objects
-    fork = store.merge_base(heads.ours, heads.theirs)
+    fork = store.merge_base(ours.head, theirs.head)
     if fork is None:
         return base.tree
-    began = objects.commit(fork).tree
-    paths = {path for path, _, _ in objects.difference(began, base.tree)}
-    gone: set[str] = set()
-    for tip, other, head in ((ours, theirs, heads.theirs), (theirs, ours, heads.ours)):
-        committed = objects.commit(head).tree
-        for path in _given_up(objects, tip, base, began, paths - gone):
-            has_committed = objects.entry(committed, path) != objects.entry(began, path)
-            if has_committed or _wrote(store, other, path, objects.entry(base.tree, path)):
-                gone.add(path)
-    begins = {path: objects.entry(began, path) for path in gone}
-    for tip, other in ((ours, theirs), (theirs, ours)):
-        begins |= before_undo(store, Began(base.commits, base.tree, began), tip, other)
-    return objects.splice(base.tree, begins) if begins else base.tree
+    began, tree = objects.commit(fork).tree, base.tree
+    for side, other in ((ours, theirs), (theirs, ours)):
+        now = objects.commit(side.tip).tree
+        lacking = _lacking(objects, began, tree, now) if began != tree else {}
+        never = not_taken_away(store, side, other, base.commits, lacking)
+        tree = objects.splice(tree, {path: _without(objects, (began, tree, now), path, never[path]) for path in never})
+    return tree
 
 
-def _wrote(store: Store, tip: str, path: str, entry: TreeEntry | None) -> bool:
-    """Return whether the member whose tip this is wrote some of the lines that an entry has at a path."""
-    objects = store.objects
-    lines = lines_at(objects, entry)
-    for step in own_steps(store, tip):
-        before, after = objects.entry(step.before, path), objects.entry(step.after, path)
-        if before != after and (lines_at(objects, after) - lines_at(objects, before)) & lines:
-            return True
-    return False
+def _lacking(objects: Objects, began: str, base: str, now: str) -> dict[str, Lines]:
+    """Return the lines of a base that came since `began` and that a side lacks, by path; not those that it moved."""
+    claimed = {path for path, _, _ in objects.difference(began, base)}
+    changed = list(objects.difference(base, now))
+    found: dict[str, Lines] = {}
+    for path, before, after in changed:
+        if path in claimed and before is not None:
+            lines = lines_at(objects, before) - lines_at(objects, after)
+            found[path] = lines - lines_at(objects, objects.entry(began, path))
+    found = {path: lines for path, lines in found.items() if lines}
+    if found:
+        moved = sum((lines_at(objects, after) for _, before, after in changed if before is None), Lines())
+        found = {path: lines - moved for path, lines in found.items()}
+    return found
 
 
-def _given_up(objects: Objects, tip: str, base: MergeBase, began: str, paths: Collection[str]) -> set[str]:
-    """Return the paths of which a side has nothing left that came since `began` and that the merge base has.
+def _without(objects: Objects, trees: tuple[str, str, str], path: str, lines: Lines) -> TreeEntry | None:
+    """Return a file of the base without lines that a side lacks. `trees`: of the fork, the base, the side."""
+    began, base, now = (objects.entry(tree, path) for tree in trees)
+    if now is None or base is None:
+        return None
+    texts = [text_at(objects, entry) for entry in (base, now)]
+    if texts[0] is None or texts[1] is None:
+        return began
+    returned = lines_at(objects, began) - lines_at(objects, base)
+    return TreeEntry(base.mode, objects.write_blob(without_lines(texts[0], texts[1], lines, returned)))
 
-    Not where it was moved to another path, where the side never had it, as its merge kept something else, or where HEAD
-    itself has had some of it: that was committed, and so it was taken away by a commit. None where the merge base is no
-    snapshot of that side, or of a branch that it merged.
+
+def without_lines(text: bytes, newer: bytes, lines: Lines, returned: Lines) -> bytes:
+    """Return a text without those of some lines that a newer version lacks, and without the brackets between them.
+
+    Where the newer version has `returned` in their place, and nothing else, it has them there, too.
     """
-
-    def keeps(tree: str, path: str) -> bool:
-        return not keeps_nothing(objects, *(objects.entry(of, path) for of in (began, base.tree, tree)))
-
-    now = objects.commit(tip).tree
-    doubtful = {path for path in paths if not keeps(now, path)}
-    if doubtful:
-        added = {new for _, old, new in objects.difference(base.tree, now) if old is None}
-        doubtful = {path for path in doubtful if objects.entry(base.tree, path) not in added}
-        had = [snapshot.tree for snapshot in _since(objects, tip, base)] if doubtful else []
-        doubtful = {path for path in doubtful if any(keeps(tree, path) for tree in had)}
-    chains = (_heads_since(objects, one, base) for one in (merged_tips(objects, tip) if doubtful else ()))
-    heads = next(filter(None, chains), None)  # of several, the newest tells what became of it
-    if heads is None:
-        return set()
-    return {path for path in doubtful if not any(keeps(at_head, path) for at_head in heads)}
+    old, new, left, made = lines_of(text), lines_of(newer), Lines(lines), list[bytes]()
+    at = 0
+    for hunk in line_changes(text, newer):
+        made += old[at : hunk.old_start]
+        gone, came = old[hunk.old_start : hunk.old_end], new[hunk.new_start : hunk.new_end]
+        kept = _kept(gone, left)
+        # Not a line of others' is in between: it is as before the whole change.
+        whole = lines_in(b"".join(gone)) and not lines_in(b"".join(kept))
+        made += came if whole and not lines_in(b"".join(came)) - returned else kept
+        at = hunk.old_end
+    return b"".join([*made, *old[at:]])
 
 
-def _heads_since(objects: Objects, tip: str, base: MergeBase) -> set[str]:
-    """Return the trees that HEAD had in a chain since a merge base; none where it is not in that chain."""
-    snapshots = list(_since(objects, tip, base))
-    reached = bool(snapshots) and snapshots[-1].is_among(base.commits)
-    return {objects.commit(snapshot.base).tree for snapshot in snapshots} if reached else set()
-
-
-def _since(objects: Objects, tip: str, base: MergeBase) -> Iterator[Snapshot]:
-    """Yield the snapshots of a chain as far as a merge base, newest first."""
-    for snapshot in islice(chain(objects, tip), REMEMBERED):
-        yield snapshot
-        if snapshot.is_among(base.commits):
-            return
+def _kept(lines: list[bytes], left: Lines) -> list[bytes]:
+    """Return the lines of a hunk that are not among those `left`, which are counted off, nor brackets after one."""
+    kept, dropping = list[bytes](), False
+    for line in lines:
+        said = lines_in(line)
+        if said:
+            dropping = bool(said & left)
+            left -= said
+        if not dropping:
+            kept.append(line)
+    return kept

@@ -17,7 +17,7 @@ from bough_daemon.history.company import NO_COMPANY, Company, company_of
 
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
-SHARED_BASE = "Bough-Shared-Base"
+SHARED_BASE, DISCARDED = "Bough-Shared-Base", "Bough-Discarded"
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are told; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another
@@ -34,7 +34,8 @@ class Snapshot:
     snapshot before it in time. `shared`: the commit that the team sees in its place, and `shared_base`: the commit that
     this one is based on, an older one than `base` where that may not leave. `time`: seconds since the epoch.
     `operation`: the operation of Git's that was in progress (`rebase`, `bisect`, …), empty for none. `brought`: commits
-    that its history claims beyond its base, as far as the snapshot says so.
+    that its history claims beyond its base, as far as the snapshot says so. `discarded`: Git has thrown edits away
+    since the one before it.
     """
 
     oid: str
@@ -51,6 +52,7 @@ class Snapshot:
     operation: str = ""
     brought: tuple[str, ...] = ()
     company: Company = NO_COMPANY
+    discarded: bool = False
 
     @property
     def claims(self) -> frozenset[str]:
@@ -87,6 +89,7 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
         brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if OBJECT_ID.fullmatch(word)),
         company=company_of(commit),
+        discarded=commit.trailer(DISCARDED) is not None,
     )
 
 

@@ -7,8 +7,10 @@ from bough_daemon.commands.land import land
 from bough_daemon.commands.merge import Merged, merge
 from bough_daemon.errors import WouldRemove
 from bough_daemon.git.objects import FILE, TreeEntry
+from bough_daemon.history.merge_base import MergeBase
+from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import read_snapshot
-from bough_daemon.store.store import LIVE, SHARED
+from bough_daemon.store.store import LIVE, SHARED, Store
 
 from tests.daemon.crew import Mate
 from tests.daemon.moves_support import Desk, everything, git, merge_both
@@ -41,6 +43,28 @@ def more(here: Desk) -> None:
     git(here.root, "commit", "-qm", "newer")
 
 
+@pytest.fixture
+def claims_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a merge begin with whatever the branches claim, so that only the second net is left."""
+
+    def claimed(_store: Store, base: MergeBase, _ours: Side, _theirs: Side) -> str:
+        return base.tree
+
+    monkeypatch.setattr("bough_daemon.commands.merge.common_tree", claimed)
+
+
+def test_a_false_claim_takes_nothing_away(here: Desk) -> None:
+    more(here)
+    false_claim(here, {"a.txt": b"one, alice\ntwo\nthree\nfour\nfive\n"})
+    merged = bring(here)
+    assert (merged.result, merged.brought.removed, merged.untouched) == ("clean", (), ())
+    assert (here.root / "a.txt").read_bytes() == b"one, alice\ntwo\nthree\nfour\nfive, newer\n"
+    assert (here.root / "newer.txt").read_bytes() == b"newer\n"
+    assert (here.root / "d/b.txt").read_bytes() == b"2\n"
+    assert bring(here).result == "same"
+
+
+@pytest.mark.usefixtures("claims_are_believed")
 def test_a_merge_that_takes_away_what_nobody_took_away_asks(here: Desk) -> None:
     more(here)
     false_claim(here, {"a.txt": b"one, alice\ntwo\nthree\nfour\nfive\n"})
@@ -83,8 +107,8 @@ def test_moving_a_file_is_no_removal(here: Desk) -> None:
     assert bring(here).brought.removed == ("mine.txt",)
 
 
-def test_a_landing_that_takes_away_what_nobody_took_away_asks(here: Desk) -> None:
-    """As above, the other way round: the false claim is mine, and main is what would lose."""
+def claim_main(here: Desk) -> str:
+    """Let my branch claim all that main has, though I have the first commit's files and work of mine; return main."""
     write_files(here.root, {"work.txt": b"w\n"})
     first = here.snapshot()
     git(here.root, "stash", "-qu")
@@ -98,6 +122,20 @@ def test_a_landing_that_takes_away_what_nobody_took_away_asks(here: Desk) -> Non
     for name in (LIVE, SHARED):
         here.store.set_ref(f"{name}me", claim, first.oid)
     here.branch.tip = read_snapshot(here.store.objects, claim)
+    return main
+
+
+def test_a_false_claim_of_mine_takes_nothing_from_the_shared_branch(here: Desk) -> None:
+    claim_main(here)
+    landed = here.do(land(here.live, here.terminal, "work", merge_both))
+    assert landed.brought.removed == () and landed.brought.added == ("work.txt",)
+    assert git(here.root, "show", "main:newer.txt") == "newer"
+
+
+@pytest.mark.usefixtures("claims_are_believed")
+def test_a_landing_that_takes_away_what_nobody_took_away_asks(here: Desk) -> None:
+    """As above, the other way round: the false claim is mine, and main is what would lose."""
+    main = claim_main(here)
     with pytest.raises(WouldRemove) as asked:
         here.do(land(here.live, here.terminal, "work", merge_both))
     assert asked.value.facts["paths"].split("\n") == ["a.txt", "d/b.txt", "newer.txt"]

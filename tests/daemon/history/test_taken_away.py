@@ -1,4 +1,4 @@
-"""A merge that was committed and then undone removes nothing of anybody's."""
+"""A merge takes away only what somebody took away; what was committed and then undone, nobody did."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bough_daemon.commands.hop import hop
 from bough_daemon.commands.undo import redo, undo
+from bough_daemon.history.line_counts import lines_in
+from bough_daemon.history.merge_base import without_lines
 
-from tests.daemon.crew import Mate, found_crew
+from tests.daemon.crew import Mate, found_crew, words_of
+from tests.daemon.moves_support import merge_both
 
 
 @pytest.fixture
@@ -144,3 +148,128 @@ def test_an_undo_that_a_merge_base_contains_is_not_weighed_again(tmp_path: Path)
     assert bob.files() == before
     for mate in made.values():
         mate.close()
+
+
+def found(folder: Path, *names: str) -> Iterator[Mate]:
+    """Yield a member of each name, who all have the same remote."""
+    made = found_crew(folder, names)
+    yield from made.values()
+    for mate in made.values():
+        mate.close()
+
+
+def test_who_gives_up_what_a_hop_brought_takes_it_from_nobody(tmp_path: Path) -> None:
+    mates = found(tmp_path, "alice", "bob", "carol")
+    alice, bob, carol = next(mates), next(mates), next(mates)
+    bob.edit("new.txt", 0, insert=True)
+    bob.snapshot()
+    alice.merge("bob")
+    bob.merge("alice")
+    alice.do(undo(alice.live))
+    bob.merge("alice")
+    alice.merge("bob")
+    carol.do(hop(carol.live, carol.terminal, "alice", merge_both))
+    alice.edit("d/new.txt", 0, insert=True)
+    alice.snapshot()
+    carol.merge("alice")
+    assert carol.git("stash", "-qu")
+    carol.snapshot()
+    alice.merge("carol")
+    carol.do(undo(carol.live))
+    alice.merge("carol")
+    assert words_of(alice.files()["new.txt"]) == [b"bob1"]
+    assert list(mates) == []
+
+
+def test_an_edit_after_a_landing_that_was_undone_removes_nothing_of_it(tmp_path: Path) -> None:
+    mates = found(tmp_path, "alice", "bob")
+    alice, bob = next(mates), next(mates)
+    bob.edit("b.txt", 3, insert=True)
+    bob.snapshot()
+    alice.merge("bob")
+    assert alice.git("stash", "-qu")
+    alice.snapshot()
+    bob.merge("alice")
+    alice.do(undo(alice.live))
+    bob.merge("alice")
+    alice.merge("bob")
+    bob.land()
+    bob.edit("b.txt", 4, insert=False)
+    bob.do(undo(bob.live))
+    landed = bob.land()
+    assert b"bob1" in words_of(bob.at_tree(bob.store.objects.commit(landed.commit).tree)["b.txt"])
+    assert list(mates) == []
+
+
+def test_an_edit_right_after_git_threw_edits_away_removes_nothing_that_landed(tmp_path: Path) -> None:
+    mates = found(tmp_path, "alice")
+    alice = next(mates)
+    assert alice.git("switch", "-q", "old")
+    alice.edit("a.txt", 3, insert=True)
+    alice.snapshot()
+    alice.land()
+    assert alice.git("switch", "-qf", "old")
+    alice.edit("a.txt", 9, insert=True)
+    alice.snapshot()
+    landed = alice.land()
+    text = words_of(alice.at_tree(alice.store.objects.commit(landed.commit).tree)["a.txt"])
+    assert b"alice1" in text and b"alice2" in text
+    assert list(mates) == []
+
+
+@pytest.mark.parametrize("by", ["save", "commit", "merge of another"])
+def test_what_somebody_took_out_by_hand_goes_also_after_an_undo(crew: dict[str, Mate], by: str) -> None:
+    alice, bob, carol = crew.values()
+    alice.merge("bob")
+    mate = carol if by == "merge of another" else alice
+    file = mate.root / "a.txt"
+    file.write_bytes(file.read_bytes().replace(b"bob1\n", mate.word() + b"\n"))
+    if by == "commit":
+        alice.snapshot()
+        assert alice.git("commit", "-qam", "without it")
+    mate.snapshot()
+    if mate is carol:
+        alice.merge("carol")
+    bob.merge("alice")
+    assert b"bob1" not in words_of(bob.files()["a.txt"]) and b"bob2" in words_of(bob.files()["new.txt"])
+    assert bob.merge("alice").result == "same"
+
+
+def test_what_its_author_stashed_goes_where_it_was_merged_and_stays_where_it_was_committed(tmp_path: Path) -> None:
+    mates = found(tmp_path, "alice", "bob", "carol")
+    alice, bob, carol = next(mates), next(mates), next(mates)
+    alice.edit("a.txt", 3, insert=True)
+    alice.snapshot()
+    for mate in (bob, carol):
+        mate.merge("alice")
+    assert carol.git("commit", "-qam", "alice's")
+    carol.snapshot()
+    assert alice.git("stash", "-q")
+    alice.snapshot()
+    for mate in (bob, carol):
+        mate.merge("alice")
+    assert b"alice1" not in bob.files()["a.txt"]
+    assert b"alice1" in carol.files()["a.txt"]
+    assert list(mates) == []
+
+
+@pytest.mark.parametrize(
+    ("newer", "lines", "returned", "made"),
+    [
+        (b"a\nc\n", b"b", b"", b"a\nc\n"),
+        (b"a\n", b"b", b"", b"a\nc\n"),
+        (b"a\nb\nc\nb\n", b"b", b"", b"a\nb\nc\n"),
+        (b"a\nx\nc\n", b"b", b"", b"a\nc\n"),
+        (b"a\nx\nc\n", b"b", b"x", b"a\nx\nc\n"),
+        (b"x\nc\n", b"b", b"x", b"a\nc\n"),
+    ],
+)
+def test_a_base_is_without_what_was_not_taken_away(newer: bytes, lines: bytes, returned: bytes, made: bytes) -> None:
+    assert without_lines(b"a\nb\nc\n", newer, lines_in(lines), lines_in(returned)) == made
+
+
+def test_a_bracket_goes_with_the_lines_before_it() -> None:
+    text = b"one {\n}\ntwo {\n}\n\nthree {\n}\n"
+    assert without_lines(text, b"one {\n}\nthree {\n}\n", lines_in(b"two {"), lines_in(b"")) == (
+        b"one {\n}\nthree {\n}\n"
+    )
