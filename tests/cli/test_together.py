@@ -236,6 +236,34 @@ def test_daemons_that_are_killed_while_both_type_lose_and_double_nothing(pair: t
     assert alice.told("status")["paused"] == [] == bob.told("status")["paused"]
 
 
+def test_an_offline_host_is_entered_as_they_were_and_meets_the_guest_later(members: Callable[..., Member]) -> None:
+    alice, bob = team_of(members, "alice", "bob")
+    add(alice, "the last she saved")
+    alice.bough("save", "--wait", "bob")
+    alice.ends()
+    until(lambda: not teammate(bob, "alice")["connected"])
+    assert "alice is offline: this is their last state" in bob.bough("hop", "alice")
+    assert "the last she saved" in text(bob) and "alice is offline: their last state" in bob.bough("status")
+    add(bob, "meanwhile", at=0)
+    add(alice, "offline too")
+    alice.bough("status")
+    until(lambda: are_alike(alice, bob) and {"meanwhile", "offline too"} <= set(text(bob).splitlines()))
+
+
+def test_line_ends_and_attributes_of_either_side_stay(members: Callable[..., Member]) -> None:
+    first, *_ = alice, bob = team_of(members, "alice", "bob")
+    for member in (alice, bob):
+        (member.tree / ".gitattributes").write_text("* text=auto\n*.win eol=crlf\n")
+    (alice.tree / "x.win").write_bytes(b"one\r\ntwo\r\n")
+    first.bough("save", "--wait", "bob")
+    bob.bough("hop", "alice")
+    assert (bob.tree / "x.win").read_bytes() == b"one\r\ntwo\r\n"
+    (bob.tree / "x.win").write_bytes(b"one\r\ntwo\r\nthree\r\n")
+    add(bob, "plain")
+    until(lambda: (alice.tree / "x.win").read_bytes() == b"one\r\ntwo\r\nthree\r\n" and "plain" in text(alice))
+    until(lambda: are_alike(alice, bob))
+
+
 def test_three_guests_type_into_one_file(members: Callable[..., Member]) -> None:
     alice, bob, carol, dave = everyone = team_of(members, "alice", "bob", "carol", "dave")
     for guest in (bob, carol, dave):

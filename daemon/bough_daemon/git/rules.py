@@ -83,18 +83,18 @@ class Conversion:
     """The conversions between a file's bytes and its blob.
 
     `always`: a filter, an encoding or `$Id$`. `line_ends`: CRLF becomes LF. `guarded`: only where the blob in the index
-    has no CRLF already (Git's `text=auto`).
+    has no CRLF already (Git's `text=auto`). `to_crlf`: a checkout makes CRLF of LF.
     """
 
     always: bool
     line_ends: bool
     guarded: bool
     filter: str = ""
+    to_crlf: bool = False
 
-    @property
-    def any(self) -> bool:
-        """Return whether there is one."""
-        return self.always or self.line_ends
+    def changes(self, content: bytes) -> bool:
+        """Return whether a file with this content may differ from its blob."""
+        return self.always or self.to_crlf or (self.line_ends and b"\r" in content)
 
 
 class Attributes:
@@ -104,6 +104,7 @@ class Attributes:
         self._worktree = worktree
         self._child = LineProtocol(index.git, "check-attr", "--stdin", "-z", *ATTRIBUTES)
         self._autocrlf: bool | None = None
+        self._to_crlf: bool | None = None
 
     def conversion(self, path: str) -> Conversion:
         """Return what converts the file at `path` (relative to the top)."""
@@ -116,8 +117,20 @@ class Attributes:
             return Conversion(always, False, False, name)
         if text == "unspecified":
             by_eol = said["eol"] not in UNSET
-            return Conversion(always, by_eol or self._converts_by_default(), not by_eol, name)
-        return Conversion(always, True, text == "auto", name)
+            converts = by_eol or self._converts_by_default()
+            return Conversion(always, converts, not by_eol, name, converts and self._makes_crlf(said["eol"]))
+        return Conversion(always, True, text == "auto", name, self._makes_crlf(said["eol"]))
+
+    def _makes_crlf(self, eol: str) -> bool:
+        """Return whether a checkout ends lines with CRLF; `eol`: the attribute."""
+        if eol not in UNSET:
+            return eol == "crlf"
+        if self._to_crlf is None:
+            autocrlf, native = self._worktree.config("core.autocrlf").lower(), os.linesep == "\r\n"
+            of_eol = self._worktree.config("core.eol").lower()
+            by_eol = of_eol == "crlf" or (native and of_eol in ("", "native"))
+            self._to_crlf = autocrlf in TRUE or (by_eol and autocrlf != "input")
+        return self._to_crlf
 
     def _converts_by_default(self) -> bool:
         if self._autocrlf is None:
@@ -127,7 +140,7 @@ class Attributes:
     def forget(self) -> None:
         """Read the attribute files and the configuration again at the next question."""
         self._child.restart()
-        self._autocrlf = None
+        self._autocrlf = self._to_crlf = None
 
 
 @dataclass(frozen=True)

@@ -537,9 +537,12 @@ class Recorder:
         """Return where HEAD is. On the store's thread."""
         return self._read_head()
 
-    def unconverted(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return those of `paths` whose bytes are their blobs, by the attributes here. On the store's thread."""
-        return self.snapshots.unconverted(paths)
+    def unconverted(self, contents: Mapping[str, Iterable[bytes]]) -> frozenset[str]:
+        """Return those paths whose bytes are their blobs by the attributes here, with each of these contents.
+
+        On the store's thread.
+        """
+        return self.snapshots.unconverted(contents)
 
     def _read_head(self) -> Head:
         """Return where HEAD is; on a branch without a commit, at the one that replaces it in the store."""

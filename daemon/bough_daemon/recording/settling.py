@@ -144,7 +144,7 @@ class Brake:
     FREE, DEBT, SIZE = 50.0, 10.0, 400_000
     ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
     MOST = 1000  # paths that are remembered
-    TOGETHER = 20.0  # changes a second: two who save five times each, and what comes to each from the other
+    TOGETHER = 40.0  # changes a second: two who save five times each, each fold of that, and room for a third
 
     def __init__(self, often: float) -> None:
         self._often = often

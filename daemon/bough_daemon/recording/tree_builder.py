@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from bough_daemon.errors import GitHangs, HostilePath
@@ -75,9 +75,10 @@ class TreeBuilder:
         self.restart()
         self.index.forget()
 
-    def unconverted(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return those of `paths` whose bytes are their blobs."""
-        return frozenset(path for path in paths if not self._hasher.attributes.conversion(path).any)
+    def unconverted(self, contents: Mapping[str, Iterable[bytes]]) -> frozenset[str]:
+        """Return those paths whose bytes are their blobs, with each of these contents."""
+        conversion = self._hasher.attributes.conversion
+        return frozenset(path for path, of in contents.items() if not any(map(conversion(path).changes, of)))
 
     def withheld(self) -> dict[str, str]:
         """Return what is left out, with the reason, Git's index among it where Git cannot read that."""

@@ -38,6 +38,7 @@ UNMERGED = "it has unresolved conflicts"
 OCCUPIED = "something that Git ignores is in its place"
 
 
+LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not looked at here: Git then says what it converts
 MOST_SAVES = 50  # since a fold, that are looked at
 
 Role = Literal["host", "guest", "followed"]
@@ -262,7 +263,7 @@ class WorktreeFolder:
             raise Disturbed({"HEAD": None})
         tree = objects.splice(mine.tree, changes)
         same_rules = not any(path.rpartition("/")[2] == ATTRIBUTES for path in changes)
-        plain = self.session.unconverted(changes) if same_rules else frozenset[str]()
+        plain = self.session.unconverted(self._contents(mine, changes)) if same_rules else frozenset[str]()
         apply(
             self.live.worktree,
             objects,
@@ -277,6 +278,14 @@ class WorktreeFolder:
             if before is not None and after is not None and is_file(before) and is_file(after) and path in plain:
                 self.recent.note(path, objects.blob(before.oid), objects.blob(after.oid), now)
         return tree
+
+    def _contents(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, list[bytes]]:
+        """Return what files have before and after some changes, without those that are too large to look at."""
+        objects = self.live.store.objects
+        ways = {path: (objects.entry(mine.tree, path), now) for path, now in changes.items()}
+        entries = {path: [one for one in way if one is not None] for path, way in ways.items()}
+        small = {path: of for path, of in entries.items() if all(objects.size(one.oid) <= LARGE_BYTES for one in of)}
+        return {path: [objects.blob(one.oid) for one in of] for path, of in small.items()}
 
     # Saves that have not seen a fold.
 

@@ -71,8 +71,8 @@ class SeatedMember:
     def is_git_at_work(self) -> bool:
         return False
 
-    def unconverted(self, paths: Mapping[str, object]) -> frozenset[str]:
-        return frozenset(paths)
+    def unconverted(self, contents: Mapping[str, object]) -> frozenset[str]:
+        return frozenset(contents)
 
     async def saved(self) -> Snapshot:
         return await self.owner.run(self.save)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from bough_daemon.git.head_reader import HeadReader
@@ -31,8 +31,8 @@ class DeskSession:
     def is_git_at_work(self) -> bool:
         return False
 
-    def unconverted(self, paths: Collection[str]) -> frozenset[str]:
-        return frozenset(paths)
+    def unconverted(self, contents: Mapping[str, object]) -> frozenset[str]:
+        return frozenset(contents)
 
 
 def guest_at(here: Desk, name: str, changes: Mapping[str, TreeEntry | None]) -> str:
