@@ -435,7 +435,7 @@ class Machine:
             return
         self.sides[side.peer] = side
         # Without who reaches whom: what is said of that does not end yet where some have lost each other.
-        self.do(self.exchange.connected(side.peer, relays=False))
+        self.do(self.exchange.connected(side.peer))
 
     def over(self, side: Side) -> None:
         """See that a conversation is over."""

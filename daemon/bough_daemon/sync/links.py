@@ -6,14 +6,27 @@ old.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from bough_daemon.budgets import GOSSIP_BYTES, MOST_ADMISSIONS, MOST_ANSWERS, MOST_LEAVING
 from bough_daemon.store.packs import Spool
 from bough_daemon.sync.jobs import MakePack
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, TalkPositions, TalkWords, Want
+from bough_daemon.sync.messages import (
+    Announce,
+    Chunk,
+    Gossip,
+    Held,
+    Message,
+    Refused,
+    TalkPositions,
+    TalkWords,
+    Want,
+    Way,
+)
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
@@ -64,9 +77,9 @@ class Link:
     purges: dict[bytes, Purge] = field(default_factory=dict)
     purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
     relays: bool = False  # it understands the words for ways and receipts
-    told: dict[str, int] = field(default_factory=dict)  # whom it was told to be reached from here, in how many steps
+    conversation: int = field(default_factory=partial(secrets.randbits, 32))  # another number for each
+    told: dict[str, Way] = field(default_factory=dict)  # whom it was told to be reached from here, and how
     untold: set[str] = field(default_factory=set)  # of whom there may be news
-    lost: set[str] = field(default_factory=set)  # who was not reached from here for a moment, which it was not told
     receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
     invites: dict[bytes, Invite] = field(default_factory=dict)
     ticket_uses: dict[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)

@@ -115,11 +115,19 @@ class Chunk:
     data: bytes
 
 
+@dataclass(frozen=True, order=True)
+class Way:
+    """How a member is reached. `steps`: 1 for directly. `conversation`: theirs, of the last step; each has a number."""
+
+    steps: int
+    conversation: int
+
+
 @dataclass(frozen=True)
 class Reach:
-    """Whom I reach, and in how many steps. `lost`: whom I did not for a moment at least; that counts first."""
+    """Whom I reach, and how. `lost`: whom I no longer reach."""
 
-    reached: tuple[tuple[str, int], ...] = ()
+    reached: tuple[tuple[str, Way], ...] = ()
     lost: tuple[str, ...] = ()
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from bough_daemon.sync.jobs import Confirmed, Declined, Job
 from bough_daemon.sync.links import Link
-from bough_daemon.sync.messages import Reach
+from bough_daemon.sync.messages import Reach, Way
 from bough_daemon.system.text import bounded
 from bough_daemon.team.branch_state import MOST_BRANCHES, BranchKind, Key, State
 from bough_daemon.team.identity import Identity
@@ -48,13 +48,13 @@ class Relay:
         self._untaken = untaken
         self._keys_of = keys_of
         self._identity = identity
-        self._ways: dict[str, dict[str, int]] = {}  # to whom: through whom, and in how many steps
+        self._ways: dict[str, dict[str, Way]] = {}  # to whom: through whom, and how
 
     def through(self, member: str) -> list[str]:
         """Return the peers through whom a member is reached who is not connected, those with the shortest ways."""
         if member in self._links:
             return []
-        ways = sorted((steps, via) for via, steps in self._ways.get(member, {}).items() if self._is_open(via))
+        ways = sorted((way.steps, via) for via, way in self._ways.get(member, {}).items() if self._is_open(via))
         return [via for steps, via in ways if steps == ways[0][0]]
 
     # What happens here.
@@ -62,13 +62,13 @@ class Relay:
     def connected(self, peer: str) -> None:
         """Tell everyone that a peer is reached from here, and the peer who else is."""
         self._links[peer].untold |= self._links.keys() | self._ways.keys()
-        self._news(peer, lost=True)
+        self._news(peer)
 
     def disconnected(self, peer: str) -> None:
         """Tell everyone that a peer is no longer reached from here, nor what was reached through that peer alone."""
         for member in [member for member, ways in self._ways.items() if peer in ways]:
             self._lose_way(member, peer)
-        self._news(peer, lost=True)
+        self._news(peer)
         self._send_receipts(peer)
 
     def _lose_way(self, member: str, via: str) -> None:
@@ -76,19 +76,14 @@ class Relay:
         if not self._ways[member]:
             del self._ways[member]
         if member not in self._links:
-            self._news(member, lost=True)
+            self._news(member)
             self._send_receipts(member)
 
-    def _news(self, member: str, *, lost: bool = False) -> None:
-        """Have every peer told how a member is reached now. `lost`: and that they were not, for a moment at least.
-
-        Who holds something of theirs says so again then: they may have started afresh.
-        """
+    def _news(self, member: str) -> None:
+        """Have every peer told how a member is reached now, where that is another way than before."""
         for name, link in self._links.items():
             if name != member:
                 link.untold.add(member)
-                if lost and link.told.pop(member, None) is not None:
-                    link.lost.add(member)
 
     def took(self, key: Key) -> None:
         """Send a receipt for a state that is here now, or is not taken, where its member is not connected."""
@@ -107,7 +102,7 @@ class Relay:
     def _ways_to(self, member: str, besides: str = "") -> list[str]:
         if member in self._links:
             return [member] if self._is_open(member) else []
-        ways = sorted((steps, via) for via, steps in self._ways.get(member, {}).items() if via != besides)
+        ways = sorted((way.steps, via) for via, way in self._ways.get(member, {}).items() if via != besides)
         return [via for _, via in ways if self._is_open(via)][:MOST_WAYS]
 
     def _is_open(self, peer: str) -> bool:
@@ -117,15 +112,21 @@ class Relay:
     # What a peer says.
 
     def hear_reach(self, peer: str, word: Reach) -> None:
-        """Note whom a peer reaches, and no longer reaches."""
-        for member in word.lost:
+        """Note whom a peer reaches, and no longer reaches.
+
+        Of those whom they reach in another conversation than before, this member says again what it holds: they may
+        have started afresh. A way that has become too long is none any more: without that, two who tell each other of
+        a member who is gone would do so for ever.
+        """
+        too_long = [member for member, way in word.reached if not 0 < way.steps < MOST_HOPS]
+        for member in (*word.lost, *too_long):
             if peer in self._ways.get(member, {}):
                 self._lose_way(member, peer)
-        for member, steps in word.reached:
-            if member in self._roster.members and member != peer and 0 < steps < MOST_HOPS:
+        for member, way in word.reached:
+            if member in self._roster.members and member != peer and 0 < way.steps < MOST_HOPS:
                 ways = self._ways.setdefault(member, {})
-                before, ways[peer] = ways.get(peer), steps + 1
-                if before != steps + 1 and member not in self._links:
+                before, ways[peer] = ways.get(peer), Way(way.steps + 1, way.conversation)
+                if before != ways[peer] and member not in self._links:
                     self._news(member)
                     self._send_receipts(member)
 
@@ -169,30 +170,32 @@ class Relay:
     def next_word(self, peer: str) -> Reach | Receipt | None:
         """Take the next thing to say to a peer, or None."""
         link = self._links[peer]
-        while link.relays and not link.parting and (link.untold or link.lost or link.receipts):
-            word = self._next_reach(peer, link) if link.untold or link.lost else self._next_receipt(link)
+        while link.relays and not link.parting and (link.untold or link.receipts):
+            word = self._next_reach(peer, link) if link.untold else self._next_receipt(link)
             if word is not None:
                 return word
         return None
 
     def _next_reach(self, peer: str, link: Link) -> Reach | None:
         names = [link.untold.pop() for _ in range(min(len(link.untold), MOST_NAMES))]
-        lost, link.lost, reached = link.lost, set(), dict[str, int]()
+        lost, reached = set[str](), dict[str, Way]()
         for member in names:
-            steps = self._steps(peer, member)
-            if steps is None and link.told.pop(member, None) is not None:
+            way = self._way(peer, member)
+            if way is None and link.told.pop(member, None) is not None:
                 lost.add(member)
-            if steps is not None and link.told.get(member) != steps:
-                reached[member] = link.told[member] = steps
+            if way is not None and link.told.get(member) != way:
+                reached[member] = link.told[member] = way
         return Reach(tuple(sorted(reached.items())), tuple(sorted(lost))) if lost or reached else None
 
-    def _steps(self, peer: str, member: str) -> int | None:
-        """Return in how many steps a member is reached from here, other than through `peer`; None: not at all."""
+    def _way(self, peer: str, member: str) -> Way | None:
+        """Return the shortest way to a member from here, other than through `peer`; None: there is none."""
         if member == peer:
             return None
         if member in self._links:
-            return 1
-        return min((steps for via, steps in self._ways.get(member, {}).items() if via != peer), default=None)
+            return Way(1, self._links[member].conversation)
+        ways = ((way.steps, via) for via, way in self._ways.get(member, {}).items() if via != peer)
+        _, via = min(ways, default=(0, ""))
+        return self._ways[member][via] if via else None
 
     def _next_receipt(self, link: Link) -> Receipt | None:
         by, key = next(iter(link.receipts))

@@ -23,6 +23,7 @@ from bough_daemon.sync.messages import (
     TalkPositions,
     TalkWords,
     Want,
+    Way,
     release,
 )
 from bough_daemon.talk.entries import DIGEST_BYTES, TalkEntry
@@ -252,7 +253,8 @@ def word_message(word: Message) -> pb.Word:
             chunk = pb.Chunk(state=_state_message(state), pack=pack, offset=offset, total=total, data=data)
             return pb.Word(chunk=chunk)
         case Reach(reached, lost):
-            return pb.Word(reach=pb.Reach(reached=[pb.Way(member=name, steps=n) for name, n in reached], lost=lost))
+            ways = [pb.Way(member=name, steps=way.steps, conversation=way.conversation) for name, way in reached]
+            return pb.Word(reach=pb.Reach(reached=ways, lost=lost))
         case Receipt(by, key, sequence, tip, refusal, signature):
             receipt = pb.Receipt(by=by, key=_key_message(key), sequence=sequence, tip=tip)
             receipt.refused, receipt.signature = refusal, signature
@@ -296,7 +298,8 @@ def word(message: pb.Word) -> Message:
             reach = message.reach
             if max(len(reach.reached), len(reach.lost)) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer sent too many names in one message")
-            return Reach(tuple((way.member, way.steps) for way in reach.reached), tuple(reach.lost))
+            ways = tuple((way.member, Way(way.steps, way.conversation)) for way in reach.reached)
+            return Reach(ways, tuple(reach.lost))
         case "receipt":
             receipt = message.receipt
             texts = receipt.tip[:LONGEST_WORD], receipt.refused[:LONGEST_WORD]

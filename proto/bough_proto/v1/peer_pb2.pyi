@@ -754,7 +754,7 @@ class Reach(_message.Message):
     def reached(self) -> _containers.RepeatedCompositeFieldContainer[Global___Way]: ...
     @_builtins.property
     def lost(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Whom I did not reach for a moment at least; this counts before `reached`."""
+        """Whom I no longer reach."""
 
     def __init__(
         self,
@@ -776,18 +776,22 @@ class Way(_message.Message):
 
     MEMBER_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    CONVERSATION_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     steps: _builtins.int
     """1: directly."""
+    conversation: _builtins.int
+    """Which conversation of theirs the last step is: another number for each. They may have started afresh since."""
     def __init__(
         self,
         *,
         member: _builtins.str = ...,
         steps: _builtins.int = ...,
+        conversation: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "member", b"member", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 from bough_daemon.budgets import MOST_ANSWERS
 from bough_daemon.sync.jobs import NotTaken
-from bough_daemon.sync.messages import Reach
+from bough_daemon.sync.messages import Reach, Way
+from bough_daemon.sync.relay import MOST_HOPS
 from bough_daemon.team.branch_state import MOST_BRANCHES, BranchKind, Key, State
 from bough_daemon.team.receipts import Receipt
 
@@ -113,8 +115,9 @@ def test_a_relay_passes_on_no_forged_receipt_and_no_more_than_the_latest(star: W
 
 def test_what_a_peer_says_to_reach_stays_within_the_team(star: World) -> None:
     alice = star.members["alice"].exchange
-    names = tuple((f"nobody{number}", 1) for number in range(400))
-    alice.hear("carol", Reach((*names, ("bob", 1), ("carol", 1), ("alice", 1), ("bob", 2**31)), ("nobody", "bob")), NOW)
+    names = tuple((f"nobody{number}", Way(1, 0)) for number in range(400))
+    ways = (*names, *((name, Way(1, 0)) for name in ("bob", "carol", "alice")), ("bob", Way(2**31, 0)))
+    alice.hear("carol", Reach(ways, ("nobody", "bob")), NOW)
     assert alice.relay._ways.keys() <= {"alice", "bob"} and alice.relay.through("bob") == []
 
 
@@ -144,3 +147,25 @@ def test_a_peer_who_does_not_know_these_words_is_not_sent_them() -> None:
         assert not any(isinstance(word, Reach | Receipt) for word in world.wires["alice", "bob"])
     assert world.members["bob"].exchange.known[state.key] == state
     world.close()
+
+
+def test_a_member_who_is_gone_is_soon_reached_through_nobody() -> None:
+    world = World(0, 6)
+    names = list(world.members)
+    for one, other in itertools.pairwise([*names[1:], names[1]]):  # a ring, in which each says what the last one said
+        world.connect(one, other)
+    world.connect(names[1], names[3])
+    world.connect(names[0], names[1])
+    world.settle()
+    assert all(world.members[name].exchange.relay.through(names[0]) for name in names[2:])
+    world.cut(names[0], names[1])
+    world.settle()
+    assert not any(world.members[name].exchange.relay.through(names[0]) for name in names[1:])
+    world.close()
+
+
+def test_a_way_that_becomes_too_long_is_none_any_more(star: World) -> None:
+    alice = star.members["alice"].exchange
+    for steps in (1, MOST_HOPS):
+        alice.hear("carol", Reach((("dave", Way(steps, 0)), ("bob", Way(steps, 0)))), NOW)
+    assert alice.relay._ways == {}

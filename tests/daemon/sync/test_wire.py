@@ -18,6 +18,7 @@ from bough_daemon.sync.messages import (
     TalkPositions,
     TalkWords,
     Want,
+    Way,
 )
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import BranchKind, Key, State
@@ -39,7 +40,7 @@ WORDS: list[Message] = [
     Chunk(STATE, "pack", 3, 10, b"\0data"),
     Hello("ab" * 16, relays=True),
     Hello("ab" * 16, talks=True),
-    Reach((("bob", 1), ("carol", 2)), ("dave",)),
+    Reach((("bob", Way(1, 7)), ("carol", Way(2, 2**32 - 1))), ("dave",)),
     Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
     TalkPositions((bytes(32), b"1" * 32)),
     TalkWords((TalkEntry(b"key", 2, bytes(32), 5, b"{}", b"signature"),)),
