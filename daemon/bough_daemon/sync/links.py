@@ -35,6 +35,8 @@ from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
+MOST_PASSED = 4096  # receipts of which it is remembered that they were sent
+
 K = TypeVar("K")
 V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry)
 
@@ -81,6 +83,7 @@ class Link:
     told: dict[str, Way] = field(default_factory=dict)  # whom it was told to be reached from here, and how
     untold: set[str] = field(default_factory=set)  # of whom there may be news
     receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
+    passed: dict[tuple[bytes, Key], tuple[int, int, str]] = field(default_factory=dict)  # the last receipts it was sent
     invites: dict[bytes, Invite] = field(default_factory=dict)
     ticket_uses: dict[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)
     talks: bool = False  # it understands the words for comments
@@ -109,6 +112,16 @@ class Link:
     def has_news_of_the_team(self) -> bool:
         """Return whether there is something to be said by which the peer can verify what follows."""
         return bool(self.admissions or self.removals or self.contacts)
+
+    def is_news(self, receipt: Receipt, conversation: int) -> bool:
+        """Return whether a receipt was not sent there yet, for its reader in this conversation of theirs; note it."""
+        about, said = (receipt.by, receipt.key), (conversation, receipt.sequence, receipt.refused)
+        before = self.passed.pop(about, None)
+        is_old = before is not None and before[0] == conversation and (before[1] > said[1] or before == said)
+        self.passed[about] = before if before is not None and is_old else said
+        while len(self.passed) > MOST_PASSED:
+            del self.passed[next(iter(self.passed))]
+        return not is_old
 
     def arriving_bytes(self) -> int:
         """Return how large the packs that are arriving will be."""

@@ -171,7 +171,7 @@ class Relay:
         """Take the next thing to say to a peer, or None."""
         link = self._links[peer]
         while link.relays and not link.parting and (link.untold or link.receipts):
-            word = self._next_reach(peer, link) if link.untold else self._next_receipt(link)
+            word = self._next_reach(peer, link) if link.untold else self._next_receipt(peer, link)
             if word is not None:
                 return word
         return None
@@ -197,13 +197,32 @@ class Relay:
         _, via = min(ways, default=(0, ""))
         return self._ways[member][via] if via else None
 
-    def _next_receipt(self, link: Link) -> Receipt | None:
+    def _next_receipt(self, peer: str, link: Link) -> Receipt | None:
+        """Take the receipt that waits longest for a peer; None where it is no news there, or the way is gone.
+
+        So one that goes in circles comes round once.
+        """
         by, key = next(iter(link.receipts))
-        receipt = link.receipts.pop((by, key))
-        if receipt is not None or self._identity is None:
-            return receipt
-        state, untaken, team = self._known(key), self._untaken(key), self._roster.team
+        receipt = link.receipts.pop((by, key)) or self._receipt(by, key)
+        conversation = self._conversation(peer, key.member)
+        if receipt is None or conversation is None or not link.is_news(receipt, conversation):
+            return None
+        return (
+            receipt
+            if receipt.signature or self._identity is None
+            else receipt.signed(self._roster.team, self._identity)
+        )
+
+    def _conversation(self, peer: str, member: str) -> int | None:
+        """Return which conversation of a member a way through a peer ends in; None: they are not reached so."""
+        if peer == member:
+            return self._links[peer].conversation
+        way = self._ways.get(member, {}).get(peer)
+        return way.conversation if way is not None else None
+
+    def _receipt(self, by: bytes, key: Key) -> Receipt | None:
+        """Return what this member, who signs as `by`, has to say of a branch."""
+        state, untaken = self._known(key), self._untaken(key)
         if untaken is not None and (state is None or untaken[0].sequence > state.sequence):
-            mine = Receipt(by, key, untaken[0].sequence, untaken[0].tip, untaken[1])
-            return mine.signed(team, self._identity)
-        return Receipt(by, key, state.sequence, state.tip).signed(team, self._identity) if state is not None else None
+            return Receipt(by, key, untaken[0].sequence, untaken[0].tip, untaken[1])
+        return Receipt(by, key, state.sequence, state.tip) if state is not None else None

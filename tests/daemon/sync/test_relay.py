@@ -104,13 +104,32 @@ def test_what_carol_holds_only_carol_can_say(star: World) -> None:
 def test_a_relay_passes_on_no_forged_receipt_and_no_more_than_the_latest(star: World) -> None:
     first = star.members["bob"].save()
     star.settle()
-    second = star.members["bob"].save()
-    star.settle()
     alice = star.members["alice"].exchange
     assert receipts(said(star, "alice", "bob")) == []
-    for receipt in (held(star, first), held(star, second), held(star, first), replace(held(star, second), tip="0")):
+    alice.hear("carol", held(star, first), NOW)
+    assert receipts(said(star, "alice", "bob")) == []  # it was passed on already
+    second, third = star.members["bob"].save(), star.members["bob"].save()
+    for receipt in (held(star, second), held(star, third), held(star, second), replace(held(star, third), tip="0")):
         alice.hear("carol", receipt, NOW)
-    assert receipts(said(star, "alice", "bob")) == [held(star, second)]
+    assert receipts(said(star, "alice", "bob")) == [held(star, third)]
+
+
+def test_a_receipt_that_goes_in_circles_comes_round_once() -> None:
+    world = World(0, 5)
+    names = list(world.members)
+    for one, other in itertools.combinations(names[1:], 2):
+        world.connect(one, other)
+    world.connect(names[0], names[1])
+    world.settle()
+    state = world.members[names[0]].save()
+    world.settle()
+    holder = world.members[names[2]].exchange
+    mine = Receipt(b"", state.key, state.sequence + 1, state.tip).signed(state.team, someone(names[3]))
+    for _ in range(3):
+        holder.hear(names[3], mine, NOW)
+        world.settle()  # ends
+    assert sum(len(receipts(said(world, one, other))) for one, other in itertools.permutations(names[1:], 2)) == 0
+    world.close()
 
 
 def test_what_a_peer_says_to_reach_stays_within_the_team(star: World) -> None:
