@@ -18,7 +18,7 @@ from pathlib import Path
 from bough_daemon.commands.land import Landed, land
 from bough_daemon.commands.merge import Merged, merge
 from bough_daemon.errors import NoCommitYet
-from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.history.timeline import Snapshot, chain, read_snapshot
 from bough_daemon.store.store import LIVE, SHARED
 from bough_daemon.transaction.context import LiveBranch
 
@@ -191,3 +191,24 @@ def removed_by_commit(mate: Mate, tip: str, head: str, path: str, word: bytes) -
     asked = ["log", "-m", f"-S{word.decode()}", form, tip, f"^{head}", "--", path]
     commits = [line.split(" ")[0] for line in mate.store.git.run(*asked).decode().splitlines() if line.endswith(" ")]
     return any(word not in words_of(mate.at_tree(mate.store.objects.commit(oid).tree).get(path)) for oid in commits)
+
+
+def taken_back(mate: Mate, tip: str, path: str, word: bytes) -> bool:
+    """Return whether the writer of a word had it once, and had it no longer when `tip` got their work.
+
+    Where their chain began again meanwhile, they have not taken it back.
+    """
+    objects = mate.store.objects
+    writer = word.rstrip(b"0123456789").decode()
+    asked = [
+        "log",
+        "-1",
+        "--topo-order",
+        "--format=%H",
+        f"--author=<{writer}@example.org>",
+        "--grep=^Bough-Base: ",
+        tip,
+    ]
+    newest = mate.store.git.run(*asked).decode().strip()
+    had = [word in words_of(mate.at_tree(one.tree).get(path)) for one in chain(objects, newest)] if newest else []
+    return any(had) and not had[0]

@@ -23,7 +23,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.daemon.crew import NAMES, Mate, found_crew, found_outsider, oracle, removed_by_commit, words_of
+from tests.daemon.crew import NAMES, Mate, found_crew, found_outsider, oracle, removed_by_commit, taken_back, words_of
 from tests.daemon.moves_support import git, merge_both
 
 LONG = settings.get_current_profile_name() == "long"
@@ -179,7 +179,7 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         except BoughError:
             assert mate.snapshot().tree == ours.tree
             return
-        self._check(mate, (mate, author), (ours.tree, ours.base), (theirs.shared, theirs.base), merged.tree)
+        self._check(mate, (mate, author), (ours.tree, ours.base, ours.oid), (theirs.shared, theirs.base), merged.tree)
         if merged.result != "conflict":
             assert mate.merge(author.name).result == "same", "merged twice"
 
@@ -196,7 +196,7 @@ class NothingIsTakenAway(RuleBasedStateMachine):
             return
         main = git(self.folder / "origin.git", "rev-parse", "main")
         if not merged.note:
-            self._check(mate, (mate, None), (ours.tree, ours.base), (main, main), merged.tree)
+            self._check(mate, (mate, None), (ours.tree, ours.base, ours.oid), (main, main), merged.tree)
 
     @rule(number=who)
     def land(self, number: int) -> None:
@@ -214,7 +214,7 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         mate.store.objects.refresh()
         after = mate.store.objects.commit(landed.commit).tree
         tree = mate.store.objects.commit(before).tree
-        self._check(mate, (None, mate), (tree, before), (mine.shared, mine.base), after)
+        self._check(mate, (None, mate), (tree, before, before), (mine.shared, mine.base), after)
 
     @rule(number=who, other=who)
     def hop(self, number: int, other: int) -> None:
@@ -260,20 +260,20 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         self,
         mate: Mate,
         sides: tuple[Mate | None, Mate | None],
-        ours: tuple[str, str],
+        ours: tuple[str, str, str],
         theirs: tuple[str, str],
         result: str,
     ) -> None:
         """Check a result against git's own. `sides`: whose words each side may have taken back, None: nobody's.
 
-        `ours`: (tree, HEAD). `theirs`: (commit, HEAD).
+        `ours`: (tree, HEAD, commit). `theirs`: (commit, HEAD).
         """
-        objects = mate.store.objects
+        objects, tips = mate.store.objects, (ours[2], theirs[0])
         if mate.store.merge_base(ours[1], theirs[1]) is None:
             return  # the first commit was amended: there git has no opinion
         tree = objects.commit(theirs[0]).tree
         here, there, got = mate.at_tree(ours[0]), mate.at_tree(tree), mate.at_tree(result)
-        by_git, disputed = oracle(mate, ours, (tree, theirs[1]))
+        by_git, disputed = oracle(mate, ours[:2], (tree, theirs[1]))
         heads = [mate.at_tree(objects.commit(head).tree) for head in (ours[1], theirs[1])]
         by_hand = set[bytes]().union(*(one.removed for one in self.crew.values()))
         for path in by_git.keys() - disputed:
@@ -285,6 +285,8 @@ class NothingIsTakenAway(RuleBasedStateMachine):
                 if one is not None:
                     left, mine = words_of(files.get(path)), one.name.encode()
                     lost = [word for word in lost if word in committed or word in left or not word.startswith(mine)]
+            # Nor is it where that came through another, who has merged what its writer has now.
+            lost = [word for word in lost if not any(taken_back(mate, tip, path, word) for tip in tips)]
             # Nor is one that a commit took out, of a version that the other side has without that commit.
             ways = ((theirs[0], ours[1]), (ours[1], theirs[0]))
             lost = [word for word in lost if not any(removed_by_commit(mate, *way, path, word) for way in ways)]
