@@ -131,6 +131,8 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
         "Ask a member to run `bough remove --restore NAME`, or join with another BOUGH_HOME.",
     ),
     errors.NotInTeam: (NOT_NOW, "Join again with a new ticket, under another name."),
+    errors.NoSuchTeam: (NOT_NOW, "`bough hub status` lists the teams of the hub."),
+    errors.HubRuns: (NOT_NOW, "End it first with `bough hub stop`, or leave it running."),
     errors.NotAdmitted: (NOT_NOW, "`bough team` shows the members and who invited them."),
     errors.AlreadyRemoved: (NOT_NOW, "`bough remove --restore NAME` readmits them."),
     errors.NothingShared: (NOT_NOW, "`bough status` shows why; your snapshots are safe here."),

@@ -65,7 +65,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 # Commands with commands of their own: the module below bough_cli.commands that has the `app`.
-GROUPS = {"key": "team.key", "config": "tools.config", "model": "tools.model", "service": "tools.service"}
+GROUPS = {
+    "key": "team.key",
+    "hub": "team.hub",
+    "config": "tools.config",
+    "model": "tools.model",
+    "service": "tools.service",
+}
 
 
 def application(typed: str = "") -> typer.Typer:

@@ -1,4 +1,4 @@
-"""The daemon's process: `python -m bough_daemon [--ready-fd N]`, for the home that the environment names."""
+"""The daemon's process: `python -m bough_daemon [--ready-fd N] [--stay]`, for the home that the environment names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import logging
 import logging.handlers
+import math
 import os
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 from bough_daemon.api.launch import READY, REFUSED, TAKEN
@@ -78,8 +80,11 @@ def main() -> int:
     """Serve one home until told to stop; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bough_daemon", description=__doc__)
     parser.add_argument("--ready-fd", type=int, help="where to say that the daemon is ready")
+    parser.add_argument("--stay", action="store_true", help="stay when nothing is live, and log to stderr as well")
     chosen = parser.parse_args()
     home = Home.from_environment(os.environ)
+    if chosen.stay:
+        home = replace(home, idle_seconds=math.inf)
     try:
         take_home(home)  # held until this process is gone
         with home.used():
@@ -90,8 +95,10 @@ def main() -> int:
     except BoughError as refused:
         _tell(chosen.ready_fd, REFUSED + packed(refused))
         return 1
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    handlers: list[logging.Handler] = [handler, *([logging.StreamHandler()] if chosen.stay else [])]
+    for one in handlers:
+        one.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
     log.info("the daemon of %s starts; it may have %d open files", home.root, raise_limit())
     try:
         asyncio.run(_live(home, chosen.ready_fd))

@@ -287,6 +287,14 @@ class NotInTeam(NotPossibleNow):
     """The home is no longer in the team."""
 
 
+class NoSuchTeam(NotPossibleNow):
+    """The hub is in no team of that id, or in several."""
+
+
+class HubRuns(NotPossibleNow):
+    """A hub is running in that folder already."""
+
+
 class NotAdmitted(NotPossibleNow):
     """A member's admission does not count."""
 

@@ -38,6 +38,12 @@ class Home:
         runtime = environment.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
         return cls(root, runtime, float(environment.get("BOUGH_IDLE_SECONDS") or 600.0))
 
+    @classmethod
+    def of_hub(cls, environment: Mapping[str, str], folder: str = "") -> Home:
+        """Return the home of a hub: `folder`, or by default the XDG state folder, apart from its user's own."""
+        state = environment.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+        return cls.from_environment({**environment, "BOUGH_HOME": folder or os.path.join(state, "bough-hub")})
+
     def path(self, *parts: str) -> str:
         """Return a path below the folder."""
         return os.path.join(self.root, *parts)

@@ -55,7 +55,7 @@ def test_no_sentence_has_a_word_that_a_native_engineer_would_not_write() -> None
 def test_the_list_of_commands_shows_the_first_line_of_each_help_whole() -> None:
     page = (ROOT / "tests/cli/help.txt").read_text()
     lists = re.findall(r"^Commands:\n((?:  .+\n)+)", page, re.MULTILINE)
-    assert len(lists) == 5
+    assert len(lists) == 6
     assert [line for line in "".join(lists).splitlines() if line.endswith("...")] == []
 
 

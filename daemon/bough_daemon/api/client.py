@@ -131,6 +131,21 @@ class Client:
         request.advertise.extend(advertise)
         return self._call(self._stub.JoinTeam, request, records.Joined)
 
+    def join_as_hub(
+        self, ticket: str, name: str, listen: str = "", advertise: Sequence[str] = ()
+    ) -> records.JoinedAsHub:
+        """Join a team as a hub."""
+        request = pb.JoinAsHubRequest(ticket=ticket, name=name, listen=listen, advertise=advertise)
+        return self._call(self._stub.JoinAsHub, request, records.JoinedAsHub)
+
+    def leave_as_hub(self, team: str) -> records.LeftAsHub:
+        """Leave a team as a hub, and delete what is kept of it."""
+        return self._call(self._stub.LeaveAsHub, pb.LeaveAsHubRequest(team=team), records.LeftAsHub)
+
+    def hub(self) -> records.HubStatus:
+        """Return what is kept as a hub."""
+        return self._call(self._stub.ListHub, pb.ListHubRequest(), records.HubStatus)
+
     def team(self, path: str, fingerprint: str = "") -> records.TeamRecord:
         """List the team; `fingerprint`: only who has the key that it is of."""
         request = pb.ListTeamRequest(path=path.encode(*FS), fingerprint=fingerprint)

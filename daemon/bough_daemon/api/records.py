@@ -46,7 +46,7 @@ class TeammateStatus:
 
     While the files here show their branch, `ahead`: how many snapshots of theirs these lack, and `has_moved`: their
     base is no longer the commit that HEAD is at here. `guest_of`: the branch whose guest they are. `refuses_guests`:
-    they take no guests' edits.
+    they take no guests' edits. `hub`: a member without a working tree, who keeps every branch.
     """
 
     name: str
@@ -69,6 +69,7 @@ class TeammateStatus:
     guest_of: str = ""
     refuses_guests: bool = False
     has_moved: bool = False
+    hub: bool = False
 
 
 @dataclass
@@ -339,7 +340,7 @@ class MemberRecord:
     removed them, themselves where they left; empty: they are in the team. `person`: the member whose further machine,
     clone or agent this is; themselves for none. `addresses`: where they last said to listen. `version`: the release of
     Bough that they run; empty: not known yet. `formerly`: names that they had before. `through`: the teammates who
-    are connected with them, where I am not.
+    are connected with them, where I am not. `hub`: a member without a working tree, who keeps every branch.
     """
 
     name: str
@@ -356,6 +357,73 @@ class MemberRecord:
     version: str = ""
     formerly: list[str] = field(default_factory=list)
     through: list[str] = field(default_factory=list)
+    hub: bool = False
+
+
+@dataclass
+class JoinedAsHub:
+    """The name of a hub in the team that it joined, and who else is in it.
+
+    `opened`: the addresses that are open from now on. `already`: it was in the team before.
+    """
+
+    member: str
+    teammates: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    already: bool = False
+
+
+@dataclass
+class LeftAsHub:
+    """The team that a hub has left, and who was told of it."""
+
+    team: str
+    told: list[str] = field(default_factory=list)
+
+
+@dataclass
+class HubBranch:
+    """A live branch that a hub keeps. `changed_at`: seconds since the epoch."""
+
+    name: str
+    tip: str
+    changed_at: float
+
+
+@dataclass
+class HubMember:
+    """A member of a hub's team. `changed_at`: of the newest snapshot that is kept, seconds since the epoch; 0: none is.
+
+    `not_taken`: why their newest snapshot is not kept.
+    """
+
+    name: str
+    connected: bool
+    changed_at: float = 0.0
+    branches: list[HubBranch] = field(default_factory=list)
+    not_taken: str = ""
+
+
+@dataclass
+class HubTeam:
+    """A team that a hub is in, as `member`. `used`, `limit`: bytes. `out`: why it is no longer in the team."""
+
+    team: str
+    member: str
+    members: list[HubMember] = field(default_factory=list)
+    used: int = 0
+    limit: int = 0
+    out: str = ""
+    failing: list[Failing] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+@dataclass
+class HubStatus:
+    """The teams that a hub is in. `listening`: the addresses that are open to the network, each with for whom."""
+
+    teams: list[HubTeam] = field(default_factory=list)
+    listening: list[str] = field(default_factory=list)
 
 
 @dataclass

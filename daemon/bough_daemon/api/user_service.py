@@ -124,6 +124,32 @@ def _systemd(
     )
 
 
+def hub_unit(folder: str, user: str) -> str:
+    """Return a systemd unit, for the whole machine, that keeps a user's hub in a folder running."""
+    command = [sys.executable, "-P", "-m", "bough_daemon", "--stay"]
+    lines = [
+        "[Unit]",
+        "Description=Bough hub: keeps every branch of a team",
+        "After=network-online.target",
+        "Wants=network-online.target",
+        "",
+        "[Service]",
+        f"User={user}",
+        f"ExecStart={' '.join(_word(word).replace('$', '$$') for word in command)}",
+        f"Environment={_word(f'BOUGH_HOME={folder}')}",
+        "Restart=always",
+        "RestartSec=5",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        f"ReadWritePaths={_word(folder)}",
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def _word(text: str) -> str:
     """Return a word as systemd reads it: quoted, and with no specifier in it."""
     plain = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")

@@ -16,7 +16,8 @@ from itertools import starmap
 from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.api.records import FileRecord, Joined, Notice, Renamed, Status, Up
 from bough_daemon.completion.manager import CompletionManager
-from bough_daemon.control.repository import STATUS_PATIENCE, Repository, RepositoryCallbacks, Where
+from bough_daemon.control.hub import TeamHub
+from bough_daemon.control.repository import HUB, STATUS_PATIENCE, Repository, RepositoryCallbacks, Where
 from bough_daemon.errors import BoughError, CommandAtWork, CutShort, NameChosen, NotLive, StillHopped, StoreOwned
 from bough_daemon.git.command import git_version
 from bough_daemon.git.worktree import Worktree, live_root
@@ -33,6 +34,7 @@ from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Pause, Supervisor, state_with
 from bough_daemon.system.text import printable
 from bough_daemon.system.threads import to_the_end
+from bough_daemon.team.names import check_member_name, member_name_from
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Daemon:
         self.completing = CompletionManager(home)
         self._workers = MergeWorkers()
         self._listeners = Listeners(home)
+        self.hub = TeamHub(home, self._listeners, self._open_for_hub, self._close)
 
     @classmethod
     @asynccontextmanager
@@ -301,12 +304,20 @@ class Daemon:
         return session
 
     async def _open(self, worktree: Worktree, name: str) -> Repository:
+        wished = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
+        return await self._open_repository(worktree.common_dir, wished)
+
+    async def _open_for_hub(self, common_dir: str) -> Repository:
+        return self.repositories.get(common_dir) or await self._open_repository(common_dir, HUB, is_hub=True)
+
+    async def _open_repository(self, common_dir: str, wished: str, *, is_hub: bool = False) -> Repository:
         callbacks = RepositoryCallbacks(self._let_go_soon, self._follow_again)
         async with Opened() as opened:
-            opening = Repository.open(self.home, self._listeners, self._workers, callbacks, worktree, name)
+            here = self.home, self._listeners, self._workers
+            opening = Repository.open(*here, callbacks, common_dir, wished, is_hub=is_hub)
             repository = await opened.enter_async_context(opening)
-            self.repositories[worktree.common_dir] = repository
-            self._live_repositories[worktree.common_dir] = opened.pop_all()
+            self.repositories[common_dir] = repository
+            self._live_repositories[common_dir] = opened.pop_all()
         return repository
 
     async def _follow_again(self, repository: Repository, session: Recorder) -> None:
@@ -324,7 +335,7 @@ class Daemon:
 
     async def _bring_back(self) -> bool:
         """Bring back what is remembered as live and is not; return whether all of it is."""
-        whole = True
+        whole = await self._bring_hub_back()
         for tree in self._live:
             if self._find(tree.root) is not None:
                 continue
@@ -342,6 +353,12 @@ class Daemon:
                 self._background.note(_revival_of(tree.root), failure)
                 whole = False
         return whole
+
+    async def _bring_hub_back(self) -> bool:
+        failures = await self.hub.bring_back()
+        for folder, failure in failures.items():
+            self._background.note(_revival_of(folder), failure)
+        return not failures
 
     async def _end_when_idle(self) -> None:
         quiet = 0.0

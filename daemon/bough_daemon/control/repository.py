@@ -57,13 +57,14 @@ from bough_daemon.sync.clones import Listeners, Seat
 from bough_daemon.sync.listener import PeerListener
 from bough_daemon.sync.team_sync import KeptTeam, TeamSync
 from bough_daemon.system.durable import write_whole
+from bough_daemon.system.failing import Failing
 from bough_daemon.system.json_records import as_json, read_record
 from bough_daemon.system.opened import Opened, held
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import KnownBranch, branch_owner
 from bough_daemon.team.invites import VALID_MS
-from bough_daemon.team.names import check_member_name, further_names, member_name_from
+from bough_daemon.team.names import MOST_NAMES, further_names
 from bough_daemon.team.tickets import Ticket
 from bough_daemon.together.together import Surroundings, Together
 from bough_daemon.transaction import rescued_saves
@@ -79,6 +80,7 @@ MOST_AHEAD = 1000  # snapshots that are counted
 MOST_TOLD = 256  # branches of which the changed files are remembered
 MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
 GROWN = 1.25  # times what it was when all of it was packed, before that is done again
+HUB = "hub"  # what a hub is called where its user does not say
 LOADING = "loading the merge engine"
 SUBSCRIBER_LIMIT = 256  # events kept for a slow reader; then the oldest go
 
@@ -180,19 +182,20 @@ class Repository:
         listeners: Listeners,
         workers: MergeWorkers,
         callbacks: RepositoryCallbacks,
-        worktree: Worktree,
-        name: str,
+        common_dir: str,
+        wished: str,
+        *,
+        is_hub: bool = False,
     ) -> AsyncIterator[Repository]:
         """Have the store of a repository, and be in its team, until the end of the block.
 
-        Raise StoreOwned while another daemon has it. `name`: the member's name where the repository is in no team yet;
-        empty: after the Git user.
+        Raise StoreOwned while another daemon has it. `wished`: the member's name where the repository is in no team
+        yet. `is_hub`: the repository is a hub's, which has no working tree.
         """
-        wished = check_member_name(name) if name else member_name_from(worktree.config("user.name"))
         async with Opened() as opened:
             owner = StoreThread("store")
             opened.callback(owner.close)
-            making = owner.run(Store, worktree.common_dir, home.root)
+            making = owner.run(Store, common_dir, home.root)
             store = await opened.enter_async_context(held(making, lambda made: owner.run(made.close)))
             purge_failure = await owner.run(_finish_purge, store)
             listener = await listeners.of(store)
@@ -200,7 +203,7 @@ class Repository:
             kept = await KeptTeam.of(listener.home, store, owner, listener.identity, wished)
 
             def sync(told: Callable[[team_sync.TeamEvent], None]) -> TeamSync:
-                return TeamSync(listener.home, store, owner, listener, wished, told, kept, quota=quota)
+                return TeamSync(listener.home, store, owner, listener, wished, told, kept, quota=quota, is_hub=is_hub)
 
             repository = cls(home, store, owner, listeners, workers, callbacks, quota, sync)
             repository._ended = await owner.run(repository._ended_branches)
@@ -332,7 +335,7 @@ class Repository:
             session.announce()
         told = await self.owner.run(self._status, session, self.sync.teammates())
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
-        told.failing = [*session.failing(), *self._background.failing(), *self.sync.failing()]
+        told.failing = [*session.failing(), *self.failing()]
         told.disputes = self.sync.disputes()
         told.notices += self.quota.notices()
         told.notices += self._purger.notices()
@@ -347,12 +350,17 @@ class Repository:
             told.state = f"live, but nothing is shared from this machine: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)
         for teammate in told.teammates:
+            teammate.hub = self.sync.is_hub(teammate.name)
             teammate.solid = self.talker.solid(teammate.branch)
             teammate.refused = self._explained(refusals.get(teammate.name, ""), teammate.name)
             way = self.sync.reach.way_to(teammate.name)
             teammate.through, teammate.offline_since = way.through, way.offline_since
             teammate.unreachable, teammate.remedy = way.unreachable, way.remedy
         return told
+
+    def failing(self) -> list[Failing]:
+        """Return what of the background work for all working trees has failed."""
+        return [*self._background.failing(), *self.sync.failing()]
 
     def _doubled(self) -> str:
         name = self.member
@@ -521,10 +529,12 @@ class Repository:
         With a ticket of the team that this is in already, its maker is met again.
         """
         parsed = Ticket.parse(ticket)
-        team, folder = parsed.team, os.path.basename(next(iter(self.sessions)))
+        team, folder = parsed.team, os.path.basename(next(iter(self.sessions), self.store.common_dir))
         if self.sync.is_member_of(team) and name in ("", self.member):
             return await self._meet(parsed, where)
         seat = await self._listeners.seat(self.store, team, folder, self.member, name, is_doubled=self.sync.doubled)
+        if self.sync.is_hub(self.member) and not name:
+            seat = replace(seat, names=[HUB, *(f"{HUB}-{number}" for number in range(2, MOST_NAMES))])
         door = seat.listener.door
         try:
             where.advertise_from(seat.listener)

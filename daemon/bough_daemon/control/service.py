@@ -190,6 +190,22 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(joined, pb.JoinTeamResponse)
 
     @answers
+    async def JoinAsHub(self, request: pb.JoinAsHubRequest, context: Context) -> pb.JoinAsHubResponse:
+        """Join a team as a hub."""
+        where = Where(request.listen, ",".join(request.advertise) if request.advertise else None)
+        return to_message(await self._daemon.hub.join(request.ticket, request.name, where), pb.JoinAsHubResponse)
+
+    @answers
+    async def LeaveAsHub(self, request: pb.LeaveAsHubRequest, context: Context) -> pb.LeaveAsHubResponse:
+        """Leave a team as a hub."""
+        return to_message(await self._daemon.hub.leave(request.team), pb.LeaveAsHubResponse)
+
+    @answers
+    async def ListHub(self, request: pb.ListHubRequest, context: Context) -> pb.ListHubResponse:
+        """Tell what is kept as a hub."""
+        return to_message(self._daemon.hub.status(), pb.ListHubResponse)
+
+    @answers
     async def ListTeam(self, request: pb.ListTeamRequest, context: Context) -> pb.ListTeamResponse:
         """List the team."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))

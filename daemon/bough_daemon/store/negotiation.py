@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.store.store import SHARED, Store
+from bough_daemon.store.store import LIVE, SHARED, Store
 
 MOST_FOLLOWED = 8  # tips of which older commits are named, too
 FARTHEST_ANCESTOR = 14  # as a power of two
@@ -75,11 +75,23 @@ def history_of(store: Store) -> tuple[str, ...]:
     """Return commits by which another clone of this repository can be told. May be called from any thread.
 
     The commits that the history of HEAD begins with, its borders in a shallow clone, and some on the way to them: what
-    the first snapshot shares anyway.
+    the first snapshot shares anyway. Where HEAD has no commit, as in a hub's repository, that of a teammate's branch.
     """
-    user = GitCommand(store.common_dir)
-    roots = user.run("rev-list", "--max-parents=0", "HEAD", allowed=(0, 128)).decode().split()
+    git, tip = GitCommand(store.common_dir), "HEAD"
+    if git.result("rev-parse", "-q", "--verify", "HEAD^{commit}", allowed=(0, 1, 128))[0] != 0:
+        git, tip = store.git, _tip_of_a_teammate(store)
+    if not tip:
+        return ()
+    roots = git.run("rev-list", "--max-parents=0", tip).decode().split()
     # rev-parse prints as many as there are, and stops at the first that is not.
-    ancestors = [f"HEAD~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
-    found = user.run("rev-parse", "--revs-only", "HEAD", *ancestors, allowed=(0, 128)).decode().split()
+    ancestors = [f"{tip}~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
+    found = git.run("rev-parse", "--revs-only", tip, *ancestors, allowed=(0, 128)).decode().split()
     return tuple(dict.fromkeys([*roots[:MOST_HAVES], *found]))
+
+
+def _tip_of_a_teammate(store: Store) -> str:
+    """Return the tip of the teammate's branch that was written last; empty where there is none."""
+    listed = store.git.run("for-each-ref", "--sort=-committerdate", "--format=%(refname) %(objectname)", LIVE, SHARED)
+    refs = dict(line.split(" ") for line in listed.decode().splitlines())
+    theirs = (oid for ref, oid in refs.items() if ref.startswith(LIVE) and SHARED + ref.removeprefix(LIVE) not in refs)
+    return next(theirs, "")

@@ -96,12 +96,14 @@ class Invitations:
     def _deputies(self) -> list[tuple[bytes, TicketAnswerer]]:
         """Return the keys of members who can let in the holder of a new ticket as well, and where they answer.
 
-        They are connected, open to the network, and those who are in the team for longest.
+        They are connected, open to the network, hubs first, and then those who are in the team for longest.
         """
         found, roster = list[tuple[bytes, TicketAnswerer]](), self._team.roster
         connected = self._connections.connected()
-        for name, member in roster.members.items():
-            said = self._connections.hellos.get(name)
+        hellos = self._connections.hellos
+        is_person = {name: name not in hellos or not hellos[name].hub for name in roster.members}
+        for name, member in sorted(roster.members.items(), key=lambda one: is_person[one[0]]):
+            said = hellos.get(name)
             if name in connected and said is not None and said.join_port:
                 hosts = dict.fromkeys(split_address(address)[0] for address in roster.addresses(name))
                 addresses = tuple(join_address(host, said.join_port) for host in list(hosts)[:DEPUTY_ADDRESSES])

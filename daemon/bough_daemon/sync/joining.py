@@ -24,16 +24,24 @@ from bough_daemon.team.tickets import Ticket, proof_statement
 
 
 async def present(
-    ticket: Ticket, name: str, identity: Identity, store: Store, owner: StoreThread, admission: Admission | None = None
+    ticket: Ticket,
+    name: str,
+    identity: Identity,
+    store: Store,
+    owner: StoreThread,
+    admission: Admission | None = None,
+    *,
+    as_hub: bool = False,
 ) -> Roster:
     """Present a ticket, with proof of a shared history, and return the team's roster with its holder in it.
 
-    `admission`: by another member, who is this user as well. Raises what the maker of the ticket says against it,
-    UnrelatedHistory, PeerUnreachable or PeerRefused.
+    `admission`: by another member, who is this user as well. `as_hub`: there is no history yet to be compared. Raises
+    what the maker of the ticket says against it, UnrelatedHistory, PeerUnreachable or PeerRefused.
     """
     request = join_request(ticket, name, identity)
     if admission is not None:
         request.admission.CopyFrom(wire.admission_message(admission))
+    request.hub = as_hub
     request.commits.extend(await asyncio.to_thread(history_of, store))
     answer = await present_ticket(ticket, request)
     if answer.HasField("unrelated"):
@@ -71,7 +79,13 @@ def check_ticket(team: Team, me: bytes, request: pb.JoinRequest, now: int) -> No
 
 
 async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -> pb.JoinResponse | None:
-    """Return the answer to a joiner whose history is not known here, or None where a commit of it is."""
+    """Return the answer to a joiner whose history is not known here, or None where a commit of it is.
+
+    The comparison keeps people from joining with the wrong repository. It is no right: the ticket is. A hub, which
+    comes with none, has nothing to compare.
+    """
+    if request.hub:
+        return None
     named = [*request.commits[:MOST_HAVES], *([request.shared_commit] if request.shared_commit else [])]
     if await owner.run(known_commits, store, named):
         return None

@@ -25,7 +25,7 @@ class Hello:
     """The first word of each side: which team this stream is about. `bough`: the release that the sender runs.
 
     `relays`: it understands the words for ways and receipts; `talks`: those for comments. `join_port`: where it listens
-    for new members as long as a ticket names it as a deputy; 0: it does not.
+    for new members as long as a ticket names it as a deputy; 0: it does not. `hub`: it has no working tree.
     """
 
     team: str
@@ -34,6 +34,7 @@ class Hello:
     relays: bool = False
     join_port: int = 0
     talks: bool = False
+    hub: bool = False
 
 
 @cache

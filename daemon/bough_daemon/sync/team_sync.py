@@ -135,7 +135,8 @@ class TeamSync:
     """One repository's team; `running` talks with it. On the loop's thread only; the store is used through its `owner`.
 
     `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
-    not wait. `doubled`: whether another machine is this member, too; then no state of this member is told to the team.
+    not wait. `is_hub`: this member has no working tree, and no history when it joins. `doubled`: whether another
+    machine is this member, too; then no state of this member is told to the team.
     """
 
     def __init__(
@@ -149,7 +150,10 @@ class TeamSync:
         kept: KeptTeam,
         limits: Limits | None = None,
         quota: Quota | None = None,
+        *,
+        is_hub: bool = False,
     ) -> None:
+        self._is_hub = is_hub
         self._quota = quota or Quota(store.objects.folder)
         self._home = home
         self._store = store
@@ -267,7 +271,8 @@ class TeamSync:
         return Membership(team, exchange, connections, background, invitations, reach, talk)
 
     def _hello(self, team: str) -> Hello:
-        return Hello(team, bough=own_release(), relays=True, talks=True, join_port=self._listener.deputy_port)
+        port = self._listener.deputy_port
+        return Hello(team, bough=own_release(), relays=True, talks=True, join_port=port, hub=self._is_hub)
 
     def _invitations_of(self, team: Team, exchange: Exchange, connections: Connections) -> Invitations:
         def joined(name: str) -> None:
@@ -622,7 +627,7 @@ class TeamSync:
         if parsed.team == self.team_id and not self.doubled and not is_out:
             raise AlreadyInTeam("this repository is already in the team of the ticket", team=self.team_id)
         become = listener or self._listener
-        roster = await present(parsed, name, become.identity, self._store, self._owner, admission)
+        roster = await present(parsed, name, become.identity, self._store, self._owner, admission, as_hub=self._is_hub)
         team = await asyncio.to_thread(Team.new, become.home, roster, self._store)
         await self._change_to(team, become, rename)
 
@@ -732,6 +737,13 @@ class TeamSync:
         """Return the members in the order in which they joined, then the former members."""
         return [self._as_member(entry) for entry in (*self.roster.members.values(), *self.roster.former.values())]
 
+    def is_hub(self, name: str) -> bool:
+        """Return whether a member, who has been connected since this daemon started, is a hub."""
+        if name == self.member:
+            return self._is_hub
+        hello = self._conversations.hellos.get(name)
+        return hello is not None and hello.hub
+
     def verified(self, fingerprint: str) -> list[MemberRecord]:
         """Return who has the key of a fingerprint; raise BadFingerprint or UnknownFingerprint."""
         wanted = parse_fingerprint(fingerprint)
@@ -762,6 +774,7 @@ class TeamSync:
             formerly=[name for name, key in previous.items() if key == entry.key],
             addresses=list(contact.addresses) if contact is not None and removal is None else [],
             version=own_release() if is_me else hello.bough if hello is not None else "",
+            hub=self.is_hub(entry.name),
         )
 
     # What the listener and the conversations say.

@@ -233,8 +233,9 @@ def _talk_entry(message: pb.TalkEntry) -> TalkEntry:
 def word_message(word: Message) -> pb.Word:
     """Return the message of a word."""
     match word:
-        case Hello(team, version, bough, relays, port, talks):
-            hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port, talks=talks)
+        case Hello(team, version, bough, relays, port, talks, hub):
+            hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port)
+            hello.talks, hello.hub = talks, hub
             return pb.Word(hello=hello)
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
@@ -271,9 +272,8 @@ def word(message: pb.Word) -> Message:
         case "hello":
             hello = message.hello
             port = hello.join_port if hello.join_port < 65536 else 0
-            return Hello(
-                hello.team[:LONGEST_WORD], hello.version, release(hello.bough), hello.relays, port, hello.talks
-            )
+            team, bough = hello.team[:LONGEST_WORD], release(hello.bough)
+            return Hello(team, hello.version, bough, hello.relays, port, hello.talks, hello.hub)
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers), len(said.invites), len(said.ticket_uses))

@@ -258,6 +258,7 @@ class Teammate(_message.Message):
     GUEST_OF_FIELD_NUMBER: _builtins.int
     REFUSES_GUESTS_FIELD_NUMBER: _builtins.int
     HAS_MOVED_FIELD_NUMBER: _builtins.int
+    HUB_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -286,6 +287,8 @@ class Teammate(_message.Message):
     """They take no guests' edits."""
     has_moved: _builtins.bool
     """Their base has moved since the files here came to show their branch."""
+    hub: _builtins.bool
+    """They are a hub: a member without a working tree that keeps every branch."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch is on."""
@@ -321,10 +324,11 @@ class Teammate(_message.Message):
         guest_of: _builtins.str = ...,
         refuses_guests: _builtins.bool = ...,
         has_moved: _builtins.bool = ...,
+        hub: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1305,6 +1309,260 @@ class JoinTeamResponse(_message.Message):
 Global___JoinTeamResponse: _TypeAlias = JoinTeamResponse  # noqa: Y015
 
 @_typing.final
+class JoinAsHubRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LISTEN_FIELD_NUMBER: _builtins.int
+    ADVERTISE_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.str
+    name: _builtins.str
+    """Empty: `hub`, or the next name like it that is free."""
+    listen: _builtins.str
+    @_builtins.property
+    def advertise(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        ticket: _builtins.str = ...,
+        name: _builtins.str = ...,
+        listen: _builtins.str = ...,
+        advertise: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advertise", b"advertise", "listen", b"listen", "name", b"name", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinAsHubRequest: _TypeAlias = JoinAsHubRequest  # noqa: Y015
+
+@_typing.final
+class JoinAsHubResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    TEAMMATES_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    ALREADY_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    already: _builtins.bool
+    """It was in the team already."""
+    @_builtins.property
+    def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def opened(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        teammates: _abc.Iterable[_builtins.str] | None = ...,
+        opened: _abc.Iterable[_builtins.str] | None = ...,
+        already: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "member", b"member", "opened", b"opened", "teammates", b"teammates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JoinAsHubResponse: _TypeAlias = JoinAsHubResponse  # noqa: Y015
+
+@_typing.final
+class LeaveAsHubRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEAM_FIELD_NUMBER: _builtins.int
+    team: _builtins.str
+    """A team, by the beginning of its id."""
+    def __init__(
+        self,
+        *,
+        team: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["team", b"team"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaveAsHubRequest: _TypeAlias = LeaveAsHubRequest  # noqa: Y015
+
+@_typing.final
+class LeaveAsHubResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEAM_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    team: _builtins.str
+    @_builtins.property
+    def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who was told of it."""
+
+    def __init__(
+        self,
+        *,
+        team: _builtins.str = ...,
+        told: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["team", b"team", "told", b"told"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaveAsHubResponse: _TypeAlias = LeaveAsHubResponse  # noqa: Y015
+
+@_typing.final
+class ListHubRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHubRequest: _TypeAlias = ListHubRequest  # noqa: Y015
+
+@_typing.final
+class ListHubResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEAMS_FIELD_NUMBER: _builtins.int
+    LISTENING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def teams(self) -> _containers.RepeatedCompositeFieldContainer[Global___HubTeam]: ...
+    @_builtins.property
+    def listening(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where teammates and new members can connect."""
+
+    def __init__(
+        self,
+        *,
+        teams: _abc.Iterable[Global___HubTeam] | None = ...,
+        listening: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listening", b"listening", "teams", b"teams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHubResponse: _TypeAlias = ListHubResponse  # noqa: Y015
+
+@_typing.final
+class HubTeam(_message.Message):
+    """A team that a hub is in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEAM_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OUT_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    team: _builtins.str
+    member: _builtins.str
+    """The hub's name in it."""
+    used: _builtins.int
+    """Bytes that are kept of it, and may be."""
+    limit: _builtins.int
+    out: _builtins.str
+    """Why the hub is not in it any more; empty: it is."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___HubMember]: ...
+    @_builtins.property
+    def failing(self) -> _containers.RepeatedCompositeFieldContainer[Global___Failing]: ...
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]: ...
+    def __init__(
+        self,
+        *,
+        team: _builtins.str = ...,
+        member: _builtins.str = ...,
+        members: _abc.Iterable[Global___HubMember] | None = ...,
+        used: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        out: _builtins.str = ...,
+        failing: _abc.Iterable[Global___Failing] | None = ...,
+        notices: _abc.Iterable[Global___Notice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failing", b"failing", "limit", b"limit", "member", b"member", "members", b"members", "notices", b"notices", "out", b"out", "team", b"team", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HubTeam: _TypeAlias = HubTeam  # noqa: Y015
+
+@_typing.final
+class HubMember(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONNECTED_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    BRANCHES_FIELD_NUMBER: _builtins.int
+    NOT_TAKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    connected: _builtins.bool
+    changed_at: _builtins.float
+    """Seconds since the epoch, of the newest snapshot that is kept; 0: none is."""
+    not_taken: _builtins.str
+    """Why their newest snapshot is not here; empty: it is, or is on its way."""
+    @_builtins.property
+    def branches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HubBranch]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        connected: _builtins.bool = ...,
+        changed_at: _builtins.float = ...,
+        branches: _abc.Iterable[Global___HubBranch] | None = ...,
+        not_taken: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branches", b"branches", "changed_at", b"changed_at", "connected", b"connected", "name", b"name", "not_taken", b"not_taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HubMember: _TypeAlias = HubMember  # noqa: Y015
+
+@_typing.final
+class HubBranch(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TIP_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    tip: _builtins.str
+    changed_at: _builtins.float
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        tip: _builtins.str = ...,
+        changed_at: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "name", b"name", "tip", b"tip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HubBranch: _TypeAlias = HubBranch  # noqa: Y015
+
+@_typing.final
 class ListTeamRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1345,6 +1603,7 @@ class Member(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     FORMERLY_FIELD_NUMBER: _builtins.int
     THROUGH_FIELD_NUMBER: _builtins.int
+    HUB_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     fingerprint: _builtins.str
     """Of the key that they sign with: to be compared by voice."""
@@ -1363,6 +1622,8 @@ class Member(_message.Message):
     """The member whose further machine, clone or agent this is; themselves for none."""
     version: _builtins.str
     """The release of Bough that they run; empty: not known yet."""
+    hub: _builtins.bool
+    """They are a hub: a member without a working tree that keeps every branch."""
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where they last said to listen."""
@@ -1392,10 +1653,11 @@ class Member(_message.Message):
         version: _builtins.str = ...,
         formerly: _abc.Iterable[_builtins.str] | None = ...,
         through: _abc.Iterable[_builtins.str] | None = ...,
+        hub: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "formerly", b"formerly", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "through", b"through", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses", "admitted_by", b"admitted_by", "connected", b"connected", "fingerprint", b"fingerprint", "formerly", b"formerly", "hub", b"hub", "is_me", b"is_me", "name", b"name", "person", b"person", "removed_at", b"removed_at", "removed_by", b"removed_by", "seen_at", b"seen_at", "since", b"since", "through", b"through", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -91,6 +91,21 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.FromString,
                 _registered_method=True)
+        self.JoinAsHub = channel.unary_unary(
+                '/bough_proto.v1.ControlService/JoinAsHub',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.JoinAsHubRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinAsHubResponse.FromString,
+                _registered_method=True)
+        self.LeaveAsHub = channel.unary_unary(
+                '/bough_proto.v1.ControlService/LeaveAsHub',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveAsHubRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.LeaveAsHubResponse.FromString,
+                _registered_method=True)
+        self.ListHub = channel.unary_unary(
+                '/bough_proto.v1.ControlService/ListHub',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.ListHubRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.ListHubResponse.FromString,
+                _registered_method=True)
         self.ListTeam = channel.unary_unary(
                 '/bough_proto.v1.ControlService/ListTeam',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ListTeamRequest.SerializeToString,
@@ -330,6 +345,27 @@ class ControlServiceServicer:
 
     def JoinTeam(self, request, context):
         """Join a team by its ticket.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JoinAsHub(self, request, context):
+        """Join a team by its ticket as a hub: a member without a working tree.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaveAsHub(self, request, context):
+        """Leave a team as a hub, and delete what is kept of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHub(self, request, context):
+        """Tell what is kept as a hub.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -619,6 +655,21 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.JoinTeam,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.SerializeToString,
+            ),
+            'JoinAsHub': grpc.unary_unary_rpc_method_handler(
+                    servicer.JoinAsHub,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.JoinAsHubRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.JoinAsHubResponse.SerializeToString,
+            ),
+            'LeaveAsHub': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaveAsHub,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.LeaveAsHubRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveAsHubResponse.SerializeToString,
+            ),
+            'ListHub': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHub,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.ListHubRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.ListHubResponse.SerializeToString,
             ),
             'ListTeam': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTeam,
@@ -1080,6 +1131,87 @@ class ControlService:
             '/bough_proto.v1.ControlService/JoinTeam',
             bough__proto_dot_v1_dot_control__pb2.JoinTeamRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.JoinTeamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JoinAsHub(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/JoinAsHub',
+            bough__proto_dot_v1_dot_control__pb2.JoinAsHubRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.JoinAsHubResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaveAsHub(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/LeaveAsHub',
+            bough__proto_dot_v1_dot_control__pb2.LeaveAsHubRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.LeaveAsHubResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHub(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/ListHub',
+            bough__proto_dot_v1_dot_control__pb2.ListHubRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.ListHubResponse.FromString,
             options,
             channel_credentials,
             insecure,

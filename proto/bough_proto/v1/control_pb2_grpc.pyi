@@ -57,6 +57,12 @@ class ControlServiceStub:
     """Revoke a ticket."""
     JoinTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]
     """Join a team by its ticket."""
+    JoinAsHub: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinAsHubRequest, _control_pb2.JoinAsHubResponse]
+    """Join a team by its ticket as a hub: a member without a working tree."""
+    LeaveAsHub: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveAsHubRequest, _control_pb2.LeaveAsHubResponse]
+    """Leave a team as a hub, and delete what is kept of it."""
+    ListHub: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListHubRequest, _control_pb2.ListHubResponse]
+    """Tell what is kept as a hub."""
     ListTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]
     """List the team."""
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]
@@ -155,6 +161,12 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Revoke a ticket."""
     JoinTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinTeamRequest, _control_pb2.JoinTeamResponse]  # type: ignore[assignment]
     """Join a team by its ticket."""
+    JoinAsHub: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinAsHubRequest, _control_pb2.JoinAsHubResponse]  # type: ignore[assignment]
+    """Join a team by its ticket as a hub: a member without a working tree."""
+    LeaveAsHub: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveAsHubRequest, _control_pb2.LeaveAsHubResponse]  # type: ignore[assignment]
+    """Leave a team as a hub, and delete what is kept of it."""
+    ListHub: _aio.UnaryUnaryMultiCallable[_control_pb2.ListHubRequest, _control_pb2.ListHubResponse]  # type: ignore[assignment]
+    """Tell what is kept as a hub."""
     ListTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]  # type: ignore[assignment]
     """List the team."""
     RemoveMember: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]  # type: ignore[assignment]
@@ -316,6 +328,30 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.JoinTeamResponse, _abc.Awaitable[_control_pb2.JoinTeamResponse]]:
         """Join a team by its ticket."""
+
+    @_abc_1.abstractmethod
+    def JoinAsHub(
+        self,
+        request: _control_pb2.JoinAsHubRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.JoinAsHubResponse, _abc.Awaitable[_control_pb2.JoinAsHubResponse]]:
+        """Join a team by its ticket as a hub: a member without a working tree."""
+
+    @_abc_1.abstractmethod
+    def LeaveAsHub(
+        self,
+        request: _control_pb2.LeaveAsHubRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.LeaveAsHubResponse, _abc.Awaitable[_control_pb2.LeaveAsHubResponse]]:
+        """Leave a team as a hub, and delete what is kept of it."""
+
+    @_abc_1.abstractmethod
+    def ListHub(
+        self,
+        request: _control_pb2.ListHubRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListHubResponse, _abc.Awaitable[_control_pb2.ListHubResponse]]:
+        """Tell what is kept as a hub."""
 
     @_abc_1.abstractmethod
     def ListTeam(

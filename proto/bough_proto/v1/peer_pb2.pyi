@@ -179,6 +179,7 @@ class Hello(_message.Message):
     BOUGH_FIELD_NUMBER: _builtins.int
     JOIN_PORT_FIELD_NUMBER: _builtins.int
     TALKS_FIELD_NUMBER: _builtins.int
+    HUB_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     version: _builtins.int
     relays: _builtins.bool
@@ -189,6 +190,8 @@ class Hello(_message.Message):
     """Where the sender listens for new members as long as a ticket names it; 0: only for tickets of its own."""
     talks: _builtins.bool
     """The sender understands TalkPositions and TalkWords, and is sent them."""
+    hub: _builtins.bool
+    """The sender is a hub: a member without a working tree that is always on. For people; it has no other rights."""
     def __init__(
         self,
         *,
@@ -198,10 +201,11 @@ class Hello(_message.Message):
         bough: _builtins.str = ...,
         join_port: _builtins.int = ...,
         talks: _builtins.bool = ...,
+        hub: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "join_port", b"join_port", "relays", b"relays", "talks", b"talks", "team", b"team", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "hub", b"hub", "join_port", b"join_port", "relays", b"relays", "talks", b"talks", "team", b"team", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -933,6 +937,7 @@ class JoinRequest(_message.Message):
     ADMISSION_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    HUB_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     name: _builtins.str
     key: _builtins.bytes
@@ -943,6 +948,8 @@ class JoinRequest(_message.Message):
     ticket: _builtins.bytes
     """The public key of the ticket's secret, and what that signs of this request: team, name, key and certificate."""
     proof: _builtins.bytes
+    hub: _builtins.bool
+    """The joiner is a hub and has no history yet: there is nothing to compare, and it takes the team's."""
     @_builtins.property
     def commits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Commits of the joiner's history: its roots, and a sample where it is shallow."""
@@ -964,10 +971,11 @@ class JoinRequest(_message.Message):
         admission: Global___Admission | None = ...,
         ticket: _builtins.bytes = ...,
         proof: _builtins.bytes = ...,
+        hub: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "certificate", b"certificate", "commits", b"commits", "key", b"key", "name", b"name", "proof", b"proof", "shared_commit", b"shared_commit", "team", b"team", "ticket", b"ticket", "vouch", b"vouch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admission", b"admission", "certificate", b"certificate", "commits", b"commits", "hub", b"hub", "key", b"key", "name", b"name", "proof", b"proof", "shared_commit", b"shared_commit", "team", b"team", "ticket", b"ticket", "vouch", b"vouch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -309,6 +309,29 @@ def test_a_request_made_without_the_ticket_or_for_another_member_is_refused(fold
     run(test())
 
 
+def test_a_hub_needs_no_history_and_a_ticket_all_the_same(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice = await all_of.start("alice")
+            eve, hub = (load_identity(Home(str(folder / name), str(folder / name))) for name in ("eve", "hub"))
+            ticket = Ticket.parse((await alice.sync.invite(LOOPBACK)).ticket)
+            for request in (
+                join_request(replace(ticket, secret=bytes(16)), "hub", eve),
+                pb.JoinRequest(team=ticket.team, name="hub", key=eve.key, certificate=eve.certificate),
+            ):
+                request.hub = True
+                with pytest.raises(BadTicket, match=r"not made with|not issued"):
+                    await present_ticket(ticket, request)
+            assert set(alice.sync.roster.members) == {"alice"}
+            without = join_request(ticket, "hub", hub)
+            assert (await present_ticket(ticket, without)).HasField("unrelated")
+            without.hub = True
+            assert (await present_ticket(ticket, without)).HasField("welcome")
+            assert set(alice.sync.roster.members) == {"alice", "hub"}
+
+    run(test())
+
+
 def test_an_expired_ticket_whose_maker_does_not_answer_is_said_to_have_expired(folder: Path) -> None:
     async def test() -> None:
         async with machines(folder) as all_of:

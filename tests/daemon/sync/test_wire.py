@@ -40,6 +40,7 @@ WORDS: list[Message] = [
     Chunk(STATE, "pack", 3, 10, b"\0data"),
     Hello("ab" * 16, relays=True),
     Hello("ab" * 16, talks=True),
+    Hello("ab" * 16, hub=True),
     Reach((("bob", Way(1, 7)), ("carol", Way(2, 2**32 - 1))), ("dave",)),
     Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
     TalkPositions((bytes(32), b"1" * 32)),

@@ -50,6 +50,7 @@ def _lines(member: MemberRecord, indent: str) -> str:
     name = output.bold(member.name) if not member.removed_by else member.name
     name += f" (was {', '.join(member.formerly)})" if member.formerly else ""
     about = [f"{came} {ago(member.since)}", _lately(member)]
+    about += ["hub, keeps every branch"] if member.hub else []
     about += [f"Bough {member.version}"] if member.version else []
     about += [" ".join(member.addresses)] if member.addresses and not member.is_me else []
     return f"{indent}{presence} {name}  {member.fingerprint}\n{indent}  {', '.join(about)}"

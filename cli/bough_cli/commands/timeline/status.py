@@ -134,6 +134,9 @@ def _show_what_failed(teammate: TeammateStatus) -> None:
 
 def _show_teammate(teammate: TeammateStatus) -> None:
     presence = "●" if teammate.connected else "○"
+    if teammate.hub:
+        output.data(f"{presence} {output.bold(teammate.name)} {output.dim('hub, keeps every branch')}")
+        return
     changed = f"{_files(teammate)}: {output.few(teammate.files)}" if teammate.files else "no changes"
     if teammate.guest_of:
         changed = f"in {teammate.guest_of}'s branch; {changed}"
