@@ -169,7 +169,7 @@ class Repository:
         self._packing = asyncio.Lock()  # what is being packed may be what is purged
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
-        around = Surroundings(self.live, self._tips, workers.merge, lambda: self._refuses_guests)
+        around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, lambda: self._refuses_guests)
         self.together = Together(store, owner, self._background, around)
         self.follow_settings()
         self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 WORK = "folding"
 HOST_PATIENCE = 1.0  # seconds that a guest who goes waits for the host to take the last save
+LOOK_PATIENCE = 0.5  # seconds that sharing a snapshot waits for a look at it
 TRIES = 8  # of one fold, while snapshots come and the engine decides
 DISTURBED_PAUSE = 0.03  # seconds before a fold is tried again that met a save
 STAY_PAUSE = 3.0  # seconds between looks whether a Git branch that one stays on has moved: nothing tells of it
@@ -46,12 +47,14 @@ class Surroundings:
     """What folding needs of the repository that it is in.
 
     `live`: a working tree as commands see it. `tips`: the newest shared tip of every live branch here, by its name.
-    `merge`: the merge engine. `refuses`: whether guests' edits are refused on this machine.
+    `merge`: the merge engine, and `warm_up`, which loads it beside everything else: it takes seconds on a busy machine.
+    `refuses`: whether guests' edits are refused on this machine.
     """
 
     live: Callable[[Recorder], LiveWorktree]
     tips: Callable[[], Mapping[str, str]]
     merge: Both
+    warm_up: Callable[[], None]
     refuses: Callable[[], bool]
 
 
@@ -60,6 +63,7 @@ class _Seat:
     """One working tree. `wake`: something has happened; `moved`: the same, for those who wait for it.
 
     `held`: why nothing is folded from a branch for now. `journal`: what was read of it last.
+    `warm`: the merge engine was loaded for it.
     """
 
     session: Recorder
@@ -69,6 +73,7 @@ class _Seat:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     held: dict[str, str] = field(default_factory=dict)
+    warm: bool = False
     journal: tuple[object, tuple[bool, bool]] = (None, (False, False))
     task: asyncio.Task[None] | None = None
     retry: asyncio.TimerHandle | None = None
@@ -160,8 +165,10 @@ class Together:
     async def look(self, root: str) -> None:
         """See that the newest snapshot was not written over a fold by somebody who had not read it."""
         seat = self._seats.get(root)
-        if seat is not None and seat.folder.recent and not seat.session.is_acting:
-            await self._repair(seat)
+        if seat is not None and not seat.session.is_acting:
+            with suppress(TimeoutError):  # a command has begun: what it makes of the files is told when it is done
+                async with asyncio.timeout(LOOK_PATIENCE):
+                    await self._repair(seat)
 
     async def _run(self, seat: _Seat) -> None:
         while True:
@@ -169,8 +176,13 @@ class Together:
             seat.wake.clear()
             try:
                 await self._repair(seat)
-                await self._refuse(seat)
+                tip, refuses = seat.session.branch.tip, self._around.refuses()
+                if tip is not None and (refuses or tip.company.refuses):
+                    await self._refuse(seat)
                 others = await self._owner.run(self._others, seat)
+                if others and not seat.warm:
+                    seat.warm = True
+                    self._around.warm_up()
                 for other in others:
                     await self._fold(seat, other, {one.branch for one in others})
                 for name in seat.held.keys() - {other.branch for other in others}:
@@ -339,6 +351,8 @@ class Together:
             seat.retry = loop.call_later(wait, seat.wake.set)
 
     async def _repair(self, seat: _Seat) -> None:
+        if not seat.folder.recent:
+            return
         async with seat.session.without_commands():
             try:
                 made = await self._owner.run(seat.folder.repair)
