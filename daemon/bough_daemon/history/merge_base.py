@@ -13,7 +13,7 @@ from bough_merge.text.lines import line_changes
 from bough_merge.text.text import lines_of
 
 from bough_daemon.git.command import GitCommand
-from bough_daemon.git.objects import Objects, TreeEntry
+from bough_daemon.git.objects import EMPTY_TREE, Objects, TreeEntry
 from bough_daemon.history.line_counts import Lines, lines_at, lines_in, text_at
 from bough_daemon.history.taken_away import Side, not_taken_away
 from bough_daemon.store.store import Store
@@ -40,9 +40,8 @@ def common_tree(store: Store, base: MergeBase, ours: Side, theirs: Side) -> str:
     """Return the tree of a merge base, less what came since the HEADs parted and a side lacks but did not take away."""
     objects = store.objects
     fork = store.merge_base(ours.head, theirs.head)
-    if fork is None:
-        return base.tree
-    began, tree = objects.commit(fork).tree, base.tree
+    # HEADs without a common commit (`git switch --orphan`) parted before the first one.
+    began, tree = objects.commit(fork).tree if fork is not None else EMPTY_TREE, base.tree
     for side, other in ((ours, theirs), (theirs, ours)):
         now = objects.commit(side.tip).tree
         lacking = _lacking(objects, began, tree, now) if began != tree else {}

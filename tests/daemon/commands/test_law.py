@@ -306,3 +306,19 @@ TestNothingIsTakenAway.settings = settings(
     max_examples=2000 if LONG else 50, stateful_step_count=20 if LONG else 8, deadline=None
 )
 TestNothingIsTakenAway.pytestmark = [pytest.mark.timeout(0 if LONG else 600)]  # type: ignore[attr-defined]
+
+
+def test_heads_without_a_common_commit_remove_nothing() -> None:
+    """What was found once: landing after an undo on a branch that began with `git switch --orphan`."""
+    state, amend = NothingIsTakenAway(), ["commit", "-qa", "--amend", "-m", "merged"]
+    state.found(size=2)
+    state.new_branch(number=1, orphan=True)
+    state.regret(lands=True, number=1, other=0, path="d/c.txt", words=amend)
+    state.regret(lands=True, number=0, other=1, path="new1.txt", words=["stash", "-qu"])
+    state.regret(lands=False, number=1, other=2, path="d/new2.txt", words=amend)
+    state.new_branch(number=0, orphan=False)
+    state.regret(lands=True, number=2, other=1, path="d/c.txt", words=["add", "-A"])
+    state.new_branch(number=0, orphan=True)
+    state.regret(lands=True, number=2, other=1, path="b.txt", words=["commit", "-qam", "merged"])
+    state.nothing_is_there_twice()
+    state.teardown()
