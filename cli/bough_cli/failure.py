@@ -136,6 +136,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.NotAdmitted: (NOT_NOW, "`bough team` shows the members and who invited them."),
     errors.AlreadyRemoved: (NOT_NOW, "`bough remove --restore NAME` readmits them."),
     errors.NothingShared: (NOT_NOW, "`bough status` shows why; your snapshots are safe here."),
+    errors.SharingPaused: (NOT_NOW, "Share again: `bough resume`. Your snapshots are safe here."),
     errors.NameChosen: (NOT_NOW, "To use another name, run `bough rename NAME`."),
     errors.NothingToLand: (NOT_NOW, "`bough status` shows what differs; `bough save` records what is on disk now."),
     errors.UnlandedWork: (NOT_NOW, "Land it with `bough land -m MESSAGE`."),

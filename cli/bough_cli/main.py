@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "remove": ("team.remove", "remove"),
     "rename": ("team.rename", "rename"),
     "leave": ("team.leave", "leave"),
+    "pause": ("team.pause", "pause"),
+    "resume": ("team.pause", "resume"),
     "hop": ("branches.hop", "hop"),
     "back": ("branches.hop", "back"),
     "off": ("branches.hop", "off"),

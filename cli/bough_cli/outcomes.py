@@ -17,6 +17,7 @@ from bough_daemon.api.records import (
     MergeOutcome,
     MoveOutcome,
     RestoreOutcome,
+    SharingState,
     Stayed,
     StayedBranch,
     UndoOutcome,
@@ -81,6 +82,17 @@ def stayed(told: Stayed, *, stop: bool) -> list[str]:
     if not told.branches:
         return ["Stopped" if stop else "Staying on no branch; `bough stay NAME` keeps one merged into your files"]
     return [_stayed(one) for one in told.branches]
+
+
+def paused(told: SharingState) -> list[str]:
+    """Say that sharing is paused."""
+    since = f"You paused sharing {ago(told.since)}" if told.already else "Sharing is paused"
+    return [f"{since}; `bough resume` shares again"]
+
+
+def resumed(told: SharingState) -> list[str]:
+    """Say that everything is shared again."""
+    return ["Sharing was not paused" if told.already else "Sharing again: your newest state is on its way"]
 
 
 def _stayed(one: StayedBranch) -> str:

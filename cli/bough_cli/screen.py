@@ -62,14 +62,17 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     for one in status.teammates:
         dot = Text("●", "green") if one.connected else Text("○", "dim")
         who = f"{one.branch} (in {one.guest_of}'s branch)" if one.guest_of else one.branch
+        paused = f" (paused sharing {ago(one.sharing_paused_at)})" if one.sharing_paused_at else ""
         solid = f" solid at {output.short(one.solid.tip)}" if one.solid is not None else ""
-        team.add_row(dot, _plain(who + solid, "bold"), *_where(one.tip, one.changed_at, one.files))
+        team.add_row(dot, _plain(who + paused + solid, "bold"), *_where(one.tip, one.changed_at, one.files))
     events = Table.grid(padding=(0, 2))
     for event in recent:
         at = event.about or output.short(event.tip)
         told = _plain(event.member, "bold"), _plain(event.event), _plain(at)
         events.add_row(_plain(ago(event.at), "dim"), *told)
     notes = [_plain(status.state, "yellow")] if status.state != "live" else []
+    if status.sharing_paused_at:
+        notes.append(_plain(f"sharing is paused ({ago(status.sharing_paused_at)})", "yellow"))
     notes += [_plain(line, "yellow") for line in output.not_folded(status)]
     notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
     notes += [_plain(line) for line in [output.comments(status)] if line]

@@ -307,6 +307,10 @@ class NothingShared(NotPossibleNow):
     """Nothing of this machine is shared, so nobody can hold it."""
 
 
+class SharingPaused(NothingShared):
+    """The user has paused sharing."""
+
+
 class NameChosen(NotPossibleNow):
     """The member has another name already."""
 

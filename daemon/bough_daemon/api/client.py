@@ -170,6 +170,11 @@ class Client:
         request = pb.StayRequest(path=path.encode(*FS), name=_text(name, "name").encode(), stop=stop)
         return self._call(self._stub.Stay, request, records.Stayed)
 
+    def pause_sharing(self, path: str, *, stop: bool = False) -> records.SharingState:
+        """Share nothing new with the team, or (`stop`) share again."""
+        request = pb.PauseSharingRequest(path=path.encode(*FS), stop=stop)
+        return self._call(self._stub.PauseSharing, request, records.SharingState)
+
     def purge(self, order: records.PurgeOrder) -> records.PurgeTold:
         """Take contents out of every snapshot, or tell what would go."""
         return self._call(self._stub.Purge, to_message(order, pb.PurgeRequest), records.PurgeTold)

@@ -46,7 +46,8 @@ class TeammateStatus:
 
     While the files here show their branch, `ahead`: how many snapshots of theirs these lack, and `has_moved`: their
     base is no longer the commit that HEAD is at here. `guest_of`: the branch whose guest they are. `refuses_guests`:
-    they take no guests' edits. `hub`: a member without a working tree, who keeps every branch.
+    they take no guests' edits. `hub`: a member without a working tree, who keeps every branch. `sharing_paused_at`:
+    since when they have paused sharing; 0: they have not, as far as is known.
     """
 
     name: str
@@ -70,6 +71,7 @@ class TeammateStatus:
     refuses_guests: bool = False
     has_moved: bool = False
     hub: bool = False
+    sharing_paused_at: float = 0.0
 
 
 @dataclass
@@ -136,7 +138,8 @@ class Status:
     took part, that the user has not been shown. `solid`: what was called so last. `hop_kind`: of `hopped_to`,
     `together`, `follow`, `still`, or `ended` where the edits here no longer fold into that branch. `guests`: the
     branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
-    edited here while a branch is followed. `stays`: the branches that the files stay on.
+    edited here while a branch is followed. `stays`: the branches that the files stay on. `sharing_paused_at`: since
+    when this member has paused sharing; 0: they have not.
     """
 
     repository: str
@@ -175,6 +178,7 @@ class Status:
     held: list[HeldFold] = field(default_factory=list)
     detached: list[str] = field(default_factory=list)
     stays: list[StayedBranch] = field(default_factory=list)
+    sharing_paused_at: float = 0.0
 
 
 @dataclass
@@ -245,6 +249,14 @@ class Saved:
     shared_tip: str
     holders: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass
+class SharingState:
+    """Since when nothing new is shared (seconds since the epoch); 0: it is shared. `already`: it was so before."""
+
+    since: float = 0.0
+    already: bool = False
 
 
 @dataclass

@@ -10,8 +10,9 @@ from bough_daemon.agents import further_worktree
 from bough_daemon.agents.agent_list import PORTS_EACH, AgentList
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
+from bough_daemon.commands.shared_branch import Target
 from bough_daemon.commands.switch import switch
-from bough_daemon.errors import NoPathNamed, UnknownComment
+from bough_daemon.errors import NoPathNamed, SharingPaused, UnknownComment
 from bough_daemon.history.journal import HopKind
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.talk.landing_note import no_note, note_text
@@ -69,6 +70,7 @@ class CommandSet:
 
     async def land(self, message: str, *, verify: bool, yes: bool, needed: bool) -> records.LandOutcome:
         """Put work on the shared branch."""
+        await self._check_shares()
         made = await land.land(
             self.live,
             self.terminal,
@@ -84,6 +86,11 @@ class CommandSet:
             await self.publish_landed(made.branch, made.commit)
         there = await self.live.owner.run(hop.hop_now, self.live) if made.still_on is not None else None
         return outcomes.landed(made, there.name if there is not None else "")
+
+    async def _check_shares(self) -> None:
+        """Raise SharingPaused where a landing would only be told to the team, and the user has paused that."""
+        if self.live.store.pause.since and (await Target.of(self.live, self.terminal)).remote is None:
+            raise SharingPaused("you paused sharing, and without a remote a landing goes to the team alone")
 
     def _note(self, before: str, tree: str) -> str:
         """Return what was said about what lands. On the store's thread."""

@@ -28,6 +28,7 @@ from bough_daemon.api.records import (
     PurgeTold,
     Refusal,
     Saved,
+    SharingState,
     Status,
     StayedBranch,
     TeammateStatus,
@@ -346,6 +347,7 @@ class Repository:
         told.solid = self.talker.solid(session.branch.name)
         told.out, told.out_at = self.sync.why_out(), self.sync.out_at()
         told.copies = self.sync.copies() if told.out else []
+        told.sharing_paused_at = self.sync.paused_since
         if self.sync.doubled and told.state == "live":
             told.state = f"live, but nothing is shared from this machine: {self._doubled()}"
         refusals = self.sync.refusals_of(session.branch.name)
@@ -356,6 +358,7 @@ class Repository:
             way = self.sync.reach.way_to(teammate.name)
             teammate.through, teammate.offline_since = way.through, way.offline_since
             teammate.unreachable, teammate.remedy = way.unreachable, way.remedy
+            teammate.sharing_paused_at = self.sync.paused_at(teammate.name)
         return told
 
     def failing(self) -> list[Failing]:
@@ -488,6 +491,8 @@ class Repository:
         unknown = sorted(wanted - {one.name for one in teammates})
         if unknown:
             raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
+        if wanted:
+            self.sync.check_shares()
         if wanted and self.sync.doubled:
             raise NothingShared(f"nothing of this machine is shared: {self._doubled()}")
         if wanted and patience > 0:
@@ -499,6 +504,19 @@ class Repository:
         holders, refusals = self.sync.holders(tip.shared), self.sync.refusals(tip.shared)
         refused = [Refusal(name, reason) for name, reason in sorted(refusals.items()) if name not in holders]
         return Saved(tip.oid, tip.tree, tip.shared, sorted(holders), refused)
+
+    async def pause_sharing(self) -> SharingState:
+        """Tell the team nothing new until sharing is resumed; it survives the daemon."""
+        already = bool(self.sync.paused_since)
+        await self.sync.pause()
+        return SharingState(self.sync.paused_since, already)
+
+    async def resume_sharing(self) -> SharingState:
+        """Share again, the newest snapshots first of all."""
+        already = not self.sync.paused_since
+        await self.sync.resume()
+        self._publish_all()
+        return SharingState(0.0, already)
 
     async def _until_answered(self, tip: str, names: set[str]) -> None:
         """Wait until each of these teammates holds a shared tip or has said that they do not take it."""

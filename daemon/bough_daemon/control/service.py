@@ -249,6 +249,13 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(records.Stayed(repository.stayed(session)), pb.StayResponse)
 
     @answers
+    async def PauseSharing(self, request: pb.PauseSharingRequest, context: Context) -> pb.PauseSharingResponse:
+        """Share nothing new with the team, or share again."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        told = await (repository.resume_sharing() if request.stop else repository.pause_sharing())
+        return to_message(told, pb.PauseSharingResponse)
+
+    @answers
     async def ListPurges(self, request: pb.ListPurgesRequest, context: Context) -> pb.ListPurgesResponse:
         """List what was purged."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))

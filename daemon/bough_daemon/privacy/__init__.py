@@ -1,1 +1,1 @@
-"""What stays on this machine: private names, secrets in contents, floods of new files, and what the user allows."""
+"""What stays on this machine: private names, secrets, floods of new files, a pause; and what the user allows."""

@@ -54,6 +54,7 @@ from bough_daemon.sync.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    PauseHeard,
     PurgesHeard,
     Signed,
     TakePack,
@@ -115,6 +116,7 @@ class Callbacks:
     purges: Callable[[PurgesHeard], None]
     tickets: Callable[[TicketsHeard], None]
     talk: Callable[[TalkHeard], None]
+    paused: Callable[[str, int], None]
 
 
 class Connections:
@@ -218,6 +220,8 @@ class Connections:
                     self._told.tickets(job)
                 case TalkHeard():
                     self._told.talk(job)
+                case PauseHeard(peer, since):
+                    self._told.paused(peer, since)
                 case Confirmed(peer, state):
                     self._told.confirmed(peer, state)
                 case Behind(state):

@@ -31,6 +31,7 @@ from bough_daemon.sync.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
+    PauseHeard,
     PurgesHeard,
     Signed,
     TakePack,
@@ -47,6 +48,7 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
+    SharingPause,
     TalkPositions,
     TalkWords,
     Want,
@@ -102,6 +104,7 @@ class Exchange:
             roster.team, relays=True, talks=True
         )  # what this member says first
         self.talk = Logs(roster)
+        self.paused = 0  # since when this member has paused sharing, in milliseconds since the epoch; 0: they share
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
@@ -133,6 +136,12 @@ class Exchange:
         self.known[state.key] = state
         again = self.retry_all() if before is None or before.base != state.base else []
         return [*self._offer_to_all(state.key), *again]
+
+    def pause(self, since: int) -> None:
+        """Tell every peer that this member has paused sharing; 0: that they share again."""
+        self.paused = since
+        for link in self.links.values():
+            link.pause = SharingPause(since)
 
     @property
     def is_out(self) -> bool:
@@ -171,6 +180,7 @@ class Exchange:
         link.purges = {one.digest: one for one in self.purges.counting()}
         link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
         self.relay.connected(peer)
+        link.pause = SharingPause(self.paused) if self.paused else None
         link.positions = tuple(self.talk.positions()) if talks else None
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
@@ -337,6 +347,8 @@ class Exchange:
                 return []
             case TalkWords(entries):
                 return self.hear_talk(entries, peer)
+            case SharingPause(since):
+                return [PauseHeard(peer, min(since, now))]
             case Hello():
                 return []
 

@@ -67,6 +67,14 @@ class TicketsHeard:
 
 
 @dataclass(frozen=True)
+class PauseHeard:
+    """`peer` has paused sharing, `since` (milliseconds since the epoch); 0: they share again."""
+
+    peer: str
+    since: int
+
+
+@dataclass(frozen=True)
 class TalkHeard:
     """Members commented, replied, closed or reacted: write it down."""
 
@@ -144,6 +152,7 @@ Job = (
     | PurgesHeard
     | TicketsHeard
     | TalkHeard
+    | PauseHeard
     | Confirmed
     | Declined
     | Behind

@@ -22,6 +22,7 @@ from bough_daemon.sync.messages import (
     Held,
     Message,
     Refused,
+    SharingPause,
     TalkPositions,
     TalkWords,
     Want,
@@ -89,6 +90,7 @@ class Link:
     talks: bool = False  # it understands the words for comments
     positions: tuple[bytes, ...] | None = None  # of the logs of comments, still to be told
     talk: dict[bytes, TalkEntry] = field(default_factory=dict)
+    pause: SharingPause | None = None  # of this member's, still to be told
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     wants: dict[Key, Want] = field(default_factory=dict)
@@ -184,6 +186,9 @@ class Link:
             return Gossip(invites=invites, ticket_uses=_taken(self.ticket_uses) if not self.invites else ())
         if self.parting:
             return None
+        if self.pause is not None:
+            told, self.pause = self.pause, None
+            return told
         if self.answers:
             return self.answers.pop(next(iter(self.answers)))
         if self.wants:

@@ -146,4 +146,24 @@ class TalkWords:
     entries: tuple[TalkEntry, ...]
 
 
-Message = Hello | Gossip | Announce | Held | Refused | Want | Chunk | Reach | Receipt | TalkPositions | TalkWords
+@dataclass(frozen=True)
+class SharingPause:
+    """I have paused sharing. `since`: milliseconds since the epoch; 0: I share again."""
+
+    since: int
+
+
+Message = (
+    Hello
+    | Gossip
+    | Announce
+    | Held
+    | Refused
+    | Want
+    | Chunk
+    | Reach
+    | Receipt
+    | TalkPositions
+    | TalkWords
+    | SharingPause
+)

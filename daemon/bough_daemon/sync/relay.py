@@ -114,7 +114,7 @@ class Relay:
     def hear_reach(self, peer: str, word: Reach) -> None:
         """Note whom a peer reaches, and no longer reaches.
 
-        Of those whom they reach in another conversation than before, this member says again what it holds: they may
+        Of each one they reach in another conversation than before, this member says again what it holds: they may
         have started afresh. A way that has become too long is none any more: without that, two who tell each other of
         a member who is gone would do so for ever.
         """

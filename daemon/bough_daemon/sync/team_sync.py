@@ -19,6 +19,7 @@ from bough_daemon.errors import (
     InAnotherTeam,
     NameTaken,
     NothingShared,
+    SharingPaused,
     TooMuchTalk,
     TooMuchToPurge,
     UnknownFingerprint,
@@ -38,7 +39,7 @@ from bough_daemon.sync.reachability import Reachability
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
-from bough_daemon.system.text import SHORT
+from bough_daemon.system.text import SHORT, ago
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.talk.entries import Closing, Reaction, Remark, RemarkReply, Said, SolidMark, TalkEntry
 from bough_daemon.talk.log_file import LogFile
@@ -79,7 +80,8 @@ class TeamEvent:
     `renamed` (to `member`), `called` (this one, elsewhere), `behind` (peers know a newer state of my own branch than I
     do), `doubled` (another machine is this member, too), `alone` (no longer), `purge` (a member asks for
     one), `comment`, `reply`, `close`, `react` and `solid` (`tip`: the digest of what was said), `left` and `removed`
-    (of a member), `out` (this member is no longer in the team), `back` (is in one again).
+    (of a member), `paused` and `resumed` (a teammate their sharing), `out` (this member is no longer in the team),
+    `back` (is in one again).
     """
 
     kind: str
@@ -170,6 +172,7 @@ class TeamSync:
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
+        self._pauses: dict[bytes, int] = {}  # since when others have paused sharing, in milliseconds since the epoch
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
         self._now = self._member_of(kept)
 
@@ -247,6 +250,7 @@ class TeamSync:
         spool = partial(Spool.below, self._store.folder)
         exchange = Exchange(name, team.roster, spool, self._limits, key, self._identity)
         exchange.known = kept.known
+        exchange.paused = int(self.paused_since * 1e3)
         exchange.hello = partial(self._hello, team.roster.team)
         exchange.review()
         exchange.purges.merge(team.purges, team.purge_answers)
@@ -263,6 +267,7 @@ class TeamSync:
             self._heard_purges,
             self._heard_tickets,
             self._heard_talk,
+            self._heard_pause,
         )
         background = Supervisor()
         connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
@@ -350,7 +355,8 @@ class TeamSync:
     async def _publish(self, key: Key, tip: str, base: str) -> None:
         async with self._publishing:
             last = self._exchange.known.get(key)
-            if last is not None and (last.tip, last.base) == (tip, base):
+            is_newest = last is not None and last.sequence >= self._team.sequences.get(key, 0)
+            if last is not None and is_newest and (last.tip, last.base) == (tip, base):
                 self._remember(tip, key, last.sequence)  # said before this daemon started, perhaps
                 return
             await self._say(key, tip, base)
@@ -363,7 +369,7 @@ class TeamSync:
                 await self._say(key, mine.tip, mine.base)
 
     async def _say(self, key: Key, tip: str, base: str) -> None:
-        if self.doubled or self._exchange.is_out:
+        if self.doubled or self._exchange.is_out or self.paused_since:
             return
         last = self._exchange.known.get(key)
         sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
@@ -373,6 +379,47 @@ class TeamSync:
         await self._save_states(state)
         self._remember(tip, key, sequence)
         self._conversations.do(self._exchange.publish(state))
+
+    # Whether anything is told.
+
+    @property
+    def paused_since(self) -> float:
+        """Since when this member has paused sharing here, in seconds since the epoch; 0: they share."""
+        return self._store.pause.since
+
+    async def pause(self) -> None:
+        """Tell the team no new state from now on, but that it is so; what was told before stays with them."""
+        async with self._publishing:
+            await self._owner.run(self._store.pause.begin, now_ms() / 1e3)
+        self._tell_pause()
+
+    async def resume(self) -> None:
+        """Share again; the newest states are still to be published."""
+        await self._owner.run(self._store.pause.end)
+        self._tell_pause()
+
+    def _tell_pause(self) -> None:
+        self._exchange.pause(int(self.paused_since * 1e3))
+        self._conversations.do([])
+
+    def check_shares(self) -> None:
+        """Raise SharingPaused where this member has paused sharing."""
+        if self.paused_since:
+            raise SharingPaused(f"you paused sharing {ago(self.paused_since)}")
+
+    def _heard_pause(self, member: str, since: int) -> None:
+        if member not in self.roster.members:
+            return
+        key = self.roster.member(member).key
+        if since:
+            self._pauses[key] = since
+        else:
+            self._pauses.pop(key, None)
+        self._on_event(TeamEvent("paused" if since else "resumed", member))
+
+    def paused_at(self, member: str) -> float:
+        """Return since when a teammate has paused sharing, as they last said; 0: they share."""
+        return self._pauses.get(self.roster.member(member).key, 0) / 1e3 if member in self.roster.members else 0.0
 
     def _remember(self, tip: str, key: Key, sequence: int) -> None:
         self._tips[tip] = (key, sequence)
@@ -555,11 +602,12 @@ class TeamSync:
     def say(self, said: Said) -> bytes:
         """Say something of code to the team, written down before anyone hears it; return its digest.
 
-        Raise TooMuchTalk, or NothingShared where this member is not in the team.
+        Raise TooMuchTalk, or NothingShared where this member is not in the team or has paused sharing.
         """
         if self._exchange.is_out or self.doubled:
             why = self.why_out() or f"another machine is {self.member} too"
             raise NothingShared(f"nothing of this machine is shared: {why}")
+        self.check_shares()
         entry = self.talk.prepare(said, now_ms())
         self._conversations.do(self._exchange.hear_talk([entry]))
         return entry.digest
@@ -568,7 +616,7 @@ class TeamSync:
         """Have what former members said kept for those who come later."""
         keep = self.talk.logs.to_keep() if not self._exchange.is_out and not self.doubled else None
         if keep is not None:
-            with suppress(TooMuchTalk):
+            with suppress(TooMuchTalk, SharingPaused):
                 self.say(keep)
 
     def _heard_talk(self, news: TalkHeard) -> None:
@@ -808,6 +856,7 @@ class TeamSync:
         if member in self.roster.members:
             self._now.invitations.seen(self.roster.member(member).key)
             if here:
+                self._pauses.pop(self.roster.member(member).key, None)  # who still pauses says so next
                 self._now.invitations.greet(member)
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 

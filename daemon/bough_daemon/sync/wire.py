@@ -20,6 +20,7 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
+    SharingPause,
     TalkPositions,
     TalkWords,
     Want,
@@ -264,6 +265,8 @@ def word_message(word: Message) -> pb.Word:
             return pb.Word(talk_positions=pb.TalkPositions(digests=digests))
         case TalkWords(entries):
             return pb.Word(talk_words=pb.TalkWords(entries=map(_talk_message, entries)))
+        case SharingPause(since):
+            return pb.Word(sharing_pause=pb.SharingPause(since_ms=since))
 
 
 def word(message: pb.Word) -> Message:
@@ -311,5 +314,7 @@ def word(message: pb.Word) -> Message:
             if len(message.talk_words.entries) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer sent too many comments in one message")
             return TalkWords(tuple(map(_talk_entry, message.talk_words.entries)))
+        case "sharing_pause":
+            return SharingPause(message.sharing_pause.since_ms)
         case _:
             return Gossip()  # of a newer Bough: it says nothing to this one

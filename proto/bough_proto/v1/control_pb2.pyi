@@ -259,6 +259,7 @@ class Teammate(_message.Message):
     REFUSES_GUESTS_FIELD_NUMBER: _builtins.int
     HAS_MOVED_FIELD_NUMBER: _builtins.int
     HUB_FIELD_NUMBER: _builtins.int
+    SHARING_PAUSED_AT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -289,6 +290,8 @@ class Teammate(_message.Message):
     """Their base has moved since the files here came to show their branch."""
     hub: _builtins.bool
     """They are a hub: a member without a working tree that keeps every branch."""
+    sharing_paused_at: _builtins.float
+    """Since when they have paused sharing, in seconds since the epoch; 0: they have not, as far as is known."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch is on."""
@@ -325,10 +328,11 @@ class Teammate(_message.Message):
         refuses_guests: _builtins.bool = ...,
         has_moved: _builtins.bool = ...,
         hub: _builtins.bool = ...,
+        sharing_paused_at: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -508,6 +512,7 @@ class StatusResponse(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     DETACHED_FIELD_NUMBER: _builtins.int
     STAYS_FIELD_NUMBER: _builtins.int
+    SHARING_PAUSED_AT_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -535,6 +540,8 @@ class StatusResponse(_message.Message):
     new_comments: _builtins.int
     hop_kind: _builtins.str
     """With `hopped_to`: `together`, `follow` or `still`; `ended` where the edits here no longer fold into their branch."""
+    sharing_paused_at: _builtins.float
+    """Since when this member has paused sharing, in seconds since the epoch; 0: they have not."""
     @_builtins.property
     def withheld(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
     @_builtins.property
@@ -630,10 +637,11 @@ class StatusResponse(_message.Message):
         held: _abc.Iterable[Global___HeldFold] | None = ...,
         detached: _abc.Iterable[_builtins.bytes] | None = ...,
         stays: _abc.Iterable[Global___StayedBranch] | None = ...,
+        sharing_paused_at: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4168,6 +4176,53 @@ class StayResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StayResponse: _TypeAlias = StayResponse  # noqa: Y015
+
+@_typing.final
+class PauseSharingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    stop: _builtins.bool
+    """Share again."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        stop: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseSharingRequest: _TypeAlias = PauseSharingRequest  # noqa: Y015
+
+@_typing.final
+class PauseSharingResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    ALREADY_FIELD_NUMBER: _builtins.int
+    since: _builtins.float
+    """Since when nothing is shared, in seconds since the epoch; 0: it is shared."""
+    already: _builtins.bool
+    """It was so before."""
+    def __init__(
+        self,
+        *,
+        since: _builtins.float = ...,
+        already: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseSharingResponse: _TypeAlias = PauseSharingResponse  # noqa: Y015
 
 @_typing.final
 class PurgeRequest(_message.Message):

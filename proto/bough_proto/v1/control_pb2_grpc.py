@@ -236,6 +236,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.StayRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.StayResponse.FromString,
                 _registered_method=True)
+        self.PauseSharing = channel.unary_unary(
+                '/bough_proto.v1.ControlService/PauseSharing',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.PauseSharingRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.PauseSharingResponse.FromString,
+                _registered_method=True)
         self.ListPurges = channel.unary_unary(
                 '/bough_proto.v1.ControlService/ListPurges',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.ListPurgesRequest.SerializeToString,
@@ -556,6 +561,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseSharing(self, request, context):
+        """Share nothing new with the team, or share again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPurges(self, request, context):
         """List what was purged, and what is asked for.
         """
@@ -800,6 +812,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Stay,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.StayRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.StayResponse.SerializeToString,
+            ),
+            'PauseSharing': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseSharing,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.PauseSharingRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.PauseSharingResponse.SerializeToString,
             ),
             'ListPurges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPurges,
@@ -1914,6 +1931,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/Stay',
             bough__proto_dot_v1_dot_control__pb2.StayRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.StayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseSharing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/PauseSharing',
+            bough__proto_dot_v1_dot_control__pb2.PauseSharingRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.PauseSharingResponse.FromString,
             options,
             channel_credentials,
             insecure,

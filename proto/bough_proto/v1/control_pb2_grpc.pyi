@@ -119,6 +119,8 @@ class ControlServiceStub:
     """Take contents out of every snapshot, and ask the team to do so."""
     Stay: _grpc.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]
     """Keep a branch folded into the files, or list those that are."""
+    PauseSharing: _grpc.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]
+    """Share nothing new with the team, or share again."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
     """List what was purged, and what is asked for."""
     AddComment: _grpc.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]
@@ -223,6 +225,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Take contents out of every snapshot, and ask the team to do so."""
     Stay: _aio.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]  # type: ignore[assignment]
     """Keep a branch folded into the files, or list those that are."""
+    PauseSharing: _aio.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]  # type: ignore[assignment]
+    """Share nothing new with the team, or share again."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
     """List what was purged, and what is asked for."""
     AddComment: _aio.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]  # type: ignore[assignment]
@@ -564,6 +568,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.StayResponse, _abc.Awaitable[_control_pb2.StayResponse]]:
         """Keep a branch folded into the files, or list those that are."""
+
+    @_abc_1.abstractmethod
+    def PauseSharing(
+        self,
+        request: _control_pb2.PauseSharingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.PauseSharingResponse, _abc.Awaitable[_control_pb2.PauseSharingResponse]]:
+        """Share nothing new with the team, or share again."""
 
     @_abc_1.abstractmethod
     def ListPurges(

@@ -120,6 +120,7 @@ class Word(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     TALK_POSITIONS_FIELD_NUMBER: _builtins.int
     TALK_WORDS_FIELD_NUMBER: _builtins.int
+    SHARING_PAUSE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -142,6 +143,8 @@ class Word(_message.Message):
     def talk_positions(self) -> Global___TalkPositions: ...
     @_builtins.property
     def talk_words(self) -> Global___TalkWords: ...
+    @_builtins.property
+    def sharing_pause(self) -> Global___SharingPause: ...
     def __init__(
         self,
         *,
@@ -156,12 +159,13 @@ class Word(_message.Message):
         receipt: Global___Receipt | None = ...,
         talk_positions: Global___TalkPositions | None = ...,
         talk_words: Global___TalkWords | None = ...,
+        sharing_pause: Global___SharingPause | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "sharing_pause", b"sharing_pause", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "sharing_pause", b"sharing_pause", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", "talk_positions", "talk_words"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", "talk_positions", "talk_words", "sharing_pause"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -838,6 +842,28 @@ class Receipt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
+
+@_typing.final
+class SharingPause(_message.Message):
+    """I have paused sharing: until another such word no new state of the sender's own is told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    since_ms: _builtins.int
+    """Since when, in milliseconds since the epoch; 0: I share again."""
+    def __init__(
+        self,
+        *,
+        since_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since_ms", b"since_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharingPause: _TypeAlias = SharingPause  # noqa: Y015
 
 @_typing.final
 class TalkPositions(_message.Message):

@@ -15,6 +15,7 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
+    SharingPause,
     TalkPositions,
     TalkWords,
     Want,
@@ -45,6 +46,8 @@ WORDS: list[Message] = [
     Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
     TalkPositions((bytes(32), b"1" * 32)),
     TalkWords((TalkEntry(b"key", 2, bytes(32), 5, b"{}", b"signature"),)),
+    SharingPause(1_800_000_000_000),
+    SharingPause(0),
 ]
 
 

@@ -40,6 +40,10 @@ def _show(told: Status, most: int) -> None:
         output.data(f"  {output.bold(told.state)}")
         if told.failure:
             output.data(f"  {remedy_of(told)}".rstrip())
+    if told.sharing_paused_at:
+        output.data(
+            f"  {output.bold('sharing is paused')} ({ago(told.sharing_paused_at)}); `bough resume` shares again"
+        )
     for line in _together(told):
         output.data(f"  {line}")
     if told.files:
@@ -75,6 +79,8 @@ def _show(told: Status, most: int) -> None:
     for teammate in told.teammates:
         _show_teammate(teammate)
         if teammate.name not in named:
+            if teammate.sharing_paused_at:
+                output.data(f"  {teammate.name} has paused sharing, {ago(teammate.sharing_paused_at)}")
             _show_way(teammate)
             _show_what_failed(teammate)
         named.add(teammate.name)

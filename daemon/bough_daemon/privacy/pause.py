@@ -1,0 +1,36 @@
+"""Whether the user has paused sharing in one repository, and since when, also after a restart."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from bough_daemon.errors import StoreDamaged
+from bough_daemon.system.durable import write_whole
+from bough_daemon.system.json_records import as_json, read_record
+
+
+class SharingPauseFile:
+    """The pause of one repository. `since`: seconds since the epoch; 0: there is none."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, "paused.json")
+        self.since = 0.0
+        try:
+            self.since = read_record(self._path, float)
+        except FileNotFoundError:
+            return
+        except StoreDamaged:
+            self.since = os.stat(self._path).st_mtime  # that there was one is all that counts
+
+    def begin(self, now: float) -> None:
+        """Share nothing from now on; a pause that is there already goes on."""
+        if not self.since:
+            write_whole(self._path, as_json(now))
+            self.since = now
+
+    def end(self) -> None:
+        """Share again."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
+        self.since = 0.0
