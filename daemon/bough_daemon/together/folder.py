@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
+from bough_daemon.commands.hop import hop_now
 from bough_daemon.errors import BoughError, ForeignGitDirectory
 from bough_daemon.git.index import hidden_paths, unmerged_paths
 from bough_daemon.git.objects import TreeEntry
@@ -103,6 +104,8 @@ class WorktreeFolder:
         mine, theirs = self.session.branch.tip, read_snapshot(self.live.store.objects, other.tip)
         if mine is None or theirs is None or mine.operation or theirs.operation:
             return Attempt()
+        if not self._is_still(other, mine):
+            return Attempt()  # a command has ended it meanwhile
         state = (mine.tree, other.tip, mine.company.paused.get(other.branch), self._index_state())
         if self._settled.get(other.branch) == state:
             return Attempt()
@@ -118,6 +121,15 @@ class WorktreeFolder:
         if attempt == Attempt():
             self._settled[other.branch] = state
         return attempt
+
+    def _is_still(self, other: Other, mine: Snapshot) -> bool:
+        """Return whether the other side is to this one what it was when the fold was due."""
+        if other.role == "host":
+            return mine.company.guest_of == other.branch
+        if other.role == "followed":
+            hop = hop_now(self.live)
+            return hop is not None and hop.kind == "follow" and hop.name == other.branch
+        return True
 
     def _attempt(
         self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str], *, refuses: bool

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bough_daemon.together.folder import Other
 
 from tests.daemon.support import git
 from tests.daemon.together.company_support import LINES, Company, SeatedMember, company
@@ -117,6 +118,24 @@ def test_undoing_a_hop_after_folds_is_exact(pair: Pair) -> None:
     assert bob.files()["a.txt"] == LINES == bob.files()["b.txt"]
     made.settle()
     assert b"alice" in text(alice) and b"bob\n" in alice.files()["b.txt"]
+    assert git(bob.root, "status", "--porcelain") == ""
+
+
+def test_a_fold_that_was_due_before_the_guest_came_back_changes_nothing(pair: Pair) -> None:
+    made, alice, bob = pair
+    alice.add("a.txt", b"alice", 2)
+    alice.save()
+    made.deliver(bob, alice)
+    bob.back()
+    assert bob.folder.fold(Other("alice", bob.known["alice"], "host"), {"alice"}, refuses=False).made is None
+    assert git(bob.root, "status", "--porcelain") == ""
+    made.deliver(bob, alice)
+    bob.hop("alice", "follow")
+    alice.add("a.txt", b"alice again", 2)
+    alice.save()
+    made.deliver(bob, alice)
+    bob.back()
+    assert bob.folder.fold(Other("alice", bob.known["alice"], "followed"), {"alice"}, refuses=False).made is None
     assert git(bob.root, "status", "--porcelain") == ""
 
 
