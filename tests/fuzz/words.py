@@ -79,7 +79,8 @@ class Strange:
             return self.chance.random() < 0.5
         if field.type == field.TYPE_ENUM:
             return self.chance.choice([0, 1, 2, 7])
-        return self.chance.choice(NUMBERS) % (2**32 if field.type == field.TYPE_UINT32 else 2**64)
+        is_small = field.type in (field.TYPE_UINT32, field.TYPE_FIXED32)
+        return self.chance.choice(NUMBERS) % (2**32 if is_small else 2**64)
 
 
 @cache
