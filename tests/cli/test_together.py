@@ -275,3 +275,16 @@ def test_three_guests_type_into_one_file(members: Callable[..., Member]) -> None
             wanted.add(f"{member.name} {number}")
     until(lambda: are_alike(*everyone) and wanted <= set(text(alice).splitlines()))
     assert len(text(alice).splitlines()) == 20 + len(wanted)
+
+
+def test_who_typed_as_a_guest_is_named_when_it_lands_and_who_only_looked_is_not(members: Callable[..., Member]) -> None:
+    alice, bob, carol = team_of(members, "alice", "bob", "carol")
+    for guest in (bob, carol):
+        guest.bough("hop", "alice")
+    until(lambda: set(alice.told("status")["guests"]) == {"bob", "carol"})
+    add(bob, "by bob", at=0)
+    add(alice, "by alice", "b.txt")
+    until(lambda: "by bob" in text(alice) and "by alice" in text(carol, "b.txt"))
+    alice.bough("land", "-m", "both of us")
+    message = alice.git("log", "-1", "--format=%B")
+    assert "Co-authored-by: Bob <bob@example.org>" in message and "Carol" not in message

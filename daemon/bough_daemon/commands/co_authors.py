@@ -17,7 +17,7 @@ from bough_daemon.history.timeline import EVENT, Snapshot
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.team.names import owner_of
 
-FORM = f"%H%x00%P%x00%ct%x00%an <%ae>%x00%(trailers:key={EVENT},valueonly,unfold,separator=%x20)"
+FORM = f"%H%x00%T%x00%P%x00%ct%x00%an <%ae>%x00%(trailers:key={EVENT},valueonly,unfold,separator=%x20)"
 MOST_SNAPSHOTS = 10_000  # of all live branches, among which a merged commit is looked for
 NOWHERE = "bough.invalid"  # RFC 2606
 
@@ -25,6 +25,7 @@ NOWHERE = "bough.invalid"  # RFC 2606
 @dataclass(frozen=True)
 class _Commit:
     oid: str
+    tree: str
     parents: Sequence[str]
     time: int
     author: str
@@ -53,7 +54,7 @@ def co_authors(store: Store, mine: Snapshot, without: Sequence[str], branch: str
         if one.oid in own:
             author: str | None = one.author
         elif one.oid in chain:
-            author = people.get(_brought_by(one, found.keys() - own))
+            author = people.get(_brought_by(store, one, found.keys() - own))
         else:
             # Where one of them hopped into the other's branch, both have it.
             authors = sorted(people[name] for name in signed.get(one.oid, ()))
@@ -71,8 +72,11 @@ def _commits(store: Store, tip: str, without: Sequence[str]) -> dict[str, _Commi
 def _log(git: GitCommand, tips: Iterable[str], without: Sequence[str], *options: str) -> dict[str, _Commit]:
     lines = "\n".join([*tips, *(f"^{oid}" for oid in without)]).encode() + b"\n"
     said = git.run("log", *options, f"--format={FORM}", "--stdin", stdin=lines).decode(errors="replace")
-    split = (line.split("\0", 4) for line in said.split("\n") if line)
-    return {oid: _Commit(oid, parents.split(), int(when), who, event) for oid, parents, when, who, event in split}
+    split = (line.split("\0", 5) for line in said.split("\n") if line)
+    return {
+        oid: _Commit(oid, tree, parents.split(), int(when), who, event)
+        for oid, tree, parents, when, who, event in split
+    }
 
 
 def _people(store: Store, branch: str, myself: str) -> dict[str, str]:
@@ -106,12 +110,18 @@ def _chain(found: Mapping[str, _Commit], tip: str) -> Iterator[_Commit]:
 
 
 def _is_mine(commit: _Commit, myself: str) -> bool:
-    return _email(commit.author) == _email(myself) and not commit.event.startswith(("merge ", "hop "))
+    return _email(commit.author) == _email(myself) and not commit.event.startswith(("merge ", "hop ", "fold ", "stay "))
 
 
-def _brought_by(snapshot: _Commit, found: Collection[str]) -> str:
+def _brought_by(store: Store, snapshot: _Commit, found: Collection[str]) -> str:
     """Return the branch that my snapshot says to have brought in; empty for none, or where it had nothing new."""
     word, _, name = snapshot.event.partition(" ")
+    if word in ("fold", "stay"):  # which are recorded also where they only say what is contained
+        before = snapshot.parents[:1]
+        is_new = (
+            not before or not store.objects.exists(before[0]) or store.objects.commit(before[0]).tree != snapshot.tree
+        )
+        return name if is_new else ""
     brought = snapshot.parents[1:] if word == "merge" else snapshot.parents if word == "hop" else ()
     return name if any(oid in found for oid in brought) else ""
 

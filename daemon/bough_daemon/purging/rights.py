@@ -17,7 +17,7 @@ from bough_daemon.purging.rewriting import Contents
 from bough_daemon.store.store import Store
 from bough_daemon.team.purges import PurgeOutcome
 
-BRINGING = {"merge", "hop"}  # what a snapshot is called that brought somebody else's work
+BRINGING = {"merge", "hop", "fold", "stay"}  # what a snapshot is called that brought somebody else's work
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def _trace(objects: Objects, contents: Contents, tip: str, found: Holders) -> No
         if not new:
             continue
         word, _, names = snapshot.event.partition(" ")
-        others = [one for one in snapshot.parents if one != snapshot.previous and objects.exists(one)]
+        named = [*snapshot.parents, *snapshot.company.folded.values()]
+        others = [one for one in named if one != snapshot.previous and objects.exists(one)]
         from_others = frozenset[str]().union(*(contents.of(objects.commit(one).tree) for one in others))
         for oid in new:
             if word in BRINGING and oid in from_others:

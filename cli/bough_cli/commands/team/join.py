@@ -45,7 +45,7 @@ def join(
         output.data(f"You are in this team already; {joined.met}'s current addresses are known now")
         output.talk("No connection yet: each of the two keeps calling the other, and `bough status` tells of it.")
         return
-    output.data(f"You are {output.bold(joined.member)}, live with {', '.join(joined.teammates)}")
+    output.data(f"You are {output.bold(joined.member)}, live with {output.named(joined.teammates)}")
     if joined.other:
         output.talk(
             f"Your clone {printable(joined.other)} is already in the team; this one joined as a separate member."

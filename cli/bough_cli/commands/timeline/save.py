@@ -32,7 +32,9 @@ def save(
     if json:
         output.as_json(saved)
     else:
-        held = f"; {', '.join(saved.holders)} hold{'s' if len(saved.holders) == 1 else ''} it" if saved.holders else ""
+        held = (
+            f"; {output.named(saved.holders)} hold{'s' if len(saved.holders) == 1 else ''} it" if saved.holders else ""
+        )
         output.data(f"saved {output.short(saved.tip)}{held}")
     if refused:
         told = "; ".join(f"{name} refused it: {reason}" for name, reason in refused.items())
