@@ -22,11 +22,11 @@ from bough_daemon.sync.messages import (
     Held,
     Message,
     Refused,
+    Route,
     SharingPause,
     TalkPositions,
     TalkWords,
     Want,
-    Way,
 )
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
@@ -81,7 +81,7 @@ class Link:
     purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
     relays: bool = False  # it understands the words for ways and receipts
     conversation: int = field(default_factory=partial(secrets.randbits, 32))  # another number for each
-    told: dict[str, Way] = field(default_factory=dict)  # whom it was told to be reached from here, and how
+    told: dict[str, Route] = field(default_factory=dict)  # whom it was told to be reached from here, and how
     untold: set[str] = field(default_factory=set)  # of whom there may be news
     receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
     passed: dict[tuple[bytes, Key], tuple[int, int, str]] = field(default_factory=dict)  # the last receipts it was sent

@@ -117,7 +117,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, order=True)
-class Way:
+class Route:
     """How a member is reached. `steps`: 1 for directly. `conversation`: theirs, of the last step; each has a number."""
 
     steps: int
@@ -128,7 +128,7 @@ class Way:
 class Reach:
     """Whom I reach, and how. `lost`: whom I no longer reach."""
 
-    reached: tuple[tuple[str, Way], ...] = ()
+    reached: tuple[tuple[str, Route], ...] = ()
     lost: tuple[str, ...] = ()
 
 

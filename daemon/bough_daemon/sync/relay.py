@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from bough_daemon.sync.jobs import Confirmed, Declined, Job
 from bough_daemon.sync.links import Link
-from bough_daemon.sync.messages import Reach, Way
+from bough_daemon.sync.messages import Reach, Route
 from bough_daemon.system.text import bounded
 from bough_daemon.team.branch_state import MOST_BRANCHES, BranchKind, Key, State
 from bough_daemon.team.identity import Identity
@@ -48,7 +48,7 @@ class Relay:
         self._untaken = untaken
         self._keys_of = keys_of
         self._identity = identity
-        self._ways: dict[str, dict[str, Way]] = {}  # to whom: through whom, and how
+        self._ways: dict[str, dict[str, Route]] = {}  # to whom: through whom, and how
 
     def through(self, member: str) -> list[str]:
         """Return the peers through whom a member is reached who is not connected, those with the shortest ways."""
@@ -125,7 +125,7 @@ class Relay:
         for member, way in word.reached:
             if member in self._roster.members and member != peer and 0 < way.steps < MOST_HOPS:
                 ways = self._ways.setdefault(member, {})
-                before, ways[peer] = ways.get(peer), Way(way.steps + 1, way.conversation)
+                before, ways[peer] = ways.get(peer), Route(way.steps + 1, way.conversation)
                 if before != ways[peer] and member not in self._links:
                     self._news(member)
                     self._send_receipts(member)
@@ -178,7 +178,7 @@ class Relay:
 
     def _next_reach(self, peer: str, link: Link) -> Reach | None:
         names = [link.untold.pop() for _ in range(min(len(link.untold), MOST_NAMES))]
-        lost, reached = set[str](), dict[str, Way]()
+        lost, reached = set[str](), dict[str, Route]()
         for member in names:
             way = self._way(peer, member)
             if way is None and link.told.pop(member, None) is not None:
@@ -187,12 +187,12 @@ class Relay:
                 reached[member] = link.told[member] = way
         return Reach(tuple(sorted(reached.items())), tuple(sorted(lost))) if lost or reached else None
 
-    def _way(self, peer: str, member: str) -> Way | None:
+    def _way(self, peer: str, member: str) -> Route | None:
         """Return the shortest way to a member from here, other than through `peer`; None: there is none."""
         if member == peer:
             return None
         if member in self._links:
-            return Way(1, self._links[member].conversation)
+            return Route(1, self._links[member].conversation)
         ways = ((way.steps, via) for via, way in self._ways.get(member, {}).items() if via != peer)
         _, via = min(ways, default=(0, ""))
         return self._ways[member][via] if via else None

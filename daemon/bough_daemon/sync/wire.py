@@ -20,11 +20,11 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
+    Route,
     SharingPause,
     TalkPositions,
     TalkWords,
     Want,
-    Way,
     release,
 )
 from bough_daemon.talk.entries import DIGEST_BYTES, TalkEntry
@@ -301,7 +301,7 @@ def word(message: pb.Word) -> Message:
             reach = message.reach
             if max(len(reach.reached), len(reach.lost)) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer sent too many names in one message")
-            ways = tuple((way.member, Way(way.steps, way.conversation)) for way in reach.reached)
+            ways = tuple((way.member, Route(way.steps, way.conversation)) for way in reach.reached)
             return Reach(ways, tuple(reach.lost))
         case "receipt":
             receipt = message.receipt

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from bough_daemon.budgets import MOST_ANSWERS
 from bough_daemon.sync.jobs import NotTaken
-from bough_daemon.sync.messages import Reach, Way
+from bough_daemon.sync.messages import Reach, Route
 from bough_daemon.sync.relay import MOST_HOPS
 from bough_daemon.team.branch_state import MOST_BRANCHES, BranchKind, Key, State
 from bough_daemon.team.receipts import Receipt
@@ -134,8 +134,8 @@ def test_a_receipt_that_goes_in_circles_comes_round_once() -> None:
 
 def test_what_a_peer_says_to_reach_stays_within_the_team(star: World) -> None:
     alice = star.members["alice"].exchange
-    names = tuple((f"nobody{number}", Way(1, 0)) for number in range(400))
-    ways = (*names, *((name, Way(1, 0)) for name in ("bob", "carol", "alice")), ("bob", Way(2**31, 0)))
+    names = tuple((f"nobody{number}", Route(1, 0)) for number in range(400))
+    ways = (*names, *((name, Route(1, 0)) for name in ("bob", "carol", "alice")), ("bob", Route(2**31, 0)))
     alice.hear("carol", Reach(ways, ("nobody", "bob")), NOW)
     assert alice.relay._ways.keys() <= {"alice", "bob"} and alice.relay.through("bob") == []
 
@@ -186,5 +186,5 @@ def test_a_member_who_is_gone_is_soon_reached_through_nobody() -> None:
 def test_a_way_that_becomes_too_long_is_none_any_more(star: World) -> None:
     alice = star.members["alice"].exchange
     for steps in (1, MOST_HOPS):
-        alice.hear("carol", Reach((("dave", Way(steps, 0)), ("bob", Way(steps, 0)))), NOW)
+        alice.hear("carol", Reach((("dave", Route(steps, 0)), ("bob", Route(steps, 0)))), NOW)
     assert alice.relay._ways == {}

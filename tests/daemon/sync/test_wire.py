@@ -15,11 +15,11 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
+    Route,
     SharingPause,
     TalkPositions,
     TalkWords,
     Want,
-    Way,
 )
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import BranchKind, Key, State
@@ -42,7 +42,7 @@ WORDS: list[Message] = [
     Hello("ab" * 16, relays=True),
     Hello("ab" * 16, talks=True),
     Hello("ab" * 16, hub=True),
-    Reach((("bob", Way(1, 7)), ("carol", Way(2, 2**32 - 1))), ("dave",)),
+    Reach((("bob", Route(1, 7)), ("carol", Route(2, 2**32 - 1))), ("dave",)),
     Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
     TalkPositions((bytes(32), b"1" * 32)),
     TalkWords((TalkEntry(b"key", 2, bytes(32), 5, b"{}", b"signature"),)),
