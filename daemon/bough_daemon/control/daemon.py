@@ -227,7 +227,7 @@ class Daemon:
             async with asyncio.timeout(STATUS_PATIENCE):
                 await self._take_along(session, environment)
         told = await repository.status(session)
-        told.failing += [*self._background.failing(), *self.completing.failing()]
+        told.failing += [*self._background.failing(), *self._listeners.failing(), *self.completing.failing()]
         told.notices += starmap(_owned_elsewhere, self._owned_elsewhere.items())
         told.state = state_with(told.state, told.failing)
         return told

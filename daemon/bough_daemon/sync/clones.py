@@ -21,6 +21,7 @@ from bough_daemon.home import Home
 from bough_daemon.store.store import Store
 from bough_daemon.sync.discovery import Discovery, Seeker
 from bough_daemon.sync.listener import ListenSettings, PeerListener
+from bough_daemon.system.failing import Failing
 from bough_daemon.system.network_watch import watch_network
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
@@ -78,6 +79,10 @@ class Listeners:
             self._background.keep("watching the network", partial(watch_network, self._network_changed))
             self._background.keep("looking for teammates on the local network", self._discovery.run)
             yield
+
+    def failing(self) -> list[Failing]:
+        """Return what has failed of the work in the background."""
+        return self._background.failing()
 
     def _network_changed(self, slept: bool) -> None:
         for listener in (self.main, *self._others.values()):
