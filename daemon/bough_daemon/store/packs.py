@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import struct
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, TypeVar
@@ -34,7 +35,7 @@ from bough_daemon.budgets import (
 from bough_daemon.errors import GitFailed, HostilePack
 from bough_daemon.git.command import GitCommand, failure_of, quiet_environment
 from bough_daemon.store.arrival import REFUSED, Weights, check_objects, check_pack, objects_task
-from bough_daemon.store.completeness import Arrived, is_surely_whole
+from bough_daemon.store.completeness import HASH_BYTES, Arrived, is_surely_whole
 from bough_daemon.store.negotiation import known_commits, shared_tips
 from bough_daemon.store.store import Store
 from bough_daemon.system.limited_child import run_limited
@@ -50,6 +51,8 @@ OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 FINDING = re.compile(r"error: object ([0-9a-f]+): (\w+: .+)$", re.MULTILINE)
 TREE_IN_PACK = 2  # the type of a tree
 SMALL_PACK_BYTES = 4 << 20
+MOST_REMEMBERED = 8  # packs that were made last
+LARGEST_REMEMBERED = 256 << 10  # bytes
 # With --strict every finding of fsck is an error, `.git` in all its spellings, `..` and a slash in a name among them.
 # These findings are in the old history of real projects and harm nobody, so they alone pass.
 HARMLESS = (
@@ -160,6 +163,36 @@ async def make_pack(
         raise
     made = Spool(spool.file)
     return made, made.read(made.size - 20, 20).hex()
+
+
+class PacksMade:
+    """The packs that were made last: what goes to many who hold the same is made once."""
+
+    def __init__(self) -> None:
+        self._packs: dict[object, bytes] = {}
+        self._making: dict[object, asyncio.Lock] = {}
+
+    async def made(
+        self, what: object, make: Callable[[], Awaitable[tuple[Spool, str] | None]]
+    ) -> tuple[Spool, str] | None:
+        """Return the pack of something, of which there is one alone, and its id; `make` makes it. None: it failed."""
+        async with self._making.setdefault(what, asyncio.Lock()):
+            try:
+                if what not in self._packs:
+                    made = await make()
+                    if made is None or made[0].size > LARGEST_REMEMBERED:
+                        return made
+                    self._remember(what, made[0].read(0, made[0].size))
+                    made[0].close()
+                data = self._packs[what]
+            finally:
+                self._making.pop(what, None)
+        return Spool(io.BytesIO(data)), data[-HASH_BYTES:].hex()
+
+    def _remember(self, what: object, data: bytes) -> None:
+        while len(self._packs) >= MOST_REMEMBERED:
+            del self._packs[next(iter(self._packs))]
+        self._packs[what] = data
 
 
 def pack_of_trees(trees: Sequence[bytes]) -> bytes:

@@ -37,7 +37,7 @@ from bough_daemon.history.succession import NEAR, leads_far, leads_to
 from bough_daemon.purging.removal import leads_to_any
 from bough_daemon.store.arrival import Weights
 from bough_daemon.store.negotiation import haves_of, known_commits, shallow_of, shared_among
-from bough_daemon.store.packs import MANY_PACKS, Limits, Measure, Spool, gather, make_pack, take_pack
+from bough_daemon.store.packs import MANY_PACKS, Limits, Measure, PacksMade, Spool, gather, make_pack, take_pack
 from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, SHARED, Store, landed_ref
 from bough_daemon.sync.calls import Calls
@@ -148,6 +148,8 @@ class Connections:
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
+        self._waking = False
+        self._unasked = PacksMade()
         self.hellos: dict[str, Hello] = {}  # what each member last said first
         self._background = background
         self.calls = Calls(exchange, identity, background, self._over, self._hold_called)
@@ -238,8 +240,15 @@ class Connections:
                     self._later(job, partial(self.exchange.offer_again, peer, key))
                 case MakePack() | FindHaves() | TakePack():
                     self._background.begin(f"exchanging with {job.peer}", partial(self._perform, job))
-        for session in self._sessions.values():
-            session.said.set()
+        if not self._waking:  # once for all that is heard in this turn of the loop: with many peers that is much
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        for name in self.exchange.with_words():
+            if name in self._sessions:
+                self._sessions[name].said.set()
 
     # Conversations.
 
@@ -423,6 +432,11 @@ class Connections:
             return (), ()
 
     async def _make(self, job: MakePack) -> tuple[Spool, str] | None:
+        if job.asked is not None or job.since is None:
+            return await self._make_for_one(job)
+        return await self._unasked.made((job.state, job.since), partial(self._make_for_one, job))
+
+    async def _make_for_one(self, job: MakePack) -> tuple[Spool, str] | None:
         said, shallow = (job.asked.haves, job.asked.shallow) if job.asked is not None else ((), ())
         since = (job.since.tip, job.since.base) if job.since is not None else ()
         tips = list(dict.fromkeys([job.state.tip, job.state.base]))

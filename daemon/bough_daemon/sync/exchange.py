@@ -804,7 +804,8 @@ class Exchange:
             return []
         link.offered[key] = state
         since = link.holds.get(key)
-        if since is None or key.member != self.member:
+        # Who is connected with the member gets the pack from there.
+        if since is None or (key.member != self.member and self.relay.is_direct(key.member, peer)):
             link.announcements[key] = None
             return []
         job = link.making[key] = MakePack(peer, state, since, None)
@@ -863,6 +864,10 @@ class Exchange:
         while len(self._broken) >= MOST_BROKEN:
             self._broken.pop(next(iter(self._broken))).spool.close()
         self._broken[peer, key] = outgoing
+
+    def with_words(self) -> list[str]:
+        """Return the connected peers to whom there is something to be said."""
+        return [peer for peer, link in self.links.items() if link.has_words()]
 
     def next_word(self, peer: str) -> Message | None:
         """Take the next thing to say to a connected peer, or None when all is said."""

@@ -125,6 +125,25 @@ class Link:
             del self.passed[next(iter(self.passed))]
         return not is_old
 
+    def has_words(self) -> bool:
+        """Return whether there is something to be said."""
+        return bool(
+            self.has_news_of_the_team()
+            or self.answers
+            or self.outgoing
+            or self.announcements
+            or self.wants
+            or self.untold
+            or self.receipts
+            or self.talk
+            or self.positions is not None
+            or self.purges
+            or self.purge_answers
+            or self.invites
+            or self.ticket_uses
+            or self.parting
+        )
+
     def arriving_bytes(self) -> int:
         """Return how large the packs that are arriving will be."""
         return sum(one.total for one in self.incoming.values())

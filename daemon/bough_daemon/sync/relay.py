@@ -22,6 +22,7 @@ from bough_daemon.team.identity import Identity
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Roster
 
+DIRECT = 1  # step
 MOST_HOPS = 6  # of a way: what is said of a longer one goes in circles
 MOST_WAYS = 3  # that a receipt goes at once: one of the members on a way may be hostile, or about to go
 MOST_NAMES = 500  # in one word
@@ -56,6 +57,11 @@ class Relay:
             return []
         ways = sorted((way.steps, via) for via, way in self._ways.get(member, {}).items() if self._is_open(via))
         return [via for steps, via in ways if steps == ways[0][0]]
+
+    def is_direct(self, member: str, via: str) -> bool:
+        """Return whether a peer has said to be connected with a member, or is that member."""
+        way = self._ways.get(member, {}).get(via)
+        return member == via or (way is not None and way.steps == DIRECT + 1)
 
     # What happens here.
 
@@ -192,7 +198,7 @@ class Relay:
         if member == peer:
             return None
         if member in self._links:
-            return Route(1, self._links[member].conversation)
+            return Route(DIRECT, self._links[member].conversation)
         ways = ((way.steps, via) for via, way in self._ways.get(member, {}).items() if via != peer)
         _, via = min(ways, default=(0, ""))
         return self._ways[member][via] if via else None

@@ -17,7 +17,18 @@ from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.errors import BoughError, GitFailed, HostilePack
 from bough_daemon.git.objects import FILE, FOLDER, LINK, TreeEntry, format_tree
 from bough_daemon.store.negotiation import haves_of, history_of, known_commits, shallow_of, shared_among
-from bough_daemon.store.packs import MANY_PACKS, Spool, gather, make_pack, run_child, sweep, take_pack
+from bough_daemon.store.packs import (
+    LARGEST_REMEMBERED,
+    MANY_PACKS,
+    MOST_REMEMBERED,
+    PacksMade,
+    Spool,
+    gather,
+    make_pack,
+    run_child,
+    sweep,
+    take_pack,
+)
 from bough_daemon.store.store import LIVE, SHARED, Store
 from bough_daemon.system.threads import StoreThread
 
@@ -430,3 +441,34 @@ def test_a_file_that_only_moved_is_found_where_it_was(alice: PackSide, bob: Pack
     tip = objects.write_commit(moved, [alice.head], WHO, 1, "x\n")
     bob.take(alice.make(tip, [alice.head]), tip)
     assert bob.store.ref(LIVE + "bob") == tip
+
+
+def test_a_pack_for_many_is_made_once() -> None:
+    packs, made = PacksMade(), list[int]()
+
+    async def make(size: int) -> tuple[Spool, str] | None:
+        made.append(size)
+        await asyncio.sleep(0)
+        if size == 0:
+            return None
+        spool = Spool(io.BytesIO(bytes(size - 20) + b"i" * 20))
+        return spool, spool.read(size - 20, 20).hex()
+
+    async def ask(what: str, size: int, times: int) -> list[bytes | None]:
+        got = await asyncio.gather(*(packs.made(what, lambda: make(size)) for _ in range(times)))
+        assert all(one is None or one[1] == (b"i" * 20).hex() for one in got)
+        found = [one[0].read(0, size) if one is not None else None for one in got]
+        for one in got:
+            if one is not None:
+                one[0].close()
+        return found
+
+    assert set(asyncio.run(ask("a", 100, 50))) == {bytes(80) + b"i" * 20} and made == [100]
+    assert asyncio.run(ask("a", 100, 3)) and made == [100]
+    # What failed is tried for each; what is large is not kept in memory, and of the rest only the last.
+    assert asyncio.run(ask("b", 0, 3)) == [None, None, None] and made == [100, 0, 0, 0]
+    assert asyncio.run(ask("c", LARGEST_REMEMBERED + 1, 2)) and made[4:] == [LARGEST_REMEMBERED + 1] * 2
+    for number in range(MOST_REMEMBERED):
+        asyncio.run(ask(f"d{number}", 30, 1))
+    del made[:]
+    assert asyncio.run(ask("a", 100, 1)) and made == [100]

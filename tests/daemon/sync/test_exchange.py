@@ -156,8 +156,10 @@ class World:
                 member = self.members[other]
                 member.todo += member.exchange.hear(one, self.wires[one, other].popleft(), NOW)
                 return True
+            is_told = other in self.members[one].exchange.with_words()
             word = self.members[one].exchange.next_word(other)
             if word is not None:
+                assert is_told, f"nobody would have been woken to say {word}"
                 self.wires[one, other].append(word)
                 return True
         return False
@@ -281,6 +283,40 @@ def test_a_third_member_gets_a_tip_through_another() -> None:
     world.connect("alice", "bob")
     world.connect("alice", "carol")
     state = world.members["bob"].save()
+    world.settle()
+    assert world.members["carol"].exchange.known[state.key] == state
+    world.close()
+
+
+def row() -> World:
+    """Return bob and carol, who are connected through alice alone and have bob's first save."""
+    world = World(1, 3)
+    world.connect("alice", "bob")
+    world.connect("alice", "carol")
+    world.members["bob"].save()
+    world.settle()
+    return world
+
+
+def test_a_save_that_comes_through_another_goes_with_its_pack_unasked() -> None:
+    world = row()
+    state = world.members["bob"].save()
+    while world.members["alice"].exchange.known.get(state.key) != state:
+        world.step()
+    words = [*world.wires["alice", "carol"], *said(world, "alice", "carol")]
+    assert [word for word in words if isinstance(word, Chunk) and word.state == state]
+    assert Announce(state) not in words
+    world.close()
+
+
+def test_a_peer_who_is_connected_with_a_member_gets_no_pack_of_theirs_unasked() -> None:
+    world = row()
+    world.connect("bob", "carol")
+    world.settle()
+    state = world.members["bob"].save()
+    while world.members["alice"].exchange.known.get(state.key) != state:
+        world.step()
+    assert not [word for word in said(world, "alice", "carol") if isinstance(word, Chunk)]
     world.settle()
     assert world.members["carol"].exchange.known[state.key] == state
     world.close()
