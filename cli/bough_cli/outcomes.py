@@ -26,7 +26,7 @@ from bough_daemon.api.records import (
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.system.text import SHORT, ago, commits_by, first_few, printable, taken_in
 
-from bough_cli.output import count, few
+from bough_cli.output import changed, count, few
 
 SHOWN = 40  # files that only one side changed, in a preview
 
@@ -272,10 +272,9 @@ def agent_removed(removed: AgentRemoved, branch: str) -> list[str]:
 
 def worktree(one: WorktreeStatus) -> list[str]:
     """Say how a further working tree of one's own is."""
-    files = f"more than {count(len(one.files), 'file')}" if one.more_files else count(len(one.files), "file")
-    changed = f"{files}: {few(one.files)}" if one.files else "no changes"
+    what = changed(one)
     where = f" in {one.hopped_to}'s branch" if one.hopped_to else ""
-    state = f"at {one.tip[:SHORT]} ({ago(one.changed_at)}) {changed}" if one.tip else "not live"
+    state = f"at {one.tip[:SHORT]} ({ago(one.changed_at)}) {what}" if one.tip else "not live"
     lines = [f"▸ {one.branch}{where} {state}", f"  {printable(one.repository)}"]
     if one.command:
         end = f"ended with {one.code} {ago(one.ended)}" if one.code is not None else "ended"

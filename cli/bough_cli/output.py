@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import typer
-from bough_daemon.api.records import Status, Withheld
+from bough_daemon.api.records import Status, TeammateStatus, Withheld, WorktreeStatus
 from bough_daemon.errors import NeedsYes
 from bough_daemon.system.text import SHORT, printable
 
@@ -148,3 +148,21 @@ def few(words: list[str], most: int = 3) -> str:
     return ", ".join(printable(word) for word in words[:most]) + (
         f" and {len(words) - most} more" if len(words) > most else ""
     )
+
+
+def extent(commits: int, files: list[str], *, more: bool) -> str:
+    """Return how many commits and files there are; `more`: of the files, more than are named."""
+    counted = count(len(files), "file")
+    return ", ".join([*([count(commits, "commit")] if commits else []), f"more than {counted}" if more else counted])
+
+
+def changed(one: TeammateStatus | WorktreeStatus | Status, most: int = 3) -> str:
+    """Return what a branch has of its own: commits that have not landed, and files, or else what is not committed."""
+    would = one.would_land
+    if would is not None and would.commits:
+        said, files = extent(would.commits, would.files, more=would.more_files), would.files
+    else:
+        said, files = extent(0, one.files, more=one.more_files), one.files
+        if not files:
+            return "no changes"
+    return f"{said}: {few(files, most)}" if files else said

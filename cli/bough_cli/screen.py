@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from bough_daemon.api.client import Client
-from bough_daemon.api.records import Event, Status
+from bough_daemon.api.records import Event, Status, TeammateStatus
 from bough_daemon.errors import BoughError
 from bough_daemon.system.text import ago, printable
 from rich.console import Group
@@ -57,14 +57,16 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     if status.guests:
         mine += f", with {output.few(status.guests)}"
     team.add_row(
-        "●", _plain(f"{status.branch} (you, {mine})", "bold"), *_where(status.tip, status.changed_at, status.files)
+        "●",
+        _plain(f"{status.branch} (you, {mine})", "bold"),
+        *_where(status),
     )
     for one in status.teammates:
         dot = Text("●", "green") if one.connected else Text("○", "dim")
         who = f"{one.branch} (in {one.guest_of}'s branch)" if one.guest_of else one.branch
         paused = f" (paused sharing {ago(one.sharing_paused_at)})" if one.sharing_paused_at else ""
         solid = f" solid at {output.short(one.solid.tip)}" if one.solid is not None else ""
-        team.add_row(dot, _plain(who + paused + solid, "bold"), *_where(one.tip, one.changed_at, one.files))
+        team.add_row(dot, _plain(who + paused + solid, "bold"), *_where(one))
     events = Table.grid(padding=(0, 2))
     for event in recent:
         at = event.about or output.short(event.tip)
@@ -82,11 +84,11 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     )
 
 
-def _where(tip: str, at: float, files: list[str]) -> tuple[Text, Text, Text]:
+def _where(one: Status | TeammateStatus) -> tuple[Text, Text, Text]:
     return (
-        _plain(output.short(tip)),
-        _plain(ago(at) if tip else ""),
-        _plain(output.few(files, 6) or "no changes"),
+        _plain(output.short(one.tip)),
+        _plain(ago(one.changed_at) if one.tip else ""),
+        _plain(output.changed(one, 6)),
     )
 
 

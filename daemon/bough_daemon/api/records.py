@@ -36,6 +36,20 @@ class Solid:
 
 
 @dataclass
+class WouldLand:
+    """What a state has that the shared branch does not have, as of the last fetch: commits, and files in all.
+
+    `more_files`: more than `files` has. `added`, `removed`: lines; 0 both where they were not counted.
+    """
+
+    commits: int = 0
+    files: list[str] = field(default_factory=list)
+    more_files: bool = False
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass
 class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
@@ -47,7 +61,8 @@ class TeammateStatus:
     While the files here show their branch, `ahead`: how many snapshots of theirs these lack, and `has_moved`: their
     base is no longer the commit that HEAD is at here. `guest_of`: the branch whose guest they are. `refuses_guests`:
     they take no guests' edits. `hub`: a member without a working tree, who keeps every branch. `sharing_paused_at`:
-    since when they have paused sharing; 0: they have not, as far as is known.
+    since when they have paused sharing; 0: they have not, as far as is known. `would_land`: of their branch; None:
+    unknown.
     """
 
     name: str
@@ -72,6 +87,7 @@ class TeammateStatus:
     has_moved: bool = False
     hub: bool = False
     sharing_paused_at: float = 0.0
+    would_land: WouldLand | None = None
 
 
 @dataclass
@@ -140,6 +156,10 @@ class Status:
     branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
     edited here while a branch is followed. `stays`: the branches that the files stay on. `sharing_paused_at`: since
     when this member has paused sharing; 0: they have not.
+
+    `shared_branch`: where work lands, at the remote `shared_remote` if that is not empty; empty: unknown. It is
+    `behind` commits ahead of HEAD, and `would_land` is what it lacks. `operation`: Git's, in progress here;
+    `conflicts`: paths that are unmerged in the index.
     """
 
     repository: str
@@ -179,6 +199,12 @@ class Status:
     detached: list[str] = field(default_factory=list)
     stays: list[StayedBranch] = field(default_factory=list)
     sharing_paused_at: float = 0.0
+    shared_branch: str = ""
+    shared_remote: str = ""
+    behind: int = 0
+    would_land: WouldLand | None = None
+    operation: str = ""
+    conflicts: int = 0
 
 
 @dataclass
@@ -186,7 +212,7 @@ class WorktreeStatus:
     """A further working tree of this member's. Times are seconds since the epoch, 0: unknown.
 
     `agent`: the agent that it was made for; empty: none. `command`: what was started for it last, `runs` whether that
-    is running, `ended` and `code` when and how it ended.
+    is running, `ended` and `code` when and how it ended. `would_land`: None: unknown.
     """
 
     branch: str
@@ -203,6 +229,7 @@ class WorktreeStatus:
     runs: bool = False
     ended: float = 0.0
     code: int | None = None
+    would_land: WouldLand | None = None
 
 
 @dataclass

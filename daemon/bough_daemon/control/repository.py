@@ -40,7 +40,8 @@ from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.purger import Purger
 from bough_daemon.control.talker import Talker
-from bough_daemon.errors import BadSetting, BoughError, GitHangs, NameTaken, NothingShared, UnknownMember
+from bough_daemon.control.unlanded import Unlanded
+from bough_daemon.errors import BadSetting, BoughError, GitFailed, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
 from bough_daemon.history.journal import Hop
@@ -168,6 +169,7 @@ class Repository:
         self._background = Supervisor()
         self._purging = asyncio.Lock()
         self._packing = asyncio.Lock()  # what is being packed may be what is purged
+        self._unlanded = Unlanded(store)
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
         around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, lambda: self._refuses_guests)
@@ -386,7 +388,7 @@ class Repository:
         for mate in mates:
             if hop is not None and mate.branch == hop.name:
                 self._compare(mate, hop, tip)
-        return Status(
+        told = Status(
             repository=session.worktree.root,
             member=self.member,
             branch=session.branch.name,
@@ -413,7 +415,32 @@ class Repository:
             stays=self.stayed(session),
             notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
             worktrees=self._worktrees(session),
+            operation=tip.operation,
         )
+        with suppress(GitFailed):  # then it is unknown; all the rest is told
+            self._compare_with_shared_branch(told, live, tip, teammates)
+        return told
+
+    def _compare_with_shared_branch(
+        self, told: Status, live: LiveWorktree, tip: Snapshot, teammates: list[KnownBranch]
+    ) -> None:
+        """Note what the shared branch lacks of each branch, and what HEAD lacks of it."""
+        told.conflicts = self._unlanded.conflicts(live)
+        shared = self._unlanded.shared(live, self.sync.landed())
+        if shared is None:
+            return
+        told.shared_branch, told.shared_remote = shared.name, shared.remote
+        told.behind = self._unlanded.behind(tip.base, shared)
+        told.would_land = self._unlanded.would_land(tip.shared_base, told.shared_tree, shared, lines=True)
+        for mate, known in zip(told.teammates, teammates, strict=True):
+            if known.base is not None and mate.tree:
+                mate.would_land = self._unlanded.would_land(known.base, mate.tree, shared)
+        further = {one.repository: one for one in told.worktrees}
+        for root in further.keys() & self.sessions.keys():
+            mine = self.sessions[root].branch.tip
+            if mine is not None:
+                tree = self.store.objects.commit(mine.shared).tree
+                further[root].would_land = self._unlanded.would_land(mine.shared_base, tree, shared)
 
     def _worktrees(self, here: Recorder) -> list[WorktreeStatus]:
         """Return this member's other working trees, agents' among them that are not live now."""

@@ -98,6 +98,7 @@ class Store:
             # Commits never change, so these stay true.
             self._ancestors: dict[tuple[str, str], bool] = {}
             self._merge_bases: dict[tuple[str, str], str] = {}
+            self._apart: dict[tuple[str, str], tuple[int, int]] = {}
             self._common_inode = os.stat(self.common_dir).st_ino
             self._inode = os.stat(self.path).st_ino
         except BaseException:
@@ -268,6 +269,17 @@ class Store:
             found = self.git.run("merge-base", one, other, allowed=(0, 1)).decode().strip()
             known = _remember(self._merge_bases, (one, other), found)
         return known or None
+
+    def apart(self, one: str, other: str) -> tuple[int, int] | None:
+        """Return how many commits each of two contains that the other does not; None where some of them are missing."""
+        known = self._apart.get((one, other))
+        if known is None:
+            try:
+                ahead, behind = self._repository.ahead_behind(one, other)
+            except (KeyError, ValueError, pygit2.GitError):
+                return None
+            known = _remember(self._apart, (one, other), (ahead, behind))
+        return known
 
     # Packs.
 

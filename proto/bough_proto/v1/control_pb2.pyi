@@ -260,6 +260,7 @@ class Teammate(_message.Message):
     HAS_MOVED_FIELD_NUMBER: _builtins.int
     HUB_FIELD_NUMBER: _builtins.int
     SHARING_PAUSED_AT_FIELD_NUMBER: _builtins.int
+    WOULD_LAND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     branch: _builtins.str
     tip: _builtins.str
@@ -304,6 +305,10 @@ class Teammate(_message.Message):
     def solid(self) -> Global___Solid:
         """The snapshot that they called solid last; absent: none."""
 
+    @_builtins.property
+    def would_land(self) -> Global___WouldLand:
+        """Of their branch; absent: unknown."""
+
     def __init__(
         self,
         *,
@@ -329,14 +334,51 @@ class Teammate(_message.Message):
         has_moved: _builtins.bool = ...,
         hub: _builtins.bool = ...,
         sharing_paused_at: _builtins.float = ...,
+        would_land: Global___WouldLand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Teammate: _TypeAlias = Teammate  # noqa: Y015
+
+@_typing.final
+class WouldLand(_message.Message):
+    """What a state has that the shared branch does not have, as of the last fetch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    MORE_FILES_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    commits: _builtins.int
+    more_files: _builtins.bool
+    """More than `files` has."""
+    added: _builtins.int
+    """Lines; 0 both where they were not counted."""
+    removed: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        commits: _builtins.int = ...,
+        files: _abc.Iterable[_builtins.bytes] | None = ...,
+        more_files: _builtins.bool = ...,
+        added: _builtins.int = ...,
+        removed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "commits", b"commits", "files", b"files", "more_files", b"more_files", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WouldLand: _TypeAlias = WouldLand  # noqa: Y015
 
 @_typing.final
 class PausedFile(_message.Message):
@@ -513,6 +555,12 @@ class StatusResponse(_message.Message):
     DETACHED_FIELD_NUMBER: _builtins.int
     STAYS_FIELD_NUMBER: _builtins.int
     SHARING_PAUSED_AT_FIELD_NUMBER: _builtins.int
+    SHARED_BRANCH_FIELD_NUMBER: _builtins.int
+    SHARED_REMOTE_FIELD_NUMBER: _builtins.int
+    BEHIND_FIELD_NUMBER: _builtins.int
+    WOULD_LAND_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
     member: _builtins.str
     branch: _builtins.str
@@ -542,6 +590,15 @@ class StatusResponse(_message.Message):
     """With `hopped_to`: `together`, `follow` or `still`; `ended` where the edits here no longer fold into their branch."""
     sharing_paused_at: _builtins.float
     """Since when this member has paused sharing, in seconds since the epoch; 0: they have not."""
+    shared_branch: _builtins.bytes
+    """Where work lands; empty: unknown. `shared_remote`: the remote that it is on; empty: the team alone has it."""
+    shared_remote: _builtins.bytes
+    behind: _builtins.int
+    """Commits of the shared branch that HEAD does not contain."""
+    operation: _builtins.str
+    """The operation of Git's that is in progress here; empty: none."""
+    conflicts: _builtins.int
+    """Paths that are unmerged in the index."""
     @_builtins.property
     def withheld(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
     @_builtins.property
@@ -598,6 +655,10 @@ class StatusResponse(_message.Message):
     def stays(self) -> _containers.RepeatedCompositeFieldContainer[Global___StayedBranch]:
         """The branches that the files stay on."""
 
+    @_builtins.property
+    def would_land(self) -> Global___WouldLand:
+        """What the shared branch lacks of this branch; absent: unknown."""
+
     def __init__(
         self,
         *,
@@ -638,10 +699,16 @@ class StatusResponse(_message.Message):
         detached: _abc.Iterable[_builtins.bytes] | None = ...,
         stays: _abc.Iterable[Global___StayedBranch] | None = ...,
         sharing_paused_at: _builtins.float = ...,
+        shared_branch: _builtins.bytes = ...,
+        shared_remote: _builtins.bytes = ...,
+        behind: _builtins.int = ...,
+        would_land: Global___WouldLand | None = ...,
+        operation: _builtins.str = ...,
+        conflicts: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "behind", b"behind", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "conflicts", b"conflicts", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "operation", b"operation", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_branch", b"shared_branch", "shared_remote", b"shared_remote", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -667,6 +734,7 @@ class WorktreeStatus(_message.Message):
     RUNS_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    WOULD_LAND_FIELD_NUMBER: _builtins.int
     branch: _builtins.str
     repository: _builtins.bytes
     live: _builtins.bool
@@ -684,6 +752,10 @@ class WorktreeStatus(_message.Message):
     code: _builtins.int
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def would_land(self) -> Global___WouldLand:
+        """Absent: unknown."""
+
     def __init__(
         self,
         *,
@@ -701,10 +773,11 @@ class WorktreeStatus(_message.Message):
         runs: _builtins.bool = ...,
         ended: _builtins.float = ...,
         code: _builtins.int | None = ...,
+        would_land: Global___WouldLand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "code", b"code", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "agent", b"agent", "branch", b"branch", "changed_at", b"changed_at", "code", b"code", "command", b"command", "ended", b"ended", "files", b"files", "hopped_to", b"hopped_to", "live", b"live", "more_files", b"more_files", "repository", b"repository", "runs", b"runs", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "agent", b"agent", "branch", b"branch", "changed_at", b"changed_at", "code", b"code", "command", b"command", "ended", b"ended", "files", b"files", "hopped_to", b"hopped_to", "live", b"live", "more_files", b"more_files", "repository", b"repository", "runs", b"runs", "tip", b"tip", "tree", b"tree", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015

@@ -47,7 +47,10 @@ def _show(told: Status, most: int) -> None:
     for line in _together(told):
         output.data(f"  {line}")
     if told.files:
-        output.data(f"  {_files(told)} changed since the last commit: {output.few(told.files)}")
+        files = output.extent(0, told.files, more=told.more_files)
+        output.data(f"  {files} changed since the last commit: {output.few(told.files)}")
+    for line in _towards_landing(told):
+        output.data(f"  {line}")
     for line in output.withheld(told.withheld, most):
         output.data(f"  {line}")
     if told.solid is not None:
@@ -84,6 +87,23 @@ def _show(told: Status, most: int) -> None:
             _show_way(teammate)
             _show_what_failed(teammate)
         named.add(teammate.name)
+
+
+def _towards_landing(told: Status) -> list[str]:
+    """Say what is in the way of landing, and what would land."""
+    lines = [f"{told.operation} in progress"] if told.operation else []
+    if told.conflicts:
+        lines.append(f"{output.count(told.conflicts, 'conflict')} left to resolve")
+    if told.would_land is not None and (told.would_land.commits or told.would_land.files):
+        would = told.would_land
+        lined = f" (+{would.added} -{would.removed})" if would.added or would.removed else ""
+        extent = output.extent(would.commits, would.files, more=would.more_files)
+        lines.append(f"would land on {told.shared_branch}: {extent}{lined}")
+    if told.behind:
+        whose = f"{told.shared_remote}'s {told.shared_branch}" if told.shared_remote else told.shared_branch
+        as_of = ", as of the last fetch" if told.shared_remote else ""
+        lines.append(f"{whose} is {output.count(told.behind, 'commit')} ahead{as_of}")
+    return lines
 
 
 def _show_way(teammate: TeammateStatus) -> None:
@@ -143,7 +163,7 @@ def _show_teammate(teammate: TeammateStatus) -> None:
     if teammate.hub:
         output.data(f"{presence} {output.bold(teammate.name)} {output.dim('hub, keeps every branch')}")
         return
-    changed = f"{_files(teammate)}: {output.few(teammate.files)}" if teammate.files else "no changes"
+    changed = output.changed(teammate)
     if teammate.guest_of:
         changed = f"in {teammate.guest_of}'s branch; {changed}"
     if teammate.operation:
@@ -159,8 +179,3 @@ def _show_teammate(teammate: TeammateStatus) -> None:
 def _solid(solid: Solid) -> str:
     text = f": {solid.text}" if solid.text else ""
     return f"solid at {output.short(solid.tip)} ({ago(solid.at)}){text}"
-
-
-def _files(told: Status | TeammateStatus) -> str:
-    counted = output.count(len(told.files), "file")
-    return f"more than {counted}" if told.more_files else counted
