@@ -137,6 +137,7 @@ class Link:
             or self.receipts
             or self.talk
             or self.positions is not None
+            or self.pause is not None
             or self.purges
             or self.purge_answers
             or self.invites
