@@ -248,6 +248,14 @@ def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:
     return list(map(printable, made.allowed)) or ["No withheld path is allowed"]
 
 
+def hidden(made: AllowOutcome, *, stop: bool) -> list[str]:
+    """Say which paths the team does not see."""
+    if made.named:
+        named = ", ".join(map(printable, made.named))
+        return [f"{named}: shared again" if stop else f"{named}: hidden from your team until `bough resume PATH`"]
+    return list(map(printable, made.allowed)) or ["No file is hidden"]
+
+
 def agent_made(made: AgentMade, branch: str) -> list[str]:
     """Say which working tree an agent has, and what is its own there."""
     what = "Created" if made.is_new else "Using"

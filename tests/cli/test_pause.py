@@ -103,3 +103,51 @@ def test_what_only_makes_sense_for_the_team_says_that_sharing_is_paused(pair: Pa
     assert alice.git("log", "-1", "--format=%s") != "sneaked"
     assert alice.told("resume") == {"since": 0.0, "already": False}
     assert alice.bough("resume") == "Sharing was not paused"
+
+
+def seen(member: Member, branch: str) -> list[str]:
+    """Return the files of a branch as a member has it."""
+    return member.bough("git", "ls-tree", "-r", "--name-only", branch).splitlines()
+
+
+def test_hidden_files_stay_at_home_and_the_rest_is_shared(pair: Pair) -> None:
+    alice, bob = pair
+    assert "hidden from your team" in alice.bough("pause", "--files", "a.txt", "dräft", "src/b.py")
+    (alice.tree / "dräft").mkdir()
+    (alice.tree / "dräft/new").write_bytes(SNEAKED)
+    (alice.tree / "c").write_bytes(b"shared")
+    (alice.tree / "src/b.py").unlink()
+    write(alice, SNEAKED)
+    alice.bough("save", "--wait", "bob")
+    assert not has_at(bob, "alice", SNEAKED) and has_at(alice, "HEAD", b"one")
+    files = seen(bob, "alice")
+    assert "c" in files and "src/b.py" in files and not any("new" in one for one in files), files
+    told = {one["path"]: one["reason"] for one in alice.told("status")["withheld"]}
+    assert told == dict.fromkeys(("a.txt", "dräft/new", "src/b.py"), "hidden by you")
+    assert set(alice.bough("pause", "--files").splitlines()) == {"a.txt", "dräft", "src/b.py"}
+    alice.is_killed()
+    alice.git("commit", "-qam", "hidden work")
+    until(lambda: bool(teammate(alice, "bob")["connected"]))
+    alice.bough("save", "--wait", "bob")
+    assert not has_at(bob, "alice", SNEAKED), "nor does a commit show it"
+    alice.bough("resume", "a.txt")
+    alice.bough("save", "--wait", "bob")
+    until(lambda: has_at(bob, "alice", SNEAKED) or bool(alice.told("status")["withheld"]))
+    alice.bough("resume", "src/b.py", "dräft")
+    alice.bough("save", "--wait", "bob")
+    assert has_at(bob, "alice", SNEAKED) and "src/b.py" not in seen(bob, "alice")
+    assert alice.told("status")["withheld"] == [] and alice.bough("pause", "--files") == "No file is hidden"
+
+
+def test_a_damaged_list_hides_every_change(pair: Pair) -> None:
+    alice, bob = pair
+    alice.bough("pause", "--files", "a.txt")
+    alice.is_killed()
+    (alice.tree / ".git/bough/hidden.json").write_bytes(b"[")
+    (alice.tree / "c").write_bytes(SNEAKED)
+    write(alice, SNEAKED)
+    until(lambda: bool(teammate(alice, "bob")["connected"]))
+    alice.bough("save", "--wait", "bob")
+    assert not has_at(bob, "alice", SNEAKED) and "c" not in seen(bob, "alice")
+    assert alice.types("pause", "a.txt").code != 0, "it needs --files"
+    assert alice.types("pause", "--files", ".").code != 0, "the whole tree is what a pause is for"

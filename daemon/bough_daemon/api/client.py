@@ -344,6 +344,11 @@ class Client:
             self._stub.NoteAgent, pb.NoteAgentRequest(path=where, name=name, command=typed, process=process, code=code)
         )
 
+    def hide(self, path: str, hands: CallerTerminal, paths: list[str], *, stop: bool = False) -> records.AllowOutcome:
+        """Hide paths from the team, or list those that are."""
+        begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop, hide=True)
+        return self._carry_out(self._stub.Allow, pb.AllowRequest, begin, path, hands, records.AllowOutcome)
+
     def allow(self, path: str, hands: CallerTerminal, paths: list[str], *, stop: bool = False) -> records.AllowOutcome:
         """Let withheld paths leave, or keep them at home again."""
         begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop)

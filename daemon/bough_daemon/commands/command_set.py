@@ -165,3 +165,15 @@ class CommandSet:
         if paths:
             await self.live.save()
         return records.AllowOutcome(paths, sorted(allowed.paths))
+
+    async def hide(self, typed: Sequence[str], *, stop: bool) -> records.AllowOutcome:
+        """Hide paths from the team, or show them again."""
+        paths = self.live.from_top(typed)
+        if "" in paths and not stop:
+            raise NoPathNamed("the whole working tree cannot be hidden: `bough pause` shares none of it")
+        hidden = self.live.store.hidden
+        for path in paths:
+            await self.live.owner.run(partial(hidden.set, path, hidden=not stop))
+        if paths:
+            await self.live.save()
+        return records.AllowOutcome(paths, sorted(hidden.paths))

@@ -376,7 +376,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @in_terminal(pb.AllowResponse)
     def Allow(commands: CommandSet, begin: pb.AllowRequest.Begin) -> Awaitable[records.AllowOutcome]:
         """Let withheld paths leave."""
-        return commands.allow(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
+        change = commands.hide if begin.hide else commands.allow
+        return change(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
 
     async def _carry_out(
         self,

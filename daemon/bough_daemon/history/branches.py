@@ -83,7 +83,7 @@ class Branch:
         self.withheld: dict[str, str] = {}
         self._fsck = Fsck(store)
         self._commits = OwnCommits(store)
-        self._allowed = store.allowed.paths
+        self._told = store.allowed.paths, store.hidden.paths  # what the user allows and hides
         self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit says to contain
         self._chain = SharedChain(store)
         self._begins_again = False
@@ -331,8 +331,8 @@ class Branch:
         branch is together with another: an older version would take away there what was edited meanwhile.
         """
         objects = self.store.objects
-        if self._allowed != self.store.allowed.paths:
-            self._allowed = self.store.allowed.paths
+        if self._told != (self.store.allowed.paths, self.store.hidden.paths):
+            self._told = self.store.allowed.paths, self.store.hidden.paths
             self._commits.forget()
         leaving = self._commits.leaving(base)
         seen_base = leaving.commits[0] if leaving.commits else self.store.no_commit()
@@ -375,6 +375,7 @@ class Branch:
             for path, why in (flooded | found).items()
             if path not in allowed and not _is_known(objects, known[1:], tree, path)
         }
+        withheld |= self.store.hidden.among(objects.difference(base_tree, tree))
         self._waiting = frozenset(flooded | {path: why for path, why in withheld.items() if path in self.unshared})
         return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
 
@@ -411,7 +412,7 @@ class Branch:
     def _may_share_more(self) -> bool:
         """Return whether a path that was not shared with the tip may be shared by now."""
         self._shares_less |= self._commits.look_again()
-        if self._allowed != self.store.allowed.paths:
+        if self._told != (self.store.allowed.paths, self.store.hidden.paths):
             self._shares_less = True
         return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
 

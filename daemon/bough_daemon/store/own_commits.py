@@ -150,6 +150,7 @@ class OwnCommits:
             before = {entry.oid for _, entry, _ in changes if entry is not None}
             texts = self._store.secrets.brought_by(changes, before)
             known = why | {path: reason for path, reason in texts.items() if path not in why and path not in allowed}
+            known |= self._store.hidden.among(changes)
             if len(self._reasons) >= MOST_COMMITS:
                 self._reasons.clear()
             self._reasons[commit] = known

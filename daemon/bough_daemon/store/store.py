@@ -24,6 +24,7 @@ from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git.command import GitCommand, quoted
 from bough_daemon.git.objects import Objects
 from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.privacy.hidden import HiddenPaths
 from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
 from bough_daemon.privacy.secret_blobs import SecretBlobs
@@ -91,6 +92,7 @@ class Store:
             self.objects = Objects(os.path.join(self.path, "objects"))
             self.secrets = SecretBlobs(self.objects)
             self.allowed = Allowed(self.folder)
+            self.hidden = HiddenPaths(self.folder)
             self.pause = SharingPauseFile(self.folder)
             self.purged = Purged(self.folder)
             self._repository = pygit2.Repository(self.path)

@@ -2682,7 +2682,7 @@ class AllowOutcome(_message.Message):
 
     @_builtins.property
     def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """All that may leave now."""
+        """All that may leave now, or that are hidden."""
 
     def __init__(
         self,
@@ -3766,8 +3766,11 @@ class AllowRequest(_message.Message):
         CALLER_FIELD_NUMBER: _builtins.int
         PATHS_FIELD_NUMBER: _builtins.int
         STOP_FIELD_NUMBER: _builtins.int
+        HIDE_FIELD_NUMBER: _builtins.int
         stop: _builtins.bool
         """Keep them at home again."""
+        hide: _builtins.bool
+        """Hide the paths from the team instead or, with `stop`, no longer; the outcome then has all that are hidden."""
         @_builtins.property
         def caller(self) -> Global___Caller: ...
         @_builtins.property
@@ -3778,10 +3781,11 @@ class AllowRequest(_message.Message):
             caller: Global___Caller | None = ...,
             paths: _abc.Iterable[_builtins.bytes] | None = ...,
             stop: _builtins.bool = ...,
+            hide: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "paths", b"paths", "stop", b"stop"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "hide", b"hide", "paths", b"paths", "stop", b"stop"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
