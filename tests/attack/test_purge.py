@@ -70,7 +70,7 @@ def test_what_others_recorded_stays_whoever_copies_it(members: Callable[[str], M
         await typed(alice, "save")
 
     asyncio.run(attack())
-    assert has(alice, MINE) and snapshots.splitlines()[-1][:10] in alice.bough("log")
+    assert has(alice, MINE) and snapshots.splitlines()[-1][:10] in alice.bough("log", "--each")
     assert git(alice.tree / ".git/bough/store.git", "show", "refs/heads/alice:again.txt").encode() + b"\n" == MINE
     git(alice.tree / ".git/bough/store.git", "show", "refs/heads/alice:empty.txt")
     assert "mallory asks to purge 1 content" in alice.bough("status")
