@@ -56,7 +56,7 @@ def test_two_who_cannot_reach_each_other_share_through_a_third(member: Make, net
     for one in (bob, carol):
         one.bough("join", alice.bough("invite"), "--as", one.name)
     saves(bob, "through alice\n", "carol")
-    assert "alice, carol hold it" in bob.bough("save")
+    assert "alice and carol hold it" in bob.bough("save")
     assert carol.bough("git", "show", "bob:a.txt") == "through alice"
     assert "reached through alice" in bob.bough("status") and "reached through alice" in bob.bough("team")
     bob.ends()

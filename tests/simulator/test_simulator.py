@@ -16,7 +16,7 @@ from tests.simulator.oracle import Oracle
 from tests.simulator.script import weather_of
 
 ROOT = Path(__file__).parents[2]
-SEEDS, AT_ONCE = 100, 50  # more of them: `python -m tests.simulator --seeds 300`
+SEEDS, AT_ONCE = 60, 30  # more of them: `python -m tests.simulator --seeds 300`
 
 
 def simulated(*arguments: str) -> subprocess.CompletedProcess[str]:
