@@ -129,15 +129,13 @@ def _newest(
 
 def chosen(live: LiveWorktree, tip: str, since: str) -> Snapshot:
     """Return the snapshot of a timeline that an abbreviated name or a time means, or raise UnknownSnapshot."""
+    if OBJECT_NAME.fullmatch(since):  # first: `1234567d` is a time as well
+        for snapshot in timeline(live.store.objects, tip):
+            if since in (snapshot.oid[: len(since)], snapshot.shared[: len(since)]):
+                return snapshot
     moment = moment_of(since, time.time())
     for snapshot in timeline(live.store.objects, tip):
         if moment is not None and snapshot.time <= moment:
-            return snapshot
-        if (
-            moment is None
-            and OBJECT_NAME.fullmatch(since)
-            and since in (snapshot.oid[: len(since)], snapshot.shared[: len(since)])
-        ):
             return snapshot
     raise UnknownSnapshot(f"no snapshot matches {since}", since=since)
 

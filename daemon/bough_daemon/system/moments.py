@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-AGO = re.compile(r"(\d+)\s*(s|m|h|d)[a-z]*(\s+ago)?", re.IGNORECASE)
+AGO = re.compile(r"(\d+)\s*(s|m|h|d)(ec(ond)?s?|in(ute)?s?|(ou)?rs?|ays?)?(\s+ago)?", re.IGNORECASE)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -254,6 +254,9 @@ NOON = 1_750_000_000.0
         ("2025-06-15T15:06:40+00:00", 1_750_000_000.0),
         ("soon", None),
         ("abcdef12", None),
+        ("21106464dd", None),
+        ("4 days", NOON - 4 * 86400),
+        ("2 hrs ago", NOON - 7200),
     ],
 )
 def test_times_are_read_as_people_write_them(words: str, moment: float | None) -> None:
@@ -263,3 +266,13 @@ def test_times_are_read_as_people_write_them(words: str, moment: float | None) -
 def test_an_hour_means_today() -> None:
     local = time.localtime(NOON)
     assert moment_of(f"{local.tm_hour:02}:{local.tm_min:02}", NOON) == NOON - local.tm_sec
+
+
+def test_a_snapshot_whose_name_looks_like_a_time_is_that_snapshot(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = here.snapshot()
+    (here.root / "a.txt").write_bytes(b"changed")
+    here.snapshot()
+    # Whatever it is called, it is a time.
+    monkeypatch.setattr("bough_daemon.commands.restore.moment_of", lambda words, now: now)
+    bring_back(here, "a.txt", since=first.oid[:8])
+    assert here.snapshot().tree == first.tree
