@@ -23,7 +23,8 @@ from bough_daemon.api.records import (
     WorktreeStatus,
 )
 from bough_daemon.errors import BadUsage, BoughError, NeedsYes, UnknownMember
-from bough_daemon.git.view import live_base, read_in_view
+from bough_daemon.git.store_reading import live_base
+from bough_daemon.git.view import read_in_view
 from bough_daemon.system.text import printable
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError

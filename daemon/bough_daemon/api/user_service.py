@@ -11,7 +11,7 @@ import os
 import plistlib
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -101,24 +101,17 @@ def _systemd(
 ) -> UserService:
     config = environment.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     unit = f"{label}.service"
-    lines = [
-        "[Unit]",
-        "Description=Bough: every save on a live branch",
-        "",
-        "[Service]",
-        f"ExecStart={' '.join(_word(word).replace('$', '$$') for word in command)}",
-        *(f"Environment={_word(f'{name}={value}')}" for name, value in variables.items()),
-        "Restart=on-failure",
-        "RestartSec=5",
-        "",
-        "[Install]",
-        "WantedBy=default.target",
-        "",
-    ]
+    content = _unit(
+        "Bough: every save on a live branch",
+        command,
+        variables,
+        service=("Restart=on-failure", "RestartSec=5"),
+        target="default.target",
+    )
     asked = ("systemctl", "--user")
     return UserService(
         os.path.join(config, "systemd", "user", unit),
-        "\n".join(lines).encode("utf-8", "surrogateescape"),
+        content.encode("utf-8", "surrogateescape"),
         ((*asked, "daemon-reload"), (*asked, "enable", "--now", unit)),
         ((*asked, "disable", unit),),
     )
@@ -126,25 +119,45 @@ def _systemd(
 
 def hub_unit(folder: str, user: str) -> str:
     """Return a systemd unit, for the whole machine, that keeps a user's hub in a folder running."""
-    command = [sys.executable, "-P", "-m", "bough_daemon", "--stay"]
+    return _unit(
+        "Bough hub: keeps every branch of a team",
+        [sys.executable, "-P", "-m", "bough_daemon", "--stay"],
+        {"BOUGH_HOME": folder},
+        unit=("After=network-online.target", "Wants=network-online.target"),
+        service=(
+            f"User={user}",
+            "Restart=always",
+            "RestartSec=5",
+            "NoNewPrivileges=yes",
+            "ProtectSystem=strict",
+            f"ReadWritePaths={_word(folder)}",
+        ),
+        target="multi-user.target",
+    )
+
+
+def _unit(
+    description: str,
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    service: Sequence[str],
+    target: str,
+    unit: Sequence[str] = (),
+) -> str:
+    """Return a systemd unit that runs a command. `unit`, `service`: further lines of these sections."""
     lines = [
         "[Unit]",
-        "Description=Bough hub: keeps every branch of a team",
-        "After=network-online.target",
-        "Wants=network-online.target",
+        f"Description={description}",
+        *unit,
         "",
         "[Service]",
-        f"User={user}",
         f"ExecStart={' '.join(_word(word).replace('$', '$$') for word in command)}",
-        f"Environment={_word(f'BOUGH_HOME={folder}')}",
-        "Restart=always",
-        "RestartSec=5",
-        "NoNewPrivileges=yes",
-        "ProtectSystem=strict",
-        f"ReadWritePaths={_word(folder)}",
+        *(f"Environment={_word(f'{name}={value}')}" for name, value in variables.items()),
+        *service,
         "",
         "[Install]",
-        "WantedBy=multi-user.target",
+        f"WantedBy={target}",
         "",
     ]
     return "\n".join(lines)

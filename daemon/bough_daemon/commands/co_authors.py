@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bough_daemon.git.command import GitCommand
 from bough_daemon.history.replacements import knowing, learn, learn_from
-from bough_daemon.history.timeline import EVENT, Snapshot
+from bough_daemon.history.timeline import BRINGING, EVENT, Snapshot
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.team.names import owner_of
 
@@ -110,7 +110,7 @@ def _chain(found: Mapping[str, _Commit], tip: str) -> Iterator[_Commit]:
 
 
 def _is_mine(commit: _Commit, myself: str) -> bool:
-    return _email(commit.author) == _email(myself) and not commit.event.startswith(("merge ", "hop ", "fold ", "stay "))
+    return _email(commit.author) == _email(myself) and commit.event.partition(" ")[0] not in BRINGING
 
 
 def _brought_by(store: Store, snapshot: _Commit, found: Collection[str]) -> str:

@@ -25,7 +25,7 @@ def head_moves(path: str, most: int) -> list[HeadMove]:
     return [HeadMove(int(time), message) for time, message in times if time.isdigit()] if code == 0 else []
 
 
-def undoing_move(path: str, words: str) -> HeadMove | None:
+def latest_move(path: str, words: str) -> HeadMove | None:
     """Return the newest move of HEAD that words mean, such as `git reset`, or None."""
     wanted = words.removeprefix("git ").strip().lower()
     return next((move for move in head_moves(path, 1000) if wanted and move.message.lower().startswith(wanted)), None)

@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bough_daemon.errors import NotLive
+from bough_daemon.errors import NotLive, UnknownMember
 from bough_daemon.git.command import GitCommand
+from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.worktree import Worktree
 
 MOST_CHANGES = 500  # snapshots that added or removed the text, the newest ones
@@ -51,7 +52,7 @@ def find_text(path: str, text: str, below: Sequence[str] = ()) -> list[FoundText
     What the user's own commits have is left to `git log -S`. Raise NotLive where nothing was ever recorded.
     """
     worktree = Worktree.find(path)
-    git, found = _store_of(worktree), dict[str, FoundText | None]()
+    git, found = _git_of(worktree), dict[str, FoundText | None]()
     for change in _changes(git, worktree, text, below):
         for changed in change.paths:
             if changed not in found and len(found) < MOST_PATHS:
@@ -106,23 +107,42 @@ class LinesChanged:
 
 def lines_changed(path: str, pairs: Sequence[tuple[str, str]], below: Sequence[str] = ()) -> list[list[LinesChanged]]:
     """Return for each pair of commits what differs, below some paths from the top folder."""
-    git = _store_of(Worktree.find(path))
+    git, found = _git_of(Worktree.find(path)), list[list[LinesChanged]]()
     paths = ["--", *(f":(top,literal){one}" for one in below)] if below else []
-    asked = ["diff-tree", "-r", "-z", "--numstat", "--no-renames"]
-    return [_numbers(git.run(*asked, before, after, *paths)) for before, after in pairs]
-
-
-def _numbers(said: bytes) -> list[LinesChanged]:
-    lines = (line.split(b"\t", 2) for line in said.split(b"\0") if line)
-    return [LinesChanged(os.fsdecode(path), *(_number(one) for one in (added, gone))) for added, gone, path in lines]
+    # One process for all: it takes the second commit of a line for the parent of the first.
+    lines = "".join(f"{after} {before}\n" for before, after in pairs).encode()
+    asked = ["diff-tree", "--stdin", "--always", "-r", "-z", "--numstat", "--no-renames"]
+    for part in git.run(*asked, *paths, stdin=lines).split(b"\0"):
+        added, _, rest = part.partition(b"\t")
+        gone, is_path, changed = rest.partition(b"\t")
+        if is_path:
+            found[-1].append(LinesChanged(os.fsdecode(changed), _number(added), _number(gone)))
+        elif part:
+            found.append([])  # the name of the next commit
+    return found
 
 
 def _number(word: bytes) -> int | None:
     return int(word) if word.isdigit() else None
 
 
-def _store_of(worktree: Worktree) -> GitCommand:
+def live_base(path: str, name: str) -> str:
+    """Return the commit that a live branch is on; raise UnknownMember where there is no branch of that name."""
+    words = ["log", "-1", "--format=%(trailers:key=Bough-Base,valueonly)", f"{LIVE}{name}^{{commit}}", "--"]
+    code, said, _ = _git_of(Worktree.find(path)).result(*words, allowed=(0, 128))
+    base = said.decode(errors="replace").strip() if code == 0 else ""
+    if not OBJECT_ID.fullmatch(base):  # any teammate may have written it
+        raise UnknownMember(f"{name} has no live branch here", name=name)
+    return base
+
+
+def store_path(worktree: Worktree) -> str:
+    """Return where the store of a working tree is; raise NotLive where nothing was ever recorded."""
     store = os.path.join(worktree.common_dir, "bough", "store.git")
     if not os.path.isdir(store):
         raise NotLive(f"{worktree.root} is not live", path=worktree.root)
-    return GitCommand(store)
+    return store
+
+
+def _git_of(worktree: Worktree) -> GitCommand:
+    return GitCommand(store_path(worktree))

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from bough_daemon.errors import GitMayWrite, NotLive, UnknownMember
+from bough_daemon.errors import GitMayWrite
 from bough_daemon.git.command import GitCommand, quoted, unbound
-from bough_daemon.git.object_id import OBJECT_ID
+from bough_daemon.git.store_reading import store_path
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.text import shell_word
 
@@ -92,21 +92,9 @@ def read_in_view(path: str, arguments: Sequence[str]) -> tuple[int, bytes, bytes
     return done.returncode, done.stdout, done.stderr
 
 
-def live_base(path: str, name: str) -> str:
-    """Return the commit that a live branch is on; raise UnknownMember where there is no branch of that name."""
-    words = ["log", "-1", "--format=%(trailers:key=Bough-Base,valueonly)", f"refs/remotes/live/{name}^{{commit}}", "--"]
-    code, said, _ = read_in_view(path, words)
-    base = said.decode(errors="replace").strip() if code == 0 else ""
-    if not OBJECT_ID.fullmatch(base):  # any teammate may have written it
-        raise UnknownMember(f"{name} has no live branch here", name=name)
-    return base
-
-
 def _in_view(path: str, arguments: Sequence[str], *, captured: bool) -> subprocess.CompletedProcess[bytes]:
     worktree = Worktree.find(path)
-    store = os.path.join(worktree.common_dir, "bough", "store.git")
-    if not os.path.isdir(store):
-        raise NotLive(f"{worktree.root} is not live", path=worktree.root)
+    store = store_path(worktree)
     check_reads(arguments)
     with tempfile.TemporaryDirectory(prefix="bough-view-") as folder:
         make_view(worktree, store, folder)

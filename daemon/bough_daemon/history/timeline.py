@@ -18,6 +18,7 @@ from bough_daemon.history.company import NO_COMPANY, Company, company_of
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
 SHARED_BASE, DISCARDED = "Bough-Shared-Base", "Bough-Discarded"
+BRINGING = frozenset({"merge", "hop", "fold", "stay"})  # first words of events that bring somebody else's work
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are told; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another

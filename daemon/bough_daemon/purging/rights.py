@@ -11,13 +11,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bough_daemon.git.objects import Objects
-from bough_daemon.history.timeline import read_snapshot, timeline
+from bough_daemon.history.timeline import BRINGING, read_snapshot, timeline
 from bough_daemon.purging.removal import in_history, of_bough_alone
 from bough_daemon.purging.rewriting import Contents
 from bough_daemon.store.store import Store
 from bough_daemon.team.purges import PurgeOutcome
-
-BRINGING = {"merge", "hop", "fold", "stay"}  # what a snapshot is called that brought somebody else's work
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
+from bough_daemon.api.client import Client
 from bough_daemon.git.object_id import OBJECT_ID
-from bough_daemon.git.view import live_base, run_in_view
+from bough_daemon.git.store_reading import live_base
+from bough_daemon.git.view import run_in_view
 
 from bough_cli.branch_names import branch_and_paths, check_known
 from bough_cli.connection import connect, here
 
 LATEST = 10_000  # of one's own snapshots, by a part of whose id one may be named
-SHORTEST = 6
+PART_OF_ID = re.compile(r"[0-9a-f]{6,39}")
 
 
 def diff(
@@ -29,7 +32,7 @@ def diff(
     with connect() as daemon:
         daemon.save(here(), [], False, 0.0)
         mine = daemon.status(here()).branch
-        since = _snapshot(name, [entry.tip for entry in daemon.log(here(), mine, LATEST).entries])
+        since = _snapshot(daemon, mine, name)
         name, only = branch_and_paths(daemon, "" if since else name, paths or [])
     check_known(only, found=False)
     before = since or live_base(here(), name or mine)
@@ -40,8 +43,11 @@ def diff(
     )
 
 
-def _snapshot(name: str, tips: list[str]) -> str | None:
-    """Return the one of these snapshots that a part of an id names, or None."""
+def _snapshot(daemon: Client, branch: str, name: str) -> str | None:
+    """Return the snapshot whose id begins so, or None."""
     if OBJECT_ID.fullmatch(name):
         return name
-    return next((tip for tip in tips if len(name) >= SHORTEST and tip.startswith(name)), None)
+    if not PART_OF_ID.fullmatch(name):
+        return None
+    entries = daemon.log(here(), branch, LATEST).entries
+    return next((entry.tip for entry in entries if entry.tip.startswith(name)), None)

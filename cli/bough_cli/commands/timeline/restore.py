@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from bough_daemon.errors import BadUsage, NoPathNamed, UnknownSnapshot
-from bough_daemon.git.reflog import undoing_move
+from bough_daemon.git.reflog import latest_move
 
 from bough_cli import outcomes
 from bough_cli.acting import acting, tell
@@ -44,7 +44,7 @@ def _moment_before(words: str, snapshot: str) -> str:
     """Return the moment just before Git did what words say, in the form that `--from` takes."""
     if snapshot:
         raise BadUsage("`--from` and `--before` cannot be combined")
-    move = undoing_move(here(), words)
+    move = latest_move(here(), words)
     if move is None:
         hint = "`bough log` shows what Git did between the snapshots."
         raise UnknownSnapshot(f"Git did nothing like {words!r} here", since=words, hint=hint)
