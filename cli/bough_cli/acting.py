@@ -10,13 +10,14 @@ from typing import Any
 
 import typer
 from bough_daemon.api.client import Client
+from bough_daemon.api.progress import Progress, Question
 from bough_daemon.errors import DaemonFailed, InsideHook
 from bough_daemon.git.command import unbound
 from bough_daemon.git.worktree import live_root
 from bough_daemon.system.at_work import PATIENCE
 from bough_daemon.system.text import shown
 
-from bough_cli import output
+from bough_cli import output, progress
 from bough_cli.connection import connect, here
 
 INSIDE = "BOUGH_INSIDE"  # set for what a command runs: its name, and the top folder that it works on
@@ -37,8 +38,14 @@ class UserTerminal:
         """Show a line."""
         output.talk(text)
 
-    def ask(self, question: str) -> bool:
-        """Ask on a terminal; elsewhere nobody is there to say no."""
+    def tell(self, told: Progress) -> None:
+        """Show what the daemon tells the user."""
+        self.say(progress.words_of(told))
+
+    def ask(self, asked: Question) -> bool:
+        """Ask on a terminal; elsewhere return True, as nobody is there to answer."""
+        told, question = progress.question(asked)
+        self.say(told)
         return typer.confirm(output.harmless(question), err=True) if output.can_ask() else True
 
     def run(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from bough_daemon.api.client import Client
+from bough_daemon.api.progress import Question
 from bough_daemon.api.records import (
     CommentAnswer,
     CommentOrder,
@@ -30,7 +31,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
 
-from bough_cli import outcomes
+from bough_cli import outcomes, progress
 from bough_cli.acting import UserTerminal, check_outside
 from bough_cli.connection import connect
 from bough_cli.failure import hint_of
@@ -61,8 +62,10 @@ class _AgentTerminal(UserTerminal):
         """Keep a line."""
         self.said.append(text)
 
-    def ask(self, question: str) -> bool:
+    def ask(self, asked: Question) -> bool:
         """Refuse: what needs a person is not decided here."""
+        told, question = progress.question(asked)
+        self.say(told)
         raise NeedsYes(question)
 
 

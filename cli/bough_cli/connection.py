@@ -13,7 +13,7 @@ from bough_daemon.git.worktree import Worktree, live_root
 from bough_daemon.home import Home
 from bough_daemon.system.environment import UserEnvironment, taken
 
-from bough_cli.output import talk
+from bough_cli.progress import tell
 
 
 def here() -> str:
@@ -46,10 +46,10 @@ def connect(*, start: bool = False) -> Client:
     if start and live_root(here()) is None:
         _find_here()
     if start or (not is_running(place) and live_root(here()) in LiveTrees(place)):
-        ensure_running(place, talk)
+        ensure_running(place, tell)
     elif not is_running(place):
         raise DaemonNotRunning("the daemon is not running, and this working tree is not live")
-    return Client(place, taken(os.environ), talk)
+    return Client(place, taken(os.environ), tell)
 
 
 def _find_here() -> None:

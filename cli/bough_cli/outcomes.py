@@ -145,8 +145,6 @@ def _files(files: Sequence[MergedFile]) -> list[str]:
 
 
 def _conflict(conflict: FileConflict) -> str:
-    if conflict.message:
-        return conflict.message
     where = f"line {conflict.line}" + (f" in {conflict.where}" if conflict.where else "")
     why = f" ({conflict.reason})" if conflict.reason else ""
     return f"{where}: ours {conflict.ours}; theirs {conflict.theirs}{why}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bough_daemon.api.progress import Progress, Question
 from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import FILE, SUBMODULE, TreeEntry
 from bough_daemon.git.refs import operation
@@ -37,17 +38,17 @@ FILES = {"a.txt": b"one\ntwo\nthree\nfour\nfive\n", "d/b.txt": b"b\n", "d/e/c.tx
 
 @dataclass
 class Typist:
-    """A terminal: runs programs for real, notes what is said, and answers questions with `answer`."""
+    """A terminal: runs programs for real, keeps what is told and asked, and answers questions with `answer`."""
 
     answer: bool = True
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    told: list[Progress] = field(default_factory=list)
+    asked: list[Question] = field(default_factory=list)
     ran: list[Sequence[str]] = field(default_factory=list)
 
-    async def say(self, text: str) -> None:
-        self.said.append(text)
+    async def tell(self, progress: Progress) -> None:
+        self.told.append(progress)
 
-    async def confirm(self, question: str) -> bool:
+    async def confirm(self, question: Question) -> bool:
         self.asked.append(question)
         return self.answer
 

@@ -14,10 +14,11 @@ from bough_proto.v1 import control_pb2_grpc
 from google.protobuf.message import Message
 
 from bough_daemon.api import records
-from bough_daemon.api.wire import error_of, from_message, to_message
+from bough_daemon.api.progress import DaemonWait, Progress, Question
+from bough_daemon.api.wire import error_of, from_choice, from_message, to_message
 from bough_daemon.errors import NotText
 from bough_daemon.home import Home
-from bough_daemon.system.at_work import PATIENCE, STOP
+from bough_daemon.system.at_work import PATIENCE
 from bough_daemon.system.environment import NOTHING
 
 R = TypeVar("R")
@@ -28,10 +29,10 @@ OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "
 class CallerTerminal(Protocol):
     """The terminal that a command was typed in, as far as the command needs it."""
 
-    def say(self, text: str) -> None:
-        """Show a line."""
+    def tell(self, progress: Progress) -> None:
+        """Tell the user something."""
 
-    def ask(self, question: str) -> bool:
+    def ask(self, question: Question) -> bool:
         """Return whether the user agrees."""
 
     def run(
@@ -43,16 +44,16 @@ class CallerTerminal(Protocol):
 class Client:
     """One connection to the daemon of a home. Every method raises what the daemon raised, or DaemonNotRunning.
 
-    Making one raises HomeUnusable where another user may have put the socket there. `environment`: what the commands of
-    a terminal take along, for the working trees that they are about. `say`: tells the user what a call waits for, where
-    it takes longer than a second.
+    The constructor raises HomeUnusable if another user may have created the socket. `environment`: sent along with
+    commands, for the working trees that they are about. `tell`: tells the user what a call waits for, if it takes
+    longer than a second.
     """
 
     def __init__(
-        self, home: Home, environment: Mapping[str, str] = NOTHING, say: Callable[[str], None] | None = None
+        self, home: Home, environment: Mapping[str, str] = NOTHING, tell: Callable[[Progress], None] | None = None
     ) -> None:
         home.check_socket_folder()
-        self._say = say
+        self._tell = tell
         self._environment = {name: value.encode(*FS) for name, value in environment.items()}
         self._channel = grpc.insecure_channel(f"unix:{home.socket}", options=OPTIONS)
         self._stub = control_pb2_grpc.ControlServiceStub(self._channel)
@@ -380,7 +381,7 @@ class Client:
         try:
             call: grpc.Future[Message] = method.future(request)
             try:
-                return call.result(PATIENCE if self._say else None)
+                return call.result(PATIENCE if self._tell else None)
             except grpc.FutureTimeoutError:
                 self._tell_what_is_waited_for(request)
             return call.result()
@@ -388,12 +389,14 @@ class Client:
             raise error_of(failure) from failure.__cause__  # type: ignore[arg-type]
 
     def _tell_what_is_waited_for(self, request: Message) -> None:
-        told = ""
+        wait: Progress = DaemonWait()
         with suppress(grpc.RpcError):
             asked = pb.TellWorkRequest(path=getattr(request, "path", b""))
-            told = self._stub.TellWork(asked, timeout=PATIENCE).sentence
-        if self._say is not None:
-            self._say(told or f"still waiting for the daemon; {STOP}")
+            told = self._stub.TellWork(asked, timeout=PATIENCE)
+            if told.HasField("wait"):
+                wait = from_choice(told.wait, Progress)
+        if self._tell is not None:
+            self._tell(wait)
 
 
 def _text(value: str, what: str) -> str:
@@ -405,11 +408,11 @@ def _text(value: str, what: str) -> str:
 def _answer(hands: CallerTerminal, asked: pb.TerminalRequest) -> pb.TerminalAnswer | None:
     """Do what a command needs of its terminal, and return the answer, where one is due."""
     kind = asked.WhichOneof("kind")
-    if kind == "say":
-        hands.say(asked.say)
+    if kind == "progress":
+        hands.tell(from_choice(asked.progress, Progress))
         return None
-    if kind == "ask":
-        return pb.TerminalAnswer(agreed=hands.ask(asked.ask))
+    if kind == "question":
+        return pb.TerminalAnswer(agreed=hands.ask(from_choice(asked.question, Question)))
     run = asked.run
     arguments = [argument.decode(*FS) for argument in run.arguments]
     code, output, errors = hands.run(arguments, run.directory.decode(*FS), dict(run.environment), run.stdin)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from bough_daemon.api.progress import DaemonEnding, DaemonHeld, DaemonStarting, Launching
 from bough_daemon.errors import DaemonFailed, DiskFull
 from bough_daemon.faults import not_permitted
 from bough_daemon.home import Home
@@ -19,6 +20,7 @@ from bough_daemon.system.at_work import PATIENCE
 START_PATIENCE = 30.0  # seconds until a daemon that does not get ready counts as failed
 GREETING_PATIENCE = 0.2  # seconds until a daemon has sent the first byte of HTTP/2, which it does at once
 ROOM_BYTES = 64 * 1024  # what a daemon needs at least to start
+Tell = Callable[[Launching], None]
 READY, TAKEN, REFUSED = b"ready", b"taken", b"refused "
 
 
@@ -41,23 +43,23 @@ def is_running(home: Home) -> bool:
             return False  # or it was killed a moment ago, and the system has not closed its sockets yet
 
 
-def ensure_running(home: Home, say: Callable[[str], None] = lambda _: None) -> bool:
+def ensure_running(home: Home, tell: Tell = lambda _: None) -> bool:
     """Start the daemon unless it runs; return whether it had to be started, or raise DaemonFailed.
 
-    `say`: tells the user what is waited for, where it takes longer than a second.
+    `tell`: tells the user what is waited for, where it takes longer than a second.
     """
     if is_running(home):
         return False
     home.make()
-    while not _started(home, say):
-        if _other_answers(home, say):
+    while not _started(home, tell):
+        if _other_answers(home, tell):
             break
     return True
 
 
-def _started(home: Home, say: Callable[[str], None]) -> bool:
+def _started(home: Home, tell: Tell) -> bool:
     """Start a daemon; return False where another one has the home, or raise DaemonFailed."""
-    child, said = _first_word(home, say)
+    child, said = _first_word(home, tell)
     if said == TAKEN:
         child.wait()
         return False
@@ -74,7 +76,7 @@ def _started(home: Home, say: Callable[[str], None]) -> bool:
     return True
 
 
-def _first_word(home: Home, say: Callable[[str], None]) -> tuple[subprocess.Popen[bytes], bytes]:
+def _first_word(home: Home, tell: Tell) -> tuple[subprocess.Popen[bytes], bytes]:
     read, write = os.pipe()
     with home.used():
         log = open(home.log, "ab")  # noqa: SIM115  (closed below)
@@ -93,7 +95,7 @@ def _first_word(home: Home, say: Callable[[str], None]) -> tuple[subprocess.Pope
     os.close(write)
     with os.fdopen(read, "rb") as ready:
         if not select.select([ready], [], [], PATIENCE)[0]:
-            say(f"waiting for the daemon (process {child.pid}), which is starting; its log is {home.log}")
+            tell(DaemonStarting(child.pid, home.log))
         return child, ready.read()
 
 
@@ -102,7 +104,7 @@ def _environment(home: Home) -> dict[str, str]:
     return kept | {"BOUGH_HOME": home.root}
 
 
-def _other_answers(home: Home, say: Callable[[str], None]) -> bool:
+def _other_answers(home: Home, tell: Tell) -> bool:
     """Wait for a daemon that somebody else is starting in the same moment; return False where it lets go of the home.
 
     One that was killed a moment ago does.
@@ -113,7 +115,7 @@ def _other_answers(home: Home, say: Callable[[str], None]) -> bool:
             return False
         if not told and time.monotonic() > began + PATIENCE:
             told = True
-            say(f"waiting for another daemon, which holds {home.lock} and does not answer yet; its log is {home.log}")
+            tell(DaemonHeld(home.lock, home.log))
         if time.monotonic() > began + START_PATIENCE:
             raise DaemonFailed(f"another daemon holds {home.lock} and does not answer", log=home.log)
         time.sleep(0.02)
@@ -130,13 +132,13 @@ def _is_free(home: Home) -> bool:
     return True
 
 
-def wait_until_ended(home: Home, say: Callable[[str], None] = lambda _: None) -> None:
-    """Wait until the daemon has let go of its home; raise DaemonFailed when it does not. `say`: as above."""
+def wait_until_ended(home: Home, tell: Tell = lambda _: None) -> None:
+    """Wait until the daemon has let go of its home; raise DaemonFailed when it does not. `tell`: as above."""
     began, told = time.monotonic(), False
     while not _is_free(home):
         if not told and time.monotonic() > began + PATIENCE:
             told = True
-            say(f"waiting for the daemon to finish what it is doing; its log is {home.log}")
+            tell(DaemonEnding(home.log))
         if time.monotonic() > began + START_PATIENCE:
             raise DaemonFailed(f"the daemon does not stop; its log is {home.log}", log=home.log)
         time.sleep(0.02)

@@ -808,14 +808,13 @@ class FileFinding:
 
 @dataclass
 class FileConflict:
-    """One conflict in a file. `message`: Git's own words, where it is one that Git found; then the rest is empty."""
+    """One conflict in a file: its line, the entity around it, what each side did, and the gate that refused."""
 
     line: int
     where: str
     ours: str
     theirs: str
     reason: str
-    message: str = ""
 
 
 @dataclass

@@ -86,6 +86,21 @@ def from_message(message: Message, kind: type[R]) -> R:
     return kind(**{field.name: _field(message, field.name, hints[field.name]) for field in fields})
 
 
+def fill_choice(message: Message, record: Any) -> None:
+    """Have a message that is one of several say what a record says, in the field whose type has the record's name."""
+    names = {field.message_type.name: field.name for field in message.DESCRIPTOR.fields if field.message_type}
+    fill(getattr(message, names[type(record).__name__]), record)
+
+
+def from_choice(message: Message, kinds: Any) -> Any:
+    """Return the record that `fill_choice` said; `kinds`: the union of those that there are."""
+    name = message.WhichOneof("kind")
+    assert name is not None
+    chosen = getattr(message, name)
+    by_name = {kind.__name__: kind for kind in get_args(kinds) or (kinds,)}
+    return from_message(chosen, by_name[chosen.DESCRIPTOR.name])
+
+
 def _field(message: Message, name: str, hint: Any) -> Any:
     """Return a field's value; None where it may be missing and is."""
     if get_origin(hint) is UnionType:

@@ -7,11 +7,12 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from bough_daemon.api.progress import HookFailed, HookSkipped
 from bough_daemon.errors import GitFailed, HookRefused
 from bough_daemon.git.hook_code import LIMIT_BYTES, Script, code_among, is_data
 from bough_daemon.git.objects import EXECUTABLE
 from bough_daemon.git.worktree import Worktree
-from bough_daemon.system.text import SHORT, first_few
+from bough_daemon.system.text import SHORT
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import is_file
 from bough_daemon.transaction.terminal import NOTHING, Terminal
@@ -65,15 +66,13 @@ async def after_checkout(
     """
     code = await changed_code(live, terminal, {"post-checkout"}, sent, tree) if sent else []
     if code:
-        await terminal.say(
-            f"the post-checkout hook did not run: {by} changed {first_few(code)}, which it may run; "
-            f"`git hook run post-checkout -- {old[:SHORT]} {new[:SHORT]} 1` runs it"
-        )
+        command = f"git hook run post-checkout -- {old[:SHORT]} {new[:SHORT]} 1"
+        await terminal.tell(HookSkipped("post-checkout", by, code, command))
         return
     try:
         await run_hook(terminal, live.worktree, "post-checkout", [old, new, "1"])
     except HookRefused as failure:
-        await terminal.say(f"the post-checkout hook failed: {failure.facts['output'] or 'it said nothing'}")
+        await terminal.tell(HookFailed("post-checkout", failure.facts["output"]))
 
 
 async def changed_code(

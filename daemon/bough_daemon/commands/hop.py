@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from bough_daemon.api.progress import HopEnded
 from bough_daemon.commands.hooks import after_checkout
 from bough_daemon.commands.merge import merge_commits
 from bough_daemon.commands.restore import chosen
@@ -149,9 +150,7 @@ async def _begin(live: LiveWorktree, terminal: Terminal) -> None:
     await live.owner.run(check_ready, live)
     ended = await notice_switch(live)
     if ended is not None:
-        await terminal.say(
-            f"`git switch` has ended the hop to {ended}; `bough undo` returns to where you were before it"
-        )
+        await terminal.tell(HopEnded(ended))
 
 
 async def _with_my_edits(live: LiveWorktree, snapshot: Snapshot, there: Hop, theirs: LiveBranch, both: Both) -> str:

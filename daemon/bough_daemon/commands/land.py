@@ -8,7 +8,17 @@ import tempfile
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import starmap
 
+from bough_daemon.api.progress import (
+    ConflictingEdits,
+    HookFailed,
+    LeftOutOfCommit,
+    PublishUntracked,
+    StillStaged,
+    TakesIn,
+)
+from bough_daemon.api.records import CommitTitle, TakenInCommits, Withheld
 from bough_daemon.commands.co_authors import co_authors
 from bough_daemon.commands.hook_scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.commands.hooks import Hooks, changed_code, commit_environment, hooks_of, name_in_git_dir, run_hook
@@ -40,37 +50,21 @@ from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.privacy.withheld import withheld_paths
-from bough_daemon.system.text import commits_by, first_few, printable, shell_word, taken_in
+from bough_daemon.system.text import first_few, printable, shell_word
 from bough_daemon.talk.landing_note import NoteText, no_note, note_move
 from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree
+from bough_daemon.transaction.edits_left import edits_on_record
 from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import TRIES, Transaction, carry_out, check_ready
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
-SHOWN = 20  # untracked files that are named before they are published
 MOST_TAKEN_IN = 1000  # commits of others that are counted
 RACES = 3  # pushes that may be lost to somebody else's before giving up
 COMMIT_HOOKS = frozenset({"pre-commit", "prepare-commit-msg", "commit-msg"})
 UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # that `--no-verify` leaves out
-
-
-@dataclass(frozen=True)
-class TakenIn:
-    """Others' commits on the shared branch that come with a landing. `by`: who landed it, or the remote.
-
-    `commits`: id and title, newest first; `files`: that they changed.
-    """
-
-    by: str
-    commits: tuple[tuple[str, str], ...]
-    files: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return it in words."""
-        return commits_by(self.by, len(self.commits), self.files)
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ class Landed:
     new: bool = True
     still_on: str | None = None
     brought: Brought = NOTHING_BROUGHT
-    taken_in: tuple[TakenIn, ...] = ()
+    taken_in: tuple[TakenInCommits, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,7 @@ class Plan:
     commit: str | None = None
     published: bool = False
     nothing: bool = False
-    taken_in: tuple[TakenIn, ...] = ()
+    taken_in: tuple[TakenInCommits, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,9 +179,7 @@ async def land(
             _check_asked(landing, plan)
         await live.owner.run(_check_may_leave, landing, plan)
         if plan.taken_in and not plan.conflicts:
-            await terminal.say(
-                "\n".join(line for taken in plan.taken_in for line in taken_in(taken.by, taken.commits, taken.files))
-            )
+            await terminal.tell(TakesIn(list(plan.taken_in)))
         try:
             made = await _publish(landing, plan, message)
             break
@@ -196,8 +188,7 @@ async def land(
                 raise
     arrived = await _arrive(landing, made)
     if landing.staging.reasons:
-        listed = ", ".join(f"{printable(path)} ({why})" for path, why in sorted(landing.staging.reasons.items()))
-        await terminal.say(f"not landed, still staged: {listed}")
+        await terminal.tell(StillStaged(list(starmap(Withheld, sorted(landing.staging.reasons.items())))))
     return arrived
 
 
@@ -258,7 +249,7 @@ async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bo
 
 def _taken_in(
     landing: _Landing, onto: Sequence[str], local_tip: str | None, landed: Sequence[TeamLanding]
-) -> tuple[TakenIn, ...]:
+) -> tuple[TakenInCommits, ...]:
     """Return what of the shared branch is new here: not on the local branch, and not in my work."""
     store, mine, target = landing.live.store, landing.mine, landing.target
     before = local_tip or mine.base
@@ -266,14 +257,14 @@ def _taken_in(
     for tip in onto:
         asked = (f"--max-count={MOST_TAKEN_IN}", "--format=%H%x00%s", tip, "--not", before, mine.base, mine.shared)
         lines = store.git.run("log", *asked).decode(errors="replace").split("\n")
-        commits = tuple((oid, title) for oid, _, title in (line.partition("\0") for line in lines if line))
+        commits = [CommitTitle(oid, title) for oid, _, title in (line.partition("\0") for line in lines if line)]
         if commits:
             fork = store.merge_base(before, tip)
             trees = [store.objects.commit(oid).tree if oid is not None else None for oid in (fork, tip)]
-            files = tuple(sorted(path for path, _, _ in store.objects.difference(*trees)))
-            new = {oid for oid, _ in commits}
+            files = sorted(path for path, _, _ in store.objects.difference(*trees))
+            new = {one.commit for one in commits}
             people = sorted({one.member for one in landed if one.commit in new})
-            found.append(TakenIn(" and ".join(people) or f"others, from {target.place}", commits, files))
+            found.append(TakenInCommits(" and ".join(people) or f"others, from {target.place}", commits, files))
     return tuple(found)
 
 
@@ -414,8 +405,7 @@ async def _checked(landing: _Landing, plan: Plan, tree: str) -> Plan:
         return plan
     stays = await live.owner.run(_stays_here, live, plan.tree, tree, landing.mine)
     if stays:
-        listed = ", ".join(f"{printable(path)} ({reason})" for path, reason in sorted(stays.items()))
-        await landing.terminal.say(f"left out of the commit, though the pre-commit hook added it: {listed}")
+        await landing.terminal.tell(LeftOutOfCommit(list(starmap(Withheld, sorted(stays.items())))))
         tree = await live.owner.run(_without, live, plan.tree, tree, stays)
         await live.owner.run(live.store.give, [tree])
     await live.owner.run(_check_resolved, live, plan.onto[0], tree)
@@ -474,12 +464,7 @@ def _sent(live: LiveWorktree, mine: Snapshot, planned: str) -> set[str]:
 
 async def _tell_put_back(landing: _Landing, back: PutBack) -> None:
     if back.edits.paths:
-        root = landing.live.worktree.root
-        command = back.edits.command(root, os.path.realpath(landing.live.cwd or root))
-        listed = ", ".join(map(printable, back.edits.paths))
-        await landing.terminal.say(
-            f"edits made while landing conflict with your files in {listed}; `{command}` restores them"
-        )
+        await landing.terminal.tell(ConflictingEdits(edits_on_record(landing.live, back.edits)))
 
 
 def _check_resolved(live: LiveWorktree, onto: str, tree: str) -> None:
@@ -512,11 +497,7 @@ async def _ask_to_publish(landing: _Landing, fresh: Sequence[str]) -> None:
     """Show the untracked files that would be published for the first time, and go on only when that is wanted."""
     if not fresh:
         return
-    count = f"{len(fresh)} untracked file{'s' if len(fresh) > 1 else ''}"
-    shown = [f"  {printable(path)}" for path in fresh[:SHOWN]]
-    shown += [f"  and {len(fresh) - SHOWN} more"] if len(fresh) > SHOWN else []
-    await landing.terminal.say("\n".join([f"{count} would be published for the first time:", *shown]))
-    if not await landing.terminal.confirm(f"Publish {'them' if len(fresh) > 1 else 'it'} on {landing.target.name}?"):
+    if not await landing.terminal.confirm(PublishUntracked(list(fresh), landing.target.name)):
         raise NotPublished("nothing was landed: you chose not to publish untracked files")
 
 
@@ -572,7 +553,7 @@ async def _after_commit(landing: _Landing, made: _Made) -> None:
         try:
             await run_hook(landing.terminal, worktree, "post-commit", [], environment)
         except HookRefused as refused:
-            await landing.terminal.say(f"landed, but {refused.message}")
+            await landing.terminal.tell(HookFailed("post-commit", refused.facts["output"]))
 
 
 async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:

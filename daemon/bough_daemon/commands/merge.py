@@ -8,10 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Literal
 
 import pygit2
+from bough_merge.text.result import Conflict, Finding
 
+from bough_daemon.api.records import FileFinding
 from bough_daemon.commands.merge_source import MergeSource, source_of
 from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git.command import GitCommand
@@ -43,13 +45,13 @@ WHO = "bough <bough@localhost> 0 +0000"
 
 @dataclass(frozen=True)
 class File:
-    """The merge of one file that both sides changed. `disputes`: what each side did, by conflict within the file."""
+    """The merge of one file that both sides changed. `findings`: to review, of the engine's or in Git's words."""
 
     path: str
     result: Literal["clean", "conflict"]
     method: str
-    findings: tuple[Any, ...] = ()
-    disputes: tuple[Any, ...] = ()
+    findings: tuple[Finding | FileFinding, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,10 +209,10 @@ def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
 
 def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided]) -> Merged:
     """Put what the engine decided into Git's result."""
-    files = {path: File(path, "clean", "names", (words,)) for path, words in outcome.followed.items()}
+    files = {path: File(path, "clean", "names", (_said(words),)) for path, words in outcome.followed.items()}
     files |= {path: File(path, "clean", "lines") for path in outcome.merged}
     for path in outcome.stages.keys() | outcome.said.keys():
-        files[path] = File(path, "conflict", "names", outcome.said.get(path, ()))
+        files[path] = File(path, "conflict", "names", tuple(map(_said, outcome.said.get(path, ()))))
     stages = dict(outcome.stages)
     changes: dict[str, TreeEntry | None] = {}
     for path, made in decided.items():
@@ -229,6 +231,11 @@ def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided
         "conflict" if open_paths else "same" if tree == outcome.trees[1] else "clean"
     )
     return Merged(result, tree, told, left, outcome.trees[0], _brought(objects, outcome.trees[1], tree, files))
+
+
+def _said(words: str) -> FileFinding:
+    """Return a finding in Git's words."""
+    return FileFinding("", "", 0, words)
 
 
 def _brought(objects: Objects, ours: str, tree: str, both: Collection[str]) -> Brought:

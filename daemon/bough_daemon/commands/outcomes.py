@@ -1,11 +1,13 @@
-"""How the commands that change the user's files ended, as the records that their caller gets."""
+"""How the commands that change the user's files ended, as the records that their caller gets.
+
+A record takes the fields that have the same names in what a command returns; only what differs is given here.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterable
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, restore, undo
@@ -13,117 +15,65 @@ from bough_daemon.commands.shared_branch import Target
 from bough_daemon.git.objects import Objects
 from bough_daemon.git.refs import words
 from bough_daemon.transaction.context import LiveWorktree
-from bough_daemon.transaction.edits_left import EditsLeft
+from bough_daemon.transaction.edits_left import edits_on_record
+
+R = TypeVar("R")
+
+
+def record_of(kind: type[R], made: Any, /, **given: Any) -> R:
+    """Return the record of `kind` whose fields are `given`, or else those of `made` with the same names."""
+    hints = get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    same = {name: _as(getattr(made, name), hints[name]) for name in names if name not in given and hasattr(made, name)}
+    return kind(**same, **given)
+
+
+def _as(value: Any, hint: Any) -> Any:
+    """Return a value as a field of a record has it: records for dataclasses, lists for tuples."""
+    if get_origin(hint) is UnionType:
+        (hint,) = (one for one in get_args(hint) if one is not NoneType)
+        return None if value is None else _as(value, hint)
+    if get_origin(hint) is list:
+        (inner,) = get_args(hint)
+        return [_as(item, inner) for item in value]
+    return record_of(hint, value) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else value
 
 
 def moved(live: LiveWorktree, made: hop.Moved) -> records.MoveOutcome:
     """Return where a hop, a return or an `off` has led."""
-    return records.MoveOutcome(
-        made.name,
-        words(made.head),
-        made.head.commit,
-        made.snapshot.oid,
-        made.snapshot.tree,
-        made.commits,
-        made.left,
-        _edits(live, made.edits),
-        made.edited_in,
-        made.kind or "",
-        made.connected,
-        made.saved_at,
+    return record_of(
+        records.MoveOutcome,
+        made,
+        head=words(made.head),
+        commit=made.head.commit,
+        tip=made.snapshot.oid,
+        tree=made.snapshot.tree,
+        edits=edits_on_record(live, made.edits),
+        kind=made.kind or "",
     )
-
-
-def _edits(live: LiveWorktree, edits: EditsLeft | None) -> records.EditsOnRecord:
-    if edits is None or not edits.paths:
-        return records.EditsOnRecord()
-    root = live.worktree.root
-    command = edits.command(root, os.path.realpath(live.cwd or root))
-    return records.EditsOnRecord(list(edits.paths), edits.snapshot, command)
 
 
 def merged(made: merge.Merged) -> records.MergeOutcome:
     """Return how a merge ended."""
-    result = "conflict" if made.conflicts else made.result
-    files, brought = _files(made.files), _brought(made.brought)
-    return records.MergeOutcome(result, made.tree, made.source, files, brought, list(made.untouched), made.note)
-
-
-def _brought(brought: merge.Brought) -> records.BroughtFiles:
-    return records.BroughtFiles(list(brought.added), list(brought.changed), list(brought.removed))
-
-
-def _files(files: Iterable[merge.File]) -> list[records.MergedFile]:
-    return [
-        records.MergedFile(
-            file.path,
-            file.result,
-            file.method,
-            list(map(_finding, file.findings)),
-            list(map(_conflict, file.disputes)),
-        )
-        for file in files
-    ]
-
-
-def _finding(finding: Any) -> records.FileFinding:
-    """Return a finding: the engine's are records, Git's are sentences."""
-    if not dataclasses.is_dataclass(finding):
-        return records.FileFinding("", "", 0, str(finding))
-    return records.FileFinding(**_plain(finding))
-
-
-def _conflict(dispute: Any) -> records.FileConflict:
-    if not dataclasses.is_dataclass(dispute):
-        return records.FileConflict(0, "", "", "", "", str(dispute))
-    return records.FileConflict(**_plain(dispute))
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return record_of(records.MergeOutcome, made, result="conflict" if made.conflicts else made.result)
 
 
 def landed(made: land.Landed, hopped_to: str) -> records.LandOutcome:
     """Return what landed. `hopped_to`: the teammate in whose branch the files still are."""
-    return records.LandOutcome(
-        made.commit,
-        made.branch,
-        made.local,
-        made.remote,
-        list(made.others),
-        made.kept,
-        _files(made.files),
-        list(made.conflicts),
-        made.new,
-        made.still_on,
-        _brought(made.brought),
-        _taken_in(made.taken_in),
-        hopped_to,
-    )
-
-
-def _taken_in(taken: Iterable[land.TakenIn]) -> list[records.TakenInCommits]:
-    return [
-        records.TakenInCommits(one.by, [records.CommitTitle(oid, title) for oid, title in one.commits], list(one.files))
-        for one in taken
-    ]
+    return record_of(records.LandOutcome, made, hopped_to=hopped_to)
 
 
 def preview(objects: Objects, target: Target, plan: land.Plan) -> records.LandingPreview:
     """Return what would land. On the store's thread."""
-    return records.LandingPreview(
-        target.name,
-        target.remote,
-        list(plan.onto),
-        plan.commit is None and not plan.conflicts,
-        [] if plan.conflicts else _changes(objects, plan),
-        list(plan.fresh),
-        list(plan.others),
-        _taken_in(plan.taken_in),
-        list(plan.conflicts),
-        list(plan.untouched),
-        list(plan.taken_out.commits) if plan.taken_out is not None else [],
-        _files(plan.files),
+    return record_of(
+        records.LandingPreview,
+        plan,
+        branch=target.name,
+        remote=target.remote,
+        new=plan.commit is None and not plan.conflicts,
+        changes=[] if plan.conflicts else _changes(objects, plan),
+        untracked=list(plan.fresh),
+        taken_out=list(plan.taken_out.commits) if plan.taken_out is not None else [],
     )
 
 
@@ -136,10 +86,16 @@ def _changes(objects: Objects, plan: land.Plan) -> list[records.ChangedPath]:
 def restored(made: restore.Restored) -> records.RestoreOutcome:
     """Return what came back."""
     paths = [records.RestoredPath(path, oid, made.times[path]) for path, oid in made.paths.items()]
-    return records.RestoreOutcome(paths, list(made.unchanged), made.snapshot.oid)
+    return record_of(records.RestoreOutcome, made, paths=paths, tip=made.snapshot.oid)
 
 
 def undone(live: LiveWorktree, made: undo.Undone) -> records.UndoOutcome:
     """Return what was undone."""
-    edits = _edits(live, made.edits)
-    return records.UndoOutcome(made.command, made.snapshot.oid, made.snapshot.tree, made.kept, edits)
+    return record_of(
+        records.UndoOutcome,
+        made,
+        undone=made.command,
+        tip=made.snapshot.oid,
+        tree=made.snapshot.tree,
+        edits=edits_on_record(live, made.edits),
+    )

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import starmap
 
 from bough_daemon.api.live_worktrees import LiveTrees
+from bough_daemon.api.progress import CommandWait, GitAtWork, ReadingWait, RecordingWait
 from bough_daemon.api.records import FileRecord, Joined, Notice, Renamed, Status, Up
 from bough_daemon.completion.manager import CompletionManager
 from bough_daemon.control.hub import TeamHub
@@ -27,12 +28,11 @@ from bough_daemon.merging.merge_workers import MergeWorkers
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import prepare_libgit2
 from bough_daemon.sync.clones import Listeners
-from bough_daemon.system.at_work import STOP, seconds_since
+from bough_daemon.system.at_work import Work, seconds_since
 from bough_daemon.system.environment import NOTHING, UserEnvironment, lasting
 from bough_daemon.system.memory import give_back_now_and_then
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Pause, Supervisor, state_with
-from bough_daemon.system.text import printable
 from bough_daemon.system.threads import to_the_end
 from bough_daemon.team.names import check_member_name, member_name_from
 
@@ -232,23 +232,19 @@ class Daemon:
         told.state = state_with(told.state, told.failing)
         return told
 
-    def waits_for(self, path: str) -> str:
-        """Return what a command about `path` has to wait for, as its user is told; empty: for nothing known."""
+    def waits_for(self, path: str) -> CommandWait | ReadingWait | RecordingWait | None:
+        """Return what a command about `path` has to wait for; None: nothing that is known."""
         root = live_root(path)
         session = self._find(root) if root else None
         if session is not None and session.at_work is not None:
-            return session.at_work.waited_for()
-        if session is not None and session.reading():
-            path, why = next(iter(session.reading().items()))
-            return f"waiting for {printable(path)}, which is {why.partition(';')[0]}; {STOP}"
+            return _command_wait(session.at_work)
+        if session is not None and (large := session.reading_seconds()):
+            return ReadingWait(*next(iter(large.items())))
         if session is not None and session.owner.busy_since is not None:
-            since, root = seconds_since(session.owner.busy_since), printable(session.worktree.root)
-            return f"waiting while {root} is being recorded, for {since} s now{_by(session.worktree)}; {STOP}"
+            return _recording_wait(session.worktree, session.owner.busy_since)
         if self._making is not None:
-            tree, moment = self._making
-            root = printable(tree.root)
-            return f"waiting while {root} is being made live, for {seconds_since(moment)} s now{_by(tree)}; {STOP}"
-        return ""
+            return _recording_wait(*self._making, starting=True)
+        return None
 
     async def place(self, file: str) -> FileRecord:
         """Say where a file is, and let what is near it be learned first."""
@@ -369,9 +365,16 @@ class Daemon:
         self.stopping.set()
 
 
-def _by(worktree: Worktree) -> str:
+def _command_wait(work: Work) -> CommandWait:
+    return CommandWait(work.command, seconds_since(work.since), work.process, work.running(), work.asking())
+
+
+def _recording_wait(worktree: Worktree, since: float, *, starting: bool = False) -> RecordingWait:
     waited = worktree.children.waited()
-    return f": at work is {waited.in_words()}" if waited is not None else ""
+    at_work = None
+    if waited is not None:
+        at_work = GitAtWork(waited.command, waited.process, waited.running(), seconds_since(waited.since))
+    return RecordingWait(worktree.root, seconds_since(since), starting, at_work)
 
 
 def _owned_elsewhere(root: str, owned: StoreOwned) -> Notice:

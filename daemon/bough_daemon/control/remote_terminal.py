@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from bough_proto.v1 import control_pb2 as pb
 
+from bough_daemon.api.progress import Progress, Question
+from bough_daemon.api.wire import fill_choice
 from bough_daemon.errors import TerminalGone
 from bough_daemon.system.text import shown
 from bough_daemon.transaction.terminal import NOTHING, Finished
@@ -22,20 +24,25 @@ class RemoteTerminal:
     def __init__(self, answers: AsyncIterator[pb.TerminalAnswer]) -> None:
         self._answers = answers
         self._turn = asyncio.Lock()
-        self.doing = ""  # what the caller runs or asks just now, in words
+        self.running = ""  # the command line that the caller runs just now
+        self.asking = False  # whether the caller is being asked something
         self.requests: asyncio.Queue[pb.TerminalRequest | None] = asyncio.Queue()
 
-    async def say(self, text: str) -> None:
-        """Show a line."""
-        self.tell(text)
+    async def tell(self, progress: Progress) -> None:
+        """Tell the user something."""
+        self.tell_now(progress)
 
-    def tell(self, text: str) -> None:
-        """Show a line, from where nothing may wait."""
-        self.requests.put_nowait(pb.TerminalRequest(say=_text(text)))
+    def tell_now(self, progress: Progress) -> None:
+        """Tell the user something, from code that cannot wait."""
+        request = pb.TerminalRequest()
+        fill_choice(request.progress, progress)
+        self.requests.put_nowait(request)
 
-    async def confirm(self, question: str) -> bool:
-        """Ask a question; True when nobody is there to answer it."""
-        return (await self._exchange(pb.TerminalRequest(ask=_text(question)), "waiting for an answer there")).agreed
+    async def confirm(self, question: Question) -> bool:
+        """Ask a question; return True when nobody is there to answer it."""
+        request = pb.TerminalRequest()
+        fill_choice(request.question, question)
+        return (await self._exchange(request)).agreed
 
     async def run(
         self,
@@ -51,21 +58,16 @@ class RemoteTerminal:
             environment=environment,
             stdin=stdin,
         )
-        finished = (await self._exchange(pb.TerminalRequest(run=run), f"running `{shown(arguments)}`")).finished
+        finished = (await self._exchange(pb.TerminalRequest(run=run), shown(arguments))).finished
         return Finished(finished.code, finished.output, finished.errors)
 
-    async def _exchange(self, request: pb.TerminalRequest, doing: str) -> pb.TerminalAnswer:
+    async def _exchange(self, request: pb.TerminalRequest, running: str = "") -> pb.TerminalAnswer:
         async with self._turn:
             self.requests.put_nowait(request)
-            self.doing = doing
+            self.running, self.asking = running, not running
             try:
                 return await anext(self._answers)
             except StopAsyncIteration:
                 raise TerminalGone("the terminal of the command was closed") from None
             finally:
-                self.doing = ""
-
-
-def _text(words: str) -> str:
-    """Return words as a message takes them: a name in them may be no UTF-8."""
-    return words.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                self.running, self.asking = "", False

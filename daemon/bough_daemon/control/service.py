@@ -15,7 +15,8 @@ from bough_proto.v1 import control_pb2 as pb
 from bough_proto.v1 import control_pb2_grpc
 
 from bough_daemon.api import records
-from bough_daemon.api.wire import fill, from_message, status_of, to_message
+from bough_daemon.api.progress import DaemonWait
+from bough_daemon.api.wire import fill, fill_choice, from_message, status_of, to_message
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.control.daemon import Daemon
 from bough_daemon.control.remote_terminal import RemoteTerminal
@@ -23,7 +24,7 @@ from bough_daemon.control.repository import Where
 from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of
 from bough_daemon.history.journal import HopKind
-from bough_daemon.system.at_work import STOP, Work, speaking_up
+from bough_daemon.system.at_work import Work, speaking_up
 from bough_daemon.system.environment import taken
 from bough_daemon.system.threads import to_the_end
 
@@ -391,7 +392,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         stream = aiter(requests)
         begin = (await anext(stream)).begin
         terminal = RemoteTerminal(one.answer async for one in stream)
-        work = Work(_in_words(begin), begin.caller.process, lambda: terminal.doing)
+        work = Work(_in_words(begin), begin.caller.process, lambda: terminal.running, lambda: terminal.asking)
         acting = asyncio.create_task(self._turn(begin, command, terminal, work, merges))
         acting.add_done_callback(lambda _: terminal.requests.put_nowait(None))
         self._working.add(acting)
@@ -426,7 +427,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
         def tell() -> None:
             if not work.began:
-                terminal.tell(self._daemon.waits_for(path) or f"still waiting for the daemon; {STOP}")
+                terminal.tell_now(self._daemon.waits_for(path) or DaemonWait())
 
         with speaking_up(tell):
             repository, session = await self._daemon.session(path, _environment(caller.environment))
@@ -437,8 +438,11 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def TellWork(self, request: pb.TellWorkRequest, context: Context) -> pb.TellWorkResponse:
-        """Say what a call has to wait for."""
-        return pb.TellWorkResponse(sentence=self._daemon.waits_for(os.fsdecode(request.path)))
+        """Tell what a call has to wait for."""
+        response, wait = pb.TellWorkResponse(), self._daemon.waits_for(os.fsdecode(request.path))
+        if wait is not None:
+            fill_choice(response.wait, wait)
+        return response
 
     @answers
     async def CompleteFile(self, request: pb.CompleteFileRequest, context: Context) -> pb.CompleteFileResponse:

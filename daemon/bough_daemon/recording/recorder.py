@@ -403,11 +403,14 @@ class Recorder:
 
     def reading(self) -> dict[str, str]:
         """Return the large files that are being read, with what counts until then. From any thread."""
-        since = {path: seconds_since(reading.since) for path, reading in self._reading.copy().items()}
         return {
             path: f"large; being read for {seconds} s now, the previous version is kept until then"
-            for path, seconds in since.items()
+            for path, seconds in self.reading_seconds().items()
         }
+
+    def reading_seconds(self) -> dict[str, int]:
+        """Return the large files that are being read, and for how many seconds by now. From any thread."""
+        return {path: seconds_since(reading.since) for path, reading in self._reading.copy().items()}
 
     def _begin_reading(self) -> None:
         for path in self.snapshots.large.take_wanted() - self._reading.keys():

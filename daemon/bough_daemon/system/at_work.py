@@ -1,4 +1,4 @@
-"""Who is at work where a command has to wait, and how that ends: what the user is told after a second."""
+"""Which command is at work while another has to wait, and when the user is told."""
 
 from __future__ import annotations
 
@@ -9,28 +9,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 PATIENCE = 1.0  # seconds that a command waits without a word
-STOP = "press Ctrl-C here to stop waiting"
 
 
 @dataclass
 class Work:
-    """A command that changes files. `process`: its client, 0 for unknown. `doing`: what that runs or asks now.
+    """A command that changes files. `process`: the process that it was typed in; 0: unknown.
 
-    `began`: whether it has its turn; until then its terminal may still give it up.
+    `running` and `asking` return what its terminal runs now, and whether it waits for an answer. `began`: whether it
+    has its turn; until then it can be called off.
     """
 
     command: str
     process: int = 0
-    doing: Callable[[], str] = str
+    running: Callable[[], str] = str
+    asking: Callable[[], bool] = bool
     began: bool = False
     since: float = field(default_factory=time.time)
-
-    def waited_for(self) -> str:
-        """Return what a waiting caller is told."""
-        doing = f", and is {self.doing()}" if self.doing() else ""
-        end = f"Ctrl-C there or `kill {self.process}` ends it; " if self.process else ""
-        started = f"started {seconds_since(self.since)} s ago in another terminal{doing}"
-        return f"waiting for `bough {self.command}`, {started}; {end}{STOP}"
 
 
 def seconds_since(moment: float) -> int:

@@ -58,15 +58,19 @@ class ChildPatience:
 
 @dataclass(frozen=True)
 class Waited:
-    """A child that is waited for, in words, since when (seconds since the epoch)."""
+    """A child that is waited for: its process, git's command, and since when (seconds since the epoch)."""
 
     process: int
     command: str
     since: float
 
+    def running(self) -> str:
+        """Return the command line of what it runs and waits for itself; empty: nothing."""
+        return _running_in(self.process)
+
     def in_words(self) -> str:
         """Return what is being waited for, and for how long."""
-        running = _running_in(self.process)
+        running = self.running()
         inner = f", which runs `{running}`" if running else ""
         return f"`git {self.command}` (process {self.process}{inner}), for {seconds_since(self.since)} s now"
 

@@ -6,9 +6,11 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from bough_daemon.api.records import EditsOnRecord
 from bough_daemon.git.objects import SUBMODULE, Objects
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.system.text import SHORT, shell_word
+from bough_daemon.transaction.context import LiveWorktree
 
 MOST_NAMED = 20  # files in a command that names each
 
@@ -30,6 +32,15 @@ class EditsLeft:
         listed = f"bough git diff --name-only -z --diff-filter=d {self.start[:SHORT]} {source}"
         inside = "" if cwd == root else f"cd {shell_word(root)} && "
         return f"{inside}{listed} | xargs -0 bough restore --from {source} --"
+
+
+def edits_on_record(live: LiveWorktree, left: EditsLeft | None) -> EditsOnRecord:
+    """Return edits as their user is told of them, with the command that restores them where `live` was asked from."""
+    if left is None or not left.paths:
+        return EditsOnRecord()
+    root = live.worktree.root
+    command = left.command(root, os.path.realpath(live.cwd or root))
+    return EditsOnRecord(list(left.paths), left.snapshot, command)
 
 
 def _argument(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a command may do in the terminal of the user who typed it: speak, ask, and run the user's own programs there."""
+"""The terminal of the user who typed a command, as far as the command uses it: to tell, to ask, to run programs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
+
+from bough_daemon.api.progress import Progress, Question
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -22,11 +24,11 @@ class Finished:
 class Terminal(Protocol):
     """The user's terminal, with the user's environment, keys and agents."""
 
-    async def say(self, text: str) -> None:
-        """Show a line."""
+    async def tell(self, progress: Progress) -> None:
+        """Tell the user something."""
 
-    async def confirm(self, question: str) -> bool:
-        """Ask a question; True when nobody is there to answer it."""
+    async def confirm(self, question: Question) -> bool:
+        """Ask a question; return True when nobody is there to answer it."""
 
     async def run(
         self,

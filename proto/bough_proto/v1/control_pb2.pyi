@@ -2015,30 +2015,450 @@ class TerminalRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    SAY_FIELD_NUMBER: _builtins.int
-    ASK_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
-    say: _builtins.str
-    """Show a line; no answer is due."""
-    ask: _builtins.str
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> Global___TerminalRequest.Run: ...
+    @_builtins.property
+    def progress(self) -> Global___Progress:
+        """Tell the user; no answer is due."""
+
+    @_builtins.property
+    def question(self) -> Global___Question: ...
     def __init__(
         self,
         *,
-        say: _builtins.str = ...,
-        ask: _builtins.str = ...,
         run: Global___TerminalRequest.Run | None = ...,
+        progress: Global___Progress | None = ...,
+        question: Global___Question | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "kind", b"kind", "run", b"run", "say", b"say"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "progress", b"progress", "question", b"question", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "kind", b"kind", "run", b"run", "say", b"say"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "progress", b"progress", "question", b"question", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["say", "ask", "run"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["run", "progress", "question"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___TerminalRequest: _TypeAlias = TerminalRequest  # noqa: Y015
+
+@_typing.final
+class Progress(_message.Message):
+    """What the user is told while a command runs. The command line has the words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKES_IN_FIELD_NUMBER: _builtins.int
+    STILL_STAGED_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_OF_COMMIT_FIELD_NUMBER: _builtins.int
+    CONFLICTING_EDITS_FIELD_NUMBER: _builtins.int
+    HOOK_SKIPPED_FIELD_NUMBER: _builtins.int
+    HOOK_FAILED_FIELD_NUMBER: _builtins.int
+    HOP_ENDED_FIELD_NUMBER: _builtins.int
+    COMMAND_WAIT_FIELD_NUMBER: _builtins.int
+    READING_WAIT_FIELD_NUMBER: _builtins.int
+    RECORDING_WAIT_FIELD_NUMBER: _builtins.int
+    DAEMON_WAIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def takes_in(self) -> Global___TakesIn: ...
+    @_builtins.property
+    def still_staged(self) -> Global___StillStaged: ...
+    @_builtins.property
+    def left_out_of_commit(self) -> Global___LeftOutOfCommit: ...
+    @_builtins.property
+    def conflicting_edits(self) -> Global___ConflictingEdits: ...
+    @_builtins.property
+    def hook_skipped(self) -> Global___HookSkipped: ...
+    @_builtins.property
+    def hook_failed(self) -> Global___HookFailed: ...
+    @_builtins.property
+    def hop_ended(self) -> Global___HopEnded: ...
+    @_builtins.property
+    def command_wait(self) -> Global___CommandWait: ...
+    @_builtins.property
+    def reading_wait(self) -> Global___ReadingWait: ...
+    @_builtins.property
+    def recording_wait(self) -> Global___RecordingWait: ...
+    @_builtins.property
+    def daemon_wait(self) -> Global___DaemonWait: ...
+    def __init__(
+        self,
+        *,
+        takes_in: Global___TakesIn | None = ...,
+        still_staged: Global___StillStaged | None = ...,
+        left_out_of_commit: Global___LeftOutOfCommit | None = ...,
+        conflicting_edits: Global___ConflictingEdits | None = ...,
+        hook_skipped: Global___HookSkipped | None = ...,
+        hook_failed: Global___HookFailed | None = ...,
+        hop_ended: Global___HopEnded | None = ...,
+        command_wait: Global___CommandWait | None = ...,
+        reading_wait: Global___ReadingWait | None = ...,
+        recording_wait: Global___RecordingWait | None = ...,
+        daemon_wait: Global___DaemonWait | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command_wait", b"command_wait", "conflicting_edits", b"conflicting_edits", "daemon_wait", b"daemon_wait", "hook_failed", b"hook_failed", "hook_skipped", b"hook_skipped", "hop_ended", b"hop_ended", "kind", b"kind", "left_out_of_commit", b"left_out_of_commit", "reading_wait", b"reading_wait", "recording_wait", b"recording_wait", "still_staged", b"still_staged", "takes_in", b"takes_in"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_wait", b"command_wait", "conflicting_edits", b"conflicting_edits", "daemon_wait", b"daemon_wait", "hook_failed", b"hook_failed", "hook_skipped", b"hook_skipped", "hop_ended", b"hop_ended", "kind", b"kind", "left_out_of_commit", b"left_out_of_commit", "reading_wait", b"reading_wait", "recording_wait", b"recording_wait", "still_staged", b"still_staged", "takes_in", b"takes_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["takes_in", "still_staged", "left_out_of_commit", "conflicting_edits", "hook_skipped", "hook_failed", "hop_ended", "command_wait", "reading_wait", "recording_wait", "daemon_wait"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class Question(_message.Message):
+    """What the user is asked while a command runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLISH_UNTRACKED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def publish_untracked(self) -> Global___PublishUntracked: ...
+    def __init__(
+        self,
+        *,
+        publish_untracked: Global___PublishUntracked | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "publish_untracked", b"publish_untracked"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "publish_untracked", b"publish_untracked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["publish_untracked"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Question: _TypeAlias = Question  # noqa: Y015
+
+@_typing.final
+class TakesIn(_message.Message):
+    """A landing takes in what others put on the shared branch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def commits(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakenInCommits]: ...
+    def __init__(
+        self,
+        *,
+        commits: _abc.Iterable[Global___TakenInCommits] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakesIn: _TypeAlias = TakesIn  # noqa: Y015
+
+@_typing.final
+class StillStaged(_message.Message):
+    """Staged paths that did not land, with the reasons."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[Global___Withheld] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StillStaged: _TypeAlias = StillStaged  # noqa: Y015
+
+@_typing.final
+class LeftOutOfCommit(_message.Message):
+    """Paths that the pre-commit hook added and that must not leave this machine, with the reasons."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[Global___Withheld] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOutOfCommit: _TypeAlias = LeftOutOfCommit  # noqa: Y015
+
+@_typing.final
+class ConflictingEdits(_message.Message):
+    """Edits made while landing that conflict with the files."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EDITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def edits(self) -> Global___EditsOnRecord: ...
+    def __init__(
+        self,
+        *,
+        edits: Global___EditsOnRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["edits", b"edits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["edits", b"edits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConflictingEdits: _TypeAlias = ConflictingEdits  # noqa: Y015
+
+@_typing.final
+class HookSkipped(_message.Message):
+    """A hook that did not run because it may run files that a teammate changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOOK_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    hook: _builtins.str
+    by: _builtins.str
+    command: _builtins.str
+    """The command that runs it."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        hook: _builtins.str = ...,
+        by: _builtins.str = ...,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        command: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "command", b"command", "hook", b"hook", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookSkipped: _TypeAlias = HookSkipped  # noqa: Y015
+
+@_typing.final
+class HookFailed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOOK_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    hook: _builtins.str
+    output: _builtins.str
+    def __init__(
+        self,
+        *,
+        hook: _builtins.str = ...,
+        output: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hook", b"hook", "output", b"output"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookFailed: _TypeAlias = HookFailed  # noqa: Y015
+
+@_typing.final
+class HopEnded(_message.Message):
+    """A hop that `git switch` has ended. `name`: the teammate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HopEnded: _TypeAlias = HopEnded  # noqa: Y015
+
+@_typing.final
+class CommandWait(_message.Message):
+    """Another command is changing the working tree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    ASKING_FIELD_NUMBER: _builtins.int
+    command: _builtins.str
+    seconds: _builtins.int
+    """Seconds since it was started."""
+    process: _builtins.int
+    """The process that it was typed in; 0: unknown."""
+    running: _builtins.str
+    """The command line that it runs in its terminal; empty: none."""
+    asking: _builtins.bool
+    """It waits for an answer in its terminal."""
+    def __init__(
+        self,
+        *,
+        command: _builtins.str = ...,
+        seconds: _builtins.int = ...,
+        process: _builtins.int = ...,
+        running: _builtins.str = ...,
+        asking: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asking", b"asking", "command", b"command", "process", b"process", "running", b"running", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommandWait: _TypeAlias = CommandWait  # noqa: Y015
+
+@_typing.final
+class ReadingWait(_message.Message):
+    """A large file is being read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    seconds: _builtins.int
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadingWait: _TypeAlias = ReadingWait  # noqa: Y015
+
+@_typing.final
+class RecordingWait(_message.Message):
+    """A working tree is being recorded, or made live."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOT_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    STARTING_FIELD_NUMBER: _builtins.int
+    GIT_FIELD_NUMBER: _builtins.int
+    root: _builtins.bytes
+    seconds: _builtins.int
+    starting: _builtins.bool
+    """It is not live yet."""
+    @_builtins.property
+    def git(self) -> Global___GitAtWork:
+        """The git command that is at work; absent: none."""
+
+    def __init__(
+        self,
+        *,
+        root: _builtins.bytes = ...,
+        seconds: _builtins.int = ...,
+        starting: _builtins.bool = ...,
+        git: Global___GitAtWork | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["git", b"git"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["git", b"git", "root", b"root", "seconds", b"seconds", "starting", b"starting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingWait: _TypeAlias = RecordingWait  # noqa: Y015
+
+@_typing.final
+class GitAtWork(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMAND_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    command: _builtins.str
+    process: _builtins.int
+    running: _builtins.str
+    """The command line that it runs; empty: none."""
+    seconds: _builtins.int
+    def __init__(
+        self,
+        *,
+        command: _builtins.str = ...,
+        process: _builtins.int = ...,
+        running: _builtins.str = ...,
+        seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "process", b"process", "running", b"running", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GitAtWork: _TypeAlias = GitAtWork  # noqa: Y015
+
+@_typing.final
+class DaemonWait(_message.Message):
+    """The daemon has not answered yet; why is not known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DaemonWait: _TypeAlias = DaemonWait  # noqa: Y015
+
+@_typing.final
+class PublishUntracked(_message.Message):
+    """Files that nobody has committed yet would be published on `branch`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    branch: _builtins.bytes
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+        branch: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishUntracked: _TypeAlias = PublishUntracked  # noqa: Y015
 
 @_typing.final
 class TerminalAnswer(_message.Message):
@@ -2229,14 +2649,11 @@ class FileConflict(_message.Message):
     OURS_FIELD_NUMBER: _builtins.int
     THEIRS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
     line: _builtins.int
     where: _builtins.str
     ours: _builtins.str
     theirs: _builtins.str
     reason: _builtins.str
-    message: _builtins.str
-    """Git's own words, where it is a conflict that Git found."""
     def __init__(
         self,
         *,
@@ -2245,11 +2662,10 @@ class FileConflict(_message.Message):
         ours: _builtins.str = ...,
         theirs: _builtins.str = ...,
         reason: _builtins.str = ...,
-        message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "message", b"message", "ours", b"ours", "reason", b"reason", "theirs", b"theirs", "where", b"where"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "ours", b"ours", "reason", b"reason", "theirs", b"theirs", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3860,16 +4276,19 @@ Global___TellWorkRequest: _TypeAlias = TellWorkRequest  # noqa: Y015
 class TellWorkResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    SENTENCE_FIELD_NUMBER: _builtins.int
-    sentence: _builtins.str
+    WAIT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wait(self) -> Global___Progress:
+        """Absent: nothing that is known."""
+
     def __init__(
         self,
         *,
-        sentence: _builtins.str = ...,
+        wait: Global___Progress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sentence", b"sentence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

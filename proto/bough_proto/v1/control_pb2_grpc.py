@@ -506,7 +506,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TellWork(self, request, context):
-        """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known.
+        """Tell what a call about a working tree has to wait for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -104,7 +104,7 @@ class ControlServiceStub:
     NoteAgent: _grpc.UnaryUnaryMultiCallable[_control_pb2.NoteAgentRequest, _control_pb2.NoteAgentResponse]
     """Note that the command of an agent was started, or has ended."""
     TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
-    """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
+    """Tell what a call about a working tree has to wait for."""
     CompleteFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]
     """Continue code at a place in a file."""
     WatchDoors: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]
@@ -210,7 +210,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     NoteAgent: _aio.UnaryUnaryMultiCallable[_control_pb2.NoteAgentRequest, _control_pb2.NoteAgentResponse]  # type: ignore[assignment]
     """Note that the command of an agent was started, or has ended."""
     TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
-    """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
+    """Tell what a call about a working tree has to wait for."""
     CompleteFile: _aio.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]  # type: ignore[assignment]
     """Continue code at a place in a file."""
     WatchDoors: _aio.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]  # type: ignore[assignment]
@@ -511,7 +511,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.TellWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.TellWorkResponse, _abc.Awaitable[_control_pb2.TellWorkResponse]]:
-        """Say what a call about a working tree has to wait for, in a sentence; empty: for nothing that is known."""
+        """Tell what a call about a working tree has to wait for."""
 
     @_abc_1.abstractmethod
     def CompleteFile(

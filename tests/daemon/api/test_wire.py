@@ -30,7 +30,7 @@ RECORDS = [
                 records.MergedFile(
                     *(ODD, "conflict", "structure"),
                     findings=[records.FileFinding("duplicate", ODD, 3, "twice")],
-                    conflicts=[records.FileConflict(2, "in a", "o", "t", "", "both added it")],
+                    conflicts=[records.FileConflict(2, "in a", "o", "t", "both added it")],
                 )
             ],
             brought=records.BroughtFiles([ODD], [], ["gone"]),

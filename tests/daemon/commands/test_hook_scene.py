@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_daemon.api.progress import ConflictingEdits, LeftOutOfCommit
 from bough_daemon.commands.land import Landed, land
 from bough_daemon.commands.undo import undo
 from bough_daemon.errors import HookRefused, NotPossibleNow, PushRefused, WouldRun
@@ -216,9 +217,9 @@ def test_edits_that_fit_only_what_was_placed_are_named_and_kept(here: Desk) -> N
         do_land(here)
     assert not (here.root / "theirs.txt").exists()
     assert (here.root / "d/b.txt").read_bytes() == b"mine\nLATE\n"
-    said = next(said for said in here.terminal.said if "--from " in said)
-    assert "theirs.txt" in said
-    edits = said.split("--from ")[1].split(" ")[0]
+    (told,) = [told for told in here.terminal.told if isinstance(told, ConflictingEdits)]
+    assert told.edits.command is not None and "theirs.txt" in told.edits.command
+    edits = told.edits.command.split("--from ")[1].split(" ")[0]
     assert git(Path(here.store.path), "show", f"{edits}:theirs.txt") == "edited"
 
 
@@ -240,8 +241,8 @@ def test_what_is_withheld_never_lands_through_a_hook(here: Desk) -> None:
          "git -c advice.addEmbeddedRepo=false add -A\n")  # fmt: skip
     landed = do_land(here)
     assert changes_of(here, landed.commit) == ["M\td/b.txt"]
-    said = next(said for said in here.terminal.said if "left out" in said)
-    assert all(name in said for name in (".env", "deploy.pem", "inner"))
+    (left_out,) = [told for told in here.terminal.told if isinstance(told, LeftOutOfCommit)]
+    assert [one.path for one in left_out.paths] == [".env", "deploy.pem", "inner"]
     assert (here.root / ".env").read_bytes() == b"SECRET\n"
     assert ".env" not in git(here.root, "ls-files")
 

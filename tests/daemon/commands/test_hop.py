@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bough_daemon.api.progress import HopEnded
 from bough_daemon.commands.hop import hop_now, off
 from bough_daemon.commands.undo import undo
 from bough_daemon.errors import BadUsage, NotPossibleNow, UnknownMember
@@ -164,7 +165,7 @@ def test_a_switch_ends_the_hop_and_undo_still_leads_home(here: Desk) -> None:
     git(here.root, "switch", "-q", "main")
     with pytest.raises(NotPossibleNow):
         leave(here)
-    assert any("ended the hop to alice" in said for said in here.terminal.said)
+    assert here.terminal.told == [HopEnded("alice")]
     assert here.do(undo(here.live)).command == "hop alice"
     assert everything(here.root) == before
 

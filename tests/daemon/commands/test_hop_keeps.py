@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from bough_daemon.api.progress import HookFailed, HookSkipped
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.undo import undo
 from bough_daemon.git.objects import EXECUTABLE, TreeEntry
@@ -61,7 +62,7 @@ def test_the_post_checkout_hook_runs_and_a_failing_one_is_told(here: Desk) -> No
     head = git(here.root, "rev-parse", "HEAD")
     enter(here)
     assert (here.root / ".git/ran").read_text() == f"{head} {head} 1\n"
-    assert any("post-checkout" in said for said in here.terminal.said)
+    assert here.terminal.told == [HookFailed("post-checkout", "")]
 
 
 def test_a_hook_that_she_sent_does_not_run(here: Desk) -> None:
@@ -72,7 +73,9 @@ def test_a_hook_that_she_sent_does_not_run(here: Desk) -> None:
     here.teammate_with("alice", {"tools/hooks/post-checkout": TreeEntry(EXECUTABLE, hers)})
     enter(here)
     assert not (here.root / ".git/ran").exists()
-    assert any("alice changed tools/hooks/post-checkout" in said for said in here.terminal.said)
+    (skipped,) = here.terminal.told
+    assert isinstance(skipped, HookSkipped)
+    assert (skipped.hook, skipped.by, skipped.paths) == ("post-checkout", "alice", ["tools/hooks/post-checkout"])
     leave(here)
     assert (here.root / ".git/ran").read_text() == "mine\n"
 

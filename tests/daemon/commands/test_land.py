@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_cli.progress import words_of
+from bough_daemon.api.progress import HookFailed, PublishUntracked, StillStaged, TakesIn
+from bough_daemon.api.records import CommitTitle
 from bough_daemon.commands.land import Landed, land, preview
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.undo import undo
@@ -104,7 +107,7 @@ def test_land_publishes_one_commit_and_leaves_everything_clean(here: Desk) -> No
     assert git(here.root, "rev-list", "--count", "origin/main") == "2"
     assert here.branch.tip is not None
     assert (here.branch.tip.event, here.branch.tip.base) == ("land main", landed.commit)
-    assert any("fresh.txt" in said for said in here.terminal.said)
+    assert here.terminal.asked == [PublishUntracked(["fresh.txt"], "main")]
     check_whole(here.root)
     with pytest.raises(NotPossibleNow, match="nothing to land"):
         do_land(here)
@@ -175,7 +178,7 @@ def test_hooks_see_and_change_the_commit_as_those_of_git_commit(here: Desk) -> N
     assert (here.root / "a.txt").read_bytes() == b"formatted\n"
     assert "Change-Id: I123" in git(here.root, "log", "-1", "--format=%(trailers)")
     assert git(here.root, "status", "--porcelain") == ""
-    assert any("post-commit" in said for said in here.terminal.said)
+    assert here.terminal.told == [HookFailed("post-commit", "")]
 
 
 def test_the_commit_is_signed_where_git_commit_would_sign(here: Desk) -> None:
@@ -461,10 +464,9 @@ def test_what_others_landed_is_told_before_and_in_the_result(alone: Desk) -> Non
     landed = do_land(alone, landed=theirs)
     (taken,) = landed.taken_in
     assert plan.taken_in == landed.taken_in
-    assert (taken.by, taken.files) == ("bob and mallory", ("b.txt", "backdoor.py"))
-    assert taken.commits == ((second, "by mallory"), (first, "by bob"))
-    (said,) = [said for said in alone.terminal.said if "Takes in" in said]
-    assert "2 commits by bob and mallory (b.txt, backdoor.py):" in said and f"{second[:10]} by mallory" in said
+    assert (taken.by, taken.files) == ("bob and mallory", ["b.txt", "backdoor.py"])
+    assert taken.commits == [CommitTitle(second, "by mallory"), CommitTitle(first, "by bob")]
+    assert alone.terminal.told == [TakesIn([taken])]
     write_files(alone.root, {"a.txt": b"mine again\n"})
     assert do_land(alone, landed=theirs).taken_in == ()
 
@@ -473,8 +475,9 @@ def test_what_colleagues_pushed_is_told_as_well(here: Desk) -> None:
     push_from_colleague(here, {"c.txt": b"c\n"}, "their \x1b[31mfix")
     write_files(here.root, {"a.txt": b"mine\n"})
     landed = do_land(here)
-    assert [taken.files for taken in landed.taken_in] == [("c.txt",)]
-    (said,) = [said for said in here.terminal.said if "Takes in" in said]
+    assert [taken.files for taken in landed.taken_in] == [["c.txt"]]
+    assert here.terminal.told == [TakesIn(list(landed.taken_in))]
+    said = words_of(here.terminal.told[0])
     assert "1 commit by others, from main of origin (c.txt)" in said and "\x1b" not in said
 
 
@@ -577,8 +580,9 @@ def test_what_is_staged_and_stays_at_home_is_staged_still_and_said(here: Desk, h
     landed = git(here.root, "ls-tree", "-r", "--name-only", "HEAD").split("\n")
     assert ".env" not in landed and "ne sted" not in landed and "ordinary.txt" in landed
     assert git(here.root, "cat-file", "-p", "HEAD:tracked.pem") == "old"
-    (told,) = [line for line in here.terminal.said if line.startswith("not landed, still staged: ")]
-    assert ".env (named like a secret)" in told and "ne sted (a nested Git repository" in told
+    (told,) = [told for told in here.terminal.told if isinstance(told, StillStaged)]
+    reasons = {one.path: one.reason for one in told.paths}
+    assert reasons[".env"] == "named like a secret" and reasons["ne sted"].startswith("a nested Git repository")
     undo_it(here)
     assert {path: staged(here)[path] for path in kept} == {path: before[path] for path in kept}
 

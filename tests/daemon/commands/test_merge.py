@@ -191,7 +191,7 @@ def test_a_new_file_follows_the_rename_of_its_folder(here: Desk) -> None:
     write_files(here.root, {"old/c.txt": b"c\n"})
     merged = bring(here)
     assert (merged.result, [(file.path, file.result) for file in merged.files]) == ("clean", [("new/c.txt", "clean")])
-    assert "moving it to new/c.txt" in merged.files[0].findings[0]
+    assert "moving it to new/c.txt" in merged.files[0].findings[0].message
     assert (here.root / "new/c.txt").read_bytes() == b"c\n"
     assert not (here.root / "old").exists()
     check_whole(here.root)

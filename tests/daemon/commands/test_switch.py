@@ -169,7 +169,7 @@ def test_from_a_hop_the_way_is_back(here: Desk) -> None:
     here.do(hop(here.live, here.terminal, "alice", merge_both))
     done = type_land(here, message="from the hop", switch=True)
     assert "still on alice's branch; run `bough back` to return" in done.sentence
-    assert here.terminal.asked == ["Publish it on main?"]
+    assert [asked.branch for asked in here.terminal.asked] == ["main"]
 
 
 def test_a_branch_that_is_checked_out_elsewhere_stays_there(here: Desk, tmp_path: Path) -> None:

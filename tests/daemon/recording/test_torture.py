@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.api.client import Client
 from bough_daemon.api.launch import ensure_running, wait_until_ended
+from bough_daemon.api.progress import Progress, Question
 from bough_daemon.api.records import Saved
 from bough_daemon.errors import BoughError
 from bough_daemon.home import Home
@@ -40,10 +41,10 @@ FILES = {"a.txt": b"one\ntwo\n", "sub/b.txt": b"b\n", "sub/deep/c": b"c\n", "x.u
 class Nobody:
     """The hands of one who is not at a terminal."""
 
-    def say(self, text: str) -> None:
+    def tell(self, progress: Progress) -> None:
         pass
 
-    def ask(self, question: str) -> bool:
+    def ask(self, question: Question) -> bool:
         return True
 
     def run(

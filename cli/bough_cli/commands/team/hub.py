@@ -16,7 +16,7 @@ from bough_daemon.errors import DaemonNotRunning, HubRuns
 from bough_daemon.home import Home
 from bough_daemon.system.text import ago, printable
 
-from bough_cli import output
+from bough_cli import output, progress
 
 app = typer.Typer(help="Keep a team's branches on a machine that is always on.", no_args_is_help=True)
 
@@ -52,8 +52,8 @@ def join(
     """
     given = sys.stdin.read().strip() if ticket == "-" else ticket
     home = _home(folder)
-    ensure_running(home, output.talk)
-    with Client(home, say=output.talk) as hub:
+    ensure_running(home, progress.tell)
+    with Client(home, tell=progress.tell) as hub:
         joined = hub.join_as_hub(given, name, listen, advertise or ())
     if json:
         output.as_json(joined)
@@ -71,7 +71,7 @@ def join(
 def start(folder: Folder = "") -> None:
     """Start the hub in the background, in every team that it joined."""
     home = _home(folder)
-    started = ensure_running(home, output.talk)
+    started = ensure_running(home, progress.tell)
     output.data(f"The hub {'runs' if started else 'was running already'} in {printable(home.root)}")
 
 
@@ -122,7 +122,7 @@ def stop(folder: Folder = "") -> None:
     home = _home(folder)
     with _running(folder) as hub:
         hub.shutdown()
-    wait_until_ended(home, output.talk)
+    wait_until_ended(home, progress.tell)
     output.data("The hub has ended; `bough hub start` starts it again")
 
 
@@ -148,7 +148,7 @@ def _running(folder: str) -> Client:
     if not is_running(home):
         hint = "`bough hub start` starts it; `bough hub join TICKET` joins a team with it."
         raise DaemonNotRunning(f"no hub is running in {home.root}", hint=hint)
-    return Client(home, say=output.talk)
+    return Client(home, tell=progress.tell)
 
 
 def _show(told: HubStatus) -> None:

@@ -8,7 +8,7 @@ import typer
 from bough_daemon.api.client import Client
 from bough_daemon.api.launch import ensure_running, is_running, wait_until_ended
 
-from bough_cli import output
+from bough_cli import output, progress
 from bough_cli.commands.tools.merge_tool import uninstalled
 from bough_cli.connection import connect, here, home
 
@@ -26,7 +26,7 @@ def down(
         return
     if forget:
         output.agree(QUESTION, yes, "deleting all snapshots")
-        ensure_running(home(), output.talk)
+        ensure_running(home(), progress.tell)
     with connect() as daemon:
         daemon.down(here(), forget)
     if forget:
@@ -45,5 +45,5 @@ def _end_daemon() -> None:
         return
     with Client(place) as daemon:
         daemon.shutdown()
-    wait_until_ended(place, output.talk)
+    wait_until_ended(place, progress.tell)
     output.talk("The daemon has stopped; the next command in a live working tree starts it again.")

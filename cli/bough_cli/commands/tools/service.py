@@ -11,7 +11,7 @@ from bough_daemon.api.launch import is_running, wait_until_ended
 from bough_daemon.api.user_service import UserService, service_of
 from bough_daemon.system.text import printable
 
-from bough_cli import output
+from bough_cli import output, progress
 from bough_cli.connection import home
 
 app = typer.Typer(help="Start Bough when you log in.", no_args_is_help=True)
@@ -31,7 +31,7 @@ def install(json: Json = False) -> None:
     if is_running(place):  # so that the service has the daemon from now on, and restarts it
         with Client(place) as daemon:
             daemon.shutdown()
-        wait_until_ended(place, output.talk)
+        wait_until_ended(place, progress.tell)
     service.install()
     _show(service, f"Bough starts when you log in, by {printable(service.path)}", json=json)
 
