@@ -15,7 +15,7 @@ from pathlib import Path
 from bough_daemon.git.objects import FILE, Objects, TreeEntry
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.home import Home
-from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.privacy.chosen_paths import AllowedPaths
 from bough_daemon.privacy.former_rules import FormerRules
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.team_files import Team, now_ms
@@ -24,7 +24,7 @@ COUNTED = {"open", "os.rename", "os.remove", "os.mkdir"}
 
 
 def allow(folder: Path) -> None:
-    Allowed(str(folder)).set("secret.env", allowed=True)
+    AllowedPaths(str(folder)).set("secret.env", chosen=True)
 
 
 def former_rules(folder: Path) -> FormerRules:

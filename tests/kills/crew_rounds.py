@@ -19,7 +19,7 @@ from bough_daemon.commands.merge import merge
 from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import undo
 from bough_daemon.git.index import unmerged_paths
-from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.privacy.chosen_paths import AllowedPaths
 from bough_daemon.store import packs
 from bough_daemon.store.leftovers import clear_leftovers
 from bough_daemon.store.negotiation import haves_of, known_commits
@@ -75,7 +75,7 @@ def _restore(mate: Mate, other: str, chance: random.Random, say: Say) -> None:
 
 def _allow(mate: Mate, other: str, chance: random.Random, say: Say) -> None:
     for number in range(5):
-        Allowed(mate.store.folder).set(f"{chance.random()}", allowed=True)
+        AllowedPaths(mate.store.folder).set(f"{chance.random()}", chosen=True)
         say(f"allowed {number}")
 
 

@@ -161,7 +161,7 @@ class CommandSet:
             raise NoPathNamed("the whole working tree cannot be allowed")
         allowed = self.live.store.allowed
         for path in paths:
-            await self.live.owner.run(partial(allowed.set, path, allowed=not stop))
+            await self.live.owner.run(partial(allowed.set, path, chosen=not stop))
         if paths:
             await self.live.save()
         return records.AllowOutcome(paths, sorted(allowed.paths))
@@ -173,7 +173,7 @@ class CommandSet:
             raise NoPathNamed("the whole working tree cannot be hidden: `bough pause` shares none of it")
         hidden = self.live.store.hidden
         for path in paths:
-            await self.live.owner.run(partial(hidden.set, path, hidden=not stop))
+            await self.live.owner.run(partial(hidden.set, path, chosen=not stop))
         if paths:
             await self.live.save()
         return records.AllowOutcome(paths, sorted(hidden.paths))

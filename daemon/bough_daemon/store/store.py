@@ -23,8 +23,7 @@ from pygit2.enums import Option
 from bough_daemon.errors import BranchMoved, StoreGone, StoreOwned
 from bough_daemon.git.command import GitCommand, quoted
 from bough_daemon.git.objects import Objects
-from bough_daemon.privacy.allowed import Allowed
-from bough_daemon.privacy.hidden import HiddenPaths
+from bough_daemon.privacy.chosen_paths import AllowedPaths, HiddenPaths
 from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
 from bough_daemon.privacy.secret_blobs import SecretBlobs
@@ -91,7 +90,7 @@ class Store:
             self.git = GitCommand(self.path)
             self.objects = Objects(os.path.join(self.path, "objects"))
             self.secrets = SecretBlobs(self.objects)
-            self.allowed = Allowed(self.folder)
+            self.allowed = AllowedPaths(self.folder)
             self.hidden = HiddenPaths(self.folder)
             self.pause = SharingPauseFile(self.folder)
             self.purged = Purged(self.folder)

@@ -174,11 +174,11 @@ def test_where_not_even_the_first_commit_may_leave_everything_is_new(tmp_path: P
 def test_what_is_allowed_holds_no_commit_back(desk: CommitDesk) -> None:
     bad = desk.commit(server_key="k")
     assert desk.save()[0] != bad
-    assert desk.store.allowed.set("server.key", allowed=True) and not desk.store.allowed.set("server.key", allowed=True)
+    assert desk.store.allowed.set("server.key", chosen=True) and not desk.store.allowed.set("server.key", chosen=True)
     assert desk.save()[0] == bad and desk.branch.withheld == {}
     later = desk.commit(server_key="k2")
     assert desk.save()[0] == later
-    desk.store.allowed.set("server.key", allowed=False)
+    desk.store.allowed.set("server.key", chosen=False)
     assert desk.commit(server_key="k3") != desk.save()[0] == later, "what has left has left"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from bough_daemon.budgets import GOSSIP_BYTES, LONGEST_NONCE, MOST_ADMISSIONS
@@ -57,3 +57,18 @@ def test_an_admission_is_no_place_to_put_data() -> None:
     signed = replace(large, signature=someone("alice").sign(large.statement(roster.team)))
     assert roster.merge([signed], [], NOW) == ([], [])
     assert roster.merge([bob], [], NOW)[0] == [bob]
+
+
+# What is known of a peer, as opposed to what is still to be said to it.
+KNOWN = {
+    *("holds", "offered", "declined", "unable", "owed", "making", "incoming"),
+    *("relays", "talks", "conversation", "told", "passed"),
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Link)])
+def test_a_link_has_words_while_anything_is_to_be_said(name: str) -> None:
+    link = Link()
+    assert not link.has_words()
+    setattr(link, name, () if name == "positions" else {"one": "more"})
+    assert link.has_words() == (name not in KNOWN)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.home import Home
-from bough_daemon.privacy.allowed import Allowed
+from bough_daemon.privacy.chosen_paths import AllowedPaths
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.roster import Roster
 from bough_daemon.team.team_files import Team, now_ms
@@ -42,7 +42,7 @@ def with_bob(folder: Path) -> None:
 
 
 def is_allowed(folder: Path) -> bool:
-    return "secret.env" in Allowed(str(folder))
+    return "secret.env" in AllowedPaths(str(folder))
 
 
 def is_covered(folder: Path) -> bool:
