@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tomllib
+from pathlib import Path
 
 import pytest
 from bough_merge import MergeSettings, SettingsError, merge_file
@@ -55,11 +56,23 @@ def test_a_team_can_free_an_order() -> None:
         {"languages": {"x": {"told": [["a", "("]]}}},
         {"languages": {"x": {"marks": {"a": "*"}}}},
         {"languages": {"x": {"related": "("}}},
+        {"languages": {"x": {"grammar": "pyth0n"}}},
+        {"languages": {"x": {"like": "python", "grammar": "../bindings/python"}}},
+        {"languages": {"python2": {"paths": [".py2"]}}},
     ],
 )
 def test_what_means_nothing_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         MergeSettings.parsed(table)
+
+
+def test_no_library_is_loaded_from_where_a_grammar_leads(tmp_path: Path) -> None:
+    loaded = tmp_path / "evil.so"
+    loaded.write_bytes(b"would run")
+    with pytest.raises(SettingsError, match="no grammar called"):
+        _settings(f'[merge.languages.x]\ngrammar = "{tmp_path}/evil"\npaths = [".x"]\n')
+    settings = _settings('[merge.languages.x]\ngrammar = "python"\npaths = [".x"]\n')
+    assert merge_file(b"a = 1\n", b"a = 1\n\nb = 1\n", b"a = 2\n", "a.x", settings=settings).clean
 
 
 def test_settings_and_results_travel_to_a_worker() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tree_sitter_language_pack import get_parser
+from typing import get_args
+
+from tree_sitter_language_pack import SupportedLanguage, get_parser
 
 from bough_merge.syntax.language import Language
 from bough_merge.syntax.nodes import Node
@@ -11,6 +13,12 @@ from bough_merge.syntax.records import parse_records
 # What was read lately, by (language, content). A node holds its language, so that the language's id stays its own.
 _ROOTS: dict[tuple[int, bytes], Node] = {}
 _LIMIT_ROOTS = 512
+_GRAMMARS = frozenset(get_args(SupportedLanguage))
+
+
+def has_grammar(lang: Language) -> bool:
+    """Return whether a language can be read. The pack would load a library from wherever another name leads it."""
+    return not lang.grammar or lang.grammar in _GRAMMARS
 
 
 def parse(source: bytes, lang: Language) -> Node:

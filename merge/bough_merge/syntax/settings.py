@@ -10,6 +10,7 @@ from typing import Any
 
 from bough_merge.syntax.language import Free, Language
 from bough_merge.syntax.languages import language_named, language_of
+from bough_merge.syntax.parsing import has_grammar
 
 
 class SettingsError(ValueError):
@@ -133,6 +134,8 @@ def _check(settings: MergeSettings) -> None:
     if not _are(str, settings.ordered) or not all(map(_is_well_formed, settings.languages)):
         raise SettingsError("[merge] has a value of the wrong type")
     for lang in settings.languages:
+        if not has_grammar(lang):
+            raise SettingsError(f"[merge.languages.{lang.name}]: there is no grammar called {lang.grammar}")
         texts = [lang.related, lang.record_key, lang.ordered_records, *lang.heads.values(), *lang.marks.values()]
         for pattern in [*texts, *(pattern for _, pattern in lang.told), *(rule.text for rule in lang.free)]:
             re.compile(pattern)
