@@ -42,6 +42,7 @@ PACK_COST = 10  # words that a pack counts for
 WANT_COST = 20  # words that a question for a pack counts for: a child makes it in about 25 ms
 ADMISSION_COST = 10  # words that an admission counts for which is not known yet: it takes 0.6 ms to see if it is valid
 RECEIPT_COST = 2  # words that a receipt counts for: it takes 0.1 ms to see who signed it
+WASTED_COST = 20  # words that one counts for which was of no use: honest members say few of these
 ADMISSIONS_AT_ONCE = 10  # that are looked at before others have their turn
 
 # One word. A member's name has 64 letters, a branch 200 bytes.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bough_daemon.budgets import LARGEST_FILE_BYTES
+from bough_daemon.budgets import LARGEST_FILE_BYTES, WASTED_COST
 from bough_daemon.git.objects import FILE, TreeEntry
 from bough_daemon.sync import connections
 from bough_daemon.sync.messages import Announce, Held, Message, Refused
@@ -101,5 +102,26 @@ def test_what_is_asked_for_again_is_sent_after_a_pause_and_nobody_else_waits(
                         await talk.ask(key, number)
                 newer = await alice.save({"a.txt": b"two\n"})
                 await eventually(lambda: bob.tip_of("alice") == newer)
+
+    run(test())
+
+
+def test_whose_words_are_refused_is_listened_to_less_and_nobody_else_waits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WORDS_AT_ONCE", 5.0 * WASTED_COST)
+    monkeypatch.setattr(connections, "WORDS_A_SECOND", 0.001)
+
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob = await all_of.team("alice", "bob")
+            mallory = await invited_by(alice, folder)
+            async with mallory.calls("alice") as talk:
+                forged = [replace(mallory.state("1" * 40), team=f"team {number}") for number in range(40)]
+                await talk.say(*map(Announce, forged))
+                await talk.hears(Refused)
+                tip = await alice.save({"a.txt": b"one\n"})
+                await eventually(lambda: bob.tip_of("alice") == tip)
+                assert sum(isinstance(word, Refused) for word in talk.heard) <= 5
 
     run(test())

@@ -33,7 +33,7 @@ from pathlib import Path
 
 import grpc
 from bough_daemon.budgets import MOST_ADMISSIONS
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Want
+from bough_daemon.sync.messages import Announce, Chunk, Gossip, Refused, Want
 from bough_daemon.team.branch_state import BranchKind, Key
 from bough_daemon.team.identity import VOUCHED
 from bough_daemon.team.roster import Admission
@@ -161,6 +161,22 @@ async def _branches(attack: Attack, mallory: Mallory, talk: Conversation) -> Non
         await asyncio.sleep(attack.breath)
 
 
+async def _empty_promises(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
+    """Announce, and refuse to send what was announced."""
+    head = git(mallory.root, "rev-parse", "HEAD")
+    asked = 0
+    while attack.goes_on:
+        await talk.say(
+            Announce(mallory.state("1" * 40, head, kind=BranchKind.LANDED, branch=b"b%d" % (attack.sent % 16)))
+        )
+        for word in talk.heard[asked:]:
+            if isinstance(word, Want):
+                await talk.say(Refused(word.key, word.sequence, "not here"))
+        asked = len(talk.heard)
+        attack.sent += 1
+        await asyncio.sleep(attack.breath)
+
+
 async def _wants(attack: Attack, mallory: Mallory, talk: Conversation) -> None:
     while attack.goes_on:
         for name in ("alice", "bob"):
@@ -227,6 +243,7 @@ MEMBERS: Mapping[str, ByMember] = {
     "half packs": _half_packs,
     "zip bombs": _zip_bombs,
     "a branch after another": _branches,
+    "empty promises": _empty_promises,
     "endless questions": _wants,
     "comes and goes": _comes_and_goes,
 }

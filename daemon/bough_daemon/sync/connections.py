@@ -27,6 +27,7 @@ from bough_daemon.budgets import (
     TALK_AT_ONCE,
     TALK_COST,
     WANT_COST,
+    WASTED_COST,
     WORDS_A_SECOND,
     WORDS_AT_ONCE,
     Pace,
@@ -352,10 +353,13 @@ class Connections:
     async def _read(self, member: str, pipe: Pipe) -> None:
         # Of the member, not of the conversation: who calls again begins with what they owe.
         pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE))
+        link, wasted = self.exchange.links[member], 0
         while (word := await pipe.read()) is not None:
             for part in _parts(word):
                 weight = _weight(part, self.exchange.roster.admissions)
                 self.do(self.exchange.hear(member, part, now_ms()))
+                weight += (link.wasted - wasted) * WASTED_COST
+                wasted = link.wasted
                 await asyncio.sleep(pace.after(weight, time.monotonic()))
 
     async def _write(self, member: str, pipe: Pipe) -> None:

@@ -605,6 +605,7 @@ class Exchange:
         if self._is_fetching(key, peer):
             del self._fetching[key]
             link.unable[key] = max(sequence, link.unable.get(key, 0))
+            link.wasted += 1
             return [*self._fetch(key), *self._fetch_waiting()]
         offered, jobs = link.offered.pop(key, None), list[Job]()
         if offered is not None:
@@ -836,7 +837,9 @@ class Exchange:
         return [job]
 
     def _fetch_waiting(self) -> list[Job]:
-        return [job for key in list(self._waiting) for job in self._fetch(key)]
+        free = [link for name, link in self.links.items() if self._arriving(name) < MOST_ARRIVING]
+        due = [key for key in self._waiting if any(key in link.holds for link in free)]
+        return [job for key in due for job in self._fetch(key)]
 
     def _arriving(self, peer: str) -> int:
         """Return how many packs of a peer are being asked for, arriving or taken."""

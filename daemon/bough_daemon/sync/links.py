@@ -93,12 +93,14 @@ class Link:
     pause: SharingPause | None = None  # of this member's, still to be told
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
+    wasted: int = 0  # words of it that were refused for good, or that said that it cannot send what it has
     wants: dict[Key, Want] = field(default_factory=dict)
     announcements: dict[Key, None] = field(default_factory=dict)
     outgoing: dict[Key, Outgoing] = field(default_factory=dict)
 
     def answer(self, word: Held | Refused) -> None:
         """Answer a state or a Want, in the place of what was to be said before; the oldest go where there are many."""
+        self.wasted += isinstance(word, Refused) and not word.for_now
         self.answers.pop(word.key, None)
         if len(self.answers) >= MOST_ANSWERS:
             del self.answers[next(iter(self.answers))]
