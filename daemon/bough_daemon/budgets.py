@@ -5,6 +5,7 @@ What a member may send and what a member takes are the same: `withheld` keeps at
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 # One object. Git hosts take no file of more than 100 MiB. The entries are those beyond the same folder of one's own.
@@ -37,7 +38,9 @@ ENTRY_BYTES = 32  # that an entry of a folder has at least, nearly always
 MOST_ARRIVING = 16  # packs
 MOST_LEAVING = 32  # packs that were asked for, and not more bytes than one pack may have
 MOST_ANSWERS = 4096
-WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0  # a word of the roster counts as one for each of its entries
+# A word of the roster counts as one for each of its entries. Of those that come at once most take turns with others.
+WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0
+WORDS_UNPACED, WORDS_IN_TURNS = 300.0, 1000.0  # without a wait; a second, after those
 PACK_COST = 10  # words that a pack counts for
 WANT_COST = 20  # words that a question for a pack counts for: a child makes it in about 25 ms
 ADMISSION_COST = 10  # words that an admission counts for which is not known yet: it takes 0.6 ms to see if it is valid
@@ -83,11 +86,14 @@ def child_seconds(size: int) -> float:
 class Pace:
     """Decide how long to wait before the next word of a talkative peer: so their words cost a share of this machine.
 
-    `rate`: words a second that go on without end. `most`: words that may come at once.
+    `rate`: words a second that go on without end. `most`: words that may come at once, of which the first `unpaced`
+    wait for nothing and the others come at `in_turns` a second: a loop that is never idle keeps all threads waiting.
     """
 
     rate: float
     most: float
+    unpaced: float = math.inf
+    in_turns: float = math.inf
     _owed: float = 0.0
     _last: float = 0.0
 
@@ -95,7 +101,8 @@ class Pace:
         """Note words that came at `now` (seconds, monotonic); return how long to wait before the next one."""
         self._owed = max(0.0, self._owed - (now - self._last) * self.rate) + words
         self._last = now
-        return max(0.0, self._owed - self.most) / self.rate
+        turn = words / self.in_turns if self._owed > self.unpaced else 0.0
+        return max(turn, (self._owed - self.most) / self.rate)
 
 
 class OutOfEffort(Exception):

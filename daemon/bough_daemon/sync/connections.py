@@ -30,6 +30,8 @@ from bough_daemon.budgets import (
     WASTED_COST,
     WORDS_A_SECOND,
     WORDS_AT_ONCE,
+    WORDS_IN_TURNS,
+    WORDS_UNPACED,
     Pace,
     child_seconds,
 )
@@ -352,7 +354,7 @@ class Connections:
 
     async def _read(self, member: str, pipe: Pipe) -> None:
         # Of the member, not of the conversation: who calls again begins with what they owe.
-        pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE))
+        pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE, WORDS_UNPACED, WORDS_IN_TURNS))
         link, wasted = self.exchange.links[member], 0
         while (word := await pipe.read()) is not None:
             for part in _parts(word):
