@@ -83,8 +83,10 @@ def _scan_tree(data: bytes, width: int = OID_BYTES) -> Iterator[tuple[str, int, 
     try:
         while at < len(data):
             space = data.index(b" ", at)
-            end = data.index(b"\0", space)
-            yield os.fsdecode(data[space + 1 : end]), int(data[at:space], 8), end + 1
+            end, mode = data.index(b"\0", space), data[at:space]
+            if not mode.isdigit():  # int takes signs, blanks and underscores
+                raise ValueError(mode)
+            yield os.fsdecode(data[space + 1 : end]), int(mode, 8), end + 1
             at = end + 1 + width
     except ValueError as damage:
         raise StoreDamaged("a tree in the store is damaged") from damage

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from bough_daemon.errors import DiskFull
+from bough_daemon.errors import DiskFull, StoreDamaged
 from bough_daemon.git import objects as module
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, SUBMODULE, TreeEntry, format_tree, parse_tree
 from bough_daemon.store.store import Store
@@ -80,6 +80,12 @@ def test_what_is_remembered_of_two_trees_is_how_they_differ(
                 found = {path: (a, b) for path, a, b in objects.difference(old, new)}
                 paths = left.keys() | right.keys()
                 assert found == {p: (left.get(p), right.get(p)) for p in paths if left.get(p) != right.get(p)}
+
+
+@pytest.mark.parametrize("mode", [b"-40", b"+40000", b" 40000", b"1_00644", b"100644\t", b"", b"99"])
+def test_a_folder_whose_modes_are_no_octal_numbers_is_damaged(mode: bytes) -> None:
+    with pytest.raises(StoreDamaged):
+        parse_tree(mode + b" a\0" + bytes(20))
 
 
 def test_a_heavy_tree_is_written_whole_for_git_and_packed_before_there_are_many(
