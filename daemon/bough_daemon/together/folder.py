@@ -347,9 +347,11 @@ class WorktreeFolder:
             at = os.lstat(os.path.join(self.live.worktree.root, path)).st_ctime
         except OSError:
             return None
-        found = self.recent.unseen(path, saved, at)
-        if found is None:
-            return None
-        before, newest = found
+        unseen, repaired = self.recent.unseen(path, saved, at), saved
         hosts = self.session.branch.tip is not None and not self.session.branch.tip.company.guest_of
-        return self.crossings.folder.lines(before, saved, newest, hosting=hosts)
+        for fold in unseen:
+            found = self.crossings.folder.lines(fold.before, repaired, fold.after, hosting=hosts)
+            if found is None:
+                return None
+            repaired = found
+        return repaired if unseen else None

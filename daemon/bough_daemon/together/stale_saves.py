@@ -46,19 +46,25 @@ class RecentFolds:
         self._brought = {path: of for path, of in fresh.items() if of}
         return list(self._brought)
 
-    def unseen(self, path: str, saved: bytes, at: float) -> tuple[bytes, bytes] | None:
-        """Return the version that a save was made from, and the newest one, where it has not seen the folds between.
+    def unseen(self, path: str, saved: bytes, at: float) -> list[FoldedIn]:
+        """Return the folds that a save has not seen, oldest first; none where it has, or that cannot be told.
 
-        `at`: when it was saved (seconds since the epoch). None where it has seen all of them, or cannot be told from an
-        edit of what they brought.
+        `at`: when it was saved (seconds since the epoch). What one fold took out and a later one brought back counts
+        as neither: a version from before both has it, too.
         """
         brought = self._brought.get(path, [])
-        read = len(brought)
-        while read > 0 and at - brought[read - 1].at < WINDOW and lacks(saved, brought[read - 1]):
-            read -= 1
-        if read == len(brought) or any(saved == one.before for one in brought):
-            return None
-        return brought[read].before, brought[-1].after
+        if not brought or any(saved == one.before for one in brought):
+            return []
+        now, newest, unseen = Counter(lines_of(saved)), Counter(lines_of(brought[-1].after)), len(brought)
+        made = Counter[bytes]()  # of each line, how many more the folds from a certain one on have made
+        for number in reversed(range(len(brought))):
+            if at - brought[number].at >= WINDOW:
+                break
+            made.update(lines_of(brought[number].after))
+            made.subtract(lines_of(brought[number].before))
+            if lacks(now, made, newest):
+                unseen = number
+        return brought[unseen:]
 
     def without(self, paths: Collection[str]) -> RecentFolds:
         """Return the same without some files."""
@@ -69,10 +75,13 @@ class RecentFolds:
         self._brought.clear()
 
 
-def lacks(saved: bytes, brought: FoldedIn) -> bool:
-    """Return whether a text has nothing of what a fold added to a file, and all that it took out."""
-    before, after, now = (Counter(lines_of(text)) for text in (brought.before, brought.after, saved))
-    added, gone = after - before, before - after
-    if not added and not gone:
-        return False
-    return all(now[line] <= before[line] for line in added) and all(now[line] >= before[line] for line in gone)
+def lacks(now: Counter[bytes], made: Counter[bytes], newest: Counter[bytes]) -> bool:
+    """Return whether a text has nothing of what folds added to a file, and all that they took out.
+
+    Each is the numbers of lines: of the text, of what the folds `made`, and of what the file was after them.
+    """
+    changed = {line: count for line, count in made.items() if count}
+    return bool(changed) and all(
+        now[line] <= newest[line] - count if count > 0 else now[line] >= newest[line] - count
+        for line, count in changed.items()
+    )
