@@ -291,7 +291,7 @@ def test_what_was_saved_while_a_command_was_killed_is_told_with_the_command_that
     alice.bough("up")
     told = {one["path"]: one["reason"] for one in alice.told("status")["withheld"]}
     assert told.keys() == set(names)
-    assert "saved at the moment when a command was killed" in alice.bough("status")
+    assert "saved at the moment when Bough changed it" in alice.bough("status")
     for name, words in told.items():
         command = words.split("`")[1]
         assert command.startswith("bough restore --from ") and shlex.split(command)[-1] == name

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -18,6 +19,7 @@ from bough_daemon.commands.hop import hop_now
 from bough_daemon.errors import BoughError, ForeignGitDirectory
 from bough_daemon.git.index import hidden_paths, unmerged_paths
 from bough_daemon.git.objects import TreeEntry
+from bough_daemon.git.root_dir import RootDir, blob_id
 from bough_daemon.git.rule_files import ATTRIBUTES
 from bough_daemon.history.branches import Folded
 from bough_daemon.history.company import Company
@@ -27,6 +29,7 @@ from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.fold_base import Pair
 from bough_daemon.together.stale_saves import RecentFolds
 from bough_daemon.together.tree_fold import TreeFold, Undecided, without_blocked
+from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.apply import apply
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
@@ -272,10 +275,11 @@ class WorktreeFolder:
         if not changes:
             return mine.tree
         if self.session.is_git_at_work() or self.session.head_now().commit != mine.base:
-            raise Disturbed({"HEAD": None})
+            raise Disturbed("HEAD")
         tree = objects.splice(mine.tree, changes)
         same_rules = not any(path.rpartition("/")[2] == ATTRIBUTES for path in changes)
         plain = self.session.unconverted(self._contents(mine, changes)) if same_rules else frozenset[str]()
+        self._check_unchanged(mine, plain)
         apply(
             self.live.worktree,
             objects,
@@ -283,6 +287,7 @@ class WorktreeFolder:
             FileState(tree),
             scratch=self.live.scratch,
             plain=plain,
+            keep=partial(rescued_saves.keep, self.live),
         )
         now = time.time()
         for path, after in changes.items():
@@ -290,6 +295,14 @@ class WorktreeFolder:
             if before is not None and after is not None and is_file(before) and is_file(after) and path in plain:
                 self.recent.note(path, objects.blob(before.oid), objects.blob(after.oid), now)
         return tree
+
+    def _check_unchanged(self, mine: Snapshot, plain: Collection[str]) -> None:
+        """Raise Disturbed where a file is not as a snapshot has it: nobody is to see it come and go again."""
+        with RootDir(self.live.worktree.root) as root:
+            for path in plain:
+                entry, found = self.live.store.objects.entry(mine.tree, path), root.read(path)
+                if is_file(entry) and entry is not None and (found is None or blob_id(found[1]) != entry.oid):
+                    raise Disturbed(path)
 
     def _contents(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, list[bytes]]:
         """Return what files have before and after some changes, without those that are too large to look at."""

@@ -77,7 +77,7 @@ class StayFold:
         folder, objects = self.folder, self.folder.live.store.objects
         if folder.session.branch.tip is not mine:
             del self._tried[name]
-            raise Disturbed({"": None})
+            raise Disturbed("HEAD")
         changes = {path: now for path, _, now in objects.difference(mine.tree, merged.tree)}
         held = folder.held_paths(mine, changes)
         if held:

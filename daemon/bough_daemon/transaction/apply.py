@@ -22,7 +22,7 @@ from bough_daemon.git.root_dir import RootDir, blob_id, kind_of
 from bough_daemon.git.rules import is_sparse
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, differences, is_file
-from bough_daemon.transaction.swap_in import Placing, stages
+from bough_daemon.transaction.swap_in import Keep, Placing, stages
 
 NAME_LIMIT_BYTES = 255  # of every file system in common use
 
@@ -37,13 +37,15 @@ def apply(
     spared: Collection[str] = (),
     cwd: str = "",
     plain: Collection[str] = (),
+    keep: Keep = lambda files: None,
 ) -> None:
     """Change the files from `old`, which we believe they are, to `new`; only paths that differ are touched.
 
     `scratch`: a folder that keeps what stood in the tree until all is well. `spared`: paths that are left alone. `cwd`:
     the folder that the user is in, which stays even where nothing is left in it. `plain`: paths whose bytes are known
     to be their blobs, before and after. Raise HostilePath or NotPossibleNow before anything is touched; Disturbed, and
-    any failure on the way, leave the files as they were.
+    any failure on the way, leave the files as they were. `keep`: is told of files that could not be put back, as their
+    user saved there once more in that instant.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with RootDir(worktree.root) as ground:
@@ -54,7 +56,8 @@ def apply(
         if not steps:
             return
         try:
-            Placing(ground, objects, steps, new, occupied, plain).carry_out(worktree, _near(worktree.root, scratch))
+            placing = Placing(ground, objects, steps, new, keep, occupied, plain)
+            placing.carry_out(worktree, _near(worktree.root, scratch))
         except OSError as failure:
             raise _named(failure) from failure
 
@@ -214,7 +217,6 @@ def _believe(
     asked = [path for path in converted(worktree.git, unknown) if _is_file_on(ground, path)]
     as_added = cleaned(worktree.git, asked)
     known: list[FileStep] = []
-    surprises: dict[str, TreeEntry | None] = {}
     for step in steps:
         if step.leaves and step.after is None and ground.status(step.path) is None and is_sparse(worktree):
             continue  # outside of a sparse checkout Git keeps what is not on disk
@@ -226,13 +228,10 @@ def _believe(
             exact = blob_id(standing[1]) if standing is not None else None
             # Line ends that the index has already are left alone by `text=auto`, of which `hash-object` knows nothing.
             if exact is None or believed not in (as_added[step.path], exact):
-                surprises[step.path] = ground.record(objects, step.path)
-                continue
+                raise Disturbed(step.path)
             believed = exact
         if step.before != step.after or new.raw.get(step.path, believed) != believed:
             known.append(replace(step, believed=believed))
-    if surprises:
-        raise Disturbed(surprises)
     return known
 
 

@@ -11,13 +11,10 @@ from bough_daemon.git.paths import check_path
 
 
 class Disturbed(NotPossibleNow):
-    """Files were not as we believed them, so they stay as they are; what stood there is recorded in `surprises`."""
+    """A path was not as we believed it, or is being changed right now; files are as they were."""
 
-    def __init__(self, surprises: Mapping[str, TreeEntry | None]) -> None:
-        first = min(surprises)
-        others = f" and {len(surprises) - 1} more" if len(surprises) > 1 else ""
-        super().__init__(f"{first}{others} changed at the same moment; the command changed nothing", path=first)
-        self.surprises = surprises
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} changed at the same moment; the command changed nothing", path=path)
 
 
 @dataclass(frozen=True)

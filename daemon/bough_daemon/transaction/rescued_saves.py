@@ -1,4 +1,7 @@
-"""Saves that came in the very moment in which a command was killed: kept beside the timeline, until they are back."""
+"""Saves that came in the very moment in which a file was changed here: kept beside the timeline, until they are back.
+
+The daemon was killed in that moment, or the file was saved once more before its first save could be put back.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from bough_daemon.system.text import SHORT, shell_word
 from bough_daemon.transaction.context import LiveWorktree
 
 TOLD_SECONDS = 14 * 86400.0  # for which the user is told of them
-SAID = "saved in the moment in which a command was killed\n"
+SAID = "saved in the moment in which the file was changed\n"
 
 
 def keep(live: LiveWorktree, files: Mapping[str, TreeEntry]) -> str:
@@ -35,7 +38,7 @@ def reasons(live: LiveWorktree, tree: str) -> dict[str, str]:
             continue
         for path in _missing(live, one, tree):
             command = f"bough restore --from {one.oid[:SHORT]} {shell_word(path)}"
-            found[path] = f"saved at the moment when a command was killed; `{command}` restores it"
+            found[path] = f"saved at the moment when Bough changed it; `{command}` restores it"
     return found
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from bough_daemon.errors import HostilePath, StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
@@ -23,13 +23,16 @@ from bough_daemon.transaction.file_state import Disturbed, FileState, FileStep, 
 
 MANIFEST = "paths.json"
 
+Keep = Callable[[Mapping[str, TreeEntry]], object]
+"""Keep files, by path, so that their user can have them back."""
+
 
 class Placing:
     """The steps from what is in the tree to the picture `new`.
 
     In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
     comes, after it what went. `occupied`: folders that stay even where nothing is left in them. `plain`: paths whose
-    bytes are known to be their blobs.
+    bytes are known to be their blobs. `keep` is told of files that could not be put back, in the store by then.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Placing:
         objects: Objects,
         steps: list[FileStep],
         new: FileState,
+        keep: Keep,
         occupied: Collection[str] = (),
         plain: Collection[str] = (),
     ) -> None:
@@ -45,11 +49,13 @@ class Placing:
         self.objects = objects
         self.steps = steps
         self.new = new
+        self._keep = keep
         self._occupied = occupied
         self._plain = plain
         self._modes = dict(new.modes)
         self._ready: dict[int, str] = {}  # the blob of what comes, by step
         self._swapped: list[int] = []
+        self._kept: dict[str, TreeEntry] = {}
         self._removed: list[str] = []
 
     def carry_out(self, worktree: Worktree, scratch: str) -> None:
@@ -66,11 +72,13 @@ class Placing:
         with RootDir(stage) as opened:
             self._stage = opened.descriptor
             try:
-                surprises = self._swap() or self._compare()
-                if surprises:
-                    raise Disturbed(surprises)
+                surprise = self._swap()
+                if surprise is not None:
+                    raise Disturbed(surprise)
             except BaseException:
                 self._put_back()
+                if self._kept:
+                    self._keep(self._kept)
                 shutil.rmtree(stage)
                 raise
         shutil.rmtree(stage)
@@ -78,13 +86,18 @@ class Placing:
     # Making ready.
 
     def _make_ready(self, worktree: Worktree, stage: str) -> None:
-        with open(os.path.join(stage, MANIFEST), "w") as manifest:
-            json.dump([step.path for step in self.steps], manifest)
         files = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
         unsure = [path for path in files if path not in self._plain]
-        if not unsure:
+        if unsure:
+            self._convert(worktree, stage, unsure)
+        else:
             self._make_each_ready(stage, (), iter(()))
-            return
+        # The last of all: where it is missing, nothing was moved, and what is staged may be half written.
+        with open(os.path.join(stage, MANIFEST), "w") as manifest:
+            json.dump([step.path for step in self.steps], manifest)
+
+    def _convert(self, worktree: Worktree, stage: str, unsure: list[str]) -> None:
+        """Make everything ready where Git may convert some files."""
         with tempfile.TemporaryDirectory(prefix="checkout-", dir=stage) as folder:
             checkout = Checkout(worktree, self.objects, self.new.tree, unsure, folder)
             converted = checkout.converted(unsure).keys()
@@ -133,8 +146,12 @@ class Placing:
 
     # Swapping and comparing.
 
-    def _swap(self) -> dict[str, TreeEntry | None]:
-        """Take away what only goes, the deepest first, then place what comes; return a path that was blocked."""
+    def _swap(self) -> str | None:
+        """Take away what only goes, the deepest first, then place what comes.
+
+        Return the first path that was blocked, or at which something else was than we believed. What came in its place
+        is not to be seen by anyone, so this is found out at once.
+        """
         leaving = [number for number, step in enumerate(self.steps) if not step.arrives]
         coming = [number for number, step in enumerate(self.steps) if step.arrives]
         for number in [*reversed(leaving), *coming]:
@@ -145,8 +162,10 @@ class Placing:
                 else:
                     self._take(number, step)
             except (Blocked, FileExistsError, FileNotFoundError):
-                return {step.path: self.ground.record(self.objects, step.path)}
-        return {}
+                return step.path
+            if step.before is not None and step.leaves and not self._is_as_believed(number, step, step.before):
+                return step.path
+        return None
 
     def _take(self, number: int, step: FileStep) -> None:
         if step.leaves:
@@ -170,29 +189,24 @@ class Placing:
                 put(comes, there)
         self._swapped.append(number)
 
-    def _compare(self) -> dict[str, TreeEntry | None]:
-        """Return what was swapped out and is not what we believed, recorded in the store."""
-        surprises: dict[str, TreeEntry | None] = {}
-        for number in self._swapped:
-            step = self.steps[number]
-            if step.before is not None and step.leaves:
-                kind, content = read_at(self._stage, str(number))
-                known = kind in (FILE, EXECUTABLE, LINK)
-                # What its writer is yet to write would be in no file and in no snapshot.
-                known = known and (kind == LINK or not is_being_written(self._stage, str(number)))
-                if not known or (kind == LINK) != (step.before.mode == LINK) or blob_id(content) != step.believed:
-                    surprises[step.path] = TreeEntry(kind, self.objects.write_blob(content)) if known else None
-        return surprises
+    def _is_as_believed(self, number: int, step: FileStep, before: TreeEntry) -> bool:
+        """Return whether what was swapped out is what we believed."""
+        kind, content = read_at(self._stage, str(number))
+        if kind not in (FILE, EXECUTABLE, LINK) or (kind == LINK) != (before.mode == LINK):
+            return False
+        # What its writer is yet to write would be in no file and in no snapshot.
+        is_written = kind == LINK or not is_being_written(self._stage, str(number))
+        return is_written and blob_id(content) == step.believed
 
     # Putting back.
 
     def _put_back(self) -> None:
-        """Undo every swap, the last first; what cannot go back is in the store."""
+        """Undo every swap, the last first; what cannot go back is kept in the store."""
         for number in reversed(self._swapped):
             try:
                 self._unswap(number, self.steps[number])
             except (OSError, Blocked):
-                self._record_staged(number)
+                self._keep_staged(number)
         self._remove_empty(folder for number in self._swapped for folder in folders_above(self.steps[number].path))
         for folder in sorted(self._removed):
             with contextlib.suppress(OSError, Blocked), self._folder(folder):
@@ -211,10 +225,10 @@ class Placing:
             else:
                 put(there, staged)
             if self._is_newer(number):
-                # Somebody has saved since the swap: that is the newest, so it stays, and the one before is recorded.
+                # Somebody has saved since the swap: that is the newest, so it stays, and the one before is kept.
                 if step.leaves:
                     exchange(staged, there)
-                    self._record_staged(number)
+                    self._keep_staged(number)
                 else:
                     put(staged, there)
 
@@ -222,11 +236,11 @@ class Placing:
         kind, content = read_at(self._stage, str(number))
         return kind == FOLDER or blob_id(content) != self._ready[number]
 
-    def _record_staged(self, number: int) -> None:
+    def _keep_staged(self, number: int) -> None:
         with contextlib.suppress(FileNotFoundError):
             kind, content = read_at(self._stage, str(number))
             if kind in (FILE, EXECUTABLE, LINK):
-                self.objects.write_blob(content)
+                self._kept[self.steps[number].path] = TreeEntry(kind, self.objects.write_blob(content))
 
     # Folders.
 

@@ -152,7 +152,7 @@ def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, recor
     worktree, journal = live.worktree, journal_of(live)
     with index.lock(worktree) as lock:
         if worktree.head().commit != snapshot.base:
-            raise Disturbed({"HEAD": None})
+            raise Disturbed("HEAD")
         before = checkpoint.record(live, snapshot, change.picture, change.placed)
         live.store.give(list(change.given))
         if change.place is not None:
@@ -213,7 +213,10 @@ def _steps(
     worktree, old, new = live.worktree, before.picture, change.picture
 
     def place_files(now: FileState, then: FileState) -> None:
-        apply(worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared, cwd=live.cwd)
+        keep = partial(rescued_saves.keep, live)
+        apply(
+            worktree, live.store.objects, now, then, scratch=live.scratch, spared=change.spared, cwd=live.cwd, keep=keep
+        )
 
     yield partial(place_files, old, new), partial(place_files, new, old)
     if change.refs:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bough_daemon.git import atomic_rename
+from bough_daemon.git.atomic_rename import DirEntry
 from bough_daemon.together.folder import Other
+from bough_daemon.transaction import swap_in
 
 from tests.daemon.support import git
 from tests.daemon.together.company_support import LINES, Company, SeatedMember, company
@@ -163,3 +166,24 @@ def test_two_who_are_each_others_guests_and_a_guest_of_a_guest_agree(tmp_path: P
         made.settle()
         assert alice.files() == bob.files() == carol.files()
         assert {b"alice", b"bob", b"carol"} <= set(text(alice))
+
+
+def test_a_file_that_was_just_saved_does_not_come_and_go(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a fold brings is not to be seen for a moment: a save that is made from it lacks the one before."""
+    made, alice, bob = pair
+    bob.add("a.txt", b"bob", 3)
+    bob.save()
+    made.deliver(alice, bob)
+    alice.add("a.txt", b"alice", 8)
+    swapped = list[str]()
+
+    def noted(one: DirEntry, other: DirEntry) -> None:
+        swapped.append(other.name)
+        atomic_rename.exchange(one, other)
+
+    monkeypatch.setattr(swap_in, "exchange", noted)
+    assert alice.folder.fold(Other("bob", bob.tip, "guest"), {"bob"}, refuses=False).disturbed
+    assert not swapped
+    alice.save()
+    assert alice.fold() and swapped == ["a.txt"]
+    assert {b"alice", b"bob"} <= set(text(alice))
