@@ -75,6 +75,11 @@ def _sequence(states: dict[Key, State], key: Key) -> int:
     return state.sequence if state is not None else 0
 
 
+def _covers(held: State, state: State) -> bool:
+    """Return whether a peer that holds one state of a branch needs no word of another: of two that contradict each other it does."""
+    return held.sequence > state.sequence or (held.sequence == state.sequence and held.tip == state.tip)
+
+
 class Exchange:
     """The state of one member's exchange in one team.
 
@@ -656,17 +661,18 @@ class Exchange:
         if self._is_fork(state):
             link.stop_taking(key)
             return self._hear_fork(peer, link, state)
-        mine = key.member == self.member and not self._is_fetching(key, peer)
-        if mine or (key.aside and not self._may_be_aside(peer, state)) or _sequence(self.known, key) >= state.sequence:
+        # What was asked for was judged then; what comes unasked is judged now.
+        asked = self._is_fetching(key, peer)
+        is_unwanted = key.member == self.member or (key.aside and not self._may_be_aside(peer, state))
+        if (is_unwanted and not asked) or _sequence(self.known, key) >= state.sequence:
             link.stop_taking(key)
             link.owed.add(key)
             return self._settled(key)
-        if incoming is None and not self._is_fetching(key, peer) and self._arriving(peer) >= MOST_ARRIVING:
+        if incoming is None and not asked and self._arriving(peer) >= MOST_ARRIVING:
             return self._hear_later(link, state)
         try:
             if chunk.offset == 0:
                 link.stop_taking(key)
-                asked = self._is_fetching(key, peer)
                 if not asked:
                     link.unable.pop(key, None)  # offered again, so it may go well now
                 incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked, chunk.total)
@@ -801,10 +807,10 @@ class Exchange:
         link, state = self.links[peer], self.known.get(key)
         if state is None or link.parting or key in link.offered or key in link.making:
             return []
-        if max(_sequence(link.holds, key), link.declined.get(key, 0)) >= state.sequence:
+        since = link.holds.get(key)
+        if link.declined.get(key, 0) >= state.sequence or (since is not None and _covers(since, state)):
             return []
         link.offered[key] = state
-        since = link.holds.get(key)
         # Who is connected with the member gets the pack from there.
         if since is None or (key.member != self.member and self.relay.is_direct(key.member, peer)):
             link.announcements[key] = None

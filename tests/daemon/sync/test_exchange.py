@@ -418,6 +418,34 @@ def test_everyone_keeps_both_of_two_states_with_one_number(seed: int) -> None:
     world.close()
 
 
+@pytest.mark.parametrize("seed", [*range(30), 360])  # 360: a pack that was asked for comes before the other is taken
+def test_two_who_are_told_different_states_with_one_number_hear_of_both_whenever_that_is(seed: int) -> None:
+    world = World(seed, 3)
+    world.connect("alice", "bob")
+    world.settle()
+    carol = world.members["carol"]
+    first = carol.save()
+    second = forked(first, 2)
+    carol.commits[second.tip] = None
+    for name, state in (("alice", first), ("bob", second)):
+        member, (pack, pack_name) = world.members[name], carol.pack(state.tip, set())
+        member.todo += member.exchange.connected("carol")
+        for sent in (state, state.as_aside()):
+            chunk = Chunk(sent, pack_name, 0, pack.size, pack.read(0, pack.size))
+            member.todo += member.exchange.hear("carol", chunk, NOW)
+            # Where the other state came first it is refused, and sent once more as one to be kept beside that.
+            if not isinstance(member.exchange.links["carol"].answers.get(sent.key), Refused):
+                break
+        member.todo += member.exchange.disconnected("carol")
+        for _ in range(seed % 30):
+            world.step()
+    world.settle()
+    for name in ("alice", "bob"):
+        assert {state.tip for state in world.members[name].exchange.known.values()} == {first.tip, second.tip}
+        assert {first.tip, second.tip} <= world.members[name].commits.keys()
+    world.close()
+
+
 def test_old_states_that_someone_tells_again_are_not_kept_aside(pair: World) -> None:
     alice, bob = pair.members["alice"], pair.members["bob"]
     states = [bob.save() for _ in range(4)]
