@@ -76,7 +76,7 @@ def _sequence(states: dict[Key, State], key: Key) -> int:
 
 
 def _covers(held: State, state: State) -> bool:
-    """Return whether a peer that holds one state of a branch needs no word of another; it does where they contradict."""
+    """Return whether a peer that holds one state of a branch needs no other; it does where the two contradict."""
     return held.sequence > state.sequence or (held.sequence == state.sequence and held.tip == state.tip)
 
 
