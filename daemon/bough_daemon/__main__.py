@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import logging.handlers
 import math
@@ -100,6 +101,7 @@ def main() -> int:
         one.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers)
     log.info("the daemon of %s starts; it may have %d open files", home.root, raise_limit())
+    gc.freeze()  # what was imported stays: no collection has to go through it
     try:
         asyncio.run(_live(home, chosen.ready_fd))
     except Exception:
@@ -107,6 +109,7 @@ def main() -> int:
         return 70
     finally:
         log.info("the daemon of %s ended", home.root)
+        gc.freeze()  # or the interpreter, before it ends, goes through all that there is
     return 0
 
 
