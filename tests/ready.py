@@ -1,14 +1,15 @@
 """Processes that are ready to run: what takes a short one most of its time, importing its libraries, is done once.
 
 Each is a process of its own, forked from one that has imported what all of its kind share and nothing else. From then
-on it runs and ends as `python -m PROGRAM` does; so do the daemons that a command starts. As a program this file is the
-process that is forked.
+on it runs and ends as `python -m PROGRAM` does; so do the daemons that a command starts, and the merge workers that a
+daemon starts. As a program this file is the process that is forked.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -17,17 +18,23 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 PATIENCE = 60.0  # seconds that a command may take
-BOUGH, DAEMON = "bough_cli.main", "bough_daemon.__main__"
-DAEMONS = "READY_DAEMONS"  # the variable that says where daemons are forked
+BOUGH, DAEMON, WORKER = "bough_cli.main", "bough_daemon.__main__", "bough_daemon.merging.merge_workers"
+DAEMONS, WORKERS = "READY_DAEMONS", "READY_WORKERS"  # the variables that say where these are forked
 NAMESPACE = "READY_NAMESPACE"  # the variable that names the network namespace of a process and of its children
 CLONE_NEWNET = 0x40000000
-IMPORTED = {BOUGH: ["bough_cli.connection", "bough_cli.output"]}  # for other programs: the whole program
+# What is imported besides the program: what nearly all of its kind import as they begin.
+IMPORTED = {
+    BOUGH: ["bough_cli.connection", "bough_cli.outcomes", "bough_cli.acting", "bough_cli.habits", "grpc._channel"],
+    DAEMON: ["ifaddr", "email.parser", "encodings.idna", "cryptography.hazmat.backends.openssl"],
+    WORKER: ["bough_merge.across.merge_tree"],
+}
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,7 +48,7 @@ def run(
         with socket.socket(socket.AF_UNIX) as asked:
             asked.settimeout(PATIENCE)
             asked.connect(_address(program))
-            more = {DAEMONS: _address(DAEMON)} if program == BOUGH else {}
+            more = {DAEMONS: _address(DAEMON), WORKERS: _address(WORKER)} if program == BOUGH else {}
             _ask(asked, words, folder, {**environment, **more}, [given.fileno(), out.fileno(), err.fileno()])
             pid, code = _answer(asked)
         assert code is not None, f"{program} {words} (process {pid}) has not ended"
@@ -103,41 +110,53 @@ def serve(address: str, program: str) -> None:
 
     if program.startswith("tests."):
         sys.path.insert(0, str(ROOT))
-    for module in IMPORTED.get(program, [program]):
+    for module in [program, *IMPORTED.get(program, [])]:
         importlib.import_module(module)
     assert len(os.listdir("/proc/self/task")) == 1, "a process with threads cannot be forked"
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait for a command
+    gc.freeze()  # what is collected in a fork would be copied for it
     with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as events:
         listening.bind(address)
         listening.listen()
         events.register(listening, selectors.EVENT_READ)
         events.register(0, selectors.EVENT_READ)
         os.write(1, b"ready\n")
-        while not any(key.fd == 0 for key, _ in events.select()):
-            asked, _ = listening.accept()
-            with asked:
-                if os.fork() == 0:
-                    events.close()
-                    listening.close()
-                    _answer_to(asked, program)
+        while 0 not in (happened := [key.fd for key, _ in events.select()]):
+            for fd in happened:
+                if fd != listening.fileno():
+                    _tell_end(events.unregister(fd).data, fd)
+                    continue
+                asked, _ = listening.accept()
+                pid = _fork(asked, program, [listening, events])
+                asked.sendall(b"%d\n" % pid)
+                events.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, asked))
 
 
-def _answer_to(asked: socket.socket, program: str) -> NoReturn:
-    """Run what a connection asks for, and say how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _fork(asked: socket.socket, program: str, ours: Sequence[Any]) -> int:
+    """Fork what a connection asks for, without what is only `ours`; return its process."""
     _, descriptors, _, _ = socket.recv_fds(asked, 1, 4)
     request = json.loads(asked.makefile("rb").read())
     pid = os.fork()
     if pid == 0:
-        asked.close()
+        _, events = ours
+        for key in events.get_map().values():
+            if key.data is not None:
+                os.close(key.fd)
+                key.data[1].close()
+        for one in (asked, *ours):
+            one.close()
         _become(program, request["words"], request["folder"], request["environment"], descriptors)
     for descriptor in descriptors:
         os.close(descriptor)  # whoever reads one of them waits for its last holder
-    asked.sendall(b"%d\n" % pid)
+    return pid
+
+
+def _tell_end(of: tuple[int, socket.socket], pidfd: int) -> None:
+    """Say how a process has ended."""
+    pid, asked = of
+    os.close(pidfd)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    with suppress(OSError):  # nobody waits for a daemon
+    with asked, suppress(OSError):  # nobody waits for a daemon
         asked.sendall(b"%d\n" % code)
-    os._exit(0)
 
 
 def _become(
@@ -148,7 +167,7 @@ def _become(
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.chdir(folder)
-    daemons = environment.pop(DAEMONS, "")
+    daemons, workers = environment.pop(DAEMONS, ""), environment.pop(WORKERS, "")
     os.environ.clear()
     os.environ.update(environment)
     if NAMESPACE in environment:
@@ -157,12 +176,32 @@ def _become(
     if program == BOUGH:
         from bough_daemon.api import launch
 
-        launch.subprocess = _Daemons(daemons)  # type: ignore[attr-defined, assignment]
+        launch.subprocess = _Daemons({DAEMONS: daemons, WORKERS: workers})  # type: ignore[attr-defined, assignment]
     if program == DAEMON:
+        from bough_daemon.merging import merge_workers
+
         os.setsid()
+        merge_workers.subprocess = _Workers(workers)  # type: ignore[attr-defined, assignment]
     if "pygit2" in sys.modules:
         _find_configuration()
-    sys.exit(importlib.import_module(program).main())
+    try:
+        sys.exit(importlib.import_module(program).main())
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        _end(ended.code or 0)
+
+
+def _end(code: int) -> NoReturn:
+    """End as the interpreter does, without taking apart what was imported, all of which would be copied for that."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = 120
+    os._exit(code)
 
 
 def enter(namespace: str) -> None:
@@ -190,31 +229,65 @@ class _Daemons:
     DEVNULL = subprocess.DEVNULL
     Popen = subprocess.Popen
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        self._addresses = addresses
         self.Popen = self._fork  # type: ignore[assignment]
 
     def _fork(self, command: Sequence[str], *, stdout: IO[bytes], env: Mapping[str, str], cwd: str, **_: object) -> Any:
         ready = int(command[command.index("--ready-fd") + 1])
-        asked = socket.socket(socket.AF_UNIX)
-        asked.connect(self._address)
         with open(os.devnull, "rb") as nothing:
             descriptors = [nothing.fileno(), stdout.fileno(), stdout.fileno(), ready]
-            _ask(asked, ["--ready-fd", "3"], cwd, env, descriptors)
-        return _Forked(asked)
+            words, addresses = ["--ready-fd", "3"], self._addresses
+            return _Forked(addresses[DAEMONS], words, cwd, {**env, WORKERS: addresses[WORKERS]}, descriptors)
+
+
+class _Workers:
+    """In the place of `subprocess` for a daemon that starts merge workers: they are forked, too."""
+
+    PIPE = subprocess.PIPE
+    Popen = subprocess.Popen
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.Popen = self._fork  # type: ignore[assignment]
+
+    def _fork(self, _: Sequence[str], *, stderr: IO[bytes], env: Mapping[str, str], **__: object) -> Any:
+        given, stdin = os.pipe()
+        stdout, said = os.pipe()
+        forked = _Forked(self._address, [], "/", env, [given, said, stderr.fileno()])
+        os.close(given)
+        os.close(said)
+        forked.stdin, forked.stdout = open(stdin, "wb", 0), open(stdout, "rb", 0)  # noqa: SIM115
+        return forked
 
 
 class _Forked:
-    """A daemon that was forked, as far as the command that starts it needs to know it."""
+    """A process that was forked, as far as the one that starts it needs to know it."""
 
-    def __init__(self, asked: socket.socket) -> None:
-        self._said = asked.makefile("r")
+    stdin: Any = None
+    stdout: Any = None
+
+    def __init__(
+        self, address: str, words: Sequence[str], folder: str, environment: Mapping[str, str], descriptors: list[int]
+    ) -> None:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.connect(address)
+            _ask(asked, words, folder, environment, descriptors)
+            self._said = asked.makefile("r")
         self.pid = int(self._said.readline())
         self.returncode: int | None = None
 
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
     def wait(self) -> int:
         """Return its exit code, once it has ended."""
-        return int(self._said.readline())
+        if self.returncode is None:
+            self.returncode = int(self._said.readline())
+        return self.returncode
 
 
 if __name__ == "__main__":
