@@ -30,6 +30,7 @@ LARGEST_CERTIFICATE_BYTES = 2000
 SERIAL_AT = 14  # where the length of the serial number is: after two headers, the version and a tag
 P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # what a point of the curve comes after
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+LONGEST_ECDSA_BYTES = 72  # of a signature of that curve: two numbers of 32 bytes and a sign, in DER
 FIRST_DAY, LAST_DAY = datetime.datetime(2020, 1, 1), datetime.datetime(2120, 1, 1)
 
 
@@ -172,7 +173,9 @@ def _is_in_form(key: bytes, certificate: bytes) -> bool:
         return False
     signed = form.sign(_anybody(), hashes.SHA256()).tbs_certificate_bytes
     signature = certificate[4 + len(signed) + len(ECDSA_SHA256) + 3 :]
-    rest = signed + ECDSA_SHA256 + b"\3" + bytes([len(signature) % 256 + 1, 0]) + signature
+    if len(signature) > LONGEST_ECDSA_BYTES:
+        return False
+    rest = signed + ECDSA_SHA256 + b"\3" + bytes([len(signature) + 1, 0]) + signature
     if certificate != b"\x30\x82" + len(rest).to_bytes(2, "big") + rest:
         return False
     try:

@@ -104,6 +104,15 @@ def test_a_certificate_in_another_form_is_not_taken(what: str) -> None:
     assert not certificate_is_vouched(alice.key, made, alice.sign(identity.VOUCHED + made))
 
 
+@pytest.mark.parametrize("length", [0, 1, 73, 127, 128, 254, 255, 256, 511, 1500])
+def test_a_certificate_with_a_signature_of_another_length_is_not_taken(length: int) -> None:
+    alice = someone()
+    body = x509.load_der_x509_certificate(alice.certificate).tbs_certificate_bytes
+    rest = body + identity.ECDSA_SHA256 + b"\3" + bytes([(length + 1) % 256, 0]) + bytes(length)
+    made = b"\x30\x82" + len(rest).to_bytes(2, "big") + rest
+    assert not certificate_is_vouched(alice.key, made, alice.sign(identity.VOUCHED + made))
+
+
 def test_a_certificate_can_sign_no_other(tmp_path: Path) -> None:
     parsed = x509.load_der_x509_certificate(identity_of(tmp_path).certificate)
     assert not parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
