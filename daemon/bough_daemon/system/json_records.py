@@ -25,7 +25,7 @@ def record_of(said: object, kind: type[T]) -> T:
     """Return the record that parsed JSON has; raise BadRecord. Bytes are base64."""
     try:
         return msgspec.convert(said, kind)
-    except msgspec.ValidationError as odd:
+    except (msgspec.ValidationError, UnicodeEncodeError) as odd:  # the latter for a name that is a lone surrogate
         raise BadRecord(str(odd)) from odd
 
 

@@ -102,10 +102,10 @@ class Ticket:
             end = print_end + 1 + (body[print_end] if print_end < len(body) else 0)
             deputies.append(TicketAnswerer(body[at:print_end], _addresses(body[print_end + 1 : end])))
             at = end
-        if at >= len(body):
+        addresses, until = _addresses(body[at:]), int.from_bytes(expires, "big")
+        if not addresses:
             raise BadTicket(DAMAGED)
-        until = int.from_bytes(expires, "big")
-        return cls(team.hex(), fingerprint, secret, _addresses(body[at:]), until, tuple(deputies))
+        return cls(team.hex(), fingerprint, secret, addresses, until, tuple(deputies))
 
     @property
     def key(self) -> bytes:
@@ -133,7 +133,10 @@ def ticket_claim(secret: bytes, team: str, maker: bytes) -> bytes:
 
 
 def _addresses(text: bytes) -> tuple[str, ...]:
-    return tuple(text.decode(errors="replace").split(","))
+    try:
+        return tuple(filter(None, text.decode().split(",")))
+    except UnicodeDecodeError:
+        raise BadTicket(DAMAGED) from None
 
 
 def _check(body: bytes) -> bytes:

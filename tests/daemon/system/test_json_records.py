@@ -54,6 +54,7 @@ def test_what_an_older_or_a_newer_bough_wrote_is_read(tmp_path: Path) -> None:
         *(b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b"1" * 5000),
         *(b"{}", b'{"number": "1"}', b'{"number": true}', b'{"number": 1.5}', b'{"number": 1, "key": "?"}'),
         *(b'{"number": 1, "paths": "ab"}', b'{"number": 1, "moved": {"a": 1}}'),
+        *(b'{"number": 1, "\\ud800": 1}', b'{"number": 1, "moved": {"a": {"\\ud800": 1}}}'),
     ],
 )
 def test_damage_is_told_with_the_file(tmp_path: Path, data: bytes) -> None:

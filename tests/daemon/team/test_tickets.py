@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bough_daemon.errors import BadTicket
 from bough_daemon.team.identity import verify
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 ADDRESSES = ("192.168.1.20:41234", "[2001:db8::5]:41234")
 TICKET = Ticket("ab" * 16, bytes(range(32)), bytes(range(16)), ADDRESSES, 1_800_000_000)
 
-deputies = st.builds(TicketAnswerer, st.binary(min_size=32, max_size=32), st.just(("[2001:db8::5]:41234",)))
+deputies = st.builds(
+    TicketAnswerer, st.binary(min_size=32, max_size=32), st.sampled_from([(), ("[2001:db8::5]:41234",), ("a:1", "ü:2")])
+)
 tickets = st.builds(
     Ticket,
     st.binary(min_size=16, max_size=16).map(bytes.hex),
@@ -28,6 +32,15 @@ tickets = st.builds(
 def test_a_ticket_is_read_as_it_was_written(ticket: Ticket) -> None:
     assert Ticket.parse(f" {ticket}\n") == ticket
     assert str(ticket).isalnum()
+
+
+def test_an_address_that_is_empty_is_none() -> None:
+    deputy = TicketAnswerer(bytes(32), ("", "a:1"))
+    read = Ticket.parse(str(replace(TICKET, addresses=("", "a:1", ""), deputies=(deputy,))))
+    assert (read.addresses, read.deputies[0].addresses) == (("a:1",), ("a:1",))
+    for nowhere in ((), ("",), ("", "")):
+        with pytest.raises(BadTicket):
+            Ticket.parse(str(replace(TICKET, addresses=nowhere)))
 
 
 def test_a_ticket_is_short_enough_to_paste() -> None:
