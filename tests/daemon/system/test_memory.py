@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import hashlib
 import sys
 import time
 from contextlib import suppress
 
+import pygit2
 import pytest
-from bough_daemon.system.memory import give_back_now_and_then
+from bough_daemon.system.memory import give_back_now_and_then, let_go_of_code
 
 BLOCK, BLOCKS = 64 * 1024, 512  # of a size that the C library takes from its heap
 FREED = BLOCK * (BLOCKS - 1)
@@ -21,7 +23,30 @@ def resident_bytes() -> int:
         return int(told.read().split()[1]) * PAGE
 
 
-@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc")
+needs_glibc = pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc"
+)
+
+
+def code_bytes() -> int:
+    """Return how much of files this process has in memory."""
+    with open("/proc/self/status") as told:
+        return next(int(line.split()[1]) << 10 for line in told if line.startswith("RssFile"))
+
+
+@needs_glibc
+def test_code_that_is_not_needed_now_is_not_kept_in_memory_and_runs_when_it_is() -> None:
+    def use() -> str:
+        return str(pygit2.hash(b"x")) + hashlib.sha3_256(b"x").hexdigest()
+
+    used = use()
+    before = code_bytes()
+    let_go_of_code()
+    assert code_bytes() < before * 0.8
+    assert use() == used
+
+
+@needs_glibc
 def test_memory_below_what_is_still_needed_goes_back() -> None:
     libc = ctypes.CDLL(None)
     libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
