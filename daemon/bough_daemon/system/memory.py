@@ -1,7 +1,7 @@
 """Memory that was needed for a moment goes back to the system; the C library and the kernel would keep it.
 
-That is what is free on the heap, and the pages of libraries' code. Starting goes through a lot of code that an idle daemon
-never comes to again; what it does come to is still in the system's cache, and is there again within microseconds.
+That is what is free on the heap, and the pages of libraries' code. Starting goes through a lot of code that an idle
+daemon never comes to again; what it does come to is still in the system's cache, and is there within microseconds.
 """
 
 from __future__ import annotations
