@@ -288,7 +288,8 @@ class NothingIsTakenAway(RuleBasedStateMachine):
             # Nor is it where that came through another, who has merged what its writer has now.
             lost = [word for word in lost if not any(taken_back(mate, tip, path, word) for tip in tips)]
             # Nor is one that a commit took out, of a version that the other side has without that commit.
-            ways = ((theirs[0], ours[1]), (ours[1], theirs[0]))
+            # It may have come to this side in what another member had merged, so all of its history counts.
+            ways = ((theirs[0], ours[1]), (ours[2], theirs[0]))
             lost = [word for word in lost if not any(removed_by_commit(mate, *way, path, word) for way in ways)]
             assert not lost, f"{path} lost {lost}: {here.get(path)!r} and {there.get(path)!r} gave {got.get(path)!r}"
 
