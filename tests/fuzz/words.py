@@ -14,6 +14,7 @@ from bough_daemon.store.packs import Limits, Spool
 from bough_daemon.sync import wire
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.jobs import FindHaves, Job, MakePack, NotTaken, TakePack
+from bough_daemon.sync.messages import Chunk, Delivered
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.roster import Roster
 from bough_proto.v1 import peer_pb2 as pb
@@ -26,7 +27,7 @@ COMMITS = ["", "0" * 40, "1" * 40, "0" * 64, "f" * 64, "HEAD", "--all", "^" + "1
 NAMES = ["alice", "bob", "carol", "mallory", "", "alice+x", "../x", "HEAD", "a" * 5000, "a\0b", "ü", "1" * 40]
 BYTES = [b"", b"\0", b"alice", b"carol", b"main", b"\xff" * 64, b"x" * 5000, b"refs/heads/main", b"PACK" + bytes(40)]
 KINDS = ["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", ""]
-KINDS += ["talk_positions", "talk_words", "sharing_pause"]
+KINDS += ["talk_positions", "talk_words", "sharing_pause", "delivered"]
 MOST_WORDS = 200  # of one conversation
 MOST_KEPT = 100  # things that a member remembers of the one who says them
 
@@ -101,18 +102,23 @@ class _Alice:
         self.mine = self.mine.signed(someone("alice"))
         self.exchange.publish(self.mine)
         for peer in ("carol", "bob"):
-            self.exchange.connected(peer)
+            self.exchange.connected(peer, carried_apart=True)
 
     def hear(self, message: bytes, chance: random.Random) -> bool:
         """Hear what carol says and do what follows; return whether she was not refused."""
         try:
-            jobs = self.exchange.hear("carol", wire.word(pb.Word.FromString(message)), NOW)
+            word = wire.word(pb.Word.FromString(message))
+            if isinstance(word, Delivered):
+                self.exchange.hear_delivered("carol", word, 1.0)
+            is_apart = isinstance(word, Chunk) and chance.random() < 0.5
+            hear = self.exchange.hear_apart if is_apart else self.exchange.hear
+            jobs = hear("carol", word, NOW)
         except (PeerRefused, DecodeError):
             return False
         for job in jobs:
             self._do(job, chance)
         for peer in ("bob", "carol"):
-            while self.exchange.next_word(peer) is not None:
+            while self.exchange.next_word(peer) is not None or self.exchange.next_chunk(peer, 1.0) is not None:
                 pass
         return True
 

@@ -37,7 +37,7 @@ from bough_daemon.sync.jobs import (
     TalkHeard,
     TicketsHeard,
 )
-from bough_daemon.sync.messages import Gossip, Message
+from bough_daemon.sync.messages import Delivered, Gossip, Message
 from bough_daemon.system.supervisor import Pause
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
@@ -47,12 +47,12 @@ from bough_daemon.team.roster import Admission, Roster
 from bough_daemon.team.team_files import Team
 
 from tests.simulator.model_store import ModelStore
-from tests.simulator.network import Side
+from tests.simulator.network import Lane, Side
 
 if TYPE_CHECKING:
     from tests.simulator.world import SimulatedTeam
 
-LIMITS = Limits(pack=60_000, chunk=300, inline=500)
+LIMITS = Limits(pack=60_000, chunk=300, inline=500, small=400)
 AGAIN = 1000 * connections.LONGEST_PAUSE
 CROSSING = 1000 * connections.CROSSING_SECONDS
 
@@ -151,14 +151,19 @@ class Machine:
 
     def go_on(self, side: Side) -> None:
         """Say what there is to say over a connection, as far as it has room."""
-        if not side.has_room or self.sides.get(side.peer) is not side:
+        if self.sides.get(side.peer) is not side:
             return
-        while side.has_room:
+        while side.has_room(side.words):
             word = self.exchange.next_word(side.peer)
             if word is None:
                 break
             self.world.write(side, word)
-        if side.has_room and self.exchange.is_parting(side.peer):
+        while side.packs is not None and side.has_room(side.packs):
+            chunk = self.exchange.next_chunk(side.peer, self.world.agenda.now / 1000)
+            if chunk is None:
+                break
+            self.world.network.write(side, chunk, side.packs)
+        if side.has_room(side.words) and self.exchange.is_parting(side.peer):
             self.later(1000 * PARTING_SECONDS, partial(self.world.network.cut, side.line))
 
     # On and off.
@@ -413,6 +418,9 @@ class Machine:
             Side(line, self, name, there.identity.key, me, now),
             Side(line, there, caller.name, caller.key, caller.name, now, stranger=turned_away),
         ]
+        if not turned_away and self.chance.random() < 0.8:  # the others run a Bough that has one stream only
+            for side in line.sides:
+                side.packs = Lane()
         self.world.tell(f"{self.label} calls {there.label}" + (", who turns them away" if turned_away else ""))
         self.turn(lambda: self._begin(line.sides[0]))
         there.turn(lambda: there._begin(line.sides[1]))
@@ -436,7 +444,7 @@ class Machine:
             return
         self.sides[side.peer] = side
         # Without who reaches whom: what is said of that does not end yet where some have lost each other.
-        self.do(self.exchange.connected(side.peer))
+        self.do(self.exchange.connected(side.peer, carried_apart=side.packs is not None))
 
     def over(self, side: Side) -> None:
         """See that a conversation is over."""
@@ -451,14 +459,20 @@ class Machine:
         self.do(self.exchange.disconnected(side.peer))
         self._call_again(side.peer, self.world.agenda.now - side.began)
 
-    def hear(self, side: Side, word: Message) -> None:
-        """Take in what came over a connection."""
+    def hear(self, side: Side, word: Message, apart: bool) -> None:
+        """Take in what came over a connection; `apart`: on its stream for packs."""
         self.world.tell_word(side, word)
         side.heard += 1
         if side.stranger:
             self.turn(lambda: self._hear_stranger(side, word))
         elif self.sides.get(side.peer) is side:
-            self.turn(lambda: self.do(self.exchange.hear(side.peer, word, self.now)))
+            self.turn(lambda: self._hear(side, word, apart))
+
+    def _hear(self, side: Side, word: Message, apart: bool) -> None:
+        if isinstance(word, Delivered):
+            self.exchange.hear_delivered(side.peer, word, self.world.agenda.now / 1000)
+        hear = self.exchange.hear_apart if apart else self.exchange.hear
+        self.do(hear(side.peer, word, self.now))
 
     def _hear_stranger(self, side: Side, word: Message) -> None:
         if isinstance(word, Gossip):

@@ -41,10 +41,19 @@ class Agenda:
 
 
 @dataclass(eq=False)
+class Lane:
+    """One stream of a connection, in one direction: words on their way, and when the last of them arrives."""
+
+    on_way: int = 0
+    last: float = 0.0
+
+
+@dataclass(eq=False)
 class Side:
     """One machine's side of a connection with the member `peer`, who signs with `key`. `caller`: who called.
 
-    `heard`: words taken in; `stranger`: the other is told why they are turned away, and no more.
+    `packs`: the stream beside the words, if both sides have it. `heard`: words taken in. `stranger`: the other is told
+    why they are turned away, and no more.
     """
 
     line: Line
@@ -55,8 +64,8 @@ class Side:
     began: float
     stranger: bool = False
     is_open: bool = True
-    on_way: int = 0
-    last: float = 0.0
+    words: Lane = field(default_factory=lambda: Lane())
+    packs: Lane | None = None
     heard: int = 0
 
     @property
@@ -64,10 +73,9 @@ class Side:
         """The other machine's side."""
         return self.line.sides[1] if self.line.sides[0] is self else self.line.sides[0]
 
-    @property
-    def has_room(self) -> bool:
-        """Return whether one more word can be written."""
-        return self.is_open and self.on_way < WINDOW
+    def has_room(self, lane: Lane) -> bool:
+        """Return whether one more word can be written on a stream."""
+        return self.is_open and lane.on_way < WINDOW
 
 
 @dataclass(eq=False)
@@ -104,21 +112,21 @@ class Network:
         self.lines.append(line)
         return line
 
-    def write(self, side: Side, word: Message) -> None:
-        """Put a word on its way."""
-        line, jitter = side.line, self.chance.uniform(0.5, 1.5)
-        arrives = max(side.last, self.agenda.now + line.latency * jitter)
-        side.last, side.on_way = arrives, side.on_way + 1
+    def write(self, side: Side, word: Message, lane: Lane | None = None) -> None:
+        """Put a word on its way; on each stream of a connection they arrive in order."""
+        line, jitter, lane = side.line, self.chance.uniform(0.5, 1.5), lane or side.words
+        arrives = max(lane.last, self.agenda.now + line.latency * jitter)
+        lane.last, lane.on_way = arrives, lane.on_way + 1
         if self._as_bytes:
             word = wire.word(pb.Word.FromString(wire.word_message(word).SerializeToString()))
-        self.agenda.after(arrives - self.agenda.now, lambda: self._arrive(side, word))
+        self.agenda.after(arrives - self.agenda.now, lambda: self._arrive(side, word, lane))
 
-    def _arrive(self, side: Side, word: Message) -> None:
+    def _arrive(self, side: Side, word: Message, lane: Lane) -> None:
         if side.line.is_cut:
             return
-        side.on_way -= 1
+        lane.on_way -= 1
         if side.other.is_open:
-            side.other.machine.hear(side.other, word)
+            side.other.machine.hear(side.other, word, apart=lane is side.packs)
         if side.is_open:
             side.machine.go_on(side)
 

@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import logging
 import random
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bough_daemon.errors import PeerRefused
@@ -148,7 +149,8 @@ class Calls:
 
     async def _talk_at(self, knock: Knock, name: str) -> Exception | None:
         """Have a conversation with a member at an address, and return None; or why there was none."""
-        member, hello = self._exchange.roster.member(name), self._exchange.hello()
+        member = self._exchange.roster.member(name)
+        hello = replace(self._exchange.hello(), carried_apart=1 + secrets.randbits(63))
         try:
             async with call_member(knock.address, hello, member.certificate, self._identity, knock.local) as pipe:
                 await self._hold(name, pipe)

@@ -65,7 +65,7 @@ from bough_daemon.sync.jobs import (
     TicketsHeard,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import Chunk, Gossip, Hello, Message, Reach, TalkWords, Want
+from bough_daemon.sync.messages import Chunk, Delivered, Gossip, Hello, Message, Reach, TalkWords, Want
 from bough_daemon.system.addresses import is_here
 from bough_daemon.system.supervisor import Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
@@ -100,6 +100,7 @@ class Connection:
     local: str
     since: float
     said: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     refused: str = ""
 
@@ -142,8 +143,8 @@ class Connections:
         self._identity = identity
         self._told = told
         self._sessions: dict[str, Connection] = {}
-        self._children = asyncio.Semaphore(CHILDREN)
-        self._turns: defaultdict[tuple[str, str, type[Job]], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._children = {small: asyncio.Semaphore(CHILDREN) for small in (False, True)}
+        self._turns: defaultdict[tuple[object, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._weights: Weights = {}
         self._paces: dict[str, Pace] = {}
         self._packed: dict[tuple[str, Key], int] = {}  # the sequence number that was last packed for a peer
@@ -252,6 +253,9 @@ class Connections:
         for name in self.exchange.with_words():
             if name in self._sessions:
                 self._sessions[name].said.set()
+        for name in self.exchange.with_packs():
+            if name in self._sessions:
+                self._sessions[name].leaving.set()
 
     # Conversations.
 
@@ -329,10 +333,12 @@ class Connections:
     async def _talk(self, member: str, pipe: Pipe, greet: bool) -> None:
         try:
             if greet:
-                await pipe.write(self.exchange.hello())
+                await pipe.write(replace(self.exchange.hello(), carried_apart=pipe.hello.carried_apart))
             if not self._are_both_in(self._sessions[member].key):
                 raise PeerRefused(f"{member} is no longer a teammate")
-            jobs = self.exchange.connected(member, relays=pipe.hello.relays, talks=pipe.hello.talks)
+            said = pipe.hello
+            apart = said.carried_apart != 0
+            jobs = self.exchange.connected(member, relays=said.relays, talks=said.talks, carried_apart=apart)
             self.calls.other_versions.discard(member)
             self.hellos[member] = pipe.hello
             self.calls.refused.pop(member, None)
@@ -340,9 +346,11 @@ class Connections:
             try:
                 self.do(jobs)
                 async with asyncio.TaskGroup() as both:
-                    writing = both.create_task(self._write(member, pipe))
+                    others = [both.create_task(self._write(member, pipe))]
+                    others += [both.create_task(self._carry(member, pipe))] if apart else []
                     await self._read(member, pipe)
-                    writing.cancel()
+                    for one in others:
+                        one.cancel()
             finally:
                 self.do(self.exchange.disconnected(member))
                 self._told.presence(member, False)
@@ -353,16 +361,22 @@ class Connections:
             log.info("the conversation with %s broke off: %s", member, reason_of(broken))
 
     async def _read(self, member: str, pipe: Pipe) -> None:
-        # Of the member, not of the conversation: who calls again begins with what they owe.
-        pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE, WORDS_UNPACED, WORDS_IN_TURNS))
-        link, wasted = self.exchange.links[member], 0
         while (word := await pipe.read()) is not None:
             for part in _parts(word):
-                weight = _weight(part, self.exchange.roster.admissions)
-                self.do(self.exchange.hear(member, part, now_ms()))
-                weight += (link.wasted - wasted) * WASTED_COST
-                wasted = link.wasted
-                await asyncio.sleep(pace.after(weight, time.monotonic()))
+                if isinstance(part, Delivered):
+                    self.exchange.hear_delivered(member, part, time.monotonic())
+                await self._hear(member, part, self.exchange.hear)
+
+    async def _hear(self, member: str, word: Message, hear: Callable[[str, Message, int], list[Job]]) -> None:
+        """Take in a word, and wait for what it costs: also on the other stream, as the pace is the member's.
+
+        Not the conversation's: who calls again begins with what they owe.
+        """
+        pace = self._paces.setdefault(member, Pace(WORDS_A_SECOND, WORDS_AT_ONCE, WORDS_UNPACED, WORDS_IN_TURNS))
+        weight, link = _weight(word, self.exchange.roster.admissions), self.exchange.links[member]
+        self.do(hear(member, word, now_ms()))
+        wasted, link.wasted = link.wasted, 0
+        await asyncio.sleep(pace.after(weight + wasted * WASTED_COST, time.monotonic()))
 
     async def _write(self, member: str, pipe: Pipe) -> None:
         session = self._sessions[member]
@@ -375,6 +389,23 @@ class Connections:
                     await asyncio.sleep(PARTING_SECONDS)  # for them to read it: who has called cuts it off by leaving
                 raise PeerRefused(session.refused)
             await session.said.wait()
+
+    async def _carry(self, member: str, pipe: Pipe) -> None:
+        """Send and take large packs on a stream of their own."""
+        packs = await pipe.beside()
+        async with asyncio.TaskGroup() as both:
+            writing = both.create_task(self._write_packs(member, packs))
+            while (word := await packs.read()) is not None:
+                await self._hear(member, word, self.exchange.hear_apart)
+            writing.cancel()
+
+    async def _write_packs(self, member: str, packs: Pipe) -> None:
+        session = self._sessions[member]
+        while True:
+            session.leaving.clear()
+            while (chunk := self.exchange.next_chunk(member, time.monotonic())) is not None:
+                await packs.write(chunk)
+            await session.leaving.wait()
 
     # Jobs.
 
@@ -420,13 +451,18 @@ class Connections:
     async def _turn(self, job: MakePack | FindHaves | TakePack, pause: float = 0.0) -> AsyncIterator[None]:
         """Wait until a job may be done: a peer who asks for much waits for themselves, and others go on.
 
-        So do the states of a peer who has many, wherever they come through: nobody's save waits behind them. `pause`:
-        seconds that the peer waits on top of that.
+        So do the states of a peer who has many, wherever they come through: nobody's save waits behind them. What is
+        small does not wait for what is large. `pause`: seconds that the peer waits on top of that.
         """
-        async with self._turns[job.peer, job.state.key.member, type(job)]:
+        whose = job.state.key if self._is_of_mine(job) else job.state.key.member
+        async with self._turns[job.peer, whose, type(job), _is_small(job)]:
             await asyncio.sleep(pause)
-            async with self._children:
+            async with self._children[_is_small(job)]:
                 yield
+
+    def _is_of_mine(self, job: MakePack | FindHaves | TakePack) -> bool:
+        """Return whether a job is for a save in one of this member's working trees, which waits for none in another."""
+        return isinstance(job, MakePack) and job.asked is None and job.state.key.member == self.exchange.member
 
     async def _look_for_haves(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         shared = self.exchange.shared()
@@ -536,6 +572,13 @@ class Connections:
         log.warning("%s went on from an older state; %s keeps what it had", now.key.branch_name, aside.key.branch_name)
         self.do(self.exchange.left_behind(before))
         self._told.took(aside)
+
+
+def _is_small(job: MakePack | FindHaves | TakePack) -> bool:
+    """Return whether a job is about a pack that came unasked, or is to go unasked: of a save most likely."""
+    if isinstance(job, TakePack):
+        return job.spool.size <= Limits().inline
+    return isinstance(job, MakePack) and job.asked is None
 
 
 def _parts(word: Message) -> Iterator[Message]:

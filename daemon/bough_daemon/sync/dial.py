@@ -41,10 +41,13 @@ def _channel(address: str, root: bytes, identity: Identity | None) -> grpc.aio.C
 
 
 class _CallingPipe:
-    """The stream to a peer whom we called."""
+    """The stream to a peer whom we called. `said`: our first word. `request`: the kind of message that is sent."""
 
-    def __init__(self, call: Any, local: str) -> None:
-        self._call = call
+    def __init__(self, stub: Any, said: Hello, local: str, request: Callable[..., Any] = pb.ConverseRequest) -> None:
+        self._stub = stub
+        self._said = said
+        self._request = request
+        self._call = stub.Converse() if request is pb.ConverseRequest else stub.Carry()
         self.hello = Hello("")
         self.local = local
 
@@ -53,7 +56,16 @@ class _CallingPipe:
         return None if message is grpc.aio.EOF else wire.word(message.word)
 
     async def write(self, word: Message) -> None:
-        await self._call.write(pb.ConverseRequest(word=wire.word_message(word)))
+        await self._call.write(self._request(word=wire.word_message(word)))
+
+    async def beside(self) -> _CallingPipe:
+        packs = _CallingPipe(self._stub, self._said, self.local, pb.CarryRequest)
+        await packs.write(self._said)
+        return packs
+
+    def cancel(self) -> None:
+        """End it."""
+        self._call.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -66,8 +78,7 @@ async def call_member(
     """
     try:
         async with _channel(address, certificate, identity) as channel:
-            call = services.PeerServiceStub(channel).Converse()
-            pipe = _CallingPipe(call, local)
+            pipe = _CallingPipe(services.PeerServiceStub(channel), hello, local)
             try:
                 async with asyncio.timeout(PATIENCE):
                     await pipe.write(hello)
@@ -77,7 +88,7 @@ async def call_member(
                     pipe.hello = answer
                 yield pipe
             finally:
-                call.cancel()
+                pipe.cancel()
     except grpc.RpcError as failure:
         raise wire.error_of(failure) from failure
     except TimeoutError as late:

@@ -11,6 +11,7 @@ to be said to a peer waits in that peer's `Link` until `next_word` takes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -42,6 +43,7 @@ from bough_daemon.sync.links import Incoming, Link, Outgoing
 from bough_daemon.sync.messages import (
     Announce,
     Chunk,
+    Delivered,
     Gossip,
     Held,
     Hello,
@@ -176,9 +178,15 @@ class Exchange:
                 link.invites |= {one.key: one for one in invites}
                 link.ticket_uses |= {(one.ticket, one.key): one for one in uses}
 
-    def connected(self, peer: str, *, relays: bool = True, talks: bool = True) -> list[Job]:
-        """Begin to talk with a peer: the roster first, so that it can verify what follows."""
+    def connected(
+        self, peer: str, *, relays: bool = True, talks: bool = True, carried_apart: bool = False
+    ) -> list[Job]:
+        """Begin to talk with a peer: the roster first, so that it can verify what follows.
+
+        `carried_apart`: large packs go on a stream of their own, from which `next_chunk` takes them.
+        """
         link = self.links[peer] = Link(relays=relays, talks=talks)
+        link.apart_above = self._limits.small if carried_apart else math.inf
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
         link.removals = dict(self.roster.removals)
@@ -214,18 +222,19 @@ class Exchange:
     # Jobs that are done.
 
     def pack_made(self, job: MakePack, made: tuple[Spool, str] | None) -> list[Job]:
-        """Send a pack (None: it could not be made), or, unasked and large, only the news."""
+        """Send a pack (None: it could not be made), or, unasked and large, only the news until the peer asks."""
         link, key = self.links.get(job.peer), job.state.key
         stale = link is None or link.making.get(key) is not job
-        if made is not None and (stale or (job.asked is None and made[0].size > self._limits.inline)):
-            made[0].close()
-            made = None
         if link is None or stale:
+            if made is not None:
+                made[0].close()
             return []
         del link.making[key]
-        if made is not None:
+        if made is not None and (job.asked is not None or made[0].size <= self._limits.inline):
             link.send(Outgoing(job.state, made[1], made[0]))
         elif job.asked is None:
+            if made is not None:
+                link.keep_ready(Outgoing(job.state, made[1], made[0]))
             link.announcements[key] = None
         else:
             link.offered.pop(key, None)
@@ -354,8 +363,19 @@ class Exchange:
                 return self.hear_talk(entries, peer)
             case SharingPause(since):
                 return [PauseHeard(peer, min(since, now))]
-            case Hello():
+            case Hello() | Delivered():
                 return []
+
+    def hear_apart(self, peer: str, word: Message, now: int) -> list[Job]:
+        """Take in what came on the stream for packs; raise PeerRefused for anything but a part of one."""
+        if not isinstance(word, Chunk):
+            raise PeerRefused(f"{peer} sent something other than packs on the stream for packs")
+        self.links[peer].arrived += len(word.data)
+        return self.hear(peer, word, now)
+
+    def hear_delivered(self, peer: str, word: Delivered, now: float) -> None:
+        """Note how much of what was sent on the stream for packs has arrived; `now`: seconds, monotonic."""
+        self.links[peer].window.arrived(word.count, now)
 
     def learn(self, said: Gossip, now: int) -> list[Job]:
         """Take in what a member said of the team outside of a conversation."""
@@ -580,6 +600,7 @@ class Exchange:
     def _hear_held(self, peer: str, link: Link, key: Key, sequence: int) -> list[Job]:
         offered = link.offered.pop(key, None)
         jobs: list[Job] = []
+        link.stop_sending(key, sequence)
         if offered is not None and offered.sequence == sequence:
             if sequence > _sequence(link.holds, key):
                 link.holds[key] = offered
@@ -613,6 +634,7 @@ class Exchange:
             link.wasted += 1
             return [*self._fetch(key), *self._fetch_waiting()]
         offered, jobs = link.offered.pop(key, None), list[Job]()
+        link.stop_sending(key, sequence)
         if offered is not None:
             link.declined[key] = max(sequence, link.declined.get(key, 0))
             if key.member == self.member and not key.aside:
@@ -642,6 +664,12 @@ class Exchange:
             return []
         if broken is not None:
             broken.spool.close()
+        ready = link.ready.pop(key, None)
+        if ready is not None and ready.state == state:
+            link.send(ready)
+            return []
+        if ready is not None:
+            ready.spool.close()
         job = link.making[key] = MakePack(peer, state, None, want)
         return [job]
 
@@ -668,6 +696,8 @@ class Exchange:
             link.stop_taking(key)
             link.owed.add(key)
             return self._settled(key)
+        if self._is_late(incoming, chunk):
+            return []
         if incoming is None and not asked and self._arriving(peer) >= MOST_ARRIVING:
             return self._hear_later(link, state)
         try:
@@ -688,6 +718,13 @@ class Exchange:
             return []
         del link.incoming[key]
         return self._take(peer, incoming)
+
+    def _is_late(self, incoming: Incoming | None, chunk: Chunk) -> bool:
+        """Return whether a part of a pack was overtaken by a newer pack, which came between the words."""
+        newer = incoming.state if incoming is not None else None
+        taking = self._taking.get(chunk.state.key)
+        newer = taking.state if newer is None and taking is not None else newer
+        return chunk.offset > 0 and newer is not None and newer.sequence > chunk.state.sequence
 
     def _hear_later(self, link: Link, state: State) -> list[Job]:
         """Leave a pack that came unasked and has no place: its state is asked for when there is one."""
@@ -878,8 +915,16 @@ class Exchange:
         """Return the connected peers to whom there is something to be said."""
         return [peer for peer, link in self.links.items() if link.has_words()]
 
+    def with_packs(self) -> list[str]:
+        """Return the connected peers to whom something is to be sent on the stream for packs."""
+        return [peer for peer, link in self.links.items() if link.has_packs()]
+
     def next_word(self, peer: str) -> Message | None:
         """Take the next thing to say to a connected peer, or None when all is said."""
         link = self.links[peer]
         word = self.relay.next_word(peer) if not link.has_news_of_the_team() else None
         return word if word is not None else link.next_word(self.known, self._limits.chunk)
+
+    def next_chunk(self, peer: str, now: float) -> Chunk | None:
+        """Take what is next to be said on the stream for packs, or None while there is nothing or no room."""
+        return self.links[peer].next_chunk(self._limits.chunk, now)

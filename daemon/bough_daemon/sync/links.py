@@ -6,6 +6,7 @@ old.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from bough_daemon.sync.jobs import MakePack
 from bough_daemon.sync.messages import (
     Announce,
     Chunk,
+    Delivered,
     Gossip,
     Held,
     Message,
@@ -28,6 +30,7 @@ from bough_daemon.sync.messages import (
     TalkWords,
     Want,
 )
+from bough_daemon.sync.window import SendWindow
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
@@ -79,6 +82,10 @@ class Link:
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
     purges: dict[bytes, Purge] = field(default_factory=dict)
     purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
+    apart_above: float = math.inf  # bytes above which a pack goes on a stream beside the words
+    window: SendWindow = field(default_factory=SendWindow)  # of that stream
+    arrived: int = 0  # bytes that came on it
+    told_arrived: int = 0  # and of how many it was told
     relays: bool = False  # it understands the words for ways and receipts
     conversation: int = field(default_factory=partial(secrets.randbits, 32))  # another number for each
     told: dict[str, Route] = field(default_factory=dict)  # whom it was told to be reached from here, and how
@@ -93,10 +100,12 @@ class Link:
     pause: SharingPause | None = None  # of this member's, still to be told
     parting: bool = False  # one of the two is no longer in the team: nothing but that is said
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
-    wasted: int = 0  # words of it that were refused for good, or that said that it cannot send what it has
+    # Words of it that were refused for good, or that said that it cannot send what it has, and are not paid for yet.
+    wasted: int = 0
     wants: dict[Key, Want] = field(default_factory=dict)
     announcements: dict[Key, None] = field(default_factory=dict)
     outgoing: dict[Key, Outgoing] = field(default_factory=dict)
+    ready: dict[Key, Outgoing] = field(default_factory=dict)  # too large to go unasked: it goes when it is asked for
 
     def answer(self, word: Held | Refused) -> None:
         """Answer a state or a Want, in the place of what was to be said before; the oldest go where there are many."""
@@ -131,8 +140,9 @@ class Link:
         """Return whether there is something to be said."""
         return bool(
             self.has_news_of_the_team()
+            or self.arrived > self.told_arrived
             or self.answers
-            or self.outgoing
+            or self._next_leaving(apart=False) is not None
             or self.announcements
             or self.wants
             or self.untold
@@ -147,19 +157,25 @@ class Link:
             or self.parting
         )
 
+    def has_packs(self) -> bool:
+        """Return whether a large pack is to be sent beside the words."""
+        return self._next_leaving(apart=True) is not None
+
     def arriving_bytes(self) -> int:
         """Return how large the packs that are arriving will be."""
         return sum(one.total for one in self.incoming.values())
 
     def has_room(self, most_bytes: int) -> bool:
         """Return whether one more pack may be sent: those that wait for the peer are kept on the disk."""
-        waiting = sum(one.spool.size for one in self.outgoing.values())
-        return len(self.outgoing) + len(self.making) < MOST_LEAVING and waiting <= most_bytes
+        packs = [*self.outgoing.values(), *self.ready.values()]
+        waiting = sum(one.spool.size for one in packs)
+        return len(packs) + len(self.making) < MOST_LEAVING and waiting <= most_bytes
 
     def part(self, admissions: Iterable[Admission], removals: Iterable[Removal]) -> None:
         """Say nothing any more but who is no longer in the team."""
         self.close()
-        for waiting in (self.incoming, self.outgoing, self.making, self.answers, self.wants, self.announcements):
+        packs = (self.incoming, self.outgoing, self.ready, self.making)
+        for waiting in (*packs, self.answers, self.wants, self.announcements):
             waiting.clear()
         self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
         self.invites, self.ticket_uses = {}, {}
@@ -172,7 +188,7 @@ class Link:
         """Let go of every pack on its way."""
         for arriving in self.incoming.values():
             arriving.spool.close()
-        for leaving in self.outgoing.values():
+        for leaving in (*self.outgoing.values(), *self.ready.values()):
             leaving.spool.close()
 
     def forget(self, besides: Collection[str]) -> None:
@@ -191,10 +207,19 @@ class Link:
 
     def send(self, leaving: Outgoing) -> None:
         """Send a pack, in the place of an older one for the same branch."""
-        key = leaving.state.key
-        if key in self.outgoing:
-            self.outgoing.pop(key).spool.close()
-        self.outgoing[key] = leaving
+        self.stop_sending(leaving.state.key)
+        self.outgoing[leaving.state.key] = leaving
+
+    def keep_ready(self, leaving: Outgoing) -> None:
+        """Keep a pack until the peer asks for it or for another."""
+        self.stop_sending(leaving.state.key)
+        self.ready[leaving.state.key] = leaving
+
+    def stop_sending(self, key: Key, sequence: float = math.inf) -> None:
+        """Let go of the pack of a branch, where it is for no later state than that with a number."""
+        for packs in (self.outgoing, self.ready):
+            if key in packs and packs[key].state.sequence <= sequence:
+                packs.pop(key).spool.close()
 
     def next_word(self, known: Mapping[Key, State], chunk_bytes: int) -> Message | None:
         """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
@@ -211,6 +236,9 @@ class Link:
         if self.pause is not None:
             told, self.pause = self.pause, None
             return told
+        if self.arrived > self.told_arrived:
+            self.told_arrived = self.arrived
+            return Delivered(self.arrived)
         if self.answers:
             return self.answers.pop(next(iter(self.answers)))
         if self.wants:
@@ -226,18 +254,32 @@ class Link:
             return Announce(known[key])
         if self.talk:
             return TalkWords(_taken(self.talk))
-        if self.outgoing:
-            return self._next_chunk(chunk_bytes)
-        return None
+        pack = self._next_leaving(apart=False)
+        return self._next_chunk(pack, chunk_bytes) if pack is not None else None
+
+    def next_chunk(self, chunk_bytes: int, now: float) -> Chunk | None:
+        """Take the next part of a large pack, or None while the line has enough; `now`: seconds, monotonic."""
+        key = self._next_leaving(apart=True)
+        if key is None or not self.window.has_room(now):
+            return None
+        chunk = self._next_chunk(key, min(chunk_bytes, self.window.chunk_bytes))
+        self.window.sent(len(chunk.data), now)
+        return chunk
+
+    def _next_leaving(self, apart: bool) -> Key | None:
+        """Return the pack that waits longest of those that go between the words, or beside them."""
+        return next((key for key, one in self.outgoing.items() if self._goes_apart(one) == apart), None)
+
+    def _goes_apart(self, leaving: Outgoing) -> bool:
+        return leaving.spool.size > self.apart_above
 
     def _next_gossip(self) -> Gossip:
         admissions = _taken(self.admissions)  # in the order in which they count, admitters first
         removals = _taken(self.removals) if not self.admissions else ()
         return Gossip(admissions, _taken(self.contacts) if not self.admissions and not self.removals else (), removals)
 
-    def _next_chunk(self, chunk_bytes: int) -> Chunk:
-        """Take a part of the pack that waits longest, which then goes to the end of the line."""
-        key = next(iter(self.outgoing))
+    def _next_chunk(self, key: Key, chunk_bytes: int) -> Chunk:
+        """Take a part of a pack, which then goes to the end of the line."""
         leaving = self.outgoing.pop(key)
         data = leaving.spool.read(leaving.offset, chunk_bytes)
         chunk = Chunk(leaving.state, leaving.pack, leaving.offset, leaving.spool.size, data)

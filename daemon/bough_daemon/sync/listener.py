@@ -87,6 +87,9 @@ class Pipe(Protocol):
     async def write(self, word: Message) -> None:
         """Send a word; returns when there is room for another."""
 
+    async def beside(self) -> Pipe:
+        """Return the stream for large packs, where both sides have one: it begins with this one's Hello."""
+
 
 class TeamEndpoint(Protocol):
     """The listener's view of a repository's team."""
@@ -447,48 +450,93 @@ def _local_for(peer: str) -> str:
 
 
 class _CalledPipe:
-    """The stream of a peer who called."""
+    """The stream of a peer who called. `answer`: the kind of message that is sent on it."""
 
-    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any], answer: Callable[..., Any]) -> None:
         self._context = context
+        self._answer = answer
         self.hello = Hello("")
         self.local = _local_for(context.peer())
+        self.packs: asyncio.Future[Pipe] = asyncio.get_running_loop().create_future()
+        self.over = asyncio.Event()
 
     async def read(self) -> Message | None:
         message = await self._context.read()
         return None if message is grpc.aio.EOF else wire.word(message.word)
 
     async def write(self, word: Message) -> None:
-        await self._context.write(pb.ConverseResponse(word=wire.word_message(word)))
+        await self._context.write(self._answer(word=wire.word_message(word)))
+
+    async def beside(self) -> Pipe:
+        return await asyncio.shield(self.packs)
+
+    async def first_word(self) -> Hello:
+        """Return the first word, and remember it; raise PeerRefused or TimeoutError where that is none."""
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            hello = await self.read()
+        if not isinstance(hello, Hello):
+            raise PeerRefused(OTHER_VERSION)
+        self.hello = hello
+        return hello
+
+    async def abort(self, code: grpc.StatusCode, reason: str) -> None:
+        """End it, and tell the caller why."""
+        await self._context.abort(code, reason)
+
+    def certificate(self) -> bytes:
+        """Return the certificate (DER) that the caller has shown; empty: none."""
+        shown = next(iter(self._context.auth_context().get("x509_pem_cert", ())), b"")
+        return der_of(shown) if shown else b""
 
 
 class _Peers(services.PeerServiceServicer):
     def __init__(self, listener: PeerListener) -> None:
         self._listener = listener
+        self._talking: dict[tuple[bytes, str, int], _CalledPipe] = {}  # by certificate, team and number
 
     async def Converse(  # type: ignore[override]
         self, request_iterator: AsyncIterator[pb.ConverseRequest], context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
-        pipe = _CalledPipe(context)
+        await self._serve(_CalledPipe(context, pb.ConverseResponse), self._converse)
+
+    async def Carry(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[pb.CarryRequest], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        await self._serve(_CalledPipe(context, pb.CarryResponse), self._carry)
+
+    async def _serve(self, pipe: _CalledPipe, serve: Callable[[_CalledPipe], Awaitable[None]]) -> None:
         try:
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                hello = await pipe.read()
-            if not isinstance(hello, Hello):
-                raise PeerRefused(OTHER_VERSION)
-            pipe.hello = hello
-            room = self._listener.rooms.get(hello.team)
-            shown = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
-            caller = room.roster.caller(der_of(shown)) if room is not None and shown else None
-            if room is None or caller is None or caller.key == self._listener.identity.key:
-                raise PeerRefused("no member of the team has this certificate")
-            if hello.version != VERSION:
-                room.speaks_otherwise(caller.name)
-                raise PeerRefused(OTHER_VERSION)
-            await room.welcome(caller, pipe)
+            await pipe.first_word()
+            await serve(pipe)
         except BoughError as refused:
-            await context.abort(wire.code_of(refused), refused.message)
+            await pipe.abort(wire.code_of(refused), refused.message)
         except TimeoutError:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the first message did not arrive in time")
+            await pipe.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the first message did not arrive in time")
+
+    async def _converse(self, pipe: _CalledPipe) -> None:
+        room, certificate = self._listener.rooms.get(pipe.hello.team), pipe.certificate()
+        caller = room.roster.caller(certificate) if room is not None and certificate else None
+        if room is None or caller is None or caller.key == self._listener.identity.key:
+            raise PeerRefused("no member of the team has this certificate")
+        if pipe.hello.version != VERSION:
+            room.speaks_otherwise(caller.name)
+            raise PeerRefused(OTHER_VERSION)
+        which = certificate, pipe.hello.team, pipe.hello.carried_apart
+        self._talking[which] = pipe
+        try:
+            await room.welcome(caller, pipe)
+        finally:
+            pipe.over.set()
+            if self._talking.get(which) is pipe:
+                del self._talking[which]
+
+    async def _carry(self, pipe: _CalledPipe) -> None:
+        """Give a stream for packs to the conversation that it belongs to, and keep it as long as that goes on."""
+        talk = self._talking.get((pipe.certificate(), pipe.hello.team, pipe.hello.carried_apart))
+        if talk is None or not talk.hello.carried_apart or talk.packs.done():
+            raise PeerRefused("there is no conversation that these packs belong to")
+        talk.packs.set_result(pipe)
+        await talk.over.wait()
 
 
 class _Joins(services.JoinServiceServicer):

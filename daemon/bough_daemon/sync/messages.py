@@ -26,6 +26,7 @@ class Hello:
 
     `relays`: it understands the words for ways and receipts; `talks`: those for comments. `join_port`: where it listens
     for new members as long as a ticket names it as a deputy; 0: it does not. `hub`: it has no working tree.
+    `carried_apart`: the number of the stream on which large packs go beside this one; 0: they go on this one.
     """
 
     team: str
@@ -35,6 +36,7 @@ class Hello:
     join_port: int = 0
     talks: bool = False
     hub: bool = False
+    carried_apart: int = 0
 
 
 @cache
@@ -116,6 +118,13 @@ class Chunk:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """How many bytes of packs have arrived in this conversation on the stream beside it."""
+
+    count: int
+
+
 @dataclass(frozen=True, order=True)
 class Route:
     """How a member is reached. `steps`: 1 for directly. `conversation`: theirs, of the last step; each has a number."""
@@ -161,6 +170,7 @@ Message = (
     | Refused
     | Want
     | Chunk
+    | Delivered
     | Reach
     | Receipt
     | TalkPositions

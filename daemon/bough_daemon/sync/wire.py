@@ -14,6 +14,7 @@ from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.sync.messages import (
     Announce,
     Chunk,
+    Delivered,
     Gossip,
     Held,
     Hello,
@@ -234,9 +235,9 @@ def _talk_entry(message: pb.TalkEntry) -> TalkEntry:
 def word_message(word: Message) -> pb.Word:
     """Return the message of a word."""
     match word:
-        case Hello(team, version, bough, relays, port, talks, hub):
+        case Hello(team, version, bough, relays, port, talks, hub, apart):
             hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port)
-            hello.talks, hello.hub = talks, hub
+            hello.talks, hello.hub, hello.carried_apart = talks, hub, apart
             return pb.Word(hello=hello)
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
@@ -254,6 +255,8 @@ def word_message(word: Message) -> pb.Word:
         case Chunk(state, pack, offset, total, data):
             chunk = pb.Chunk(state=_state_message(state), pack=pack, offset=offset, total=total, data=data)
             return pb.Word(chunk=chunk)
+        case Delivered(count):
+            return pb.Word(delivered=pb.Delivered(bytes=count))
         case Reach(reached, lost):
             ways = [pb.Way(member=name, steps=way.steps, conversation=way.conversation) for name, way in reached]
             return pb.Word(reach=pb.Reach(reached=ways, lost=lost))
@@ -276,7 +279,8 @@ def word(message: pb.Word) -> Message:
             hello = message.hello
             port = hello.join_port if hello.join_port < 65536 else 0
             team, bough = hello.team[:LONGEST_WORD], release(hello.bough)
-            return Hello(team, hello.version, bough, hello.relays, port, hello.talks, hello.hub)
+            apart = hello.carried_apart
+            return Hello(team, hello.version, bough, hello.relays, port, hello.talks, hello.hub, apart)
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers), len(said.invites), len(said.ticket_uses))
@@ -297,6 +301,8 @@ def word(message: pb.Word) -> Message:
         case "chunk":
             chunk = message.chunk
             return Chunk(_state(chunk.state), chunk.pack[:LONGEST_WORD], chunk.offset, chunk.total, chunk.data)
+        case "delivered":
+            return Delivered(message.delivered.bytes)
         case "reach":
             reach = message.reach
             if max(len(reach.reached), len(reach.lost)) > MOST_ADMISSIONS:

@@ -39,6 +39,11 @@ class PeerServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_peer__pb2.ConverseRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_peer__pb2.ConverseResponse.FromString,
                 _registered_method=True)
+        self.Carry = channel.stream_stream(
+                '/bough_proto.v1.PeerService/Carry',
+                request_serializer=bough__proto_dot_v1_dot_peer__pb2.CarryRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_peer__pb2.CarryResponse.FromString,
+                _registered_method=True)
 
 
 class PeerServiceServicer:
@@ -51,6 +56,14 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Carry(self, request_iterator, context):
+        """Send large packs beside a conversation, in both directions. The caller's first word is the Hello of the conversation,
+        all others are Chunks; what came of them is said there, by Delivered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PeerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +71,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.Converse,
                     request_deserializer=bough__proto_dot_v1_dot_peer__pb2.ConverseRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_peer__pb2.ConverseResponse.SerializeToString,
+            ),
+            'Carry': grpc.stream_stream_rpc_method_handler(
+                    servicer.Carry,
+                    request_deserializer=bough__proto_dot_v1_dot_peer__pb2.CarryRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_peer__pb2.CarryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +105,33 @@ class PeerService:
             '/bough_proto.v1.PeerService/Converse',
             bough__proto_dot_v1_dot_peer__pb2.ConverseRequest.SerializeToString,
             bough__proto_dot_v1_dot_peer__pb2.ConverseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Carry(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/bough_proto.v1.PeerService/Carry',
+            bough__proto_dot_v1_dot_peer__pb2.CarryRequest.SerializeToString,
+            bough__proto_dot_v1_dot_peer__pb2.CarryResponse.FromString,
             options,
             channel_credentials,
             insecure,

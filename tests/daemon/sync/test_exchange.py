@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import pytest
 from bough_daemon.budgets import MOST_ANSWERS, MOST_ARRIVING, MOST_LEAVING
+from bough_daemon.errors import PeerRefused
 from bough_daemon.store.packs import Limits, Spool
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.jobs import (
@@ -28,8 +29,8 @@ from bough_daemon.sync.jobs import (
     Signed,
     TakePack,
 )
-from bough_daemon.sync.links import Link
-from bough_daemon.sync.messages import Announce, Chunk, Gossip, Held, Message, Refused, Want
+from bough_daemon.sync.links import Link, Outgoing
+from bough_daemon.sync.messages import Announce, Chunk, Delivered, Gossip, Held, Message, Refused, Want
 from bough_daemon.system.text import LONGEST_REASON
 from bough_daemon.talk.entries import SolidMark, TalkEntry
 from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKind, Key, State
@@ -901,3 +902,76 @@ def badge(who: str) -> tuple[bytes, bytes, bytes]:
     """Return what somebody brings to be admitted."""
     one = someone(who)
     return one.key, one.certificate, one.vouch
+
+
+def apart(world: World, size: int) -> tuple[State, list[Chunk]]:
+    """Let alice send bob a pack larger than `size` on the stream for packs; return its state and its parts."""
+    alice = world.members["alice"]
+    world.cut("alice", "bob")
+    for me, peer in (("alice", "bob"), ("bob", "alice")):
+        world.wires[me, peer] = deque()
+        world.members[me].todo += world.members[me].exchange.connected(peer, carried_apart=True)
+    alice.exchange.links["bob"].apart_above = size
+    for _ in range(5):
+        state = alice.save()
+    world.settle()
+    parts = list[Chunk]()
+    while (chunk := alice.exchange.next_chunk("bob", 1.0)) is not None:
+        parts.append(chunk)
+    return state, parts
+
+
+def test_a_large_pack_goes_beside_the_words_and_arrives(pair: World) -> None:
+    state, parts = apart(pair, 100)
+    bob = pair.members["bob"]
+    assert len(parts) > 2 and state.key not in bob.exchange.known
+    for part in parts:
+        bob.todo += bob.exchange.hear_apart("alice", part, NOW)
+    assert said(pair, "bob", "alice")[0] == Delivered(sum(len(part.data) for part in parts))
+    assert bob.exchange.known[state.key] == state
+
+
+def test_a_part_that_a_newer_pack_has_overtaken_is_left_alone(pair: World) -> None:
+    state, parts = apart(pair, 100)
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    bob.todo += bob.exchange.hear_apart("alice", parts[0], NOW)
+    newer = alice.save()
+    spool, pack = alice.pack(newer.tip, set())
+    data = spool.read(0, spool.size)
+    half = len(data) // 2
+    assert heard(pair, Chunk(newer, pack, 0, len(data), data[:half])) == [Delivered(len(parts[0].data))]
+    bob.todo += bob.exchange.hear_apart("alice", parts[1], NOW)
+    heard(pair, Chunk(newer, pack, half, len(data), data[half:]))
+    assert bob.exchange.known[newer.key] == newer != state
+
+
+def test_a_pack_of_which_the_peer_has_the_state_by_now_is_not_sent_to_its_end(pair: World) -> None:
+    state, _ = apart(pair, 100)
+    alice = pair.members["alice"]
+    link = alice.exchange.links["bob"]
+    spool, _ = alice.pack(state.tip, set())
+    link.send(Outgoing(state, "p", spool))
+    assert link.has_packs()
+    alice.todo += alice.exchange.hear("bob", Held(state.key, state.sequence), NOW)
+    assert not link.has_packs() and spool.file.closed
+
+
+def test_a_pack_that_is_too_large_to_go_unasked_is_sent_as_it_is_when_it_is_asked_for(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    alice.save()
+    pair.settle()
+    alice.exchange._limits = Limits(pack=5000, chunk=60, inline=10)
+    state = alice.save()
+    assert said(pair, "alice", "bob") == [Announce(state)]
+    bob.todo += bob.exchange.hear("alice", Announce(state), NOW)
+    (want,) = said(pair, "bob", "alice")
+    assert isinstance(want, Want)
+    jobs = alice.exchange.hear("bob", want, NOW)
+    assert not any(isinstance(job, MakePack) for job in jobs), "it is made once"
+    assert all(isinstance(word, Chunk) and word.state == state for word in said(pair, "alice", "bob"))
+    assert not alice.exchange.links["bob"].ready
+
+
+def test_words_on_the_stream_for_packs_end_the_conversation(pair: World) -> None:
+    with pytest.raises(PeerRefused, match="other than packs"):
+        pair.members["bob"].exchange.hear_apart("alice", Announce(pair.members["alice"].save()), NOW)

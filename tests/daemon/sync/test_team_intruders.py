@@ -6,8 +6,10 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 from bough_daemon.errors import (
     BoughError,
@@ -16,11 +18,13 @@ from bough_daemon.errors import (
 from bough_daemon.git.objects import TreeEntry, format_tree
 from bough_daemon.store.packs import Limits
 from bough_daemon.store.store import LIVE, SHARED
-from bough_daemon.sync.dial import call_member
+from bough_daemon.sync.dial import _CallingPipe, _channel, call_member
 from bough_daemon.sync.messages import Announce, Chunk, Hello, Message, Refused, Want
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.identity import load_identity
 from bough_daemon.team.team_files import now_ms
+from bough_proto.v1 import peer_pb2 as pb
+from bough_proto.v1 import peer_pb2_grpc as services
 
 from tests.daemon.machines import LOOPBACK, machines, run
 from tests.daemon.support import git
@@ -189,6 +193,40 @@ def test_a_stream_that_breaks_off_keeps_nothing(folder: Path) -> None:
                 await eventually(lambda: "bob" in links and links["bob"].incoming)
             await eventually(lambda: not alice.is_connected("bob"))
             assert not alice.store.objects.exists(tip)
+
+    run(test())
+
+
+def test_packs_come_beside_a_conversation_of_the_same_caller_alone(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, bob, carol = await all_of.team("alice", "bob", "carol")
+            await bob.talking.aclose()
+            await carol.talking.aclose()
+            await eventually(lambda: not alice.is_connected("bob") and not alice.is_connected("carol"))
+            mine, address = alice.listener.identity.certificate, alice.listener.addresses()[0]
+            said = Hello(alice.sync.team_id, carried_apart=7)
+            async with call_member(address, said, mine, bob.listener.identity) as talk:
+                assert talk.hello.carried_apart == 7
+                for one, number in ((bob, 8), (carol, 7)):
+                    async with _channel(address, mine, one.listener.identity) as channel:
+                        packs = _CallingPipe(services.PeerServiceStub(channel), said, "", pb.CarryRequest)
+                        await packs.write(replace(said, carried_apart=number))
+                        with pytest.raises(grpc.aio.AioRpcError, match="no conversation"):
+                            await packs.read()
+
+    run(test())
+
+
+def test_nothing_but_packs_is_heard_on_the_stream_for_packs(folder: Path) -> None:
+    async def test() -> None:
+        async with intruder(folder) as bob:
+            mine, address = bob.alice.listener.identity.certificate, bob.alice.listener.addresses()[0]
+            async with call_member(address, Hello(bob.alice.sync.team_id, carried_apart=7), mine, bob.identity) as pipe:
+                packs = await pipe.beside()
+                head = git(bob.bob.root, "rev-parse", "HEAD")
+                await packs.write(Announce(bob.state(head)))
+                await eventually(lambda: "something other than packs" in str(bob.alice.sync._conversations.refused()))
 
     run(test())
 

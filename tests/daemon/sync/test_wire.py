@@ -9,6 +9,7 @@ from bough_daemon.sync import wire
 from bough_daemon.sync.messages import (
     Announce,
     Chunk,
+    Delivered,
     Gossip,
     Held,
     Hello,
@@ -48,6 +49,7 @@ WORDS: list[Message] = [
     TalkWords((TalkEntry(b"key", 2, bytes(32), 5, b"{}", b"signature"),)),
     SharingPause(1_800_000_000_000),
     SharingPause(0),
+    Delivered(1 << 40),
 ]
 
 
