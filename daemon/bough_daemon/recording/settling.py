@@ -119,13 +119,14 @@ class _Changed:
     """The record of how often a path changed, and how many versions were kept.
 
     `left`: of what it may at full speed, at the moment `at`; `taken`: when it was last. `room`: bytes that may be kept
-    of it then. `kept`: size and time of the version that was kept last.
+    of it then. `size`: of the file, at the last change. `kept`: size and time of the version that was kept last.
     """
 
     left: float
     at: float
     taken: float
     room: float
+    size: int = 0
     kept: tuple[int, int] = (-1, -1)
 
 
@@ -135,7 +136,8 @@ class Brake:
     Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
     While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
     that many seconds since the path was taken last, but not longer than `often`. Where people type into one file
-    together, each save of theirs and each fold is a change, and `together` has each second give back so many.
+    together, each save of theirs and each fold is a change, and `together` has each second give back so many; then no
+    wait is longer than PAUSE_TOGETHER, as nobody's lines come into a file that is not recorded yet.
 
     Of one path ROOM bytes are kept at that speed, and then ROOM_AN_HOUR: a build that rewrites 50 MB each second would
     fill any disk. It is taken as well once it has rested for REST seconds, and longer the more it is over.
@@ -144,6 +146,7 @@ class Brake:
     FREE, DEBT, SIZE = 50.0, 10.0, 400_000
     ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
     MOST = 1000  # paths that are remembered
+    PAUSE_TOGETHER = 0.5  # seconds, for files of less than SIZE
     TOGETHER = 40.0  # changes a second: two who save five times each, each fold of that, and room for a third
 
     def __init__(self, often: float) -> None:
@@ -158,7 +161,7 @@ class Brake:
             return
         pace = self.TOGETHER if self.together else 1.0
         left = min(self.FREE, known.left + pace * (now - known.at))
-        known.left, known.at = max(-self.DEBT, left - 1 - size / self.SIZE), now
+        known.left, known.at, known.size = max(-self.DEBT, left - 1 - size / self.SIZE), now, size
         if len(self._paths) > self.MOST:
             self._paths = {path: one for path, one in self._paths.items() if self._counts(one, now)} or {path: known}
 
@@ -173,7 +176,8 @@ class Brake:
         known = self._paths.get(path)
         if known is None or known.left >= 0:
             return -math.inf
-        return known.taken + min(self._often, -known.left)
+        often = min(self._often, self.PAUSE_TOGETHER) if self.together and known.size < self.SIZE else self._often
+        return known.taken + min(often, -known.left)
 
     def room_due(self, path: str, version: tuple[int, int]) -> float:
         """Return the moment from which a version of a path may be kept; in the past where little of it was kept.

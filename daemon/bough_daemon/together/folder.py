@@ -102,6 +102,8 @@ class WorktreeFolder:
             repaired = self.repair()
         except Disturbed:
             return Attempt(disturbed=True)
+        except BoughError as failure:
+            return Attempt(held=failure.message)
         if repaired is not None:
             return Attempt(repaired, again=True)
         mine, theirs = self.session.branch.tip, read_snapshot(self.live.store.objects, other.tip)
@@ -124,6 +126,10 @@ class WorktreeFolder:
         if attempt == Attempt():
             self._settled[other.branch] = state
         return attempt
+
+    def forget_settled(self) -> None:
+        """Try the next fold of each branch though nothing seems to have changed since the last one."""
+        self._settled.clear()
 
     def _is_still(self, other: Other, mine: Snapshot) -> bool:
         """Return whether the other side is to this one what it was when the fold was due."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.commands.merge_source import known_source
@@ -17,7 +19,7 @@ from bough_daemon.history.timeline import read_snapshot
 from bough_daemon.merging.merge_input import Both, MergeInput
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import Store
-from bough_daemon.system.supervisor import Supervisor
+from bough_daemon.system.supervisor import Pause, Supervisor
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.folder import DISPUTED, Attempt, Other, WorktreeFolder
@@ -38,6 +40,7 @@ TRIES = 8  # of one fold, while snapshots come and the engine decides
 DISTURBED_PAUSE = 0.03  # seconds before a fold is tried again that met a save
 STAY_PAUSE = 3.0  # seconds between looks whether a Git branch that one stays on has moved: nothing tells of it
 HELD_PAUSE = 2.0  # seconds before it is tried again where something of Git's, or a conflict, is in the way
+APART_PAUSE, MOST_APART_PAUSE = 5.0, 60.0  # seconds before two whose files differ are folded once more, all the same
 MOST_DETACHED = 100  # files that are named
 ENGINE_BYTES = 8_000_000  # of one version of a file that is given to the merge engine
 
@@ -62,8 +65,9 @@ class Surroundings:
 class _Seat:
     """One working tree. `wake`: something has happened; `moved`: the same, for those who wait for it.
 
-    `held`: why nothing is folded from a branch for now. `journal`: what was read of it last.
-    `warm`: the merge engine was loaded for it.
+    `held`: why nothing is folded from a branch for now. `journal`: what was read of it last. `looked_at`: the tips of
+    those that it is with, and its own, that were folded last, and from when on (monotonic) they are folded once more
+    while the files differ. `warm`: the merge engine was loaded for it.
     """
 
     session: Recorder
@@ -74,6 +78,8 @@ class _Seat:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     held: dict[str, str] = field(default_factory=dict)
     warm: bool = False
+    looked_at: tuple[object, float] = (None, 0.0)
+    apart: Pause = field(default_factory=lambda: Pause(APART_PAUSE, MOST_APART_PAUSE))
     journal: tuple[object, tuple[bool, bool]] = (None, (False, False))
     task: asyncio.Task[None] | None = None
     retry: asyncio.TimerHandle | None = None
@@ -165,10 +171,10 @@ class Together:
     async def look(self, root: str) -> None:
         """See that the newest snapshot was not written over a fold by somebody who had not read it."""
         seat = self._seats.get(root)
-        if seat is not None and not seat.session.is_acting:
-            with suppress(TimeoutError):  # a command has begun: what it makes of the files is told when it is done
-                async with asyncio.timeout(LOOK_PATIENCE):
-                    await self._repair(seat)
+        if seat is not None and seat.folder.recent and not seat.session.is_acting:
+            repairing = self._background.begin(WORK, partial(self._repair, seat))
+            # A command may have begun: what comes of the look is told when it has ended.
+            await asyncio.wait({repairing}, timeout=LOOK_PATIENCE)
 
     async def _run(self, seat: _Seat) -> None:
         while True:
@@ -183,10 +189,7 @@ class Together:
                 if others and not seat.warm:
                     seat.warm = True
                     self._around.warm_up()
-                for other in others:
-                    await self._fold(seat, other, {one.branch for one in others})
-                for name in seat.held.keys() - {other.branch for other in others}:
-                    del seat.held[name]
+                await self._fold_all(seat, others)
                 await self._stay(seat)
             except BaseException:
                 seat.wake.set()  # for the next start
@@ -321,6 +324,48 @@ class Together:
     def _has_guests(self, seat: _Seat) -> bool:
         return bool(self.standing(seat.session).guests)
 
+    async def _fold_all(self, seat: _Seat, others: list[Other]) -> None:
+        """Fold each of some branches, and see to it that this is tried again where they stay apart."""
+        present = {one.branch for one in others}
+        for other in others:
+            await self._fold_or_note(seat, other, present)
+        for name in seat.held.keys() - present:
+            del seat.held[name]
+        apart = await self._owner.run(self._are_apart, seat, others)
+        if apart:
+            self._look_again(seat, others)
+
+    async def _fold_or_note(self, seat: _Seat, other: Other, present: set[str]) -> None:
+        """Fold a branch; where that fails it is tried again soon, and the others are folded meanwhile."""
+        try:
+            await self._fold(seat, other, present)
+        except Exception as failure:
+            self._background.note(WORK, failure)
+            self._try_again(seat, APART_PAUSE)
+
+    def _are_apart(self, seat: _Seat, others: list[Other]) -> bool:
+        """Return whether the files differ from those of somebody whom they should be alike with."""
+        mine, objects = seat.session.branch.tip, self._store.objects
+        tips = (other.tip for other in others if other.role != "followed" and objects.exists(other.tip))
+        trees = {objects.commit(tip).tree for tip in tips}
+        return mine is not None and bool(trees - {objects.commit(mine.shared).tree})
+
+    def _look_again(self, seat: _Seat, others: list[Other]) -> None:
+        """Fold once more, from the beginning, what has been apart for a while though nothing is left to fold."""
+        now, mine = time.monotonic(), seat.session.branch.tip
+        tips = mine.oid if mine is not None else "", *(other.tip for other in others)
+        if tips != seat.looked_at[0]:
+            seat.apart = Pause(APART_PAUSE, MOST_APART_PAUSE)
+        elif now < seat.looked_at[1]:
+            self._try_again(seat, seat.looked_at[1] - now)
+            return
+        else:
+            seat.folder.forget_settled()
+            seat.wake.set()
+        wait = seat.apart.after(0.0)
+        seat.looked_at = tips, now + wait
+        self._try_again(seat, wait)
+
     async def _fold(self, seat: _Seat, other: Other, present: set[str]) -> None:
         for _ in range(TRIES):
             async with seat.session.without_commands():
@@ -353,13 +398,15 @@ class Together:
     async def _repair(self, seat: _Seat) -> None:
         if not seat.folder.recent:
             return
-        async with seat.session.without_commands():
-            try:
-                made = await self._owner.run(seat.folder.repair)
-            except Disturbed:
-                self._try_again(seat, DISTURBED_PAUSE)
-                return
-        if made is not None:
+        try:
+            async with seat.session.without_commands():
+                await self._owner.run(seat.folder.repair)
+        except Disturbed:
+            self._try_again(seat, DISTURBED_PAUSE)
+        except (BoughError, OSError) as failure:  # nothing is kept from the team for that
+            self._background.note(WORK, failure)
+            self._try_again(seat, HELD_PAUSE)
+        finally:
             seat.session.announce()
 
     async def _decide(self, undecided: tuple[Undecided, ...]) -> None:

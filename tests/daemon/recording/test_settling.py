@@ -471,9 +471,10 @@ def test_what_is_no_longer_ignored_is_shared_once_the_rules_have_lasted(folder: 
     asyncio.run(scene())
 
 
-def taken_at(step: float, seconds: float, size: int = 0) -> list[float]:
+def taken_at(step: float, seconds: float, size: int = 0, *, together: bool = False) -> list[float]:
     """Return when a known path is taken that changes every `step` seconds, up to a moment, and is quiet then."""
     brake, found, now, changed = Brake(5.0), [-1.0], 0.0, 0.0
+    brake.together = together
     while now < seconds or found[-1] < changed:
         if now < seconds:
             brake.changed("f", size, now)
@@ -498,6 +499,13 @@ def test_a_path_that_changes_without_pause_is_taken_ever_more_seldom_and_in_the_
     assert gaps[-3] == pytest.approx(5.0, abs=0.11)
     assert taken[-1] >= 59.9
     assert len(taken_at(0.1, 60.0, size=5_000_000)) < 20
+
+
+def test_what_several_type_into_is_never_left_alone_for_long() -> None:
+    taken = taken_at(0.01, 60.0, together=True)
+    assert max(after - before for before, after in itertools.pairwise(taken)) <= Brake.PAUSE_TOGETHER + 0.02
+    large = taken_at(0.01, 60.0, size=5_000_000, together=True)
+    assert max(after - before for before, after in itertools.pairwise(large)) >= 4.9
 
 
 def kept_of(step: float, seconds: float, size: int) -> list[float]:
