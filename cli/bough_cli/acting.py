@@ -83,7 +83,7 @@ def check_outside(command: str) -> None:
     running, _, root = os.environ.get(INSIDE, "").partition(" ")
     if running and root == live_root(here()):
         raise InsideHook(
-            f"this is run by a hook of `bough {running}`, which is still at work here",
+            f"this command was started by a hook of `bough {running}`, which is still running here",
             hint=f"A hook cannot run `bough {command}`; it may run `bough status`, `save`, `log` and `git`.",
         )
 

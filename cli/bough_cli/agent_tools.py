@@ -40,7 +40,7 @@ MOST_TEXT = 60_000  # characters of one answer: a model reads all of it
 MOST_ENTRIES = 200  # snapshots of one answer
 INSTRUCTIONS = """
 This repository is live: every save is recorded, and teammates' uncommitted work is visible as it happens.
-Before you edit files, call `before_editing` with their paths: it tells who else is changing them, and how.
+Before you edit files, call `before_editing` with their paths: it reports who else is changing them, and how.
 Save points are automatic; `restore` brings a file back as it was, `undo` reverses a Bough command.
 `merge` brings a teammate's work into these files, `land` puts finished work on the shared branch: ask your user first.
 """
@@ -100,7 +100,7 @@ def _answering(tool: F, kind: type[Exception]) -> F:
 
 
 class AgentTools:
-    """The tools of one working tree. Each raises BoughError where it cannot be done; then nothing was changed."""
+    """The tools of one working tree. Each raises BoughError if it cannot be done; then nothing was changed."""
 
     def __init__(self, path: str) -> None:
         self._path = path

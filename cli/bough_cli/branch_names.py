@@ -24,7 +24,7 @@ def branch_and_paths(daemon: Client, name: str, paths: list[str]) -> tuple[str, 
 
 
 def check_known(paths: list[str], *, found: bool) -> None:
-    """Raise UnknownMember where a word names neither a live branch nor a path that anything is known of."""
+    """Raise UnknownMember if a word names neither a live branch nor a path that anything is known of."""
     root = live_root(here()) or here()
     if not found and paths and not any(os.path.lexists(os.path.join(root, path)) for path in paths):
         name = printable(paths[0])

@@ -17,7 +17,7 @@ from bough_cli.progress import tell
 
 
 def here() -> str:
-    """Return the folder that the user is in; raise NotPossibleNow where it was removed meanwhile."""
+    """Return the folder that the user is in; raise NotPossibleNow if it was removed meanwhile."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def connect(*, start: bool = False) -> Client:
 
 
 def _find_here() -> None:
-    """Say what is wrong where there is no repository around the user's folder, before anything is started."""
+    """Say what is wrong if there is no repository around the user's folder, before anything is started."""
     try:
         Worktree.find(here(), UserEnvironment(taken(os.environ)))
     except NotARepository as nothing:

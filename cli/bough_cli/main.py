@@ -78,7 +78,7 @@ GROUPS = {
 
 
 def application(typed: str = "") -> typer.Typer:
-    """Return the command line with the command that is typed, or with all of them where there is none of that name."""
+    """Return the command line with the command that is typed, or with all of them if there is none of that name."""
     app = typer.Typer(
         name="bough",
         help="Make a Git repository live: every save on a branch of your own, streamed to your team.",

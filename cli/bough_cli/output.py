@@ -88,7 +88,7 @@ def not_folded(told: Status) -> list[str]:
     for (branch, reason), paths in paused.items():
         are = "are" if len(paths) > 1 else "is"
         lines.append(
-            f"{few(paths)} {are} paused with {branch}: {reason}; it goes on when both versions agree, "
+            f"{few(paths)} {are} paused with {branch}: {reason}; it resumes when both versions agree, "
             f"or when one of you runs `bough merge`"
         )
     lines += [
@@ -122,7 +122,7 @@ def comments(status: Status) -> str:
 
 
 def can_ask() -> bool:
-    """Return whether there is somebody at a terminal to answer a question."""
+    """Return whether there is someone at a terminal to answer a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -14,7 +14,7 @@ __all__ = ["BUFFER", "SAVED", "BlobKind", "Origin", "Query", "RepositoryEngine",
 
 
 def __getattr__(name: str) -> Any:
-    """Import the engine, and with it numpy, when somebody wants it: the daemon and `bough lsp` only talk to it."""
+    """Import the engine, and with it numpy, when someone wants it: the daemon and `bough lsp` only talk to it."""
     if name == "RepositoryEngine":
         from bough_completion.learned.engine import RepositoryEngine
 

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory", type=int, metavar="MIB", help="memory that the model may use, its weights included")
     add("--remote", metavar="URL", help="answer from an OpenAI-compatible server; the URL ends before /completions")
     add("--remote-model", default="", metavar="NAME", help="the model to ask that server for")
-    add("--remote-key-file", type=Path, help="what that server wants to know")
+    add("--remote-key-file", type=Path, help="the file with that server's API key")
     return parser
 
 

@@ -168,7 +168,7 @@ def use_response(repository: str, use: Suggested) -> pb.WatchUseResponse:
 def _blob_from(message: pb.Blob) -> Blob:
     kind = _KINDS.get(message.kind)
     if kind is None:
-        raise BadRequest(f"blob {message.path!r} does not say of which kind it is")
+        raise BadRequest(f"blob {message.path!r} does not state its kind")
     if (kind is BlobKind.LIVE) != bool(message.member):
         raise BadRequest(f"blob {message.path!r} must name a member if it is of a live branch, and only then")
     return Blob(message.path, message.text if message.HasField("text") else None, Origin(kind, message.member))

@@ -1,1 +1,1 @@
-"""The daemon: watching, snapshots, branches, the team, and what a member does with them."""
+"""The daemon: watches working trees, takes snapshots, and shares live branches with the team."""

@@ -1,4 +1,4 @@
-"""The daemon's process: `python -m bough_daemon [--ready-fd N] [--stay]`, for the home that the environment names."""
+"""The daemon's process: `python -m bough_daemon [--ready-fd N] [--stay]`, for the home set in the environment."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from bough_daemon.system.text import printable
 
 log = logging.getLogger("bough_daemon")
 
-END_PATIENCE = 3.0  # seconds in which what is at work may be finished; then every child is ended
-LAST_PATIENCE = 10.0  # seconds after which the process ends whatever holds it up: nothing is lost by that
+END_PATIENCE = 3.0  # seconds that running work gets to finish; then every child is killed
+LAST_PATIENCE = 10.0  # seconds after which the process exits regardless; nothing is lost by that
 
 
 class OneLine(logging.Formatter):
-    """A message is one line, whatever a teammate or a file name put into it; a traceback's lines are only shown."""
+    """A formatter that puts each message on one line, whatever a teammate or a file name contains."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
@@ -66,7 +66,7 @@ def _see_that_it_ends() -> None:
 
 
 def _give_up() -> None:
-    log.error("the daemon is held up and is ended; the next one goes on from what was recorded")
+    log.error("the daemon does not respond and is killed; the next one continues from what was recorded")
     end_every_child()
     os._exit(1)
 
@@ -80,14 +80,14 @@ def _tell(ready_fd: int | None, word: bytes) -> None:
 def main() -> int:
     """Serve one home until told to stop; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bough_daemon", description=__doc__)
-    parser.add_argument("--ready-fd", type=int, help="where to say that the daemon is ready")
-    parser.add_argument("--stay", action="store_true", help="stay when nothing is live, and log to stderr as well")
+    parser.add_argument("--ready-fd", type=int, help="file descriptor to report on when the daemon is ready")
+    parser.add_argument("--stay", action="store_true", help="keep running when nothing is live, and log to stderr too")
     chosen = parser.parse_args()
     home = Home.from_environment(os.environ)
     if chosen.stay:
         home = replace(home, idle_seconds=math.inf)
     try:
-        take_home(home)  # held until this process is gone
+        take_home(home)  # held until this process exits
         with home.used():
             handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=5_000_000, backupCount=2)
     except AlreadyRunning:

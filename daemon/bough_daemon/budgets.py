@@ -1,6 +1,6 @@
-"""How much is taken from a teammate. What is over a bound is refused with the reason, before a reference moves.
+"""Limits on what is accepted from a teammate. Anything over a limit is refused with the reason, before a ref moves.
 
-What a member may send and what a member takes are the same: `withheld` keeps at home what is over the bounds of a path.
+Sending and receiving have the same limits: `withheld` keeps what exceeds the limits of a path on this machine.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# One object. Git hosts take no file of more than 100 MiB. The entries are those beyond the same folder of one's own.
+# One object. Git hosts accept no file of more than 100 MiB. Entries are counted beyond those of the same folder here.
 LARGEST_FILE_BYTES = 100 << 20
 LARGEST_TREE_BYTES = 64 << 20
 LARGEST_TREE_ENTRIES = 200_000
@@ -16,27 +16,27 @@ LARGEST_COMMIT_BYTES = 1 << 20
 
 # One pack. The history of Linux has 10 million objects, which unpack to about a hundred times their pack.
 MOST_OBJECTS = 10_000_000
-MOST_LACKING = 200_000  # that were not sent, and are looked for in what is shared
+MOST_LACKING = 200_000  # objects that were not sent, and are looked for in what is shared
 UNPACKED_BYTES = 1 << 30
 UNPACKED_RATIO = 256
 
-# One tree, beyond what this member's own commit has. A path must fit into PATH_MAX (1,024 bytes on macOS) with the
-# folder of the working tree in front; a name into what every file system takes.
+# One tree, beyond what this member's own commit has. A path must fit into PATH_MAX (1,024 bytes on macOS) together with
+# the folder of the working tree; a name must fit into what every file system accepts.
 MOST_ENTRIES = 1_000_000
 MOST_FILE_BYTES = 32 << 30
 DEEPEST = 100
 LONGEST_PATH = 900
 LONGEST_NAME = 255
 
-# One look at what came: it begins on a thread of the daemon; what takes more than a few milliseconds goes on in a child
-# (entries and objects, each of which counts as one; of their contents, CONTENT_BYTES do).
+# One check of what arrived: it starts on a thread of the daemon; if it takes more than a few milliseconds, it continues
+# in a child (entries and objects each count as one; of their contents, CONTENT_BYTES do).
 QUICK_EFFORT = 20_000
 CONTENT_BYTES = 8192
-ENTRY_BYTES = 32  # that an entry of a folder has at least, nearly always
+ENTRY_BYTES = 32  # minimum size of a folder's entry, nearly always
 
-# One conversation. A pack that has no place is asked for when there is one; answers beyond these push out the oldest.
+# One connection. A pack beyond the limit is asked for later; answers beyond it replace the oldest.
 MOST_ARRIVING = 16  # packs
-MOST_LEAVING = 32  # packs that were asked for, and not more bytes than one pack may have
+MOST_LEAVING = 32  # packs that were asked for, in total no larger than one pack may be
 MOST_ANSWERS = 4096
 # A word of the roster counts as one for each of its entries. Of those that come at once most take turns with others.
 WORDS_A_SECOND, WORDS_AT_ONCE = 200.0, 4000.0
@@ -48,29 +48,29 @@ RECEIPT_COST = 2  # words that a receipt counts for: it takes 0.1 ms to see who 
 WASTED_COST = 20  # words that one counts for which was of no use: honest members say few of these
 ADMISSIONS_AT_ONCE = 10  # that are looked at before others have their turn
 
-# One word. A member's name has 64 letters, a branch 200 bytes.
+# One message. A member's name has up to 64 characters, a branch up to 200 bytes.
 MOST_HAVES = 256
-MOST_ADMISSIONS = 500  # and as many contacts; gRPC takes messages of 4 MiB
+MOST_ADMISSIONS = 500  # and as many contacts; gRPC accepts messages of 4 MiB
 GOSSIP_BYTES = 1 << 20
-TALK_COST = 3  # words that an entry of a log counts for: it takes 0.2 ms to see if it is valid
-TALK_AT_ONCE = 25  # entries that are looked at before others have their turn
+TALK_COST = 3  # messages that an entry of a log counts for: checking it takes 0.2 ms
+TALK_AT_ONCE = 25  # entries that are checked before others have their turn
 LONGEST_NONCE = 64
 LONGEST_KEY_BYTES = 200
 LONGEST_WORD = 1000  # characters of a reason, of a team's id, of a pack's
 
-# One daemon. A connection takes a file and 0.3 MB; a stranger's is closed when it has not said who it is by then.
+# One daemon. A connection takes a file and 0.3 MB; a stranger's is closed if it has not identified itself in time.
 MOST_FILES = 65_536
-MOST_CONNECTIONS, CONNECTIONS_SHARE = 512, 4  # of one listener, and at most this part of all files
+MOST_CONNECTIONS, CONNECTIONS_SHARE = 512, 4  # per listener, and at most this part of all files
 HANDSHAKE_SECONDS = 5.0
-IDLE_SECONDS = 20.0  # that a connection without a conversation is kept
-MOST_CALLS = 4  # at once, of one connection
-PARTING_SECONDS, PARTING_WORDS = 2.0, 8  # of the last conversation with a former member
+IDLE_SECONDS = 20.0  # seconds until a connection without calls is closed
+MOST_CALLS = 4  # concurrent calls per connection
+PARTING_SECONDS, PARTING_WORDS = 2.0, 8  # limits for the last connection with a former member
 LARGEST_REQUEST_BYTES = 256 << 10  # of a joining member
 
-# One disk: below so much room nothing is taken from the network, so that what is saved here can still be recorded.
+# One disk: with less free space nothing is accepted from the network, so that saves here can still be recorded.
 RESERVE_BYTES, RESERVE_SHARE = 256 << 20, 50
 
-# One child: what it may allocate, and how long it may take for a pack of some size.
+# One child: the memory that it may allocate, and the time that it may take for a pack of a given size.
 CHILD_MEMORY_BYTES = 3 << 30
 WORKER_MEMORY_BYTES = 2 << 30
 CHILD_SECONDS = 60.0
@@ -98,7 +98,7 @@ class Pace:
     _last: float = 0.0
 
     def after(self, words: float, now: float) -> float:
-        """Note words that came at `now` (seconds, monotonic); return how long to wait before the next one."""
+        """Count messages that arrived at `now` (seconds, monotonic); return how long to wait before the next one."""
         self._owed = max(0.0, self._owed - (now - self._last) * self.rate) + words
         self._last = now
         turn = words / self.in_turns if self._owed > self.unpaced else 0.0
@@ -106,17 +106,17 @@ class Pace:
 
 
 class OutOfEffort(Exception):
-    """A look would take longer than it may."""
+    """A check would take longer than allowed."""
 
 
 class Effort:
-    """The work that a check may still do; None: as much as the budgets allow."""
+    """The effort that a check may still spend; None: as much as the budgets allow."""
 
     def __init__(self, left: int | None = None) -> None:
         self._left = left
 
     def spend(self, cost: int = 1) -> None:
-        """Note that something was looked at, or raise OutOfEffort."""
+        """Spend effort, or raise OutOfEffort."""
         if self._left is not None:
             self._left -= cost
             if self._left < 0:

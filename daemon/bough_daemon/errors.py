@@ -1,15 +1,14 @@
-"""What can go wrong, named for what happened.
+"""Every error, named for what happened.
 
-Every error carries its facts in `facts`, so that it can cross the control socket and be shown by the command line.
-The message is one sentence for the person at the keyboard, without a full stop; what to do about it is the command
-line's to say.
+Each carries its facts in `facts`, so that it can cross the control socket and be shown by the command line. The message
+is one sentence for the user, without a full stop; the command line adds the remedy.
 """
 
 from __future__ import annotations
 
 
 class BoughError(Exception):
-    """Anything Bough refuses or fails at; nothing of the user's was changed unless a subclass says otherwise."""
+    """Anything that Bough refuses or fails at; the user's repository is unchanged unless a subclass says otherwise."""
 
     def __init__(self, message: str, **facts: str) -> None:
         super().__init__(message)
@@ -29,11 +28,11 @@ class BareRepository(BoughError):
 
 
 class ForeignRepository(BoughError):
-    """The repository belongs to another user, and Git refuses it for that."""
+    """The repository belongs to another user, so Git refuses it."""
 
 
 class NoCommitYet(BoughError):
-    """The repository has no commit, so a live branch has nothing to be based on."""
+    """The repository has no commit that a live branch could be based on."""
 
 
 class UnsupportedRepository(BoughError):
@@ -41,23 +40,23 @@ class UnsupportedRepository(BoughError):
 
 
 class GitTooOld(BoughError):
-    """The git on the PATH is older than the floor, or there is none."""
+    """The git on the PATH is older than the minimum, or there is none."""
 
 
 class GitFailed(BoughError):
-    """A git command failed; its words are in the message."""
+    """A git command failed; its output is in the message."""
 
 
 class GitHangs(GitFailed):
-    """Nothing happened in a git command any more; it was ended, with all that it had started."""
+    """A git command made no progress; it was killed with everything that it had started."""
 
 
 class FilterFailed(GitFailed):
-    """A filter of the user's, which is required, cannot make a file; nothing was changed."""
+    """A required filter of the user's could not produce a file; nothing was changed."""
 
 
 class Stopping(BoughError):
-    """Recording is being stopped here, so no git command is started any more."""
+    """Recording is being stopped here, so no more git commands are started."""
 
 
 class NotLive(BoughError):
@@ -76,7 +75,7 @@ class StoreDamaged(BoughError):
 
 
 class StoreGone(BoughError):
-    """The store was moved away or removed while its repository was live; nothing is recorded until it is back."""
+    """The store was moved or removed while its repository was live; nothing is recorded until it is back."""
 
 
 class BranchMoved(BoughError):
@@ -84,41 +83,41 @@ class BranchMoved(BoughError):
 
 
 class DiskFull(BoughError):
-    """There was no room to write; the last snapshot is kept, and the next save tries again."""
+    """There was no space to write; the last snapshot is kept, and the next save tries again."""
 
 
-# The machine. None of these is Bough's doing; what was recorded is kept, and the next save tries again.
+# The machine. These are not Bough's faults; what was recorded is kept, and the next save tries again.
 
 
 class NotPermitted(BoughError):
-    """The user who runs the daemon may not read or write something."""
+    """The user who runs the daemon lacks a permission."""
 
 
 class ReadOnlyDisk(BoughError):
-    """Something has to be written on a file system that can only be read."""
+    """A file system that must be written is read-only."""
 
 
 class PathTooLong(BoughError):
-    """A path is longer than the system takes."""
+    """A path is longer than the system allows."""
 
 
 class LimitReached(BoughError):
-    """The system gives no more open files, memory, processes or watched folders."""
+    """The system provides no more open files, memory, processes or watched folders."""
 
 
 class SystemFailed(BoughError):
-    """The system failed at reading or writing: a damaged disk, a network drive that is away."""
+    """The system failed to read or write: a damaged disk, or an unavailable network drive."""
 
 
 # Names and the team.
 
 
 class BadName(BoughError):
-    """A member's name is not of the form that Bough and Git allow."""
+    """A member's name does not have the form that Bough and Git allow."""
 
 
 class NameTaken(BoughError):
-    """The team has a member of this name already."""
+    """The team already has a member with this name."""
 
 
 class UnknownMember(BoughError):
@@ -126,23 +125,23 @@ class UnknownMember(BoughError):
 
 
 class BadTicket(BoughError):
-    """The ticket is cut short, altered, expired or already used."""
+    """The ticket is truncated, altered, expired or already used."""
 
 
 class BadFingerprint(BoughError):
-    """What was given as a fingerprint has not the form of one, or a typing error in it."""
+    """A fingerprint is malformed or has a typing error."""
 
 
 class UnknownFingerprint(BoughError):
-    """No member of the team, and no former one, has a key of this fingerprint."""
+    """No current or former member of the team has a key with this fingerprint."""
 
 
 class KeyNotOpened(BoughError):
-    """An exported key was not read: another passphrase, another kind of file, or damage. Nothing was changed."""
+    """An exported key was not read: wrong passphrase, wrong kind of file, or damage. Nothing was changed."""
 
 
 class OtherKeyHere(BoughError):
-    """A home has a key already, and another one was to be imported. Nothing was changed."""
+    """The home already has another key than the one to import. Nothing was changed."""
 
 
 class DaemonRunning(BoughError):
@@ -150,19 +149,19 @@ class DaemonRunning(BoughError):
 
 
 class BadPassphrase(BoughError):
-    """A passphrase protects too little."""
+    """A passphrase is too weak."""
 
 
 class NoPassphrase(BoughError):
-    """There is nobody to ask for a passphrase, and none was given."""
+    """A passphrase is needed, and there is no one to ask."""
 
 
 class UnknownTicket(BoughError):
-    """No ticket that was made here is called so, or several are."""
+    """No ticket that was created here has this id, or several have."""
 
 
 class TooManyTickets(BoughError):
-    """So many tickets of this member are valid that no more are made."""
+    """A member has too many valid tickets to create another."""
 
 
 class UnrelatedHistory(BoughError):
@@ -174,7 +173,7 @@ class PeerUnreachable(BoughError):
 
 
 class PeerRefused(BoughError):
-    """The peer answered and said no, or is not who it should be."""
+    """The peer refused, or is not who it should be."""
 
 
 class PortTaken(BoughError):
@@ -182,38 +181,38 @@ class PortTaken(BoughError):
 
 
 class HostilePack(BoughError):
-    """A received pack is too large, damaged, incomplete, or moves what it may not; nothing of it was kept."""
+    """A received pack is too large, damaged, incomplete, or moves refs that it must not; nothing of it was kept."""
 
 
 # Commands that change the user's files.
 
 
 class HostilePath(BoughError):
-    """A path that Git's own rules refuse, or that leads outside the working tree."""
+    """A path that Git rejects, or that leads outside the working tree."""
 
 
 class NotPossibleNow(BoughError):
-    """The command does not fit the state that the working tree is in."""
+    """The command is not possible in the current state of the working tree."""
 
 
 class UnknownPath(BoughError):
-    """No such path in that snapshot."""
+    """The snapshot has no such path."""
 
 
 class UnknownSnapshot(BoughError):
-    """No such snapshot in that timeline."""
+    """The timeline has no such snapshot."""
 
 
 class NothingToUndo(BoughError):
-    """No Bough command is left that could be undone."""
+    """There is no Bough command left to undo."""
 
 
 class NothingToRedo(BoughError):
-    """No command was undone, or another came after it."""
+    """No command was undone, or another one came after it."""
 
 
 class HookRefused(BoughError):
-    """A hook of the user's said no; nothing was changed."""
+    """A hook of the user's failed; nothing was changed."""
 
 
 class PushRefused(BoughError):
@@ -225,15 +224,15 @@ class LandConflict(BoughError):
 
 
 class WouldRemove(BoughError):
-    """A merge would take away lines or files that its author never touched; nothing was changed."""
+    """A merge would remove lines or files that its author never touched; nothing was changed."""
 
 
 class WouldBringBack(BoughError):
-    """A merge would bring back commits that a forced push took out of the shared branch; nothing was changed."""
+    """A merge would bring back commits that a forced push removed from the shared branch; nothing was changed."""
 
 
 class WouldRun(BoughError):
-    """Hooks may run code that others sent, which nobody here has looked at; nothing was changed."""
+    """Hooks may run code from others that nobody here has reviewed; nothing was changed."""
 
 
 class CheckedOutElsewhere(BoughError):
@@ -244,11 +243,11 @@ class CheckedOutElsewhere(BoughError):
 
 
 class HomeUnusable(BoughError):
-    """The folder for keys, teams and logs cannot be made or written."""
+    """The folder for keys, teams and logs cannot be created or written."""
 
 
 class BadSetting(BoughError):
-    """The user's `config.toml` says what no setting means; it was not changed."""
+    """The user's `config.toml` has an unknown setting or an invalid value; it was not changed."""
 
 
 class DaemonNotRunning(BoughError):
@@ -256,23 +255,23 @@ class DaemonNotRunning(BoughError):
 
 
 class DaemonFailed(BoughError):
-    """The daemon failed in a way that it should not; its log says more."""
+    """The daemon failed unexpectedly; see its log."""
 
 
 class BadUsage(BoughError):
-    """The command's words are off."""
+    """The command's arguments are wrong."""
 
 
 class TerminalGone(NotPossibleNow):
-    """The terminal that a command was typed in went away while the command needed it."""
+    """The terminal that a command was typed in was closed while the command needed it."""
 
 
 class InAnotherTeam(NotPossibleNow):
-    """The repository is in a team with others already."""
+    """The repository is already in a team with others."""
 
 
 class AlreadyInTeam(NotPossibleNow):
-    """The home is in the team already."""
+    """The home is already in the team."""
 
 
 class InviterGone(NotPossibleNow):
@@ -288,11 +287,11 @@ class NotInTeam(NotPossibleNow):
 
 
 class NoSuchTeam(NotPossibleNow):
-    """The hub is in no team of that id, or in several."""
+    """The hub is in no team with that id, or in several."""
 
 
 class HubRuns(NotPossibleNow):
-    """A hub is running in that folder already."""
+    """A hub is already running in that folder."""
 
 
 class NotAdmitted(NotPossibleNow):
@@ -300,11 +299,11 @@ class NotAdmitted(NotPossibleNow):
 
 
 class AlreadyRemoved(NotPossibleNow):
-    """The member was removed before."""
+    """The member was already removed."""
 
 
 class NothingShared(NotPossibleNow):
-    """Nothing of this machine is shared, so nobody can hold it."""
+    """Nothing is shared from this machine, so nobody can hold it."""
 
 
 class SharingPaused(NothingShared):
@@ -312,11 +311,11 @@ class SharingPaused(NothingShared):
 
 
 class NameChosen(NotPossibleNow):
-    """The member has another name already."""
+    """The member already has another name."""
 
 
 class NothingToLand(NotPossibleNow):
-    """The shared branch has all of it."""
+    """The shared branch already has everything."""
 
 
 class UnlandedWork(NotPossibleNow):
@@ -324,7 +323,7 @@ class UnlandedWork(NotPossibleNow):
 
 
 class WouldCarryAlong(NotPossibleNow):
-    """The shared branch would bring along what stays at home."""
+    """The shared branch would include what must stay on this machine."""
 
 
 class MarkersLeft(NotPossibleNow):
@@ -336,15 +335,15 @@ class NoSharedBranch(NotPossibleNow):
 
 
 class NotPublished(NotPossibleNow):
-    """The user did not want to publish untracked files."""
+    """The user declined to publish untracked files."""
 
 
 class FilesKeepChanging(NotPossibleNow):
-    """Files changed again and again while a command placed others."""
+    """Files kept changing while a command placed others."""
 
 
 class InTheMiddle(NotPossibleNow):
-    """A teammate is in the middle of a Git operation, and none of their earlier states is here."""
+    """A teammate has a Git operation in progress, and none of their earlier states is here."""
 
 
 class EditsConflict(NotPossibleNow):
@@ -352,19 +351,19 @@ class EditsConflict(NotPossibleNow):
 
 
 class CommandAtWork(NotPossibleNow):
-    """Another command is at work in the working tree."""
+    """Another command is running in the working tree."""
 
 
 class CutShort(NotPossibleNow):
-    """An earlier command was cut short."""
+    """An earlier command was interrupted."""
 
 
 class StillHopped(NotPossibleNow):
-    """The files are of a teammate's branch."""
+    """The files show a teammate's branch."""
 
 
 class HeadMoved(NotPossibleNow):
-    """HEAD or a file moved while a command was at work."""
+    """HEAD or a file moved while a command was running."""
 
 
 class BranchHasMoved(NotPossibleNow):
@@ -372,7 +371,7 @@ class BranchHasMoved(NotPossibleNow):
 
 
 class InTheWay(NotPossibleNow):
-    """Something that a command may not replace is where a file belongs."""
+    """Something that a command must not replace is where a file belongs."""
 
 
 class NotWritable(NotPossibleNow):
@@ -380,15 +379,15 @@ class NotWritable(NotPossibleNow):
 
 
 class NoStay(NotPossibleNow):
-    """The working tree does not stay on that branch."""
+    """The branch is not one that the working tree stays on."""
 
 
 class NothingToRestore(NotPossibleNow):
-    """Nothing else is on record for the paths."""
+    """No other version is recorded for the paths."""
 
 
 class NothingSuggested(NotPossibleNow):
-    """Completion keeps out of the file, or is off."""
+    """Completion is off, or suggests nothing in this file."""
 
 
 class IndexLocked(NotPossibleNow):
@@ -396,11 +395,11 @@ class IndexLocked(NotPossibleNow):
 
 
 class Unresolved(NotPossibleNow):
-    """A conflict is not resolved yet."""
+    """There is an unresolved conflict."""
 
 
 class OperationUnderWay(NotPossibleNow):
-    """Git is in the middle of an operation."""
+    """A Git operation is in progress."""
 
 
 class ForeignGitDirectory(NotPossibleNow):
@@ -408,35 +407,35 @@ class ForeignGitDirectory(NotPossibleNow):
 
 
 class OwnBranch(NotPossibleNow):
-    """The command is about the branch that the user is on."""
+    """The command names the branch that the user is on."""
 
 
 class BranchExists(NotPossibleNow):
-    """There is a Git branch of that name."""
+    """There is already a Git branch with that name."""
 
 
 class NoServiceManager(NotPossibleNow):
-    """The system has nothing that starts services for a user."""
+    """The system has no service manager for users."""
 
 
 class ServiceRefused(NotPossibleNow):
-    """The system's service manager did not do what it was asked."""
+    """The system's service manager refused."""
 
 
 class NothingFound(NotPossibleNow):
-    """What was looked for is in no snapshot."""
+    """No snapshot contains what was searched."""
 
 
 class NotInstalled(NotPossibleNow):
-    """A command needs a part of Bough that is an extra."""
+    """A command needs an optional part of Bough that is not installed."""
 
 
 class WorktreeNotMade(NotPossibleNow):
-    """Git could not create or remove a further working tree."""
+    """Git could not create or remove a working tree."""
 
 
 class UnknownAgent(NotPossibleNow):
-    """There is no agent of that name."""
+    """There is no agent with that name."""
 
 
 class AgentAtWork(NotPossibleNow):
@@ -444,7 +443,7 @@ class AgentAtWork(NotPossibleNow):
 
 
 class NeedsYes(NotPossibleNow):
-    """An irreversible command needs confirmation, and nobody can be asked."""
+    """An irreversible command needs confirmation, and there is no one to ask."""
 
 
 class FolderRemoved(NotPossibleNow):
@@ -452,7 +451,7 @@ class FolderRemoved(NotPossibleNow):
 
 
 class InsideHook(NotPossibleNow):
-    """A hook of a command runs one that has to wait for it."""
+    """A hook of a command runs another command that would have to wait for it."""
 
 
 class NotHeldYet(NotPossibleNow):
@@ -468,7 +467,7 @@ class BadRepositorySettings(BadUsage):
 
 
 class NotText(BadUsage):
-    """A word of the command is not UTF-8 text."""
+    """An argument of the command is not UTF-8 text."""
 
 
 class NoPathNamed(BadUsage):
@@ -480,7 +479,7 @@ class NoSetting(BadUsage):
 
 
 class BadValue(BadUsage):
-    """A setting cannot have that value."""
+    """The value is not valid for the setting."""
 
 
 class OutsideWorktree(BadUsage):
@@ -500,11 +499,11 @@ class BadAddress(BadUsage):
 
 
 class BadAgentName(BadUsage):
-    """No agent can have that name."""
+    """The name is not valid for an agent."""
 
 
 class BadBranchName(BadUsage):
-    """Git does not take that name for a branch."""
+    """Git rejects the name as a branch name."""
 
 
 class NoMessage(BadUsage):
@@ -512,11 +511,11 @@ class NoMessage(BadUsage):
 
 
 class TooMuchTalk(NotPossibleNow):
-    """A member says more than the others take from one; nothing was said."""
+    """A member writes more than the others accept from one; nothing was said."""
 
 
 class NothingToComment(BadUsage):
-    """There is no such line that a comment could be about."""
+    """There are no such lines to comment on."""
 
 
 class UnknownComment(NotPossibleNow):
@@ -524,15 +523,15 @@ class UnknownComment(NotPossibleNow):
 
 
 class CodeChanged(NotPossibleNow):
-    """The code that a suggestion is for is no longer what it was; nothing was changed."""
+    """The code that a suggestion is for has changed; nothing was changed."""
 
 
 class TooMuchToPurge(NotPossibleNow):
-    """More is to be purged than one member can have purged."""
+    """One member cannot have this much purged."""
 
 
 class TextTooShort(BadUsage):
-    """A text to purge is so short that it is in too many files."""
+    """A text to purge is so short that too many files contain it."""
 
 
 class InOwnHistory(NotPossibleNow):
@@ -540,4 +539,4 @@ class InOwnHistory(NotPossibleNow):
 
 
 class RecordingStopped(NotPossibleNow):
-    """Recording was stopped or begun again while a command waited for it."""
+    """Recording was stopped or restarted while a command waited for it."""

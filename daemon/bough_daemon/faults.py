@@ -1,4 +1,4 @@
-"""What a failure means: the machine's doing, which has words and a remedy of its own, or a bug of Bough's."""
+"""What a failure means: a fault of the machine, with its own message and remedy, or a bug of Bough's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bough_daemon.errors import (
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EACCES, errno.EPERM}
 LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-# What a disk, a network drive or a mount may answer at any time. Any other number says that Bough asked wrongly.
+# Errors that a disk, a network drive or a mount may report at any time. Any other number is a bug of Bough's.
 SYSTEM = {
     *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ELOOP, errno.EBUSY, errno.ETXTBSY, errno.ENOLCK),
     *(errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EFBIG, errno.EOVERFLOW, errno.EMLINK, errno.EOPNOTSUPP),
@@ -33,7 +33,7 @@ KNOWN = FULL | REFUSED | LIMITS | SYSTEM | {errno.EROFS, errno.ENAMETOOLONG}
 
 
 def fault_of(failure: BaseException) -> BoughError:
-    """Return what any failure means, as an error with the words for it; a DaemonFailed where it is a bug."""
+    """Return the error for any failure; a DaemonFailed if it is a bug."""
     if isinstance(failure, BoughError):
         return failure
     made = _of_the_system(failure) if isinstance(failure, OSError) else None
@@ -68,29 +68,29 @@ def _of_the_system(failure: OSError) -> BoughError | None:
 
 
 def _number_in(words: str) -> int | None:
-    """Return the error number that a sentence of libgit2's ends with in words."""
+    """Return the error number at the end of a libgit2 message."""
     return next((number for number in KNOWN if os.strerror(number) in words), None)
 
 
 def _path_in(words: str) -> str:
-    """Return the path that a sentence of libgit2's names; empty for none."""
+    """Return the path in a libgit2 message; empty for none."""
     found = re.search(r"'(/[^']+)'", words)
     return found[1] if found is not None else ""
 
 
 def watch_limit(words: str) -> LimitReached:
-    """Return that the kernel watches no more folders, or gives no more queues, with the setting that decides it."""
+    """Return an error saying that the kernel's limit on watches or queues is reached, with the setting for it."""
     setting = "max_user_instances=1024" if "instance" in words else "max_user_watches=524288"
     return LimitReached(f"the kernel's limit is reached: {words}", hint=f"sudo sysctl fs.inotify.{setting}")
 
 
 def read_only(path: str, words: str = "") -> ReadOnlyDisk:
-    """Return that what holds `path` can only be read."""
+    """Return an error saying that the file system of `path` is read-only."""
     return ReadOnlyDisk(words if not path else f"{path} is on a read-only file system", path=path)
 
 
 def not_permitted(path: str, failure: OSError | None = None) -> NotPermitted:
-    """Return that a path is closed to this user, naming its owner where that is another."""
+    """Return an error saying that this user may not access a path, naming its owner if that is another."""
     folder = _closed_by_another(path) if path else None
     if folder is not None:
         owner, me = _name_of(os.lstat(folder).st_uid), _name_of(os.geteuid())
@@ -100,7 +100,7 @@ def not_permitted(path: str, failure: OSError | None = None) -> NotPermitted:
 
 
 def _closed_by_another(path: str) -> str | None:
-    """Return the topmost of the folders around `path`, or itself, without a break, that another user owns."""
+    """Return the topmost of the folders around `path`, or the path, from which on another user owns them all."""
     found, at = None, os.path.abspath(path)
     while at != os.path.dirname(at):
         try:
@@ -121,7 +121,7 @@ def _name_of(uid: int) -> str:
 
 
 def obstacle_to(folder: str) -> BoughError | None:
-    """Return what keeps this user from writing in a folder, or None."""
+    """Return what prevents this user from writing in a folder, or None."""
     if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return None
     try:

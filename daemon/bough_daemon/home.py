@@ -1,4 +1,4 @@
-"""Where a user's keys, teams, logs and settings lie, and what the environment says, read once at a process's entry."""
+"""The home: a user's keys, teams, logs and settings; and the environment, read once when a process starts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bough_daemon.errors import HomeUnusable, PathTooLong
 from bough_daemon.faults import fault_of, not_permitted
 
 SOCKET_LIMIT_BYTES = 100
-SUN_PATH_BYTES = 103  # what it holds on macOS; on Linux it is 107
+SUN_PATH_BYTES = 103  # its size on macOS; on Linux it is 107
 
 
 @dataclass(frozen=True)
 class Home:
-    """One user's folder (0700), made when it is first needed.
+    """One user's folder (0700), created when it is first needed.
 
     `root`: the folder, an absolute path. `idle_seconds`: how long the daemon stays when nothing is live. `clone_name`:
-    which of the user's clones the folder is for, empty for the user's own.
+    the clone that the folder is for, empty for the user's own.
     """
 
     root: str
@@ -40,7 +40,7 @@ class Home:
 
     @classmethod
     def of_hub(cls, environment: Mapping[str, str], folder: str = "") -> Home:
-        """Return the home of a hub: `folder`, or by default the XDG state folder, apart from its user's own."""
+        """Return the home of a hub: `folder`, or by default the XDG state folder, separate from its user's own."""
         state = environment.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
         return cls.from_environment({**environment, "BOUGH_HOME": folder or os.path.join(state, "bough-hub")})
 
@@ -49,13 +49,13 @@ class Home:
         return os.path.join(self.root, *parts)
 
     def clone(self, name: str) -> Home:
-        """Return the folder, inside this one, of a clone that is a member of its own."""
+        """Return the folder, inside this one, of a clone that is a separate member."""
         return replace(self, root=self.path("clones", name), clone_name=name)
 
     def make(self) -> None:
-        """Make the folder, readable by its user alone, or raise HomeUnusable.
+        """Create the folder, readable by its user alone, or raise HomeUnusable.
 
-        Its own `.gitignore` keeps the keys out of every snapshot where it is inside a working tree.
+        Its own `.gitignore` keeps the keys out of every snapshot if it is inside a working tree.
         """
         with self.used():
             os.makedirs(self.root, mode=0o700, exist_ok=True)
@@ -65,7 +65,7 @@ class Home:
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
-        """Raise HomeUnusable for a failure of the system in the block."""
+        """Raise HomeUnusable for a system failure in the block."""
         try:
             yield
         except OSError as failure:
@@ -76,7 +76,7 @@ class Home:
 
     @property
     def socket(self) -> str:
-        """The control socket: in the folder, or in a short runtime folder where that path would be too long."""
+        """The control socket: in the folder, or in a short runtime folder if that path would be too long."""
         inside = self.path("control.sock")
         if len(os.fsencode(inside)) < SOCKET_LIMIT_BYTES:
             return inside
@@ -84,9 +84,9 @@ class Home:
         return os.path.join(self.runtime, f"bough-{os.getuid()}-{short}", "control.sock")
 
     def make_socket_folder(self) -> None:
-        """Make the folder of the control socket, for this user alone; raise HomeUnusable where another has it.
+        """Create the folder of the control socket, for this user alone; raise HomeUnusable if another user has it.
 
-        Raise PathTooLong where no socket fits into the runtime folder either.
+        Raise PathTooLong if the runtime folder's path is too long as well.
         """
         if len(os.fsencode(self.socket)) > SUN_PATH_BYTES:
             hint = "Set XDG_RUNTIME_DIR or BOUGH_HOME to a folder of yours with a shorter path."
@@ -96,10 +96,11 @@ class Home:
         self.check_socket_folder()
 
     def check_socket_folder(self) -> None:
-        """Raise HomeUnusable where the folder of the control socket is not this user's alone.
+        """Raise HomeUnusable if others may access the folder of the control socket.
 
-        The short runtime folder may be where anyone can write: who made it first would speak for the daemon. The home
-        itself is closed to others when it is made; until then nothing in it may be another user's: raise NotPermitted.
+        Anyone may be able to write in the short runtime folder: whoever created it first could impersonate the daemon.
+        The home itself is closed to others when it is created; until then nothing in it may be another user's: raise
+        NotPermitted.
         """
         folder = os.path.dirname(self.socket)
         if folder == self.root:
@@ -116,7 +117,7 @@ class Home:
 
     @property
     def lock(self) -> str:
-        """The file that the running daemon holds locked."""
+        """The file that the running daemon keeps locked."""
         return self.path("daemon.lock")
 
     @property

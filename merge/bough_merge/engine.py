@@ -133,7 +133,7 @@ def _kept(needed: frozenset[bytes]) -> tuple[tuple[str, str], ...]:
 def _with_renames(
     content: bytes, found: list[Failure], base: Node, ours: Node, theirs: Node
 ) -> tuple[bytes, tuple[tuple[str, str], ...]] | None:
-    """Carry renames into the uses that a merge cut loose; None where one is no rename, or another gate fails then."""
+    """Carry renames into the uses that a merge cut loose; None if one is no rename, or another gate fails then."""
     notes: dict[tuple[str, str], None] = {}
     root = parse(content, ours.lang)
     for failure in sorted(found, key=lambda failure: -failure.at):

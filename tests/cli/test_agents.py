@@ -107,7 +107,7 @@ def test_its_exit_code_is_passed_on_and_it_can_be_run_again(ready_to_copy: Membe
 def test_what_a_repository_wants_to_run_is_not_run_unasked(ready_to_copy: Member) -> None:
     alice = ready_to_copy
     typed = alice.types("agent", "fix")
-    assert typed.code == 0 and "not run, as nobody could be asked: touch run.txt" in typed.err
+    assert typed.code == 0 and "not run, because nobody could be asked: touch run.txt" in typed.err
     assert not (Path(typed.out.strip()) / "run.txt").exists()
     again = alice.types("agent", "other", "--yes")
     assert (Path(again.out.strip()) / "run.txt").exists()

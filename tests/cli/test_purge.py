@@ -175,7 +175,7 @@ def test_what_a_teammate_has_recorded_too_they_are_asked_for(members: Callable[[
     until(lambda: "alice asks to purge 1 content" in bob.bough("status"))
     assert has(bob, TOKEN) and not has(alice, TOKEN)
     until(lambda: "was purged" in str(bob.types("save", "--wait", "alice")))  # once alice has said so
-    assert "has to be accepted by them" in alice.bough("purge", "--list")
+    assert "they have to accept it" in alice.bough("purge", "--list")
     bob.bough("purge", "--accept", "alice", "--yes")
     assert not has(bob, TOKEN) and (bob.tree / "phrase.txt").read_bytes() == TOKEN
     until(lambda: "has to be accepted" not in alice.bough("purge", "--list"))

@@ -126,7 +126,7 @@ def test_who_leaves_goes_on_alone_and_joins_again_under_another_name(three: Thre
     assert "needs confirmation" in bob.types("leave").err
     left = bob.types("leave", "--yes")
     assert left.code == 0 and left.out.startswith("You left the team"), left
-    assert "You keep your copies of the branches alice, carol; teammates keep theirs of yours." in left.err
+    assert "You keep your copies of the branches alice, carol; teammates keep their copies of yours." in left.err
     until(lambda: names(alice) == ["alice", "carol"] == names(carol))
     assert team(alice, "--all")["bob"]["removed_by"] == "bob" and "left " in alice.bough("team", "--all")
     assert "you left the team (" in bob.bough("status")

@@ -243,7 +243,7 @@ def test_a_use_whose_import_nobody_can_follow_is_reported() -> None:
     merged, findings = _merged(SHOP, _renamed(SHOP, "price", "cost"), SHOP | {"new.py": text}, "new.py")
     assert merged == text
     assert findings == [
-        "ours renamed function `price` in shop.py to `cost`; the new use here may mean it, and was left as it is"
+        "ours renamed function `price` in shop.py to `cost`; the new use here may refer to it, and was left unchanged"
     ]
 
 

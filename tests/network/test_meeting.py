@@ -132,7 +132,7 @@ def test_a_fresh_ticket_reconnects_members_who_have_lost_each_other(member: Make
         net.give(one.name, address)
     ticket = alice.bough("invite")
     assert connected(bob) == set()
-    assert bob.bough("join", ticket) == "You are in this team already; reconnected with alice"
+    assert bob.bough("join", ticket) == "You are already in this team; reconnected with alice"
     saves(bob, "reconnected\n", "alice")
     assert [json.loads(line)["state"] for line in alice.bough("invites", "--json").splitlines()] == ["valid"]
     carol = member("carol")

@@ -583,7 +583,7 @@ class Machine:
         if state.key.member not in self.roster.members:
             return NotTaken(f"{state.key.member} is not in the team")
         if state.key.kind is BranchKind.LIVE and branch in self.store.references:
-            return NotTaken(f"{branch} is a branch of this repository's own")
+            return NotTaken(f"{branch} is one of this repository's own branches")
         if self.is_full or self.chance.random() < self.world.mishaps:
             self.do([AskAgain(state.key)])
             return NotTaken("the disk is full", for_now=True)

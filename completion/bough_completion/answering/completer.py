@@ -164,7 +164,7 @@ class Completer:
                 self._scheduler.leave(work.ticket)
 
     async def _begin(self, question: Question, ticket: QuestionTicket) -> tuple[list[Suggestion], WriterWork | None]:
-        """Return the repository engine's answer, and the work of a writer where there is one to ask."""
+        """Return the repository engine's answer, and the work of a writer if there is one to ask."""
         self._warming.stop()
         try:
             found = await self._found(question, ticket, urgent=True)

@@ -14,7 +14,7 @@ from bough_completion.wire import Blob
 
 
 class KnownRepository:
-    """One repository. One thread at a time may use it, but for `metrics`, `is_given_out` and `is_open`."""
+    """One repository. One thread at a time may use it, except `metrics`, `is_given_out` and `is_open`."""
 
     def __init__(self, name: str) -> None:
         self.metrics = Metrics()

@@ -55,7 +55,7 @@ def export(
         template_named(template)
     library("onnxruntime_genai")
     if target.exists():
-        raise AlreadyThere(f"{target} exists already")
+        raise AlreadyThere(f"{target} already exists")
     if not (checkpoint / manifest.TOKENIZER).is_file():
         raise BadCheckpoint(f"{checkpoint} has no {manifest.TOKENIZER}; slow tokenizers are not served")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _build(
 
 
 def _last_word(lines: list[str]) -> str:
-    return next((line for line in reversed(lines) if line), "it said nothing")
+    return next((line for line in reversed(lines) if line), "it printed nothing")
 
 
 def _layout(path: Path, decoder: dict[str, Any]) -> CacheLayout:
@@ -178,6 +178,6 @@ def licence_of(checkpoint: Path) -> str:
             break
         key, _, value = line.partition(":")
         stated[key.strip()] = value.strip()
-    # Models under a licence of their own say `license: other` and name it beside.
+    # Models under a licence of their own say `license: other` and name it separately.
     named = stated.get("license_name") if stated.get("license") == "other" else stated.get("license")
     return named or "unknown"

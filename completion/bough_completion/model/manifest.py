@@ -1,4 +1,4 @@
-"""The card that is beside an exported model and says how to serve it."""
+"""The manifest of an exported model: how to serve it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read(folder: Path) -> Manifest:
             raise BadModel(f"{folder} was exported in format {told['format']}, this Bough reads format {FORMAT}")
         return _from_json(told)
     except FileNotFoundError as error:
-        raise BadModel(f"{folder} holds no exported model: it has no {FILE}") from error
+        raise BadModel(f"{folder} contains no exported model: it has no {FILE}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadModel(f"{folder / FILE} cannot be read: {error!r}") from error
 

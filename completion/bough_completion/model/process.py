@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory", type=int, metavar="MIB", help="at most so much memory, weights and all")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="the memory limit, weights included")
     options = parser.parse_args()
     os.nice(_NICENESS)
     with suppress(OSError):  # only Linux has it: who is ended first when memory is short

@@ -144,6 +144,6 @@ class Runtime:
         options.log_severity_level = 3
         # A thread that spins for the few microseconds between two nodes is there when the next one begins: 94 ms an
         # answer against 123 asleep (60 M int4, 16 tokens, 2 cores). One that spins without end, ONNX Runtime's way,
-        # is no faster, and beside a compiler takes the core that the other thread waits for: 261 ms against 162.
+        # is no faster, and while a compiler runs it takes the core that the other thread waits for: 261 ms against 162.
         options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
         return options

@@ -147,7 +147,7 @@ class Session:
                 for _ in range(2 if width else 0):
                     found = fixed.run(0, np.array([tokens[4:]], np.int64), [4], width or 1, outputs)
                     if not _agree([each[0, :1] for each in found], plain):
-                        raise ModelError("a captured run gives something else")
+                        raise ModelError("a captured run gives a different result")
         except Exception as failure:  # ORT's exceptions have no base of their own
             say(f"CUDA graphs cannot be used, which makes answers slower: {failure}.")
             return None

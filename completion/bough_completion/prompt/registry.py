@@ -48,7 +48,7 @@ def known(name: str) -> Known | None:
 
 
 def family_of(name: str) -> Template | None:
-    """Return the template of a model that someone else serves, by its name; None where the name says nothing."""
+    """Return the template of a model that someone else serves, by its name; None if the name says nothing."""
     model = known(name)
     words = name.lower()
     families = [*([model.template] if model else ()), *(each for each in TEMPLATES if each in words)]

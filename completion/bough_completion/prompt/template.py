@@ -121,7 +121,7 @@ TEMPLATES = {
 def template_named(name: str) -> Template:
     """Return the template of that name; raise `UnknownTemplate` when there is none."""
     if name not in TEMPLATES:
-        raise UnknownTemplate(f"no template is called {name}; there are {', '.join(TEMPLATES)}")
+        raise UnknownTemplate(f"there is no template {name}; choose from {', '.join(TEMPLATES)}")
     return TEMPLATES[name]
 
 

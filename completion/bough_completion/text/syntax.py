@@ -24,7 +24,7 @@ _GRAMMARS = {
 
 
 def grammar_of(path: str) -> str | None:
-    """Return the name of the grammar for a file, or None where there is none."""
+    """Return the name of the grammar for a file, or None if there is none."""
     return _GRAMMARS.get(splitext(path)[1].lower())
 
 

@@ -1,1 +1,1 @@
-"""Working trees for agents: made from where their user is, with what they need to run, and remembered."""
+"""Working trees for agents: created from the user's current state, with what agents need to run."""

@@ -1,4 +1,4 @@
-"""Which agents there are in a repository: written down beside its store."""
+"""The agents of a repository, recorded next to its store."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bough_daemon.errors import BadAgentName, UnknownAgent
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
-FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # what may be the `FOLDER` of a live branch, a folder and a Git branch
+FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # also valid as the `FOLDER` of a live branch, a folder and a Git branch
 PORTS_EACH = 10
-# Below those that systems give to outgoing connections, and apart from those that Bough itself listens on.
+# Below the ports that systems use for outgoing connections, and not those that Bough listens on.
 PORT_RANGE = range(26_000, 32_000, PORTS_EACH)
 
 
 @dataclass(frozen=True)
 class Agent:
-    """One agent. Times are seconds since the epoch, 0: not yet.
+    """One agent. Times are seconds since the epoch; 0: not yet.
 
-    `root`: the top folder of its working tree. `base`: the commit that it was made from, `origin` the snapshot, and
-    `git_branch` the branch that was made there. `port`: the first of the ports that are its own. `process`: that of the
-    command that was started last, `code` its exit code once it has ended.
+    `root`: the top folder of its working tree. `base`: the commit that it was created from, `origin`: the snapshot.
+    `git_branch`: the branch created there. `port`: the first of its own ports. `process`: the command started last.
+    `code`: its exit code once it has ended.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Agent:
 
     @property
     def runs(self) -> bool:
-        """Return whether its command is running, as far as its process tells."""
+        """Return whether its command is still running, judging by its process."""
         if not self.started or self.ended:
             return False
         try:
@@ -55,7 +55,7 @@ class Agent:
 
 
 class AgentList:
-    """The agents of one repository, in `agents.json` of its `folder`; each change is written whole."""
+    """The agents of one repository, in `agents.json` of its `folder`; each change is written atomically."""
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "agents.json")
@@ -67,14 +67,14 @@ class AgentList:
         return {}
 
     def known(self, name: str) -> Agent:
-        """Return the agent of a name, or raise UnknownAgent."""
+        """Return the agent with this name, or raise UnknownAgent."""
         found = self.all().get(name)
         if found is None:
             raise UnknownAgent(f"there is no agent {name} in this repository", name=name)
         return found
 
     def put(self, agent: Agent) -> None:
-        """Write an agent down, in the place of the one of its name."""
+        """Record an agent, replacing any other of the same name."""
         self._write({**self.all(), agent.name: agent})
 
     def drop(self, name: str) -> None:
@@ -82,19 +82,19 @@ class AgentList:
         self._write({known: agent for known, agent in self.all().items() if known != name})
 
     def begun(self, name: str, command: str, process: int, now: float) -> Agent:
-        """Note that a command was started for an agent."""
+        """Record that a command was started for an agent."""
         agent = replace(self.known(name), command=command, process=process, started=now, ended=0.0, code=None)
         self.put(agent)
         return agent
 
     def ended(self, name: str, code: int, now: float) -> Agent:
-        """Note that an agent's command has ended."""
+        """Record that an agent's command has ended."""
         agent = replace(self.known(name), ended=now, code=code)
         self.put(agent)
         return agent
 
     def free_port(self) -> int:
-        """Return the first of some ports that no other agent has and nobody listens on."""
+        """Return the first of a range of ports that no other agent has and nothing listens on."""
         taken = {agent.port for agent in self.all().values()}
         for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
             if port not in taken and all(map(_is_free, range(port, port + PORTS_EACH))):
@@ -106,7 +106,7 @@ class AgentList:
 
 
 def check_agent_name(name: str) -> str:
-    """Return a name that an agent may have, or raise BadAgentName."""
+    """Return the name if an agent may have it, else raise BadAgentName."""
     if not FORM.fullmatch(name) or name.endswith("-"):
         raise BadAgentName(
             f"{name!r} is not a valid agent name: use up to 40 lower-case letters, digits and `-`", name=name

@@ -1,9 +1,9 @@
-"""Make a working tree for an agent, as its user's own is now, and remove it again.
+"""Create a working tree for an agent from the user's current state, and remove it again.
 
-The user typed the command, so Git itself makes the worktree, with their filters and hooks, and a branch in it. What is
-not committed comes from a snapshot; what is not recorded (`.env`, `node_modules`) is copied where `.bough.toml` names
-it. Any teammate may have written that file, so nothing outside the working tree is copied, and what it wants to run is
-only reported: the command line asks.
+The user typed the command, so Git itself creates the worktree, with the user's filters and hooks, and a branch in it.
+Uncommitted changes come from a snapshot; files that are not recorded (`.env`, `node_modules`) are copied if
+`.bough.toml` names them. Any teammate may have written that file, so nothing outside the working tree is copied, and
+what it wants to run is only reported: the command line asks.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MOST_COPIED = 200_000  # files
 
 @dataclass(frozen=True)
 class Made:
-    """An agent with its working tree. `is_new`: it was made now. `copied`: the paths that were copied, as named.
+    """An agent with its working tree. `is_new`: it was just created. `copied`: the paths that were copied, as named.
 
-    `run`: what `.bough.toml` wants to be run in it; empty: nothing.
+    `run`: what `.bough.toml` wants to run in it; empty: nothing.
     """
 
     agent: Agent
@@ -44,22 +44,22 @@ class Made:
 
 
 def place_of(folder: str, worktree: Worktree, name: str) -> str:
-    """Return where the working tree of an agent belongs, below a `folder` outside of every repository."""
+    """Return the path for an agent's working tree, below a `folder` outside every repository."""
     repository = os.path.basename(os.path.dirname(worktree.common_dir)) or "repository"
     digest = hashlib.sha256(os.fsencode(worktree.common_dir)).hexdigest()[:6]
     return os.path.join(os.path.realpath(folder), f"{repository}-{digest}", name)
 
 
 def database_of(worktree: Worktree, name: str) -> str:
-    """Return a name for a database of an agent's own: letters, digits and `_`."""
+    """Return a database name of an agent's own: letters, digits and `_`."""
     repository = os.path.basename(os.path.dirname(worktree.common_dir))
     return re.sub(r"[^a-z0-9]+", "_", f"{repository}_{name}".lower()).strip("_")
 
 
 async def make(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str, folder: str) -> Made:
-    """Make a working tree for an agent, as mine is now; one that is there already stays as it is.
+    """Create a working tree for an agent from the current state; an existing one is left as it is.
 
-    Raise BadAgentName, BranchExists, WorktreeNotMade or BadRepositorySettings: then nothing is left of it.
+    Raise BadAgentName, BranchExists, WorktreeNotMade or BadRepositorySettings: then nothing of it is left.
     """
     check_agent_name(name)
     known = agents.all().get(name)
@@ -84,9 +84,9 @@ async def make(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: 
 
 
 async def remove(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str) -> tuple[Agent, str]:
-    """Remove an agent's working tree; return the agent, and the Git branch that is kept as it has commits of its own.
+    """Remove an agent's working tree; return the agent, and its Git branch if that has commits of its own.
 
-    Its live branch stays. Raise UnknownAgent, AgentAtWork or WorktreeNotMade.
+    The agent's live branch is kept. Raise UnknownAgent, AgentAtWork or WorktreeNotMade.
     """
     agent = agents.known(name)
     if agent.runs:
@@ -99,7 +99,7 @@ async def remove(live: LiveWorktree, terminal: Terminal, agents: AgentList, name
 
 
 async def discard(live: LiveWorktree, terminal: Terminal, agent: Agent) -> str:
-    """Delete an agent's working tree, and its Git branch if that has no commit of its own; return one that stays."""
+    """Delete an agent's working tree, and its Git branch if that has no commits of its own; return the kept branch."""
     root = live.worktree.root
     await terminal.run(["git", "worktree", "remove", "--force", "--force", "--", agent.root], root)
     if not os.path.isdir(agent.root):
@@ -122,7 +122,7 @@ async def _add(live: LiveWorktree, terminal: Terminal, agent: Agent) -> None:
 
 
 def _fill(live: LiveWorktree, agent: Agent, snapshot: Snapshot) -> Worktree:
-    """Put what is not committed into the new working tree. On the store's thread."""
+    """Put the uncommitted changes into the new working tree. On the store's thread."""
     made = Worktree.find(agent.root, live.worktree.user)
     objects = live.store.objects
     committed = FileState(objects.commit(snapshot.base).tree)
@@ -133,14 +133,14 @@ def _fill(live: LiveWorktree, agent: Agent, snapshot: Snapshot) -> Worktree:
 
 @dataclass(frozen=True)
 class _Settings:
-    """The table `[worktree]` of a repository's `.bough.toml`."""
+    """The table `[worktree]` of the repository's `.bough.toml`."""
 
     copy: list[str]
     run: str
 
     @classmethod
     def of(cls, root: str) -> _Settings:
-        """Read it; raise BadRepositorySettings where it says what nobody can do."""
+        """Read it; raise BadRepositorySettings if a value is not valid."""
         said = table_on_disk(root, "worktree")
         copy, run = said.get("copy", []), said.get("run", "")
         if not isinstance(copy, list) or not all(isinstance(one, str) for one in copy):
@@ -155,7 +155,7 @@ class _Settings:
 
 
 def _copy(source: str, target: str, pattern: str) -> bool:
-    """Copy what a pattern names and a new working tree lacks; return whether there was any. Links stay links."""
+    """Copy what a pattern names and a new working tree lacks; return whether anything matched. Links stay links."""
     found = False
     for path in sorted(Path(source).glob(pattern)):
         name = path.relative_to(source)
@@ -177,7 +177,7 @@ def _copy(source: str, target: str, pattern: str) -> bool:
 
 
 def _is_inside(path: Path, root: str) -> bool:
-    """Return whether the folder of a path is in a tree, symlinks followed."""
+    """Return whether the folder of a path is inside a tree, following symlinks."""
     folder = os.path.realpath(path.parent)
     return folder == root or folder.startswith(root + os.sep)
 
@@ -193,6 +193,6 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _special(folder: str, names: list[str]) -> set[str]:
-    """Return what is no file, folder or link: a pipe or a socket cannot be copied."""
+    """Return the names of pipes and sockets, which cannot be copied."""
     paths = {name: Path(folder, name) for name in names}
     return {name for name, path in paths.items() if not (path.is_symlink() or path.is_file() or path.is_dir())}

@@ -1,4 +1,4 @@
-"""Talk to the user's daemon: what the command line and the tests use."""
+"""Client of the user's daemon, for the command line and the tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.default_authority", "
 
 
 class CallerTerminal(Protocol):
-    """The terminal that a command was typed in, as far as the command needs it."""
+    """The terminal that a command was typed in, as far as the command uses it."""
 
     def tell(self, progress: Progress) -> None:
         """Tell the user something."""
@@ -98,7 +98,7 @@ class Client:
         return self._call(self._stub.Log, pb.LogRequest(path=path.encode(*FS), branch=branch, limit=limit), records.Log)
 
     def watch(self, path: str) -> Iterator[records.Event]:
-        """Yield events as they happen, without end."""
+        """Yield events as they happen, until the caller stops."""
         try:
             for message in self._stub.Watch(pb.WatchRequest(path=path.encode(*FS))):
                 yield from_message(message, records.Event)
@@ -108,7 +108,7 @@ class Client:
     def invite(
         self, path: str, listen: str, expires: float = 0.0, uses: int = 1, advertise: Sequence[str] = ()
     ) -> records.Invited:
-        """Make a ticket. `expires`: after how many seconds; 0: a day."""
+        """Create a ticket that is valid for `expires` seconds; 0: a day."""
         request = pb.InviteRequest(path=path.encode(*FS), listen=listen, expires_seconds=expires, uses=uses)
         request.advertise.extend(advertise)
         return self._call(self._stub.Invite, request, records.Invited)
@@ -140,7 +140,7 @@ class Client:
         return self._call(self._stub.JoinAsHub, request, records.JoinedAsHub)
 
     def leave_as_hub(self, team: str) -> records.LeftAsHub:
-        """Leave a team as a hub, and delete what is kept of it."""
+        """Leave a team as a hub and delete the data kept for it."""
         return self._call(self._stub.LeaveAsHub, pb.LeaveAsHubRequest(team=team), records.LeftAsHub)
 
     def hub(self) -> records.HubStatus:
@@ -148,7 +148,7 @@ class Client:
         return self._call(self._stub.ListHub, pb.ListHubRequest(), records.HubStatus)
 
     def team(self, path: str, fingerprint: str = "") -> records.TeamRecord:
-        """List the team; `fingerprint`: only who has the key that it is of."""
+        """List the team; `fingerprint`: only the member with that key."""
         request = pb.ListTeamRequest(path=path.encode(*FS), fingerprint=fingerprint)
         return self._call(self._stub.ListTeam, request, records.TeamRecord)
 
@@ -167,21 +167,21 @@ class Client:
         return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), records.Left)
 
     def stay(self, path: str, name: str, *, stop: bool = False) -> records.Stayed:
-        """Keep a branch folded into the files, or list those that are (an empty name)."""
+        """Keep a branch folded into the files, or list such branches (an empty name)."""
         request = pb.StayRequest(path=path.encode(*FS), name=_text(name, "name").encode(), stop=stop)
         return self._call(self._stub.Stay, request, records.Stayed)
 
     def pause_sharing(self, path: str, *, stop: bool = False) -> records.SharingState:
-        """Share nothing new with the team, or (`stop`) share again."""
+        """Stop sharing with the team or, with `stop`, resume it."""
         request = pb.PauseSharingRequest(path=path.encode(*FS), stop=stop)
         return self._call(self._stub.PauseSharing, request, records.SharingState)
 
     def purge(self, order: records.PurgeOrder) -> records.PurgeTold:
-        """Take contents out of every snapshot, or tell what would go."""
+        """Remove contents from every snapshot, or report what would be removed."""
         return self._call(self._stub.Purge, to_message(order, pb.PurgeRequest), records.PurgeTold)
 
     def purges(self, path: str) -> records.PurgeList:
-        """List what was purged, and what is asked for."""
+        """List what was purged, and the purges that teammates ask for."""
         return self._call(self._stub.ListPurges, pb.ListPurgesRequest(path=path.encode(*FS)), records.PurgeList)
 
     def comment(self, order: records.CommentOrder) -> records.CommentAdded:
@@ -214,7 +214,7 @@ class Client:
         return self._call(self._stub.CompleteFile, request, records.Continuations)
 
     def doors(self) -> records.Doors:
-        """Return how completion is reached; its process is started."""
+        """Return how completion is reached, starting its process."""
         stream = self._stub.WatchDoors(pb.WatchDoorsRequest())
         try:
             return from_message(next(iter(stream)), records.Doors)
@@ -224,11 +224,11 @@ class Client:
             stream.cancel()
 
     def place(self, file: str) -> records.FileRecord:
-        """Say where a file is."""
+        """Return which repository a file belongs to, and its path there."""
         return self._call(self._stub.PlaceFile, pb.PlaceFileRequest(file=file.encode(*FS)), records.FileRecord)
 
     def uses(self) -> list[records.UseRecord]:
-        """Tell what became of the suggestions."""
+        """Return what became of the suggestions."""
         answer = self._ask(self._stub.GetUse, pb.GetUseRequest())
         return [from_message(use, records.UseRecord) for use in answer.uses]  # type: ignore[attr-defined]
 
@@ -242,7 +242,7 @@ class Client:
     def hop(
         self, path: str, hands: CallerTerminal, name: str, *, follow: bool = False, at: str = ""
     ) -> records.MoveOutcome:
-        """Be in a teammate's branch."""
+        """Switch to a teammate's branch."""
         begin = pb.HopRequest.Begin(name=_text(name, "name"), follow=follow, at=_text(at, "moment"))
         return self._carry_out(self._stub.Hop, pb.HopRequest, begin, path, hands, records.MoveOutcome)
 
@@ -259,7 +259,7 @@ class Client:
     def merge(
         self, path: str, hands: CallerTerminal, name: str, *, preview: bool = False, yes: bool = False
     ) -> records.MergeOutcome:
-        """Bring a branch into the files."""
+        """Merge a branch into the files."""
         begin = pb.MergeRequest.Begin(name=_text(name, "name").encode(), preview=preview, yes=yes)
         return self._carry_out(self._stub.Merge, pb.MergeRequest, begin, path, hands, records.MergeOutcome)
 
@@ -273,19 +273,19 @@ class Client:
         yes: bool = False,
         needed: bool = True,
     ) -> records.LandOutcome:
-        """Put work on the shared branch. `needed`: raise where there is nothing to land."""
+        """Land work on the shared branch. `needed`: raise if there is nothing to land."""
         text = _text(message, "message")
         begin = pb.LandRequest.Begin(message=text, no_verify=not verify, yes=yes, needed=needed)
         return self._carry_out(self._stub.Land, pb.LandRequest, begin, path, hands, records.LandOutcome)
 
     def preview_landing(self, path: str, hands: CallerTerminal) -> records.LandingPreview:
-        """Tell what would land."""
+        """Return what would land."""
         begin = pb.PreviewLandingRequest.Begin()
         method, request = self._stub.PreviewLanding, pb.PreviewLandingRequest
         return self._carry_out(method, request, begin, path, hands, records.LandingPreview)
 
     def switch_to_landed(self, path: str, hands: CallerTerminal, landed: records.LandOutcome) -> None:
-        """Go to the shared branch after a landing."""
+        """Switch to the shared branch after a landing."""
         begin = pb.SwitchToLandedRequest.Begin(
             commit=landed.commit,
             branch=landed.branch.encode(*FS),
@@ -313,7 +313,7 @@ class Client:
         return self._carry_out(self._stub.Restore, pb.RestoreRequest, begin, path, hands, records.RestoreOutcome)
 
     def apply_suggestion(self, path: str, hands: CallerTerminal, id: str) -> records.AppliedSuggestion:
-        """Put what a comment suggests into the files."""
+        """Apply the suggestion of a comment to the files."""
         begin = pb.ApplySuggestionRequest.Begin(id=_text(id, "id"))
         method, request = self._stub.ApplySuggestion, pb.ApplySuggestionRequest
         return self._carry_out(method, request, begin, path, hands, records.AppliedSuggestion)
@@ -329,7 +329,7 @@ class Client:
         return self._carry_out(self._stub.Redo, pb.RedoRequest, begin, path, hands, records.UndoOutcome)
 
     def make_agent(self, path: str, hands: CallerTerminal, name: str) -> records.AgentMade:
-        """Make a working tree for an agent, or find it there."""
+        """Create a working tree for an agent, or find its existing one."""
         begin = pb.MakeAgentRequest.Begin(name=_text(name, "name"))
         return self._carry_out(self._stub.MakeAgent, pb.MakeAgentRequest, begin, path, hands, records.AgentMade)
 
@@ -339,19 +339,19 @@ class Client:
         return self._carry_out(self._stub.RemoveAgent, pb.RemoveAgentRequest, begin, path, hands, records.AgentRemoved)
 
     def note_agent(self, path: str, name: str, command: str, process: int, code: int | None = None) -> None:
-        """Note that the command of an agent was started, or has ended with `code`."""
+        """Record that the command of an agent was started, or has ended with `code`."""
         where, typed = path.encode(*FS), command.encode(*FS)
         self._ask(
             self._stub.NoteAgent, pb.NoteAgentRequest(path=where, name=name, command=typed, process=process, code=code)
         )
 
     def hide(self, path: str, hands: CallerTerminal, paths: list[str], *, stop: bool = False) -> records.AllowOutcome:
-        """Hide paths from the team, or list those that are."""
+        """Hide paths from the team, or list the hidden ones."""
         begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop, hide=True)
         return self._carry_out(self._stub.Allow, pb.AllowRequest, begin, path, hands, records.AllowOutcome)
 
     def allow(self, path: str, hands: CallerTerminal, paths: list[str], *, stop: bool = False) -> records.AllowOutcome:
-        """Let withheld paths leave, or keep them at home again."""
+        """Allow withheld paths to be shared, or withhold them again."""
         begin = pb.AllowRequest.Begin(paths=[each.encode(*FS) for each in paths], stop=stop)
         return self._carry_out(self._stub.Allow, pb.AllowRequest, begin, path, hands, records.AllowOutcome)
 
@@ -406,7 +406,7 @@ def _text(value: str, what: str) -> str:
 
 
 def _answer(hands: CallerTerminal, asked: pb.TerminalRequest) -> pb.TerminalAnswer | None:
-    """Do what a command needs of its terminal, and return the answer, where one is due."""
+    """Do what a command asks of its terminal; return the answer, or None if none is expected."""
     kind = asked.WhichOneof("kind")
     if kind == "progress":
         hands.tell(from_choice(asked.progress, Progress))

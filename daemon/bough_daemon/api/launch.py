@@ -1,4 +1,4 @@
-"""Start the user's daemon when it is not there."""
+"""Start the user's daemon if it is not running."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from bough_daemon.faults import not_permitted
 from bough_daemon.home import Home
 from bough_daemon.system.at_work import PATIENCE
 
-START_PATIENCE = 30.0  # seconds until a daemon that does not get ready counts as failed
-GREETING_PATIENCE = 0.2  # seconds until a daemon has sent the first byte of HTTP/2, which it does at once
-ROOM_BYTES = 64 * 1024  # what a daemon needs at least to start
+START_PATIENCE = 30.0  # seconds until a daemon that does not become ready counts as failed
+GREETING_PATIENCE = 0.2  # seconds for a daemon to send the first byte of HTTP/2, which it does at once
+ROOM_BYTES = 64 * 1024  # free space that a daemon needs to start
 Tell = Callable[[Launching], None]
 READY, TAKEN, REFUSED = b"ready", b"taken", b"refused "
 
 
 def is_running(home: Home) -> bool:
-    """Return whether a daemon answers on the control socket; raise NotPermitted where it is another user's.
+    """Return whether a daemon answers on the control socket; raise NotPermitted if it is another user's.
 
-    Raise HomeUnusable where another user may have put it there.
+    Raise HomeUnusable if another user may have created the socket.
     """
     home.check_socket_folder()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -46,7 +46,7 @@ def is_running(home: Home) -> bool:
 def ensure_running(home: Home, tell: Tell = lambda _: None) -> bool:
     """Start the daemon unless it runs; return whether it had to be started, or raise DaemonFailed.
 
-    `tell`: tells the user what is waited for, where it takes longer than a second.
+    `tell`: called with what is waited for, if it takes longer than a second.
     """
     if is_running(home):
         return False
@@ -58,7 +58,7 @@ def ensure_running(home: Home, tell: Tell = lambda _: None) -> bool:
 
 
 def _started(home: Home, tell: Tell) -> bool:
-    """Start a daemon; return False where another one has the home, or raise DaemonFailed."""
+    """Start a daemon; return False if another one holds the home, or raise DaemonFailed."""
     child, said = _first_word(home, tell)
     if said == TAKEN:
         child.wait()
@@ -105,9 +105,9 @@ def _environment(home: Home) -> dict[str, str]:
 
 
 def _other_answers(home: Home, tell: Tell) -> bool:
-    """Wait for a daemon that somebody else is starting in the same moment; return False where it lets go of the home.
+    """Wait for a daemon that someone else is starting; return False if it releases the home.
 
-    One that was killed a moment ago does.
+    A daemon that was killed a moment ago releases it.
     """
     began, told = time.monotonic(), False
     while not is_running(home):
@@ -123,7 +123,7 @@ def _other_answers(home: Home, tell: Tell) -> bool:
 
 
 def _is_free(home: Home) -> bool:
-    """Return whether no daemon has the home."""
+    """Return whether no daemon holds the home."""
     with open(home.lock, "rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,7 +133,7 @@ def _is_free(home: Home) -> bool:
 
 
 def wait_until_ended(home: Home, tell: Tell = lambda _: None) -> None:
-    """Wait until the daemon has let go of its home; raise DaemonFailed when it does not. `tell`: as above."""
+    """Wait until the daemon has released its home, or raise DaemonFailed. `tell`: as above."""
     began, told = time.monotonic(), False
     while not _is_free(home):
         if not told and time.monotonic() > began + PATIENCE:

@@ -1,4 +1,4 @@
-"""Which working trees are live: remembered, so that they come back after a reboot."""
+"""The list of live working trees, kept so that they become live again after a reboot."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bough_daemon.system.durable import write_whole
 
 @dataclass(frozen=True)
 class Remembered:
-    """A live working tree: its top folder, and the name its member chose (empty: from the Git user).
+    """A live working tree: its top folder, and the name its member chose (empty: derived from the Git user).
 
-    `environment`: what the terminal of the latest command in it had, as far as that lasts.
+    `environment`: the lasting part of the environment of the latest command in it.
     """
 
     root: str
@@ -40,7 +40,7 @@ class LiveTrees:
         return root in self._trees
 
     def add(self, root: str, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Remember a working tree; without an `environment` with the one that it had."""
+        """Add a working tree; without an `environment`, it keeps the one that it had."""
         known = self._trees.get(root)
         kept = environment if environment is not None else known.environment if known is not None else {}
         self._trees[root] = Remembered(root, name, kept)

@@ -1,4 +1,4 @@
-"""The way of a language server to the completion process: by the user's daemon, which may end and come back."""
+"""A language server's connection to the completion process, by way of the user's daemon, which may stop and restart."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from bough_daemon.home import Home
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 1.0  # seconds that a question waits for a process that is on its way
-PAUSE = 2.0  # seconds between two tries to reach a daemon that cannot be
+PATIENCE = 1.0  # seconds that a question waits for a process that is starting
+PAUSE = 2.0  # seconds between two attempts to reach a daemon
 
 
 class DaemonConnection:
-    """Hold on to the user's daemon for as long as the editor lives.
+    """A connection to the user's daemon for as long as the editor runs.
 
-    It is started where it does not run, and again at the next question where it has died. One that the user has ended
-    stays so until something else starts it.
+    The daemon is started if it is not running, and again at the next question if it died. If the user stopped it, it
+    stays stopped until something else starts it.
     """
 
     def __init__(self, home: Home) -> None:
@@ -52,7 +52,7 @@ class DaemonConnection:
         return (self._doors.generation, self._client) if self._client is not None else None
 
     async def place(self, file: str) -> records.FileRecord | None:
-        """Say where a file is, or None while no daemon answers."""
+        """Return where a file is, or None while no daemon answers."""
         if self._stub is None:
             await self.client()
         if self._stub is None:
@@ -65,7 +65,7 @@ class DaemonConnection:
             return None
 
     async def _hold(self) -> None:
-        """Listen at the daemon's doors; begin again when it has ended."""
+        """Follow the daemon's endpoints; start over when the daemon has ended."""
         was_ended = False
         while True:
             failed = False
@@ -86,7 +86,7 @@ class DaemonConnection:
             await self._asked.wait()
 
     async def _listen(self) -> None:
-        """Take up what the daemon says of its doors, until it ends."""
+        """Apply what the daemon reports about its endpoints, until it ends."""
         self._home.check_socket_folder()
         async with grpc.aio.insecure_channel(f"unix:{self._home.socket}", options=OPTIONS) as channel:
             self._stub = control_pb2_grpc.ControlServiceStub(channel)
@@ -104,7 +104,7 @@ class DaemonConnection:
             await before.close()
 
     async def _let_go(self, hopeless: bool) -> None:
-        """Forget a daemon that is gone. `hopeless`: no question need wait for the next one."""
+        """Forget a daemon that has ended. `hopeless`: no question should wait for the next one."""
         self._stub = None
         before, self._client = self._client, None
         if hopeless:

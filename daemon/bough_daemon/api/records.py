@@ -1,4 +1,4 @@
-"""What the daemon tells the command line and editors: plain records, as they cross the control socket."""
+"""The daemon's answers to the command line and editors: plain records, as they cross the control socket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Withheld:
 
 @dataclass
 class Solid:
-    """A snapshot that its member called fit to be taken. `at`: seconds since the epoch."""
+    """A snapshot that its member marked as solid. `at`: seconds since the epoch."""
 
     tip: str
     at: float
@@ -37,9 +37,9 @@ class Solid:
 
 @dataclass
 class WouldLand:
-    """What a state has that the shared branch does not have, as of the last fetch: commits, and files in all.
+    """What a state has that the shared branch lacked at the last fetch: commits, and files in total.
 
-    `more_files`: more than `files` has. `added`, `removed`: lines; 0 both where they were not counted.
+    `more_files`: there are more files than `files` lists. `added`, `removed`: lines; both 0 if they were not counted.
     """
 
     commits: int = 0
@@ -53,16 +53,15 @@ class WouldLand:
 class TeammateStatus:
     """A teammate's live branch as it is known here. `changed_at`: seconds since the epoch.
 
-    `refused`: why they did not take my newest snapshot. `not_taken`: why their newest is not here. `operation`: the
-    operation of Git's that they are in the middle of. `more_files`: more have changed than `files` has. `through`: the
-    teammates who are connected with them, where I am not. `offline_since`: when they were last connected; 0: not since
-    the daemon started, or they are reached. `unreachable`: why they cannot be called, with its `remedy`.
+    `refused`: why they refused my newest snapshot. `not_taken`: why their newest snapshot is not here. `operation`: the
+    Git operation in progress there. `more_files`: more files have changed than `files` lists. `through`: the teammates
+    through whom they are reached, if not directly. `offline_since`: when they were last connected; 0: not since the
+    daemon started, or they are connected. `unreachable`: why they cannot be reached, with its `remedy`.
 
-    While the files here show their branch, `ahead`: how many snapshots of theirs these lack, and `has_moved`: their
-    base is no longer the commit that HEAD is at here. `guest_of`: the branch whose guest they are. `refuses_guests`:
-    they take no guests' edits. `hub`: a member without a working tree, who keeps every branch. `sharing_paused_at`:
-    since when they have paused sharing; 0: they have not, as far as is known. `would_land`: of their branch; None:
-    unknown.
+    While the files here show their branch: `ahead` is how many of their snapshots are missing here, and `has_moved`
+    whether their base differs from HEAD here. `guest_of`: the branch whose guest they are. `refuses_guests`: they
+    accept no edits of guests. `hub`: a member without a working tree, who keeps every branch. `sharing_paused_at`: when
+    they paused sharing; 0: not paused, as far as is known. `would_land`: what their branch would land; None: unknown.
     """
 
     name: str
@@ -92,7 +91,7 @@ class TeammateStatus:
 
 @dataclass
 class StayedBranch:
-    """A branch that the files stay on. `held`: why it is not folded for now; empty: it is."""
+    """A branch that is kept folded into the files. `held`: why it is not folded at the moment; empty: it is."""
 
     name: str
     held: str = ""
@@ -100,14 +99,14 @@ class StayedBranch:
 
 @dataclass
 class Stayed:
-    """The branches that the files of a working tree stay on."""
+    """The branches that are kept folded into the files of a working tree."""
 
     branches: list[StayedBranch] = field(default_factory=list)
 
 
 @dataclass
 class PausedFile:
-    """A file of which each side of a fold keeps its own version, and why. `branch`: the other side."""
+    """A file of which each side of a fold keeps its own version, with the reason. `branch`: the other side."""
 
     branch: str
     path: str
@@ -116,7 +115,7 @@ class PausedFile:
 
 @dataclass
 class HeldFold:
-    """A branch of which nothing is folded for now, and why."""
+    """A branch that is not folded at the moment, with the reason."""
 
     branch: str
     reason: str
@@ -134,7 +133,7 @@ class LandedStatus:
 
 @dataclass
 class Notice:
-    """Something that a person should know, and what to do about it. `about`: what it concerns, in a word or two."""
+    """Something that the user should know, and its remedy. `about`: what it concerns, in a word or two."""
 
     about: str
     text: str
@@ -143,23 +142,23 @@ class Notice:
 
 @dataclass
 class Status:
-    """The status of one working tree. `head`: the branch of the user's, empty when detached.
+    """The status of one working tree. `head`: the user's branch; empty: HEAD is detached.
 
-    `more_files`: more have changed than `files` has. `failure`: the kind of error that keeps it from being recorded as
-    it should, empty: none; `facts`: its facts. `disputes`: what members said that does not count: about who is in
-    the team, or two states at once. `out`: why this member is no longer in the team, by a word of `out_at` (seconds
-    since the epoch); empty: they are in it. `copies`: branches of others that are still here then. `listening`: the
-    addresses that are open to the network. `notices`: what else a person should know. `worktrees`: this member's other
-    working trees. `comments`: open ones on this branch; `new_comments`: what teammates said there, or where the user
-    took part, that the user has not been shown. `solid`: what was called so last. `hop_kind`: of `hopped_to`,
-    `together`, `follow`, `still`, or `ended` where the edits here no longer fold into that branch. `guests`: the
-    branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
-    edited here while a branch is followed. `stays`: the branches that the files stay on. `sharing_paused_at`: since
-    when this member has paused sharing; 0: they have not.
+    `more_files`: more files have changed than `files` lists. `failure`: the kind of error that prevents recording,
+    empty: none; `facts`: its facts. `disputes`: statements of members that do not count, about who is in the team or
+    contradicting states. `out`: why this member is no longer in the team, since `out_at` (seconds since the epoch);
+    empty: they are in it. `copies`: branches of former teammates that are still here. `listening`: the addresses that
+    are open to the network. `notices`: what else the user should know. `worktrees`: this member's other working trees.
+    `comments`: open comments on this branch; `new_comments`: what teammates wrote there, or in threads of the user's,
+    and the user has not been shown. `solid`: the last snapshot marked as solid. `hop_kind`: of the hop to `hopped_to`:
+    `together`, `follow`, `still`, or `ended` if edits here no longer fold into that branch. `guests`: the branches
+    whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were edited here
+    while following a branch. `stays`: the branches kept folded into the files. `sharing_paused_at`: when this member
+    paused sharing; 0: not paused.
 
-    `shared_branch`: where work lands, at the remote `shared_remote` if that is not empty; empty: unknown. It is
-    `behind` commits ahead of HEAD, and `would_land` is what it lacks. `operation`: Git's, in progress here;
-    `conflicts`: paths that are unmerged in the index.
+    `shared_branch`: where work lands, on the remote `shared_remote` unless that is empty; empty: unknown. It is
+    `behind` commits ahead of HEAD, and `would_land` is what it lacks. `operation`: the Git operation in progress here;
+    `conflicts`: the number of unmerged paths in the index.
     """
 
     repository: str
@@ -209,10 +208,10 @@ class Status:
 
 @dataclass
 class WorktreeStatus:
-    """A further working tree of this member's. Times are seconds since the epoch, 0: unknown.
+    """Another working tree of this member. Times are seconds since the epoch; 0: unknown.
 
-    `agent`: the agent that it was made for; empty: none. `command`: what was started for it last, `runs` whether that
-    is running, `ended` and `code` when and how it ended. `would_land`: None: unknown.
+    `agent`: the agent that it was created for; empty: none. `command`: what was started for it last; `runs`: whether
+    that is still running; `ended` and `code`: when and how it ended. `would_land`: None: unknown.
     """
 
     branch: str
@@ -234,9 +233,9 @@ class WorktreeStatus:
 
 @dataclass
 class AgentMade:
-    """An agent with its working tree. `is_new`: it was made now. `git_branch`: the branch that it is on.
+    """An agent with its working tree. `is_new`: it was just created. `git_branch`: the branch that it is on.
 
-    `port`: the first of `ports` that are its own. `copied`: what was copied, `run`: what `.bough.toml` wants to be run.
+    `port`: the first of its `ports` ports. `copied`: the paths copied. `run`: what `.bough.toml` wants to run.
     """
 
     name: str
@@ -252,7 +251,7 @@ class AgentMade:
 
 @dataclass
 class AgentRemoved:
-    """An agent whose working tree was removed. `kept`: its Git branch, where that has commits of its own."""
+    """An agent whose working tree was removed. `kept`: its Git branch, if that has commits of its own."""
 
     name: str
     repository: str
@@ -261,7 +260,7 @@ class AgentRemoved:
 
 @dataclass
 class Refusal:
-    """A teammate who did not take something sent to them, and why."""
+    """A teammate who refused something sent to them, and why."""
 
     name: str
     reason: str
@@ -269,7 +268,7 @@ class Refusal:
 
 @dataclass
 class Saved:
-    """An exact snapshot, which teammates hold it, and which did not take it."""
+    """An exact snapshot, the teammates who hold it, and those who refused it."""
 
     tip: str
     tree: str
@@ -280,7 +279,7 @@ class Saved:
 
 @dataclass
 class SharingState:
-    """Since when nothing new is shared (seconds since the epoch); 0: it is shared. `already`: it was so before."""
+    """When sharing was paused (seconds since the epoch); 0: not paused. `already`: it was so before the command."""
 
     since: float = 0.0
     already: bool = False
@@ -308,7 +307,7 @@ class Log:
 
 @dataclass
 class Event:
-    """Something that happened, at `at` seconds since the epoch. `about`: of a comment, its id and code, in words."""
+    """An event at `at` seconds since the epoch. `about`: for a comment, its id and code."""
 
     at: float
     event: str
@@ -320,7 +319,7 @@ class Event:
 
 @dataclass
 class Invited:
-    """A ticket, and the addresses that are open for who uses it. `expires_at`: seconds since the epoch."""
+    """A ticket, and the addresses that are open for its users. `expires_at`: seconds since the epoch."""
 
     ticket: str
     opened: list[str] = field(default_factory=list)
@@ -331,10 +330,10 @@ class Invited:
 
 @dataclass
 class TicketRecord:
-    """A ticket that was made here. Times are seconds since the epoch.
+    """A ticket that was created here. Times are seconds since the epoch.
 
-    `left`: how many may still come in with it, as far as that goes. `members`: who came in. `state`: `valid`, `used`,
-    `expired` or `revoked`.
+    `left`: how many people can still join with it, as far as is known here. `members`: who joined with it. `state`:
+    `valid`, `used`, `expired` or `revoked`.
     """
 
     id: str
@@ -348,18 +347,18 @@ class TicketRecord:
 
 @dataclass
 class TicketList:
-    """The tickets that were made here."""
+    """The tickets that were created here."""
 
     tickets: list[TicketRecord] = field(default_factory=list)
 
 
 @dataclass
 class Joined:
-    """The name that the team knows this member by, and who else is in it.
+    """The name under which the team knows this member, and the other members.
 
-    `other`: a clone of the same user that is in the team already, as a member of its own; empty for none. `opened`: the
-    addresses that are open to teammates from now on. `met`: the maker of the ticket, where this member was in the team
-    already; `connected`: and whether the two are connected by now.
+    `other`: a clone of the same user that is already in the team as a separate member; empty: none. `opened`: the
+    addresses that are now open to teammates. `met`: the ticket's maker, if this member was already in the team;
+    `connected`: whether the two are connected now.
     """
 
     member: str
@@ -372,14 +371,15 @@ class Joined:
 
 @dataclass
 class MemberRecord:
-    """A member of the team, or a former one. Times are seconds since the epoch.
+    """A current or former member of the team. Times are seconds since the epoch.
 
-    `fingerprint`: of the key that they sign with. `since`: when they were let in, by the clock of `admitted_by`, which
-    is empty for the founder. `seen_at`: when they were last connected, or said something; 0: not yet. `removed_by`: who
-    removed them, themselves where they left; empty: they are in the team. `person`: the member whose further machine,
-    clone or agent this is; themselves for none. `addresses`: where they last said to listen. `version`: the release of
-    Bough that they run; empty: not known yet. `formerly`: names that they had before. `through`: the teammates who
-    are connected with them, where I am not. `hub`: a member without a working tree, who keeps every branch.
+    `fingerprint`: of the key that they sign with. `since`: when `admitted_by` admitted them, by that member's clock;
+    `admitted_by` is empty for the founder. `seen_at`: when they were last connected or heard of; 0: not yet.
+    `removed_by`: who removed them, or their own name if they left; empty: they are in the team. `person`: the member
+    whose further machine, clone or agent this is; else their own name. `addresses`: where they said they listen.
+    `version`: the release of Bough that they run; empty: unknown. `formerly`: their earlier names. `through`: the
+    teammates through whom they are reached, if not directly. `hub`: a member without a working tree, who keeps every
+    branch.
     """
 
     name: str
@@ -401,9 +401,9 @@ class MemberRecord:
 
 @dataclass
 class JoinedAsHub:
-    """The name of a hub in the team that it joined, and who else is in it.
+    """A hub's name in the team that it joined, and the other members.
 
-    `opened`: the addresses that are open from now on. `already`: it was in the team before.
+    `opened`: the addresses that are now open. `already`: it was in the team before.
     """
 
     member: str
@@ -414,7 +414,7 @@ class JoinedAsHub:
 
 @dataclass
 class LeftAsHub:
-    """The team that a hub has left, and who was told of it."""
+    """The team that a hub has left, and the members who were told."""
 
     team: str
     told: list[str] = field(default_factory=list)
@@ -431,7 +431,7 @@ class HubBranch:
 
 @dataclass
 class HubMember:
-    """A member of a hub's team. `changed_at`: of the newest snapshot that is kept, seconds since the epoch; 0: none is.
+    """A member of a hub's team. `changed_at`: time of the newest kept snapshot, seconds since the epoch; 0: none.
 
     `not_taken`: why their newest snapshot is not kept.
     """
@@ -445,7 +445,7 @@ class HubMember:
 
 @dataclass
 class HubTeam:
-    """A team that a hub is in, as `member`. `used`, `limit`: bytes. `out`: why it is no longer in the team."""
+    """A team that a hub is in as `member`. `used`, `limit`: bytes. `out`: why it is no longer in the team."""
 
     team: str
     member: str
@@ -459,7 +459,7 @@ class HubTeam:
 
 @dataclass
 class HubStatus:
-    """The teams that a hub is in. `listening`: the addresses that are open to the network, each with for whom."""
+    """The teams that a hub is in. `listening`: the addresses that are open to the network, each with its purpose."""
 
     teams: list[HubTeam] = field(default_factory=list)
     listening: list[str] = field(default_factory=list)
@@ -467,14 +467,14 @@ class HubStatus:
 
 @dataclass
 class TeamRecord:
-    """Everyone who is in the team, or was."""
+    """The current and former members of the team."""
 
     members: list[MemberRecord] = field(default_factory=list)
 
 
 @dataclass
 class RemovedMembers:
-    """The members that a removal put out of the team. `copies`: the branches that they said to hold."""
+    """The members that were removed from the team. `copies`: the branches of which they said to hold copies."""
 
     removed: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
@@ -482,7 +482,7 @@ class RemovedMembers:
 
 @dataclass
 class Renamed:
-    """A member's new name, and the one before."""
+    """A member's new name, and the previous one."""
 
     member: str
     before: str
@@ -500,8 +500,8 @@ class Left:
 class PurgeOrder:
     """A request to purge a file, a folder or a text, or to accept a teammate's purge (`accept`, their name).
 
-    `path`: the folder that the command was typed in. `text`: it is a text, whatever files there are. `uncommitted`:
-    only what no commit of the user's has. `dry_run`: only tell what would go.
+    `path`: the folder that the command was typed in. `text`: treat it as a text, even if a file has that name.
+    `uncommitted`: only contents that are in none of the user's commits. `dry_run`: only report what would go.
     """
 
     path: str
@@ -516,9 +516,9 @@ class PurgeOrder:
 class PurgeTold:
     """The extent of a purge. `size`: bytes of the contents. `paths`: where they were.
 
-    `snapshots`: how many have one. `commands`: how many can no longer be undone. `files`: those on disk that still have
-    such a content. `teammates`: whose branches have it, too. `left_in_git`: the user's own repository has it, though
-    nothing there refers to it. `done`: it has gone.
+    `snapshots`: how many snapshots have one of them. `commands`: how many can no longer be undone. `files`: files on
+    disk that still have such a content. `teammates`: whose branches also have it. `left_in_git`: the user's repository
+    has it, unreachable. `done`: it was purged.
     """
 
     contents: int
@@ -543,7 +543,7 @@ class PurgeReply:
 
 @dataclass
 class PurgeEntry:
-    """One purge that a member asked for. `at`: seconds since the epoch, by their clock. `paths`: as known here."""
+    """A purge that a member asked for. `at`: seconds since the epoch, by their clock. `paths`: as known here."""
 
     by: str
     at: float
@@ -554,7 +554,7 @@ class PurgeEntry:
 
 @dataclass
 class PurgeList:
-    """Every purge that is known."""
+    """All known purges."""
 
     purges: list[PurgeEntry] = field(default_factory=list)
 
@@ -584,9 +584,9 @@ class CommentAdded:
 
 @dataclass
 class CommentQuery:
-    """Which comments to list: on a file or folder, on a branch, closed ones as well, only those with the user's words.
+    """Which comments to list: on a file or folder, on a branch, closed ones too, only those the user took part in.
 
-    `path`: the folder that `file` is named from. `shown`: note that the user has been shown them.
+    `path`: the folder that `file` is relative to. `shown`: record that the user has been shown them.
     """
 
     path: str
@@ -599,7 +599,7 @@ class CommentQuery:
 
 @dataclass
 class CodePlace:
-    """Where code is now. `edited`: it is not as it was."""
+    """Where code is now. `edited`: it has changed."""
 
     branch: str
     file: str
@@ -630,10 +630,10 @@ class CommentReply:
 
 @dataclass
 class CommentThread:
-    """A comment, what became of it, and where its code is now.
+    """A comment, its replies, and where its code is now.
 
-    `branch`, `file_then`, `line_then`: where it was made. `place`: None where the code is gone. `code`: the lines as
-    they are now, or where they are gone as they were. `closed_by`: empty while it is open.
+    `branch`, `file_then`, `line_then`: where it was made. `place`: None if the code is gone. `code`: the lines as they
+    are now or, if they are gone, as they were. `closed_by`: empty while it is open.
     """
 
     id: str
@@ -661,7 +661,7 @@ class CommentList:
 
 @dataclass
 class CommentAnswer:
-    """What to do about a comment: one of `reply`, `mark`, `close` and `reopen`. `id`: the beginning of its id."""
+    """An answer to a comment: one of `reply`, `mark`, `close` and `reopen`. `id`: the beginning of its id."""
 
     path: str
     id: str
@@ -673,7 +673,7 @@ class CommentAnswer:
 
 @dataclass
 class CommentAnswered:
-    """A comment that was answered: the id of the reply or else its own, who made it, and its text."""
+    """An answered comment: the id of the reply or else the comment's id, its author, and its text."""
 
     id: str
     by: str
@@ -690,7 +690,7 @@ class MarkedSolid:
 
 @dataclass
 class AppliedSuggestion:
-    """A suggestion that was put into a file, at these lines. `last` is before `first`: it took lines away."""
+    """A suggestion that was applied to these lines of a file. `last` is before `first` if it removed lines."""
 
     file: str
     first: int
@@ -701,7 +701,7 @@ class AppliedSuggestion:
 
 @dataclass
 class Continuation:
-    """A text that could stand next, how sure that is (0 to 1), and where it comes from."""
+    """A possible continuation, its confidence (0 to 1), and its source."""
 
     text: str
     confidence: float
@@ -719,9 +719,9 @@ class Continuations:
 
 @dataclass
 class Doors:
-    """The endpoints of completion: a socket, and an address for HTTP with the file of its token; empty: not at all.
+    """The endpoints of completion: a socket, and an HTTP address with its token file; empty: closed.
 
-    `generation` grows whenever the process is started. `notes`: what a person should know.
+    `generation` grows whenever the process is started. `notes`: what the user should know.
     """
 
     socket: str = ""
@@ -747,10 +747,9 @@ class FileRecord:
 
 @dataclass
 class UseRecord:
-    """The fate of the suggestions in a working tree since a moment (`since`, seconds since the epoch).
+    """What became of the suggestions in a working tree since `since` (seconds since the epoch).
 
-    `committed`: those accepted ones whose file has been committed since; `kept_characters` of their characters are in
-    the commit.
+    `committed`: accepted ones whose file has been committed since; the commit still has `kept_characters` of theirs.
     """
 
     repository: str
@@ -765,7 +764,7 @@ class UseRecord:
 
 @dataclass
 class EditsOnRecord:
-    """Edits that a command left out of the files. `snapshot` has them, and `command`, for a shell, brings them back."""
+    """Edits that a command left out of the files. `snapshot` has them; the shell command `command` restores them."""
 
     paths: list[str] = field(default_factory=list)
     snapshot: str | None = None
@@ -774,10 +773,10 @@ class EditsOnRecord:
 
 @dataclass
 class MoveOutcome:
-    """The result of a hop, a return or an `off`. `name`: the teammate. `head`: a branch, or a commit.
+    """The result of a hop, a return or an `off`. `name`: the teammate. `head`: a branch or a commit.
 
-    `commits`: the branch that keeps commits made during the hop. `left`: the branch of before the hop, where it has
-    moved or is gone. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop. Of a hop,
+    `commits`: the branch that keeps commits made during the hop. `left`: the branch from before the hop, if it has
+    moved or was deleted. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop. For a hop,
     `kind`: `together`, `follow` or `still`; `connected`: whether the teammate is; `saved_at`: when they saved what is
     here now (seconds since the epoch).
     """
@@ -798,7 +797,7 @@ class MoveOutcome:
 
 @dataclass
 class FileFinding:
-    """A finding to review in a merged file; `kind` and `line` are empty where Git itself says so."""
+    """A finding to review in a merged file; `kind` and `line` are empty if it comes from Git."""
 
     kind: str
     path: str
@@ -830,7 +829,7 @@ class MergedFile:
 
 @dataclass
 class BroughtFiles:
-    """The files that only one side changed, by what becomes of them."""
+    """The files that only one side changed, by kind of change."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -839,9 +838,10 @@ class BroughtFiles:
 
 @dataclass
 class MergeOutcome:
-    """The result of a merge. `result`: `clean`, `conflict`, or `same` where there was nothing to merge.
+    """The result of a merge. `result`: `clean`, `conflict`, or `same` if there was nothing to merge.
 
-    `untouched`: paths that lose what their author never touched. `note`: what to know of the source.
+    `untouched`: paths that lose content that their author never touched. `note`: what the user should know about the
+    source.
     """
 
     result: str
@@ -863,7 +863,7 @@ class CommitTitle:
 
 @dataclass
 class TakenInCommits:
-    """Others' commits on the shared branch that come with a landing. `commits`: newest first."""
+    """Other people's commits on the shared branch that come with a landing. `commits`: newest first."""
 
     by: str
     commits: list[CommitTitle]
@@ -872,12 +872,12 @@ class TakenInCommits:
 
 @dataclass
 class LandOutcome:
-    """The result of a landing. `remote`: where it was published, None where the team alone shares it.
+    """The result of a landing. `remote`: where it was published; None: only the team shares it.
 
-    `local`: the branch here. `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they
-    were. `conflicts`: edits made meanwhile that conflict. `new`: whether there was anything to land.
-    `still_on`: the branch or commit that HEAD is on, where that is not the shared branch; `switched`: whether it went
-    there since. `hopped_to`: the teammate in whose branch the files still are.
+    `local`: the branch here. `others`: the co-authors. `kept`: the branch that keeps commits which did not land
+    unchanged. `conflicts`: edits made meanwhile that conflict. `new`: whether there was anything to land. `still_on`:
+    the branch or commit that HEAD is on, if not the shared branch; `switched`: HEAD has moved there since. `hopped_to`:
+    the teammate whose branch the files still show.
     """
 
     commit: str
@@ -908,8 +908,8 @@ class ChangedPath:
 class LandingPreview:
     """A preview of a landing. `onto`: the commits that it builds on. `new`: whether there is anything to land.
 
-    `untracked`: files that nobody has committed yet. `untouched`: paths that lose what I never touched. `taken_out`:
-    commits (`id title`) that a forced push took out of the shared branch and that would come back.
+    `untracked`: files that are not committed anywhere yet. `untouched`: paths that lose content that I never touched.
+    `taken_out`: commits (`id title`) that a forced push removed from the shared branch and that would come back.
     """
 
     branch: str
@@ -928,7 +928,7 @@ class LandingPreview:
 
 @dataclass
 class RestoredPath:
-    """A path that came back, and the snapshot that it came from, made `at` (seconds since the epoch)."""
+    """A path that was restored from a snapshot taken `at` (seconds since the epoch)."""
 
     path: str
     snapshot: str
@@ -937,7 +937,7 @@ class RestoredPath:
 
 @dataclass
 class RestoreOutcome:
-    """The result of a restore. `unchanged`: paths of which no other version is on record."""
+    """The result of a restore. `unchanged`: paths of which no other version is recorded."""
 
     paths: list[RestoredPath]
     unchanged: list[str]
@@ -946,9 +946,9 @@ class RestoreOutcome:
 
 @dataclass
 class UndoOutcome:
-    """The result of an undo or a redo, of the command `undone`.
+    """The result of an undo or a redo of the command `undone`.
 
-    `kept`: the snapshot with what was saved while it was cut short.
+    `kept`: the snapshot with what was saved while the command was interrupted.
     """
 
     undone: str
@@ -960,7 +960,7 @@ class UndoOutcome:
 
 @dataclass
 class AllowOutcome:
-    """The paths that may leave. `named`: those that the command was about, from the top folder."""
+    """The paths that may leave. `named`: those that the command named, relative to the top folder."""
 
     named: list[str]
     allowed: list[str]
@@ -968,4 +968,4 @@ class AllowOutcome:
 
 @dataclass
 class Ended:
-    """That a command has ended, where there is nothing more to tell."""
+    """A command has ended, and there is nothing more to report."""

@@ -1,6 +1,6 @@
 """The user's settings: `config.toml` in the home, written by `bough config` or by hand, read by the daemon.
 
-They are the user's alone. Nothing here is read from a repository: a `remote` named there would send code elsewhere.
+They are the user's alone. Nothing here is read from a repository: a `remote` named there could send code elsewhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. `wrong` returns what is the matter with a value of the right type, or an empty string."""
+    """One setting. `wrong` returns what is wrong with a value of the right type, or an empty string."""
 
     default: Value
     meaning: str
@@ -49,7 +49,7 @@ def _memory(mebibytes: int) -> str:
 
 
 def _address(url: str) -> str:
-    """Say what is wrong with the address of a server; an empty one is none."""
+    """Return what is wrong with the address of a server; an empty one is valid."""
     with suppress(ValueError):
         parts = urlsplit(url)
         if not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username):
@@ -113,7 +113,7 @@ KEYS: Mapping[str, Setting] = {
 
 @dataclass(frozen=True)
 class UserSettings:
-    """The settings that the user made; the others have their defaults."""
+    """The settings that the user changed; the others have their defaults."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
 
@@ -122,7 +122,7 @@ class UserSettings:
         return self.values.get(key, setting(key).default)
 
     def text(self, key: str) -> str:
-        """Return the value of a key whose values are texts."""
+        """Return the value of a key whose values are strings."""
         return str(self.value(key))
 
     def number(self, key: str) -> int:
@@ -131,7 +131,7 @@ class UserSettings:
 
 
 def setting(key: str) -> Setting:
-    """Return the setting of that name; raise BadUsage where there is none."""
+    """Return the setting with this name, or raise BadUsage."""
     found = KEYS.get(key)
     if found is None:
         raise NoSetting(f"there is no setting {key}")
@@ -139,7 +139,7 @@ def setting(key: str) -> Setting:
 
 
 def parse(key: str, text: str) -> Value:
-    """Return the value that a text means for a key; raise BadUsage where it means none."""
+    """Return the value that a text stands for, or raise BadUsage."""
     kind = type(setting(key).default)
     value: Value = text
     if kind is bool:
@@ -158,7 +158,7 @@ def parse(key: str, text: str) -> Value:
 
 
 def read_settings(home: Home) -> UserSettings:
-    """Read the file; raise BadSetting where it is not TOML, or says what no setting means."""
+    """Read the file; raise BadSetting if it is not TOML or has an unknown setting or an invalid value."""
     path = path_of(home)
     try:
         with open(path, "rb") as source:
@@ -185,12 +185,12 @@ def read_settings(home: Home) -> UserSettings:
 
 
 def change(home: Home, key: str, value: Value | None) -> None:
-    """Set a key, or with None take it out. The file is replaced as a whole; its comments stay."""
+    """Set a key, or remove it with None. The file is replaced atomically; its comments are kept."""
     import tomlkit  # only writing needs it, and it takes a while to import
 
     setting(key)
     home.make()
-    path = os.path.realpath(path_of(home))  # the file may be a link to one that is kept elsewhere
+    path = os.path.realpath(path_of(home))  # the file may be a symlink
     with open(home.path("config.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         read_settings(home)
@@ -210,12 +210,12 @@ def change(home: Home, key: str, value: Value | None) -> None:
 
 
 def path_of(home: Home) -> str:
-    """Return where the settings lie."""
+    """Return the path of the settings file."""
     return home.path("config.toml")
 
 
 def _wrong(key: str, value: object) -> str:
-    """Return what is the matter with a value, or an empty string."""
+    """Return what is wrong with a value, or an empty string."""
     known = KEYS[key]
     if type(value) is not type(known.default):
         return {bool: "it must be true or false", int: "it must be a number", str: "it must be a string"}[

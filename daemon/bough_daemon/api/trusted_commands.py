@@ -1,6 +1,6 @@
-"""The commands that `.bough.toml` may run on this machine: any teammate may have written it, so its user is asked once.
+"""The commands from `.bough.toml` that the user allowed on this machine: any teammate may have written them.
 
-What is remembered is the digest of the command and of the repository: a command that has changed is asked about again.
+The digest of the command and of the repository is remembered: a changed command is asked about again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bough_daemon.home import Home
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
-MOST = 1000  # that are remembered; then the oldest go
+MOST = 1000  # remembered commands; beyond these the oldest are dropped
 
 
 def is_trusted(home: Home, repository: str, command: str) -> bool:

@@ -1,7 +1,7 @@
-"""The daemon as a service of the user's own session, so that saves are recorded after a reboot without anyone typing.
+"""The daemon as a service of the user's session, so that saves are recorded after a reboot without any command.
 
 systemd's user manager (https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html) or launchd; both
-start what `bough up` would start, which brings back what was live.
+start what `bough up` would start, which resumes the live working trees.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bough_daemon.errors import NoServiceManager, ServiceRefused
 from bough_daemon.home import Home
 from bough_daemon.system.durable import write_whole
 
-KEPT = ("PATH", "LANG", "SSH_AUTH_SOCK")  # of the terminal: git and its filters are found by them
+KEPT = ("PATH", "LANG", "SSH_AUTH_SOCK")  # from the terminal: git and its filters are found through them
 
 
 @dataclass(frozen=True)
 class UserService:
-    """The service of one home: the file that describes it, and the commands that switch it on and off."""
+    """The service of one home: the file that describes it, and the commands that enable and disable it."""
 
     path: str
     content: bytes
@@ -33,18 +33,18 @@ class UserService:
 
     @property
     def is_installed(self) -> bool:
-        """Return whether the service is there, as this Bough would describe it or as an earlier one did."""
+        """Return whether the service is installed, by this Bough or an earlier one."""
         return os.path.exists(self.path)
 
     @property
     def is_current(self) -> bool:
-        """Return whether the file says what it would say now: Bough may have been moved since."""
+        """Return whether the file is what this Bough would write: Bough may have been moved since."""
         with suppress(FileNotFoundError), open(self.path, "rb") as source:
             return source.read() == self.content
         return False
 
     def install(self) -> None:
-        """Write the file and switch the service on; raise ServiceRefused, and then there is none."""
+        """Write the file and enable the service; raise ServiceRefused, leaving nothing installed."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         write_whole(self.path, self.content)
         try:
@@ -55,16 +55,16 @@ class UserService:
             raise
 
     def remove(self) -> None:
-        """Switch the service off and remove its file."""
+        """Disable the service and remove its file."""
         for command in self.off:
-            with suppress(ServiceRefused):  # it may be off
+            with suppress(ServiceRefused):  # it may be disabled
                 _run(command)
         with suppress(FileNotFoundError):
             os.remove(self.path)
 
 
 def service_of(home: Home, environment: Mapping[str, str]) -> UserService:
-    """Return the service of a home on this system; raise NoServiceManager where there is none that Bough knows."""
+    """Return the service of a home on this system, or raise NoServiceManager."""
     label = _label(home, environment)
     variables = {name: environment[name] for name in KEPT if environment.get(name)} | {"BOUGH_HOME": home.root}
     command = [sys.executable, "-P", "-m", "bough_daemon"]
@@ -76,7 +76,7 @@ def service_of(home: Home, environment: Mapping[str, str]) -> UserService:
 
 
 def offers_service(home: Home, environment: Mapping[str, str]) -> bool:
-    """Return whether to tell a user of the service: once, where there can be one and is none."""
+    """Return whether to tell the user about the service: once, if one is possible and none is installed."""
     told = home.path("service-offered")
     with suppress(NoServiceManager, OSError):
         if not service_of(home, environment).is_installed and not os.path.exists(told):
@@ -118,7 +118,7 @@ def _systemd(
 
 
 def hub_unit(folder: str, user: str) -> str:
-    """Return a systemd unit, for the whole machine, that keeps a user's hub in a folder running."""
+    """Return a system-wide systemd unit that keeps a user's hub in a folder running."""
     return _unit(
         "Bough hub: keeps every branch of a team",
         [sys.executable, "-P", "-m", "bough_daemon", "--stay"],
@@ -145,7 +145,7 @@ def _unit(
     target: str,
     unit: Sequence[str] = (),
 ) -> str:
-    """Return a systemd unit that runs a command. `unit`, `service`: further lines of these sections."""
+    """Return a systemd unit that runs a command. `unit`, `service`: additional lines for these sections."""
     lines = [
         "[Unit]",
         f"Description={description}",
@@ -164,7 +164,7 @@ def _unit(
 
 
 def _word(text: str) -> str:
-    """Return a word as systemd reads it: quoted, and with no specifier in it."""
+    """Return a word as systemd reads it: quoted, with specifiers escaped."""
     plain = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{plain}"'
 

@@ -1,7 +1,7 @@
-"""The door to the control socket: records become messages, messages records; errors cross with their names and facts.
+"""Convert between records and messages of the control socket; errors cross it with their names and facts.
 
-A record and its message have the same fields, so one pair of functions serves all. Paths, which are text in a record,
-are bytes in a message.
+A record and its message have the same fields, so one pair of functions serves all. Paths are text in a record and bytes
+in a message.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CODES: list[tuple[type[errors.BoughError], grpc.StatusCode]] = [
 
 
 def to_message(record: Any, kind: type[M]) -> M:
-    """Return the message of `kind` that says what a record says."""
+    """Return the message of `kind` with a record's fields."""
     message = kind()
     fill(message, record)
     return message
 
 
 def fill(message: Message, record: Any) -> None:
-    """Have a message say what a record says."""
+    """Copy a record's fields into a message."""
     message.SetInParent()
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -71,7 +71,7 @@ def _fill_list(target: Any, values: list[Any], is_bytes: bool) -> None:
 
 
 def _plain(value: Any, is_bytes: bool) -> Any:
-    """Return a value as a field takes it; a text that names a path which is no UTF-8 loses only those bytes."""
+    """Return a value as a field takes it; in a text, bytes of a path that are not UTF-8 are replaced."""
     if is_bytes:
         return os.fsencode(value)
     if isinstance(value, str) and not value.isascii():
@@ -80,20 +80,20 @@ def _plain(value: Any, is_bytes: bool) -> Any:
 
 
 def from_message(message: Message, kind: type[R]) -> R:
-    """Return the record of `kind` that a message says."""
+    """Return the record of `kind` with a message's fields."""
     hints = get_type_hints(kind)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     return kind(**{field.name: _field(message, field.name, hints[field.name]) for field in fields})
 
 
 def fill_choice(message: Message, record: Any) -> None:
-    """Have a message that is one of several say what a record says, in the field whose type has the record's name."""
+    """Fill the member of a oneof whose message type has the record's name."""
     names = {field.message_type.name: field.name for field in message.DESCRIPTOR.fields if field.message_type}
     fill(getattr(message, names[type(record).__name__]), record)
 
 
 def from_choice(message: Message, kinds: Any) -> Any:
-    """Return the record that `fill_choice` said; `kinds`: the union of those that there are."""
+    """Return the record that `fill_choice` wrote; `kinds`: the union of the possible records."""
     name = message.WhichOneof("kind")
     assert name is not None
     chosen = getattr(message, name)
@@ -102,7 +102,7 @@ def from_choice(message: Message, kinds: Any) -> Any:
 
 
 def _field(message: Message, name: str, hint: Any) -> Any:
-    """Return a field's value; None where it may be missing and is."""
+    """Return a field's value; None for an optional one that is not set."""
     if get_origin(hint) is UnionType:
         if not message.HasField(name):
             return None
@@ -123,7 +123,7 @@ def _taken(value: Any, hint: Any) -> Any:
 
 
 def status_of(error: errors.BoughError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
-    """Return how an error crosses the socket: status code, words, metadata."""
+    """Return how an error crosses the socket: status code, message, metadata."""
     code = next((code for kind, code in CODES if isinstance(error, kind)), grpc.StatusCode.FAILED_PRECONDITION)
     return code, error.message.encode("ascii", "replace").decode(), ((ERROR_KEY, packed(error)),)
 
@@ -148,7 +148,7 @@ def _cause(error: BaseException) -> str:
 
 
 def error_of(failure: grpc.Call) -> errors.BoughError:
-    """Return the error that a failed call carries; a DaemonFailed where the failure is none that Bough raises."""
+    """Return the error that a failed call carries, or a DaemonFailed if it carries none of Bough's."""
     carried = dict(failure.trailing_metadata() or ()).get(ERROR_KEY)
     if isinstance(carried, bytes):
         return unpacked(carried)

@@ -1,8 +1,8 @@
-"""Who is credited for what lands: teammates by the states that they signed, and the authors of one's own Git commits.
+"""Find the co-authors of a landing: teammates by the states that they signed, and authors of one's own Git commits.
 
-What the commits of a teammate's branch say of their authors is that teammate's word, and may name anybody. So their
-branch counts as theirs, under the name and address that its newest snapshot has; where another member has that address
-as well, under their name in the team alone.
+A teammate's daemon writes the author names in their snapshots, and may name anyone. So a branch counts as its member's,
+under the name and address of its newest snapshot; if another member has the same address, under the member's name in
+the team alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bough_daemon.store.store import LIVE, Store
 from bough_daemon.team.names import owner_of
 
 FORM = f"%H%x00%T%x00%P%x00%ct%x00%an <%ae>%x00%(trailers:key={EVENT},valueonly,unfold,separator=%x20)"
-MOST_SNAPSHOTS = 10_000  # of all live branches, among which a merged commit is looked for
+MOST_SNAPSHOTS = 10_000  # of all live branches, in which a merged commit is searched
 NOWHERE = "bough.invalid"  # RFC 2606
 
 
@@ -35,7 +35,7 @@ class _Commit:
 def co_authors(store: Store, mine: Snapshot, without: Sequence[str], branch: str, myself: str) -> list[str]:
     """Return `Name <email>` of everyone else whose work is in my snapshot and in none of `without`, oldest first.
 
-    `branch`, `myself`: my live branch, and what I am called in commits. On the store's thread.
+    `branch`, `myself`: my live branch, and my name in commits. On the store's thread.
     """
     learn(store, mine.shared, *without)
     found = _commits(store, mine.shared, without)
@@ -43,7 +43,7 @@ def co_authors(store: Store, mine: Snapshot, without: Sequence[str], branch: str
     if len(alone) == len(found) and all(_is_mine(one, myself) for one in alone):
         return []
     if found:
-        # Some of it may have landed already, in a squash; that is younger than what it was made of.
+        # Some of it may have landed already in a squash, which is newer than its parts.
         learn_from(store, *without, f"--since={min(one.time for one in found.values())}")
         found = _commits(store, mine.shared, without)
     people, own = _people(store, branch, myself), _own_commits(store, without)
@@ -56,7 +56,7 @@ def co_authors(store: Store, mine: Snapshot, without: Sequence[str], branch: str
         elif one.oid in chain:
             author = people.get(_brought_by(store, one, found.keys() - own))
         else:
-            # Where one of them hopped into the other's branch, both have it.
+            # If one of them hopped into the other's branch, both have it.
             authors = sorted(people[name] for name in signed.get(one.oid, ()))
             author = one.author if one.author in authors else next(iter(authors), None)
         if author is not None and _email(author) != _email(myself):
@@ -80,7 +80,7 @@ def _log(git: GitCommand, tips: Iterable[str], without: Sequence[str], *options:
 
 
 def _people(store: Store, branch: str, myself: str) -> dict[str, str]:
-    """Return what each member whose live branch is here is called in commits, by branch; but for my own."""
+    """Return the name that each member whose live branch is here uses in commits, by branch, without my own."""
     tips = {name: tip for name, tip in store.refs(LIVE).items() if name != branch}
     said = {name: store.objects.commit(tip) for name, tip in tips.items()}
     sharing = defaultdict[str, set[str]](set, {_email(myself): {owner_of(branch)}})
@@ -95,14 +95,14 @@ def _people(store: Store, branch: str, myself: str) -> dict[str, str]:
 
 
 def _own_commits(store: Store, without: Sequence[str]) -> set[str]:
-    """Return the commits of the user's own branches, and of remotes, that other commits lack."""
+    """Return the commits of the user's own and remote-tracking branches that other commits lack."""
     heads = GitCommand(store.common_dir).run("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes")
     lines = "\n".join([*heads.decode().split(), *(f"^{oid}" for oid in without)]).encode() + b"\n"
     return set(store.git.run("rev-list", "--stdin", stdin=lines).decode().split())
 
 
 def _chain(found: Mapping[str, _Commit], tip: str) -> Iterator[_Commit]:
-    """Yield the snapshots of one branch that are among the commits found, newest first, until a hop into another."""
+    """Yield the snapshots of one branch among the commits found, newest first, until a hop into another branch."""
     at = found.get(tip)
     while at is not None:
         yield at
@@ -114,9 +114,9 @@ def _is_mine(commit: _Commit, myself: str) -> bool:
 
 
 def _brought_by(store: Store, snapshot: _Commit, found: Collection[str]) -> str:
-    """Return the branch that my snapshot says to have brought in; empty for none, or where it had nothing new."""
+    """Return the branch that my snapshot claims to have merged; empty for none, or if it brought nothing new."""
     word, _, name = snapshot.event.partition(" ")
-    if word in ("fold", "stay"):  # which are recorded also where they only say what is contained
+    if word in ("fold", "stay"):  # also recorded if they only record what is contained
         before = snapshot.parents[:1]
         is_new = (
             not before or not store.objects.exists(before[0]) or store.objects.commit(before[0]).tree != snapshot.tree
@@ -127,7 +127,7 @@ def _brought_by(store: Store, snapshot: _Commit, found: Collection[str]) -> str:
 
 
 def _signed(store: Store, people: Mapping[str, str], without: Sequence[str]) -> dict[str, set[str]]:
-    """Return the members on whose live branch a commit is, by commit."""
+    """Return the members whose live branches have a commit, by commit."""
     tips = {name: tip for name, tip in store.refs(LIVE).items() if name in people}
     found = _log(store.git, tips.values(), without, "--first-parent", f"--max-count={MOST_SNAPSHOTS}")
     signed = defaultdict[str, set[str]](set)

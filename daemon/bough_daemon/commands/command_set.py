@@ -1,4 +1,4 @@
-"""The commands that change the user's files, on one working tree, with all that they need at hand."""
+"""The commands that change the user's files, bound to one working tree and what they need."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ from bough_daemon.transaction.terminal import Terminal
 
 @dataclass(frozen=True)
 class CommandSet:
-    """Each method is a command; whatever it raises, it has changed nothing, or `undo` takes it back.
+    """The commands of one working tree. If one raises, nothing was changed, or `undo` reverses it.
 
-    `landed`: what members landed on shared branches; `publish_landed` tells the team of one that this member made.
-    `agents`: those of the repository, whose working trees are made below the folder `worktrees`.
-    `save_other` takes an exact snapshot of a live branch of this machine, if that is another one's.
-    `talk`: what members said of code; `notes`: whether it lands as notes.
+    `landed`: what members landed on shared branches; `publish_landed` tells the team about a landing of this member.
+    `agents`: the repository's agents; their working trees are created below `worktrees`. `save_other` takes an exact
+    snapshot of another live branch of this machine. `talk`: comments of the team; `notes`: whether they land as notes.
     `until_taken`: waits a moment until a host has what their guest has saved.
     """
 
@@ -47,7 +46,7 @@ class CommandSet:
     notes: bool = True
 
     async def hop(self, name: str, kind: HopKind, at: str) -> records.MoveOutcome:
-        """Be in a teammate's branch."""
+        """Switch to a teammate's branch."""
         await self.save_other(name)
         moved = await hop.hop(self.live, self.terminal, name, self.both, kind=kind, at=at)
         return outcomes.moved(self.live, moved)
@@ -63,13 +62,13 @@ class CommandSet:
         return outcomes.moved(self.live, await hop.off(self.live, self.terminal, branch))
 
     async def merge(self, name: str, *, preview: bool, yes: bool) -> records.MergeOutcome:
-        """Bring a branch into the files."""
+        """Merge a branch into the files."""
         await self.save_other(name)
         made = await merge.merge(self.live, self.terminal, name, self.both, preview=preview, yes=yes)
         return outcomes.merged(made)
 
     async def land(self, message: str, *, verify: bool, yes: bool, needed: bool) -> records.LandOutcome:
-        """Put work on the shared branch."""
+        """Land work on the shared branch."""
         await self._check_shares()
         made = await land.land(
             self.live,
@@ -88,23 +87,23 @@ class CommandSet:
         return outcomes.landed(made, there.name if there is not None else "")
 
     async def _check_shares(self) -> None:
-        """Raise SharingPaused where a landing would only be told to the team, and the user has paused that."""
+        """Raise SharingPaused if a landing would go only to the team, and the user has paused sharing."""
         if self.live.store.pause.since and (await Target.of(self.live, self.terminal)).remote is None:
             raise SharingPaused("you paused sharing, and without a remote a landing goes to the team alone")
 
     def _note(self, before: str, tree: str) -> str:
-        """Return what was said about what lands. On the store's thread."""
+        """Return the comments on what lands. On the store's thread."""
         there = hop.hop_now(self.live)
         branches = {self.live.branch.name, there.name if there is not None else ""}
         return note_text(self.live.store.objects, self.talk, branches, before, tree)
 
     async def preview_landing(self) -> records.LandingPreview:
-        """Tell what would land."""
+        """Return what would land."""
         target, plan = await land.preview(self.live, self.terminal, self.both, landed=self.landed())
         return await self.live.owner.run(outcomes.preview, self.live.store.objects, target, plan)
 
     async def switch_to_landed(self, commit: str, branch: str, local: str, remote: str | None) -> records.Ended:
-        """Go to the shared branch after a landing."""
+        """Switch to the shared branch after a landing."""
         await switch(self.live, self.terminal, land.Landed(commit, branch, local, remote, (), None), self.both)
         return records.Ended()
 
@@ -116,7 +115,7 @@ class CommandSet:
         return outcomes.restored(await restore.restore(self.live, paths, since=since or None, name=name or None))
 
     async def apply_suggestion(self, id: str) -> records.AppliedSuggestion:
-        """Put what a comment or a reply suggests into the files."""
+        """Apply the suggestion of a comment or a reply to the files."""
         thread, digest = self.talk.named(id)
         suggestion = suggestion_in(thread.text_of(digest))
         if suggestion is None:
@@ -134,7 +133,7 @@ class CommandSet:
         return outcomes.undone(self.live, await undo.redo(self.live))
 
     async def make_agent(self, name: str) -> records.AgentMade:
-        """Make a working tree for an agent, as this one is now, or find it there."""
+        """Create a working tree for an agent from the current state, or find its existing one."""
         made = await further_worktree.make(self.live, self.terminal, self.agents, name, self.worktrees)
         agent, database = made.agent, further_worktree.database_of(self.live.worktree, name)
         return records.AgentMade(
@@ -155,7 +154,7 @@ class CommandSet:
         return records.AgentRemoved(agent.name, agent.root, kept)
 
     async def allow(self, typed: Sequence[str], *, stop: bool) -> records.AllowOutcome:
-        """Let withheld paths leave, or keep them at home again."""
+        """Allow withheld paths to be shared, or withhold them again."""
         paths = self.live.from_top(typed)
         if "" in paths:
             raise NoPathNamed("the whole working tree cannot be allowed")

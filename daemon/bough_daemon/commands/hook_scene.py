@@ -1,7 +1,7 @@
 """What hooks see while a commit is made that builds on more than HEAD: files, index and HEAD as that commit has them.
 
-They are placed first, as one command that stays open in the journal: it goes on to its end once the commit is
-published, or everything is put back. A daemon that is killed in between leaves it cut short, for `bough undo`.
+They are placed first, as one command that stays open in the journal: it is completed once the commit is published, or
+everything is put back. If the daemon is killed in between, `bough undo` reverses the interrupted command.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NO_MOVES: Moves = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene that is set. `operation`: the open command. `files`: the tree that was placed, `base`: a commit of it.
+    """Files, index and HEAD set up for hooks. `operation`: the open command. `files`: the tree; `base`: its commit.
 
     `heads`: the commits that HEAD was on, the one before the scene first.
     """
@@ -46,7 +46,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class PutBack:
-    """All is as before. `snapshot`: the newest on my branch. `edits`: those that only fit what was placed; recorded."""
+    """Everything is as before. `snapshot`: the newest on my branch. `edits`: recorded ones that fit only the scene."""
 
     snapshot: Snapshot
     edits: EditsLeft
@@ -60,9 +60,9 @@ class _HeadMove(TypedDict, total=False):
 async def files_on(
     live: LiveWorktree, mine: Snapshot, now: Snapshot, tree: str, both: Both, base: str | None = None
 ) -> Merged:
-    """Return how my files look on a tree that has the work of `mine`: what is withheld stays.
+    """Return my files on a tree that contains the work of `mine`; withheld files stay.
 
-    What was saved from then until `now` comes along; or since the files were placed, where `base` has those.
+    What was saved between then and `now` is carried over; with `base`, what was saved since the files were placed.
     """
     since = base or mine.oid
 
@@ -76,9 +76,9 @@ async def files_on(
 
 
 async def set_scene(live: LiveWorktree, mine: Snapshot, tree: str, parents: Sequence[str], both: Both) -> Scene:
-    """Place `tree`, which has the work of `mine`, HEAD at the first of `parents` and an index at `tree`.
+    """Place `tree`, which contains the work of `mine`, HEAD at the first of `parents` and an index at `tree`.
 
-    The branch that HEAD is on moves along. Raise NotPossibleNow where edits in this very moment conflict.
+    The branch that HEAD is on moves along. Raise NotPossibleNow if simultaneous edits conflict.
     """
 
     async def attempt() -> Scene:
@@ -112,9 +112,9 @@ def _place(live: LiveWorktree, now: Snapshot, files: str, tree: str, parents: Se
 
 
 async def move_on(live: LiveWorktree, scene: Scene, commit: str, *, clean: bool) -> Scene:
-    """Let HEAD stand on the commit that was made, as after `git commit`; the scene stays set.
+    """Move HEAD to the commit that was made, as after `git commit`; the scene stays set.
 
-    `clean`: whether the index has just what the commit has, so that it can stay.
+    `clean`: whether the index matches the commit, so that it can stay.
     """
 
     async def attempt() -> Scene:
@@ -145,10 +145,10 @@ def _move_on(live: LiveWorktree, scene: Scene, now: Snapshot, commit: str, clean
 
 
 async def put_back(live: LiveWorktree, scene: Scene, both: Both, *, landed: Moves = NO_MOVES) -> PutBack:
-    """Put files, index and HEAD back as they were before the scene was set; edits made meanwhile come along.
+    """Put files, index and HEAD back as they were before the scene was set, carrying over edits made meanwhile.
 
-    `landed`: branches that move as the command's end; without any it came to nothing. Raise NotPossibleNow where HEAD
-    has been moved meanwhile: then all stays as it is.
+    `landed`: branches that move at the command's end; without any, it had no effect. Raise NotPossibleNow if HEAD has
+    moved meanwhile: then everything stays as it is.
     """
 
     async def attempt() -> PutBack:
@@ -163,14 +163,14 @@ async def put_back(live: LiveWorktree, scene: Scene, both: Both, *, landed: Move
 
 @dataclass(frozen=True)
 class _Carried:
-    """The files of before with what was edited since: `tree`, and the paths where that was not possible."""
+    """The earlier files with what was edited since: `tree`, and the paths for which that was not possible."""
 
     tree: str
     aside: tuple[str, ...] = field(default=())
 
 
 async def _carried(live: LiveWorktree, scene: Scene, before: Checkpoint, now: Snapshot, both: Both) -> _Carried:
-    """Return the files of before with what was edited since they were placed."""
+    """Return the earlier files with what was edited since the scene was placed."""
     objects, home = live.store.objects, before.picture.tree
     if now.tree == scene.files:
         return _Carried(home)
@@ -218,7 +218,7 @@ def _back(
 
 
 def _head_to(head: Head, commit: str) -> _HeadMove:
-    """Return the move that lets HEAD, and the branch that it is on, stand at a commit."""
+    """Return the move that puts HEAD, and the branch that it is on, at a commit."""
     if head.commit == commit:
         return {}
     if head.branch is None:

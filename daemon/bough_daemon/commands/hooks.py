@@ -1,4 +1,4 @@
-"""The user's own hooks: which there are, and how `git commit` runs them."""
+"""The user's own hooks: finding them, and running them as `git commit` does."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Hooks = frozenset[str]
 
 
 async def hooks_of(terminal: Terminal, worktree: Worktree, names: Iterable[str]) -> Hooks:
-    """Return those of `names` for which git would run something."""
+    """Return those of `names` for which git would run a hook."""
     folder = await hooks_folder(terminal, worktree)
-    # Newer versions of git take hooks from settings as well.
+    # Newer versions of git take hooks from the config too.
     asked = await terminal.run(["git", "config", "-z", "--get-regexp", r"^hook\..*\.event$"], worktree.root)
     events = {os.fsdecode(entry.partition(b"\n")[2]) for entry in asked.output.split(b"\0")}
     return frozenset(name for name in names if name in events or os.access(os.path.join(folder, name), os.X_OK))
@@ -42,7 +42,7 @@ async def run_hook(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] = NOTHING,
 ) -> None:
-    """Run one of the user's hooks in the top folder, where there is one, or raise HookRefused."""
+    """Run one of the user's hooks in the top folder, if it exists; raise HookRefused."""
     command = ["git", "hook", "run", "--ignore-missing", name, "--", *arguments]
     finished = await terminal.run(command, worktree.root, environment)
     if finished.code != 0:
@@ -59,10 +59,10 @@ async def after_checkout(
     by: str = "",
     tree: str = "",
 ) -> None:
-    """Run the user's post-checkout hook, as `git switch` does: it comes too late to stop anything.
+    """Run the user's post-checkout hook, as `git switch` does, too late to stop anything.
 
-    `sent`: paths that a teammate, `by`, changed in `tree`, which is here now; a hook that may run one of them does not
-    run by itself.
+    `sent`: paths that a teammate, `by`, changed in `tree`, which is here now; a hook that may run one of them is
+    skipped.
     """
     code = await changed_code(live, terminal, {"post-checkout"}, sent, tree) if sent else []
     if code:
@@ -80,7 +80,7 @@ async def changed_code(
 ) -> list[str]:
     """Return those of the changed paths that the user's hooks of these names may run, sorted.
 
-    `tree`: what the working tree has. Files beside the hooks that one of them names are followed as well.
+    `tree`: the working tree's content. Files next to the hooks that one of them names are followed too.
     """
     folder = os.path.realpath(await hooks_folder(terminal, live.worktree))
     inside = os.path.relpath(folder, os.path.realpath(live.worktree.root))
@@ -107,7 +107,7 @@ async def changed_code(
 
 
 def _scripts_in(folder: str, names: Collection[str], inside: str) -> list[Script]:
-    """Return the hooks of these names in a folder, and what else is there that one of them names."""
+    """Return the hooks of these names in a folder, and the other files there that they name."""
     beside: dict[str, bytes] = {}
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
@@ -120,20 +120,20 @@ def _scripts_in(folder: str, names: Collection[str], inside: str) -> list[Script
 
 
 def _configured_commands(worktree: Worktree) -> list[Script]:
-    """Return the commands of the hooks that newer versions of Git take from settings."""
+    """Return the commands of the hooks that newer versions of Git take from the config."""
     asked = worktree.git.run("config", "-z", "--get-regexp", r"^hook\..*\.command$", allowed=(0, 1))
     return [Script(entry.partition(b"\n")[2]) for entry in asked.split(b"\0") if entry]
 
 
 def refusal(name: str, said: str) -> HookRefused:
-    """Return the error for a hook that said no."""
+    """Return the error for a hook that failed."""
     return HookRefused(f"the {name} hook refused{f': {said}' if said else ''}", hook=name, output=said)
 
 
 async def commit_environment(terminal: Terminal, worktree: Worktree, index_file: str) -> dict[str, str]:
-    """Return what `git commit` adds to the environment of its hooks; raise GitFailed where it does not know its user.
+    """Return what `git commit` adds to the environment of its hooks; raise GitFailed if the user has no name.
 
-    `index_file`: as `name_in_git_dir` gives it, or absolute.
+    `index_file`: as `name_in_git_dir` returns it, or absolute.
     """
     asked = await terminal.run(["git", "var", "GIT_AUTHOR_IDENT"], worktree.root)
     if asked.code != 0:
@@ -145,6 +145,6 @@ async def commit_environment(terminal: Terminal, worktree: Worktree, index_file:
 
 
 def name_in_git_dir(worktree: Worktree, name: str) -> str:
-    """Return a file of the git directory as git names it to hooks: below `.git` in the main working tree."""
+    """Return the path of a file in the git directory as git passes it to hooks: `.git/…` in the main working tree."""
     folder = ".git" if worktree.git_dir == os.path.join(worktree.root, ".git") else worktree.git_dir
     return os.path.join(folder, name)

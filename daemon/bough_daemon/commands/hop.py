@@ -1,4 +1,4 @@
-"""Be in a teammate's branch and come back: `hop`, `back`, `off`, in the worktree itself."""
+"""Switch to a teammate's branch and return: `hop`, `back` and `off`, in the working tree itself."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ from bough_daemon.transaction.transaction import (
 class Moved:
     """The result of a hop, a return or an `off`.
 
-    `name`: whose branch it was. `head`: where HEAD is now. `commits`: the branch that keeps what was committed there,
-    None where nothing was. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop
-    and that has moved on, or is gone, so that HEAD is detached where it was; None where HEAD is back on it. `edits`: of
-    mine that are not in the files now, made in the branch `edited_in`, or at home. Of a hop, `kind`: what becomes of
-    later edits; `connected`: whether the teammate is; `saved_at`: when they saved what is here now (seconds since the
-    epoch).
+    `name`: the teammate. `head`: where HEAD is now. `commits`: the branch that keeps commits made during the hop, None
+    without any. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop, if it has
+    moved or was deleted, so that HEAD is detached; None if HEAD is back on it. `edits`: my edits that are not in the
+    files now, made in the branch `edited_in`, or before the hop. For a hop, `kind`: what happens to later edits;
+    `connected`: whether the teammate is; `saved_at`: when they saved what is here now (seconds since the epoch).
     """
 
     name: str
@@ -59,22 +58,22 @@ class Moved:
 
 
 def hop_now(live: LiveWorktree) -> Hop | None:
-    """Return whose branch I am in, None for my own; a plain `git switch` has ended it. On the store's thread."""
+    """Return the current hop, None on my own branch or if a `git switch` has ended it. On the store's thread."""
     hop = journal_of(live).hop()
     return hop if hop is not None and _stands(live, hop) else None
 
 
 async def notice_switch(live: LiveWorktree) -> str | None:
-    """Write down that a plain `git switch` has ended a hop; return whose branch it was in, None where it did not."""
+    """Record that a plain `git switch` has ended a hop; return the teammate's name, or None if it has not."""
     hop = await live.owner.run(lambda: journal_of(live).hop())
     if hop is None or await live.owner.run(_stands, live, hop):
         return None
-    await live.save()  # what the files contain of either branch is decided by what they have
+    await live.save()  # what the branch contains is decided by the files
 
     def end() -> bool:
         journal = journal_of(live)
         if journal.hop() != hop:
-            return False  # somebody else noticed first
+            return False  # someone else noticed first
         journal.end_hop()
         return True
 
@@ -84,10 +83,10 @@ async def notice_switch(live: LiveWorktree) -> str | None:
 async def hop(
     live: LiveWorktree, terminal: Terminal, name: str, both: Both, *, kind: HopKind = "still", at: str = ""
 ) -> Moved:
-    """Put a teammate's newest tip into my worktree: HEAD and index at their base, the files as they share them.
+    """Put a teammate's newest tip into my working tree: HEAD and index at their base, the files as they share them.
 
-    In their branch already, go on to their newest tip; my edits come along, or NotPossibleNow says what clashes.
-    `kind`: what becomes of later edits. `at`: an earlier snapshot of theirs, or a time, instead of the newest.
+    If already in their branch, move on to their newest tip with my edits, or raise NotPossibleNow naming the conflicts.
+    `kind`: what happens to later edits. `at`: an earlier snapshot of theirs, or a time, instead of the newest.
     """
     await _begin(live, terminal)
 
@@ -109,14 +108,14 @@ async def hop(
 
 
 async def _after_hop(live: LiveWorktree, terminal: Terminal, moved: Moved, old: str, mine: str) -> None:
-    """Run the post-checkout hook where the files are a teammate's: not what they changed beyond `mine`, a tree."""
+    """Run the post-checkout hook, unless it may run what a teammate changed since the tree `mine`."""
     now = moved.snapshot.tree
     sent = await live.owner.run(lambda: [path for path, _, _ in live.store.objects.difference(mine, now)])
     await after_checkout(live, terminal, old, moved.head.commit, sent=sent, by=moved.name, tree=now)
 
 
 async def back(live: LiveWorktree, terminal: Terminal) -> Moved:
-    """Put everything back as it was before the hop: files, index and HEAD; what I did there stays on record."""
+    """Restore files, index and HEAD as they were before the hop; what I did there stays recorded."""
     await _begin(live, terminal)
 
     async def attempt() -> tuple[Moved, str]:
@@ -131,7 +130,7 @@ async def back(live: LiveWorktree, terminal: Terminal) -> Moved:
 
 
 async def off(live: LiveWorktree, terminal: Terminal, branch: str) -> Moved:
-    """Make the current state a Git branch; files and index stay, and I am in nobody's branch any more."""
+    """Create a Git branch from the current state; files and index stay, and the hop ends."""
     await _begin(live, terminal)
 
     async def attempt() -> tuple[Moved, str, str]:
@@ -154,7 +153,7 @@ async def _begin(live: LiveWorktree, terminal: Terminal) -> None:
 
 
 async def _with_my_edits(live: LiveWorktree, snapshot: Snapshot, there: Hop, theirs: LiveBranch, both: Both) -> str:
-    """Return the tree of their newest tip with what I did since I was last brought up to them."""
+    """Return the tree of their newest tip with my edits since my files were last updated to it."""
     merged = await merge_commits(live, snapshot.oid, theirs.tip, both)
     if merged.conflicts:
         listed = ", ".join(merged.conflicts[:3])
@@ -298,7 +297,7 @@ def _branch_off(live: LiveWorktree, snapshot: Snapshot, branch: str) -> tuple[Mo
 def _edits_there(
     live: LiveWorktree, hop: Hop, snapshot: Snapshot, present: Sequence[str], besides: Collection[str] = ()
 ) -> EditsLeft:
-    """Return what I edited in their branch and neither committed nor have in one of the trees `present`."""
+    """Return what I edited in their branch, did not commit, and is not in one of the trees `present`."""
     objects, commit = live.store.objects, snapshot.base
     committed = [objects.commit(commit).tree] if commit != hop.base else []
     start = objects.commit(newest_of(live, hop, snapshot)).tree
@@ -306,7 +305,7 @@ def _edits_there(
 
 
 def _edits_at_home(live: LiveWorktree, hop: Hop, snapshot: Snapshot) -> EditsLeft:
-    """Return what I had edited and not committed before the hop, and that is not in the files now."""
+    """Return my uncommitted edits from before the hop that are not in the files now."""
     objects = live.store.objects
     home = checkpoint.read(objects, hop.home)
     before = read_snapshot(objects, home.snapshot)
@@ -315,13 +314,13 @@ def _edits_at_home(live: LiveWorktree, hop: Hop, snapshot: Snapshot) -> EditsLef
 
 
 def newest_of(live: LiveWorktree, hop: Hop, mine: Snapshot) -> str:
-    """Return the newest tip of the teammate whose changes came here during a hop. `mine`: my snapshot there."""
+    """Return the newest tip of the teammate whose changes arrived during a hop. `mine`: my snapshot there."""
     folded = mine.company.folded.get(hop.name)
     return folded if folded is not None and live.store.objects.exists(folded) else hop.tip
 
 
 def placed_by(live: LiveWorktree, hop: Hop, mine: Snapshot) -> list[str]:
-    """Return the files that a hop brought here: they go with it, even where I have Git ignore them by now."""
+    """Return the files that a hop placed here: they leave with it, even if Git ignores them here by now."""
     objects = live.store.objects
     home = checkpoint.read(objects, hop.home).picture
     theirs = FileState(objects.commit(newest_of(live, hop, mine)).tree)
@@ -329,9 +328,9 @@ def placed_by(live: LiveWorktree, hop: Hop, mine: Snapshot) -> list[str]:
 
 
 def was_ignored(live: LiveWorktree, snapshot: Snapshot, hop: Hop, home: FileState) -> frozenset[str]:
-    """Return the files that only their rules made visible: mine ignore them, and they were not theirs.
+    """Return the files that only their rules made visible: ignored by mine, and not theirs.
 
-    They have been here all the time, and coming home does not take them away.
+    They have been here all the time, and the return does not remove them.
     """
     objects = live.store.objects
     theirs = objects.commit(newest_of(live, hop, snapshot)).tree
@@ -341,16 +340,16 @@ def was_ignored(live: LiveWorktree, snapshot: Snapshot, hop: Hop, home: FileStat
 
 
 def _as_it_is_now(live: LiveWorktree, head: Head) -> Head:
-    """Return where HEAD goes when it goes home: onto its branch only while that is where it was.
+    """Return where HEAD goes on return: onto its branch only if the branch has not moved.
 
-    Files and index of before on a branch that has moved on would look like an edit that takes its new commits back.
+    The earlier files and index on a branch that has moved would look like an edit that reverts its new commits.
     """
     now = commit_of(live.worktree, head.branch) if head.branch is not None else None
     return head if now == head.commit else Head(None, head.commit)
 
 
 def _commits_made(live: LiveWorktree, hop: Hop | None, head: Head) -> str | None:
-    """Return a new branch for what I committed in their branch, None where I did not or another branch has it."""
+    """Return a new branch for my commits in their branch; None if there are none or another branch has them."""
     if hop is None or head.commit == hop.base:
         return None
     if live.worktree.git.run("for-each-ref", "--contains", head.commit, BRANCHES):

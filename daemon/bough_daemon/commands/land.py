@@ -1,4 +1,4 @@
-"""Bring my work onto the shared branch as one commit: merge, commit, publish, and only then move what is here."""
+"""Land my work on the shared branch as one commit: merge, commit and publish, and only then change what is here."""
 
 from __future__ import annotations
 
@@ -61,21 +61,21 @@ from bough_daemon.transaction.transaction import TRIES, Transaction, carry_out, 
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
-MOST_TAKEN_IN = 1000  # commits of others that are counted
-RACES = 3  # pushes that may be lost to somebody else's before giving up
+MOST_TAKEN_IN = 1000  # other people's commits that are counted
+RACES = 3  # attempts that may be lost to someone else's push
 COMMIT_HOOKS = frozenset({"pre-commit", "prepare-commit-msg", "commit-msg"})
-UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # that `--no-verify` leaves out
+UNVERIFIED = frozenset({"pre-commit", "commit-msg", "pre-push"})  # skipped with `--no-verify`
 
 
 @dataclass(frozen=True)
 class Landed:
-    """The result of a landing. `commit`: on `branch`. `remote`: where it was published, None for the team alone.
+    """The result of a landing. `commit`: on `branch`. `remote`: where it was published; None: only the team shares it.
 
-    `others`: the co-authors. `kept`: the branch that keeps commits which did not land as they were, None without any.
-    `files`: how what both sides changed was merged. `conflicts`: edits made while it landed that need a human. `new`:
-    whether there was anything to land; else the branch had all of it, and only what is here followed. `still_on`: the
-    branch or commit that HEAD is on where that is not the shared branch, else None; `local`: what that is called here.
-    `brought`: what only I changed. `taken_in`: what others had put there that was not here.
+    `others`: the co-authors. `kept`: the branch that keeps commits which did not land unchanged, None without any.
+    `files`: how files that both sides changed were merged. `conflicts`: edits made while landing that conflict. `new`:
+    whether there was anything to land; else the branch already had everything, and only the local state followed.
+    `still_on`: the branch or commit that HEAD is on if it is not the shared branch, else None; `local`: the shared
+    branch's name here. `brought`: what only I changed. `taken_in`: other people's commits that were not here yet.
     """
 
     commit: str
@@ -94,13 +94,13 @@ class Landed:
 
 @dataclass(frozen=True)
 class Plan:
-    """A preview of a landing. `onto`: the parents of the commit, `tree`: its files, `others`: its co-authors.
+    """A preview of a landing. `onto`: the parents of the commit; `tree`: its files; `others`: its co-authors.
 
-    `fresh`: files that nobody has committed yet. `files`: how what both sides changed was merged, and `conflicts` those
-    that need a human: then there is nothing else. `brought`: what only my side changed; `untouched`: paths of the
-    shared branch that lose what I never touched; `taken_out`: what a forced push took out of it, and I have. `commit`:
-    where there is nothing to commit, the one that the local branch goes to; `published`: the shared branch has it;
-    `nothing`: the local branch too.
+    `fresh`: files that are not committed anywhere yet. `files`: how files that both sides changed were merged;
+    `conflicts`: those that conflict, and then there is nothing else. `brought`: what only my side changed; `untouched`:
+    paths of the shared branch that lose content that I never touched; `taken_out`: commits that a forced push removed
+    from it and that I have. `commit`: if there is nothing to commit, the one that the local branch moves to;
+    `published`: the shared branch has it; `nothing`: the local branch has it too.
     """
 
     onto: tuple[str, ...]
@@ -120,7 +120,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Made:
-    """A published commit to let the local branch go to. `scene`: what is set for its hooks, still."""
+    """A published commit that the local branch will move to. `scene`: still set for its hooks."""
 
     commit: str
     plan: Plan
@@ -130,7 +130,7 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Landing:
-    """One `bough land`: whose it is, where it goes, and what it starts from."""
+    """One `bough land`: whose it is, its target, and its starting point."""
 
     live: LiveWorktree
     terminal: Terminal
@@ -155,14 +155,14 @@ async def land(
     needed: bool = True,
     note: NoteText = no_note,
 ) -> Landed:
-    """Land my branch and return what landed; until it is published nothing here changes, whatever fails.
+    """Land my branch and return what landed; until it is published nothing changes here, whatever fails.
 
-    `landed`: what members landed; without a remote, what they did on this branch is built upon. What is new in it is
-    told first. `verify`: run the hooks that may refuse. `yes`: also where that takes away what I never touched (else
-    WouldRemove), brings back what a forced push took out (else WouldBringBack), or where hooks may run what others
-    changed (else WouldRun). `needed`: raise NotPossibleNow where there is nothing to land. Raise LandConflict,
-    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow. `note`: what was said about what a tree has beyond
-    another one; it becomes a note of the commit.
+    `landed`: what members landed; without a remote, the commit builds on their landings on this branch. What is new in
+    it is reported first. `verify`: run the hooks that may refuse. `yes`: land even if that removes content that I never
+    touched (else WouldRemove), brings back what a forced push took out (else WouldBringBack), or lets hooks run what
+    others changed (else WouldRun). `needed`: raise NotPossibleNow if there is nothing to land. Raise LandConflict,
+    HookRefused, PushRefused, CheckedOutElsewhere or NotPossibleNow. `note`: returns the comments on what a tree has
+    beyond another one, for a note on the commit.
     """
     if needed and not message.strip():
         raise NoMessage("a landed commit needs a message")
@@ -195,7 +195,7 @@ async def land(
 async def preview(
     live: LiveWorktree, terminal: Terminal, both: Both, *, landed: Sequence[TeamLanding] = ()
 ) -> tuple[Target, Plan]:
-    """Return what would land, and where; nothing of the user's changes."""
+    """Return what would land, and where, changing nothing of the user's."""
     landing = await _begin(live, terminal, both)
     return landing.target, await _plan(landing, landed, tracked=False)
 
@@ -211,7 +211,7 @@ async def _begin(
 
 
 async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bool = True) -> Plan:
-    """Return what would land now: mine merged onto what is on the shared branch."""
+    """Return what would land now: my work merged onto the shared branch."""
     live, target, mine = landing.live, landing.target, landing.mine
     remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
     local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
@@ -250,7 +250,7 @@ async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bo
 def _taken_in(
     landing: _Landing, onto: Sequence[str], local_tip: str | None, landed: Sequence[TeamLanding]
 ) -> tuple[TakenInCommits, ...]:
-    """Return what of the shared branch is new here: not on the local branch, and not in my work."""
+    """Return what on the shared branch is new here: neither on the local branch nor in my work."""
     store, mine, target = landing.live.store, landing.mine, landing.target
     before = local_tip or mine.base
     found = []
@@ -269,7 +269,7 @@ def _taken_in(
 
 
 def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) -> list[str]:
-    """Return everyone else whose work lands; not those whose work a forced push took out of the shared branch."""
+    """Return everyone else whose work lands, except those whose work a forced push removed from the shared branch."""
     live = landing.live
     gone = no_longer_in(live, landing.target, remote_tip) if remote_tip is not None else []
     branch = live.branch
@@ -277,7 +277,7 @@ def _co_authors(landing: _Landing, onto: Sequence[str], remote_tip: str | None) 
 
 
 def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | None) -> tuple[list[str], TakenOut | None]:
-    """Return what a landing on `head` would take away and bring back that I cannot have meant."""
+    """Return what a landing on `head` would remove and bring back that I cannot have intended."""
     store, mine = landing.live.store, landing.mine
     sides = Side(head, head), Side(mine.shared, mine.shared_base)
     untouched = untouched_removals(store, *sides, merged.base, merged.tree)
@@ -286,7 +286,7 @@ def _unasked(landing: _Landing, head: str, merged: Merged, remote_tip: str | Non
 
 
 def _check_asked(landing: _Landing, plan: Plan) -> None:
-    """Raise where a plan does what its user cannot have meant; a conflict comes first."""
+    """Raise if a plan does what its user cannot have intended; a conflict comes first."""
     place = landing.target.place
     if plan.untouched:
         raise WouldRemove(
@@ -302,7 +302,7 @@ def _check_asked(landing: _Landing, plan: Plan) -> None:
 
 
 def _check_may_leave(landing: _Landing, plan: Plan) -> None:
-    """Raise NotPossibleNow where the shared branch would bring along commits of the user's that stay at home."""
+    """Raise NotPossibleNow if the shared branch would include commits of the user's that must stay on this machine."""
     for onto in plan.onto:
         for path, reason in landing.live.branch.staying(onto).items():
             raise WouldCarryAlong(
@@ -317,7 +317,7 @@ def _merge_commit(live: LiveWorktree, tree: str, onto: str, theirs: str) -> str:
 
 
 async def _publish(landing: _Landing, plan: Plan, message: str) -> _Made:
-    """Make the commit of a plan and publish it; whatever fails, all is as it was before."""
+    """Make the commit of a plan and publish it; if anything fails, everything is as before."""
     live, terminal, target = landing.live, landing.terminal, landing.target
     if plan.conflicts:
         raise LandConflict(
@@ -350,7 +350,7 @@ def _hooks_in_question(landing: _Landing) -> frozenset[str]:
 
 
 async def _publish_with_hooks(landing: _Landing, plan: Plan, message: str, hooks: Hooks) -> _Made:
-    """Publish a plan; while the user's hooks run, files, index and HEAD are as the commit has them."""
+    """Publish a plan; while the user's hooks run, files, index and HEAD match the commit."""
     if not landing.yes:
         await _check_hooks(landing, plan, hooks)
     if not await _needs_scene(landing, plan, hooks):
@@ -373,7 +373,7 @@ async def _publish_with_hooks(landing: _Landing, plan: Plan, message: str, hooks
 
 
 async def _needs_scene(landing: _Landing, plan: Plan, hooks: Hooks) -> bool:
-    """Return whether hooks would see other files, or another HEAD, than the commit has."""
+    """Return whether hooks would see other files or another HEAD than the commit has."""
     head = await landing.live.owner.run(landing.live.worktree.head)
     files = await landing.live.owner.run(landing.live.store.objects.commit, landing.mine.shared)
     matches = files.tree == plan.tree and (head.commit,) == plan.onto
@@ -382,7 +382,7 @@ async def _needs_scene(landing: _Landing, plan: Plan, hooks: Hooks) -> bool:
 
 
 def _write_index(live: LiveWorktree, tree: str, path: str) -> None:
-    """Write an index at a tree, as `git commit --all` gives it to hooks, to a file beside the user's own."""
+    """Write an index at a tree to a file next to the user's own, as `git commit --all` passes it to hooks."""
     data = index.at_commit(live.worktree, tree, hidden=index.hidden_paths(live.worktree))
     with open(path, "xb") as out:
         out.write(data)
@@ -399,7 +399,7 @@ async def _committed(landing: _Landing, plan: Plan, message: str, hooks: Hooks, 
 
 
 async def _checked(landing: _Landing, plan: Plan, tree: str) -> Plan:
-    """Return the plan with the tree that the pre-commit hook made, without what must not leave this machine."""
+    """Return the plan with the tree from the pre-commit hook, without what must not leave this machine."""
     live = landing.live
     if tree == plan.tree:
         return plan
@@ -414,7 +414,7 @@ async def _checked(landing: _Landing, plan: Plan, tree: str) -> Plan:
 
 
 def _stays_here(live: LiveWorktree, planned: str, tree: str, mine: Snapshot) -> dict[str, str]:
-    """Return what a hook added that was withheld or would be, by path with the reason."""
+    """Return the paths that a hook added and that must stay here, with the reasons."""
     objects = live.store.objects
     reasons = withheld_paths(objects, live.store.secrets, planned, tree)
     for path, before, after in objects.difference(planned, tree):
@@ -428,7 +428,7 @@ def _stays_here(live: LiveWorktree, planned: str, tree: str, mine: Snapshot) -> 
 
 
 def _added(live: LiveWorktree, plan: Plan, tree: str) -> list[str]:
-    """Return the files that a hook's tree has and neither the plan nor the shared branch: new ones, staged by it."""
+    """Return the new files that a hook staged: neither the plan nor the shared branch has them."""
     objects = live.store.objects
     shared = objects.commit(plan.onto[0]).tree
     added = [
@@ -443,7 +443,7 @@ def _without(live: LiveWorktree, planned: str, tree: str, paths: Collection[str]
 
 
 async def _check_hooks(landing: _Landing, plan: Plan, hooks: Hooks) -> None:
-    """Raise WouldRun where hooks may run what came with other people's work, landed or merged: nobody here wrote it."""
+    """Raise WouldRun if hooks may run what other people changed, landed or merged."""
     live = landing.live
     sent = await live.owner.run(_sent, live, landing.mine, plan.tree)
     code = await changed_code(live, landing.terminal, hooks, sent, plan.tree)
@@ -452,7 +452,7 @@ async def _check_hooks(landing: _Landing, plan: Plan, hooks: Hooks) -> None:
 
 
 def _sent(live: LiveWorktree, mine: Snapshot, planned: str) -> set[str]:
-    """Return the paths that a planned tree has as somebody else made them, beyond what HEAD had."""
+    """Return the paths of a planned tree that someone else made, beyond what HEAD had."""
     objects = live.store.objects
     sent = {path for path, _, _ in objects.difference(mine.tree, planned)}
     merged = [objects.commit(oid).tree for oid in mine.brought if objects.exists(oid)]
@@ -468,7 +468,7 @@ async def _tell_put_back(landing: _Landing, back: PutBack) -> None:
 
 
 def _check_resolved(live: LiveWorktree, onto: str, tree: str) -> None:
-    """Raise NotPossibleNow where a file that would land has conflict markers that the shared branch has not."""
+    """Raise NotPossibleNow if a file that would land has conflict markers that the shared branch does not have."""
     objects = live.store.objects
     for path, before, after in objects.difference(objects.commit(onto).tree, tree):
         if _is_marked(objects, after) and not _is_marked(objects, before):
@@ -484,7 +484,7 @@ def _is_marked(objects: Objects, entry: TreeEntry | None) -> bool:
 def _onto(
     live: LiveWorktree, target: Target, remote_tip: str | None, local_tip: str | None, landed: Sequence[str]
 ) -> list[str]:
-    """Return the parents of the landed commit: the remote's tip, or without a remote the newest that anybody landed."""
+    """Return the parents of the landed commit: the remote's tip or, without a remote, the newest landing."""
     if target.remote is not None and remote_tip is not None:
         return [remote_tip]
     onto = newest(live.store, [*([local_tip] if local_tip else []), *landed])
@@ -494,7 +494,7 @@ def _onto(
 
 
 async def _ask_to_publish(landing: _Landing, fresh: Sequence[str]) -> None:
-    """Show the untracked files that would be published for the first time, and go on only when that is wanted."""
+    """Ask before untracked files are published for the first time; raise NotPublished if the user declines."""
     if not fresh:
         return
     if not await landing.terminal.confirm(PublishUntracked(list(fresh), landing.target.name)):
@@ -511,7 +511,7 @@ def _new_files(live: LiveWorktree, onto: str, tree: str) -> list[str]:
 
 
 async def _arrive(landing: _Landing, made: _Made) -> Landed:
-    """Let the local branch, and where it is checked out here HEAD, index and files, follow what was published."""
+    """Move the local branch and, if it is checked out here, HEAD, index and files to what was published."""
     live, target = landing.live, landing.target
     head = await live.owner.run(live.worktree.head)
     here = head.branch == target.ref
@@ -566,7 +566,7 @@ async def _follow_steadily(landing: _Landing, made: _Made) -> tuple[str | None, 
 
 
 async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str, ...]]:
-    """Move the local branch, and all that is on it.
+    """Move the local branch, and HEAD, index and files if they are on it.
 
     Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
     """
@@ -590,7 +590,7 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
 
 
 def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
-    """Return how the local branch and the notes move, and the new branch that keeps what of it did not land."""
+    """Return how the local branch and the notes move, and the new branch that keeps commits which did not land."""
     live, target = landing.live, landing.target
     old = commit_of(live.worktree, target.ref)
     if old is None:
@@ -608,7 +608,7 @@ def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
 
 
 def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, moves: Moves) -> None:
-    """Let files and index follow the branch that HEAD is on."""
+    """Update files and index to follow the branch that HEAD is on."""
     live = landing.live
     hidden = index.hidden_paths(live.worktree)
 

@@ -1,4 +1,4 @@
-"""Merge two commits of the store: Git finds the base and the paths, the engine decides what both sides changed."""
+"""Merge two commits of the store: Git finds the base and the paths, the engine merges what both sides changed."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ from bough_daemon.transaction.transaction import (
     steadily,
 )
 
-FOLLOWING = ("-c", "merge.directoryRenames=true")  # a new file follows its folder, which Git by itself disputes
+# A new file follows its renamed folder; by default Git reports a conflict.
+FOLLOWING = ("-c", "merge.directoryRenames=true")
 WHO = "bough <bough@localhost> 0 +0000"
 
 
 @dataclass(frozen=True)
 class File:
-    """The merge of one file that both sides changed. `findings`: to review, of the engine's or in Git's words."""
+    """The merge of one file that both sides changed. `findings`: to review, from the engine or in Git's words."""
 
     path: str
     result: Literal["clean", "conflict"]
@@ -56,7 +57,7 @@ class File:
 
 @dataclass(frozen=True)
 class Brought:
-    """The files that only the other side changed, by what becomes of them."""
+    """The files that only the other side changed, by kind of change."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -70,9 +71,9 @@ NOTHING_BROUGHT = Brought()
 class Merged:
     """The result of a merge.
 
-    `tree`: with diff3 markers where there are conflicts. `files`: what both sides changed. `stages`: the conflicts, for
-    the index. `base`: the tree that both sides began with. `brought`: what only the other side changed. `untouched`:
-    paths that lose what their author never touched. `source`: what was merged; `note`: what to know of that.
+    `tree`: with diff3 markers at conflicts. `files`: what both sides changed. `stages`: the conflicts, for the index.
+    `base`: the common tree of both sides. `brought`: what only the other side changed. `untouched`: paths that lose
+    content that their author never touched. `source`: what was merged; `note`: what the user should know about it.
     """
 
     result: Literal["clean", "conflict", "same"]
@@ -93,10 +94,10 @@ class Merged:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Git's result of a merge, before the files that Git could not merge are examined.
+    """Git's result of a merge, before the engine has examined the files that Git could not merge.
 
-    `trees`: of the base, of ours and of theirs. `followed`: what Git says of files that follow a renamed folder.
-    `sides`: what the engine gets to see.
+    `trees`: of the base, of ours and of theirs. `followed`: Git's messages about files that follow a renamed folder.
+    `sides`: the engine's input.
     """
 
     trees: tuple[str, str, str]
@@ -117,10 +118,10 @@ async def merge_commits(
     also: Sequence[str] = (),
     heads: tuple[str, str] | None = None,
 ) -> Merged:
-    """Merge two commits of the store; nothing of the user's is touched, and the result is in the store.
+    """Merge two commits of the store, without touching the user's repository; the result is in the store.
 
-    `also`: commits that `ours` contains, though its history does not say so (what the team sees of it). `heads`: the
-    commits that HEAD was at on both sides (of a Git branch, the commit itself), in a merge of the work of two people.
+    `also`: commits that `ours` contains although its history does not show it (as shared with the team). `heads`: the
+    commits that HEAD was at on both sides (of a Git branch, the commit itself), in a merge of two people's work.
     """
     outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours], heads)
     decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
@@ -141,12 +142,12 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tu
         if also:
             ours = _commit(git, our_tree, [ours, *also])
         found = merge_base(knowing(git), ours, theirs)
-        _keep_new(objects, git)  # of several merge bases a tree was made just now
+        _keep_new(objects, git)  # with several merge bases, a tree was created just now
         base = common_tree(store, found, *map(Side, tips, heads)) if heads is not None else found.tree
         if base != found.tree:
             began = _commit(git, base, [])
             ours, theirs = _commit(git, our_tree, [began]), _commit(git, their_tree, [began])
-        # Git calls the sides in its messages, and in names that it makes up, as they are called here.
+        # Git names the sides in its messages, and in file names that it generates, by these refs.
         named = f"update refs/ours {ours}\nupdate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
         try:
@@ -170,7 +171,7 @@ def _commit(git: GitCommand, tree: str, parents: Sequence[str]) -> str:
 
 
 def _keep_new(objects: Objects, git: GitCommand) -> None:
-    """Take the trees and blobs that git wrote in quarantine into the store."""
+    """Adopt the trees and blobs that git wrote in quarantine into the store."""
     folder = git.environment["GIT_OBJECT_DIRECTORY"]
     written = pygit2.Odb(folder)
     for first in os.listdir(folder):
@@ -208,7 +209,7 @@ def _parsed(trees: tuple[str, str, str], out: bytes) -> _Outcome:
 
 
 def _combined(objects: Objects, outcome: _Outcome, decided: Mapping[str, Decided]) -> Merged:
-    """Put what the engine decided into Git's result."""
+    """Combine the engine's results with Git's."""
     files = {path: File(path, "clean", "names", (_said(words),)) for path, words in outcome.followed.items()}
     files |= {path: File(path, "clean", "lines") for path in outcome.merged}
     for path in outcome.stages.keys() | outcome.said.keys():
@@ -248,7 +249,7 @@ def _brought(objects: Objects, ours: str, tree: str, both: Collection[str]) -> B
 
 
 def _matters(objects: Objects, outcome: _Outcome, path: str, three: Three, made: Decided) -> bool:
-    """Return whether the engine's word on a file goes beyond Git's: both changed it, or one side reaches into it."""
+    """Return whether the engine's result for a file replaces Git's: both sides changed it, or one reaches into it."""
     if path in outcome.stages or both_changed(three):
         return True
     by_git = objects.entry(outcome.tree, path)
@@ -266,13 +267,12 @@ def _mode(three: Three) -> int:
 async def merge(
     live: LiveWorktree, terminal: Terminal, name: str, both: Both, *, preview: bool = False, yes: bool = False
 ) -> Merged:
-    """Bring a branch into my files; conflicts stay there as markers, and unmerged in the index.
+    """Merge a branch into my files; conflicts stay there as markers, and unmerged in the index.
 
-    Of the index nothing else changes, but that new files which rules here ignore are marked as meant to be added, and
-    that submodules which are not checked out here, and so are in no file, move to the commits they are at now.
-
-    `name`: a live branch or a Git branch. `preview`: only say what would come of it. `yes`: also where that takes away
-    what its author never touched (else WouldRemove), or brings back what a forced push took out (else WouldBringBack).
+    The index otherwise changes only in that new files which rules here ignore are marked as intended to be added, and
+    that submodules which are not checked out here move to their new commits. `name`: a live branch or a Git branch.
+    `preview`: only return the result. `yes`: merge even if that removes content that its author never touched (else
+    WouldRemove), or brings back what a forced push took out (else WouldBringBack).
     """
     await live.owner.run(check_ready, live)
 
@@ -291,7 +291,7 @@ async def merge(
 
 
 async def merge_preview(live: LiveWorktree, source: MergeSource, mine: Snapshot, both: Both) -> Merged:
-    """Return the merge of a source into my snapshot, with what it removes that its author never touched."""
+    """Return the merge of a source into my snapshot, with what it removes although its author never touched it."""
     heads = mine.base, source.author.head if source.author is not None else source.brought
     merged = await merge_commits(live, mine.oid, source.commit, both, also=[mine.shared], heads=heads)
     merged = replace(merged, source=source.name, note=source.note)
@@ -303,7 +303,7 @@ async def merge_preview(live: LiveWorktree, source: MergeSource, mine: Snapshot,
 
 
 def _check_asked(source: MergeSource, merged: Merged) -> None:
-    """Raise where a merge does what its user cannot have meant."""
+    """Raise if a merge does what its user cannot have intended."""
     if merged.untouched:
         raise WouldRemove(
             f"merging {source.name} would remove what {source.name} never touched, in {first_few(merged.untouched)}",
@@ -314,13 +314,13 @@ def _check_asked(source: MergeSource, merged: Merged) -> None:
 
 
 def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: Merged) -> None:
-    """Place a merge and record that my branch contains the commit `brought` from now on."""
+    """Place a merge and record that my branch now contains the commit `brought`."""
     if merged.result == "same" and live.store.is_ancestor(brought, mine.oid):
         return
     event = f"merge {name}"
 
     def record() -> Snapshot:
-        company = mine.company.with_paused(merged.conflicts)  # its markers are for their user alone
+        company = mine.company.with_paused(merged.conflicts)  # its markers are for this user alone
         return live.branch.record(
             *(merged.tree, mine.base, event), since=mine.tree, contains=[brought], company=company
         )
@@ -342,7 +342,7 @@ def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: 
 
 
 def _links_not_here(live: LiveWorktree, mine: str, merged: Merged) -> dict[str, str]:
-    """Return the commits of the submodules that a merge moved and that are not checked out here."""
+    """Return the submodule commits that a merge moved, for submodules that are not checked out here."""
     unmerged = {stage.path for stage in merged.stages}
     moved = live.store.objects.difference(mine, merged.tree)
     return {

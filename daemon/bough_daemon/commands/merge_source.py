@@ -1,4 +1,4 @@
-"""What `bough merge NAME` brings in: a live branch, or any Git branch, here or at a remote."""
+"""Find what `bough merge NAME` brings in: a live branch, or any Git branch, here or on a remote."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bough_daemon.transaction.terminal import Terminal
 
 @dataclass(frozen=True)
 class MergeSource:
-    """The source of a merge. `name`: in sentences. `commit`: what to merge. `brought`: the commit that is merged then.
+    """The source of a merge. `name`: for messages. `commit`: what to merge. `brought`: what then counts as merged.
 
-    `author`: whose live branch it is; None for a Git branch. `note`: what the user should know of the choice; empty for
-    nothing. `taken_out`: what a forced push took out of the shared branch, and this would bring back.
+    `author`: the member whose live branch it is; None for a Git branch. `note`: what the user should know about the
+    choice; empty: nothing. `taken_out`: what a forced push removed from the shared branch, and this would bring back.
     """
 
     name: str
@@ -33,7 +33,7 @@ class MergeSource:
 
 
 async def source_of(live: LiveWorktree, terminal: Terminal, name: str, mine: Snapshot) -> MergeSource:
-    """Return what a name means: a live branch first, then a Git branch. Raise UnknownMember where it means neither."""
+    """Return the source with this name: a live branch first, then a Git branch; or raise UnknownMember."""
     teammate = live.teammate(name)
     if teammate is not None:
         return await live.owner.run(_live_branch, live, teammate, mine)
@@ -41,7 +41,7 @@ async def source_of(live: LiveWorktree, terminal: Terminal, name: str, mine: Sna
 
 
 def known_source(live: LiveWorktree, name: str, mine: Snapshot) -> MergeSource:
-    """Return what a name means here, as `source_of` does, from what was fetched last. On the store's thread."""
+    """Return the source with this name, as `source_of` does, without fetching. On the store's thread."""
     teammate = live.teammate(name)
     if teammate is not None:
         return _live_branch(live, teammate, mine)
@@ -55,7 +55,7 @@ def known_source(live: LiveWorktree, name: str, mine: Snapshot) -> MergeSource:
 
 
 def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> MergeSource:
-    """Return a live branch as it was last settled: in the middle of a rebase its files are nobody's work."""
+    """Return a live branch as it was before an operation in progress: in a rebase its files are nobody's work."""
     tip = read_snapshot(live.store.objects, teammate.tip)
     note = ""
     if tip is not None and tip.operation:
@@ -73,7 +73,7 @@ def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> Me
 
 
 def _brought_back(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> TakenOut | None:
-    """Return what a teammate's branch has, and mine has not, of what a forced push took out of the shared branch."""
+    """Return what a teammate's branch has, and mine does not, of what a forced push removed from the shared branch."""
     if live.store.is_ancestor(teammate.base, mine.oid):
         return None
     target = Target.known(live)
@@ -85,7 +85,7 @@ def _brought_back(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> T
 
 
 async def _git_branch(live: LiveWorktree, terminal: Terminal, name: str, mine: Snapshot) -> MergeSource:
-    """Return a Git branch; of the shared one what the remote has now, and what is here beyond it."""
+    """Return a Git branch; for the shared branch, the remote's newest state and what is only here."""
     target = await _target_named(live, terminal, name)
     if target is None:
         commit = await live.owner.run(_commit_named, live, name)
@@ -140,7 +140,7 @@ def _names(target: Target) -> set[str]:
 
 
 def _commit_named(live: LiveWorktree, name: str) -> str | None:
-    """Return the commit of a branch or tag, here or as a remote's was fetched last; None where there is none."""
+    """Return the commit of a branch or tag, here or as a remote's was fetched last; None if there is none."""
     full = [name] if name.startswith("refs/") else [f"refs/{kind}/{name}" for kind in ("heads", "remotes", "tags")]
     commit = next(filter(None, (commit_of(live.worktree, ref) for ref in full)), None)
     if commit is not None:

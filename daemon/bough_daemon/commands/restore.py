@@ -1,4 +1,4 @@
-"""Bring files back from the timeline of a branch."""
+"""Restore files from the timeline of a branch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
 
 @dataclass(frozen=True)
 class Restored:
-    """The result of a restore. `paths`: each with the snapshot that it came from. `times`: when those were made.
+    """The result of a restore. `paths`: each with the snapshot that it came from. `times`: when those were taken.
 
-    `unchanged`: paths of which nothing else is on record. `snapshot`: the newest on my branch.
+    `unchanged`: paths of which no other version is recorded. `snapshot`: the newest on my branch.
     """
 
     paths: dict[str, str]
@@ -37,7 +37,7 @@ class Restored:
 
 @dataclass(frozen=True)
 class _PathSource:
-    """The target state of a path: `entry` (None: not there), as it was in the snapshot `oid`, made at `time`."""
+    """The target state of a path: `entry` (None: absent), as in the snapshot `oid`, taken at `time`."""
 
     entry: TreeEntry | None
     oid: str
@@ -47,11 +47,11 @@ class _PathSource:
 async def restore(
     live: LiveWorktree, paths: Sequence[str], *, since: str | None = None, name: str | None = None
 ) -> Restored:
-    """Make `paths` (from the top folder, which is ``, with slashes; none: everything) what they were in a snapshot.
+    """Restore `paths` (relative to the top folder, which is ``; none: everything) to what they were in a snapshot.
 
-    `since`: an abbreviated snapshot, or a time (`10m`, `14:05`, `2026-01-31 14:05`): the newest that was there then.
-    Without it each path becomes the newest that it was and is not now; done again, what it was before that. `name`: a
-    teammate whose branch they come from.
+    `since`: an abbreviated snapshot, or a time (`10m`, `14:05`, `2026-01-31 14:05`), which means the newest snapshot at
+    that time. Without it, each path becomes the newest version that differs from the current one; repeated, the version
+    before that. `name`: a teammate from whose branch they come.
     """
     for path in paths:
         check_path(path or ".top", FILE)
@@ -100,7 +100,7 @@ def _restore(
 
 
 def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> dict[str, _PathSource]:
-    """Return what paths (none: the top folder) were in one snapshot, or raise UnknownPath."""
+    """Return the entries of paths (none: the top folder) in one snapshot, or raise UnknownPath."""
     found = {path: _PathSource(objects.entry(source.tree, path), source.oid, source.time) for path in paths or [""]}
     missing = next((path for path in paths if found[path].entry is None), None)
     if missing is not None:
@@ -111,7 +111,7 @@ def _at(objects: Objects, source: Snapshot | Commit, paths: Sequence[str]) -> di
 def _newest(
     live: LiveWorktree, snapshot: Snapshot, paths: Sequence[str], tip: str, command: str
 ) -> dict[str, _PathSource]:
-    """Return the newest that each path was and is not now; those of which nothing else is on record are left out."""
+    """Return the newest version of each path that differs from the current one; paths without any are left out."""
     objects = live.store.objects
     versions = Versions(objects, journal_of(live), snapshot.oid, tip, command)
     found: dict[str, _PathSource] = {}
@@ -129,7 +129,7 @@ def _newest(
 
 def chosen(live: LiveWorktree, tip: str, since: str) -> Snapshot:
     """Return the snapshot of a timeline that an abbreviated name or a time means, or raise UnknownSnapshot."""
-    if OBJECT_NAME.fullmatch(since):  # first: `1234567d` is a time as well
+    if OBJECT_NAME.fullmatch(since):  # first: `1234567d` is a valid time too
         for snapshot in timeline(live.store.objects, tip):
             if since in (snapshot.oid[: len(since)], snapshot.shared[: len(since)]):
                 return snapshot

@@ -1,4 +1,4 @@
-"""Where work lands: which branch, which remote, and what is there now."""
+"""Find the shared branch, fetch it, and push to it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ RETRY = (
 
 
 class RemoteMoved(PushRefused):
-    """Somebody else's push came first; nothing was changed."""
+    """Someone else's push came first; nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The shared branch. `ref`: its full name here. `remote`: where it is shared, None where the team alone shares it.
+    """The shared branch. `ref`: its full name here. `remote`: where it is shared; None: only the team shares it.
 
-    `theirs`: its full name at the remote, which may differ from the local one.
+    `theirs`: its full name on the remote, which may differ from the local one.
     """
 
     ref: str
@@ -52,10 +52,10 @@ class Target:
 
     @classmethod
     async def of(cls, live: LiveWorktree, terminal: Terminal) -> Target:
-        """Return the branch that `[land]` of `.bough.toml` names, else `main`, else the default branch of the remote.
+        """Return the branch that `[land]` in `.bough.toml` names, else `main`, else the default branch of the remote.
 
-        A local branch means its upstream, whatever that is called. The remote is asked only where nothing here
-        tells.
+        A local branch stands for its upstream, whatever its name. The remote is asked only if the answer is not known
+        here.
         """
         branches = await live.owner.run(_Branches.of, live.worktree)
         found = branches.target()
@@ -69,7 +69,7 @@ class Target:
 
     @classmethod
     def known(cls, live: LiveWorktree) -> Target | None:
-        """Return the shared branch as far as it can be told without asking a remote. On the store's thread."""
+        """Return the shared branch if it is known without asking a remote. On the store's thread."""
         try:
             return _Branches.of(live.worktree).target()
         except BadUsage:
@@ -77,18 +77,18 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The branch as people call it."""
+        """The short name of the branch."""
         return short(self.theirs if self.remote is not None else self.ref)
 
     @property
     def place(self) -> str:
-        """The branch with the remote that it is on."""
+        """The branch with its remote, for messages."""
         return f"{self.name} of {self.remote}" if self.remote is not None else self.name
 
     async def fetched(self, live: LiveWorktree, terminal: Terminal, *, tracked: bool = True) -> str | None:
-        """Return the commit that the remote's branch is at, its objects here; None where it has no such branch.
+        """Return the commit of the remote's branch, fetched; None if the remote has no such branch.
 
-        `tracked`: whether the remote-tracking branch follows, as after `git fetch`.
+        `tracked`: update the remote-tracking branch, as `git fetch` does.
         """
         if self.remote is None:
             return None
@@ -109,7 +109,7 @@ class Target:
     async def push(self, live: LiveWorktree, terminal: Terminal, commit: str, *, verify: bool = True) -> None:
         """Publish a commit on the remote's branch; `verify`: run the pre-push hook.
 
-        Raise PushRefused, RemoteMoved where another push came first, or HookRefused.
+        Raise PushRefused, RemoteMoved if another push came first, or HookRefused.
         """
         if self.remote is None:
             return
@@ -128,9 +128,9 @@ class Target:
             raise refusal("pre-push", "\n".join([*output, *told]))
         refused = next((line.split("\t")[-1] for line in output if line.startswith("!")), "")
         if await self._arrived(live, terminal, commit):
-            return  # the answer was lost on the way back
+            return  # the answer was lost
         kind = RemoteMoved if any(word in refused for word in RETRY) else PushRefused
-        # What the remote says is padded to wipe a line of progress; that the push failed is known by now.
+        # The remote's output is padded to overwrite a line of progress; that the push failed is known already.
         said = "\n".join(line for line in (refused, *told) if line)
         hint = {"hint": self._way_round(commit)} if kind is PushRefused and PROTECTED.search(said) else {}
         raise kind(f"{self.remote} refused the push to {self.name}: {said}", remote=self.remote, output=said, **hint)
@@ -148,10 +148,10 @@ class Target:
 
 @dataclass(frozen=True)
 class _Branches:
-    """The local knowledge of branches and remotes.
+    """The local branches and remotes.
 
-    `settings`: `[land]` of `.bough.toml`. `upstreams`: (remote, full name there) by local branch. `tracked`: the
-    remote-tracking branches that matter here, each with the reference that it points to (remotes' HEAD), or nothing.
+    `settings`: `[land]` in `.bough.toml`. `upstreams`: (remote, full name there) by local branch. `tracked`: the
+    relevant remote-tracking branches, each with the reference that it points to (remotes' HEAD), if any.
     """
 
     settings: Mapping[str, str]
@@ -184,7 +184,7 @@ class _Branches:
         return cls(settings, remotes, _upstreams(worktree), local, tracked)
 
     def target(self) -> Target | None:
-        """Return the shared branch as far as it can be told without asking the remote, else None."""
+        """Return the shared branch if it is known without asking the remote, else None."""
         named = self.settings.get("branch")
         if named is not None:
             return self._standing_for(named, self.remote_of(named))
@@ -202,19 +202,19 @@ class _Branches:
         return self._standing_for(name, remote) if name else None
 
     def remote_of(self, branch: str) -> str | None:
-        """Return the remote that shares a local branch: the named one, the one of its upstream, or `origin`."""
+        """Return the remote that shares a local branch: the configured one, that of its upstream, or `origin`."""
         upstream = self.upstreams.get(branch, ("", ""))[0]
         wanted = self.settings.get("remote") or (upstream if upstream in self.remotes else DEFAULT_REMOTE)
         return wanted if wanted in self.remotes else None
 
     def without_remote(self, usual: str) -> Target:
-        """Return the branch that the team alone shares where none is named: the user's default, or the only one."""
+        """Return the branch that only the team shares, if none is configured: the user's default, or the only one."""
         known = [name for name in (usual, "master") if name in self.local]
         name = next(iter(known or (self.local if len(self.local) == 1 else [DEFAULT_BRANCH])))
         return Target(BRANCHES + name, None, BRANCHES + name)
 
     def at_remote(self, remote: str, heads: Collection[str], default: str) -> Target:
-        """Return the shared branch of a remote that has these branches (full names), `default` among them if any."""
+        """Return the shared branch of a remote with these branches (full names), `default` among them if any."""
         wanted = BRANCHES + DEFAULT_BRANCH
         if not heads:
             here = next((name for name, mark in self.local.items() if mark.startswith("*")), DEFAULT_BRANCH)
@@ -231,7 +231,7 @@ class _Branches:
         return f"refs/remotes/{remote}/{name}" in self.tracked
 
     def _standing_for(self, name: str, remote: str | None) -> Target:
-        """Return the target that `name` means: the local branch and its upstream, or the remote's and who tracks it."""
+        """Return the target that `name` means: the local branch and its upstream, or the remote's branch."""
         ref = BRANCHES + name
         at, theirs = self.upstreams.get(name, ("", ""))
         if remote is None or (name in self.local and at != remote):
@@ -260,7 +260,7 @@ def _full(name: str) -> str:
 
 
 async def _heads(live: LiveWorktree, terminal: Terminal, remote: str) -> tuple[list[str], str]:
-    """Return the branches of a remote, and the default one (full names; empty: there is none)."""
+    """Return the branches of a remote, and its default branch (full names; empty: none)."""
     command = ["git", "ls-remote", "--symref", remote, "HEAD", "refs/heads/*"]
     asked = await terminal.run(command, live.worktree.root)
     if asked.code != 0:
@@ -275,7 +275,7 @@ def _no_answer(remote: str, said: str) -> GitFailed:
 
 
 def _pre_push_failed(trace: str) -> bool:
-    """Return whether git's own record of a push (trace2, by line) says that it ended with the pre-push hook."""
+    """Return whether git's record of a push (trace2, by line) shows that the pre-push hook ended it."""
     with suppress(FileNotFoundError), open(trace, "rb") as source:
         events = [json.loads(line) for line in source]
         hooks = {(one["sid"], one["child_id"]) for one in events if one.get("hook_name") == "pre-push"}
@@ -285,7 +285,7 @@ def _pre_push_failed(trace: str) -> bool:
 
 
 def newest(store: Store, commits: Sequence[str]) -> list[str]:
-    """Return those of `commits` that no other of them contains."""
+    """Return those of `commits` that none of the others contains."""
     unique = list(dict.fromkeys(commits))
     return [one for one in unique if not any(one != other and store.is_ancestor(one, other) for other in unique)]
 

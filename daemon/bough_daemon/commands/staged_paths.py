@@ -1,4 +1,4 @@
-"""What the user has staged of paths that stay at home: a landing leaves them out, and leaves them staged."""
+"""Staged changes to paths that stay on this machine: a landing leaves them out, and leaves them staged."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bough_daemon.transaction.context import LiveWorktree
 
 @dataclass(frozen=True)
 class Staging:
-    """Entries of the index that are to stay as they are, by path; None: staged as removed.
+    """Index entries to keep as they are, by path; None: staged as removed.
 
-    `intended`: those that `git add --intent-to-add` made. `reasons`: why each path stays at home.
+    `intended`: those that `git add --intent-to-add` made. `reasons`: why each path stays on this machine.
     """
 
     entries: Mapping[str, TreeEntry | None] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Staging:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def over(self, worktree: Worktree, objects: Objects, commit: str, data: bytes) -> bytes:
-        """Return an index at `commit` with these entries, but for those for which that leaves no room."""
+        """Return an index at `commit` with these entries, except those that conflict with its tree."""
         tree = objects.commit(commit).tree
         entries = {path: entry for path, entry in self.entries.items() if _has_room(objects, tree, path)}
         intended = {path for path in self.intended if _has_room(objects, tree, path)}
@@ -34,7 +34,7 @@ class Staging:
 
 
 def staged_at_home(live: LiveWorktree, mine: Snapshot) -> Staging:
-    """Return what is staged of the paths that `mine` does not share. On the store's thread."""
+    """Return the staged changes to paths that `mine` does not share. On the store's thread."""
     objects = live.store.objects
     staged, intended = index.staged(live.worktree)
     if not staged and not intended:
@@ -54,7 +54,7 @@ def staged_at_home(live: LiveWorktree, mine: Snapshot) -> Staging:
 
 
 def _has_room(objects: Objects, tree: str, path: str) -> bool:
-    """Return whether an entry at `path` is possible beside those of a tree: no file is in its way, and no folder."""
+    """Return whether a tree can have an entry at `path`: no file or folder is in its way."""
     above = [objects.entry(tree, folder) for folder in folders_above(path)]
     there = objects.entry(tree, path)
     return all(one is None or one.mode == FOLDER for one in above) and (there is None or there.mode != FOLDER)

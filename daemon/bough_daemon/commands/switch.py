@@ -1,6 +1,6 @@
-"""Go to the shared branch with files that have landed there.
+"""Switch to the shared branch after a landing.
 
-`git switch` refuses: to it they are edits in the way, whatever the branch has.
+`git switch` refuses: it takes the files for local changes, whatever the branch has.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from bough_daemon.transaction.transaction import Transaction, carry_out, overloo
 
 
 async def switch(live: LiveWorktree, terminal: Terminal, landed: Landed, both: Both) -> None:
-    """Put HEAD on the local branch that work landed on, with index and files as it has them; edits come along.
+    """Put HEAD on the local branch that work landed on, with its index and files, carrying over edits.
 
-    Raise NotPossibleNow where edits conflict with what the branch has.
+    Raise NotPossibleNow if edits conflict with the branch.
     """
     ref = BRANCHES + landed.local
     await live.owner.run(check_free, live.worktree, ref)

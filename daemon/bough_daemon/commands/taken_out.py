@@ -1,6 +1,6 @@
-"""Commits that a forced push took out of the shared branch: what was taken out does not come back unasked.
+"""Find commits that a forced push removed from the shared branch, so that they do not come back unasked.
 
-As `git merge-base --fork-point` does it: the log of the remote-tracking branch tells where that branch has been.
+As with `git merge-base --fork-point`, the reflog of the remote-tracking branch tells where that branch has been.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHOWN = 3  # commits that are named
 
 @dataclass(frozen=True)
 class TakenOut:
-    """Commits that a shared branch no longer has. `newest`: where it once was. `commits`: `id title` of each."""
+    """Commits that a shared branch no longer has. `newest`: its former tip. `commits`: `id title` of each."""
 
     branch: str
     newest: str
@@ -35,10 +35,9 @@ class TakenOut:
 
 
 def taken_out(live: LiveWorktree, target: Target, tip: str, work: str) -> TakenOut | None:
-    """Return what the files of `work` have that was once on the shared branch and is not in its `tip`, or None.
+    """Return what `work` has that was once on the shared branch and is not in its `tip`, or None.
 
-    A commit that was only rewritten there, or that was left out by a merge since, is not among it. On the store's
-    thread.
+    Commits that were only rewritten there, or dropped by a merge since, do not count. On the store's thread.
     """
     store = live.store
     if target.remote is None or not store.objects.exists(tip):
@@ -53,7 +52,7 @@ def taken_out(live: LiveWorktree, target: Target, tip: str, work: str) -> TakenO
 
 
 def _has_more(store: Store, gone: str, work: str, tip: str) -> bool:
-    """Return whether `work` still has some of what a commit brought, and `tip` nothing of that."""
+    """Return whether `work` still has some of what a commit brought, and `tip` has none of it."""
     objects = store.objects
     fork = store.merge_base(gone, tip)
     began = objects.commit(fork).tree if fork is not None else objects.write_tree({})
@@ -66,7 +65,7 @@ def _has_more(store: Store, gone: str, work: str, tip: str) -> bool:
 
 
 def tracked_tip(live: LiveWorktree, target: Target) -> str | None:
-    """Return where the remote's branch was when it was last heard of. On the store's thread."""
+    """Return the last known tip of the remote's branch. On the store's thread."""
     return commit_of(live.worktree, _tracking(target)) if target.remote is not None else None
 
 
@@ -75,7 +74,7 @@ def _tracking(target: Target) -> str:
 
 
 def no_longer_in(live: LiveWorktree, target: Target, tip: str) -> list[str]:
-    """Return the commits that the remote's branch was at and `tip` does not contain, newest first.
+    """Return the commits that the remote's branch was at and that `tip` does not contain, newest first.
 
     On the store's thread.
     """
@@ -89,7 +88,7 @@ def no_longer_in(live: LiveWorktree, target: Target, tip: str) -> list[str]:
 
 
 def _once_at(worktree: Worktree, target: Target) -> list[str]:
-    """Return the commits that the remote's branch is known to have been at, newest first."""
+    """Return the known former tips of the remote's branch, newest first."""
     now = commit_of(worktree, _tracking(target))
     found = [now] if now is not None else []
     try:

@@ -1,4 +1,4 @@
-"""Undo the newest command that changed the user's files, whole or cut short; and redo what was undone."""
+"""Undo the newest command that changed the user's files, complete or interrupted; and redo it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from bough_daemon.transaction.transaction import Transaction, carry_out, check_r
 
 @dataclass(frozen=True)
 class Undone:
-    """The result of an undo or a redo. `command`: the one. `snapshot`: the newest on my branch.
+    """The result of an undo or a redo. `command`: the command. `snapshot`: the newest on my branch.
 
-    `kept`: a commit in the store that holds the saves which came in the very moment in which the command was killed;
-    None where there were none.
-    `edits`: of the user's, made since the command, that are not in the files now.
+    `kept`: a commit in the store with saves from the moment when the command was killed; None: there were none.
+    `edits`: the user's edits since the command that are not in the files now.
     """
 
     command: str
@@ -35,10 +34,10 @@ class Undone:
 
 
 async def undo(live: LiveWorktree) -> Undone:
-    """Put files, index, HEAD and branches back as they were before the newest command; NothingToUndo without one.
+    """Restore files, index, HEAD and branches as they were before the newest command, or raise NothingToUndo.
 
-    After a hop, everything is as before it; after other commands, later edits of other files stay. What is replaced is
-    recorded like before any command.
+    After a hop, everything is as before it; after other commands, later edits of other files stay. The current state is
+    recorded first, as before any command.
     """
     check_idle(live.worktree)
     left = await live.owner.run(recover, live)
@@ -51,7 +50,7 @@ async def undo(live: LiveWorktree) -> Undone:
 
 
 async def redo(live: LiveWorktree) -> Undone:
-    """Redo the newest command that was undone; NothingToRedo where none was, or another command came after it.
+    """Redo the newest command that was undone; raise NothingToRedo if there is none or another command came after it.
 
     Later edits of other files stay.
     """
@@ -103,33 +102,33 @@ def _take_back(live: LiveWorktree, operation: Operation, snapshot: Snapshot, eve
             company = company.as_at(then.company)
         return live.branch.record(tree, base, event, since=snapshot.tree, onto=before.snapshot, company=company)
 
-    # What a hook made of the files is in the commit, and not the user's edit.
+    # What a hook changed in the files is in the commit, and is not the user's edit.
     present = [change.picture.tree, *_committed(live, operation)]
     edits = edits_left(live.store.objects, operation.toward, snapshot, present, ignored)
     return Undone(operation.command, carry_out(live, change, snapshot, record), edits)
 
 
 def _committed(live: LiveWorktree, operation: Operation) -> list[str]:
-    """Return the trees of the commits that an operation moved branches to, as far as they are here."""
+    """Return the trees of the commits that an operation moved branches to, if they are here."""
     commits = dict.fromkeys(commit for way in operation.refs.values() for commit in way[1:] if commit is not None)
     objects = live.store.objects
     return [objects.commit(commit).tree for commit in commits if objects.exists(commit)]
 
 
 def _head_before(live: LiveWorktree, operation: Operation, before: Checkpoint) -> Head | None:
-    """Return where HEAD goes, None where the operation did not touch it."""
+    """Return where HEAD goes, None if the operation did not touch it."""
     if not operation.moves_head:
         return None
     if before.head.branch is None:
         return before.head
     check_free(live.worktree, before.head.branch)
-    # On a branch that has moved on, files and index of before would look like an edit that takes its commits back.
+    # On a branch that has moved on, the earlier files and index would look like an edit that reverts its commits.
     unmoved = commit_of(live.worktree, before.head.branch) == before.head.commit
     return before.head if unmoved or before.head.branch in operation.refs else Head(None, before.head.commit)
 
 
 def _picture(live: LiveWorktree, operation: Operation, before: Checkpoint, snapshot: Snapshot) -> FileState:
-    """Return how the files will look: all as before a hop or a way back, else only what the operation changed."""
+    """Return what the files will be: all as before a hop or a return, else only what the operation changed."""
     if not operation.keeps_hop:
         return before.picture
     steps = _steps(live, operation, before)
@@ -140,7 +139,7 @@ def _picture(live: LiveWorktree, operation: Operation, before: Checkpoint, snaps
 
 
 def _steps(live: LiveWorktree, operation: Operation, before: Checkpoint) -> list[FileStep]:
-    """Return what the operation changed, or was to change."""
+    """Return what the operation changed, or was going to change."""
     found: dict[str, FileStep] = {}
     for tree in (*operation.by_way_of, operation.toward):
         found |= {step.path: step for step in differences(live.store.objects, before.picture, FileState(tree))}

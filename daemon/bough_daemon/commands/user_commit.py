@@ -1,4 +1,4 @@
-"""Make a commit as `git commit` would: the user's hooks, name and signature, in the user's own terminal."""
+"""Create a commit as `git commit` would: with the user's hooks, name and signature, in the user's terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_HOOKS: Hooks = frozenset()
 
 @dataclass(frozen=True)
 class Draft:
-    """A commit to be made. `trailers`: `NAME: VALUE`, for the end of the message."""
+    """A commit to create. `trailers`: `NAME: VALUE`, for the end of the message."""
 
     tree: str
     parents: Sequence[str]
@@ -46,8 +46,8 @@ async def commit(
 ) -> str:
     """Commit a draft, whose tree is in the user's database, and return the commit; no branch moves.
 
-    `hooks`: those that there are; the ones for the message get it in Git's own file, as from `git commit -m`, and
-    `environment`. Raise HookRefused or GitFailed where a hook or git says no.
+    `hooks`: the existing ones; those for the message get it in Git's own file, as from `git commit -m`, and
+    `environment`. Raise HookRefused or GitFailed.
     """
     cleaned = await live.owner.run(_stripped, live.worktree, draft.message.encode(errors="surrogateescape"))
     message = await live.owner.run(_with_trailers, live.worktree, cleaned, draft.trailers)
@@ -64,7 +64,7 @@ async def commit(
 async def _with_hooks(
     live: LiveWorktree, terminal: Terminal, message: bytes, hooks: Hooks, environment: Mapping[str, str]
 ) -> bytes:
-    """Return what the hooks make of a message."""
+    """Return the message after the hooks have run on it."""
     path, named = os.path.join(live.worktree.git_dir, MESSAGE), name_in_git_dir(live.worktree, MESSAGE)
     await asyncio.to_thread(Path(path).write_bytes, message)
     for hook, arguments in (("prepare-commit-msg", [named, "message"]), ("commit-msg", [named])):
@@ -86,7 +86,7 @@ def _stripped(worktree: Worktree, message: bytes) -> bytes:
 
 
 def _with_trailers(worktree: Worktree, message: bytes, trailers: Sequence[str]) -> bytes:
-    """Return a message with those of the trailers that it lacks."""
+    """Return a message with those of the trailers that it does not have yet."""
     options = [word for trailer in trailers for word in ("--trailer", trailer)]
     arguments = ["interpret-trailers", "--no-divider", "--if-exists", "addIfDifferent", *options]
     return worktree.git.run(*arguments, stdin=message)

@@ -1,8 +1,8 @@
-"""The contents that a path has had on a live branch, for going back through them one by one.
+"""The versions that a path has had on a live branch, for going back through them one by one.
 
-A content that a command brought and that was left again (a teammate's, by `back`; what `undo` reversed) is passed over,
-and what `restore` brought is gone back from where it came from: so a second `restore` goes further back in time, and
-not to what the first one replaced.
+A version that a command brought and that was left again (a teammate's, by `back`; what `undo` reversed) is skipped, and
+after a `restore` the walk continues from where it came from: so a second `restore` goes further back in time, not to
+what the first one replaced.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bough_daemon.history.timeline import timeline
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a path, from one snapshot to another. `entry`: None for not there.
+    """A version of a path, from one snapshot to another. `entry`: None: absent.
 
-    `oid`: the newest of those snapshots, or the commit that the oldest snapshot of a branch was made on; `time`: when
-    that was made, in seconds since the epoch. `since`: the oldest of them.
+    `oid`: the newest of those snapshots, or the commit under the oldest snapshot of a branch; `time`: when that was
+    made, in seconds since the epoch. `since`: the oldest of them.
     """
 
     entry: TreeEntry | None
@@ -32,10 +32,10 @@ class Version:
 
 
 class Versions:
-    """The versions of paths on a live branch, as the user of one worktree goes back through it. On the store's thread.
+    """The versions of paths on a live branch, as seen from one worktree. On the store's thread.
 
-    `mine`: the tip of the worktree's own branch. `tip`: that of the branch that is gone back through, `command` the
-    command that does it (`restore`, `restore alice`).
+    `mine`: the tip of the worktree's own branch. `tip`: that of the branch to go back through; `command`: the command
+    that does it (`restore`, `restore alice`).
     """
 
     def __init__(self, objects: Objects, journal: Journal, mine: str, tip: str, command: str) -> None:
@@ -52,13 +52,13 @@ class Versions:
         self._restores = [one for one in operations if one.command == command and one.state == "done"]
 
     def before(self, path: str, now: TreeEntry | None) -> Version | None:
-        """Return the newest version of a path that is there and not as `now`, what was gone back through left out."""
+        """Return the newest existing version of a path that differs from `now` and was not gone back through yet."""
         start = self._reached(path, now) or self._tip
         found = (version for version in self._all(start, path) if version.entry not in (None, now))
         return next(found, None)
 
     def _reached(self, path: str, now: TreeEntry | None) -> str | None:
-        """Return the snapshot that a path was last restored from, None where it has been changed since."""
+        """Return the snapshot that a path was last restored from, None if the path has changed since."""
         origins = {one.made: origin for one in self._restores if (origin := _origin(one.origins, path)) is not None}
         if not origins:
             return None
@@ -70,9 +70,9 @@ class Versions:
         return None
 
     def _all(self, start: str, path: str, marks: Mapping[str, str] | None = None) -> Iterator[Version]:
-        """Yield every version from a snapshot back, but for those that were left again.
+        """Yield every version from a snapshot back, except those that were left again.
 
-        One that is found again below such a one is the same. `since` is exact where it is one of `marks`.
+        A version found again beyond such a one is the same version. `since` is exact if it is one of `marks`.
         """
         held: Version | None = None
         for version in self._runs(start, path, bool(marks)):
@@ -99,7 +99,7 @@ class Versions:
             yield Version(self._entry(commit.tree, path), base, commit.time, base)
 
     def _entry(self, tree: str, path: str) -> TreeEntry | None:
-        """Return the entry at a path below a tree; what snapshots have in common is read once."""
+        """Return the entry at a path below a tree; trees that snapshots share are read once."""
         name, _, below = path.partition("/")
         if not name:
             return TreeEntry(FOLDER, tree)
@@ -120,5 +120,5 @@ def _is_left(operation: Operation, hop: Hop | None) -> bool:
 
 
 def _origin(origins: Mapping[str, str], path: str) -> str | None:
-    """Return where a path, or the nearest restored folder that it is in, came from."""
+    """Return where a path, or the nearest restored folder around it, came from."""
     return next((origins[above] for above in (path, *folders_above(path), "") if above in origins), None)

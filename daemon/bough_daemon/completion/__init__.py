@@ -1,1 +1,1 @@
-"""Feed the completion process, and bring questions to it."""
+"""Feed the completion process, and pass questions to it."""

@@ -1,4 +1,4 @@
-"""Keep the completion process up to date with one live working tree, as things happen and not only when it is asked."""
+"""Keep the completion process up to date with one live working tree as it changes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from bough_daemon.recording.recorder import Recorder
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.team.branch_state import KnownBranch
 
-TREE_LIMIT = 8_000_000  # characters of one working tree that the engine learns; the nearest to where one works
-TEAMMATE_LIMIT = 1_000_000  # the same of one teammate's live branch
-VISITED_FILES = 20_000  # files that are looked at in one go: beyond them a tree is not searched for more text
-CHOOSE_EVERY = 30.0  # seconds between two choices of texts: it takes a look at the whole tree
-FEW = 64  # changed files that are surely the member's own work and learned even where there is no room
+TREE_LIMIT = 8_000_000  # characters of one working tree that the engine learns, nearest to the current file first
+TEAMMATE_LIMIT = 1_000_000  # the same for one teammate's live branch
+VISITED_FILES = 20_000  # files that are looked at in one pass: beyond them a tree is not searched for more text
+CHOOSE_EVERY = 30.0  # seconds between two selections of texts, each of which reads the whole tree
+FEW = 64  # changed files that are surely the member's own work, learned even over the limit
 
 
 class LiveRepository(Protocol):
-    """A repository that is live, as far as completion has to know it."""
+    """A live repository, as far as completion needs it."""
 
     def subscribe(self) -> AbstractContextManager[asyncio.Queue[Event]]:
-        """Give a queue of what happens in it, until the end of the block."""
+        """Yield a queue of its events until the end of the block."""
 
     def teammates(self) -> list[KnownBranch]:
         """Return the live branches of teammates."""
@@ -46,7 +46,8 @@ class LiveRepository(Protocol):
 class _Fed:
     """The texts that one run of the process was fed.
 
-    `whole`: all of the tree that can be learned. `near`: the file whose surroundings came first, chosen at `chosen`.
+    `whole`: everything in the tree that can be learned. `near`: the file whose surroundings came first, chosen at
+    `chosen`.
     """
 
     generation: int
@@ -64,7 +65,7 @@ class _Fed:
 class Feeder:
     """Feed one live working tree: its files, what its newest commits added, and what teammates have changed.
 
-    `running` returns the process, or None while it is not wanted. What has to be read is read on `owner`'s thread.
+    `running` returns the process, or None while it is not wanted. Files are read on `owner`'s thread.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Feeder:
         self._waiting: list[asyncio.Future[None]] = []
 
     async def run(self) -> None:
-        """Feed whatever is new, without end."""
+        """Feed whatever is new, forever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._work())
@@ -99,19 +100,19 @@ class Feeder:
         self._wake.set()
 
     def focus(self, path: str) -> None:
-        """Let the files near `path` be learned first where not all can be."""
+        """Learn the files near `path` first if not all fit."""
         self._focus = path
         self.wake()
 
     async def caught_up(self) -> None:
-        """Wait until everything that is there by now has been fed."""
+        """Wait until everything that exists now has been fed."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         self.wake()
         await waiting
 
     async def forget(self) -> None:
-        """Take everything back that the process was fed."""
+        """Withdraw everything that the process was fed."""
         running = self._running()
         if running is None or running.generation != self._fed.generation:
             return
@@ -135,9 +136,9 @@ class Feeder:
             try:
                 await self._catch_up()
             except Gone:
-                pass  # the process has died; what comes in its place is fed from the start
+                pass  # the process has died; its successor is fed from the start
             except BaseException:
-                self._wake.set()  # what is not learned yet is there for the next start
+                self._wake.set()  # what is not learned yet waits for the next start
                 raise
             finally:
                 for one in waiting:
@@ -161,11 +162,11 @@ class Feeder:
         await self._feed_teammates(running.client, self._reader)
 
     async def _settle(self, reader: Reader, base: str) -> None:
-        """Look what new commits have kept of the suggestions that were accepted."""
+        """Record how much of the accepted suggestions new commits have kept."""
         before, awaited = self._use.moved(self.name, base), self._use.awaited(self.name)
         if before in ("", base) or not awaited:
             return
-        with suppress(StoreDamaged):  # nobody has the commits that lead here any more
+        with suppress(StoreDamaged):  # the commits in between no longer exist
             for commit in await self._owner.run(reader.between, before, base):
                 self._use.settle(self.name, await self._owner.run(reader.committed, commit, awaited))
 
@@ -182,7 +183,7 @@ class Feeder:
         fed.tree = tip.tree
 
     def _is_due_elsewhere(self) -> bool:
-        """Return whether one works far from where the texts come from, for the first time in a while."""
+        """Return whether work has moved far from the chosen texts, and the last selection is a while ago."""
         fed = self._fed
         if fed.whole or not self._focus or not _is_far(self._focus, fed.near):
             return False
@@ -196,7 +197,7 @@ class Feeder:
         self.wake()
 
     async def _filled(self, reader: Reader, changes: list[Change]) -> AsyncIterator[Blob]:
-        """Yield the nearest texts of a whole tree, as many as fit, and withdraw what is held beyond them."""
+        """Yield the nearest texts of a whole tree, as many as fit, and withdraw the others."""
         fed, before = self._fed, self._fed.held
         held = fed.held = TextBudget(TREE_LIMIT)
         unread = list[Change]()
@@ -220,7 +221,7 @@ class Feeder:
                 yield Blob(as_text(path), None)
 
     async def _updated(self, reader: Reader, changes: list[Change]) -> AsyncIterator[Blob]:
-        """Yield the texts that have changed, and withdraw the farthest ones where they do not fit."""
+        """Yield the texts that have changed, and withdraw the farthest ones if they do not fit."""
         held = self._fed.held
         is_own = len(changes) <= FEW
         wanted = [(path, entry) for path, entry in changes if is_own or path in held or self._fed.whole]
@@ -256,13 +257,13 @@ class Feeder:
             try:
                 changes = await self._owner.run(reader.differing, one.base, one.tip)
             except StoreDamaged:
-                continue  # thinned out meanwhile: a newer one is on its way
+                continue  # thinned out meanwhile: a newer one will follow
             await client.feed(self.name, self._of_teammate(reader, held, changes, Origin(BlobKind.LIVE, name)))
 
     async def _of_teammate(
         self, reader: Reader, held: TextBudget, changes: dict[str, TreeEntry | None], origin: Origin
     ) -> AsyncIterator[Blob]:
-        """Yield what a teammate has changed, and withdraw what they have not changed any more."""
+        """Yield what a teammate has changed, and withdraw what no longer differs."""
         for path in held:
             if changes.get(path) is None and held.drop(path):
                 yield Blob(as_text(path), None, origin)
@@ -273,7 +274,7 @@ class Feeder:
     async def _texts(
         self, reader: Reader, held: TextBudget, changes: Sequence[Change], origin: Origin, squeeze: bool = False
     ) -> AsyncIterator[Blob]:
-        """Yield the texts of files as long as there is room, with `squeeze` even then; withdraw the others."""
+        """Yield the texts of files while they fit, or with `squeeze` even then; withdraw the others."""
         at = 0
         while at < len(changes) and (squeeze or held.room > 0):
             found, end = await self._owner.run(reader.texts, changes, at)
@@ -293,5 +294,5 @@ async def _stream(blobs: Iterable[Blob]) -> AsyncIterator[Blob]:
 
 
 def _is_far(path: str, near: str) -> bool:
-    """Return whether work at `path` is better served by other texts than work at `near`."""
+    """Return whether work at `path` needs other texts than work at `near`."""
     return os.path.splitext(path)[1] != os.path.splitext(near)[1] or path.split("/")[:2] != near.split("/")[:2]

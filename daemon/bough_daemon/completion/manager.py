@@ -1,4 +1,4 @@
-"""Completion, as the daemon knows it: one process, fed with whatever is live, and the doors that lead to it."""
+"""The daemon's side of completion: one process, fed with everything live, and its endpoints."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from bough_daemon.system.threads import StoreThread
 log = logging.getLogger(__name__)
 
 PATIENCE = 2.0  # seconds for one answer on the command line
-TRY_AGAIN = 30.0  # seconds until a process that did not start is tried again for an editor
-SAVE_EVERY = 5.0  # seconds between looks whether the use has to be written
+TRY_AGAIN = 30.0  # seconds until an editor's request retries a process that did not start
+SAVE_EVERY = 5.0  # seconds between checks whether the counts must be saved
 OFF = "completion is turned off: `bough config set completion.enabled true`"
 
 
@@ -63,7 +63,7 @@ class CompletionManager:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Count until the end of the block, and complete whatever is asked; open an HTTP door where one is wanted."""
+        """Count and answer until the end of the block; open the HTTP endpoint if configured."""
         async with Opened() as opened:
             opened.push_async_callback(self._close)
             self._background.keep("writing down the use of suggestions", self._keep_saving)
@@ -85,10 +85,10 @@ class CompletionManager:
 
     @property
     def is_wanted(self) -> bool:
-        """Return whether an editor is attached, or might be any moment."""
+        """Return whether an editor is attached, or may be at any moment."""
         return self._listeners > 0 or (self._process.running is not None and self._process.running.http != "")
 
-    # What is live.
+    # Live working trees.
 
     def follow(self, repository: LiveRepository, session: Recorder) -> None:
         """Feed a working tree from now on."""
@@ -99,7 +99,7 @@ class CompletionManager:
         feeder.wake()
 
     async def unfollow(self, root: str) -> None:
-        """Let the process forget a working tree."""
+        """Withdraw a working tree from the process."""
         feeder = self._feeders.get(root)
         if feeder is not None:
             await self._end(root)
@@ -111,7 +111,7 @@ class CompletionManager:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    # What is asked.
+    # Questions.
 
     async def complete(self, session: Recorder, file: str, line: int, column: int, text: bytes) -> Continuations:
         """Continue `file` (absolute) at a one-based line and column; `text`: the editor's buffer, empty: the file."""
@@ -126,7 +126,7 @@ class CompletionManager:
         try:
             return await self._ask(session, question)
         except Gone:
-            # Its end is counted, and told by `status`; an answer that does not come either is an error.
+            # Its end is counted and shown by `status`; if the second answer fails too, that is an error.
             log.warning("the completion process ended during a request, which is sent again")
         try:
             return await self._ask(session, question)
@@ -147,7 +147,7 @@ class CompletionManager:
         return Continuations(engine, texts, [*self._fault, *running.notes, *stats.notes])
 
     def place(self, session: Recorder | None, file: str) -> FileRecord:
-        """Say where a file is, in the working tree of `session` or in a folder that is not live."""
+        """Return where a file is, in the working tree of `session` or in a folder that is not live."""
         file = whole(file)
         folder = os.path.dirname(file)
         root = session.worktree.root if session is not None else live_root(folder) or folder
@@ -161,13 +161,13 @@ class CompletionManager:
         return FileRecord(as_text(root), as_text(path), live=True, withheld=withheld, ignored=ignored)
 
     def focus(self, session: Recorder, path: str) -> None:
-        """Let what is near a file be learned first."""
+        """Learn the files near this one first."""
         feeder = self._feeders.get(session.worktree.root)
         if feeder is not None:
             feeder.focus(path)
 
     async def doors(self) -> AsyncGenerator[Doors]:
-        """Yield how completion is reached, now and whenever that changes; the process runs as long as one listens."""
+        """Yield how completion is reached, now and after each change; the process runs while anyone listens."""
         self._listeners += 1
         try:
             while True:
@@ -187,13 +187,13 @@ class CompletionManager:
         except BoughError as failure:
             return Doors(notes=[*self._fault, failure.message])
         except Gone:
-            return Doors(notes=self._fault)  # it has died meanwhile; what comes in its place is told of
+            return Doors(notes=self._fault)  # it has died meanwhile; its successor will be reported
         token_file = self._process.token_file if running.http else ""
         notes = [*self._fault, *running.notes, *stats.notes]
         return Doors(running.socket, running.generation, running.http, token_file, notes)
 
     def failing(self) -> list[Failing]:
-        """Return what of completion's background work has failed."""
+        """Return the failures of completion's background work."""
         return self._background.failing()
 
     def uses(self) -> list[UseRecord]:
@@ -201,7 +201,7 @@ class CompletionManager:
         return self._use.uses()
 
     async def reload(self) -> list[str]:
-        """Apply the settings; return the notices for the user. A process that runs, or is wanted, restarts."""
+        """Apply the settings; return the notices for the user. A process that runs or is wanted is restarted."""
         self._settings, self._fault = _settings_of(self._home)
         wanted = self._listeners or self._process.running or self._settings.number("completion.http_port")
         await self._process.stop()
@@ -216,7 +216,7 @@ class CompletionManager:
         return await self._process.start(self._settings)
 
     def _process_changed(self) -> None:
-        """Feed the process that was started, and hear of its use; tell the endpoints of one that has died."""
+        """Feed a process that was started and receive its counts; tell the endpoints about one that has died."""
         running = self._process.running
         if running is not None:
             if self._hearing is not None:
@@ -243,7 +243,7 @@ class CompletionManager:
 
 
 def _settings_of(home: Home) -> tuple[UserSettings, list[str]]:
-    """Return the settings, and what is wrong with the file: then all of them are as they come."""
+    """Return the settings, and what is wrong with the file, in which case all are defaults."""
     try:
         return read_settings(home), []
     except BadSetting as failure:

@@ -1,6 +1,6 @@
-"""The process that completes: started when it is first wanted, and again after it has died.
+"""The completion process: started when it is first wanted, and restarted after it has died.
 
-It is a process of its own because learning, searching and inference would hold up the stream.
+It is a separate process because learning, searching and inference would block the daemon.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from bough_daemon.system.threads import to_the_end
 
 START_PATIENCE = 60.0  # seconds until a process that does not answer counts as failed
 END_PATIENCE = 5.0  # seconds until one that does not end is killed
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before one that keeps dying is started again
-STEADY = 60.0  # seconds after which a process that dies was a good one
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds before a process that keeps dying is restarted
+STEADY = 60.0  # seconds of life after which a death is not counted as a failed start
 LOG_LIMIT_BYTES = 1_000_000
 WORK = "completion"
 LOOPBACK = "127.0.0.1"
-PASSED_ON = ("device", "threads", "memory", "remote", "remote_model", "remote_key_file")  # settings, as options
+PASSED_ON = ("device", "threads", "memory", "remote", "remote_model", "remote_key_file")  # settings that become options
 
 
 @dataclass(frozen=True)
 class Running:
-    """One life of the process. `http`: where it serves HTTP; empty: nowhere. `notes`: what a person should know."""
+    """One run of the process. `http`: where it serves HTTP; empty: nowhere. `notes`: what the user should know."""
 
     generation: int
     socket: str
@@ -47,9 +47,9 @@ class Running:
 
 
 class CompletionProcess:
-    """Keep the process running once it is wanted; `on_change` is called when it has started, and when it has died.
+    """Keep the process running once it is wanted; `on_change` is called when it has started and when it has died.
 
-    `background` counts how often it died or did not start, and sees that it is started again.
+    `background` counts its deaths and failed starts, and restarts it.
     """
 
     def __init__(self, home: Home, background: Supervisor, on_change: Callable[[], None]) -> None:
@@ -66,11 +66,11 @@ class CompletionProcess:
 
     @property
     def token_file(self) -> str:
-        """The file with the token of the HTTP door."""
+        """The file with the token of the HTTP endpoint."""
         return self._home.path("completion.token")
 
     async def start(self, settings: UserSettings) -> Running:
-        """Return the running process, which is started where it does not run; raise DaemonFailed."""
+        """Return the running process, starting it if necessary; raise DaemonFailed."""
         async with self._turn:
             if self.running is None:
                 await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
@@ -97,7 +97,7 @@ class CompletionProcess:
         options, http, notes = await asyncio.to_thread(self._options, settings)
         with _log_of(self._home) as errors:
             child = await asyncio.create_subprocess_exec(
-                # -P: the folder that the daemon is in must not provide modules.
+                # -P: the daemon's current folder must not provide modules.
                 *(sys.executable, "-P", "-m", "bough_completion", place, *options),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -120,7 +120,7 @@ class CompletionProcess:
         self._watcher = self._background.keep(WORK, partial(self._watch, child, settings))
 
     def _options(self, settings: UserSettings) -> tuple[list[str], str, list[str]]:
-        """Return the process's options, the address of its HTTP door, and what a person should know."""
+        """Return the process's options, the address of its HTTP endpoint, and what the user should know."""
         options, http, notes = list[str](), "", list[str]()
         given = {name: value for name in PASSED_ON if (value := settings.values.get(f"completion.{name}"))}
         key_file = os.path.expanduser(str(given.get("remote_key_file", "")))
@@ -142,7 +142,7 @@ class CompletionProcess:
         return options, http, notes
 
     async def _watch(self, child: asyncio.subprocess.Process, settings: UserSettings) -> None:
-        """Start the process again whenever it has died."""
+        """Restart the process whenever it dies."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         code = await child.wait()
@@ -159,7 +159,7 @@ class CompletionProcess:
                 self._background.note(WORK, failure)
 
     def _wait_longer(self) -> None:
-        """Let more time pass before the next start than before this one, so that a failure costs little."""
+        """Wait longer before the next start than before this one, so that a failure costs little."""
         self._pause = min(max(SHORTEST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
         self._not_before = asyncio.get_running_loop().time() + self._pause
 
@@ -170,7 +170,7 @@ class CompletionProcess:
 
 
 def _log_of(home: Home) -> BinaryIO:
-    """Return the file for what the process has to complain about; it starts afresh where it has grown long."""
+    """Return the file for the process's stderr, truncated if it has grown long."""
     path = home.path("completion.log")
     with suppress(FileNotFoundError):
         if os.path.getsize(path) > LOG_LIMIT_BYTES:
@@ -179,7 +179,7 @@ def _log_of(home: Home) -> BinaryIO:
 
 
 async def _answers(client: CompletionClient, child: asyncio.subprocess.Process) -> bool:
-    """Wait until the process answers; return False where it ends before, or does not within START_PATIENCE."""
+    """Wait until the process answers; return False if it ends first or takes longer than START_PATIENCE."""
     answer, end = asyncio.ensure_future(client.stats("")), asyncio.ensure_future(child.wait())
     try:
         await asyncio.wait({answer, end}, timeout=START_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
@@ -204,7 +204,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 
 def model_folder(home: Home, name: str) -> tuple[str, str]:
-    """Return the folder of the model that is to be used, empty for none, and a note where it is not there."""
+    """Return the folder of the model to use, empty for none, and a note if it is missing."""
     from bough_completion.errors import ModelError
     from bough_completion.model.shelf import Shelf
 
@@ -219,7 +219,7 @@ def model_folder(home: Home, name: str) -> tuple[str, str]:
 
 
 def is_taken(port: int) -> bool:
-    """Return whether somebody listens on a port of loopback already."""
+    """Return whether something already listens on a loopback port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -231,7 +231,7 @@ def is_taken(port: int) -> bool:
 
 
 def write_token(path: str) -> None:
-    """Make the file of the token unless it is there; only its user may read it."""
+    """Create the token file unless it exists; only its user can read it."""
     with suppress(FileExistsError):
         fresh = f"{path}.{os.getpid()}"
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as out:

@@ -1,4 +1,4 @@
-"""Which texts the completion process holds, so that no repository is too large for it."""
+"""The texts that the completion process holds, limited so that no repository is too large for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class TextBudget:
-    """Which texts of one origin the engine holds: at most `limit` characters, the nearest to where one works first."""
+    """The texts of one origin that the engine holds: at most `limit` characters, nearest to the current file first."""
 
     def __init__(self, limit: int) -> None:
         self._sizes: OrderedDict[str, tuple[str, int]] = OrderedDict()
@@ -20,15 +20,15 @@ class TextBudget:
         return iter(list(self._sizes))
 
     def has(self, path: str, oid: str) -> bool:
-        """Return whether this very text is held."""
+        """Return whether exactly this text is held."""
         return self._sizes.get(path, ("", 0))[0] == oid
 
     def size(self, path: str) -> int:
-        """Return how long a text is that is held."""
+        """Return the size of a held text."""
         return self._sizes[path][1]
 
     def take(self, path: str, oid: str, size: int, first: bool = False) -> None:
-        """Note a text of `size` characters; `first`: as the nearest."""
+        """Record a text of `size` characters; `first`: as the nearest."""
         self.drop(path)
         self._sizes[path] = (oid, size)
         self._sizes.move_to_end(path, last=not first)

@@ -1,6 +1,6 @@
-"""What the completion process is told of a repository: texts of trees, and of recent commits.
+"""Read a repository for the completion process: texts of trees, and of recent commits.
 
-All of it runs on a thread of its own, with objects of its own, so that no snapshot waits for it.
+All of it runs on a separate thread with its own objects, so that no snapshot waits for it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bough_daemon.privacy.private_names import is_secret
 
 T = TypeVar("T")
 
-FILE_LIMIT_BYTES = 300_000  # a longer file is data, or made by a machine
-SLICE_BYTES, SLICE_FILES = 200_000, 32  # what is read in one go: a few milliseconds
+FILE_LIMIT_BYTES = 300_000  # a longer file is data, or generated
+SLICE_BYTES, SLICE_FILES = 200_000, 32  # what is read at a time: a few milliseconds
 RECENT_COMMITS = 20
-RECENT_LIMIT_BYTES = 1_000_000  # what the recent commits added, together
+RECENT_LIMIT_BYTES = 1_000_000  # limit for what the recent commits added, together
 VISITED_COMMITS = 200  # of which most may be merges
-COMMIT_FILES = 64  # a commit that changes more is not written by hand
+COMMIT_FILES = 64  # a commit that changes more files is not handwritten
 
 Change = tuple[str, TreeEntry | None]
 
@@ -39,12 +39,12 @@ class Reader:
         self._objects = Objects(folder)
 
     def newest(self, base: str, tip: str) -> str:
-        """Return a file that the member has changed since a commit, or that the newest commits have; empty for none."""
+        """Return a file that the member has changed since a commit, or that the newest commits changed; or empty."""
         changed = next((path for path, now in self.differing(base, tip).items() if now is not None), "")
         return changed or next((path.partition("/")[2] for path in self.recent(base)), "")
 
     def nearest(self, old: str | None, new: str, near: str) -> list[Change]:
-        """Return the files that differ between two trees, those most like the one at `near` first."""
+        """Return the files that differ between two trees, those closest to `near` first."""
         changes = self._fresh(lambda: [(path, now) for path, _, now in self._objects.difference(old, new)])
         return sorted(changes, key=lambda one: distance(one[0], near))
 
@@ -62,7 +62,7 @@ class Reader:
     def texts(self, changes: Sequence[Change], start: int) -> tuple[list[tuple[str, str | None]], int]:
         """Return a slice of texts from `start` on, and where the next one starts.
 
-        None means what is gone, what is no text worth learning, and what nobody may learn.
+        None stands for files that are gone, are not text worth learning, or must not be learned.
         """
         found, size, at = list[tuple[str, str | None]](), 0, start
         for path, entry in changes[start : start + SLICE_FILES]:
@@ -75,7 +75,7 @@ class Reader:
         return found, at
 
     def text(self, path: str, entry: TreeEntry | None) -> str | None:
-        """Return the text of a file, or None where it has none to learn from."""
+        """Return the text of a file, or None if there is nothing to learn from it."""
         if entry is None or entry.mode not in (FILE, EXECUTABLE) or is_secret(path):
             return None
         try:
@@ -90,7 +90,7 @@ class Reader:
         return data.decode(errors="replace") if b"\0" not in data else None
 
     def recent(self, commit: str) -> dict[str, str]:
-        """Return what the newest commits up to `commit` added, by commit and path, the newest first."""
+        """Return what the newest commits up to `commit` added, by commit and path, newest first."""
         found, room = dict[str, str](), RECENT_LIMIT_BYTES
         for one in self._fresh(lambda: list(self._written(commit))):
             for path, text in self._added(one):
@@ -101,7 +101,7 @@ class Reader:
         return found
 
     def committed(self, commit: str, paths: set[str]) -> dict[str, str | None]:
-        """Return the texts of the files that a commit changed; only of `paths`, unless these have the empty one."""
+        """Return the texts of the files that a commit changed, only those in `paths` unless it has the empty path."""
         objects = self._objects
 
         def look() -> list[Change]:
@@ -113,9 +113,9 @@ class Reader:
         return {as_text(path): self.text(path, entry) for path, entry in changed[:COMMIT_FILES]}
 
     def between(self, old: str, new: str) -> list[str]:
-        """Return the commits that lead from `old` to `new`, oldest first; none where it was a switch, not commits.
+        """Return the commits that lead from `old` to `new`, oldest first; none for a switch.
 
-        A commit in place of `old`, with the same parents, counts as one.
+        A commit that replaces `old`, with the same parents, counts as one.
         """
 
         def look() -> list[str]:
@@ -131,7 +131,7 @@ class Reader:
         return self._fresh(look)
 
     def _written(self, commit: str) -> Iterator[Commit]:
-        """Yield the newest commits that are no merges."""
+        """Yield the newest commits that are not merges."""
         start = self._objects.commit(commit)
         waiting, seen, left = [(-start.time, start.oid)], {start.oid}, RECENT_COMMITS
         for _ in range(VISITED_COMMITS):
@@ -160,7 +160,7 @@ class Reader:
                     yield path, added
 
     def _fresh(self, look: Callable[[], T]) -> T:
-        """Look again with the databases reopened where an object is missing: it may have been packed meanwhile."""
+        """Retry with the databases reopened if an object is missing: it may have been packed meanwhile."""
         try:
             return look()
         except StoreDamaged:
@@ -169,20 +169,20 @@ class Reader:
 
 
 def distance(path: str, near: str) -> tuple[bool, int, str]:
-    """Return how little a file is like another one: by its suffix, then by the folders that they share."""
+    """Return how unlike one file is to another: by its suffix, then by the folders that they share."""
     pairs = zip(path.split("/")[:-1], near.split("/")[:-1], strict=False)
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return os.path.splitext(path)[1] != os.path.splitext(near)[1], -shared, path
 
 
 def as_text(path: str) -> str:
-    """Return a path as text that can be sent: bytes that are no UTF-8 are replaced."""
+    """Return a path as text that can be sent: bytes that are not UTF-8 are replaced."""
     return os.fsencode(path).decode(errors="replace")
 
 
 def _added_lines(old: str, new: str) -> str:
-    """Return the lines of `new` that are not in `old`, one empty line between those that do not follow each other."""
-    before, after = old.encode(), new.encode()  # the patch points into them and does not keep them
+    """Return the lines of `new` that are not in `old`, with an empty line between those that are not adjacent."""
+    before, after = old.encode(), new.encode()  # the patch points into them without keeping them alive
     patch = pygit2.Patch.create_from(before, after, context_lines=0)
     hunks = ["".join(line.content for line in hunk.lines if line.origin == "+") for hunk in patch.hunks]
     return "\n".join(hunk for hunk in hunks if hunk)

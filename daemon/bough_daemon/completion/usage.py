@@ -1,4 +1,4 @@
-"""What became of suggestions: shown, accepted, and still there in the next commit. It never leaves this machine."""
+"""Count what became of suggestions: shown, accepted, kept in the next commit. The counts stay on this machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bough_daemon.system.json_records import as_json, read_record
 
 log = logging.getLogger(__name__)
 
-WAITING = 500  # accepted suggestions of one working tree that wait for a commit; then the oldest go
-LONGEST = 4000  # characters of one that waits
+WAITING = 500  # accepted suggestions of one working tree that wait for a commit; beyond these the oldest are dropped
+LONGEST = 4000  # characters of a waiting suggestion
 
 
 @dataclass
 class ReadableTree(records.UseRecord):
-    """The use of one working tree. `waiting`: path, before, text of what was accepted. `base`: HEAD when last seen."""
+    """The counts of one working tree. `waiting`: path, text before, accepted text. `base`: HEAD when last seen."""
 
     base: str = ""
     waiting: list[tuple[str, str, str]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class UseLog:
             log.warning("counting suggestions from zero, as %s cannot be read: %s", path, failure)
 
     def note(self, root: str, use: Suggested) -> None:
-        """Count a suggestion that was shown, or that was accepted."""
+        """Count a suggestion that was shown or accepted."""
         tree = self._trees.setdefault(root, ReadableTree(root, time.time()))
         self._changed = True
         if not use.accepted:
@@ -58,19 +58,19 @@ class UseLog:
             del tree.waiting[:-WAITING]
 
     def awaited(self, root: str) -> set[str]:
-        """Return the paths whose next commit is waited for; the empty one means suggestions in unknown files."""
+        """Return the paths whose next commit is awaited; the empty path stands for suggestions in unknown files."""
         tree = self._trees.get(root)
         return {path for path, _, _ in tree.waiting} if tree is not None else set()
 
     def moved(self, root: str, base: str) -> str:
-        """Note where HEAD is now; return where it was when this was last asked, empty where that is not known."""
+        """Record where HEAD is now; return its previous value, empty if unknown."""
         tree = self._trees.setdefault(root, ReadableTree(root, time.time()))
         before, tree.base = tree.base, base
         self._changed |= before != base and tree.shown > 0
         return before
 
     def settle(self, root: str, texts: Mapping[str, str | None]) -> None:
-        """Count what a commit has kept of the suggestions that were accepted in the files it changed."""
+        """Count how much of the accepted suggestions a commit has kept in the files it changed."""
         tree = self._trees[root]
         left = []
         for path, before, text in tree.waiting:
@@ -91,7 +91,7 @@ class UseLog:
         return [records.UseRecord(**{name: getattr(tree, name) for name in told}) for tree in used]
 
     def save(self) -> None:
-        """Write the counts where they have changed."""
+        """Save the counts if they have changed."""
         if self._changed:
             self._changed = False
             with suppress(OSError):  # counting is not worth a failure
@@ -101,8 +101,8 @@ class UseLog:
 def kept_characters(before: str, text: str, committed: str) -> int:
     """Return how many characters of an accepted suggestion a committed file still has.
 
-    `before`: what stood before it in its line. A line counts whole where the file has it, in whatever indentation; else
-    what the likest line has of its beginning counts, if that is half of it or more.
+    `before`: the text before it on its line. A line counts in full if the file has it in any indentation; else the part
+    that the most similar line shares with its beginning counts, if that is at least half of it.
     """
     lines = {line.strip() for line in committed.split("\n")}
     kept = 0
@@ -118,5 +118,5 @@ def kept_characters(before: str, text: str, committed: str) -> int:
 
 
 def _shared(left: str, right: str) -> int:
-    """Return how many characters two texts begin with together."""
+    """Return the length of the common prefix of two texts."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

@@ -1,1 +1,1 @@
-"""The daemon, and what its user may ask of it."""
+"""The daemon, and the service that answers its user's requests."""

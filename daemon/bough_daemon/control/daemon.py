@@ -1,4 +1,4 @@
-"""The daemon: one for each user, with every repository of theirs that is live."""
+"""The daemon: one for each user, with all of the user's live repositories."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AlreadyRunning(Exception):
 
 
 class Daemon:
-    """Everything that is live for one user; `open` gives one. All methods run on the event loop."""
+    """Everything that is live for one user; created by `open`. All methods run on the event loop."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -57,7 +57,7 @@ class Daemon:
         self._making: tuple[Worktree, float] | None = None  # the working tree that is being made live, and since when
         self._background = Supervisor()
         self._live_repositories: dict[str, AsyncExitStack] = {}  # what closes each
-        self._owned_elsewhere: dict[str, StoreOwned] = {}  # remembered as live here, and live under another home
+        self._owned_elsewhere: dict[str, StoreOwned] = {}  # remembered as live here, but owned by another home
         self.completing = CompletionManager(home)
         self._workers = MergeWorkers()
         self._listeners = Listeners(home)
@@ -66,7 +66,7 @@ class Daemon:
     @classmethod
     @asynccontextmanager
     async def open(cls, home: Home) -> AsyncIterator[Daemon]:
-        """Be ready to make working trees live until the end of the block; what is live then stays remembered."""
+        """Yield a daemon that can make working trees live until the end of the block; they stay remembered."""
         prepare_libgit2()
         async with Opened() as opened:
             daemon = cls(home)
@@ -78,13 +78,13 @@ class Daemon:
             yield daemon
 
     async def run(self) -> None:
-        """Bring back what was live, then wait until told to stop, or until nothing has been live for a while."""
+        """Resume what was live, then wait until told to stop, or until nothing has been live for a while."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        self._background.keep("bringing back what was live", self._revive)
+        self._background.keep("resuming live working trees", self._revive)
         self._background.keep("ending an idle daemon", self._end_when_idle)
-        self._background.keep("giving memory back", give_back_now_and_then)
+        self._background.keep("releasing memory", give_back_now_and_then)
         await self.stopping.wait()
 
     async def _close_repositories(self) -> None:
@@ -93,12 +93,12 @@ class Daemon:
                 await self._close(common_dir)
 
     async def _close(self, common_dir: str) -> None:
-        """Close a repository; whatever fails on the way, it is no longer live."""
+        """Close a repository; even if that fails, it is no longer live."""
         del self.repositories[common_dir]
         await self._live_repositories.pop(common_dir).aclose()
 
     async def up_as(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
-        """Make the working tree around `path` live; raise NotPossibleNow where its member has another name already."""
+        """Make the working tree around `path` live; raise NotPossibleNow if its member already has another name."""
         made = await self.up(path, name, environment)
         if name and made.member != name:
             if not made.already:
@@ -107,7 +107,7 @@ class Daemon:
         return made
 
     async def up(self, path: str, name: str, environment: Mapping[str, str] = NOTHING) -> Up:
-        """Make the working tree around `path` live; `environment`: of the terminal that asks for it."""
+        """Make the working tree around `path` live; `environment`: that of the requesting terminal."""
         git_version(environment.get("PATH"))
         worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
         async with self._changing:
@@ -136,7 +136,7 @@ class Daemon:
         return [*await self._listeners.follow_setting(), *await self.completing.reload()]
 
     async def join(self, path: str, ticket: str, name: str, environment: Mapping[str, str], where: Where) -> Joined:
-        """Join a team with the working tree around `path`, made live first; where that fails all is as it was."""
+        """Join a team with the working tree around `path`, made live first; if that fails, everything is as before."""
         was_live = live_root(path) in self._live
         await self.up(path, name, environment)
         repository, _ = await self.session(path)
@@ -151,7 +151,7 @@ class Daemon:
         return joined
 
     async def rename(self, path: str, name: str) -> Renamed:
-        """Change the name of the member that the repository around `path` is."""
+        """Rename the member of the repository around `path`."""
         repository, _ = await self.session(path)
         before = repository.member
         await repository.rename(name)
@@ -160,10 +160,10 @@ class Daemon:
         return Renamed(repository.member, before)
 
     async def down(self, path: str, forget: bool) -> None:
-        """Stop recording the working tree around `path`; with `forget` remove what Bough keeps of its repository."""
+        """Stop recording the working tree around `path`; with `forget`, delete Bough's data in its repository."""
         worktree = await asyncio.to_thread(Worktree.find, path)
         if self._making is not None and self._making[0].root == worktree.root:
-            self._making[0].children.end()  # it may wait for a filter that hangs
+            self._making[0].children.end()  # it may be waiting for a filter that hangs
         async with self._changing:
             if forget:
                 await asyncio.to_thread(check_at_home, worktree)
@@ -190,14 +190,14 @@ class Daemon:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def session(self, path: str, environment: Mapping[str, str] = NOTHING) -> tuple[Repository, Recorder]:
-        """Return what is live around `path`; a remembered tree that is not up yet is brought up. Raise NotLive.
+        """Return what is live around `path`, resuming a remembered tree; raise NotLive.
 
-        `environment`: of the terminal that a command was typed in.
+        `environment`: that of the terminal that a command was typed in.
         """
         root = live_root(path)
         found = self._find(root) if root else None
         if found is not None and found.store.is_replaced():
-            found = None  # the repository was put back, or recreated: what is there now is brought up
+            found = None  # the repository was restored or recreated: resume what is there now
         if found is None:
             worktree = await asyncio.to_thread(Worktree.find, path, UserEnvironment(environment))
             remembered = next((tree for tree in self._live if tree.root == worktree.root), None)
@@ -214,16 +214,16 @@ class Daemon:
         return self._repository_of(found), found
 
     async def _take_along(self, session: Recorder, environment: Mapping[str, str]) -> None:
-        """Let a working tree have the environment of a command that came from its user's terminal."""
+        """Let a working tree use the environment of a command typed in its user's terminal."""
         if environment and await session.take_along(environment):
             name = next((tree.name for tree in self._live if tree.root == session.worktree.root), "")
             with suppress(OSError):  # it is only remembered
                 self._live.add(session.worktree.root, name, lasting(environment))
 
     async def status(self, path: str, environment: Mapping[str, str] = NOTHING) -> Status:
-        """Return how a live working tree is, and what has failed in the background of it."""
+        """Return the status of a live working tree, with the failures in the background."""
         repository, session = await self.session(path)
-        with suppress(TimeoutError):  # a filter that hangs must not keep the status from telling of it
+        with suppress(TimeoutError):  # a filter that hangs must not keep the status from reporting it
             async with asyncio.timeout(STATUS_PATIENCE):
                 await self._take_along(session, environment)
         told = await repository.status(session)
@@ -233,7 +233,7 @@ class Daemon:
         return told
 
     def waits_for(self, path: str) -> CommandWait | ReadingWait | RecordingWait | None:
-        """Return what a command about `path` has to wait for; None: nothing that is known."""
+        """Return what a command about `path` has to wait for; None: nothing known."""
         root = live_root(path)
         session = self._find(root) if root else None
         if session is not None and session.at_work is not None:
@@ -247,7 +247,7 @@ class Daemon:
         return None
 
     async def place(self, file: str) -> FileRecord:
-        """Say where a file is, and let what is near it be learned first."""
+        """Return where a file is, and learn the files near it first."""
         try:
             _, session = await self.session(os.path.dirname(file))
         except BoughError:
@@ -258,10 +258,10 @@ class Daemon:
         return place
 
     def _let_go_soon(self, root: str) -> None:
-        self._background.begin("letting go of a working tree", lambda: to_the_end(self._let_go(root)))
+        self._background.begin("releasing a working tree", lambda: to_the_end(self._let_go(root)))
 
     async def _let_go(self, root: str) -> None:
-        """Stop recording a working tree that has been removed or moved."""
+        """Stop recording a working tree that was removed or moved."""
         async with self._changing:
             await self._drop(root, forget=True)
 
@@ -317,12 +317,12 @@ class Daemon:
         return repository
 
     async def _follow_again(self, repository: Repository, session: Recorder) -> None:
-        """Feed the completion process from a working tree whose recording has begun again."""
+        """Feed the completion process from a working tree whose recording has restarted."""
         await self.completing.unfollow(session.worktree.root)
         self.completing.follow(repository, session)
 
     async def _revive(self) -> None:
-        """Bring back what was live when the daemon last ran; what cannot be is tried again, until it is or is gone."""
+        """Resume what was live when the daemon last ran; retry what fails until it works or is gone."""
         pause = Pause(shortest=0.5, longest=60.0)
         while True:
             if await self._bring_back():
@@ -330,7 +330,7 @@ class Daemon:
             await asyncio.sleep(pause.after(0.0))
 
     async def _bring_back(self) -> bool:
-        """Bring back what is remembered as live and is not; return whether all of it is."""
+        """Resume what is remembered as live and is not; return whether everything is live."""
         whole = await self._bring_hub_back()
         for tree in self._live:
             if self._find(tree.root) is not None:
@@ -342,10 +342,10 @@ class Daemon:
             try:
                 await self.up(tree.root, tree.name, tree.environment)
             except StoreOwned as owned:
-                # This home is a copy, or was one: to try without end would only fill the log.
+                # This home is or was a copy: retrying would only fill the log.
                 self._owned_elsewhere[tree.root] = owned
-                log.warning("%s is not brought back: %s", tree.root, owned.message)
-            except Exception as failure:  # the others are brought back nevertheless
+                log.warning("cannot resume %s: %s", tree.root, owned.message)
+            except Exception as failure:  # the others are resumed nevertheless
                 self._background.note(_revival_of(tree.root), failure)
                 whole = False
         return whole
@@ -383,13 +383,13 @@ def _owned_elsewhere(root: str, owned: StoreOwned) -> Notice:
 
 
 def _revival_of(root: str) -> str:
-    return f"bringing {root} back"
+    return f"resuming {root}"
 
 
 def check_at_home(worktree: Worktree) -> None:
-    """Raise NotPossibleNow while a working tree of the repository is in a teammate's branch, or half-way there.
+    """Raise NotPossibleNow while a working tree of the repository shows a teammate's branch, or a hop is unfinished.
 
-    What its user had before is in the store alone.
+    What its user had before is only in the store.
     """
     for line in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0"):
         if line.startswith(b"worktree ") and os.path.isdir(line[9:]):
@@ -403,7 +403,7 @@ def check_at_home(worktree: Worktree) -> None:
 
 
 def take_home(home: Home) -> int:
-    """Lock a home for this process, or raise AlreadyRunning. The lock goes with the process."""
+    """Lock a home for this process, or raise AlreadyRunning. The lock is released when the process ends."""
     home.make()
     with home.used():
         descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

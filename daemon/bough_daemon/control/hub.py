@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 class TeamHub:
     """What a daemon does as a hub. On the event loop.
 
-    Each team has an empty bare repository of its own below `hub/` in the home, named by the team, with a store in it
-    like that of any member. `open_repository` has one live, `close` ends that; both by the repository's folder.
+    Each team has its own empty bare repository below `hub/` in the home, named by the team, with a store like any
+    member's. `open_repository` makes one live and `close` ends that; both take the repository's folder.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TeamHub:
         self._teams: dict[str, Repository] = {}
 
     async def join(self, ticket: str, name: str, where: Where) -> JoinedAsHub:
-        """Join the team of a ticket, as `name` or, where that is empty, as `hub`; where that fails nothing is kept.
+        """Join the team of a ticket as `name` or, if that is empty, as `hub`; if that fails, nothing is kept.
 
         Raises BadTicket, BadName, NameTaken, PeerUnreachable or PeerRefused.
         """
@@ -62,7 +62,7 @@ class TeamHub:
         return JoinedAsHub(joined.member, joined.teammates, joined.opened, bool(joined.met))
 
     async def leave(self, team: str) -> LeftAsHub:
-        """Leave the team whose id begins so, and delete what is kept of it; raise NoSuchTeam."""
+        """Leave the team whose id begins with the given text and delete its data; raise NoSuchTeam."""
         async with self._changing:
             found = [known for known in self._teams if known.startswith(team)]
             if len(found) != 1:
@@ -74,7 +74,7 @@ class TeamHub:
         return LeftAsHub(found[0], told)
 
     async def bring_back(self) -> dict[str, Exception]:
-        """Be in every team again that was joined; return what went wrong, by folder. What was half joined goes."""
+        """Reconnect with every joined team; return the failures by folder. Unfinished joins are removed."""
         failures = dict[str, Exception]()
         async with self._changing:
             for team in sorted(os.listdir(self._folder)) if os.path.isdir(self._folder) else []:
@@ -84,12 +84,12 @@ class TeamHub:
                         await self._forget(team)
                     else:
                         await self._open_team(team)
-                except Exception as failure:  # the others are brought back nevertheless
+                except Exception as failure:  # the others are resumed nevertheless
                     failures[self._folder_of(team)] = failure
         return failures
 
     def status(self) -> HubStatus:
-        """Return the teams, their members and what is kept of each."""
+        """Return the teams, their members and what is kept for each."""
         listening = [one for team in self._teams.values() for one in team.sync.listening()]
         return HubStatus([_team(team) for team in self._teams.values()], list(dict.fromkeys(listening)))
 
@@ -110,7 +110,7 @@ class TeamHub:
 
 
 def _make(folder: str) -> None:
-    """Make the empty repository that a store is beside; one that is there stays as it is."""
+    """Create the empty repository that a hub's store belongs to, unless it exists."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     GitCommand(folder).run("init", "-q", "--bare", "--template=", "--object-format=sha1")
 

@@ -1,7 +1,7 @@
-"""Purge contents from one repository: what its user asks for, and what teammates ask for.
+"""Purge contents from one repository, for its user and for teammates.
 
-A purge of the user's own is signed and written down first, then carried out here; teammates hear of it at once, or when
-they next connect. What they ask for is judged by `purge_rights`, and judged again while something is in the way.
+A purge of the user's own is signed and recorded first, then carried out here; teammates learn of it at once, or when
+they next connect. Requests of teammates are judged by `purge_rights`, and judged again while something blocks them.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import branch_owner
 from bough_daemon.team.purges import IN_WORDS, MOST_CONTENTS, Purge, PurgeOutcome
 
-NAMED = 100  # paths that are told
-# Purges that others may have carried out here: each of them stops recording for a moment, and rewrites packs.
+NAMED = 100  # paths that are reported
+# Purges that others may cause here: each of them stops recording for a moment, and rewrites packs.
 REMOTE_A_SECOND, REMOTE_AT_ONCE = 1 / 600, 3
-LOOK_EVERY = 1.0  # seconds at least between two looks at what is in the way of a purge
-LOOK_SHARE = 20  # and as many times as long as the last look took
+LOOK_EVERY = 1.0  # minimum seconds between two checks of what blocks a purge
+LOOK_SHARE = 20  # and as many times as long as the last check took
 
 T = TypeVar("T")
 Restart = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
@@ -58,7 +58,7 @@ Restart = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 class Purger:
     """The purges of one repository. `sessions`: by the top folder of the working tree.
 
-    `restart` runs something while nothing is recorded, sent or taken, and begins with all of that again afterwards.
+    `restart` runs something while nothing is recorded, sent or received, and resumes all of that afterwards.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class Purger:
         self._turn = asyncio.Lock()
 
     def look_soon(self) -> None:
-        """Look again at what teammates ask for: what was in the way may have gone."""
+        """Check teammates' requests again: what blocked them may be gone."""
         self._due.set()
 
-    # What the user asks for.
+    # Requests of the user.
 
     async def purge(self, session: Recorder, order: PurgeOrder) -> PurgeTold:
-        """Purge what is ordered, or tell what would go; raise NotPossibleNow where nothing was changed."""
+        """Carry out a purge, or report what would go; if NotPossibleNow is raised, nothing was changed."""
         for one in list(self._sessions.values()):
             await one.save()
         async with self._turn:
@@ -95,7 +95,7 @@ class Purger:
         return told
 
     async def _find(self, session: Recorder, order: PurgeOrder) -> Found:
-        """Return the contents that an order is about, as far as they can be purged."""
+        """Return the contents that an order is about and that can be purged."""
         own = await self._owner.run(roots, self._store, False)
         found = await self._reading(partial(self._look_for, session, order, own))
         if not found.paths:
@@ -117,7 +117,7 @@ class Purger:
 
     def _look_for(self, session: Recorder, order: PurgeOrder, own: list[str], objects: Objects) -> Found:
         tips = [one.branch.tip for one in self._sessions.values()]
-        # With what HEAD has: that some of it is in Git is to be told.
+        # Include what HEAD has: the user must be told that some of it is in Git.
         commits = [*of_bough_alone(self._store, own), *(tip.base for tip in tips if tip is not None)]
         if order.accept:
             return find_ids(objects, commits, self._asked_by(order.accept))
@@ -147,7 +147,7 @@ class Purger:
         )
 
     async def _told(self, found: Found, order: PurgeOrder) -> PurgeTold:
-        """Return what a purge of some contents comes to; raise NotPossibleNow where it cannot be done now."""
+        """Return the extent of a purge of some contents; raise NotPossibleNow if it cannot be done now."""
         own = await self._owner.run(roots, self._store, False)
         branches, lost = (
             await self._owner.run(self._branches, self._sync.member),
@@ -179,15 +179,15 @@ class Purger:
         return count_lost(self._store, contents)
 
     def _files(self, ids: Collection[str], objects: Objects) -> set[str]:
-        """Return the files that have one of some contents now."""
+        """Return the files that currently have one of some contents."""
         tips = [one.branch.tip for one in self._sessions.values()]
         contents = Contents(objects, ids)
         return {path for tip in tips if tip is not None for path, _ in contents.paths(tip.tree)}
 
     def _branches(self, by: str) -> Branches:
-        """Return what the store's references name; nothing that is kept beside the branches of `by`, who may purge it.
+        """Return what the store's references name, except states kept aside from branches of `by`.
 
-        On the store's thread.
+        They may purge those. On the store's thread.
         """
         store, mine, theirs = self._store, self._store.refs(SHARED), dict[str, list[str]]()
         for branch, oid in store.refs(LIVE).items():
@@ -203,7 +203,7 @@ class Purger:
         return Branches([tip for tip in tips if tip is not None], kept, theirs)
 
     async def _reading(self, look: Callable[[Objects], T]) -> T:
-        """Return what a look finds that may take seconds: on a thread of its own, with objects of its own."""
+        """Return the result of a search that may take seconds: on a separate thread, with its own objects."""
         return await to_the_end(asyncio.to_thread(lambda: look(Objects(self._store.objects.folder))))
 
     async def _carry_out(self, found: Found, by: str, *, stays_out: bool) -> None:
@@ -219,10 +219,10 @@ class Purger:
 
         await to_the_end(self._restart(lambda: self._owner.run(do)))
 
-    # What teammates ask for.
+    # Requests of teammates.
 
     async def follow(self) -> None:
-        """Carry out what teammates ask for, as far as it is theirs, and tell them what came of it."""
+        """Carry out what teammates may request, and report the outcome to them."""
         pace = Pace(REMOTE_A_SECOND, REMOTE_AT_ONCE)
         while True:
             await self._due.wait()
@@ -258,7 +258,7 @@ class Purger:
         return await self._reading(look)
 
     async def _judge_own(self, purge: Purge) -> Verdict:
-        """Return what is left to do of a purge of the user's own, in which the daemon was killed."""
+        """Return the rest of the user's own purge during which the daemon was killed."""
         left = await self._reading(lambda objects: frozenset(filter(objects.owns, purge.ids)))
         return Verdict(left if purge.ids <= self._store.purged.ids else purge.ids, PurgeOutcome.DONE)
 
@@ -266,7 +266,7 @@ class Purger:
         return find_ids(objects, of_bough_alone(self._store, tips), ids)
 
     def notices(self) -> list[Notice]:
-        """Return what teammates ask for and the user has to decide."""
+        """Return the requests of teammates that the user has to decide."""
         found = list[Notice]()
         for name, outcome, number in self._sync.purges_to_accept():
             many = f"{number} content{'s' if number != 1 else ''}"
@@ -279,7 +279,7 @@ class Purger:
         return found
 
     def entries(self) -> list[PurgeEntry]:
-        """Return every purge that is known, oldest first."""
+        """Return all known purges, oldest first."""
         sync, records = self._sync, self._store.purged.records
         found = list[PurgeEntry]()
         for purge in sync.purges.counting():

@@ -24,7 +24,7 @@ class RemoteTerminal:
     def __init__(self, answers: AsyncIterator[pb.TerminalAnswer]) -> None:
         self._answers = answers
         self._turn = asyncio.Lock()
-        self.running = ""  # the command line that the caller runs just now
+        self.running = ""  # the command line that the caller is running
         self.asking = False  # whether the caller is being asked something
         self.requests: asyncio.Queue[pb.TerminalRequest | None] = asyncio.Queue()
 
@@ -51,7 +51,7 @@ class RemoteTerminal:
         environment: Mapping[str, str] = NOTHING,
         stdin: bytes = b"",
     ) -> Finished:
-        """Run a program where the user typed the command, and return when it has ended."""
+        """Run a program where the user typed the command, and return its result."""
         run = pb.TerminalRequest.Run(
             arguments=[os.fsencode(argument) for argument in arguments],
             directory=os.fsencode(directory),

@@ -1,4 +1,4 @@
-"""One repository that is live: its store, its team, and a session for each of its live working trees."""
+"""One live repository: its store, its team, and a session for each of its live working trees."""
 
 from __future__ import annotations
 
@@ -76,52 +76,52 @@ from bough_daemon.transaction.transaction import journal_of, recover
 
 log = logging.getLogger(__name__)
 
-STATUS_PATIENCE = 1.5  # seconds that a status waits for its turn on the store's thread
-MOST_FILES = 500  # changed files of one branch that a status lists: its message has 4 MiB for all branches
+STATUS_PATIENCE = 1.5  # seconds that a status waits for the store's thread
+MOST_FILES = 500  # changed files of one branch in a status: its message has 4 MiB for all branches
 MOST_AHEAD = 1000  # snapshots that are counted
-MOST_TOLD = 256  # branches of which the changed files are remembered
-MEASURE_EVERY = 300.0  # seconds between looks at how much of the disk the store takes
-GROWN = 1.25  # times what it was when all of it was packed, before that is done again
-HUB = "hub"  # what a hub is called where its user does not say
+MOST_TOLD = 256  # branches whose changed files are remembered
+MEASURE_EVERY = 300.0  # seconds between measurements of the store's size
+GROWN = 1.25  # growth since everything was packed, before that is done again
+HUB = "hub"  # the name of a hub if its user does not choose one
 LOADING = "loading the merge engine"
-SUBSCRIBER_LIMIT = 256  # events kept for a slow reader; then the oldest go
+SUBSCRIBER_LIMIT = 256  # events kept for a slow reader; beyond these the oldest are dropped
 
 
 class Outbox:
-    """The newest snapshot of one live branch that the team has not been told of."""
+    """The newest snapshot of one live branch that the team does not know yet."""
 
     def __init__(self) -> None:
         self.newest: Snapshot | None = None
         self.filled = asyncio.Event()
 
     def put(self, snapshot: Snapshot) -> None:
-        """Have the team told of a snapshot, in the place of an older one."""
+        """Queue a snapshot for the team, replacing an older one."""
         self.newest = snapshot
         self.filled.set()
 
 
 @dataclass(frozen=True)
 class Where:
-    """Where teammates can call from now on, in the words of a command.
+    """Where teammates can connect, as given to a command.
 
-    `listen`: empty for where they can already, else on every interface. `advertise`: the addresses to tell them
-    besides; None for those of before.
+    `listen`: empty: the current addresses, else every interface. `advertise`: further addresses to tell them; None:
+    keep the previous ones.
     """
 
     listen: str = ""
     advertise: str | None = None
 
     def advertise_from(self, listener: PeerListener) -> None:
-        """Have a listener tell the addresses, if any were named; raise BadUsage where one cannot be called."""
+        """Have a listener advertise the addresses, if any; raise BadUsage if one cannot be connected to."""
         if self.advertise is not None:
             listener.advertise(self.advertise)
 
 
 @dataclass(frozen=True)
 class RepositoryCallbacks:
-    """What the daemon is told of its repositories.
+    """The callbacks of a repository to the daemon.
 
-    `gone`: a working tree, by its top folder, has been removed or moved. `again`: the recording of one has begun again.
+    `gone`: a working tree, by its top folder, was removed or moved. `again`: its recording has restarted.
     """
 
     gone: Callable[[str], None]
@@ -129,7 +129,7 @@ class RepositoryCallbacks:
 
 
 class Repository:
-    """What all live working trees of one repository share; `open` gives one.
+    """What all live working trees of one repository share; created by `open`.
 
     `sessions`: by the top folder of the working tree. `sync`: the team.
     """
@@ -162,13 +162,13 @@ class Repository:
         self._untold: dict[tuple[str, str], team_sync.TeamEvent] = {}
         self._tell_soon = asyncio.Event()
         self._answered = asyncio.Event()
-        self._ended: dict[str, LiveBranch] = {}  # this member's branches as they were left
+        self._ended: dict[str, LiveBranch] = {}  # this member's branches that are no longer recorded
         self._told: dict[str, Status] = {}  # the last status of each working tree
-        self._committed: dict[str, str | None] = {}  # where objects that teammates refused came into the history
+        self._committed: dict[str, str | None] = {}  # where objects that teammates refused entered the history
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
         self._purging = asyncio.Lock()
-        self._packing = asyncio.Lock()  # what is being packed may be what is purged
+        self._packing = asyncio.Lock()  # what is being packed may also be purged
         self._unlanded = Unlanded(store)
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
@@ -190,10 +190,10 @@ class Repository:
         *,
         is_hub: bool = False,
     ) -> AsyncIterator[Repository]:
-        """Have the store of a repository, and be in its team, until the end of the block.
+        """Open the store of a repository and connect with its team, until the end of the block.
 
-        Raise StoreOwned while another daemon has it. `wished`: the member's name where the repository is in no team
-        yet. `is_hub`: the repository is a hub's, which has no working tree.
+        Raise StoreOwned while another daemon has it. `wished`: the member's name if the repository is in no team yet.
+        `is_hub`: the repository is a hub's, without a working tree.
         """
         async with Opened() as opened:
             owner = StoreThread("store")
@@ -216,7 +216,7 @@ class Repository:
             opened.push_async_callback(repository._background.close)
             opened.push_async_callback(repository._stop_recording)
             repository._background.keep("following teammates", repository._tell_of_tips)
-            repository._background.keep("keeping the store within its room", repository._keep_within_room)
+            repository._background.keep("keeping the store within its limit", repository._keep_within_room)
             repository._background.keep("purging what teammates ask for", repository._purger.follow)
             yield repository
 
@@ -246,7 +246,7 @@ class Repository:
             self.sessions[worktree.root] = session
             self._recording[worktree.root] = opened.pop_all()
             self.together.begin(session)
-        if self.member != member:  # a rename was heard of meanwhile
+        if self.member != member:  # renamed meanwhile
             await self._rename()
             self._publish_all()
         return session
@@ -254,11 +254,11 @@ class Repository:
     def _recover(self, session: Recorder) -> None:
         self._begin_for_agent(session)
         recovered = recover(self.live(session))
-        if recovered.kept is not None:  # `status` names each file, with the command that brings it back
+        if recovered.kept is not None:  # `status` names each file, with the command that restores it
             log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
 
     def _begin_for_agent(self, session: Recorder) -> None:
-        """Let the live branch of an agent's new working tree go on from the snapshot that it was made from."""
+        """Let the live branch of an agent's new working tree continue from the snapshot that it was created from."""
         agent = next((one for one in self.agents.all().values() if one.root == session.worktree.root), None)
         if agent is None or session.branch.tip is not None:
             return
@@ -282,7 +282,7 @@ class Repository:
                 await self.remove(root)
 
     async def _restart(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something while nothing is recorded, sent or taken, and no command changes files; then go on."""
+        """Do something while nothing is recorded, sent or received, and no command changes files; then resume."""
         async with AsyncExitStack() as held:
             for session in list(self.sessions.values()):
                 await held.enter_async_context(session.without_commands())
@@ -301,25 +301,25 @@ class Repository:
                     await self._begin_again(session.worktree)
 
     async def _begin_again(self, worktree: Worktree) -> None:
-        """Record a working tree again; where that fails, the next command there brings it back."""
+        """Record a working tree again; if that fails, the next command there resumes it."""
         try:
             tree = await asyncio.to_thread(Worktree.find, worktree.root, worktree.user)
             await self._callbacks.again(self, await self._add(tree))
         except (BoughError, OSError) as failure:
             self._background.note(f"recording {worktree.root} again", failure)
 
-    # What the user asks.
+    # Requests of the user.
 
     async def purge(self, session: Recorder, order: PurgeOrder) -> PurgeTold:
-        """Take contents out of every snapshot here and ask the team to do so, or tell what would go."""
+        """Remove contents from every snapshot here and ask the team to do so, or report what would go."""
         return await self._purger.purge(session, order)
 
     async def purges(self) -> PurgeList:
-        """Return every purge that is known."""
+        """Return all known purges."""
         return PurgeList(self._purger.entries())
 
     async def status(self, session: Recorder) -> Status:
-        """Return the status of a working tree, and its teammates; what was known last while a git child holds it up."""
+        """Return the status of a working tree and its teammates; the last known one while a git child blocks it."""
         asked = asyncio.ensure_future(self._full_status(session))
         try:
             await asyncio.wait({asked}, timeout=STATUS_PATIENCE)
@@ -333,7 +333,7 @@ class Repository:
             asked.cancel()
 
     async def _full_status(self, session: Recorder) -> Status:
-        # A command that waits for a hook of the user's has moved HEAD for it, and has not come to its end.
+        # An unfinished command that waits for the user's hook has moved HEAD for it.
         if not session.is_acting and await notice_switch(self.live(session)) is not None:
             session.announce()
         told = await self.owner.run(self._status, session, self.sync.teammates())
@@ -364,7 +364,7 @@ class Repository:
         return told
 
     def failing(self) -> list[Failing]:
-        """Return what of the background work for all working trees has failed."""
+        """Return the failures of the background work for all working trees."""
         return [*self._background.failing(), *self.sync.failing()]
 
     def _doubled(self) -> str:
@@ -417,14 +417,14 @@ class Repository:
             worktrees=self._worktrees(session),
             operation=tip.operation,
         )
-        with suppress(GitFailed):  # then it is unknown; all the rest is told
+        with suppress(GitFailed):  # then it is unknown; the rest is reported
             self._compare_with_shared_branch(told, live, tip, teammates)
         return told
 
     def _compare_with_shared_branch(
         self, told: Status, live: LiveWorktree, tip: Snapshot, teammates: list[KnownBranch]
     ) -> None:
-        """Note what the shared branch lacks of each branch, and what HEAD lacks of it."""
+        """Set what the shared branch lacks of each branch, and what HEAD lacks of the shared branch."""
         told.conflicts = self._unlanded.conflicts(live)
         shared = self._unlanded.shared(live, self.sync.landed())
         if shared is None:
@@ -443,7 +443,7 @@ class Repository:
                 further[root].would_land = self._unlanded.would_land(mine.shared_base, tree, shared)
 
     def _worktrees(self, here: Recorder) -> list[WorktreeStatus]:
-        """Return this member's other working trees, agents' among them that are not live now."""
+        """Return this member's other working trees, including agents' that are not live now."""
         agents = {agent.root: agent for agent in self.agents.all().values()}
         found = {root: self._worktree(session) for root, session in self.sessions.items() if session is not here}
         for root, agent in agents.items():
@@ -464,12 +464,12 @@ class Repository:
         return of
 
     def _is_taken_in(self, aside: KnownBranch) -> bool:
-        """Return whether the branch beside which a state is kept contains it by now."""
+        """Return whether the branch that a state is kept aside for contains it by now."""
         newest = self.store.ref(LIVE + aside.branch.partition("@")[0])
         return newest is not None and aside.tip is not None and self.store.is_ancestor(aside.tip, newest)
 
     def _kept_aside(self, one: KnownBranch) -> Notice:
-        """Return that there is a state beside the newest one of a branch, and what can be done about it."""
+        """Return a notice about a state that is kept apart from the newest one of a branch, with its remedy."""
         remedy = f"`bough log {one.branch}` lists them; `bough merge {one.branch}` brings them into your files."
         if one.name == self.member:
             text = f"{one.branch} has snapshots of yours that only teammates had (a restored backup?)"
@@ -490,7 +490,7 @@ class Repository:
         return told
 
     def _compare(self, mate: TeammateStatus, hop: Hop, mine: Snapshot) -> None:
-        """Note how far a teammate has come since the files here showed their branch."""
+        """Set how far a teammate is ahead of the files here."""
         seen = mine.company.folded.get(hop.name, hop.tip)
         newer = islice(timeline(self.store.objects, mate.tip), MOST_AHEAD) if mate.tip else iter(())
         mate.ahead = sum(1 for _ in takewhile(lambda one: one.oid != seen, newer))
@@ -498,7 +498,7 @@ class Repository:
         mate.has_moved = theirs is not None and theirs.base != mine.base
 
     def _files(self, base: str, tree: str) -> tuple[list[str], bool]:
-        """Return paths in which a tree differs from a commit's, and whether there are more than is told."""
+        """Return paths in which a tree differs from a commit's, and whether there are more than returned."""
         known = self._files_told.get((base, tree))
         if known is None:
             objects = self.store.objects
@@ -514,14 +514,14 @@ class Repository:
         teammates = self.sync.teammates()
         wanted = {one.name for one in teammates if one.connected} if wait_for is None else set(wait_for)
         if wanted and self.sync.why_out():
-            raise NothingShared(f"nothing of this machine is shared: {self.sync.why_out()}")
+            raise NothingShared(f"nothing is shared from this machine: {self.sync.why_out()}")
         unknown = sorted(wanted - {one.name for one in teammates})
         if unknown:
             raise UnknownMember(f"{unknown[0]} is not in the team", name=unknown[0])
         if wanted:
             self.sync.check_shares()
         if wanted and self.sync.doubled:
-            raise NothingShared(f"nothing of this machine is shared: {self._doubled()}")
+            raise NothingShared(f"nothing is shared from this machine: {self._doubled()}")
         if wanted and patience > 0:
             await self.sync.publish(session.branch.name, tip.shared, tip.shared_base)
             self.sync.offer_again(session.branch.name, wanted)
@@ -533,26 +533,26 @@ class Repository:
         return Saved(tip.oid, tip.tree, tip.shared, sorted(holders), refused)
 
     async def pause_sharing(self) -> SharingState:
-        """Tell the team nothing new until sharing is resumed; it survives the daemon."""
+        """Tell the team nothing new until sharing is resumed, even after a restart."""
         already = bool(self.sync.paused_since)
         await self.sync.pause()
         return SharingState(self.sync.paused_since, already)
 
     async def resume_sharing(self) -> SharingState:
-        """Share again, the newest snapshots first of all."""
+        """Resume sharing, the newest snapshots first."""
         already = not self.sync.paused_since
         await self.sync.resume()
         self._publish_all()
         return SharingState(0.0, already)
 
     async def _until_answered(self, tip: str, names: set[str]) -> None:
-        """Wait until each of these teammates holds a shared tip or has said that they do not take it."""
+        """Wait until each of these teammates holds a shared tip or has refused it."""
         while not names <= self.sync.holders(tip) | self.sync.refusals(tip).keys():
             self._answered.clear()
             await self._answered.wait()
 
     async def log(self, session: Recorder, name: str, limit: int) -> Log:
-        """Return the newest snapshots of a live branch; raise UnknownMember where there is none of that name."""
+        """Return the newest snapshots of a live branch; raise UnknownMember if there is none of that name."""
         return await self.owner.run(self._log, name or session.branch.name, limit)
 
     def _log(self, branch: str, limit: int) -> Log:
@@ -563,15 +563,15 @@ class Repository:
         return Log(branch, [LogEntry(s.oid, s.tree, s.base, s.event, s.title, s.time) for s in entries])
 
     async def invite(self, where: Where, expires: float, uses: int) -> Invited:
-        """Make a ticket. `expires`: after how many seconds; 0: a day."""
+        """Create a ticket that is valid for `expires` seconds; 0: a day."""
         where.advertise_from(await self._listeners.of(self.store))
         made = await self.sync.invite(where.listen or None, int(expires * 1e3) or VALID_MS, uses)
         return Invited(made.ticket, made.opened, made.invite.id, made.invite.expires / 1e3, made.invite.uses)
 
     async def join(self, ticket: str, name: str, where: Where) -> Joined:
-        """Join the team of a ticket; the live branches here are called as the member is from then on.
+        """Join the team of a ticket, and rename the live branches here after the member.
 
-        With a ticket of the team that this is in already, its maker is met again.
+        With a ticket of the current team, reconnect with its maker.
         """
         parsed = Ticket.parse(ticket)
         team, folder = parsed.team, os.path.basename(next(iter(self.sessions), self.store.common_dir))
@@ -595,7 +595,7 @@ class Repository:
         return Joined(self.member, sorted(set(self.sync.roster.members) - {self.member}), seat.other, opened)
 
     async def _meet(self, ticket: Ticket, where: Where) -> Joined:
-        """Meet the maker of a ticket for the team that this repository is in."""
+        """Connect with the maker of a ticket for the team that this repository is in."""
         listener = await self._listeners.of(self.store)
         where.advertise_from(listener)
         opened = await listener.open(where.listen or None)
@@ -617,7 +617,7 @@ class Repository:
         self._publish_all()
 
     async def _follow_name(self) -> None:
-        """Go by the name that this member chose on another machine, or before this one was restored."""
+        """Adopt the name that this member chose on another machine, or before this one was restored."""
         await self.sync.follow_name(self._rename)
         self._publish_all()
 
@@ -627,12 +627,12 @@ class Repository:
                 self._on_snapshot(session, session.branch.tip)
 
     def _carry_over(self) -> None:
-        """Call branches by the name that this member has now. On the store's thread."""
+        """Rename branches after the member's current name. On the store's thread."""
         for before in self.sync.earlier_names():
             carry_over(self.store, before, self.member)
 
     async def _rename(self) -> None:
-        """Call the live branches here as the member is called now."""
+        """Rename the live branches here after the member's current name."""
         members = self.sync.roster.names
         for session in self.sessions.values():
             self._stop_publishing(session.branch.name)
@@ -658,7 +658,7 @@ class Repository:
         return CommandSet(live, terminal, merge, *told, self.agents, worktrees, save_other, sync.talk, taken, notes)
 
     def note_agent(self, name: str, command: str, process: int, code: int | None) -> None:
-        """Note that the command of an agent was started (`code` is None), or has ended; tell every subscriber."""
+        """Record that the command of an agent was started (`code` is None) or has ended, and tell every subscriber."""
         if code is None:
             self.agents.begun(name, command, process, time.time())
             self.tell("began", name)
@@ -667,7 +667,7 @@ class Repository:
             self.tell("ended" if code == 0 else f"ended with {code}", name)
 
     def warm_up(self) -> None:
-        """Load the merge engine beside everything else: it will be needed in a moment."""
+        """Load the merge engine in the background: it will be needed in a moment."""
         self._background.begin(LOADING, self._load_engine)
 
     async def _load_engine(self) -> None:
@@ -675,13 +675,13 @@ class Repository:
         self._background.recovered(LOADING)
 
     def live(self, session: Recorder, cwd: str = "") -> LiveWorktree:
-        """Return a working tree as the commands that change its files see it; `cwd`: where the command was typed."""
+        """Return a working tree as commands see it; `cwd`: where the command was typed."""
         return LiveWorktree(
             session.worktree, self.store, session.branch, self.owner, session.save, self._branch_of, cwd
         )
 
     def _branch_of(self, name: str) -> LiveBranch | None:
-        """Return the live branch of a name: a teammate's, or one of this member's, also of a tree that is gone."""
+        """Return a live branch by name: a teammate's, or one of this member's, including those of removed trees."""
         for one in (*self.sync.teammates(), *self.sync.asides()):
             if one.branch == name and one.tip is not None and one.base is not None:
                 return LiveBranch(name, one.tip, one.base, one.connected)
@@ -701,25 +701,25 @@ class Repository:
                 found[name] = LiveBranch(name, snapshot.shared, snapshot.shared_base)
         return found
 
-    # Who works together.
+    # Working together.
 
     def _tips(self) -> dict[str, str]:
-        """Return the newest shared tip of every live branch that is here: of teammates, and of other working trees."""
+        """Return the newest shared tips of all live branches here: of teammates, and of other working trees."""
         mine = [session.branch for session in self.sessions.values()]
         found = {one.branch: one.tip for one in self.sync.teammates() if one.tip is not None}
         return found | {branch.name: branch.tip.shared for branch in mine if branch.tip is not None}
 
     def stayed(self, session: Recorder) -> list[StayedBranch]:
-        """Return the branches that the files of a working tree stay on."""
+        """Return the branches that are kept folded into the files of a working tree."""
         return [StayedBranch(name, held) for name, held in self.together.stays(session)]
 
     def follow_settings(self) -> None:
-        """Apply the user's settings of working together; what cannot be read is as before."""
+        """Apply the settings for working together; those that cannot be read are unchanged."""
         with suppress(BadSetting):
             self._refuses_guests = read_settings(self._home).text("together.guests") == "off"
         self.together.wake()
 
-    # What happens.
+    # Events.
 
     def teammates(self) -> list[KnownBranch]:
         """Return the live branches of teammates."""
@@ -727,7 +727,7 @@ class Repository:
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Event]]:
-        """Yield a queue that gets every event until the end of the block; who does not read loses the oldest."""
+        """Yield a queue that gets every event until the end of the block; a slow reader loses the oldest events."""
         events: asyncio.Queue[Event] = asyncio.Queue(SUBSCRIBER_LIMIT)
         self._subscribers.add(events)
         try:
@@ -736,7 +736,7 @@ class Repository:
             self._subscribers.discard(events)
 
     def tell(self, event: str, member: str, tip: str = "", tree: str = "", about: str = "") -> None:
-        """Tell every subscriber that something happened."""
+        """Send an event to every subscriber."""
         for events in self._subscribers:
             if events.full():
                 events.get_nowait()
@@ -753,7 +753,7 @@ class Repository:
         self.together.wake()
 
     async def _publish(self, branch: str, root: str, outbox: Outbox) -> None:
-        """Tell the team of a branch's newest snapshot; one that is overtaken meanwhile is never told of."""
+        """Tell the team about a branch's newest snapshot; one that was superseded meanwhile is skipped."""
         while True:
             await self.together.look(root)
             snapshot = outbox.newest
@@ -792,7 +792,7 @@ class Repository:
             self._background.begin("sharing without what was refused", partial(self._share_again, event))
 
     async def _share_again(self, event: team_sync.TeamEvent) -> None:
-        """Share what a teammate refused without the snapshots that led to it, or find what in the history it is."""
+        """Share what a teammate refused without the snapshots before it, or find where it is in the history."""
         held = self.sync.held_by(event.member, event.branch)
         for session in self.sessions.values():
             if session.branch.name != event.branch:
@@ -804,27 +804,27 @@ class Repository:
                 await self._find_in_history(tip.shared_base, self.sync.refusals_of(event.branch).get(event.member, ""))
 
     async def _find_in_history(self, base: str, refusal: str) -> None:
-        """Find where the object that a refusal is about came into the user's own history."""
+        """Find where the object that a refusal is about entered the user's history."""
         oid = named_object(refusal)
         if oid is not None and oid not in self._committed:
             self._committed[oid] = await to_the_end(asyncio.to_thread(where_committed, self.store, base, oid))
 
     def _explained(self, refusal: str, name: str) -> str:
-        """Return why a teammate refused a snapshot, with what can be done about an object of the user's own commits."""
+        """Return why a teammate refused a snapshot, and the remedy for an object in the user's own commits."""
         where = self._committed.get(named_object(refusal) or "")
         if where is None:
             return refusal
-        return f"{refusal}; it is in {where}: take it out of your history, or have {name} fetch that commit with Git"
+        return f"{refusal}; it is in {where}: remove it from your history, or ask {name} fetch that commit with Git"
 
     async def measure(self) -> None:
-        """See how much room the store has by now, and ask for what there was none for."""
+        """Measure the store, and request what had no space before."""
         before = self.quota.limit
         self.quota.note(await asyncio.to_thread(self.quota.measured))
         if self.quota.limit > before:
             self.sync.ask_again()
 
     async def _keep_within_room(self) -> None:
-        """Measure the store now and then, and pack all of it more tightly where it has nearly filled its room."""
+        """Measure the store periodically, and repack all of it when it has nearly reached its limit."""
         packed = 0
         while True:
             await self.measure()
@@ -837,7 +837,7 @@ class Repository:
             await asyncio.sleep(MEASURE_EVERY)
 
     async def _tell_of_tips(self) -> None:
-        """Tell subscribers of teammates' newest states, each branch's once."""
+        """Tell subscribers about teammates' newest states, once per branch."""
         while True:
             while self._untold:
                 event = self._untold.pop(next(iter(self._untold)))
@@ -851,7 +851,7 @@ class Repository:
         return self.store.objects.commit(tip).tree, _word(snapshot.event) if snapshot is not None else "tip"
 
     def _branch_name(self, worktree: Worktree, member: str, members: Collection[str]) -> str:
-        """Return what a working tree's live branch is called: as the member for the first, else `MEMBER+FOLDER`."""
+        """Return the name of a working tree's live branch: the member's for the first, else `MEMBER+FOLDER`."""
         path = os.path.join(self.store.folder, "worktrees.json")
         known: dict[str, str] = {}
         with suppress(FileNotFoundError):
@@ -871,7 +871,7 @@ class Repository:
 
 
 def _finish_purge(store: Store) -> Exception | None:
-    """Finish a purge that was cut short; where that fails it is tried at the next start, and recording goes on."""
+    """Finish an interrupted purge; if that fails, it is retried at the next start, and recording continues."""
     try:
         finish(store)
     except (BoughError, OSError) as failure:
@@ -885,12 +885,12 @@ def _other_version(member: str) -> Notice:
 
 
 def _kind_of(hop: Hop | None, mine: Snapshot) -> str:
-    """Return what becomes of edits in a teammate's branch; `ended` where they went there and do so no more."""
+    """Return what happens to edits in a teammate's branch; `ended` if they no longer go there."""
     if hop is None:
         return ""
     return "ended" if hop.kind == "together" and mine.company.guest_of != hop.name else hop.kind
 
 
 def _word(event: str) -> str:
-    """Return the first word of what a snapshot was taken for: `hop alice` is a `hop`."""
+    """Return the first word of a snapshot's event: `hop alice` is a `hop`."""
     return event.partition(" ")[0]

@@ -1,4 +1,4 @@
-"""The control service: what the command line and editors may ask, answered from what is live."""
+"""The control service: answers the requests of the command line and of editors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bough_daemon.system.threads import to_the_end
 
 log = logging.getLogger(__name__)
 
-COMMAND_PATIENCE = 3.0  # seconds in which a command that changes files may come to its end when the daemon ends
+COMMAND_PATIENCE = 3.0  # seconds for commands that change files to finish when the daemon ends
 
 TYPED_AS = {
     "PreviewLanding": "land",
@@ -46,7 +46,7 @@ Command = Callable[[CommandSet, Any], Awaitable[object]]
 
 
 def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-    """Let a method's BoughError cross the socket, and log any other failure before it does."""
+    """Send a method's BoughError over the socket; log any other failure first."""
 
     @functools.wraps(method)
     async def answered(self: ControlService, request: Any, context: Context) -> T:
@@ -64,7 +64,7 @@ def answers(method: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
 
 
 def _named(failure: Exception, command: str) -> BoughError:
-    """Return what a failure means; a bug is logged."""
+    """Return the error for a failure; a bug is logged."""
     named = fault_of(failure)
     if isinstance(named, DaemonFailed):
         log.error("%s failed", command, exc_info=failure)
@@ -72,7 +72,7 @@ def _named(failure: Exception, command: str) -> BoughError:
 
 
 def _environment(sent: Mapping[str, bytes]) -> dict[str, str]:
-    """Return what a command brought of its terminal's environment."""
+    """Return the environment of a command's terminal."""
     return taken({name: os.fsdecode(value) for name, value in sent.items()})
 
 
@@ -91,7 +91,7 @@ async def abort(context: Context, error: BoughError) -> None:
 
 
 def in_terminal(answer: Callable[..., Any], *, merges: bool = False) -> Callable[[Command], Any]:
-    """Make a command that changes files the method that answers for it. `merges`: it needs the merge engine."""
+    """Turn a command that changes files into an RPC method. `merges`: it needs the merge engine."""
 
     def method_of(command: Command) -> Any:
         async def method(self: ControlService, request_iterator: Any, context: Context) -> AsyncIterator[Any]:
@@ -105,14 +105,14 @@ def in_terminal(answer: Callable[..., Any], *, merges: bool = False) -> Callable
 
 
 class ControlService(control_pb2_grpc.ControlServiceServicer):
-    """The daemon's face to its own user."""
+    """The service that the daemon offers its own user."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._working: set[asyncio.Task[object]] = set()
 
     async def close(self) -> None:
-        """Let the commands that change files come to their end; those that take long are called off."""
+        """Let commands that change files finish; cancel those that take long."""
         if self._working:
             await asyncio.wait(self._working, timeout=COMMAND_PATIENCE)
         while self._working:
@@ -162,7 +162,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def Invite(self, request: pb.InviteRequest, context: Context) -> pb.InviteResponse:
-        """Make a ticket."""
+        """Create a ticket."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         where = Where(request.listen, ",".join(request.advertise) if request.advertise else None)
         invited = await repository.invite(where, request.expires_seconds, request.uses or 1)
@@ -203,7 +203,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def ListHub(self, request: pb.ListHubRequest, context: Context) -> pb.ListHubResponse:
-        """Tell what is kept as a hub."""
+        """Return what is kept as a hub."""
         return to_message(self._daemon.hub.status(), pb.ListHubResponse)
 
     @answers
@@ -237,21 +237,21 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def Purge(self, request: pb.PurgeRequest, context: Context) -> pb.PurgeResponse:
-        """Take contents out of every snapshot."""
+        """Remove contents from every snapshot."""
         order = from_message(request, records.PurgeOrder)
         repository, session = await self._daemon.session(order.path)
         return to_message(await repository.purge(session, order), pb.PurgeResponse)
 
     @answers
     async def Stay(self, request: pb.StayRequest, context: Context) -> pb.StayResponse:
-        """Keep a branch folded into the files, or list those that are."""
+        """Keep a branch folded into the files, or list such branches."""
         repository, session = await self._daemon.session(os.fsdecode(request.path))
         await repository.together.stay(session, os.fsdecode(request.name), stop=request.stop)
         return to_message(records.Stayed(repository.stayed(session)), pb.StayResponse)
 
     @answers
     async def PauseSharing(self, request: pb.PauseSharingRequest, context: Context) -> pb.PauseSharingResponse:
-        """Share nothing new with the team, or share again."""
+        """Stop sharing with the team, or resume it."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         told = await (repository.resume_sharing() if request.stop else repository.pause_sharing())
         return to_message(told, pb.PauseSharingResponse)
@@ -297,12 +297,12 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     def ApplySuggestion(
         commands: CommandSet, begin: pb.ApplySuggestionRequest.Begin
     ) -> Awaitable[records.AppliedSuggestion]:
-        """Put what a comment suggests into the files."""
+        """Apply the suggestion of a comment to the files."""
         return commands.apply_suggestion(begin.id)
 
     @in_terminal(pb.HopResponse)
     def Hop(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:
-        """Be in a teammate's branch."""
+        """Switch to a teammate's branch."""
         kind: HopKind = "follow" if begin.follow else "still" if begin.at else "together"
         return commands.hop(begin.name, kind, begin.at)
 
@@ -318,24 +318,24 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @in_terminal(pb.MergeResponse, merges=True)
     def Merge(commands: CommandSet, begin: pb.MergeRequest.Begin) -> Awaitable[records.MergeOutcome]:
-        """Bring a branch into the files."""
+        """Merge a branch into the files."""
         return commands.merge(os.fsdecode(begin.name), preview=begin.preview, yes=begin.yes)
 
     @in_terminal(pb.LandResponse, merges=True)
     def Land(commands: CommandSet, begin: pb.LandRequest.Begin) -> Awaitable[records.LandOutcome]:
-        """Put work on the shared branch."""
+        """Land work on the shared branch."""
         return commands.land(begin.message, verify=not begin.no_verify, yes=begin.yes, needed=begin.needed)
 
     @in_terminal(pb.PreviewLandingResponse, merges=True)
     def PreviewLanding(
         commands: CommandSet, begin: pb.PreviewLandingRequest.Begin
     ) -> Awaitable[records.LandingPreview]:
-        """Tell what would land."""
+        """Return what would land."""
         return commands.preview_landing()
 
     @in_terminal(pb.SwitchToLandedResponse)
     def SwitchToLanded(commands: CommandSet, begin: pb.SwitchToLandedRequest.Begin) -> Awaitable[records.Ended]:
-        """Go to the shared branch after a landing."""
+        """Switch to the shared branch after a landing."""
         remote = begin.remote if begin.HasField("remote") else None
         names = os.fsdecode(begin.branch), os.fsdecode(begin.local)
         return commands.switch_to_landed(begin.commit, *names, remote)
@@ -358,7 +358,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @in_terminal(pb.MakeAgentResponse)
     def MakeAgent(commands: CommandSet, begin: pb.MakeAgentRequest.Begin) -> Awaitable[records.AgentMade]:
-        """Make a working tree for an agent."""
+        """Create a working tree for an agent."""
         return commands.make_agent(begin.name)
 
     @in_terminal(pb.RemoveAgentResponse)
@@ -368,7 +368,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def NoteAgent(self, request: pb.NoteAgentRequest, context: Context) -> pb.NoteAgentResponse:
-        """Note that the command of an agent was started, or has ended."""
+        """Record that the command of an agent was started, or has ended."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))
         code = request.code if request.HasField("code") else None
         repository.note_agent(request.name, os.fsdecode(request.command), request.process, code)
@@ -376,7 +376,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @in_terminal(pb.AllowResponse)
     def Allow(commands: CommandSet, begin: pb.AllowRequest.Begin) -> Awaitable[records.AllowOutcome]:
-        """Let withheld paths leave."""
+        """Allow withheld paths to be shared."""
         change = commands.hide if begin.hide else commands.allow
         return change(list(map(os.fsdecode, begin.paths)), stop=begin.stop)
 
@@ -402,7 +402,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
                 yield answer(terminal=asked)
         finally:
             if not work.began:
-                acting.cancel()  # the user gave it up while it waited
+                acting.cancel()  # the user interrupted it while it waited
         try:
             outcome = acting.result()
         except BoughError as error:
@@ -438,7 +438,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
     @answers
     async def TellWork(self, request: pb.TellWorkRequest, context: Context) -> pb.TellWorkResponse:
-        """Tell what a call has to wait for."""
+        """Return what a call has to wait for."""
         response, wait = pb.TellWorkResponse(), self._daemon.waits_for(os.fsdecode(request.path))
         if wait is not None:
             fill_choice(response.wait, wait)
@@ -454,27 +454,27 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(answer, pb.CompleteFileResponse)
 
     async def WatchDoors(self, request: pb.WatchDoorsRequest, context: Context) -> AsyncIterator[pb.WatchDoorsResponse]:
-        """Tell how completion is reached, as it changes; the stream ends by itself when the user ends the daemon."""
+        """Stream how completion is reached, as it changes; the stream ends when the daemon is stopped."""
         async for doors in until(self._daemon.stopping, self._daemon.completing.doors()):
             yield to_message(doors, pb.WatchDoorsResponse)
 
     @answers
     async def PlaceFile(self, request: pb.PlaceFileRequest, context: Context) -> pb.PlaceFileResponse:
-        """Say where a file is."""
+        """Return where a file is."""
         return to_message(await self._daemon.place(os.fsdecode(request.file)), pb.PlaceFileResponse)
 
     @answers
     async def GetUse(self, request: pb.GetUseRequest, context: Context) -> pb.GetUseResponse:
-        """Tell what became of suggestions."""
+        """Return what became of suggestions."""
         return pb.GetUseResponse(uses=[to_message(use, pb.Use) for use in self._daemon.completing.uses()])
 
     @answers
     async def ReloadSettings(self, request: pb.ReloadSettingsRequest, context: Context) -> pb.ReloadSettingsResponse:
-        """Take up the settings."""
+        """Apply the settings."""
         return pb.ReloadSettingsResponse(notes=await self._daemon.reload_settings())
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
-        """Tell what happens, as it happens."""
+        """Stream events as they happen."""
         try:
             repository, session = await self._daemon.session(os.fsdecode(request.path))
         except BoughError as error:
@@ -489,7 +489,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
 
 
 async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncIterator[T]:
-    """Yield what comes, until told to stop."""
+    """Yield items until told to stop."""
     stop = asyncio.ensure_future(stopping.wait())
     coming: asyncio.Future[T] | None = None
     try:
@@ -509,11 +509,11 @@ async def until(stopping: asyncio.Event, items: AsyncGenerator[T]) -> AsyncItera
 
 @asynccontextmanager
 async def serving(daemon: Daemon) -> AsyncIterator[None]:
-    """Serve the daemon at the control socket, for this user alone, until the end of the block."""
+    """Serve the control socket, for this user alone, until the end of the block."""
     path = daemon.home.socket
     daemon.home.make_socket_folder()
     with suppress(FileNotFoundError):
-        os.unlink(path)  # the home is locked, so the process that left it there is gone
+        os.unlink(path)  # the home is locked, so the process that left it has ended
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
     service = ControlService(daemon)
     control_pb2_grpc.add_ControlServiceServicer_to_server(service, server)

@@ -1,4 +1,4 @@
-"""Comments on code, for one repository: made, answered, listed with where their code is now, and counted."""
+"""Comments on code in one repository: creating, answering, listing them with their code's current place, counting."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from bough_daemon.talk.threads import Thread
 from bough_daemon.transaction.context import LiveWorktree
 
 MOST_SHOWN_LINES = 10  # of the code of one comment
-LONGEST_ABOUT = 120  # characters of a comment that an event tells
+LONGEST_ABOUT = 120  # characters of a comment in an event
 
 
 class Talker:
@@ -83,7 +83,7 @@ class Talker:
         return CommentAdded(self._talk.ids()[digest], on, path, order.first, order.last)
 
     def _anchor(self, commit: str, whole: str, path: str, order: CommentOrder) -> Anchor:
-        """Return an anchor in a shared commit. `whole`: the one with what is withheld. On the store's thread."""
+        """Return an anchor in a shared commit. `whole`: the one including withheld files. On the store's thread."""
         objects = self._store.objects
         anchor = anchor_at(objects, commit, path, order.first, order.last)
         entry = objects.entry(objects.commit(commit).tree, path)
@@ -98,7 +98,7 @@ class Talker:
         return anchor
 
     def answer(self, order: CommentAnswer) -> CommentAnswered:
-        """Reply to a comment, close it, open it again, or react to it; raise UnknownComment."""
+        """Reply to a comment, close it, reopen it, or react to it; raise UnknownComment."""
         thread, digest = self._talk.named(order.id)
         text, by = thread.text_of(digest), self._sync.roster.name_of(thread.author_of(digest))
         if order.reply:
@@ -113,7 +113,7 @@ class Talker:
         return CommentAnswered(self._talk.ids()[digest], by, bounded(text))
 
     async def mark_solid(self, live: LiveWorktree, text: str) -> MarkedSolid:
-        """Mark my newest snapshot as fit to be taken."""
+        """Mark my newest snapshot as solid."""
         snapshot = await live.save()
         await self._sync.publish(live.branch.name, snapshot.shared, snapshot.shared_base)
         self._sync.say(SolidMark(live.branch.name, snapshot.shared, text[:MOST_TEXT]))
@@ -153,9 +153,9 @@ class Talker:
     def _placed(
         self, threads: list[Thread], trees: Mapping[str, str], here: str
     ) -> list[tuple[CodePlace | None, bytes]]:
-        """Return where the code of comments is: on their own branches, else in my files. On a thread of its own.
+        """Return where the code of comments is: on their own branches, else in my files. On a separate thread.
 
-        It reads for itself, so that no save waits for it.
+        It reads with its own objects, so that no save waits for it.
         """
         finder = PositionFinder(Objects(self._store.objects.folder), self._memory)
         return [self._place(finder, thread, trees, here) for thread in threads]
@@ -206,9 +206,9 @@ class Talker:
         )
 
     def counted(self, branches: set[str]) -> tuple[int, int]:
-        """Return how many comments on these branches are open, and how much of what others said there is new.
+        """Return the number of open comments on these branches, and of unread entries by others.
 
-        What is new where the user took part counts, too.
+        Unread entries in threads that the user took part in count too.
         """
         new, mine = self._talk.new(), self._sync.roster.members.get(self._sync.member)
         threads = self._talk.threads()
@@ -222,12 +222,12 @@ class Talker:
         return sum(one.is_open and one.remark.branch in branches for one in threads), len(fresh)
 
     def solid(self, branch: str) -> Solid | None:
-        """Return what the member of a branch called solid last."""
+        """Return the last snapshot of a branch that its member marked as solid."""
         tip = self._talk.solid_tip(branch)
         return Solid(tip.tip, tip.time / 1e3, bounded(tip.text)) if tip is not None else None
 
     def about(self, digest: str) -> str:
-        """Return what something that was said is about, in words: an id, the code, and how the text begins."""
+        """Return what an entry is about, for an event: an id, the code, and the beginning of the text."""
         entry = self._talk.logs.get(bytes.fromhex(digest))
         said = entry.said if entry is not None else None
         if isinstance(said, SolidMark):

@@ -1,6 +1,6 @@
-"""What the shared branch does not have yet: commits and files of this member's and of teammates', for the status.
+"""What the shared branch does not have yet of each branch, for the status: commits and files.
 
-No network is asked: the shared branch is where it was at the last fetch. Git is asked only after something has moved.
+No network is used: the shared branch is where it was at the last fetch. Git is asked only after something has moved.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from bough_daemon.store.store import Store
 from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree
 
-MOST_FILES = 100  # of which the lines are counted
-MOST_NAMED = 500  # files that are told
+MOST_FILES = 100  # files whose lines are counted
+MOST_NAMED = 500  # files that are reported
 MOST_KNOWN = 1000  # pairs of trees, and of contents, that are remembered
 
 
 @dataclass(frozen=True)
 class SharedBranch:
-    """The shared branch as it is known here: its name with that of the remote (empty: the team alone), and commit."""
+    """The shared branch as known here: its name, its remote (empty: only the team shares it), and its commit."""
 
     name: str
     remote: str
@@ -47,12 +47,12 @@ class Unlanded:
         self._lines: dict[tuple[str | None, str | None], tuple[int, int]] = {}
 
     def shared(self, live: LiveWorktree, landed: Iterable[TeamLanding]) -> SharedBranch | None:
-        """Return where the shared branch is; None where nothing here tells. `landed`: what members landed."""
+        """Return the shared branch; None if it is not known here. `landed`: what members landed."""
         root = live.worktree.root
         seen, target, commit = self._targets.get(root, (None, None, None))
         if seen is None or seen != self._signature(live, target):
             target = Target.known(live)
-            seen = self._signature(live, target)  # before the commit is read: what moves meanwhile is seen next time
+            seen = self._signature(live, target)  # before the commit is read: later moves are noticed next time
             commit = commit_of(live.worktree, _tracked(target)) if target is not None else None
             self._targets[root] = seen, target, commit
         if target is None:
@@ -64,7 +64,7 @@ class Unlanded:
         return SharedBranch(target.name, target.remote or "", here[0]) if here else None
 
     def _signature(self, live: LiveWorktree, target: Target | None) -> tuple[object, ...]:
-        """Return what is otherwise after a commit, a fetch or a change of settings."""
+        """Return a value that changes with each commit, fetch or change of settings."""
         names = ["config", "packed-refs", "refs/heads", "refs/remotes", "reftable/tables.list"]
         if target is not None:
             names += [_tracked(target), os.path.dirname(_tracked(target))]
@@ -77,9 +77,9 @@ class Unlanded:
         return apart[1] if apart is not None else 0
 
     def would_land(self, base: str, tree: str, shared: SharedBranch, *, lines: bool = False) -> WouldLand | None:
-        """Return what a state, of files on top of a commit, has that the shared branch does not have.
+        """Return what a state, files on top of a commit, has that the shared branch does not have.
 
-        `lines`: count them, too. None: the two have nothing in common, or not all of it is here.
+        `lines`: count them too. None: the two have no common commit, or not all of it is here.
         """
         key = base, tree, shared.commit
         if key not in self._told:
@@ -113,7 +113,7 @@ class Unlanded:
         return replace(found, added=added, removed=removed)
 
     def _counted(self, before: TreeEntry | None, now: TreeEntry | None) -> tuple[int, int]:
-        """Return how many lines a file gained and lost; none where it is no text."""
+        """Return how many lines a file gained and lost; none if it is not text."""
         key = (before.oid if before is not None else None, now.oid if now is not None else None)
         if key not in self._lines:
             if len(self._lines) >= MOST_KNOWN:
@@ -134,7 +134,7 @@ class Unlanded:
 
 
 def _tracked(target: Target) -> str:
-    """Return the reference that says where the shared branch is."""
+    """Return the reference that tracks the shared branch."""
     return f"refs/remotes/{target.remote}/{short(target.theirs)}" if target.remote is not None else target.ref
 
 

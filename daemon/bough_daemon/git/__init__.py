@@ -1,1 +1,1 @@
-"""Stock Git: its commands, its formats, and the user's own repository, which nothing here writes by itself."""
+"""Stock Git: its commands, its formats, and the user's own repository, which this room never writes unasked."""

@@ -1,7 +1,7 @@
-"""Move files so that nothing is ever overwritten: two names are exchanged, or one is taken only while it is free.
+"""Move files without ever overwriting one: two names are exchanged, or a name is taken only while it is free.
 
 Linux (renameat2) and macOS (renameatx_np) do both in one step. Where the file system cannot, hard links come close: a
-file that another program puts there by a rename, in the microseconds between two steps, may then be missed.
+file that another program renames into place in the microseconds between two steps may then be missed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class DirEntry:
 
 
 def _native() -> tuple[Callable[[DirEntry, DirEntry, int], None], int, int] | None:
-    """Return (rename with flags, flag to exchange, flag to keep what is there), or None where the system has none."""
+    """Return (rename with flags, flag to exchange, flag not to replace), or None if the system has none."""
     library = ctypes.CDLL(None, use_errno=True)
     for symbol, exchange_flag, keep_flag in (("renameat2", 2, 1), ("renameatx_np", 2, 4)):
         function = getattr(library, symbol, None)
@@ -44,7 +44,7 @@ NATIVE = _native()
 
 
 def exchange(one: DirEntry, other: DirEntry) -> None:
-    """Let two existing names change places, files or folders."""
+    """Exchange two existing names, files or folders."""
     if NATIVE is not None:
         rename, flag, _ = NATIVE
         try:
@@ -60,7 +60,7 @@ def exchange(one: DirEntry, other: DirEntry) -> None:
 
 
 def put(source: DirEntry, target: DirEntry) -> None:
-    """Move `source` to `target`, or raise FileExistsError and leave both as they are."""
+    """Move `source` to `target`, or raise FileExistsError and leave both unchanged."""
     if NATIVE is not None:
         rename, _, flag = NATIVE
         try:

@@ -1,7 +1,7 @@
-"""Run git: short children, and the long-running ones that answer a question per line.
+"""Run git: short-lived children, and long-running ones that answer one question per line.
 
 Every child that the daemon starts on its own runs without the user's hooks, without optional locks, and without any
-`GIT_*` variable of the environment that it did not set itself, but for those that name the user's configuration.
+`GIT_*` variable that Bough did not set, except those that name the user's configuration.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bough_daemon.system.children import PROCESS, ChildPatience, GitChildren
 from bough_daemon.system.environment import UserEnvironment, in_plain_words
 
 FLOOR = (2, 39)
-WORDS_BYTES = 16 * 1024  # of what a child said that are kept for its error
+WORDS_BYTES = 16 * 1024  # of a child's stderr, kept for its error
 LINE_LIMIT = 400  # characters of a reason
 QUIET_CONFIG = (
     "-c",
@@ -38,8 +38,8 @@ QUIET_CONFIG = (
     "maintenance.auto=false",
 )
 
-# `git rev-parse --local-env-vars`, without the settings of `git -c` and GIT_CONFIG_COUNT: git itself hands those on to
-# other repositories. A namespace and the quarantine of a push belong to one repository as well.
+# `git rev-parse --local-env-vars`, without the settings of `git -c` and GIT_CONFIG_COUNT, which git itself passes on to
+# other repositories. A namespace and the quarantine of a push belong to one repository too.
 BINDING = frozenset(
     """
     GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_CONFIG GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE
@@ -52,7 +52,7 @@ BINDING = frozenset(
 def unbound(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without the variables by which a surrounding hook or alias binds git to its repository.
 
-    What is the user's own stays: identity, ssh, askpass, settings.
+    The user's own settings stay: identity, ssh, askpass.
     """
     return {name: value for name, value in environment.items() if name not in BINDING}
 
@@ -60,7 +60,7 @@ def unbound(environment: Mapping[str, str]) -> dict[str, str]:
 def quiet_environment(extra: Mapping[str, str] | None = None, user: UserEnvironment | None = None) -> dict[str, str]:
     """Return the environment for a background child: the process's own, without any `GIT_*`, plus `extra`.
 
-    `user`: what the user's terminal has in place of it.
+    `user`: variables of the user's terminal that replace the process's.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment = in_plain_words(user.over(own) if user is not None else own)
@@ -82,7 +82,7 @@ def git_version(path: str | None = None) -> tuple[int, int]:
 
 
 def quoted(path: str, special: str = "") -> bytes:
-    """Return a path in C quotes where Git could misread it: a quote in front, the end of a line, one of `special`."""
+    """Return a path in C quotes if Git could misread it: a leading quote, a line end, a `special` character."""
     raw = os.fsencode(path)
     if not raw.startswith(b'"') and not any(letter in path for letter in "\n\r" + special):
         return raw
@@ -91,10 +91,10 @@ def quoted(path: str, special: str = "") -> bytes:
 
 @dataclass(frozen=True)
 class GitCommand:
-    """Git for one repository: where its git directory and working tree are, and what its children see.
+    """Git for one repository: its git directory and working tree, and the environment of its children.
 
-    `environment` is added to the quiet environment of every child. `user`: what the user's terminal has. `children`:
-    to whom the children belong.
+    `environment` is added to the quiet environment of every child. `user`: the user's terminal environment. `children`:
+    where the children are registered.
     """
 
     git_dir: str
@@ -129,7 +129,7 @@ class GitCommand:
     ) -> bytes:
         """Run git and return its standard output.
 
-        Raise GitFailed when the exit code is not in `allowed`, GitHangs when nothing happens in it any more.
+        Raise GitFailed if the exit code is not in `allowed`, GitHangs if it makes no progress.
         """
         return self.result(*arguments, stdin=stdin, allowed=allowed, extra=extra)[1]
 
@@ -155,21 +155,21 @@ class GitCommand:
 
 
 def failure_of(command: str, words: str) -> BoughError:
-    """Return what the failure of a git command that said `words` means."""
+    """Return the error for a git command that failed with the message `words`."""
     if "No space left on device" in words or "Disk quota exceeded" in words:
         return DiskFull("the disk is full")
     return GitFailed(f"git {command} failed: {words}", output=words)
 
 
 def in_one_line(words: str) -> str:
-    """Return what git said as one line for a person: its advice and the words in front of each line are left out."""
+    """Return git's message on one line, without its advice and line prefixes."""
     lines = (line.strip().replace("\t", " ") for line in words.splitlines() if not line.startswith("hint: "))
     plain = (re.sub(r"^(fatal|error|warning): ", "", line) for line in lines)
     return "; ".join(dict.fromkeys(line for line in plain if line))[-LINE_LIMIT:]
 
 
 def _command_in(arguments: Sequence[str]) -> str:
-    """Return git's own command in a command line: the first word that is no option and no setting."""
+    """Return git's own command in a command line: the first argument that is not an option or a setting."""
     return next((word for word in arguments if word[:1] != "-" and "=" not in word), arguments[0])
 
 
@@ -177,10 +177,9 @@ class LineProtocol:
     """A long-running git child that answers questions, one at a time, from any thread.
 
     It is started at the first question and again after `restart`, so that what it read once (attributes, ignores) is
-    read again. A child that died is started again for the next question. `git_now` is asked at each start.
-
-    What the child says on stderr goes into a file of its own, which cannot fill up as a pipe would, and which holds
-    what was said since the latest question.
+    read again. A child that died is restarted for the next question. `git_now` is called at each start. The child's
+    stderr goes into a file, which cannot fill up as a pipe would, and which holds what was written since the latest
+    question.
     """
 
     def __init__(self, git_now: Callable[[], GitCommand], *arguments: str) -> None:
@@ -200,7 +199,7 @@ class LineProtocol:
     def ask_many(self, questions: Iterable[bytes], fields: int, terminator: bytes) -> list[list[bytes]]:
         """Ask each question in turn; return one list of answers per question, in order.
 
-        Raise GitFailed, with what the child said, when it ends instead of answering, GitHangs when it does neither.
+        Raise GitFailed with the child's message if it ends instead of answering, GitHangs if it does neither.
         """
         with self._lock:
             return [self._exchange(question, fields, terminator) for question in questions]
@@ -208,9 +207,9 @@ class LineProtocol:
     def ask_each(
         self, questions: Iterable[bytes], fields: int, terminator: bytes, harmless: bytes
     ) -> list[list[bytes] | GitFailed]:
-        """Ask each question in turn; one that git stops at twice has the failure as its answer.
+        """Ask each question in turn; one at which git stops twice has the failure as its answer.
 
-        `harmless`: a question that git always answers. Raise GitFailed where it stops at that as well.
+        `harmless`: a question that git always answers. Raise GitFailed if it stops at that too.
         """
         answers: list[list[bytes] | GitFailed] = []
         with self._lock:
@@ -231,7 +230,7 @@ class LineProtocol:
             return failure
 
     def suspect(self) -> None:
-        """Wait less long for the next answer, as after a question that hung."""
+        """Use a shorter timeout for the next answer, as after a question that hung."""
         with self._lock:
             self._hung = True
 
@@ -245,7 +244,7 @@ class LineProtocol:
     def _exchange(self, question: bytes, fields: int, terminator: bytes) -> list[bytes]:
         started, child = self._child is None, self._child or self._start()
         assert child.stdin is not None and child.stdout is not None and self._said is not None
-        if not started and os.fstat(self._said.fileno()).st_size:  # one that ends at once may have said why by now
+        if not started and os.fstat(self._said.fileno()).st_size:  # one that ends at once may have said why
             os.ftruncate(self._said.fileno(), 0)
         try:
             with self._children.waiting(child, self._name):
@@ -304,7 +303,7 @@ class LineProtocol:
         return self._child
 
     def _end(self) -> str:
-        """End the child and return what it said last, or its exit code where that says more."""
+        """End the child and return its last message, or its exit code if it has none."""
         child, self._child = self._child, None
         if child is None:
             return ""
@@ -315,7 +314,7 @@ class LineProtocol:
         return words.decode(errors="replace").strip() or (f"exit code {code}" if code else "")
 
     def _over(self, child: subprocess.Popen[bytes]) -> int | None:
-        """Let a child end by itself unless it hung; return its exit code, None where it cannot even be killed."""
+        """Let a child end by itself unless it hung; return its exit code, None if it cannot be killed."""
         children.close(child.stdin)
         children.close(child.stdout)
         try:

@@ -1,4 +1,4 @@
-"""What Git does to bytes between a blob and a file: line endings, encodings, `ident`, the user's own filters."""
+"""Git's conversions between blobs and files: line endings, encodings, `ident`, the user's own filters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_PUSHED = (
     "Git LFS does not have its content here; it is uploaded when its author lands or pushes it. "
     "Try again then, or check that the LFS server can be reached."
 )
-LOSSLESS = {"lfs"}  # filters that give back exactly what they were given
+LOSSLESS = {"lfs"}  # filters that return exactly what they were given
 AT_ONCE = 1000  # files that one git child converts
 
 
@@ -43,7 +43,7 @@ def converted(git: GitCommand, paths: Sequence[str], *options: str) -> dict[str,
 
 
 def cleaned(git: GitCommand, paths: Sequence[str]) -> dict[str, str]:
-    """Return for each file on disk the id of the blob that `git add` would make of it."""
+    """Return, for each file on disk, the id of the blob that `git add` would create."""
     if not paths:
         return {}
     names = b"".join(quoted(path) + b"\n" for path in paths)
@@ -51,15 +51,15 @@ def cleaned(git: GitCommand, paths: Sequence[str]) -> dict[str, str]:
 
 
 class Checkout:
-    """The file contents of a checkout of `tree`: under its own attributes, by filters run in the working tree.
+    """The file contents of a checkout of `tree`: under its own attributes, with filters run in the working tree.
 
-    `folder`: a scratch folder. Git takes the attributes from an index that has nothing but them; on disk it would look
-    for them first, so only what a filter of the user's converts is asked for there.
+    `folder`: a scratch folder. Git takes the attributes from an index that has nothing else; it prefers those on disk,
+    so only files that a filter of the user's converts are asked for there.
     """
 
     def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
         self._folder = folder
-        # What was staged before a hop may be in the store alone by now.
+        # What was staged before a hop may by now be in the store alone.
         borrowed = os.fsdecode(quoted(objects.folder, ":"))
         self._git = worktree.git.with_environment(
             GIT_INDEX_FILE=os.path.join(folder, "index"), GIT_ALTERNATE_OBJECT_DIRECTORIES=borrowed, **WHOLE
@@ -67,7 +67,7 @@ class Checkout:
         apart = os.path.join(folder, "empty")
         os.mkdir(apart)
         self._apart = self._git.with_work_tree(apart)
-        nothing = objects.write_blob(b"")  # means rules that are on disk and not in the tree
+        nothing = objects.write_blob(b"")  # overrides rules that are on disk and not in the tree
         lines = []
         for above in sorted({"", *(above for path in paths for above in folders_above(path))}):
             name = f"{above}/.gitattributes" if above else ".gitattributes"
@@ -81,7 +81,7 @@ class Checkout:
         return converted(self._git, paths, "--cached")
 
     def contents(self, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
-        """Yield the bytes of the file for each (blob, path); raise FilterFailed where a required filter fails."""
+        """Yield the file's bytes for each (blob, path); raise FilterFailed if a required filter fails."""
         pending = list(wanted)
         for start in range(0, len(pending), AT_ONCE):
             some = pending[start : start + AT_ONCE]
@@ -131,7 +131,7 @@ def ignored_under(
 
 
 def ignored_by(worktree: Worktree, rules: Mapping[str, bytes], paths: Collection[str], scratch: str) -> frozenset[str]:
-    """Return those of `paths` that some rules ignore, given as the `.gitignore` of each folder, and the user's own."""
+    """Return those of `paths` that rules ignore, given as the `.gitignore` of each folder, and the user's own rules."""
     if not paths:
         return frozenset()
     names = b"".join(map(as_pathspec, paths))
@@ -147,9 +147,9 @@ def ignored_by(worktree: Worktree, rules: Mapping[str, bytes], paths: Collection
 
 
 def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str) -> dict[str, str]:
-    """Return, by path, a blob of the exact bytes of each file that a checkout of `tree` would not give back.
+    """Return, by path, a blob with the exact bytes of each file that a checkout of `tree` would not reproduce.
 
-    `tree` is what `git add` makes of the files as they are. The blobs are in the store. `scratch`: a folder.
+    `tree` is what `git add` makes of the current files. The blobs are in the store. `scratch`: a folder.
     """
     if not _any_rules(worktree, objects, tree):
         return {}
@@ -162,7 +162,7 @@ def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str
             if attributes.get("filter") in LOSSLESS:
                 continue
             if attributes.keys() <= {"text", "crlf"} and plain_endings and os.linesep == "\n":
-                # Only a carriage return that goes makes a difference, and then the size differs.
+                # Only a removed carriage return makes a difference, and then the size differs.
                 status = ground.status(path)
                 if status is not None and status.st_size != objects.size(entries[path]):
                     exact |= _recorded(ground, objects, path, None)
@@ -177,7 +177,7 @@ def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str
 
 
 def _recorded(ground: RootDir, objects: Objects, path: str, usual: bytes | None) -> dict[str, str]:
-    """Return the blob of a file's bytes by its path, written to the store, where they are not the usual ones."""
+    """Return a blob with a file's bytes by its path, written to the store, if they differ from the usual ones."""
     standing = ground.read(path)
     if standing is None or standing[0] & FILE != FILE or standing[1] == usual:
         return {}
@@ -185,7 +185,7 @@ def _recorded(ground: RootDir, objects: Objects, path: str, usual: bytes | None)
 
 
 def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
-    """Return whether anything here could make a file differ from its blob."""
+    """Return whether any rule here could make a file differ from its blob."""
     config = {name: worktree.config(name) for name in ("core.autocrlf", "core.attributesFile")}
     if config["core.autocrlf"] in ("true", "input") or config["core.attributesFile"]:
         return True

@@ -1,4 +1,4 @@
-"""Read HEAD before every snapshot: at the cost of a few system calls while it has not moved."""
+"""Read HEAD before every snapshot, with only a few system calls while it has not moved."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 from bough_daemon.git.worktree import Head, Worktree
 
-LOG_TAIL_BYTES = 256 * 1024  # of HEAD's log, in which the way from one commit to another is looked for
-# What Git writes there of commands that rewrite a commit, or add to it; others went elsewhere.
+LOG_TAIL_BYTES = 256 * 1024  # of HEAD's reflog, in which the moves between two commits are searched
+# Git's reflog messages of commands that rewrite a commit, or add to it; all others switch away.
 REWRITING = (b"commit", b"rebase", b"pull", b"merge", b"cherry-pick", b"revert", b"am")
 DISCARDING = (b"reset:", b"checkout:")
 
@@ -35,11 +35,11 @@ class HeadReader:
         return head
 
     def branch(self) -> str | None:
-        """Return the branch that HEAD is on, whether or not it has a commit; None where HEAD is detached."""
+        """Return the branch that HEAD is on, even if it has no commit; None if HEAD is detached."""
         return self._worktree.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or None
 
     def left_by_rewriting(self, commit: str) -> bool:
-        """Return whether everything that moved HEAD since it was at `commit` rewrote that commit, or added to it."""
+        """Return whether everything that moved HEAD since `commit` rewrote that commit, or added to it."""
         for old, message in reversed(self._log()):
             if not message.startswith(REWRITING) or b"(abort)" in message:
                 return False
@@ -48,7 +48,7 @@ class HeadReader:
         return False
 
     def only_committed(self, commit: str) -> bool:
-        """Return whether HEAD has moved since it was at `commit`, and by nothing but `git commit`."""
+        """Return whether HEAD has moved since `commit`, and only by `git commit`."""
         for old, message in reversed(self._log()):
             if not message.startswith(b"commit"):
                 return False
@@ -57,18 +57,18 @@ class HeadReader:
         return False
 
     def has_discarded(self) -> bool:
-        """Return whether Git has reset or checked out since this was asked last: edits may have been thrown away."""
+        """Return whether Git has reset or checked out since the last call: edits may have been discarded."""
         size, before = self._log_size(), self._logged
         self._logged = size
         if size == before:
             return False
         if size < before:
-            return True  # somebody has cut it: anything may have happened
+            return True  # someone has truncated it: anything may have happened
         new = self._log(size - before)
         return any(message.startswith(DISCARDING) for _, message in new)
 
     def has_written_index(self) -> bool:
-        """Return whether the index is another one than when this was asked last: Git may have reset the files."""
+        """Return whether the index has changed since the last call: Git may have reset the files."""
         before, self._index = self._index, self._index_state()
         return self._index != before
 
@@ -86,7 +86,7 @@ class HeadReader:
             return 0
 
     def _signature(self) -> Signature | None:
-        """Return what decides where HEAD is; None where only Git can tell."""
+        """Return a value that determines HEAD; None if only Git can tell."""
         head = _content(os.path.join(self._worktree.git_dir, "HEAD"))
         if head is None or not head.startswith(b"ref: refs/heads/"):
             return (head, None, None) if head is not None and not head.startswith(b"ref:") else None
@@ -101,7 +101,7 @@ class HeadReader:
         return head, None, (packed.st_ino, packed.st_size, packed.st_mtime_ns)
 
     def _log(self, tail: int = LOG_TAIL_BYTES) -> list[tuple[bytes, bytes]]:
-        """Return (commit that HEAD left, message) of the newest moves, oldest first."""
+        """Return (commit that HEAD left, message) for the newest moves, oldest first."""
         try:
             with open(os.path.join(self._worktree.git_dir, "logs", "HEAD"), "rb") as source:
                 source.seek(max(0, source.seek(0, os.SEEK_END) - min(tail, LOG_TAIL_BYTES)))

@@ -1,8 +1,8 @@
-"""Which files of the working tree a hook would run: code that a teammate sent must not run by itself.
+"""Find which files of the working tree a hook would run: code that a teammate sent must not run by itself.
 
-Nobody can tell what a program will run. But a hook that reaches into the working tree has to say where: it names a
-file, a folder or a module, or a tool that takes its commands from a file of a known name. What those files name counts
-as well. So hooks whose words lead to nothing that has changed run as ever, and others wait for a person.
+Nobody can tell what a program will run. But a hook that uses the working tree has to name a file, a folder or a module
+there, or a tool that takes its commands from a well-known file. What those files name counts too. So hooks that name
+nothing that has changed run as usual, and others wait for a person.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-LIMIT_BYTES = 64_000  # of one script that is read for what it names
+LIMIT_BYTES = 64_000  # of one script that is searched for names
 MOST_SCRIPTS = 200  # that are followed
 WORD = re.compile(rb"[\w.@+~/-]+")
 DATA = frozenset("txt md rst adoc csv tsv html css svg png jpg jpeg gif ico pdf po mo lock sum".split())  # suffixes
@@ -57,7 +57,7 @@ class Script:
 
 
 def is_data(path: str) -> bool:
-    """Return whether a file is by its name nothing that anybody runs, so a hook that names it only reads it."""
+    """Return whether a file, by its name, is never run, so that a hook which names it only reads it."""
     return posixpath.splitext(path)[1].lower().lstrip(".") in DATA
 
 
@@ -66,8 +66,8 @@ def code_among(
 ) -> list[str]:
     """Return those of the `changed` paths that hooks may run, sorted.
 
-    `names`: of the hooks, which wrappers look for files by. `read`: the content of a file of the working tree, None
-    where there is none.
+    `names`: of the hooks, which wrappers use to find files. `read`: returns the content of a file of the working tree,
+    or None.
     """
     if not changed:
         return []
@@ -94,7 +94,7 @@ class _Search:
                 folder = posixpath.dirname(folder)
 
     def follow(self, script: Script) -> None:
-        """Take up what a script names, and what that names."""
+        """Follow what a script names, recursively."""
         pending = [script]
         while pending and len(self._seen) < MOST_SCRIPTS:
             at = pending.pop()
@@ -107,7 +107,7 @@ class _Search:
             self.found |= {path for path in self._changed if " " in path and os.fsencode(path) in at.text}
 
     def _named(self, name: str, folder: str) -> set[str]:
-        """Note the changed paths that a word may mean, and return the other paths that it may mean."""
+        """Record the changed paths that a word may mean, and return the other paths that it may mean."""
         self.found |= self._by_name.get(posixpath.basename(name), set())
         paths = {_normal(name), _normal(posixpath.join(folder, name.lstrip("/")))}
         if re.fullmatch(r"\w+(\.\w+)+|\w+", name):
@@ -126,6 +126,6 @@ class _Search:
 
 
 def _normal(name: str) -> str:
-    """Return a name as a path from the top of the working tree; empty where it leads out of it."""
+    """Return a name as a path from the top of the working tree; empty if it leads out of it."""
     path = posixpath.normpath(name.lstrip("/~")) if name.strip("/.~") else ""
     return "" if path in (".", "..") or path.startswith("../") else path

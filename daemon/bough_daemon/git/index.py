@@ -1,4 +1,4 @@
-"""The user's index: read as bytes, recreated for a commit, and replaced by Git's own lock protocol."""
+"""The user's index: read as bytes, rebuilt for a commit, and replaced by Git's own lock protocol."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WHOLE = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.splitIndex",
     "GIT_CONFIG_VALUE_0": "false",
-}  # for scratch ones
+}  # for scratch indexes
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Stage:
 class Lock:
     """The index lock of a worktree, held.
 
-    What is put in the index's place is as old as the lock, or older: Git reads a file again that is as young as the
-    index, since it may have been changed within the second in which the index was written.
+    The replacement gets the lock's time or an older one: Git re-reads a file that is as new as the index, since it may
+    have changed within the second in which the index was written.
     """
 
     def __init__(self, worktree: Worktree) -> None:
@@ -57,7 +57,7 @@ class Lock:
         self._since = time.time_ns()
 
     def replace(self, data: bytes | None, written_at: int | None = None) -> None:
-        """Put `data`, of the time `written_at` (nanoseconds), in the index's place, synced; None removes the index."""
+        """Replace the index with `data`, dated `written_at` (nanoseconds), synced; None removes the index."""
         if data is None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
@@ -85,9 +85,9 @@ class Lock:
 
 @contextlib.contextmanager
 def lock(worktree: Worktree) -> Iterator[Lock]:
-    """Hold the index lock, so that no git command changes index or HEAD meanwhile; raise NotPossibleNow while one does.
+    """Hold the index lock, so that no git command changes index or HEAD; raise NotPossibleNow if one holds it.
 
-    The lock says whose it is, so that one which a killed daemon left can be told from Git's.
+    The lock names its owner, so that one left by a killed daemon can be told from Git's.
     """
     path = _path(worktree) + ".lock"
     descriptor, marked = tempfile.mkstemp(prefix=SCRATCH, dir=worktree.git_dir)
@@ -109,7 +109,7 @@ def lock(worktree: Worktree) -> Iterator[Lock]:
 
 
 def clear_up(worktree: Worktree) -> None:
-    """Remove what a killed daemon left beside the index: its lock, never one of Git's, and scratch files."""
+    """Remove what a killed daemon left next to the index: its lock, never one of Git's, and scratch files."""
     path = _path(worktree) + ".lock"
     with contextlib.suppress(FileNotFoundError):
         with open(path, "rb") as held:
@@ -123,7 +123,7 @@ def clear_up(worktree: Worktree) -> None:
 
 
 def read(worktree: Worktree) -> bytes | None:
-    """Return the bytes of the index file, None where there is none."""
+    """Return the bytes of the index file, None if there is none."""
     try:
         with open(_path(worktree), "rb") as source:
             return source.read()
@@ -132,7 +132,7 @@ def read(worktree: Worktree) -> bytes | None:
 
 
 def written_at(worktree: Worktree) -> int | None:
-    """Return when the index was written (nanoseconds since the epoch), None where there is none."""
+    """Return when the index was written (nanoseconds since the epoch), None if there is none."""
     try:
         return os.stat(_path(worktree)).st_mtime_ns
     except FileNotFoundError:
@@ -140,7 +140,7 @@ def written_at(worktree: Worktree) -> int | None:
 
 
 def shared(worktree: Worktree) -> tuple[str, bytes] | None:
-    """Return (name, bytes) of the file that a split index shares, None where the index is whole."""
+    """Return (name, bytes) of the file that a split index shares, None if the index is whole."""
     path = worktree.git.line("rev-parse", "--shared-index-path")
     if not path:
         return None
@@ -150,7 +150,7 @@ def shared(worktree: Worktree) -> tuple[str, bytes] | None:
 
 
 def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
-    """Put the file that a split index shares back where it has gone; its name says its content."""
+    """Restore the file that a split index shares if it is missing; its name is its content's hash."""
     path = os.path.join(worktree.git_dir, name)
     if not os.path.exists(path):
         with open(path, "xb") as out:
@@ -160,14 +160,13 @@ def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
 
 
 def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wanted: Collection[str] = ()) -> bytes:
-    """Return an index that is at a commit, its stat data taken from the files as they are.
+    """Return an index at a commit, with stat data from the current files.
 
-    `hidden`: paths that the user told Git to assume unchanged, or to skip; what they are hidden by stays. `wanted`: as
-    for `changed`.
+    `hidden`: paths marked assume-unchanged or skip-worktree; the marks stay. `wanted`: as for `changed`.
     """
     with _copy(worktree) as git:
         marks = _marks(git, hidden)
-        # What is outside of a sparse checkout is marked below; Git would refuse where such a file is on disk, edited.
+        # Paths outside a sparse checkout are marked below; Git would refuse if such a file is on disk, edited.
         git.run("read-tree", "--no-sparse-checkout", "--reset", commit)
         present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
         for option, paths in marks.items():
@@ -186,11 +185,11 @@ def changed(
     links: Mapping[str, str] | None = None,
     data: bytes | None = None,
 ) -> bytes:
-    """Return an index (`data`, or the one there is) in which the paths of `stages` are unmerged.
+    """Return an index (`data`, or the current one) in which the paths of `stages` are unmerged.
 
-    `wanted`: files on disk that Git would overlook, because rules ignore them, though they belong to the tree: they
-    are marked as `git add --intent-to-add` would. `links`: the commits of submodules that are not checked out, so that
-    nothing but the index can tell.
+    `wanted`: files on disk that Git would overlook, because rules ignore them, although they belong to the tree: they
+    are marked as by `git add --intent-to-add`. `links`: the commits of submodules that are not checked out, so that
+    only the index records them.
     """
     numbered = list(stages)
     lines = [f"0 {NOBODY}\t{path}\0" for path in {stage.path for stage in numbered}]
@@ -204,7 +203,7 @@ def changed(
 
 
 def staged(worktree: Worktree) -> tuple[dict[str, TreeEntry | None], set[str]]:
-    """Return the entries in which the index differs from HEAD, None for what it lacks, and those only intended."""
+    """Return the entries in which the index differs from HEAD (None: removed), and those only intended to be added."""
     git = worktree.git
     options = ("--cached", "--raw", "-z", "--no-renames", "--abbrev=40", "--ita-invisible-in-index")
     raw = git.run("diff-index", *options, "HEAD").split(b"\0")
@@ -232,20 +231,20 @@ def with_entries(
 
 
 def hidden_paths(worktree: Worktree) -> frozenset[str]:
-    """Return the paths that the user told Git to assume unchanged or to skip: what is on disk there is no edit."""
+    """Return the paths marked assume-unchanged or skip-worktree: changes on disk there are not edits."""
     return frozenset(_flagged(worktree.git))
 
 
 def unmerged_paths(worktree: Worktree) -> list[str]:
-    """Return the paths that the index holds a conflict for."""
+    """Return the paths for which the index holds a conflict."""
     lines = worktree.git.run("ls-files", "-u", "-z").split(b"\0")
     return sorted({os.fsdecode(line.partition(b"\t")[2]) for line in lines if line})
 
 
 def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes) -> list[str]:
-    """Return the objects that the index names and `commit` does not have at the same place.
+    """Return the objects that the index names and that `commit` does not have at the same place.
 
-    Staged blobs and conflicts, but also the trees and old blobs in Git's own extensions, which `git fsck` looks at.
+    Staged blobs and conflicts, but also the trees and old blobs in Git's extensions, which `git fsck` checks.
     """
     changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
     staged = [field.split(b" ") for field in changed.split(b"\0")[:-1:2]]  # each is followed by its path
@@ -262,7 +261,7 @@ def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes)
 
 
 def _extensions(data: bytes) -> dict[bytes, bytes]:
-    """Return the extensions of an index file by signature (gitformat-index); none where it is damaged.
+    """Return the extensions of an index file by signature (gitformat-index); none if it is damaged.
 
     They are between the entries and the checksum, each with its length.
     """
@@ -279,14 +278,14 @@ def _extensions(data: bytes) -> dict[bytes, bytes]:
 
 
 def _end_of_entries(data: bytes) -> int:
-    """Return where the entries of an index file end; raise ValueError, IndexError or struct.error where it is damaged.
+    """Return where the entries of an index file end; raise ValueError, IndexError or struct.error if damaged.
 
-    Until version 3 an entry is padded to a multiple of 8 bytes; from 4 on its name is what follows of the name before,
-    behind a number of variable length.
+    Up to version 3 an entry is padded to a multiple of 8 bytes; in version 4 its name is a suffix to the previous name,
+    after a number of variable length.
     """
     signature, version, count = HEADER.unpack_from(data)
     if signature != b"DIRC" or version not in (2, 3, 4):
-        raise ValueError("not an index that this reads")
+        raise ValueError("not an index format that Bough reads")
     at = HEADER.size
     for _ in range(count):
         high, low = data[at + FLAGS_AT], data[at + FLAGS_AT + 1]
@@ -303,7 +302,7 @@ def _end_of_entries(data: bytes) -> int:
 
 
 def _readable(said: Iterator[T]) -> list[T]:
-    """Return what an extension says; nothing where it is damaged, as Git then leaves it out, too."""
+    """Return the content of an extension; nothing if it is damaged, as Git then ignores it too."""
     try:
         return list(said)
     except ValueError:
@@ -311,14 +310,14 @@ def _readable(said: Iterator[T]) -> list[T]:
 
 
 def _oid_at(data: bytes, at: int) -> str:
-    """Return the object id that begins at a byte; raise ValueError where the data ends before it does."""
+    """Return the object id that begins at a byte; raise ValueError if the data ends before it does."""
     if at + CHECKSUM_BYTES > len(data):
         raise ValueError("an object id is truncated")
     return data[at : at + CHECKSUM_BYTES].hex()
 
 
 def _cached_trees(data: bytes) -> Iterator[tuple[str, str]]:
-    """Yield (path, tree) from the cache-tree extension; entries stand before those below them."""
+    """Yield (path, tree) from the cache-tree extension; parents come before their children."""
     at = 0
     above: list[tuple[str, int]] = []  # (path, folders still to come below it)
     while at < len(data):
@@ -358,9 +357,9 @@ def _path(worktree: Worktree) -> str:
 
 @contextlib.contextmanager
 def _copy(worktree: Worktree, data: bytes | None = None) -> Iterator[GitCommand]:
-    """Yield git over a copy of the index (`data`, or the one there is), so that the real one is not touched.
+    """Yield git over a copy of the index (`data`, or the current one), so that the real one is not touched.
 
-    It is as old as the real one: Git goes by that to tell which files it has to read again.
+    The copy has the real one's time: Git uses it to tell which files it has to re-read.
     """
     age = written_at(worktree)
     data = data if data is not None else read(worktree)

@@ -1,4 +1,4 @@
-"""Object ids: SHA-1 in lower-case hexadecimal, as the store has them; libgit2 raises for anything else."""
+"""Object ids: SHA-1 in lower-case hexadecimal, as in the store; libgit2 raises for anything else."""
 
 import re
 

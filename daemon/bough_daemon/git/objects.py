@@ -1,7 +1,7 @@
-"""Git objects in the store: read from anywhere it can see, write always into its own folder.
+"""Git objects in the store: read from all its sources, always written into its own folder.
 
-libgit2 does not write an object that an alternate already has, and then a `git gc --prune=now` of the user takes it
-away from the store. So writing goes through an object database that knows the store's own folder alone.
+libgit2 does not write an object that an alternate already has, and then the user's `git gc --prune=now` removes it from
+the store. So writing uses an object database that knows only the store's own folder.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from bough_daemon.errors import DiskFull, StoreDamaged
 from bough_daemon.system.durable import sync_filesystem, write_whole
 
 FILE, EXECUTABLE, LINK, SUBMODULE, FOLDER = 0o100644, 0o100755, 0o120000, 0o160000, 0o040000
-SYNCED_ONE_BY_ONE = 32  # objects; from then on one sync of the file system is cheaper
+SYNCED_ONE_BY_ONE = 32  # objects; beyond these one sync of the file system is cheaper
 REMEMBERED_TREES, REMEMBERED_ENTRIES = 4096, 500_000  # trees, and entries in all of them
-LATEST = 253_402_300_799  # the last second of the year 9999: no calendar of a reader goes on
+LATEST = 253_402_300_799  # the last second of the year 9999, the end of some calendars
 LONGEST_DATE = 15  # digits, more than LATEST has
-MOST_PAIRS = 64  # pairs of trees of which is remembered where they differ
-HEAVY_TREE_BYTES = 64 * 1024  # such a tree is not compressed: it is mostly ids, and would take longer than all else
+MOST_PAIRS = 64  # pairs of trees whose differences are remembered
+HEAVY_TREE_BYTES = 64 * 1024  # such a tree is not compressed: it is mostly ids, and compressing dominates the time
 OID_BYTES = 20
 MOST_LARGE = 8  # large trees whose bytes are remembered
 MOST_PATCHES = 20  # entries, in one step
-LARGE_TREE = 1000  # entries; from here on a tree is written by patching the bytes of the one before
-EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # every empty file: there is nothing in it to purge
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without having it
+LARGE_TREE = 1000  # entries; beyond these a tree is written by patching the bytes of the previous one
+EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # every empty file: nothing to purge
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # which Git knows without storing it
 IN_MEMORY_BYTES = 64 * 1024 * 1024
 TYPES = {ObjectType.COMMIT: "commit", ObjectType.TREE: "tree", ObjectType.BLOB: "blob", ObjectType.TAG: "tag"}
 
@@ -106,7 +106,7 @@ def _sort_key(name: str, mode: int) -> bytes:
 
 @dataclass(frozen=True)
 class _LargeTree:
-    """The bytes of a tree; by what Git sorts its entries, in that order, and where in the bytes each of them ends."""
+    """A tree's bytes; the sort keys of its entries, in order, and where each entry ends in the bytes."""
 
     data: bytes
     keys: list[bytes]
@@ -114,7 +114,7 @@ class _LargeTree:
 
     @classmethod
     def of(cls, data: bytes) -> _LargeTree | None:
-        """Return what is needed of a tree; None where it is not sorted as Git sorts."""
+        """Return the index of a tree; None if it is not sorted as Git sorts."""
         scanned = list(_scan_tree(data))
         keys = [_sort_key(name, mode) for name, mode, _ in scanned]
         is_sorted = all(one < next_one for one, next_one in pairwise(keys))
@@ -123,7 +123,7 @@ class _LargeTree:
     def patched(
         self, before: Mapping[str, TreeEntry], after: Mapping[str, TreeEntry], names: Iterable[str]
     ) -> _LargeTree:
-        """Return the tree with what some names have after a change, where it is the tree of before."""
+        """Return the tree after a change of some names, patched from the tree before it."""
         tree = self
         for name in names:
             was, now = before.get(name), after.get(name)
@@ -134,7 +134,7 @@ class _LargeTree:
         return tree
 
     def _with(self, name: str, was: TreeEntry | None, now: TreeEntry | None) -> _LargeTree:
-        """Return the tree with one entry replaced by another of the same place, added or removed."""
+        """Return the tree with one entry replaced, added or removed."""
         named = now or was
         assert named is not None
         key = _sort_key(name, named.mode)
@@ -153,7 +153,7 @@ class _LargeTree:
 
 
 class _Folder(dict[str, "TreeEntry | _Folder | None"]):
-    """The changes below one folder; `replaced` when what stood at its path is gone as a whole."""
+    """The changes below one folder; `replaced` if the former entry at its path is gone entirely."""
 
     def __init__(self, replaced: bool = False) -> None:
         super().__init__()
@@ -163,8 +163,8 @@ class _Folder(dict[str, "TreeEntry | _Folder | None"]):
 class Objects:
     """The objects of one store. Not for use by two threads at once.
 
-    `objects_dir`: the store's own object folder, whose alternates lead to the user's. `heavy_bytes`: how much has been
-    written as it is since somebody set this to zero; a pack makes nearly nothing of it.
+    `objects_dir`: the store's own object folder, whose alternates include the user's. `heavy_bytes`: how much was
+    written uncompressed since this was last reset to zero; a pack shrinks it to nearly nothing.
     """
 
     def __init__(self, objects_dir: str) -> None:
@@ -178,13 +178,13 @@ class Objects:
         self.refresh()
 
     def refresh(self) -> None:
-        """Reopen the databases: objects that another process packed or brought are seen from then on."""
+        """Reopen the databases: objects that another process packed or brought become visible."""
         self._readable = pygit2.Odb(self.folder)
         self._own = self._database(synced=True)
         self._unsynced = self._database(synced=False)
 
     def _database(self, synced: bool) -> pygit2.Odb:
-        """Return the store's own folder alone, to be written to."""
+        """Return a database of the store's own folder alone, to write to."""
         database = pygit2.Odb()
         database.add_backend(pygit2.OdbBackendPack(self.folder), 1)
         database.add_backend(pygit2.OdbBackendLoose(self.folder, 1, synced, 0o700, 0o400), 2)
@@ -199,7 +199,7 @@ class Objects:
         return oid in self._own
 
     def read(self, oid: str) -> tuple[str, bytes]:
-        """Return (type, content) of an object; raise StoreDamaged when nobody has it."""
+        """Return (type, content) of an object; raise StoreDamaged if it is missing."""
         try:
             kind, data = self._readable.read(oid)
         except KeyError:
@@ -213,7 +213,7 @@ class Objects:
         return self.read(oid)[1]
 
     def header(self, oid: str) -> tuple[str, int]:
-        """Return (type, size in bytes) of an object; raise StoreDamaged when nobody has it."""
+        """Return (type, size in bytes) of an object; raise StoreDamaged if it is missing."""
         try:
             kind, size = self._readable.read_header(oid)
         except KeyError:
@@ -223,7 +223,7 @@ class Objects:
         return TYPES[ObjectType(kind)], int(size)
 
     def size(self, oid: str) -> int:
-        """Return the size of an object's content in bytes; raise StoreDamaged when nobody has it."""
+        """Return the size of an object's content in bytes; raise StoreDamaged if it is missing."""
         return self.header(oid)[1]
 
     def own_names(self) -> Iterator[str]:
@@ -231,7 +231,7 @@ class Objects:
         return map(str, self._own)
 
     def tree(self, oid: str) -> dict[str, TreeEntry]:
-        """Return a tree's entries by name. The answer is shared: copy it before changing it."""
+        """Return a tree's entries by name. The result is shared: copy it before changing it."""
         known = self._trees.get(oid)
         if known is None:
             known = parse_tree(self.read(oid)[1])
@@ -246,7 +246,7 @@ class Objects:
         self._trees[tree] = entries
 
     def changed_names(self, old: str | None, new: str | None) -> tuple[str, ...]:
-        """Return the names of which two trees have different entries."""
+        """Return the names whose entries differ between two trees."""
         if old == new:
             return ()
         if old is None or new is None:
@@ -271,7 +271,7 @@ class Objects:
         self._pairs[old, new] = names
 
     def commit(self, oid: str) -> Commit:
-        """Return what a commit says."""
+        """Return the fields of a commit."""
         head, _, message = self.read(oid)[1].decode(errors="replace").partition("\n\n")
         tree, parents, author = "", [], ""
         for line in head.splitlines():
@@ -287,7 +287,7 @@ class Objects:
         return Commit(oid, tree, tuple(parents), name, email, _seconds_in(when), message)
 
     def entry(self, tree: str, path: str) -> TreeEntry | None:
-        """Return the entry at `path` below a tree, or None where there is none."""
+        """Return the entry at `path` below a tree, or None if there is none."""
         at = TreeEntry(FOLDER, tree)
         for name in path.split("/") if path else []:
             if at.mode != FOLDER:
@@ -317,7 +317,7 @@ class Objects:
     def some_difference(self, old: str | None, new: str | None, most: int) -> tuple[list[str], bool]:
         """Return up to `most` paths that differ, sorted, and whether there are more.
 
-        No more than `most` folders are opened: so it takes a moment, whatever the trees are.
+        At most `most` folders are opened, so it is fast for any trees.
         """
         paths, folders = list[str](), self._differences(old, new)
         for changes in islice(folders, most):
@@ -328,7 +328,7 @@ class Objects:
         return sorted(paths[:most]), more
 
     def _differences(self, old: str | None, new: str | None) -> Iterator[list[Change]]:
-        """Yield what differs between two trees, folder by folder."""
+        """Yield the differences of two trees, folder by folder."""
         pending: list[tuple[str, str | None, str | None]] = [("", old, new)]
         while pending:
             prefix, before, after = pending.pop()
@@ -350,9 +350,9 @@ class Objects:
             yield found
 
     def write(self, kind: str, data: bytes) -> str:
-        """Write an object into the store's own folder and return its id; raise DiskFull when there is no room.
+        """Write an object into the store's own folder and return its id; raise DiskFull if there is no space.
 
-        It is on disk at the latest after `settle`, which comes before any reference that reaches it.
+        It is synced at the latest by `settle`, which comes before any reference that reaches it.
         """
         number = next(number for number, name in TYPES.items() if name == kind)
         self._written += 1
@@ -365,7 +365,7 @@ class Objects:
             raise _write_failure(failure) from failure
 
     def _write_heavy(self, data: bytes) -> str:
-        """Write a tree as it is, synced, in the form of a loose object; libgit2 would compress it."""
+        """Write a tree uncompressed, synced, as a loose object; libgit2 would compress it."""
         whole = b"tree %d\0%b" % (len(data), data)
         oid = hashlib.sha1(whole).hexdigest()
         if not self.owns(oid):
@@ -376,7 +376,7 @@ class Objects:
         return oid
 
     def settle(self) -> None:
-        """Force what was written to disk: few objects have been one by one, many are all at once."""
+        """Sync what was written: a few objects have been synced one by one, many are all at once."""
         if self._written > SYNCED_ONE_BY_ONE:
             sync_filesystem(self.folder)
         self._written = 0
@@ -396,10 +396,10 @@ class Objects:
         return self.write("commit", ("\n".join(lines) + "\n\n" + message).encode(errors="surrogateescape"))
 
     def splice(self, tree: str | None, changes: Mapping[str, TreeEntry | None]) -> str:
-        """Return the tree that is `tree` with each path replaced by its entry, or removed where that is None.
+        """Return `tree` with each path replaced by its entry, or removed if that is None.
 
-        Only the folders on the way to a change are rebuilt. A path that runs through a file replaces that file; a
-        folder left empty vanishes. Removals are made first, so that a file may become a folder and the other way round.
+        Only the folders on the way to a change are rebuilt. A path that runs through a file replaces that file; an
+        empty folder vanishes. Removals come first, so that a file may become a folder and vice versa.
         """
         nested = _Folder()
         for path, entry in sorted(changes.items(), key=lambda change: change[1] is not None):
@@ -440,7 +440,7 @@ class Objects:
         return made
 
     def _write_large(self, old: str, entries: Mapping[str, TreeEntry], names: Collection[str]) -> str:
-        """Write a large tree that was made from another by changing the entries of some names."""
+        """Write a large tree by patching the entries of some names in another one."""
         before = self._large_tree(old) if len(names) <= MOST_PATCHES else None
         if before is None or len(before.keys) != len(self.tree(old)):
             return self.write_tree(entries)
@@ -463,7 +463,7 @@ class Objects:
                 self.write(kind, data)
 
     def own_tree_difference(self, old: str | None, new: str) -> None:
-        """Own every tree and blob of `new` that `old` does not have at the same place."""
+        """Copy every tree and blob of `new` that `old` does not have at the same place into the store's own folder."""
         pending: list[tuple[str | None, str]] = [(old, new)]
         while pending:
             before, after = pending.pop()
@@ -481,13 +481,13 @@ class Objects:
                     self.own([entry.oid])
 
     def remove_loose(self, oids: Iterable[str]) -> None:
-        """Remove the files of objects, where they have one of their own."""
+        """Remove the loose files of objects."""
         for oid in oids:
             with suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.folder, oid[:2], oid[2:]))
 
     def forget(self) -> None:
-        """Read everything again from the disk: objects have gone."""
+        """Reopen everything from disk: objects were removed."""
         for known in (self._trees, self._pairs, self._large):
             known.clear()
         self._entries = 0
@@ -503,7 +503,7 @@ class Objects:
 
 
 def _seconds_in(when: str) -> int:
-    """Return the date in a commit, whatever its author's program made of it: 0 where it is none."""
+    """Return the date in a commit, whatever its author's program wrote; 0 if it is not a number."""
     digits = when.split(" ")[0]
     return min(int(digits[:LONGEST_DATE]), LATEST) if digits.isascii() and digits.isdigit() else 0
 

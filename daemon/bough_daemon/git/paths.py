@@ -1,7 +1,7 @@
 """Which paths may be written in a working tree: Git's own rules, and never through a symlink.
 
-The rules are those of `verify_path` in Git's read-cache.c with `core.protectHFS` and `core.protectNTFS` on, whatever
-the machine, so that a tree which one teammate can hold can be held by all.
+The rules are those of `verify_path` in Git's read-cache.c with `core.protectHFS` and `core.protectNTFS` enabled on
+every machine, so that a tree which one teammate can hold can be held by all.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ NTFS_GIT = re.compile(r"(\.git|git~1)[ .]*(:.*)?", re.IGNORECASE | re.DOTALL)
 NTFS_MODULES = re.compile(
     r"(\.gitmodules|gitmod~[1-4]|gi7eba~[1-9]|gi7d29~[1-9])[ .]*(:.*)?", re.IGNORECASE | re.DOTALL
 )
-# Where files are made ready that a command is about to place; nobody else looks into it.
+# Where files are prepared that a command is about to place; everything else ignores it.
 STAGE = ".bough-stage-"
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def check_path(path: str, mode: int) -> None:
-    """Raise HostilePath for a path that Git would refuse to hold: outside the tree, or a git directory in disguise."""
+    """Raise HostilePath for a path that Git would refuse: outside the tree, or a disguised git directory."""
     if "\0" in path or any(part in ("", ".", "..") or _is_git(part) for part in path.split("/")):
         raise HostilePath(f"{path!r} is a path that Git rejects", path=path)
     if mode == LINK and _is_modules(path.rsplit("/", 1)[-1]):
@@ -40,7 +40,7 @@ def _is_modules(part: str) -> bool:
 
 
 class Blocked(Exception):
-    """Something that is no folder is on the way to a path; `path` names it."""
+    """Something that is not a folder is on the way to a path; `path` names it."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -50,7 +50,7 @@ class Blocked(Exception):
 def open_folder(root: int, folder: str, make: bool = False) -> int:
     """Open a folder below the open folder `root` and return its descriptor, without following any symlink.
 
-    `make`: make what is missing. Raise FileNotFoundError where something is missing, Blocked where something that is no
+    `make`: create what is missing. Raise FileNotFoundError if something is missing, Blocked if something that is not a
     folder is in its place.
     """
     at = os.dup(root)

@@ -1,4 +1,4 @@
-"""What Git itself says that it did with HEAD: its reflog."""
+"""HEAD's reflog: what Git did with HEAD."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def head_moves(path: str, most: int) -> list[HeadMove]:
 
 
 def latest_move(path: str, words: str) -> HeadMove | None:
-    """Return the newest move of HEAD that words mean, such as `git reset`, or None."""
+    """Return the newest move of HEAD that matches words such as `git reset`, or None."""
     wanted = words.removeprefix("git ").strip().lower()
     return next((move for move in head_moves(path, 1000) if wanted and move.message.lower().startswith(wanted)), None)

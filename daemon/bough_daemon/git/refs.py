@@ -10,7 +10,7 @@ from bough_daemon.git.worktree import Head, Worktree
 
 BRANCHES = "refs/heads/"
 # In the order in which Git itself decides (wt-status.c): a rebase picks and merges on its way. Each linked worktree has
-# its own of these.
+# its own.
 OPERATIONS = {
     "rebase-apply/applying": "am",
     "rebase-apply": "rebase",
@@ -27,7 +27,7 @@ Ways = Mapping[str, tuple[str | None, ...]]
 
 
 def operation(worktree: Worktree) -> str | None:
-    """Return the git command (merge, rebase, …) that is under way here and was not finished, or None."""
+    """Return the unfinished git command (merge, rebase, …) in progress here, or None."""
     found = next((word for name, word in OPERATIONS.items() if os.path.exists(f"{worktree.git_dir}/{name}")), None)
     if found is None:
         found = _sequenced(worktree)
@@ -37,7 +37,7 @@ def operation(worktree: Worktree) -> str | None:
 
 
 def _sequenced(worktree: Worktree) -> str | None:
-    """Return which command has more commits to pick or revert, after one of them was committed by hand."""
+    """Return the command that has more commits to pick or revert, after one of them was committed by hand."""
     try:
         with open(f"{worktree.git_dir}/sequencer/todo", "rb") as todo:
             words = [line.split(maxsplit=1)[0] for line in todo if line.strip() and not line.startswith(b"#")]
@@ -47,7 +47,7 @@ def _sequenced(worktree: Worktree) -> str | None:
 
 
 def check_idle(worktree: Worktree) -> None:
-    """Raise NotPossibleNow, with the way out, while a git command is under way here."""
+    """Raise NotPossibleNow, with the way out, while a git command is in progress here."""
     command = operation(worktree)
     if command is None:
         return
@@ -74,14 +74,14 @@ def checked_out_at(worktree: Worktree, branch: str) -> str | None:
 
 
 def check_free(worktree: Worktree, branch: str) -> None:
-    """Raise CheckedOutElsewhere where a branch is checked out in another worktree."""
+    """Raise CheckedOutElsewhere if a branch is checked out in another worktree."""
     folder = checked_out_at(worktree, branch)
     if folder is not None:
         raise CheckedOutElsewhere(f"{short(branch)} is checked out in {folder}", branch=short(branch), path=folder)
 
 
 def move_head(worktree: Worktree, head: Head, message: str) -> None:
-    """Let HEAD stand on a branch, wherever that is, or detached on a commit."""
+    """Put HEAD on a branch, or detached on a commit."""
     if head.branch is not None:
         worktree.git.run("symbolic-ref", "-m", message, "HEAD", head.branch)
     else:
@@ -89,7 +89,7 @@ def move_head(worktree: Worktree, head: Head, message: str) -> None:
 
 
 def move_refs(worktree: Worktree, moves: Moves, message: str) -> None:
-    """Move references, all or none, each from one commit to another; None: it is not there."""
+    """Move references, all or none, each from one commit to another; None: it does not exist."""
     lines = [
         f"update {ref}\0{new}\0{old or '0' * 40}\0" if new is not None else f"delete {ref}\0{old}\0"
         for ref, (old, new) in moves.items()
@@ -99,7 +99,7 @@ def move_refs(worktree: Worktree, moves: Moves, message: str) -> None:
 
 
 def backward(worktree: Worktree, ways: Ways) -> Moves:
-    """Return the moves that bring references back to where their ways began; NotPossibleNow where one left its way."""
+    """Return the moves that undo `ways`; raise NotPossibleNow if a reference has moved elsewhere."""
     back: dict[str, tuple[str | None, str | None]] = {}
     for ref, way in ways.items():
         now = commit_of(worktree, ref)
@@ -111,7 +111,7 @@ def backward(worktree: Worktree, ways: Ways) -> Moves:
 
 
 def free_branch(worktree: Worktree, folder: str, name: str) -> str:
-    """Return a reference that is free for a branch `folder/name`, numbered when taken."""
+    """Return an unused reference for a branch `folder/name`, numbered if taken."""
     taken = {line.decode() for line in worktree.git.run("for-each-ref", "--format=%(refname)").split(b"\n")}
     join = "-" if BRANCHES + folder in taken else "/"  # Git cannot have a branch below a branch
     wanted = f"{BRANCHES}{folder}{join}{name}"

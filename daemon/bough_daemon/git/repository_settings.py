@@ -1,4 +1,4 @@
-"""What a repository itself says to Bough: its `.bough.toml`, which any teammate may have written."""
+"""The repository's settings for Bough: `.bough.toml`, which any teammate may have written."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from bough_daemon.errors import BadRepositorySettings
 
 NAME = ".bough.toml"
-LIMIT_BYTES = 64_000  # some hundred times as much as anybody has to say
+LIMIT_BYTES = 64_000  # some hundred times what anyone needs
 
 
 def table_on_disk(folder: str, table: str) -> dict[str, Any]:
-    """Return a table of the file in a folder; empty where it has none.
+    """Return a table of the file in a folder; empty if there is none.
 
-    Raise BadUsage where the file cannot be read: what is no plain file (a link, a pipe, a device) is never opened.
+    Raise BadUsage if the file cannot be read: anything but a plain file (a link, a pipe, a device) is never opened.
     """
     path = os.path.join(folder, NAME)
     try:
@@ -33,7 +33,7 @@ def table_on_disk(folder: str, table: str) -> dict[str, Any]:
 
 
 def check_size(size: int) -> None:
-    """Raise BadUsage for a file of more bytes than anybody has to say."""
+    """Raise BadUsage for a file that is too large."""
     if size > LIMIT_BYTES:
         raise BadRepositorySettings(f"{NAME} is larger than {LIMIT_BYTES // 1000} kB")
 
@@ -43,7 +43,7 @@ def _unfollowed(path: str, flags: int) -> int:
 
 
 def table_in(data: bytes, name: str) -> dict[str, Any]:
-    """Return a table of the file's content; empty where it has none. Raise BadUsage where the content says nothing."""
+    """Return a table of the file's content; empty if there is none. Raise BadUsage if the content is not valid."""
     try:
         found = tomllib.loads(data.decode()).get(name, {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:

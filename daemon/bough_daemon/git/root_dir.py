@@ -17,7 +17,7 @@ from bough_daemon.errors import InTheWay
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
 from bough_daemon.git.paths import Blocked, folder_of, open_folder
 
-OTHER = 0  # a device, a pipe or a socket: nothing that a tree can hold
+OTHER = 0  # a device, a pipe or a socket, which a tree cannot hold
 
 
 def blob_id(data: bytes) -> str:
@@ -26,7 +26,7 @@ def blob_id(data: bytes) -> str:
 
 
 def kind_of(status: os.stat_result) -> int:
-    """Return the tree mode for what a file is: FILE, EXECUTABLE, LINK, FOLDER or OTHER."""
+    """Return the tree mode for a file status: FILE, EXECUTABLE, LINK, FOLDER or OTHER."""
     if stat.S_ISREG(status.st_mode):
         return EXECUTABLE if status.st_mode & stat.S_IXUSR else FILE
     return {stat.S_IFLNK: LINK, stat.S_IFDIR: FOLDER}.get(stat.S_IFMT(status.st_mode), OTHER)
@@ -45,7 +45,7 @@ def read_at(folder: int, name: str) -> tuple[int, bytes]:
 
 
 def read_regular(path: str) -> bytes:
-    """Return the content of a file; raise OSError where there is something else, which might be waited for for ever."""
+    """Return the content of a file; raise OSError for anything else, which might block forever."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as source:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -54,10 +54,10 @@ def read_regular(path: str) -> bytes:
 
 
 def is_being_written(folder: int, name: str) -> bool:
-    """Return whether a program has a file open for writing; where the system cannot tell, that nobody has.
+    """Return whether a program has a file open for writing; False where the system cannot tell.
 
-    The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE). Who opens
-    it in these microseconds waits for their end, and we get a signal: one that is ignored, not SIGIO, which would kill.
+    The kernel grants a read lease on a file only while nobody has it open for writing (fcntl(2), F_SETLEASE). Anyone
+    who opens it in these microseconds waits, and we get a signal: one that is ignored, not SIGIO, which would kill.
     """
     if sys.platform != "linux":
         return False
@@ -90,7 +90,7 @@ class RootDir:
 
     @contextlib.contextmanager
     def folder(self, path: str, make: bool = False) -> Iterator[int]:
-        """Open a folder for a while; raises as `open_folder` does."""
+        """Open a folder for the length of a block; raises as `open_folder` does."""
         descriptor = open_folder(self.descriptor, path, make)
         try:
             yield descriptor
@@ -98,7 +98,7 @@ class RootDir:
             os.close(descriptor)
 
     def status(self, path: str) -> os.stat_result | None:
-        """Return what is at a path, not followed; None where nothing does or the way to it is no folder."""
+        """Return the status of a path, symlinks not followed; None if nothing is there or a parent is not a folder."""
         try:
             with self.folder(folder_of(path)) as above:
                 return os.stat(path.rpartition("/")[2], dir_fd=above, follow_symlinks=False)
@@ -106,14 +106,14 @@ class RootDir:
             return None
 
     def read(self, path: str) -> tuple[int, bytes] | None:
-        """Return (kind, content) of what is at a path, or None as `status` does."""
+        """Return (kind, content) of a path, or None as `status` does."""
         try:
             with self.folder(folder_of(path)) as above:
                 return read_at(above, path.rpartition("/")[2])
         except (FileNotFoundError, Blocked):
             return None
         except OSError as failure:
-            if failure.errno == errno.ELOOP:  # it became a symlink in this instant
+            if failure.errno == errno.ELOOP:  # it became a symlink at this instant
                 return None
             raise
 
@@ -133,7 +133,7 @@ class RootDir:
                 yield below
 
     def record(self, objects: Objects, path: str) -> TreeEntry | None:
-        """Write what is at a path into the store, byte for byte; None where nothing does."""
+        """Write the content of a path into the store, byte for byte; return None if nothing is there."""
         found = self.read(path)
         if found is None:
             return None

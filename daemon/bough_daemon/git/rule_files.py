@@ -1,7 +1,7 @@
-"""Rules files that cannot be read: a `.gitignore` that is a named pipe, a `.gitattributes` that may not be opened.
+"""Rules files that cannot be read: a `.gitignore` that is a named pipe, a `.gitattributes` without permission.
 
-Git waits for ever at a pipe, and reads a file that it may not open as one without rules. Either would let out what the
-rules keep at home. So before Git is asked about a path, the rules files on its way are looked at.
+Git waits forever at a pipe, and treats a file without permission as one without rules. Either would share what the
+rules withhold. So before Git is asked about a path, the rules files on its way are checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bough_daemon.git.paths import folders_above
 from bough_daemon.git.worktree import Worktree
 
 IGNORE, ATTRIBUTES = ".gitignore", ".gitattributes"
-# Of the user's own rules: the file in the git directory, the setting that names another one, and its default.
+# The user's own rules: the file in the git directory, the setting that names another one, and its default.
 OUTSIDE = {
     IGNORE: ("exclude", "core.excludesfile", "ignore"),
     ATTRIBUTES: ("attributes", "core.attributesfile", "attributes"),
@@ -28,7 +28,7 @@ class RuleFiles:
 
     def __init__(self, worktree: Worktree) -> None:
         self._worktree = worktree
-        self._seen: set[str] = set()  # every rules file that has been looked at, open or closed
+        self._seen: set[str] = set()  # every rules file seen so far
         self._outer: dict[str, list[str]] | None = None
 
     def forget(self) -> None:
@@ -36,24 +36,24 @@ class RuleFiles:
         self._outer = None
 
     def look_in(self, folders: Iterable[str]) -> None:
-        """Look for closed rules files in folders (relative to the top, which is empty)."""
+        """Look for unreadable rules files in folders (relative to the top, which is empty)."""
         for folder in folders:
             for name in (IGNORE, ATTRIBUTES):
                 self._why_closed(f"{folder}/{name}" if folder else name)
 
     def closed(self) -> dict[str, str]:
-        """Return those rules files that have ever been looked at which are closed now, with the reason."""
+        """Return the known rules files that cannot be read now, with the reason."""
         paths = self._seen.copy().union(*map(self._outside, OUTSIDE))
         return {path: why for path in paths if (why := self._why_closed(path)) is not None}
 
     def folders(self, name: str) -> list[str]:
-        """Return the folders about which a closed rules file called `name` decides; the top is empty."""
+        """Return the folders that an unreadable rules file called `name` covers; the top is empty."""
         outside = self._outside(name)
         inside = (path for path in self.closed() if os.path.basename(path) == name or path in outside)
         return ["" if path in outside else os.path.dirname(path) for path in inside]
 
     def withheld(self) -> dict[str, str]:
-        """Return the closed rules files, with the reason and what that means."""
+        """Return the unreadable rules files, with the reason and its consequence."""
         ignores = set(self._outside(IGNORE))
         said: dict[str, str] = {}
         for path, why in self.closed().items():
@@ -64,11 +64,11 @@ class RuleFiles:
         return said
 
     def above(self, path: str, name: str) -> str | None:
-        """Return the first closed rules file called `name` that decides about a path, or None where all are open."""
+        """Return the first unreadable rules file called `name` that covers a path, or None."""
         return next((rules for rules in self._deciding(path, name) if self._why_closed(rules)), None)
 
     def above_each(self, paths: Sequence[str], name: str) -> list[str | None]:
-        """Return the same for each of some paths."""
+        """Return the same for each of several paths."""
         known: dict[str, str | None] = {}
         for path in paths:
             folder = path.rpartition("/")[0]
@@ -83,7 +83,7 @@ class RuleFiles:
             yield f"{folder}/{name}"
 
     def _why_closed(self, path: str) -> str | None:
-        """Return why Git cannot read a rules file, or None; one that is there is remembered."""
+        """Return why Git cannot read a rules file, or None; an existing one is remembered."""
         full = os.path.join(self._worktree.root, path)
         try:
             status = os.lstat(full)
@@ -95,11 +95,11 @@ class RuleFiles:
         kind = stat.S_IFMT(status.st_mode)
         if kind in (stat.S_IFIFO, stat.S_IFSOCK):
             return NO_FILE
-        # Git takes a folder or a symlink for no rules at all, at once, and so does it `/dev/null`.
+        # Git treats a folder, a symlink and `/dev/null` as a file without rules.
         return NO_ACCESS if kind == stat.S_IFREG and not os.access(full, os.R_OK) else None
 
     def _outside(self, name: str) -> list[str]:
-        """Return the absolute paths of the user's own rules files, which decide about the whole tree."""
+        """Return the absolute paths of the user's own rules files, which apply to the whole tree."""
         if self._outer is None:
             self._outer = self._asked()
         return self._outer[name]

@@ -1,6 +1,6 @@
-"""What Git's own rules say of a path: ignored, filtered, or flagged in the user's index.
+"""Git's rules for paths: ignored, filtered, or flagged in the user's index.
 
-Answers come from long-running git children, because libgit2 decides some of these cases otherwise than git does.
+Answers come from long-running git children, because libgit2 decides some of these cases differently.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bough_daemon.git.worktree import Worktree
 
 ATTRIBUTES = ("filter", "ident", "working-tree-encoding", "text", "eol", "crlf")
 UNSET = {"unspecified", "unset"}
-NAMED_LIMIT = 100  # paths that are named to git, which holds each against the whole index
+NAMED_LIMIT = 100  # paths passed to git by name; git compares each with the whole index
 TRUE = {"true", "1", "yes", "on"}
 FLAGGED = re.compile(rb"(?:\A|\0)[Sa-z] \d+ \w+ 0\t([^\0]+)")  # lines of `ls-files -v -s -z`
 STAGED = re.compile(rb"(\d+) (\w+) 0\t([^\0]+)\0")  # lines of `ls-files -s -z`
@@ -33,11 +33,11 @@ LINKS = re.compile(rb"(?:\A|\0)\w 160000 (\w+) 0\t([^\0]+)")
 
 
 class Closed(str):
-    """The words for a path of which Git cannot tell whether it ignores it, as the rules cannot be read."""
+    """The reason for a path of which Git cannot tell whether it is ignored, because rules cannot be read."""
 
 
 class Ignores:
-    """Ask which paths Git ignores, whether or not the index has them. May be used from any thread."""
+    """Ask Git which paths are ignored, whether or not they are in the index. May be used from any thread."""
 
     def __init__(self, worktree: Worktree, rule_files: RuleFiles) -> None:
         self._rule_files = rule_files
@@ -46,13 +46,13 @@ class Ignores:
         )
 
     def ignored(self, paths: Sequence[str]) -> list[bool]:
-        """Return for each path (relative to the top) whether it is ignored; not where Git cannot tell."""
+        """Return for each path (relative to the top) whether it is ignored; False if Git cannot tell."""
         return [answer is True for answer in self.answers(paths)]
 
     def answers(self, paths: Sequence[str]) -> list[bool | str]:
-        """Return for each path (relative to the top) whether it is ignored, or Git's words where it cannot tell.
+        """Return for each path (relative to the top) whether it is ignored, or Git's message if it cannot tell.
 
-        Raise GitFailed where Git can tell of no path at all. Where rules cannot be read, Git is not asked.
+        Raise GitFailed if Git can tell for no path at all. If rules cannot be read, Git is not asked.
         """
         self._rule_files.look_in(["", *paths])
         closed = self._rule_files.above_each(paths, IGNORE)
@@ -61,7 +61,7 @@ class Ignores:
         return [_is_ignored(next(said)) if rules is None else Closed(f"{rules} cannot be read") for rules in closed]
 
     def forget(self) -> None:
-        """Read the ignore files again at the next question."""
+        """Re-read the ignore files at the next question."""
         self._child.restart()
         self._rule_files.forget()
 
@@ -75,15 +75,15 @@ def _is_ignored(answer: list[bytes] | GitFailed) -> bool | str:
     if isinstance(answer, GitFailed):
         return in_one_line(answer.facts.get("output", "")) or answer.message
     pattern = answer[2]
-    return bool(pattern) and not pattern.startswith(b"!")  # such a pattern means that a path is not ignored after all
+    return bool(pattern) and not pattern.startswith(b"!")  # a pattern with `!` means that the path is not ignored
 
 
 @dataclass(frozen=True)
 class Conversion:
     """The conversions between a file's bytes and its blob.
 
-    `always`: a filter, an encoding or `$Id$`. `line_ends`: CRLF becomes LF. `guarded`: only where the blob in the index
-    has no CRLF already (Git's `text=auto`). `to_crlf`: a checkout makes CRLF of LF.
+    `always`: a filter, an encoding or `$Id$`. `line_ends`: CRLF becomes LF. `guarded`: only if the blob in the index
+    has no CRLF already (Git's `text=auto`). `to_crlf`: a checkout turns LF into CRLF.
     """
 
     always: bool
@@ -98,7 +98,7 @@ class Conversion:
 
 
 class Attributes:
-    """Ask what converts a file on its way into a blob. Not for two threads at once."""
+    """Ask Git how files are converted into blobs. Not for two threads at once."""
 
     def __init__(self, worktree: Worktree, index: IndexReader) -> None:
         self._worktree = worktree
@@ -107,7 +107,7 @@ class Attributes:
         self._to_crlf: bool | None = None
 
     def conversion(self, path: str) -> Conversion:
-        """Return what converts the file at `path` (relative to the top)."""
+        """Return the conversions for the file at `path` (relative to the top)."""
         (answers,) = self._child.ask_many([os.fsencode(path) + b"\0"], 3 * len(ATTRIBUTES), b"\0")
         said = dict(zip(ATTRIBUTES, (answer.decode(errors="replace") for answer in answers[2::3]), strict=True))
         always = any(said[name] not in UNSET for name in ("filter", "ident", "working-tree-encoding"))
@@ -138,14 +138,14 @@ class Attributes:
         return self._autocrlf
 
     def forget(self) -> None:
-        """Read the attribute files and the configuration again at the next question."""
+        """Re-read the attribute files and the configuration at the next question."""
         self._child.restart()
         self._autocrlf = self._to_crlf = None
 
 
 @dataclass(frozen=True)
 class IndexFacts:
-    """The facts of the user's index that the files do not show.
+    """Facts from the user's index that the files do not show.
 
     `flagged`: paths marked assume-unchanged or skip-worktree, whose files do not count. `tracked_ignored`: paths that
     are tracked although an ignore rule matches them. `links`: the commit of each submodule. `sparse`: whether only a
@@ -165,7 +165,7 @@ class IndexFacts:
 
 @dataclass(frozen=True)
 class Changed:
-    """The consequences of a new index: `paths` to be looked at again, `hidden`: paths whose files no longer count."""
+    """The consequences of a new index: `paths` to check again, `hidden`: paths whose files no longer count."""
 
     paths: frozenset[str]
     hidden: frozenset[str]
@@ -175,8 +175,8 @@ class Changed:
 class IndexReader:
     """Read the user's index when it has changed, without ever taking its lock.
 
-    `last_good`: a copy of the last index that Git could read; it counts while Git cannot read the user's. `failure`:
-    what Git says of that, empty while it can.
+    `last_good`: a copy of the last index that Git could read, used while Git cannot read the user's. `failure`: Git's
+    message about that; empty while it can.
     """
 
     worktree: Worktree
@@ -185,7 +185,7 @@ class IndexReader:
     facts: IndexFacts = field(default_factory=IndexFacts)
     failure: str = ""
     _seen: tuple[int, ...] | None = None
-    _looked: bool = False  # for closed rules files in the folders of what is tracked
+    _looked: bool = False  # for unreadable rules files in the folders of tracked files
 
     @property
     def path(self) -> str:
@@ -193,11 +193,11 @@ class IndexReader:
         return os.path.join(self.worktree.git_dir, "index")
 
     def forget(self) -> None:
-        """Read the index again at the next question."""
+        """Re-read the index at the next question."""
         self._seen = None
 
     def changed(self) -> Changed | None:
-        """Return what is otherwise than at the last call, or None where the index did not change."""
+        """Return what has changed since the last call, or None if the index did not change."""
         seen: tuple[int, ...] = ()
         with suppress(FileNotFoundError):
             stat = os.stat(self.path)
@@ -212,13 +212,13 @@ class IndexReader:
         return Changed(paths - hidden, hidden)
 
     def git(self) -> GitCommand:
-        """Return git with the index that counts."""
+        """Return git with the index in use."""
         if not self.failure:
             return self.worktree.git
         return self.worktree.git.with_environment(GIT_INDEX_FILE=self.last_good)
 
     def _read(self) -> IndexFacts:
-        """Return what the index says; Git's own is tried first, and what it said is kept where it cannot be read."""
+        """Return the index's content; if Git cannot read it, remember its message and use the last good one."""
         self.failure = ""
         try:
             return self._facts(self.worktree.git)
@@ -238,7 +238,7 @@ class IndexReader:
         )
 
     def _tracked_ignored(self, git: GitCommand, listed: bytes) -> frozenset[str]:
-        """Return the tracked paths that rules ignore; those about which closed rules decide count as not ignored."""
+        """Return the tracked paths that rules ignore; those covered by unreadable rules count as not ignored."""
         if not self._looked:
             self._looked = True
             folders = {path.rpartition("/")[0] for path in _paths(TRACKED, listed)}
@@ -253,13 +253,13 @@ class IndexReader:
         return frozenset(os.fsdecode(path.removeprefix(b"./")) for path in said.split(b"\0") if path)
 
     def entry(self, path: str) -> tuple[int, str] | None:
-        """Return (mode, object id) of what the index has for a path, or None."""
+        """Return the index's (mode, object id) for a path, or None."""
         line = self.git().run("--literal-pathspecs", "ls-files", "-s", "-z", "--", path).split(b"\0")[0]
         words = line.split(b" ")
         return (int(words[0], 8), words[1].decode()) if line else None
 
     def entries(self, paths: Collection[str]) -> dict[str, TreeEntry]:
-        """Return what the index has for those of `paths` that it has."""
+        """Return the index's entries for those of `paths` that it has."""
         if not paths:
             return {}
         listed = STAGED.findall(self._of(self.git(), ["ls-files", "-s", "-z"], paths))
@@ -268,18 +268,18 @@ class IndexReader:
 
     @property
     def version(self) -> tuple[int, ...] | None:
-        """Return the parts that an index written since lacks."""
+        """Return the parts of the index that change with every write."""
         return self._seen
 
     def tracked_at(self, paths: Collection[str]) -> frozenset[str]:
-        """Return every path that the index has at or below some paths; below all where one of them is empty."""
+        """Return every path in the index at or below some paths; all if one of them is empty."""
         found = self._of(self.git(), ["ls-files", "-z"], () if "" in paths else paths).split(b"\0")
         return frozenset(os.fsdecode(path) for path in found if path)
 
     def vouched(self, path: str, status: os.stat_result) -> TreeEntry | None:
-        """Return what the index has for a file, where the file is as the index last saw it, by its `lstat` alone.
+        """Return the index's entry for a file that is unchanged since the index was written, judged by `lstat` alone.
 
-        Unlike Git, this never reads the file: one as young as the index is not vouched for.
+        Unlike Git, this never reads the file: one as new as the index is not vouched for.
         """
         found = self.entries([path]).get(path)
         seen = DEBUGGED.search(self.git().run("--literal-pathspecs", "ls-files", "--debug", "-z", "--", path))
@@ -296,7 +296,7 @@ class IndexReader:
         return found if is_older and now == (changed, modified, int(inode), int(size)) else None
 
     def clean(self, paths: Collection[str]) -> set[str]:
-        """Return those of `paths`, all of them in the index, whose files are as it last saw them, by their status."""
+        """Return those of `paths`, all in the index, whose files are unchanged by their status."""
         closed = self.rule_files.folders(ATTRIBUTES_FILE)
         if closed:
             paths = [path for path in paths if self.rule_files.above(path, ATTRIBUTES_FILE) is None]
@@ -310,7 +310,7 @@ class IndexReader:
         return set(paths) - changed
 
     def _of(self, git: GitCommand, words: Sequence[str], paths: Collection[str]) -> bytes:
-        """Ask git about some paths: by name where they are few, else about all."""
+        """Ask git about some paths: by name if they are few, else about all."""
         named = ["--", *paths] if len(paths) <= NAMED_LIMIT else []
         return git.run("--literal-pathspecs", *words, *named)
 
@@ -320,10 +320,10 @@ class IndexReader:
 
 
 def unfiltered(git: GitCommand) -> GitCommand:
-    """Return git that runs none of the user's filters.
+    """Return git without any of the user's filters.
 
-    To tell whether a file that is as young as the index differs from it, git would convert it, and stop where a filter
-    fails. Such a file then counts as differing.
+    To tell whether a file as new as the index differs from it, git would convert it, and stop if a filter fails. Such a
+    file then counts as differing.
     """
     names = git.run("config", "-z", "--name-only", "--get-regexp", r"^filter\.", allowed=(0, 1)).split(b"\0")
     settings = {}
@@ -334,7 +334,7 @@ def unfiltered(git: GitCommand) -> GitCommand:
 
 
 def differing_outside(git: GitCommand, folders: Collection[str]) -> set[str]:
-    """Return the tracked paths whose files changed, by their status, in none of `folders`, whose rules are not read."""
+    """Return the tracked paths, in none of `folders`, whose files changed by their status; rules are not read."""
     if "" in folders:
         return set()
     outside = [f":(top,exclude,literal){folder}" for folder in folders]

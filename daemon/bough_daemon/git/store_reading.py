@@ -1,6 +1,6 @@
-"""What commands ask Git itself about the snapshots in a store, in their own process: nothing here writes.
+"""Read snapshots in a store for commands, in their own process, without writing.
 
-Where a text last was, what HEAD left and what was undone included; how much has changed between two snapshots.
+Find where a text last was, including what HEAD left and what was undone; and compare two snapshots.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.worktree import Worktree
 
-MOST_CHANGES = 500  # snapshots that added or removed the text, the newest ones
+MOST_CHANGES = 500  # snapshots that added or removed the text, newest first
 MOST_PATHS = 50
 LONGEST_LINE = 400  # characters
 FIELDS = "%x01%H%x00%P%x00%ct%x00%(trailers:key=Bough-Base,valueonly)%x00"
@@ -23,7 +23,7 @@ LIVE, KEPT = "refs/heads/", "refs/kept/"
 
 @dataclass(frozen=True)
 class FoundText:
-    """A line that has the text. `snapshot`: the newest one that has it at this path.
+    """A line that contains the text. `snapshot`: the newest one that has it at this path.
 
     `time`: of the snapshot, in seconds since the epoch. `branches`: the live branches that it is on. `is_there`: the
     path still has the text there.
@@ -47,9 +47,9 @@ class _Change:
 
 
 def find_text(path: str, text: str, below: Sequence[str] = ()) -> list[FoundText]:
-    """Return where a text last was, one line for each path, the newest first; `below`: paths from the top folder.
+    """Return where a text last was, one line for each path, newest first; `below`: paths from the top folder.
 
-    What the user's own commits have is left to `git log -S`. Raise NotLive where nothing was ever recorded.
+    The user's own commits are left to `git log -S`. Raise NotLive if nothing was ever recorded.
     """
     worktree = Worktree.find(path)
     git, found = _git_of(worktree), dict[str, FoundText | None]()
@@ -61,7 +61,7 @@ def find_text(path: str, text: str, below: Sequence[str] = ()) -> list[FoundText
 
 
 def _changes(git: GitCommand, worktree: Worktree, text: str, below: Sequence[str]) -> Iterator[_Change]:
-    """Yield the snapshots that added or removed the text, the newest first."""
+    """Yield the snapshots that added or removed the text, newest first."""
     refs = worktree.git.run("for-each-ref", "--format=^%(objectname)").split()
     own = [*refs, b"^" + worktree.head().commit.encode()]
     asked = ["log", f"-S{text}", "-m", "--first-parent", "-z", "--name-only", f"--format={FIELDS}", "--text"]
@@ -76,7 +76,7 @@ def _changes(git: GitCommand, worktree: Worktree, text: str, below: Sequence[str
 
 
 def _last_at(git: GitCommand, change: _Change, path: str, text: str) -> FoundText | None:
-    """Return the line that a path had before a change took the text away, or has since it was added."""
+    """Return the line that a path had before a change removed the text, or has since it was added."""
     for oid, is_there in ((change.oid, True), *((parent, False) for parent in change.parents[:1])):
         asked = ["grep", "-n", "-z", "-F", "-a", "-m1", "--no-color", "-e", text, oid, "--", f":(top,literal){path}"]
         code, said, _ = git.result(*asked, allowed=(0, 1))
@@ -89,7 +89,7 @@ def _last_at(git: GitCommand, change: _Change, path: str, text: str) -> FoundTex
 
 
 def _branches(git: GitCommand, oid: str) -> tuple[str, ...]:
-    """Return the live branches that a snapshot is on, or was before HEAD left it."""
+    """Return the live branches that contain a snapshot now, or did before HEAD left it."""
     names = git.run("for-each-ref", "--contains", oid, "--format=%(refname)", LIVE, KEPT).decode().split()
     live = [name.removeprefix(LIVE) for name in names if name.startswith(LIVE)]
     left = [name.removeprefix(KEPT).rpartition("/")[0] for name in names if name.startswith(KEPT)]
@@ -98,7 +98,7 @@ def _branches(git: GitCommand, oid: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class LinesChanged:
-    """How many lines of a path were added and removed; of a binary file, None."""
+    """How many lines of a path were added and removed; None for a binary file."""
 
     path: str
     added: int | None
@@ -106,10 +106,10 @@ class LinesChanged:
 
 
 def lines_changed(path: str, pairs: Sequence[tuple[str, str]], below: Sequence[str] = ()) -> list[list[LinesChanged]]:
-    """Return for each pair of commits what differs, below some paths from the top folder."""
+    """Return the differences for each pair of commits, below some paths from the top folder."""
     git, found = _git_of(Worktree.find(path)), list[list[LinesChanged]]()
     paths = ["--", *(f":(top,literal){one}" for one in below)] if below else []
-    # One process for all: it takes the second commit of a line for the parent of the first.
+    # One process for all: git takes the second commit on a line for the parent of the first.
     lines = "".join(f"{after} {before}\n" for before, after in pairs).encode()
     asked = ["diff-tree", "--stdin", "--always", "-r", "-z", "--numstat", "--no-renames"]
     for part in git.run(*asked, *paths, stdin=lines).split(b"\0"):
@@ -118,7 +118,7 @@ def lines_changed(path: str, pairs: Sequence[tuple[str, str]], below: Sequence[s
         if is_path:
             found[-1].append(LinesChanged(os.fsdecode(changed), _number(added), _number(gone)))
         elif part:
-            found.append([])  # the name of the next commit
+            found.append([])  # the id of the next commit
     return found
 
 
@@ -127,7 +127,7 @@ def _number(word: bytes) -> int | None:
 
 
 def live_base(path: str, name: str) -> str:
-    """Return the commit that a live branch is on; raise UnknownMember where there is no branch of that name."""
+    """Return the commit that a live branch is on; raise UnknownMember if there is no branch of that name."""
     words = ["log", "-1", "--format=%(trailers:key=Bough-Base,valueonly)", f"{LIVE}{name}^{{commit}}", "--"]
     code, said, _ = _git_of(Worktree.find(path)).result(*words, allowed=(0, 128))
     base = said.decode(errors="replace").strip() if code == 0 else ""
@@ -137,7 +137,7 @@ def live_base(path: str, name: str) -> str:
 
 
 def store_path(worktree: Worktree) -> str:
-    """Return where the store of a working tree is; raise NotLive where nothing was ever recorded."""
+    """Return the path of a working tree's store; raise NotLive if nothing was ever recorded."""
     store = os.path.join(worktree.common_dir, "bough", "store.git")
     if not os.path.isdir(store):
         raise NotLive(f"{worktree.root} is not live", path=worktree.root)

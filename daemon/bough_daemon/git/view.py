@@ -1,7 +1,7 @@
-"""A throw-away view of a repository in which every live branch is a branch, for git commands that read.
+"""A temporary view of a repository in which every live branch is a branch, for read-only git commands.
 
 It is a git directory of its own: the user's references and the store's, objects borrowed from the store, a copy of the
-index, the user's working tree. Whatever a command writes into it is gone with it; the user's repository is not touched.
+index, the user's working tree. Whatever a command writes there is discarded; the user's repository is not touched.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LISTING_OPTIONS = frozenset(
     --show-current --sort --format --verbose --column --no-column --color --no-color --ignore-case
     """.split()
 )
-# What does the job of a word that is no command of ours, or that a view of Git cannot do.
+# What replaces a command that Bough does not have, or that a view cannot run.
 INSTEAD = {
     "add": "`git add`; Bough records every save without it",
     "am": "`git am`",
@@ -57,7 +57,7 @@ INSTEAD = {
     "tag": "`git tag`",
     "worktree": "`git worktree`; in the new worktree `bough up` makes it live",
 }
-# Words that are no commands of Git's either, and `branch`, of which a view of Git only lists.
+# Words that are not Git commands either, and `branch`, which a view can only list.
 ABBREVIATED = {"ci": "commit", "co": "checkout", "br": "branch", "di": "diff", "sw": "switch", "cp": "cherry-pick"}
 ELSEWHERE_CALLED = {
     "branch": "`bough status` to see every live branch, `bough off BRANCH` or `git branch` to make a Git branch",
@@ -79,15 +79,15 @@ ELSEWHERE = ("--git-dir", "--work-tree", "--namespace", "--bare", "--exec-path="
 
 
 def run_in_view(path: str, arguments: Sequence[str]) -> int:
-    """Run a reading git command in a view of the repository around `path` and return its exit code.
+    """Run a read-only git command in a view of the repository around `path` and return its exit code.
 
-    Raise NotLive where nothing was ever recorded, and BadUsage for a command that writes.
+    Raise NotLive if nothing was ever recorded, and BadUsage for a command that writes.
     """
     return _in_view(path, arguments, captured=False).returncode
 
 
 def read_in_view(path: str, arguments: Sequence[str]) -> tuple[int, bytes, bytes]:
-    """Run a reading git command as `run_in_view` does; return its exit code, its output and its errors."""
+    """Run a read-only git command as `run_in_view` does; return its exit code, output and errors."""
     done = _in_view(path, arguments, captured=True)
     return done.returncode, done.stdout, done.stderr
 
@@ -110,7 +110,7 @@ def _in_view(path: str, arguments: Sequence[str], *, captured: bool) -> subproce
 
 
 def check_reads(arguments: Sequence[str]) -> None:
-    """Raise BadUsage for a git command line that does more than read."""
+    """Raise BadUsage for a git command line that may write."""
     words = iter(arguments)
     command = ""
     for word in words:
@@ -142,7 +142,7 @@ def check_reads(arguments: Sequence[str]) -> None:
 
 
 def instead_of(command: str, arguments: Sequence[str]) -> str | None:
-    """Return what does the job of a word that was typed as a command of ours, or None for a word that means nothing."""
+    """Return what replaces a word that was typed as a Bough command, or None if nothing does."""
     command = ABBREVIATED.get(command, command)
     if command in READING - ELSEWHERE_CALLED.keys():
         return f"`{' '.join(map(shell_word, ['bough', 'git', command, *arguments]))}`"
@@ -150,7 +150,7 @@ def instead_of(command: str, arguments: Sequence[str]) -> str | None:
 
 
 def make_view(worktree: Worktree, store: str, folder: str) -> None:
-    """Fill an empty folder with a git directory that shows the user's references and every live branch."""
+    """Turn an empty folder into a git directory that shows the user's references and every live branch."""
     for inside in ("objects/info", "refs", "info"):
         os.makedirs(os.path.join(folder, inside))
     _copy(worktree.git_dir, folder, "HEAD", "index")
@@ -183,5 +183,5 @@ def _references(git: GitCommand, prefix: str = "refs/") -> dict[str, str]:
 def _copy(source: str, target: str, *names: str) -> None:
     for name in names:
         if os.path.exists(os.path.join(source, name)):
-            # With its time: Git reads files again that are as young as the index.
+            # With its time: Git re-reads files that are as new as the index.
             shutil.copy2(os.path.join(source, name), os.path.join(target, name))

@@ -1,4 +1,4 @@
-"""The user's working tree and what its Git says of it. Nothing here writes."""
+"""The user's working tree and its Git configuration. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bough_daemon.system.environment import UserEnvironment
 
 @dataclass(frozen=True)
 class Head:
-    """The position of HEAD: on a branch (`refs/heads/main`) or, where that is None, detached at `commit`."""
+    """The position of HEAD: on a branch (`refs/heads/main`) or, if that is None, detached at `commit`."""
 
     branch: str | None
     commit: str
@@ -33,7 +33,7 @@ class Worktree:
     """One working tree of a repository.
 
     `root`: its top folder. `git_dir`: its own git directory. `common_dir`: the one that all worktrees share. All three
-    are absolute and free of symlinks. `user`: what the user's terminal has that decides what git does here. `children`:
+    are absolute and free of symlinks. `user`: the variables of the user's terminal that affect git here. `children`:
     the git children that work here.
     """
 
@@ -75,7 +75,7 @@ class Worktree:
         return GitCommand(self.git_dir, self.root, user=self.user, children=self.children)
 
     def check_supported(self, form: str) -> None:
-        """Raise UnsupportedRepository where the repository is beyond Bough; `form`: of its object names."""
+        """Raise UnsupportedRepository if Bough cannot handle the repository; `form`: its object format."""
         if form != "sha1":
             raise UnsupportedRepository(f"the repository uses {form} object names; Bough works with sha1")
         if self.git.line("config", "--get", "extensions.partialClone", allowed=(0, 1)):
@@ -87,18 +87,18 @@ class Worktree:
         if code != 0:
             raise NoCommitYet("the repository has no commit yet")
         commit, name, *_ = os.fsdecode(said).split("\n")
-        if not name or name.endswith("/HEAD"):  # a branch or a tag is called HEAD, too
+        if not name or name.endswith("/HEAD"):  # a branch or a tag is also called HEAD
             name = self.git.line("symbolic-ref", "-q", "HEAD", allowed=(0, 1)) or "HEAD"
             if name != "HEAD" and not self.git.line("rev-parse", "-q", "--verify", name, allowed=(0, 1, 128)):
                 raise NoCommitYet("the repository has no commit yet")
         return Head(None if name == "HEAD" else name, commit)
 
     def config(self, name: str) -> str:
-        """Return a value of the user's Git configuration as it holds here, or an empty string."""
+        """Return a value of the effective Git configuration here, or an empty string."""
         return self.git.line("config", "--get", name, allowed=(0, 1))
 
     def author(self) -> str:
-        """Return `Name <email>` as Git would write it for the user's commits, or a stand-in where it is unset."""
+        """Return `Name <email>` as Git would write it in the user's commits, or a placeholder if it is not set."""
         name = self.config("user.name") or "unknown"
         email = self.config("user.email") or "unknown@localhost"
         return f"{_plain(name)} <{_plain(email)}>"
@@ -123,7 +123,7 @@ def live_root(path: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """Return text without what would break a commit's header."""
+    """Return text without characters that would break a commit's header."""
     return "".join(letter for letter in text if letter not in "<>\n\r\0").strip() or "unknown"
 
 
@@ -148,7 +148,7 @@ def _no_repository(path: str, failure: GitFailed) -> BoughError:
 
 
 def _bare(path: str, user: UserEnvironment, git_dir: str) -> BareRepository:
-    """Return that a repository is bare, naming its working trees where it has any."""
+    """Return the error for a bare repository, naming its working trees if it has any."""
     listed = GitCommand(git_dir, user=user).run("worktree", "list", "--porcelain", "-z").split(b"\0\0")
     trees = [os.fsdecode(lines.split(b"\0")[0][9:]) for lines in listed if lines and b"\0bare" not in lines]
     there = [tree for tree in trees if os.path.isdir(tree)]
@@ -159,7 +159,7 @@ def _bare(path: str, user: UserEnvironment, git_dir: str) -> BareRepository:
 
 
 def _elsewhere(path: str, user: UserEnvironment, git_dir: str) -> NotARepository:
-    """Return that the files of a repository are not where the user is."""
+    """Return the error for a repository whose files are somewhere else."""
     config = GitCommand(git_dir, user=user).line("config", "--get", "core.worktree", allowed=(0, 1))
     if not config:
         return NotARepository(f"{path} is inside a git directory, not in a working tree", path=path)

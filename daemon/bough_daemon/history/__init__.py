@@ -1,1 +1,1 @@
-"""Live branches: their snapshots, what each may claim as its ancestors, and where two of them began."""
+"""Live branches: their snapshots, what each may claim as ancestors, and their merge bases."""

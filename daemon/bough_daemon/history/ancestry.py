@@ -1,9 +1,9 @@
-"""What a snapshot may name as its ancestors: only what its tree really has.
+"""Decide which ancestors a snapshot may name: only those whose changes its tree really has.
 
-A merge takes whatever an ancestor has and the tree lacks for removed by its author. So the snapshot before this one is
-an ancestor only while HEAD moved forward, or was rewritten and the tree still has what the old base brought; otherwise
-the history begins at the commit that HEAD is at, and the old tip stays in the timeline alone. A merge is claimed for as
-long as the tree keeps what it brought.
+For a merge, whatever an ancestor has and the tree lacks was removed by its author. So the previous snapshot is an
+ancestor only while HEAD moved forward, or was rewritten and the tree still has what the old base brought; otherwise the
+history starts at HEAD's commit, and the old tip stays only in the timeline. A merge is claimed as long as the tree
+keeps what it brought.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bough_daemon.history.replacements import landed_snapshots
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.store.store import Store
 
-REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is looked for
+REMEMBERED = 300  # snapshots of the timeline in which an earlier chain is searched
 MOST_CHAINS = 8  # of these, how many are compared
 
 Rewritten = Callable[[str], bool]
@@ -30,8 +30,8 @@ Rewritten = Callable[[str], bool]
 class Ancestry:
     """The ancestors of the next snapshot.
 
-    `before`: the snapshot that it continues; None where its history begins at its base. `also`: an earlier snapshot of
-    the same branch that it contains as well. `brought`: commits that the history claims beyond its base.
+    `before`: the snapshot that it continues; None if its history starts at its base. `also`: an earlier snapshot of the
+    same branch that it contains too. `brought`: commits that the history claims beyond its base.
     """
 
     before: Snapshot | None = None
@@ -42,10 +42,10 @@ class Ancestry:
 def ancestry_of_save(
     store: Store, tip: Snapshot, tree: str, base: str, operation: str, rewritten: Rewritten, discarded: bool
 ) -> Ancestry:
-    """Return the ancestry of a snapshot of `tree`, taken with HEAD at `base`, on a branch whose newest is `tip`.
+    """Return the ancestry of a snapshot of `tree`, taken with HEAD at `base`, on a branch with the tip `tip`.
 
-    `operation`: the operation of Git's that is in progress, empty for none. `discarded`: Git has thrown edits away
-    since the newest snapshot.
+    `operation`: the Git operation in progress, empty for none. `discarded`: Git has discarded edits since the newest
+    snapshot.
     """
     in_between = bool(tip.operation or operation)
     wrote = base == tip.base or rewritten(tip.base)
@@ -59,7 +59,7 @@ def ancestry_of_save(
 
 
 def _settled(store: Store, tip: Snapshot, tree: str, base: str, rewritten: Rewritten) -> Snapshot | None:
-    """Return the snapshot from before an operation of Git's that has just ended, where `tree` goes on from it."""
+    """Return the snapshot from before a Git operation that has just ended, if `tree` continues it."""
     settled = settled_before(store.objects, tip)
     return settled if settled is not None and _goes_on(store, settled, tree, base, rewritten) else None
 
@@ -77,10 +77,10 @@ def without_given_up(
 ) -> Ancestry:
     """Return the ancestry of `tree` that continues `before`, without the claims that the tree has given up since.
 
-    A claim is given up where a path that it had changed is again as HEAD has it: stashed, reset, checked out, removed.
-    Then the history goes on from before that claim, and the others are named once more. `contains`: new claims.
-    `wrote`: HEAD has moved, if at all, to a commit of what the files had. `discarded`: Git has thrown edits away in
-    this step, so a path may have been edited again since.
+    A claim is given up if a path that it had changed is again as in HEAD: stashed, reset, checked out, removed. Then
+    the history continues from before that claim, and the other claims are named again. `contains`: new claims. `wrote`:
+    HEAD has moved, if at all, to a commit of what the files had. `discarded`: Git has discarded edits in this step, so
+    a path may have been edited again since.
     """
     step = _Step(tree, base, wrote, discarded)
     newer = tuple(oid for oid in contains if oid != base)
@@ -102,7 +102,7 @@ def without_given_up(
 
 
 def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
-    """Return what the history of a snapshot claims beyond the commit `base`: merges, and bases that were rewritten."""
+    """Return what the history of a snapshot claims beyond the commit `base`: merges, and rewritten bases."""
     if snapshot is None:
         return []
     if snapshot.base == base:
@@ -111,12 +111,12 @@ def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
 
 
 def settled_before(objects: Objects, tip: Snapshot) -> Snapshot | None:
-    """Return the newest snapshot of a timeline that was not taken in the middle of an operation of Git's."""
+    """Return the newest snapshot of a timeline that was not taken during a Git operation."""
     return next((snapshot for snapshot in timeline(objects, tip.oid) if not snapshot.operation), None)
 
 
 def _goes_on(store: Store, old: Snapshot, tree: str, base: str, rewritten: Rewritten | None) -> bool:
-    """Return whether `tree` on the commit `base` goes on from where an old snapshot was taken."""
+    """Return whether `tree` on the commit `base` continues an old snapshot."""
     if store.is_ancestor(old.base, base):
         return True
     verdict = contained(store, tree, base, old.base)
@@ -126,7 +126,7 @@ def _goes_on(store: Store, old: Snapshot, tree: str, base: str, rewritten: Rewri
 
 
 def _earlier_chain(store: Store, tip: Snapshot, tree: str, base: str) -> Snapshot | None:
-    """Return the end of an earlier chain of this branch that `tree` has all of: HEAD is back where it was."""
+    """Return the end of an earlier chain of this branch that `tree` contains completely: HEAD is back there."""
     ends = (end for end in _chain_ends(store.objects, tip) if not end.operation)
     for end in islice(ends, MOST_CHAINS):
         claims = [end.oid, *claims_of(store, end, base)]
@@ -146,7 +146,7 @@ def _chain_ends(objects: Objects, tip: Snapshot) -> Iterator[Snapshot]:
 
 @dataclass(frozen=True)
 class _Step:
-    """From one snapshot to the next: the new tree, the commit that HEAD is at, and what Git did on the way."""
+    """A step between two snapshots: the new tree, HEAD's commit, and what Git did in between."""
 
     tree: str
     base: str
@@ -155,7 +155,7 @@ class _Step:
 
 
 def _given_up(store: Store, before: Snapshot, step: _Step, newer: Collection[str]) -> frozenset[str]:
-    """Return the claims of a snapshot of which a path lost all that they had brought, as HEAD has it."""
+    """Return the claims of a snapshot for which a path lost everything they had brought, and is as in HEAD."""
     claims = claims_of(store, before, step.base) if before.tree != step.tree else []
     if not claims:
         return frozenset()
@@ -179,7 +179,7 @@ def _given_up(store: Store, before: Snapshot, step: _Step, newer: Collection[str
 
 @dataclass(frozen=True)
 class _Doubt:
-    """A path that may have lost what was merged. `reverted`: it is as HEAD has it, which `committed` it just now."""
+    """A path that may have lost what was merged. `reverted`: it is as in HEAD; `committed`: HEAD just committed it."""
 
     was: TreeEntry | None
     now: TreeEntry | None
@@ -190,8 +190,8 @@ class _Doubt:
 def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Doubt], *, merged: bool) -> bool:
     """Return whether one of the paths lost what a claim had brought.
 
-    Lines that were edited on the way into a commit, the one that HEAD is at now, are not lost. `merged`: the step was a
-    merge of something that does not contain the claim.
+    Lines that were edited on the way into HEAD's commit are not lost. `merged`: the step was a merge of something that
+    does not contain the claim.
     """
     objects = store.objects
     for path, before, after in brought_by(store, base, claim) or ():
@@ -220,9 +220,9 @@ def _is_given_up(store: Store, base: str, claim: str, doubtful: Mapping[str, _Do
 def _before_claims(
     store: Store, snapshot: Snapshot, claims: Collection[str], landed: Collection[str]
 ) -> Snapshot | None:
-    """Return the newest snapshot of a chain that claims none of `claims`; None where it begins with one.
+    """Return the newest snapshot of a chain that claims none of `claims`; None if its first snapshot claims one.
 
-    `landed`: snapshots that those commits were made of; one that goes on from such a snapshot has its content, too.
+    `landed`: snapshots that those commits were made of; a snapshot that continues one of them has its content too.
     """
 
     def has(at: Snapshot) -> bool:

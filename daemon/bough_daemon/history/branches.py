@@ -1,8 +1,8 @@
 """Live branches: chains of snapshots in the store, each written by one daemon alone.
 
-A snapshot is a commit. Its parents are the snapshot that it continues; the commit that HEAD moved to, where it moved;
-and what was brought in from elsewhere (a teammate's tip that was merged). `ancestry` decides which of these it may
-claim, so Git's own merge base of two live branches is right whatever HEAD did and however often they were merged.
+A snapshot is a commit. Its parents are the snapshot that it continues; the commit that HEAD moved to, if it moved; and
+merged commits from elsewhere (a teammate's tip). `ancestry` decides which of these it may claim, so Git's own merge
+base of two live branches is right whatever HEAD did and however often they were merged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Shares:
     """The part of one state of the files that the team sees.
 
     `base`: the newest commit below HEAD that may leave. `tree`: the files. `claims`: the commits that the files contain
-    all of, the base first. `withheld`: why paths, and commits that have them, stay at home.
+    completely, the base first. `withheld`: why paths, and commits that have them, stay on this machine.
     """
 
     base: str
@@ -50,10 +50,10 @@ class Shares:
 
 @dataclass(frozen=True)
 class Folded:
-    """What a fold made of the files: `tree`, of the tree `since`, and whom the branch is together with from then on.
+    """The result of a fold: `tree`, made from the tree `since`, and the company that the branch then keeps.
 
-    `branch`: the other one. `claim`: the tip of it that the tree has all of, None where it has not. `seen`: what the
-    team sees of the paths that the fold changed, where they are withheld here.
+    `branch`: the other one. `claim`: its tip, if the tree has all of it, else None. `seen`: what the team sees of paths
+    that the fold changed and that are withheld here.
     """
 
     branch: str
@@ -65,15 +65,15 @@ class Folded:
 
 
 NOTHING_SEEN: Mapping[str, TreeEntry | None] = {}
-NEAR = 64  # commits in which an earlier tip of a teammate is looked for before Git is asked
+NEAR = 64  # commits in which a teammate's earlier tip is searched before Git is asked
 
 
 class Branch:
     """The live branch of one worktree. On the store's thread only.
 
-    `name`: as the member, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: files that the team must not get
-    yet, and `flooded`: files and folders that are too much at once, with the reason. `before_record` is told which
-    tree a command made of which, and its name.
+    `name`: the member's, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: files that the team must not get
+    yet, and `flooded`: files and folders that are too many at once, with the reasons. `before_record` is called with
+    the trees before and after a command, and its name.
     """
 
     def __init__(self, store: Store, name: str, author: str) -> None:
@@ -84,7 +84,7 @@ class Branch:
         self._fsck = Fsck(store)
         self._commits = OwnCommits(store)
         self._told = store.allowed.paths, store.hidden.paths  # what the user allows and hides
-        self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit says to contain
+        self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit claims to contain
         self._chain = SharedChain(store)
         self._begins_again = False
         self.before_record: Callable[[str, str, str], None] = lambda before, after, event: None
@@ -111,12 +111,12 @@ class Branch:
         on_branch: bool = False,
         index_written: bool = False,
     ) -> Snapshot:
-        """Put a snapshot of the files on the branch and return it; the tip itself where nothing changed.
+        """Record a snapshot of the files on the branch and return it; the tip itself if nothing changed.
 
-        `base`: the commit that HEAD is at. `operation`: the operation of Git's that is in progress, empty for none.
-        `rewritten`: whether HEAD left a commit by rewriting it. `discarded`: whether Git has thrown edits away since
-        the newest snapshot, or `index_written` the index, as a reset does. `on_branch`: HEAD is on a branch of the
-        user's, and so in nobody else's. What the snapshot contains is decided from these.
+        `base`: HEAD's commit. `operation`: the Git operation in progress, empty for none. `rewritten`: whether HEAD
+        left a commit by rewriting it. `discarded`: whether Git has discarded edits since the newest snapshot;
+        `index_written`: whether it has written the index, as a reset does. `on_branch`: HEAD is on a branch of the
+        user's, and so not in a teammate's. These decide what the snapshot contains.
         """
         tip = self.tip
         company = self._company_after(tree, base, on_branch=on_branch, by_git=discarded or index_written)
@@ -132,10 +132,10 @@ class Branch:
         return self._append(tree, base, "save", found, company, operation, discarded=discarded)
 
     def _company_after(self, tree: str, base: str, *, on_branch: bool, by_git: bool) -> Company:
-        """Return whom the branch is together with in a snapshot of the files.
+        """Return the company of the branch in a snapshot of the files.
 
-        A guest who has gone elsewhere is no guest any more: what Git made of the files there is no edit of theirs in
-        the host's branch. Nor is what Git threw away.
+        A guest who has switched elsewhere is no longer a guest: what Git made of the files there is not their edit of
+        the host's branch. The same holds for what Git discarded.
         """
         tip, company = self.tip, self.tip.company if self.tip is not None else NO_COMPANY
         if tip is None or not company.guest_of:
@@ -146,7 +146,7 @@ class Branch:
         return company
 
     def _is_reset(self, old: str, tree: str, base: str) -> bool:
-        """Return whether all files that HEAD has are as it has them, and were not before."""
+        """Return whether all files of HEAD are as in HEAD, and were not before."""
         objects = self.store.objects
         committed = objects.commit(base).tree
 
@@ -166,14 +166,13 @@ class Branch:
         onto: str | None = None,
         company: Company | None = None,
     ) -> Snapshot:
-        """Put what a command made of the files on the branch and return it; the tip itself where nothing changed.
+        """Record the result of a command on the branch and return it; the tip itself if nothing changed.
 
-        `base`: the commit that HEAD is at. `since`: the tree that `tree` was made from; what the branch has got beyond
-        that meanwhile stays. `contains`: commits whose changes `tree` has from now on. `onto`: the snapshot that the
-        branch goes on from instead of its tip, an earlier one (back, undo) or a teammate's (hop): what the branch had
-        until now is no longer contained, only remembered. `company`: whom the branch is together with from then on,
-        as before where it is None. The reference is moved last, so a daemon killed on the way leaves the branch as it
-        was.
+        `base`: HEAD's commit. `since`: the tree that `tree` was made from; what the branch gained meanwhile stays.
+        `contains`: commits whose changes `tree` now has. `onto`: the snapshot that the branch continues instead of its
+        tip, an earlier one (back, undo) or a teammate's (hop): what the branch had until now is then no longer
+        contained, only remembered. `company`: the branch's company from now on; None: unchanged. The reference is moved
+        last, so a daemon killed on the way leaves the branch unchanged.
         """
         tip = self.tip
         tree = self._carried(since, tree)
@@ -192,9 +191,9 @@ class Branch:
         return self._append(tree, base, event, Ancestry(before, brought=tuple(dict.fromkeys(claims))), company)
 
     def fold(self, made: Folded) -> Snapshot:
-        """Put what a fold made of the files on the branch and return it; HEAD is where it was at the tip.
+        """Record the result of a fold on the branch and return it; HEAD is where it was at the tip.
 
-        A tip that is claimed takes the place of the one of the same branch that was claimed before it.
+        A claimed tip replaces the previously claimed tip of the same branch.
         """
         tip = self.tip
         assert tip is not None
@@ -211,14 +210,14 @@ class Branch:
         return self._append(tree, tip.base, event, found, made.company, seen=made.seen)
 
     def _carried(self, since: str | None, tree: str) -> str:
-        """Return a tree that was made from `since`, with what the branch has got beyond that meanwhile."""
+        """Return a tree that was made from `since`, with what the branch gained meanwhile."""
         objects, tip = self.store.objects, self.tip
         if tip is None or since is None or tip.tree == since:
             return tree
         return objects.splice(tip.tree, {path: entry for path, _, entry in objects.difference(since, tree)})
 
     def _is_within(self, older: str, newer: str) -> bool:
-        """Return whether a tip of a teammate contains an earlier one; mostly it is a few steps away."""
+        """Return whether a teammate's tip contains an earlier one; usually it is a few steps away."""
         pending, seen = [newer], set[str]()
         while pending and len(seen) < NEAR:
             one = pending.pop(0)
@@ -230,7 +229,7 @@ class Branch:
         return self.store.is_ancestor(older, newer)
 
     def refused(self, shared: str, held: str | None) -> bool:
-        """Let the next snapshot be shared without a shared tip that a teammate, who holds `held`, refused.
+        """Build the next snapshot without a shared tip that a teammate, who holds `held`, refused.
 
         Return whether that may help, so that a snapshot is due though nothing has changed.
         """
@@ -239,7 +238,7 @@ class Branch:
         return helps
 
     def rename(self, name: str) -> None:
-        """Call the branch `name` from now on; what stood under that name is kept."""
+        """Rename the branch; anything already stored under the new name is kept."""
         if name == self.name or self.tip is None:
             self.name = name
             return
@@ -264,7 +263,7 @@ class Branch:
         *,
         discarded: bool = False,
     ) -> Snapshot:
-        """Write a snapshot and move the branch to it; where it does not continue the tip, the tip is kept."""
+        """Write a snapshot and move the branch to it; if it does not continue the tip, the tip is kept."""
         tip = self.tip
         shares = self._shares(base, tree, ancestry.brought, company, ancestry.before, seen)
         facts = {OPERATION: operation, DISCARDED: "yes" if discarded else ""} | company.trailers()
@@ -298,10 +297,10 @@ class Branch:
         chain = [one.shared for one in earlier]
         unnamed = self._unnamed(chain, shares.claims)
         outside, begins_with = self._chain.parents(chain, shares.base, shares.claims, unnamed)
-        # Where the shared chain begins again, peers that have an earlier commit can still reach it.
+        # If the shared chain starts over, peers that have an earlier commit can still reach it.
         goes_on = left is None and begins_with is None
         previous = tip.shared if tip is not None and not goes_on else ""
-        # What is shared names only what is shared, in its trailers as well.
+        # The shared commit names only what is shared, in its trailers too.
         if (shares.tree, shares.base, outside, previous) != (tree, base, parents, trailers[PREVIOUS]):
             seen = objects.commit(before.shared).tree if before is not None else None
             title = self._title(seen, shares.tree, shares.base, event)
@@ -327,8 +326,8 @@ class Branch:
     ) -> Shares:
         """Return what the team sees of `tree`, the files with HEAD at `base`, and what that contains.
 
-        Of a withheld path it sees what it saw in the snapshot `before`, or what a fold has `seen`, as long as the
-        branch is together with another: an older version would take away there what was edited meanwhile.
+        Of a withheld path it sees what it saw in the snapshot `before`, or what a fold has `seen`, while the branch
+        keeps company with another: an older version would revert there what was edited meanwhile.
         """
         objects = self.store.objects
         if self._told != (self.store.allowed.paths, self.store.hidden.paths):
@@ -346,7 +345,7 @@ class Branch:
         return Shares(seen_base, visible, claims, {**withheld, **leaving.reasons})
 
     def _leaving_of(self, brought: str) -> tuple[str, ...]:
-        """Return what may leave of a commit that was merged: all of a teammate's, who shared it."""
+        """Return what may leave of a merged commit: all of it if a teammate shared it."""
         objects = self.store.objects
         if not objects.exists(brought) or read_snapshot(objects, brought) is not None:
             return (brought,)
@@ -361,9 +360,9 @@ class Branch:
         ]
 
     def _withheld(self, known: Sequence[str], committed: str, tree: str) -> dict[str, str]:
-        """Return the paths of `tree` that the team does not get, with the reason.
+        """Return the paths of `tree` that the team does not get, with the reasons.
 
-        `known`: the trees of what the team has of it, the base's first. `committed`: that of HEAD.
+        `known`: the trees that the team has, the base's first. `committed`: HEAD's tree.
         """
         objects, allowed, base_tree = self.store.objects, self.store.allowed, known[0]
         flooded = {path: why for path, why in self.flooded.items() if objects.entry(tree, path) is not None}
@@ -380,7 +379,7 @@ class Branch:
         return withheld | self._fsck.refused(base_tree, shared_tree(objects, base_tree, tree, withheld))
 
     def _purged(self, known: Sequence[str], tree: str) -> dict[str, str]:
-        """Return the paths whose content was purged, where the team does not have them just so."""
+        """Return the paths whose content was purged, unless the team has them exactly so."""
         objects, purged = self.store.objects, self.store.purged
         there = {path: objects.entry(tree, path) for path in purged.held}
         changed = [path for path, now in there.items() if now is not None and now != objects.entry(known[0], path)]
@@ -417,12 +416,12 @@ class Branch:
         return self._shares_less or not self._waiting <= self.unshared.keys() | self.flooded.keys()
 
     def staying(self, commit: str) -> Mapping[str, str]:
-        """Return what keeps a commit of the user's, or one before it, at home, by path; nothing where all may leave."""
+        """Return what keeps a commit of the user's, or an earlier one, on this machine, by path; or nothing."""
         return self._commits.leaving(commit).reasons
 
     @property
     def due(self) -> float:
-        """The moment (monotonic) at which commits that stay at home may be fit to leave; infinite where none stay."""
+        """The moment (monotonic) when withheld commits may be fit to leave; infinite if there are none."""
         return self._commits.due
 
     def _title(self, old: str | None, tree: str, base: str, event: str) -> str:
@@ -438,23 +437,23 @@ class Branch:
 
 
 def _ancestry_of(tip: Snapshot) -> Ancestry:
-    """Return the ancestry of a snapshot that has the very files of the one before it."""
+    """Return the ancestry of a snapshot with the same files as the previous one."""
     return Ancestry(tip, brought=tip.brought)
 
 
 def _is_known(objects: Objects, trees: Sequence[str], tree: str, path: str) -> bool:
-    """Return whether the team has a path just as it is in `tree`, from somebody whose work was merged."""
+    """Return whether the team has a path exactly as in `tree`, from someone whose work was merged."""
     now = objects.entry(tree, path)
     return any(objects.entry(one, path) == now for one in trees)
 
 
 def _newest(objects: Objects, trees: Sequence[str], path: str) -> TreeEntry | None:
-    """Return the first entry that one of some trees has for a path."""
+    """Return the first entry for a path in some trees."""
     return next((entry for tree in trees if (entry := objects.entry(tree, path)) is not None), None)
 
 
 def _beyond(earlier: Sequence[Snapshot], base: str, brought: Sequence[str]) -> list[str]:
-    """Return the commits that must be parents beside earlier snapshots, as none of these names them."""
+    """Return the commits that must be additional parents, because no earlier snapshot names them."""
     known = {oid for one in earlier for oid in (one.oid, *one.claims)}
     return [oid for oid in dict.fromkeys([base, *brought]) if oid not in known]
 
@@ -464,9 +463,9 @@ def _message(title: str, trailers: Mapping[str, str]) -> str:
 
 
 def carry_over(store: Store, before: str, now: str) -> None:
-    """Call live branches by their member's new name, where a rename was cut short or nothing records them now.
+    """Rename live branches after their member's new name, if a rename was interrupted or nothing records them now.
 
-    What was recorded under the new name meanwhile stays there, and the other is kept. On the store's thread.
+    What was recorded under the new name meanwhile stays, and the other is kept. On the store's thread.
     """
     for branch in store.refs(SHARED):
         if branch != before and not branch.startswith(f"{before}+"):

@@ -1,8 +1,8 @@
-"""Whom a live branch is together with: what each snapshot says of that to the team, in trailers.
+"""The company of a live branch: the branches it is folded with, as its snapshots tell the team, in trailers.
 
-A guest names the host whose branch they are in. Either names the newest tip of the other whose changes the tree has,
-and the paths in which it has them not, as both changed the same lines: the two trees that a fold begins with follow
-from these words alone, on both machines alike, whatever HEAD did meanwhile.
+A guest names the host whose branch they are in. Each names the newest tip of the other whose changes its tree has, and
+the paths for which it does not have them, because both changed the same lines. The two trees that a fold starts from
+follow from these alone, identically on both machines, whatever HEAD did meanwhile.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.objects import Commit
 
 GUEST_OF, FOLDED, PAUSED, GUESTS = "Bough-Guest-Of", "Bough-Folded", "Bough-Paused", "Bough-Guests"
-REFUSED = "off"  # the value of GUESTS where no guest's edits are folded
+REFUSED = "off"  # the value of GUESTS if no guest's edits are folded
 NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
-ALL = ""  # in the place of a path: every path
+ALL = ""  # in place of a path: every path
 MOST_PAUSED = 200  # paths that are named; more of them are ALL
 LONGEST = 100_000  # characters of a trailer that are read
 
 
 @dataclass(frozen=True)
 class Company:
-    """What one snapshot says. `guest_of`: the branch that this one is a guest of, empty for none.
+    """The company of one snapshot. `guest_of`: the branch that this one is a guest of, empty for none.
 
-    `visit`: what tells this stay there from an earlier one, the guest's own snapshot before it. `folded`: by branch,
-    the tip of it whose changes the tree has. `paused`: by branch, the paths in which it does not have them. `refuses`:
-    guests' edits are not folded into this branch.
+    `visit`: distinguishes this stay from an earlier one: the guest's own snapshot before it. `folded`: by branch, its
+    tip whose changes the tree has. `paused`: by branch, the paths for which it does not have them. `refuses`: guests'
+    edits are not folded into this branch.
     """
 
     guest_of: str = ""
@@ -43,7 +43,7 @@ class Company:
         return bool(self.guest_of or self.folded or self.refuses)
 
     def with_folded(self, branch: str, tip: str, paused: Collection[str]) -> Company:
-        """Return the same with a tip of a branch as the newest that was folded, but for some paths."""
+        """Return this company with a tip of a branch as the newest folded one, except some paths."""
         named = frozenset(paused) if len(paused) <= MOST_PAUSED and ALL not in paused else frozenset([ALL])
         others = {name: paths for name, paths in self.paused.items() if name != branch}
         return replace(
@@ -51,18 +51,18 @@ class Company:
         )
 
     def with_paused(self, paths: Collection[str]) -> Company:
-        """Return the same with some paths paused for everyone that it was folded with."""
+        """Return this company with some paths paused for every branch that it was folded with."""
         made = self
         for branch, tip in self.folded.items() if paths else ():
             made = made.with_folded(branch, tip, self.paused.get(branch, frozenset()) | frozenset(paths))
         return made
 
     def without(self, branch: str) -> Company:
-        """Return the same without a word of one branch."""
+        """Return this company without one branch."""
         return self.only(name for name in self.folded if name != branch)
 
     def only(self, branches: Iterator[str] | Collection[str]) -> Company:
-        """Return the same with no word of other branches than these."""
+        """Return this company restricted to these branches."""
         kept = frozenset(branches)
         stays = self.guest_of in kept
         return replace(
@@ -74,17 +74,17 @@ class Company:
         )
 
     def entered(self, branch: str, tip: str, visit: str) -> Company:
-        """Return the same as a guest of a branch, at this tip of it. `visit`: my own snapshot from before."""
+        """Return this company as a guest of a branch, at this tip of it. `visit`: my own snapshot from before."""
         if self.guest_of == branch:
             return self.with_folded(branch, tip, ())
         return replace(self.left(), guest_of=branch, visit=visit).with_folded(branch, tip, ())
 
     def left(self) -> Company:
-        """Return the same as nobody's guest."""
+        """Return this company without being a guest."""
         return self.without(self.guest_of) if self.guest_of else self
 
     def as_at(self, earlier: Company) -> Company:
-        """Return the same as a guest of whom it was earlier, as far as it had come then; of its own guests as now."""
+        """Return this company with the host of an earlier one, as far as it was folded then; its own guests as now."""
         made = self.left()
         if not earlier.guest_of:
             return made
@@ -98,7 +98,7 @@ class Company:
         )
 
     def trailers(self) -> dict[str, str]:
-        """Return what a commit message says of it; nothing where there is no company."""
+        """Return the trailers for a commit message; none without company."""
         paused = (f"{name}:{_quoted(path)}" for name, paths in sorted(self.paused.items()) for path in sorted(paths))
         return {
             GUEST_OF: f"{self.guest_of} {self.visit}" if self.guest_of else "",
@@ -112,7 +112,7 @@ NO_COMPANY = Company()
 
 
 def company_of(commit: Commit) -> Company:
-    """Return what a commit says; what a teammate wrote otherwise than it should be counts as absent."""
+    """Return the company that a commit names; malformed trailers of a teammate count as absent."""
     if "\nBough-Guest" not in commit.message and f"\n{FOLDED}" not in commit.message:
         return NO_COMPANY
     host, _, visit = (commit.trailer(GUEST_OF) or "").partition(" ")

@@ -1,4 +1,4 @@
-"""Whether a tree has what a commit brought: judged by the content alone, whatever any history claims."""
+"""Whether a tree has what a commit brought, judged by content alone, whatever any history claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bough_daemon.store.store import Store
 
 
 class Contained(Enum):
-    """How much a tree has of a commit's changes: all of it; all but lines changed in two ways; or not all."""
+    """How much of a commit's changes a tree has: all; all except lines changed in two ways; or not all."""
 
     WHOLE = 1
     DISPUTED = 2
@@ -19,9 +19,9 @@ class Contained(Enum):
 
 
 def contained(store: Store, tree: str, base: str, commit: str) -> Contained:
-    """Return whether `tree`, made on the commit `base`, has what `commit` brought since the two parted.
+    """Return whether `tree`, based on the commit `base`, has what `commit` brought since the two diverged.
 
-    It does where merging the commit into it once more changes nothing.
+    It does if merging the commit into it again changes nothing.
     """
     changes = brought_by(store, base, commit)
     if changes is None:
@@ -37,9 +37,9 @@ def contained(store: Store, tree: str, base: str, commit: str) -> Contained:
 
 
 def brought_by(store: Store, base: str, commit: str) -> Iterable[tuple[str, TreeEntry | None, TreeEntry | None]] | None:
-    """Return the (path, entry before, entry after) of what a commit brought beyond another.
+    """Return the (path, entry before, entry after) that a commit brought beyond another.
 
-    None where they share no history, or where the commit is not here.
+    None if they share no history, or the commit is not here.
     """
     objects = store.objects
     fork = store.merge_base(base, commit) if objects.exists(commit) else None

@@ -1,7 +1,7 @@
-"""The record of the commands that changed the user's files, so that the newest can be undone.
+"""The journal of commands that changed the user's files, so that they can be undone.
 
-One file for each worktree, one JSON object a line, only ever appended to and synced before anything it speaks of
-happens. A line that a kill cut short never happened.
+One file per worktree, one JSON object per line, only ever appended to and synced before anything it names happens. A
+line that a kill truncated does not count.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ HopKind = Literal["together", "follow", "still"]
 
 @dataclass(frozen=True)
 class Hop:
-    """Being in a teammate's branch. `home`: the place to go back to. `mine`: this member's tip at that time.
+    """A visit to a teammate's branch. `home`: the checkpoint to return to. `mine`: this member's tip at that time.
 
-    `kind`: whether the two are together from then on, or their changes come here alone, or neither.
+    `kind`: whether edits are folded both ways, or only their changes come here, or neither.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Hop:
 class Operation:
     """One command that changes files. `command`: as it was typed (`hop alice`).
 
-    `before`: the checkpoint that it began at. `toward`: the tree that it was to bring; `by_way_of`: those that earlier
-    parts of it brought. `refs`: what it moves, each from one commit to another, or through several (None: there is
-    none). `moves_head`, `moves_index`: whether it is to change those. `hop`: where I am after it, None for at home;
-    `keeps_hop` when it does not change that. `undoes`: the operation that it undoes. `origins`: of what `restore`
-    brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can no longer be undone, as what
-    there was before was purged.
+    `before`: the checkpoint that it started from. `toward`: the tree that it aims for; `by_way_of`: those that its
+    earlier parts aimed for. `refs`: what it moves, each from one commit to another, possibly through several (None: no
+    such ref). `moves_head`, `moves_index`: whether it changes those. `hop`: the hop after it, None for one's own
+    branch; `keeps_hop`: it does not change the hop. `undoes`: the operation that it undoes. `origins`: of what
+    `restore` brought, the snapshot by path. `made`: the snapshot that it ended with. `lost`: it can no longer be
+    undone, because its checkpoint was purged.
     """
 
     number: int
@@ -73,7 +73,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class _Ending:
-    """A later line of an operation: what it says is so from then on, and the rest as it was."""
+    """A later line of an operation: its fields replace those of the operation."""
 
     number: int
     state: State | None = None
@@ -81,7 +81,7 @@ class _Ending:
     lost: bool | None = None
 
     def of(self, operation: Operation) -> Operation:
-        """Return the operation as it is by this line."""
+        """Return the operation with this line applied."""
         return replace(
             operation,
             state=operation.state if self.state is None else self.state,
@@ -98,7 +98,7 @@ class Journal:
 
     @classmethod
     def of(cls, folder: str, worktree: Worktree) -> Journal:
-        """Return the journal of a worktree, below `folder`; a linked worktree has one of its own."""
+        """Return the journal of a worktree, below `folder`; each linked worktree has its own."""
         linked = worktree.git_dir != worktree.common_dir
         name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
         os.makedirs(os.path.join(folder, FOLDER), mode=0o700, exist_ok=True)
@@ -118,13 +118,13 @@ class Journal:
             for line in self._lines():
                 said = parsed(line)
                 if isinstance(said, dict) and "before" in said:
-                    # `kind`: as the command was called once
+                    # `kind`: the former name of the command
                     operation = record_of({"command": said.get("kind"), **said}, Operation)
                     found[operation.number] = operation
                 else:
                     ending = record_of(said, _Ending)
                     found[ending.number] = ending.of(found[ending.number])
-            # The newest first: a deed that a later one undid undoes nothing itself.
+            # Newest first: an operation that a later one undid undoes nothing itself.
             for number in reversed(found):
                 undoes = found[number].undoes
                 if undoes is not None and found[number].state == "done":
@@ -134,7 +134,7 @@ class Journal:
         return list(found.values())
 
     def begin(self, operation: Operation) -> Operation:
-        """Write down what is about to happen and return it with its number."""
+        """Record what is about to happen and return it with its number."""
         operations = self.operations()
         numbered = replace(
             operation, number=operations[-1].number + 1 if operations else 1, at=time.time(), state="begun"
@@ -143,24 +143,24 @@ class Journal:
         return numbered
 
     def go_on(self, operation: Operation) -> Operation:
-        """Write down what an operation that was begun is about to do further."""
+        """Record what a started operation is about to do next."""
         self._append(asdict(operation))
         return operation
 
     def finish(self, operation: Operation, made: str = "") -> None:
-        """Write down that it is done, and which snapshot it ended with."""
+        """Record that it is done, and the snapshot that it ended with."""
         self.close(operation, "done", made)
 
     def drop(self, operation: Operation) -> None:
-        """Write down that it came to nothing, and all is as before."""
+        """Record that it had no effect, and everything is as before."""
         self.close(operation, "dropped")
 
     def close(self, operation: Operation, state: State, made: str = "") -> None:
-        """Write down how it ended, and with which snapshot."""
+        """Record how it ended, and with which snapshot."""
         self._append({"number": operation.number, "state": state, "made": made})
 
     def interrupted(self) -> Operation | None:
-        """Return the operation that a kill cut short, None when the newest is whole."""
+        """Return the operation that a kill interrupted, None if the newest is complete."""
         operations = self.operations()
         return operations[-1] if operations and operations[-1].state == "begun" else None
 
@@ -173,7 +173,7 @@ class Journal:
         )
 
     def redoable(self) -> Operation | None:
-        """Return the newest undo that nothing but a redo has followed, None where there is nothing to do again."""
+        """Return the newest undo that only redos have followed, None if there is nothing to redo."""
         operations = self.operations()
         undos = {one.number for one in operations if one.undoes is not None}
         for operation in reversed(operations):
@@ -186,17 +186,17 @@ class Journal:
         return None
 
     def hop(self) -> Hop | None:
-        """Return whose branch I am in by the operations that stand, None for my own."""
+        """Return the current hop according to the valid operations, None on one's own branch."""
         standing = (one for one in reversed(self.operations()) if one.state == "done" and one.undoes is None)
         return next((one.hop for one in standing if not one.keeps_hop), None)
 
     def end_hop(self) -> None:
-        """Write down that a plain `git switch` has ended the hop; there is nothing to undo in that."""
+        """Record that a plain `git switch` has ended the hop; this cannot be undone."""
         ended = self.begin(Operation(0, "switch", before="", toward="", at=0.0, keeps_hop=False))
         self.finish(ended)
 
     def follow(self, became: Mapping[str, str], lost: Collection[int]) -> None:
-        """Name commits and trees that have become others as they are now; `lost`: what cannot be undone any more."""
+        """Replace the ids of commits and trees that were rewritten; `lost`: operations that can no longer be undone."""
         with suppress(FileNotFoundError):
             with open(self.path, "rb") as source:
                 before = source.read()
@@ -218,7 +218,7 @@ class Journal:
     def _append(self, line: Mapping[str, Any]) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as out:
-            end = out.read().rfind(b"\n") + 1  # what follows was cut short
+            end = out.read().rfind(b"\n") + 1  # the rest was truncated
             out.seek(end)
             out.truncate()
             out.write(json.dumps(line).encode() + b"\n")

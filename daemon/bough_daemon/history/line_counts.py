@@ -1,4 +1,4 @@
-"""The lines of files, counted: what was lost between two versions, wherever in the file it stood."""
+"""Count the lines of files, to find what was lost between two versions, wherever in the file it was."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bough_merge.text.text import is_binary
 
 from bough_daemon.git.objects import FILE, Objects, TreeEntry
 
-LIMIT_BYTES = 4_000_000  # of a file that is compared line by line; a larger one counts as one line
+LIMIT_BYTES = 4_000_000  # limit for comparing a file line by line; a larger one counts as one line
 WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") | frozenset(range(128, 256))
 
 Lines = Counter[bytes]
@@ -21,13 +21,13 @@ def lines_at(objects: Objects, entry: TreeEntry | None) -> Lines:
 
 
 def lines_in(content: bytes) -> Lines:
-    """Return how often a text has each line that says something: blank lines and lone brackets do not count."""
+    """Return how often a text has each meaningful line: blank lines and lone brackets do not count."""
     stripped = (line.strip() for line in content.splitlines())
     return Lines(line for line in stripped if any(letter in WORD for letter in line))
 
 
 def content_at(objects: Objects, entry: TreeEntry | None) -> bytes:
-    """Return a file's text; of what is no text, too large or not here, a line that names it."""
+    """Return a file's text; for one that is not text, too large or not here, a line that names it."""
     if entry is None:
         return b""
     text = text_at(objects, entry)
@@ -35,7 +35,7 @@ def content_at(objects: Objects, entry: TreeEntry | None) -> bytes:
 
 
 def text_at(objects: Objects, entry: TreeEntry) -> bytes | None:
-    """Return the content of a file, or None where it is no text, not here, or too large to be compared by lines."""
+    """Return the content of a file, or None if it is not text, not here, or too large to compare by lines."""
     if entry.mode & FILE != FILE or not objects.exists(entry.oid) or objects.size(entry.oid) > LIMIT_BYTES:
         return None
     content = objects.blob(entry.oid)
@@ -43,14 +43,14 @@ def text_at(objects: Objects, entry: TreeEntry) -> bytes | None:
 
 
 def merged_cleanly(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
-    """Return what a merge of three texts by lines gives, or None where it conflicts."""
+    """Return the line merge of three texts, or None if it conflicts."""
     parts = merge_lines(base, ours, theirs)
     clean = [part for part in parts if isinstance(part, bytes)]
     return b"".join(clean) if len(clean) == len(parts) else None
 
 
 def keeps_nothing(objects: Objects, before: TreeEntry | None, after: TreeEntry | None, now: TreeEntry | None) -> bool:
-    """Return whether a file has no line that came between two versions, and every line that went."""
+    """Return whether a file has none of the lines added between two versions, and all of the removed ones."""
     old, new, lines = lines_at(objects, before), lines_at(objects, after), lines_at(objects, now)
     added, removed = new - old, old - new
     return bool(added or removed) and not (lines & added) and not (removed - lines)

@@ -1,8 +1,9 @@
-"""The tree that both sides of a merge began with.
+"""The common tree of both sides of a merge.
 
-Git finds it by what the branches claim, and takes what it has and a side lacks for removed by that side. But a branch
-may lack what it claims, though nobody on it took that away: see `taken_away`. So the base is without it: then it is
-what the other side added. What both HEADs have is another matter: there the files say what goes, to Git as well.
+Git finds the base by what the branches claim, and treats whatever the base has and a side lacks as removed by that
+side. But a branch may lack what it claims, although nobody on it removed that: see `taken_away`. So the base is taken
+without it, and it counts as added by the other side. What both HEADs have is different: there the files decide what was
+removed, for Git too.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from bough_daemon.store.store import Store
 
 @dataclass(frozen=True)
 class MergeBase:
-    """The common origin of two sides. `commits`: the merge bases. `tree`: the one's, or a merge of the first two."""
+    """The common origin of two sides. `commits`: the merge bases. `tree`: of the only one, or a merge of two."""
 
     commits: tuple[str, ...]
     tree: str
 
 
 def merge_base(git: GitCommand, ours: str, theirs: str) -> MergeBase:
-    """Return where two commits began, as Git finds it."""
+    """Return the merge base of two commits, as Git finds it."""
     bases = git.run("merge-base", "--all", ours, theirs).decode().split()
     if len(bases) == 1:
         return MergeBase(tuple(bases), git.line("rev-parse", f"{bases[0]}^{{tree}}"))
@@ -37,10 +38,10 @@ def merge_base(git: GitCommand, ours: str, theirs: str) -> MergeBase:
 
 
 def common_tree(store: Store, base: MergeBase, ours: Side, theirs: Side) -> str:
-    """Return the tree of a merge base, less what came since the HEADs parted and a side lacks but did not take away."""
+    """Return the tree of a merge base, less what is newer than the HEADs' fork and a side lacks but did not remove."""
     objects = store.objects
     fork = store.merge_base(ours.head, theirs.head)
-    # HEADs without a common commit (`git switch --orphan`) parted before the first one.
+    # HEADs without a common commit (`git switch --orphan`) diverged before the first one.
     began, tree = objects.commit(fork).tree if fork is not None else EMPTY_TREE, base.tree
     for side, other in ((ours, theirs), (theirs, ours)):
         now = objects.commit(side.tip).tree
@@ -51,7 +52,7 @@ def common_tree(store: Store, base: MergeBase, ours: Side, theirs: Side) -> str:
 
 
 def _lacking(objects: Objects, began: str, base: str, now: str) -> dict[str, Lines]:
-    """Return the lines of a base that came since `began` and that a side lacks, by path; not those that it moved."""
+    """Return the lines of a base that are newer than `began` and that a side lacks, by path, except moved ones."""
     claimed = {path for path, _, _ in objects.difference(began, base)}
     changed = list(objects.difference(base, now))
     found: dict[str, Lines] = {}
@@ -79,9 +80,9 @@ def _without(objects: Objects, trees: tuple[str, str, str], path: str, lines: Li
 
 
 def without_lines(text: bytes, newer: bytes, lines: Lines, returned: Lines) -> bytes:
-    """Return a text without those of some lines that a newer version lacks, and without the brackets between them.
+    """Return a text without those of some lines that a newer version lacks, and without brackets between them.
 
-    Where the newer version has `returned` in their place, and nothing else, it has them there, too.
+    If the newer version has only `returned` in their place, the result has them there too.
     """
     old, new, left, made = lines_of(text), lines_of(newer), Lines(lines), list[bytes]()
     at = 0
@@ -89,7 +90,7 @@ def without_lines(text: bytes, newer: bytes, lines: Lines, returned: Lines) -> b
         made += old[at : hunk.old_start]
         gone, came = old[hunk.old_start : hunk.old_end], new[hunk.new_start : hunk.new_end]
         kept = _kept(gone, left)
-        # Not a line of others' is in between: it is as before the whole change.
+        # No one else's line is in between: it is as before the whole change.
         whole = lines_in(b"".join(gone)) and not lines_in(b"".join(kept))
         made += came if whole and not lines_in(b"".join(came)) - returned else kept
         at = hunk.old_end
@@ -97,7 +98,7 @@ def without_lines(text: bytes, newer: bytes, lines: Lines, returned: Lines) -> b
 
 
 def _kept(lines: list[bytes], left: Lines) -> list[bytes]:
-    """Return the lines of a hunk that are not among those `left`, which are counted off, nor brackets after one."""
+    """Return the lines of a hunk that are not among `left`, which is counted down, nor brackets after such a line."""
     kept, dropping = list[bytes](), False
     for line in lines:
         said = lines_in(line)

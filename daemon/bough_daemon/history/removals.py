@@ -1,8 +1,8 @@
-"""A second net under every merge: what it would take away although its author never touched that.
+"""A safety net under every merge: find what it would remove although its author never touched that.
 
-What a live branch contains decides what a merge takes for removed. Should that ever be wrong, lines and files that
-others wrote would vanish without a conflict. So they are looked for here in the result: what Git would keep if the
-author's files were one commit on their HEAD, less what the author's own saves and commits took away.
+What a live branch claims to contain decides what a merge takes for removed. Should a claim be wrong, other people's
+lines and files would vanish without a conflict. So the result is checked for lines that Git would keep if the author's
+files were one commit on their HEAD, less what the author's own saves and commits removed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from bough_daemon.store.store import Store
 
 
 def untouched_removals(store: Store, ours: Side, theirs: Side, base_tree: str, result: str) -> list[str]:
-    """Return the paths in which a merge takes lines from `ours` that the author of `theirs` never touched, sorted.
+    """Return the paths in which a merge removes lines from `ours` that the author of `theirs` never touched, sorted.
 
-    `base_tree`: the tree that the merge took for what both began with. `result`: the tree that it made.
+    `base_tree`: the tree that the merge used as the common one. `result`: the tree that it made.
     """
     objects = store.objects
     fork = store.merge_base(ours.head, theirs.head)

@@ -1,6 +1,6 @@
 """What landed commits contain: a squash on the shared branch names the snapshot that it was made of.
 
-Git sees that through replacements of the store's own: the landed commit with the snapshot as one more parent. So the
+Git sees that through replacements in the store: the landed commit with the snapshot as an additional parent. So the
 base of a later merge is what both sides share, and nothing that landed comes back as a conflict.
 """
 
@@ -16,18 +16,18 @@ CONTAINS = "refs/contains/"
 
 
 def knowing(git: GitCommand) -> GitCommand:
-    """Return git that sees what landed commits contain."""
+    """Return a git that knows what landed commits contain."""
     return git.with_environment(GIT_REPLACE_REF_BASE=CONTAINS)
 
 
 def learn(store: Store, *tips: str) -> None:
-    """Note what the landed commits contain that not all of `tips` have; on the store's thread."""
+    """Record what the landed commits contain that not all of `tips` have; on the store's thread."""
     shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1)).decode().split()
     learn_from(store, *tips, "--not", *shared)
 
 
 def learn_from(store: Store, *commits: str) -> None:
-    """Note what the landed commits among `commits` contain, given as `git log` takes them; on the store's thread."""
+    """Record what the landed commits among `commits` (arguments of `git log`) contain; on the store's thread."""
     known = set(store.refs(CONTAINS))
     refused: set[str] = set()
     while True:
@@ -43,7 +43,7 @@ def learn_from(store: Store, *commits: str) -> None:
 
 
 def landed_snapshots(store: Store, *commits: str) -> set[str]:
-    """Return the snapshots that were landed by the commits among `commits`, given as `git log` takes them."""
+    """Return the snapshots that were landed by the commits among `commits` (arguments of `git log`)."""
     return {snapshot for _, snapshot in _named(store, commits)}
 
 
@@ -58,7 +58,7 @@ def _named(store: Store, commits: tuple[str, ...]) -> list[tuple[str, str]]:
 def _contains(store: Store, landed: str, snapshot: str) -> bool:
     """Return whether a commit really has what the snapshot changed.
 
-    A copy of it elsewhere (`git cherry-pick` onto a release) names the snapshot as well, but has only a part of it.
+    A copy of it elsewhere (`git cherry-pick` onto a release) also names the snapshot, but has only a part of it.
     """
     objects = store.objects
     if not objects.exists(snapshot) or objects.read(snapshot)[0] != "commit" or store.is_ancestor(landed, snapshot):

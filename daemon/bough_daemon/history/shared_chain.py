@@ -1,8 +1,8 @@
-"""Which earlier shared commit the next one goes on from: none that a teammate has refused.
+"""Choose the earlier shared commit that the next one continues, avoiding those that a teammate has refused.
 
-A refused commit stays in the history of all that follow it, so those are refused as well, long after what was wrong
-with it has gone. The chain begins again from what the teammate holds, or from the base alone. Where that is refused
-too, it was something that was merged, and the next beginning is without all that this one had merged.
+A refused commit stays in the history of all that follow it, so those are refused too, long after the problem is gone.
+The chain starts over from what the teammate holds, or from the base alone. If that is refused too, the problem is in
+something merged, and the next start omits all that was merged.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class SharedChain:
         self._doubted: set[str] = set()
 
     def refuse(self, tip: str, held: str | None, newest: str) -> bool:
-        """Remember that a teammate who holds `held` refused a shared tip; return whether beginning again may help.
+        """Record that a teammate who holds `held` refused a shared tip; return whether starting over may help.
 
-        It does not where `newest` has left the refused tip behind, nor where that was a beginning from its base alone.
+        It does not if `newest` has left the refused tip behind, nor if that was a start from its base alone.
         """
         self._refused.pop(tip, None)
         self._refused[tip] = held
@@ -41,10 +41,9 @@ class SharedChain:
     def parents(
         self, earlier: Sequence[str], base: str, brought: Sequence[str], unnamed: Sequence[str]
     ) -> tuple[list[str], frozenset[str] | None]:
-        """Return the parents of the next shared commit; and, where it cannot go on from the `earlier` ones, its claims.
+        """Return the parents of the next shared commit and, if it cannot continue the `earlier` ones, its claims.
 
-        `brought`: the commits that it contains beyond its `base`; `unnamed`: those of all these that no earlier one
-        names.
+        `brought`: the commits that it contains beyond its `base`; `unnamed`: those that no earlier one names.
         """
         goes_on_from = [self._goes_on_from(shared) for shared in earlier]
         if goes_on_from == list(earlier):
@@ -57,7 +56,7 @@ class SharedChain:
         return [oid for oid in claims if oid == base or oid not in self._doubted]
 
     def _goes_on_from(self, shared: str) -> str | None:
-        """Return `shared` where nothing that was refused led to it, else what comes in its place; None for nothing."""
+        """Return `shared` if nothing refused led to it, else its replacement; None for nothing."""
         if not self._refused or shared in self._sound:
             return shared
         bad = [tip for tip in self._refused if self._store.is_ancestor(tip, shared)]
@@ -70,7 +69,7 @@ class SharedChain:
         return None if any(self._store.is_ancestor(tip, held) for tip in bad) else held
 
     def note(self, shared: str, claims: frozenset[str] | None) -> None:
-        """Remember that a shared commit was written; `claims`: what it claims where it begins the chain again."""
+        """Remember that a shared commit was written; `claims`: its claims if it starts the chain over."""
         if claims is not None:
             self._beginnings[shared] = claims
         self._sound = {shared}

@@ -1,7 +1,7 @@
-"""Whether the newest snapshot of a branch leads to an earlier one: by what it contains, or by its timeline.
+"""Whether the newest snapshot of a branch succeeds an earlier one: by what it contains, or by its timeline.
 
-A teammate's next snapshot does, whatever their HEAD did. One that does not was made by a machine that did not have the
-earlier one: a backup was restored there, or it is a second one with the same keys.
+A teammate's next snapshot does, whatever their HEAD did. One that does not was made by a machine without the earlier
+one: a backup was restored there, or it is a second machine with the same keys.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from bough_daemon.store.store import Store
 from bough_daemon.system.limited_child import run_limited
 from bough_daemon.system.threads import to_the_end
 
-NEAR = 16  # snapshots that are looked at on the store's thread
-FAR = 2000  # and elsewhere
-SECONDS = 20.0  # that Git may look for
+NEAR = 16  # snapshots that are checked on the store's thread
+FAR = 2000  # and on other threads
+SECONDS = 20.0  # limit for Git's search
 
 
 def leads_to(objects: Objects, tip: str, older: str, steps: int) -> bool:
@@ -28,7 +28,7 @@ def leads_to(objects: Objects, tip: str, older: str, steps: int) -> bool:
 
 
 async def leads_far(store: Store, tip: str, older: str) -> bool:
-    """Return whether a snapshot leads to an older one, however far; False where that cannot be told in time."""
+    """Return whether a snapshot succeeds an older one, however far; False if the search takes too long."""
     git = store.git
     command = git.command("merge-base", "--is-ancestor", older, tip)
     try:
@@ -37,5 +37,5 @@ async def leads_far(store: Store, tip: str, older: str) -> bool:
         code = 1
     if code == 0:
         return True
-    # With objects of its own: those of the store belong to the store's thread.
+    # With its own objects: those of the store belong to the store's thread.
     return await to_the_end(asyncio.to_thread(leads_to, Objects(store.objects.folder), tip, older, FAR))

@@ -1,8 +1,8 @@
-"""What a side of a merge took away itself: the saves and commits in its history that removed lines.
+"""What a side of a merge removed itself: the saves and commits in its history that removed lines.
 
-That a side lacks a line is no removal. A command may have put its files back (an undo), HEAD may have gone elsewhere,
-or its member may have given up there (stashed, reset, checked out) what they had from others. So a line counts as taken
-away only where a step that did so is found.
+A side that lacks a line has not necessarily removed it. A command may have restored its files (an undo), HEAD may have
+moved elsewhere, or its member may have discarded there (stash, reset, checkout) what came from others. So a line counts
+as removed only if a step that removed it is found.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bough_daemon.history.replacements import knowing
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.store.store import Store
 
-REMEMBERED = 2000  # commits in which an act of the member's own is looked for
-OWN = frozenset({"save", "restore"})  # events after which a difference is the member's own doing
-BEGINNING = frozenset({"hop", "agent"})  # first words of events by which a branch goes on from another one
+REMEMBERED = 2000  # commits in which a step of the member's own is searched
+OWN = frozenset({"save", "restore"})  # events after which a difference is the member's own change
+BEGINNING = frozenset({"hop", "agent"})  # first words of events by which a branch continues another one
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class Side:
 class _OwnStep:
     """An author's own changes between two snapshots: the trees before and after, and those of HEAD's commits.
 
-    `newer`: the snapshot that ended it. `committed`: HEAD moved to a commit that was made on, or instead of, the one
-    that it had been at.
+    `newer`: the snapshot that ended it. `committed`: HEAD moved to a commit based on, or replacing, the previous one.
     """
 
     newer: Snapshot
@@ -49,12 +48,12 @@ class _OwnStep:
 def not_taken_away(
     store: Store, side: Side, other: Side, bases: Collection[str], lacking: Mapping[str, Lines]
 ) -> dict[str, Lines]:
-    """Return those of the lines that a side lacks that nothing in its history since `bases` took away, by path.
+    """Return those of the lines that a side lacks that nothing in its history since `bases` removed, by path.
 
-    What its members wrote and gave up is taken away, too, unless the other side has committed it.
+    What its member wrote and discarded counts as removed too, unless the other side has committed it.
     """
     left = {path: Lines(lines) for path, lines in lacking.items() if lines}
-    ends: dict[str, None] = {}  # commits of Git's own that it contains
+    ends: dict[str, None] = {}  # Git commits that it contains
     for oid in _since(store, side.tip, bases) if left else ():
         snapshot = read_snapshot(store.objects, oid)
         if snapshot is None:
@@ -72,7 +71,7 @@ def not_taken_away(
 
 
 def _since(store: Store, tip: str, bases: Collection[str]) -> Iterator[str]:
-    """Yield the commits of a history that its merge bases do not contain, newest first; and those it has folded."""
+    """Yield the commits of a history that its merge bases do not contain, newest first, and the folded ones."""
     snapshot = read_snapshot(store.objects, tip)
     folded = snapshot.company.folded.values() if snapshot is not None else ()
     tips = [tip, *filter(store.objects.exists, folded)]
@@ -81,7 +80,7 @@ def _since(store: Store, tip: str, bases: Collection[str]) -> Iterator[str]:
 
 
 def _brought_commits(store: Store, snapshot: Snapshot) -> Iterator[str]:
-    """Yield the commits of Git's own that came with a snapshot: merged, landed, or what its history begins at."""
+    """Yield the Git commits that came with a snapshot: merged, landed, or the start of its history."""
     goes_on = False
     for parent in snapshot.parents:
         if store.objects.exists(parent):
@@ -92,9 +91,9 @@ def _brought_commits(store: Store, snapshot: Snapshot) -> Iterator[str]:
 
 
 def _own_step(store: Store, newer: Snapshot) -> _OwnStep | None:
-    """Return the author's own save that a snapshot is, with a commit or an amend, if there was one.
+    """Return the author's own save behind a snapshot, with a commit or an amend, if there was one.
 
-    None where a command made it, or HEAD made another move.
+    None if a command made the snapshot, or HEAD moved in another way.
     """
     if newer.event not in OWN:
         return None
@@ -115,10 +114,10 @@ def _own_step(store: Store, newer: Snapshot) -> _OwnStep | None:
 
 
 def _explain_step(store: Store, step: _OwnStep, other: Side, left: dict[str, Lines]) -> None:
-    """Take out of `left` what a step removed."""
+    """Remove from `left` what a step removed."""
     objects = store.objects
     for path, was, now in objects.difference(step.before, step.after):
-        # A file that is not there by its name yet, or no longer, had another one then.
+        # A file that does not exist under this name yet, or no longer, had another one then.
         names = [name for name in left if name == path or objects.entry(step.before, name) is None]
         gone = lines_at(objects, was) - lines_at(objects, now) if names else Lines()
         given = _given_up(store, step, path, now, gone) & sum((left[name] for name in names), Lines())
@@ -130,9 +129,9 @@ def _explain_step(store: Store, step: _OwnStep, other: Side, left: dict[str, Lin
 
 
 def _given_up(store: Store, step: _OwnStep, path: str, now: TreeEntry | None, gone: Lines) -> Lines:
-    """Return those of the lines that a step took out of a file that went as HEAD has not got them, by no commit.
+    """Return those of the lines a step discarded from a file: gone without a commit, as HEAD does not have them.
 
-    The file is as HEAD has it; or Git has thrown edits away in that step, and it may have been edited again since.
+    The file is as in HEAD; or Git has discarded edits in that step, and the file may have been edited again since.
     """
     objects = store.objects
     before, after = (objects.entry(head, path) for head in (step.head_before, step.head_after))
@@ -151,7 +150,7 @@ def _kept(store: Store, side: Side, path: str, lines: Lines) -> Lines:
 
 
 def _written(store: Store, tip: str, path: str, lines: Lines) -> Lines:
-    """Return those of some lines that the member of a live branch wrote: they first came to the file by a save."""
+    """Return those of some lines that the member of a live branch wrote: they first appeared by a save."""
     objects = store.objects
     own = Lines()
     for newer, older in pairwise([*islice(timeline(objects, tip), REMEMBERED), None]):
@@ -170,18 +169,18 @@ def _written(store: Store, tip: str, path: str, lines: Lines) -> Lines:
 
 
 def _begins(snapshot: Snapshot) -> bool:
-    """Return whether a branch goes on from another one with a snapshot."""
+    """Return whether a branch continues another one from a snapshot on."""
     return snapshot.event.partition(" ")[0] in BEGINNING
 
 
 def _others(newer: Snapshot, older: Snapshot | None) -> set[str]:
-    """Return the commits that came with a snapshot beside the one before it, which is `older`, and what HEAD had."""
+    """Return the commits that came with a snapshot besides the previous one, `older`, and HEAD's."""
     its_own = {older.oid, newer.base} if older is not None and not _begins(newer) else set[str]()
     return {*newer.brought, *newer.parents} - its_own
 
 
 def _explain_commits(store: Store, end: str, other: str, left: dict[str, Lines]) -> None:
-    """Take out of `left` what commits up to `end` removed since those that the other side has as well."""
+    """Remove from `left` what commits up to `end` removed since those that the other side also has."""
     objects = store.objects
     for common in store.git.run("merge-base", "--all", other, end, allowed=(0, 1)).decode().split() if left else ():
         for path, was, now in objects.difference(objects.commit(common).tree, objects.commit(end).tree):

@@ -1,6 +1,6 @@
-"""The timeline of a live branch: its snapshots, newest first, whatever became of HEAD meanwhile.
+"""The timeline of a live branch: its snapshots, newest first, whatever HEAD did meanwhile.
 
-A snapshot is a commit. What a reader cannot tell from its tree and its parents is said in trailers.
+A snapshot is a commit. What its tree and parents do not show is recorded in trailers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from bough_daemon.history.company import NO_COMPANY, Company, company_of
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
 PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
 SHARED_BASE, DISCARDED = "Bough-Shared-Base", "Bough-Discarded"
-BRINGING = frozenset({"merge", "hop", "fold", "stay"})  # first words of events that bring somebody else's work
+BRINGING = frozenset({"merge", "hop", "fold", "stay"})  # first words of events that bring someone else's work
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
-LONGEST_LINE = 4000  # characters of a title that are told; a teammate may write any
+LONGEST_LINE = 4000  # characters of a title that are shown; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another
-REMEMBERED = 2000  # snapshots of a chain in which merges are looked for
+REMEMBERED = 2000  # snapshots of a chain in which merges are searched
 UNKNOWN_OPERATION = "git operation"
 
 
@@ -30,13 +30,12 @@ UNKNOWN_OPERATION = "git operation"
 class Snapshot:
     """One commit on a live branch.
 
-    `parents`: what it contains, the snapshot that it continues first, if there is one. `base`: the commit that HEAD was
-    at. `event`: why it was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the
-    snapshot before it in time. `shared`: the commit that the team sees in its place, and `shared_base`: the commit that
-    this one is based on, an older one than `base` where that may not leave. `time`: seconds since the epoch.
-    `operation`: the operation of Git's that was in progress (`rebase`, `bisect`, …), empty for none. `brought`: commits
-    that its history claims beyond its base, as far as the snapshot says so. `discarded`: Git has thrown edits away
-    since the one before it.
+    `parents`: what it contains, the snapshot that it continues first, if any. `base`: HEAD's commit. `event`: why it
+    was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the snapshot before it in time.
+    `shared`: the commit that the team sees instead, and `shared_base`: the commit that this one is based on, older than
+    `base` if that may not leave. `time`: seconds since the epoch. `operation`: the Git operation in progress (`rebase`,
+    `bisect`, …), empty for none. `brought`: commits that its history claims beyond its base, as far as the snapshot
+    names them. `discarded`: Git has discarded edits since the previous one.
     """
 
     oid: str
@@ -57,7 +56,7 @@ class Snapshot:
 
     @property
     def claims(self) -> frozenset[str]:
-        """The commits that it says to contain."""
+        """The commits that it claims to contain."""
         return frozenset((self.base, *self.brought))
 
     def is_among(self, commits: Collection[str]) -> bool:
@@ -66,9 +65,9 @@ class Snapshot:
 
 
 def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
-    """Return the snapshot that a commit is, or None for a commit that Bough did not make.
+    """Return the snapshot for a commit, or None for a commit that Bough did not make.
 
-    It may be a teammate's: a trailer that does not say what it should counts as absent.
+    It may be a teammate's: a malformed trailer counts as absent.
     """
     commit = objects.commit(oid)
     base = _commit_in(commit, BASE)
@@ -100,10 +99,10 @@ def _commit_in(commit: Commit, trailer: str) -> str | None:
 
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
-    """Yield the snapshots of a branch, newest first, for as long as the store has them."""
+    """Yield the snapshots of a branch, newest first, as far as the store has them."""
 
     def before(snapshot: Snapshot) -> str | None:
-        # What a teammate refused, and another has, is not here; then it goes on with what the snapshot continues.
+        # A commit that a teammate refused, and another has, is missing here; continue with what the snapshot continues.
         previous = snapshot.previous
         there = previous is None or not snapshot.parents or objects.exists(previous)
         return previous if there else snapshot.parents[0]
@@ -112,7 +111,7 @@ def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
 
 
 def chain(objects: Objects, tip: str) -> Iterator[Snapshot]:
-    """Yield the snapshots that each continue the one after it, newest first: what HEAD left is not among them."""
+    """Yield the snapshots that each continue the one after it, newest first, without those that HEAD left."""
     return _walk(objects, tip, lambda snapshot: snapshot.parents[0] if snapshot.parents else None)
 
 
@@ -127,7 +126,7 @@ def _walk(objects: Objects, tip: str, older: Callable[[Snapshot], str | None]) -
 
 
 def merged_tips(objects: Objects, tip: str) -> Iterator[str]:
-    """Yield a commit, and what was merged into its chain, newest first, and so on for each of those."""
+    """Yield a commit and what was merged into its chain, newest first, recursively."""
     pending, seen = deque([tip]), set[str]()
     while pending and len(seen) < MOST_MERGED:
         one = pending.popleft()

@@ -1,1 +1,1 @@
-"""Ask the merge engine, in processes of their own that can be stopped."""
+"""Run the merge engine in separate processes that can be stopped."""

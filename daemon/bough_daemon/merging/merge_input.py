@@ -1,7 +1,7 @@
-"""What the merge engine gets to see of a merge: three versions of every file that either side changed.
+"""The merge engine's input: three versions of every file that either side changed.
 
-Git has found the base, the renames and where each file ends up. Here each file's versions are gathered under that path,
-so that the engine can hold one file's changes against another's.
+Git has found the base, the renames and the resulting path of each file. Here each file's versions are gathered under
+that path, so that the engine can compare the changes of one file with another's.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from bough_daemon.git.repository_settings import NAME as SETTINGS
 from bough_daemon.git.repository_settings import check_size, table_in
 from bough_daemon.transaction.file_state import is_file
 
-FILE_LIMIT_BYTES = 2_000_000  # a longer file is given to the engine only where both sides changed it
-TOTAL_LIMIT_BYTES = 64_000_000  # beyond this only what both sides changed is given
+FILE_LIMIT_BYTES = 2_000_000  # a longer file is given to the engine only if both sides changed it
+TOTAL_LIMIT_BYTES = 64_000_000  # beyond this only files that both sides changed are given
 
 Three = tuple[TreeEntry | None, TreeEntry | None, TreeEntry | None]
 
 
 @dataclass(frozen=True)
 class MergeInput:
-    """Three versions of files, by the path where each ends up; a version that there is not is left out.
+    """Three versions of files, by resulting path; missing versions are left out.
 
     `entries`: (base, ours, theirs) of each. `settings`: the `[merge]` table of the repository's settings.
     """
@@ -53,7 +53,7 @@ Both = Callable[[MergeInput], Mapping[str, Decided]]
 
 
 def both_changed(three: Three) -> bool:
-    """Return whether both sides have a file and each has its own version of it."""
+    """Return whether both sides have a file, each in its own version."""
     base, ours, theirs = three
     return ours is not None and theirs is not None and base != ours != theirs != base
 
@@ -63,8 +63,8 @@ def sides_of(
 ) -> MergeInput:
     """Gather the sides of a merge of three trees that Git has merged to `result`.
 
-    `open_paths`: files whose contents Git could not merge. What Git disputes otherwise (names, kinds, deletions) is not
-    for the engine.
+    `open_paths`: files whose contents Git could not merge. Git's other conflicts (names, kinds, deletions) are not for
+    the engine.
     """
     found = dict(_changed(objects, git, trees))
     ends = {
@@ -84,7 +84,7 @@ def sides_of(
 
 
 def _changed(objects: Objects, git: GitCommand, trees: tuple[str, str, str]) -> Iterator[tuple[str, Three]]:
-    """Yield the (base, ours, theirs) of every file that a side changed, under the path where it ends up."""
+    """Yield the (base, ours, theirs) of every file that a side changed, under its resulting path."""
     base, ours, theirs = trees
     mine, other = _renames(git, base, ours), _renames(git, base, theirs)
     moved = {*mine.values(), *other.values()}
@@ -103,7 +103,7 @@ def _renames(git: GitCommand, old: str, new: str) -> dict[str, str]:
 
 
 def _is_settled(objects: Objects, result: str, path: str, three: Three) -> bool:
-    """Return whether Git's result has the file where we look for it, or neither side wants it any more."""
+    """Return whether Git's result has the file at the expected path, or neither side keeps it."""
     base, ours, theirs = three
     gone = base is not None and (ours is None or theirs is None) and (ours in (None, base) and theirs in (None, base))
     return gone or is_file(objects.entry(result, path))
@@ -114,7 +114,7 @@ def _size(objects: Objects, entry: TreeEntry | None) -> int:
 
 
 def _settings(objects: Objects, tree: str) -> Mapping[str, Any]:
-    """Return the `[merge]` table of our side's settings, or raise BadUsage where they cannot be read."""
+    """Return the `[merge]` table of our side's settings, or raise BadUsage if they cannot be read."""
     entry = objects.entry(tree, SETTINGS)
     if entry is None:
         return {}

@@ -1,6 +1,6 @@
-"""Merge in processes of their own, so that a hostile or huge file holds up nothing and can be stopped.
+"""Merge in separate processes, so that a hostile or huge file blocks nothing and can be stopped.
 
-A worker is a fresh process (never forked) that holds no socket, lock or key. It gets the sides of a merge on its
+A worker is a fresh process (never forked) that holds no socket, lock or key. It reads the sides of a merge from its
 standard input, answers on its standard output, and ends when that input closes, however the daemon ended.
 """
 
@@ -22,17 +22,17 @@ from bough_daemon.git.repository_settings import NAME as SETTINGS
 from bough_daemon.merging.merge_input import Decided, MergeInput, both_changed
 from bough_daemon.merging.worker_wire import BadAnswer, Job, read_answer, read_job, write_answer, write_job
 
-TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached long before
-FILE_TIME = 0.1  # seconds that each further file of a merge may add
+TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached much earlier
+FILE_TIME = 0.1  # seconds that each additional file of a merge may add
 START_LIMIT = 60.0  # seconds to load the engine, on a machine that is very busy
-READY = b"ready\n"  # what a worker says once it has loaded the engine
-KEPT_BACK = ("GIT_", "SSH_", "GPG_")  # how the variables begin that a worker does not get
-LAST_WORDS_BYTES = 4096  # of what a worker that did not start complained about
+READY = b"ready\n"  # what a worker prints once it has loaded the engine
+KEPT_BACK = ("GIT_", "SSH_", "GPG_")  # prefixes of variables that a worker does not get
+LAST_WORDS_BYTES = 4096  # of the output of a worker that did not start
 LABELS = ("ours", "base", "theirs")
 
 
 class MergeWorkers:
-    """A handful of workers, started at the first merge, until `close`. Any thread may call."""
+    """A few workers, started at the first merge, until `close`. Any thread may call."""
 
     def __init__(self, count: int | None = None) -> None:
         self._count = count or min(4, os.cpu_count() or 1)
@@ -46,7 +46,7 @@ class MergeWorkers:
     def warm(self) -> None:
         """Load the engine in a worker, unless one is idle; raise DaemonFailed if it cannot be loaded.
 
-        A merge that begins meanwhile gets that worker.
+        A merge that starts meanwhile uses that worker.
         """
         worker = self._idle.get()
         try:
@@ -56,10 +56,10 @@ class MergeWorkers:
         worker.until_ready()
 
     def merge(self, sides: MergeInput) -> Mapping[str, Decided]:
-        """Merge what both sides changed, and hold each side's changes against the other's.
+        """Merge what both sides changed, and check each side's changes against the other's.
 
-        When that takes too long, each file that both changed is merged by itself; one for which a worker had to be
-        killed is a conflict as a whole. Raise DaemonFailed where no worker can load the engine.
+        If that takes too long, each file that both changed is merged separately; one for which a worker had to be
+        killed is a conflict as a whole. Raise DaemonFailed if no worker can load the engine.
         """
         job = Job(sides.base, sides.ours, sides.theirs, sides.settings)
         answer = self._ask(job, TIME_LIMIT + FILE_TIME * len(sides.entries))
@@ -102,12 +102,12 @@ class MergeWorkers:
         worker.close()
 
     def close(self) -> None:
-        """End the workers; a merge that is at work fails, and none begins."""
+        """End the workers; a running merge fails, and none starts."""
         with self._lock:
             self._closed = True
             for worker in self._running:
                 worker.kill()
-        for _ in range(self._count):  # each comes back from the merge that it was at work for
+        for _ in range(self._count):  # each returns from its running merge
             idle = self._idle.get()
             if idle is not None:
                 self._end(idle)
@@ -120,7 +120,7 @@ class _Worker:
         self._ready = threading.Lock()
         self._is_ready = False
         self.failure = ""  # why it will never be ready
-        # Until the worker is ready: nothing hostile has been read by then.
+        # Until the worker is ready: it has read nothing hostile by then.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `until_ready`, or `close`
         passed_on = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
         try:
@@ -137,7 +137,7 @@ class _Worker:
             raise
 
     def until_ready(self) -> None:
-        """Wait until the engine is loaded; raise DaemonFailed where the worker ended instead, or takes START_LIMIT."""
+        """Wait until the engine is loaded; raise DaemonFailed if the worker ended instead, or takes START_LIMIT."""
         with self._ready:
             if self._is_ready:
                 return
@@ -160,7 +160,7 @@ class _Worker:
         return f"its process ended with code {self._child.wait()}"
 
     def ask(self, job: Job, limit: float) -> dict[str, Decided] | str | None:
-        """Return the worker's answer, or None when it died or had to be killed after `limit` seconds."""
+        """Return the worker's answer, or None if it died or was killed after `limit` seconds."""
         self.until_ready()
         assert self._child.stdin is not None and self._child.stdout is not None
         try:
@@ -171,11 +171,11 @@ class _Worker:
             return None
 
     def kill(self) -> None:
-        """End the process; anyone who waits for its answer gets none."""
+        """Kill the process; anyone waiting for its answer gets none."""
         self._child.kill()
 
     def close(self) -> None:
-        """End the process, and give back what it took. Only while nobody asks it."""
+        """End the process and release its resources. Only while nobody asks it."""
         assert self._child.stdin is not None and self._child.stdout is not None
         self._child.kill()
         self._child.wait()
@@ -188,7 +188,7 @@ class _Worker:
 
 @contextmanager
 def _killed_after(limit: float, child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill a child where the block takes longer than `limit` seconds."""
+    """Kill a child if the block takes longer than `limit` seconds."""
     timer = threading.Timer(limit, child.kill)
     timer.start()
     try:
@@ -199,7 +199,7 @@ def _killed_after(limit: float, child: subprocess.Popen[bytes]) -> Iterator[None
 
 
 def whole_conflict(sides: MergeInput, path: str) -> Decided:
-    """Return a conflict about a whole file, the sides as they are."""
+    """Return a conflict about a whole file, the sides unchanged."""
     base, ours, theirs = (_ended(side.get(path, b"")) for side in (sides.base, sides.ours, sides.theirs))
     parts = [b"<<<<<<< ours\n", ours, b"||||||| base\n", base, b"=======\n", theirs, b">>>>>>> theirs\n"]
     return Decided(b"".join(parts), ("merging this file took too long",), "stopped")
@@ -214,10 +214,10 @@ def main() -> None:
     from bough_merge import merge_tree  # noqa: F401  # loaded while the daemon is still gathering the job
 
     if sys.platform == "linux":
-        # Elsewhere the time limit bounds what a worker allocates.
+        # On other systems the time limit bounds what a worker allocates.
         resource.setrlimit(resource.RLIMIT_DATA, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
-    with open(os.devnull, "wb") as nowhere:  # a hostile file must not fill the disk with complaints
+    with open(os.devnull, "wb") as nowhere:  # a hostile file must not fill the disk with messages
         os.dup2(nowhere.fileno(), 2)
     answers.write(READY)
     while True:
@@ -229,7 +229,7 @@ def main() -> None:
 
 
 def _merged(job: Job) -> dict[str, Decided] | str:
-    """Return what the engine decided, or what is wrong with the settings."""
+    """Return the engine's decisions, or what is wrong with the settings."""
     from bough_merge import MergeSettings, SettingsError, merge_tree  # only a worker needs the engine
 
     try:

@@ -1,6 +1,6 @@
-"""What the daemon and a merge worker say to each other: a few records as JSON, and the bytes of files as they are.
+"""Messages between the daemon and a merge worker: a few records as JSON, and the raw bytes of files.
 
-A worker reads what a teammate wrote, so the daemon takes nothing from it but these types, and only so much.
+A worker reads what a teammate wrote, so the daemon accepts only these types from it, within limits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bough_merge.text.result import Conflict, Finding
 from bough_daemon.merging.merge_input import Decided
 from bough_daemon.system.json_records import BadRecord, as_json, record_from
 
-MOST_BYTES = 1 << 30  # of one message; beyond any merge that fits into a worker
+MOST_BYTES = 1 << 30  # per message; more than any merge that fits into a worker
 COUNT, LENGTH = struct.Struct(">I"), struct.Struct(">Q")
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class _JobHead:
-    """A job without the contents, which follow in the order of the paths: of base, ours and theirs."""
+    """A job without the contents, which follow in the order of the paths: base, ours and theirs."""
 
     paths: tuple[list[str], list[str], list[str]]
     settings: dict[str, Any]
@@ -42,7 +42,7 @@ class _JobHead:
 
 @dataclasses.dataclass(frozen=True)
 class _DecidedFile:
-    """What was decided of one file, without its content."""
+    """The decision for one file, without its content."""
 
     path: str
     method: str
@@ -59,11 +59,11 @@ class _AnswerHead:
 
 
 class BadAnswer(Exception):
-    """The other side said what no worker says, or ended before it had said all."""
+    """The other side sent something invalid, or ended early."""
 
 
 def write_job(stream: IO[bytes], job: Job) -> None:
-    """Give a worker a job."""
+    """Send a job to a worker."""
     trees = (job.base, job.ours, job.theirs)
     head = _JobHead((list(job.base), list(job.ours), list(job.theirs)), dict(job.settings))
     _write(stream, head, [data for tree in trees for data in tree.values()])
@@ -78,7 +78,7 @@ def read_job(stream: IO[bytes]) -> Job:
 
 
 def write_answer(stream: IO[bytes], answer: Mapping[str, Decided] | str) -> None:
-    """Say what was decided, or what is wrong with the settings."""
+    """Send the decisions, or what is wrong with the settings."""
     if isinstance(answer, str):
         return _write(stream, _AnswerHead(wrong=answer), [])
     files = [_DecidedFile(path, one.method, one.conflicts, one.findings) for path, one in answer.items()]
@@ -99,7 +99,7 @@ def read_answer(stream: IO[bytes]) -> dict[str, Decided] | str:
 
 
 def _write(stream: IO[bytes], head: object, parts: Sequence[bytes]) -> None:
-    # A date in the settings, which JSON has not, is a text: the engine knows no setting that is one.
+    # A date in the settings becomes a string, as JSON has no dates: no setting of the engine is a date.
     said = as_json(head)
     for data in (
         COUNT.pack(len(parts)),

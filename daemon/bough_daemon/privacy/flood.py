@@ -1,7 +1,7 @@
-"""Too many new files at once: an installer's packages, a build's output, a data set, before an ignore rule names them.
+"""Detect too many new files at once: installed packages, build output, a data set, before an ignore rule names them.
 
-They are recorded, but the team gets them only once Git tracks them. What Git has in a commit or in the index is never
-counted, so a switch, a merge or an unpacked release of a tracked project goes as it is.
+They are recorded, but the team gets them only once Git tracks them. Files in a commit or in the index are never
+counted, so a switch, a merge or a tracked release is shared as usual.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from bough_daemon.git.rules import IndexReader
 from bough_daemon.privacy.withheld import SIZE_LIMIT_BYTES
 from bough_daemon.system.text import shell_word
 
-# Below one folder of the top. A generator of project skeletons writes 20 to 300 files, the smallest `npm install` of a
-# real project more than 1,000.
+# Below one top-level folder. Project generators write 20 to 300 files, the smallest `npm install` of a real project
+# more than 1,000.
 MOST_FILES = 500
 MOST_BYTES = 5 * SIZE_LIMIT_BYTES
-# New files that leave at once; of more it is first seen whether still more come, or the first of a flood would be gone.
+# New files that leave at once; with more, wait to see whether still more arrive, or the start of a flood would be
+# shared.
 FEW = 50
-QUIET = 2.0  # seconds without a further new file: installers pause for less
-# What one folder may have and still leave though the rest around it is too much: somebody works there.
+QUIET = 2.0  # seconds without another new file: installers pause for less
+# What one folder may have and still be shared although the rest around it is too much: someone works there.
 SMALL_FILES, SMALL_BYTES = 20, 2_000_000
 GATHERED = "many new files; shared in a moment, once no more arrive"
 MOST_SIZES = 20_000  # folders whose size is remembered
@@ -30,9 +31,9 @@ MOST_SIZES = 20_000  # folders whose size is remembered
 
 @dataclass(frozen=True)
 class New:
-    """A folder that is new as a whole, or a new file.
+    """A new folder or file.
 
-    `part`: the folder that is held or let go together. `oid`: the tree of a folder, empty for a file. `size`: in bytes.
+    `part`: the folder that is withheld or shared as one. `oid`: the tree of a folder, empty for a file. `size`: bytes.
     """
 
     path: str
@@ -43,14 +44,14 @@ class New:
 
     @property
     def top(self) -> str:
-        """The folder at the top that it belongs to, empty for a file that is there itself."""
+        """The top-level folder that it belongs to, empty for a top-level file."""
         return self.path.partition("/")[0] if self.oid or "/" in self.path else ""
 
 
 class Flood:
-    """Find what came in too great a number. On the store's thread only.
+    """Find new files that are too many at once. On the store's thread only.
 
-    `due`: the moment (monotonic) at which what waits for more may have waited enough; infinite where nothing does.
+    `due`: the moment (monotonic) when what waits for more may have waited enough; infinite if nothing waits.
     """
 
     def __init__(self, objects: Objects, index: IndexReader) -> None:
@@ -62,9 +63,9 @@ class Flood:
         self._tracked: tuple[object, frozenset[str]] = (None, frozenset())
 
     def held(self, base: str, shared: str, tree: str, now: float, *, waits: bool) -> dict[str, str]:
-        """Return the files and folders of `tree` that are to stay at home, with the reason.
+        """Return the files and folders of `tree` that must stay, with the reason.
 
-        `base`, `shared`: the trees of HEAD and of what the team has. `waits`: whether many may wait for more.
+        `base`, `shared`: the trees of HEAD and of what the team has. `waits`: whether many files may wait for more.
         """
         tops: dict[str, list[New]] = {}
         for new in self._new("", base, shared, tree):
@@ -83,7 +84,7 @@ class Flood:
         return held
 
     def _growth(self, top: str, found: Sequence[New], now: float) -> tuple[int, float]:
-        """Return how many new files there are below a folder, and when they last became more."""
+        """Return how many new files are below a folder, and when their number last grew."""
         files = _total(found)[0]
         before, at = self._grown.get(top, (0, now))
         return files, now if files > before else at
@@ -107,7 +108,7 @@ class Flood:
                 yield New(below, path, 1, self._file_size(entry))
 
     def _size(self, tree: str) -> tuple[int, int]:
-        """Return how many files a folder has, with all below it, and of how many bytes."""
+        """Return how many files a folder has in total, and their size in bytes."""
         known = self._sizes.get(tree)
         if known is None:
             entries = self._objects.tree(tree).values()
@@ -122,7 +123,7 @@ class Flood:
         return self._objects.size(entry.oid) if entry.mode & FILE == FILE else 0
 
     def _untracked(self, found: Sequence[New]) -> list[New]:
-        """Return what of this the user's index does not have: a folder that it has files of, file by file."""
+        """Return those that are not in the user's index: a folder with tracked files is listed file by file."""
         parts = tuple(sorted({new.part for new in found}))
         key = (self._index.version, parts)
         if self._tracked[0] != key:
@@ -139,7 +140,7 @@ class Flood:
 
 
 def _with_folders(paths: Iterable[str]) -> frozenset[str]:
-    """Return some paths with every folder above them."""
+    """Return some paths together with every folder above them."""
     found = set(paths)
     for path in list(found):
         above = path.rpartition("/")[0]
@@ -163,7 +164,7 @@ def _is_flood(found: Sequence[New]) -> bool:
 
 
 def _reasons(found: Sequence[New]) -> dict[str, str]:
-    """Return why each path of a flood stays at home; small parts of it do not, unless it has no others."""
+    """Return why each path of a flood stays; small parts of it do not, unless there are only small ones."""
     parts: dict[str, list[New]] = {}
     for new in found:
         parts.setdefault(new.part, []).append(new)

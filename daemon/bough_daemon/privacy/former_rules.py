@@ -1,8 +1,8 @@
-"""Ignore rules that something else than the user's own edit has weakened: a hop, a merge, a restore, `git pull`.
+"""Ignore rules that were weakened by anything but the user's own edit: a hop, a merge, a restore, `git pull`.
 
-What they kept at home stays there, though the new `.gitignore` says nothing of it any more, until the user lets it go:
-with `git add`, or by taking a line out of the rules themselves. So the lines that were there before are kept, and count
-beside the new ones for what nobody has recorded yet.
+What they kept on this machine stays here although the new `.gitignore` no longer names it, until the user shares it:
+with `git add`, or by removing a line from the rules themselves. So the former lines are kept, and apply in addition to
+the new ones to what nobody has recorded yet.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
-MOST_BYTES = 256 * 1024  # of a rules file; more of one is not read
+MOST_BYTES = 256 * 1024  # of a rules file; the rest is not read
 
 IsOwn = Callable[[str, TreeEntry | None], bool]
 """Whether the user's own edit has made a rules file what it is now."""
@@ -27,7 +27,7 @@ IsOwn = Callable[[str, TreeEntry | None], bool]
 
 @dataclass(frozen=True)
 class Former:
-    """Lines of a rules file that count still, and what weakened the file."""
+    """Former lines of a rules file that still apply, and what weakened the file."""
 
     lines: tuple[str, ...]
     by: str
@@ -36,7 +36,7 @@ class Former:
 class FormerRules:
     """The weakened rules of one working tree. On the store's thread only.
 
-    `path`: where they are kept over a restart. `scratch`: a folder to work in.
+    `path`: where they are stored. `scratch`: a folder to work in.
     """
 
     def __init__(self, worktree: Worktree, objects: Objects, path: str, scratch: str) -> None:
@@ -50,7 +50,7 @@ class FormerRules:
         return bool(self._files)
 
     def note(self, before: str, after: str, by: str, is_own: IsOwn = lambda path, entry: False) -> None:
-        """Learn what became of the rules files from one tree to another; `by`: who changed them, for a person."""
+        """Compare the rules files of two trees and keep the lost lines; `by`: who changed them, for messages."""
         files = dict(self._files)
         for path, was, now in self._objects.difference(before, after):
             if path.rpartition("/")[2] == IGNORE:
@@ -77,13 +77,13 @@ class FormerRules:
         return ignored_by(self._worktree, rules, paths, self._scratch)
 
     def reason(self, path: str) -> str:
-        """Return why a path that they ignore stays at home."""
+        """Return why a path that they ignore stays on this machine."""
         above = [one for rules, one in self._files.items() if _is_below(path, rules.rpartition("/")[0])]
         by = above[-1].by if above else "something else"
         return f"ignored until {by} weakened {IGNORE}"
 
     def _is_weakened(self, tree: str, path: str, former: Former) -> bool:
-        """Return whether a rules file as it is in a tree says less than the former one."""
+        """Return whether a rules file in a tree is weaker than the former one."""
         return bool(former.lines) and _is_weaker(former.lines, self._lines(self._objects.entry(tree, path)))
 
     def _lines(self, entry: TreeEntry | None) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class FormerRules:
 
 
 def _rules(text: str) -> Iterator[str]:
-    """Yield the lines of a rules file that say something."""
+    """Yield the effective lines of a rules file."""
     for line in text.split("\n"):
         plain = line.rstrip("\r")
         if plain.strip() and not plain.startswith("#"):
@@ -116,7 +116,7 @@ def _rules(text: str) -> Iterator[str]:
 
 
 def _is_weaker(old: Collection[str], new: Collection[str]) -> bool:
-    """Return whether some rules may ignore less than others did: a line is gone, or an exception came."""
+    """Return whether some rules may ignore less than others did: a line is gone, or there is a new exception."""
     return bool(set(old) - set(new)) or any(line.startswith("!") for line in set(new) - set(old))
 
 

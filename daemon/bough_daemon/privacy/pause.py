@@ -1,4 +1,4 @@
-"""Whether the user has paused sharing in one repository, and since when, also after a restart."""
+"""Whether and since when the user has paused sharing in one repository, also after a restart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bough_daemon.system.json_records import as_json, read_record
 
 
 class SharingPauseFile:
-    """The pause of one repository. `since`: seconds since the epoch; 0: there is none."""
+    """The pause of one repository. `since`: seconds since the epoch; 0: sharing is not paused."""
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "paused.json")
@@ -21,16 +21,16 @@ class SharingPauseFile:
         except FileNotFoundError:
             return
         except StoreDamaged:
-            self.since = os.stat(self._path).st_mtime  # that there was one is all that counts
+            self.since = os.stat(self._path).st_mtime  # that there was a pause is all that counts
 
     def begin(self, now: float) -> None:
-        """Share nothing from now on; a pause that is there already goes on."""
+        """Pause sharing; an existing pause continues."""
         if not self.since:
             write_whole(self._path, as_json(now))
             self.since = now
 
     def end(self) -> None:
-        """Share again."""
+        """Resume sharing."""
         with suppress(FileNotFoundError):
             os.unlink(self._path)
         self.since = 0.0

@@ -1,7 +1,7 @@
-"""Names that say of a file that it is its owner's alone: secrets, copies of them, and files that editors keep.
+"""File names that mark a file as private: secrets, copies of them, and files that editors keep.
 
-Every kind has a line in docs/withheld.md. A word such as `credentials` in the name of source code or of a document
-makes no secret; the name of a private key does, wherever it is.
+Every kind has a line in docs/withheld.md. A word such as `credentials` in the name of source code or of a document does
+not make it a secret; the name of a private key does, wherever it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 SECRET, COPY, EDITORS = "named like a secret", "named like a copy of a secret", "an editor's own file"
-COPY_DEPTH = 4  # endings that a copy of a copy may have piled up
+COPY_DEPTH = 4  # endings of copies of copies
 
 STAGE = (
     r"(?:prod(?:uction)?|stag(?:e|ing)|dev(?:el(?:op(?:ment)?)?)?|test(?:ing)?|local|live|qa|uat|ci|preview|private)"
@@ -106,7 +106,7 @@ EXAMPLE = re.compile(
     """,
     FLAGS,
 )
-# Translations, records of tests and charts, whose words are about secrets; no more than the bare words.
+# Translations, test records and charts about secrets; only these bare words.
 ABOUT = re.compile(
     rf"""
       (?! \. | .*/\. ) (?:                              # a tool's own folder is another matter
@@ -160,7 +160,7 @@ EDITORS_FOLDER = re.compile(r"(?: .*/ )? \.ipynb_checkpoints / .*", FLAGS)
 
 @lru_cache(maxsize=65536)
 def why_private(path: str) -> str | None:
-    """Return why a path that nobody has committed should stay at home, by its name alone; None where it need not."""
+    """Return why an uncommitted path should stay on this machine, judging by its name alone; None if it may leave."""
     path = _as_read(path)
     if _is_named_secret(path):
         return SECRET
@@ -170,12 +170,12 @@ def why_private(path: str) -> str | None:
 
 
 def is_secret(path: str) -> bool:
-    """Return whether a path is named as keys, keystores and files with passwords are, or as a copy of one."""
+    """Return whether a path is named like keys, keystores and files with passwords, or like a copy of one."""
     return why_private(path) in (SECRET, COPY)
 
 
 def _as_read(path: str) -> str:
-    """Return a path without what nobody sees in it: characters that do not print, and spaces around the name."""
+    """Return a path without invisible characters, and without spaces around the name."""
     seen = path if path.isprintable() else "".join(filter(str.isprintable, path))
     folder, slash, name = seen.rpartition("/")
     return folder + slash + name.strip()
@@ -195,7 +195,7 @@ def _is_named_secret(path: str) -> bool:
 
 
 def _is_copy(path: str) -> bool:
-    """Return whether the name is a secret's with something added: an editor's copy, a backup, an archive."""
+    """Return whether the name is a secret's with an addition: an editor's copy, a backup, an archive."""
     folder, slash, name = path.rpartition("/")
     if EXAMPLE.fullmatch(name):
         return False
@@ -209,7 +209,7 @@ def _is_copy(path: str) -> bool:
 
 
 def _originals(name: str) -> Iterator[str]:
-    """Yield the names that a file may be a copy of; editors hide some copies behind a dot."""
+    """Yield the names that a file may be a copy of; editors hide some copies with a leading dot."""
     for pattern in COPIES:
         found = pattern.fullmatch(name)
         if found is not None:

@@ -1,6 +1,6 @@
-"""What was purged from one repository's store: contents that are neither recorded nor taken here again.
+"""The contents that were purged from one repository's store: they are neither recorded nor accepted again.
 
-`purging` takes them out; this is what is remembered of it, in a file beside the store.
+`purging` removes them; this module remembers them in a file next to the store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WHY_NOT_RECORDED = "its content was purged: it is neither recorded nor shared un
 class Record:
     """One purge that was carried out here. `by`: the member who asked for it; `at`: seconds since the epoch.
 
-    `paths`: where the contents were. `contents`: how many blobs went; `digest` tells them from others.
+    `paths`: where the contents were. `contents`: how many blobs were purged; `digest` identifies them.
     """
 
     at: float
@@ -40,15 +40,15 @@ class _PurgedFile:
 
 
 def digest_of(ids: Iterable[str]) -> str:
-    """Return what tells some contents from others."""
+    """Return a digest that identifies some contents."""
     return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()
 
 
 class Purged:
-    """The purged contents of one repository. On the store's thread only, but for `ids`.
+    """The purged contents of one repository. On the store's thread only, except `ids`.
 
-    `ids`: of blobs. `held`: paths that do not leave any more, as their file still had such a content. `moved`: commits
-    that signed states named, and what each became.
+    `ids`: of blobs. `held`: paths that are no longer shared because their file still had such a content. `moved`:
+    commits that signed states named, and their replacements.
     """
 
     def __init__(self, folder: str) -> None:
@@ -60,13 +60,13 @@ class Purged:
         self.ids, self.held, self.moved, self.records = said.ids, said.held, said.moved, list(said.records)
 
     def note(self, ids: Iterable[str], held: Iterable[str]) -> None:
-        """Record and take some contents no more, and keep some paths at home."""
+        """Record contents as purged, and keep some paths on this machine."""
         self.ids |= frozenset(ids)
         self.held |= frozenset(held)
         self._write()
 
     def moves(self, moved: Mapping[str, str]) -> None:
-        """Remember what commits became that signed states name."""
+        """Remember the replacements of commits that signed states name."""
         self.moved = {**{old: moved.get(new, new) for old, new in self.moved.items()}, **moved}
         self._write()
 

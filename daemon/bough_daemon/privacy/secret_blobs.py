@@ -1,4 +1,4 @@
-"""The secrets in blobs, each looked for once."""
+"""Find secrets in blobs, searching each blob once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from bough_daemon.git.objects import FILE, Change, Objects
 from bough_daemon.privacy.secret_text import LARGEST_TEXT_BYTES, configures, secrets_in
 
-MOST_BLOBS = 50_000  # of which it is remembered what is in them; nearly all have nothing
+MOST_BLOBS = 50_000  # blobs whose result is remembered; nearly all have no secret
 
 Key = tuple[str, bool]
 
 
 class SecretBlobs:
-    """Look into files that are about to leave. On the store's thread only."""
+    """Search files that are about to leave for secrets. On the store's thread only."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -22,8 +22,8 @@ class SecretBlobs:
     def brought_by(self, changes: Iterable[Change], before: Collection[str]) -> dict[str, str]:
         """Return the paths whose change brings a secret, with the reason.
 
-        `before`: the blobs that anything in the same step had. A secret that one of these has is no new one: it was
-        only moved, or the file was edited elsewhere.
+        `before`: the former blobs of the same step. A secret that is in one of them is not new: it only moved, or its
+        file was edited elsewhere.
         """
         found: dict[str, Mapping[bytes, str]] = {}
         for path, _, now in changes:

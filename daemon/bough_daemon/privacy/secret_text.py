@@ -1,8 +1,8 @@
-"""Contents that are a secret whatever their file is called: private keys, and tokens in the shape of who issues them.
+"""Contents that are secret whatever the file's name: private keys, and tokens in the form of their issuer.
 
-Only shapes that hardly anything else has count. Where a shape alone says too little, a word must be near it (`twilio`,
-`token`), or its characters must be as mixed as those of a key. What documentation shows as an example is none.
-docs/withheld.md has the list as a user reads it.
+Only shapes that hardly anything else has count. If a shape alone proves too little, a word must be near it (`twilio`,
+`token`), or its characters must be as mixed as a key's. Examples from documentation do not count. docs/withheld.md has
+the list for users.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-LARGEST_TEXT_BYTES = 1_000_000  # what is larger is data; it is not looked into
-BINARY_IN_BYTES = 8000  # where Git looks for a NUL, too
-BODY_BYTES = 1200  # after the first line of a private key, in which its text must begin
-NEAR_BYTES = 200  # around a token whose shape alone says too little
-MIXED_BITS = 3.0  # of entropy in a character: hexadecimal digits of a key have 3.5 and more, words and fillers less
-KEY_BITS = 4.2  # the same, of a line of base64: one of 64 characters has 5 and more
+LARGEST_TEXT_BYTES = 1_000_000  # larger files are data, and are not searched
+BINARY_IN_BYTES = 8000  # where Git also looks for a NUL
+BODY_BYTES = 1200  # after the first line of a private key, within which its text must start
+NEAR_BYTES = 200  # around a token whose shape alone proves too little
+MIXED_BITS = 3.0  # of entropy per character: hexadecimal keys have 3.5 and more, words and placeholders less
+KEY_BITS = 4.2  # the same for a line of base64, which has 5 and more
 
 SAMPLE = re.compile(
     rb"""
@@ -28,7 +28,7 @@ SAMPLE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Keys that everybody has: of Azure's storage emulator, and the tokens that jwt.io and its kin explain.
+# Well-known keys: of Azure's storage emulator, and the sample tokens of jwt.io and similar sites.
 PUBLIC = (
     b"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq",
     b"eyJzdWIiOiIxMjM0NTY3ODkwIi",
@@ -70,7 +70,7 @@ def _always(match: Found, text: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of secret. `words`: one of them is in every text that has it; `holds`: what the shape leaves open."""
+    """One kind of secret. `words`: every text with it has one of them; `holds`: a further check of a match."""
 
     kind: str
     words: tuple[bytes, ...]
@@ -79,7 +79,7 @@ class Rule:
 
 
 def secrets_in(text: bytes, name: str) -> Mapping[bytes, str]:
-    """Return the secrets in a file's content, each with its kind. `name`: of the file, without its folder."""
+    """Return the secrets in a file's content, each with its kind. `name`: the file's name without its folder."""
     if len(text) > LARGEST_TEXT_BYTES or b"\0" in text[:BINARY_IN_BYTES]:
         return {}
     found: dict[bytes, str] = {}
@@ -95,14 +95,14 @@ def secrets_in(text: bytes, name: str) -> Mapping[bytes, str]:
 
 @lru_cache(maxsize=65536)
 def configures(name: str) -> bool:
-    """Return whether a file of a name may be one that configures a program."""
+    """Return whether a file with this name may configure a program."""
     return CONFIGURES.fullmatch(name) is not None
 
 
 def _around_long_words(text: bytes) -> bytes:
-    """Return the parts of a text that have what every secret here has: a long word without a space in it.
+    """Return the parts of a text around long words, which every secret here has: characters without a space.
 
-    Most of a source file has none, and to look for one takes a nanosecond for a byte.
+    Most of a source file has none, and the search takes a nanosecond per byte.
     """
     marked = text.translate(MARKS)
     parts, end = list[bytes](), 0
@@ -119,7 +119,7 @@ def _around_long_words(text: bytes) -> bytes:
 def _matches(rule: Rule, text: bytes) -> Iterator[bytes]:
     for match in rule.pattern.finditer(text):
         secret = match[match.lastindex or 0]
-        # Not by a lookbehind: with one, a pattern no longer begins with letters that can be searched for at once.
+        # Not by a lookbehind: with one, a pattern no longer starts with letters that can be searched for quickly.
         if WORD.fullmatch(text, match.start() - 1, match.start()):
             continue
         if not is_sample(secret) and rule.holds(match, text):
@@ -127,12 +127,12 @@ def _matches(rule: Rule, text: bytes) -> Iterator[bytes]:
 
 
 def is_sample(secret: bytes) -> bool:
-    """Return whether a text in the shape of a secret is one that documentation shows, or filled up."""
+    """Return whether a text in the shape of a secret is a sample from documentation or a placeholder."""
     return SAMPLE.search(secret) is not None or any(key in secret for key in PUBLIC) or _entropy(secret) < MIXED_BITS
 
 
 def _entropy(text: bytes) -> float:
-    """Return the entropy of a text, in bits for each character."""
+    """Return the entropy of a text, in bits per character."""
     return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())
 
 
@@ -141,7 +141,7 @@ def _near(match: Found, text: bytes) -> bytes:
 
 
 def _has_key(match: Found, text: bytes) -> bool:
-    """Return whether the text of a key follows its first line: programs that read keys name that line alone."""
+    """Return whether a key's text follows its first line: programs that read keys contain that line alone."""
     body = text[match.end() : match.end() + BODY_BYTES].split(b"-----")[0].replace(b"\\n", b"\n").replace(b"\\r", b"")
     return any(_entropy(line[0]) > KEY_BITS for line in KEY_LINE.finditer(body))
 

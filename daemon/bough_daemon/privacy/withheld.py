@@ -1,6 +1,6 @@
-"""What stays at home: paths that are recorded on the member's own branch but never leave in the stream.
+"""What stays on this machine: paths that are recorded on the member's own branch but are never shared.
 
-docs/withheld.md has the list as a user reads it.
+docs/withheld.md has the list for users.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOO_DEEP = f"more than {DEEPEST} folders deep, or a path of more than {LONGEST_P
 NESTED = "a nested Git repository; `git submodule add` it to share it, or ignore it"
 BARE = "a Git directory; move it out of the working tree, ignore it, or commit it to share it"
 OTHERS = "belongs to another version control system; ignore it, or commit it to share it"
-# A HEAD that Git takes for one (`validate_headref` in its path.c). Beside it Git wants `objects` and `refs`, which a
+# A HEAD that Git accepts as one (`validate_headref` in its path.c). Git also requires `objects` and `refs`, which a
 # tree does not have while they are empty.
 HEAD = re.compile(rb"(ref:\s*)?refs/\S+\s*|[0-9a-f]{40}([0-9a-f]{24})?\s*")
 BESIDE_HEAD = {"objects", "refs", "config", "packed-refs", "commondir"}
@@ -43,10 +43,10 @@ def withheld_paths(
     unshared: Mapping[str, str] | None = None,
     committed: str | None = None,
 ) -> dict[str, str]:
-    """Return the reason for each path of `tree` that must not leave; what the base has already may.
+    """Return the reason for each path of `tree` that must not leave; what the base already has may.
 
-    `unshared`: reasons for paths that must not leave yet. `committed`: the tree of the user's own commit, where that is
-    not the base: what is there was meant to be shared, but for what no commit makes fit to leave.
+    `unshared`: reasons for paths that must not leave yet. `committed`: the tree of the user's own commit, if that is
+    not the base: its content was meant to be shared, except what no commit makes fit to leave.
     """
     reasons: dict[str, str] = {}
     committed = committed if committed is not None else base_tree
@@ -67,9 +67,9 @@ def withheld_paths(
 
 
 class Inside:
-    """Find out of new paths whether they are inside the own folder of another repository: a bare one, a `.git.bak`.
+    """Find whether new paths are inside another repository's own folder: a bare one, a `.git.bak`.
 
-    `base_tree`: what was committed; a folder that is there is shared as it was asked for.
+    `base_tree`: what was committed; a folder in it is shared as requested.
     """
 
     def __init__(self, objects: Objects, base_tree: str, tree: str) -> None:
@@ -79,7 +79,7 @@ class Inside:
         self._known: dict[str, str | None] = {}
 
     def other_repository(self, path: str) -> tuple[str | None, str | None]:
-        """Return the topmost such folder around a path, where it is new as a whole, and why; None twice for none."""
+        """Return the topmost such folder around a path, if it is new, and the reason; else None twice."""
         for folder in reversed(folders_above(path)):
             if folder not in self._known:
                 self._known[folder] = self._why(folder)
@@ -103,7 +103,7 @@ class Inside:
 
 
 def why_never(objects: Objects, path: str, before: TreeEntry | None, now: TreeEntry) -> str | None:
-    """Return why a change of a path must not leave, whether or not it is committed; None where it may."""
+    """Return why a change of a path must not leave, whether or not it is committed; None if it may."""
     if path.count("/") > DEEPEST or len(os.fsencode(path)) > LONGEST_PATH:
         return TOO_DEEP
     by_name = why_private(path)
@@ -116,7 +116,7 @@ def why_never(objects: Objects, path: str, before: TreeEntry | None, now: TreeEn
 
 
 def _why_not_shareable(objects: Objects, tree: str, path: str, was: TreeEntry | None, now: TreeEntry) -> str | None:
-    """Return why nobody wants a path that is not committed, `was` being what is; None where they may."""
+    """Return why an uncommitted path must not leave, `was` being its entry in the base; None if it may."""
     if was is None and why_private(path) == EDITORS:
         return EDITORS
     if now.mode == SUBMODULE and (was is None or was.mode != SUBMODULE):
@@ -128,7 +128,7 @@ def _why_not_shareable(objects: Objects, tree: str, path: str, was: TreeEntry | 
 
 
 def shared_tree(objects: Objects, base_tree: str, tree: str, withheld: Mapping[str, str]) -> str:
-    """Return `tree` with every withheld path as the base has it, or without it."""
+    """Return `tree` with every withheld path as in the base, or without it."""
     if not withheld:
         return tree
     back: dict[str, TreeEntry | None] = {path: objects.entry(base_tree, path) for path in withheld}
@@ -137,7 +137,7 @@ def shared_tree(objects: Objects, base_tree: str, tree: str, withheld: Mapping[s
 
 @lru_cache(maxsize=16)
 def submodule_paths(modules: bytes) -> frozenset[str]:
-    """Return the paths that a `.gitmodules` file names, read as `git config` reads it."""
+    """Return the paths in a `.gitmodules` file, read as `git config` reads it."""
     found, inside = set(), False
     for line in modules.splitlines():
         if line.lstrip().startswith(b"["):

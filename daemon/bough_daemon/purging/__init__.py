@@ -1,1 +1,1 @@
-"""Take contents out of every snapshot of a store."""
+"""Remove contents from every snapshot of a store."""

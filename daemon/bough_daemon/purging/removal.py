@@ -1,8 +1,8 @@
-"""Take contents out of a store: out of every snapshot, and then out of its files.
+"""Remove contents from a store: from every snapshot, and then from its files.
 
-What is to be done is written down before anything is changed, with what each commit becomes. References are moved
-next, then the records of commands, and only then are objects removed. Each step may be done again: a daemon that was
-killed on the way finishes it when the store is next opened.
+The plan is recorded before anything is changed, with the replacement of each commit. References are moved next, then
+the records of commands, and only then are objects removed. Each step can be repeated: if the daemon is killed on the
+way, the purge is finished when the store is next opened.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 PENDING = "purge.json"
 SHORTEST_TEXT = 4  # bytes
-MOST_PATHS = 10_000  # of one tree that are told
+MOST_PATHS = 10_000  # of one tree that are reported
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Found:
 
 @dataclass
 class RemovalPlan:
-    """One purge on its way. `commits`: what each became; None while that is not known.
+    """A purge in progress. `commits`: the replacement of each; None while unknown.
 
-    `held`: paths that leave no more. `named`: the commits that signed states name. `stays_out`: what is purged is
-    neither recorded nor taken here any more, as its user said so; others who ask for it have no say in what is recorded
-    here. `lost`: by journal, the numbers of the commands that can no longer be undone. `gone`: the objects that go.
-    `at`: when it began, in seconds since the epoch.
+    `held`: paths that are no longer shared. `named`: the commits that signed states name. `stays_out`: purged contents
+    are no longer recorded or accepted here, because the user said so; others who ask for a purge have no say in what is
+    recorded here. `lost`: by journal, the numbers of the commands that can no longer be undone. `gone`: the objects to
+    remove. `at`: when it began, in seconds since the epoch.
     """
 
     ids: list[str]
@@ -69,11 +69,11 @@ class RemovalPlan:
     gone: list[str] | None = None
 
 
-# What there is.
+# What exists.
 
 
 def roots(store: Store, teammates: bool) -> list[str]:
-    """Return the commits that the references of the store name; without `teammates`, those of this repository's own."""
+    """Return the commits that the store's references name; without `teammates`, only this repository's own."""
     mine, found = store.refs(SHARED), list[str]()
     for name, oid in store.refs("refs/").items():
         branch = name.removeprefix(LIVE.removeprefix("refs/"))
@@ -97,7 +97,7 @@ def owned(objects: Objects, kind: str) -> list[str]:
 
 
 def find_paths(objects: Objects, commits: Iterable[str], path: str) -> Found:
-    """Return every content that a file had in some commits, or the files of a folder."""
+    """Return every content that a file, or the files of a folder, had in some commits."""
     found: dict[str, set[str]] = {}
     seen = set[tuple[str, str]]()
     for commit in commits:
@@ -112,7 +112,7 @@ def find_paths(objects: Objects, commits: Iterable[str], path: str) -> Found:
 
 
 def find_text(objects: Objects, commits: Iterable[str], text: bytes) -> Found:
-    """Return every content in some commits that has a text in it."""
+    """Return every content in some commits that contains a text."""
     if len(text) < SHORTEST_TEXT:
         raise TextTooShort(f"a text of fewer than {SHORTEST_TEXT} bytes is in too many files")
     found: dict[str, set[str]] = {}
@@ -136,7 +136,7 @@ def find_text(objects: Objects, commits: Iterable[str], text: bytes) -> Found:
 
 
 def find_ids(objects: Objects, commits: Iterable[str], ids: Collection[str]) -> Found:
-    """Return those of some contents that commits have."""
+    """Return those of some contents that are in commits."""
     contents, found = Contents(objects, ids), dict[str, set[str]]()
     for tree in dict.fromkeys(objects.commit(commit).tree for commit in commits):
         for path, oid in islice(contents.paths(tree), MOST_PATHS):
@@ -157,13 +157,13 @@ def in_history(common_dir: str, ids: Collection[str]) -> frozenset[str]:
 
 
 def where_in_history(common_dir: str, oid: str) -> str:
-    """Return a commit of the user's that brought a blob, abbreviated; empty where Git does not say."""
+    """Return the user's commit that brought a blob, abbreviated; empty if Git does not find it."""
     looking = ("log", "--all", "--max-count=1", "--format=%h", f"--find-object={oid}")
     return GitCommand(common_dir).run(*looking, allowed=(0, 128)).decode().strip()
 
 
 def leads_to_any(store: Store, tip: str, besides: str, ids: Collection[str]) -> bool:
-    """Return whether one of some contents is in what `tip` has beyond another commit. May be called from any thread."""
+    """Return whether `tip` has one of some contents beyond another commit. May be called from any thread."""
     commits = store.git.run("rev-list", tip, f"^{besides}").decode().split()
     objects = Objects(store.objects.folder)
     contents = Contents(objects, ids)
@@ -174,7 +174,7 @@ def leads_to_any(store: Store, tip: str, besides: str, ids: Collection[str]) -> 
 
 
 def check_free(store: Store, contents: Contents) -> None:
-    """Raise NotPossibleNow while a command was cut short, or the way back from a hop leads through the contents."""
+    """Raise NotPossibleNow if a command was interrupted, or the return from a hop needs the contents."""
     for journal in Journal.every(store.folder):
         broken, hop = journal.interrupted(), journal.hop()
         if broken is not None:
@@ -186,7 +186,7 @@ def check_free(store: Store, contents: Contents) -> None:
 
 
 def lost_commands(store: Store, is_gone: Callable[[str], bool]) -> dict[str, list[int]]:
-    """Return the commands that can no longer be undone, by journal: a checkpoint's that goes, and all before."""
+    """Return the commands that can no longer be undone, by journal: those up to a checkpoint that is lost."""
     found = dict[str, list[int]]()
     for journal in Journal.every(store.folder):
         standing = [one for one in journal.operations() if _could_be_undone(one)]
@@ -197,12 +197,12 @@ def lost_commands(store: Store, is_gone: Callable[[str], bool]) -> dict[str, lis
 
 
 def _could_be_undone(operation: Operation) -> bool:
-    """Return whether a command could be undone, or done again where it was an undo."""
+    """Return whether a command could be undone or, if it was an undo, redone."""
     return operation.state == "done" and bool(operation.before) and not operation.lost
 
 
 def count_lost(store: Store, contents: Contents) -> int:
-    """Return how many commands could not be undone any more after a purge."""
+    """Return how many commands could no longer be undone after a purge."""
     lost = lost_commands(store, lambda place: place_has(store.objects, contents, place))
     operations = {journal.path: journal.operations() for journal in Journal.every(store.folder)}
     return sum(
@@ -210,16 +210,16 @@ def count_lost(store: Store, contents: Contents) -> int:
     )
 
 
-# Doing it.
+# Carrying it out.
 
 
 def begin(store: Store, work: RemovalPlan) -> None:
-    """Write down what is to be purged. From then on it is done, at the latest when the store is next opened."""
+    """Record a purge. From then on it will be carried out, at the latest when the store is next opened."""
     _write(store, work)
 
 
 def finish(store: Store) -> Record | None:
-    """Carry out what is written down and not finished yet, and return what it was. On the store's thread."""
+    """Carry out the recorded purge and return it. On the store's thread."""
     work = _read(store)
     if work is None:
         return None
@@ -235,7 +235,7 @@ def finish(store: Store) -> Record | None:
     _follow_in_journals(store, work)
     if work.gone is None:
         work.gone = sorted(_objects_that_go(store, work))
-        _write(store, work)  # for a second time some of them would not be found
+        _write(store, work)  # on a second search some of them would be missing
     _remove(store, set(work.gone))
     record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
     store.purged.add(record)
@@ -258,7 +258,7 @@ def _write(store: Store, work: RemovalPlan) -> None:
 
 
 def _rewrite(store: Store, work: RemovalPlan) -> None:
-    """Write every commit that changes as it will be, and note what became of which."""
+    """Write the replacement of every commit that changes, and record it."""
     objects = store.objects
     commits = of_bough_alone(store, [*roots(store, teammates=True), *owned(objects, "commit")])
     rewriting = Rewriting(objects, Contents(objects, work.ids), commits)
@@ -271,7 +271,7 @@ def _rewrite(store: Store, work: RemovalPlan) -> None:
 
 
 def _trees_of(objects: Objects, rewriting: Rewriting, operation: Operation) -> dict[str, str]:
-    """Return what becomes of the trees that the record of a command names."""
+    """Return the replacements of the trees that the record of a command names."""
     found = dict[str, str]()
     for tree in (operation.toward, *operation.by_way_of):
         if tree and objects.exists(tree) and rewriting.contents.of(tree):
@@ -300,7 +300,7 @@ def _move_references(store: Store, commits: Mapping[str, str]) -> None:
 
 
 def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
-    """Let the records of commands name what their commits and trees became."""
+    """Update the records of commands to the replacements of their commits and trees."""
     assert work.commits is not None
     became = {old: new for old, new in {**work.trees, **work.commits}.items() if new}
     for journal in Journal.every(store.folder):
@@ -308,7 +308,7 @@ def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
 
 
 def _objects_that_go(store: Store, work: RemovalPlan) -> set[str]:
-    """Return every object of the store's own that has one of the contents, or reaches one."""
+    """Return every object of the store's own that is or reaches one of the contents."""
     objects = store.objects
     contents = Contents(objects, work.ids)
     trees = {oid for oid in owned(objects, "tree") if contents.of(oid)}
@@ -316,7 +316,7 @@ def _objects_that_go(store: Store, work: RemovalPlan) -> set[str]:
 
 
 def _remove(store: Store, gone: set[str]) -> None:
-    """Remove objects from the store's own files: packs that have one are written again without it."""
+    """Remove objects from the store's own files: packs that have one are rewritten without it."""
     folder = os.path.join(store.objects.folder, "pack")
     old, kept = list[str](), set[str]()
     for name in [name for name in os.listdir(folder) if name.endswith(".idx")]:

@@ -1,7 +1,7 @@
-"""Commits without some contents: what each commit of the store becomes when blobs are taken out of its history.
+"""Rewrite commits without some contents, when blobs are removed from the store's history.
 
-A path that had such a content is as in the commit that its snapshot was based on, or absent. What a commit becomes
-follows from the commit and the contents alone, so it is the same on every machine.
+A path with such a content becomes as in the commit that its snapshot was based on, or absent. The result follows from
+the commit and the contents alone, so it is the same on every machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIGNATURE = re.compile(rb"\ngpgsig(?:-sha256)? .*(?:\n .*)*")
 
 
 class Contents:
-    """Find some blobs in trees; each tree is looked at once."""
+    """Find some blobs in trees, reading each tree once."""
 
     def __init__(self, objects: Objects, ids: Collection[str]) -> None:
         self._objects = objects
@@ -53,9 +53,9 @@ class Contents:
 
 
 class Rewriting:
-    """Write commits without some contents. `commits`: those that may change; what is not among them stays as it is.
+    """Write commits without some contents. `commits`: those that may change; all others stay as they are.
 
-    `became`: for each commit that is another one now, what it became; empty for a checkpoint that cannot be kept.
+    `became`: the replacement of each changed commit; empty for a checkpoint that cannot be kept.
     """
 
     def __init__(self, objects: Objects, contents: Contents, commits: Collection[str]) -> None:
@@ -67,7 +67,7 @@ class Rewriting:
         self.became: dict[str, str] = {}
 
     def run(self) -> Mapping[str, str]:
-        """Rewrite every commit, each after those that it names, and return what became of them."""
+        """Rewrite every commit, each after those that it names, and return the replacements."""
         for commit in self._commits:
             pending = [commit]
             while pending:
@@ -84,7 +84,7 @@ class Rewriting:
         return self.became
 
     def tree(self, oid: str, base: str | None) -> str:
-        """Return a tree without the contents; `base`: the tree that has what comes in their place, where it has."""
+        """Return a tree without the contents; `base`: the tree with their replacements, if any."""
         if not self.contents.of(oid):
             return oid
         known = self._trees.get((oid, base))
@@ -96,7 +96,7 @@ class Rewriting:
         return known
 
     def _entry(self, entry: TreeEntry, other: TreeEntry | None) -> TreeEntry | None:
-        """Return what becomes of an entry of a tree, `other` being that of its base; None: it goes."""
+        """Return the replacement of a tree's entry, `other` being the one in its base; None: it is removed."""
         if entry.mode == FOLDER:
             below = self.tree(entry.oid, other.oid if other is not None and other.mode == FOLDER else None)
             return TreeEntry(FOLDER, below) if below != EMPTY_TREE or entry.oid == EMPTY_TREE else None
@@ -135,7 +135,7 @@ class Rewriting:
         self._write(oid, head + b"\n\n" + message, head.replace(tree.encode(), made.encode(), 1), message)
 
     def _write(self, oid: str, before: bytes, head: bytes, message: bytes) -> None:
-        """Write a commit with every commit that it names as that is now; where nothing is otherwise it stays."""
+        """Write a commit that names the replacements of its commits; without any change it stays."""
         lines = [self._renamed(line) if line.startswith(b"parent ") else line for line in head.split(b"\n")]
         message = TRAILER.sub(lambda line: self._renamed(line[0]), message)
         raw = b"\n".join(lines) + b"\n\n" + message
@@ -156,7 +156,7 @@ def place_has(objects: Objects, contents: Contents, oid: str) -> bool:
 
 
 def _named_in(raw: bytes) -> Iterator[str]:
-    """Yield the commits that a raw commit names: its parents, and what its trailers say."""
+    """Yield the commits that a raw commit names, as parents and in trailers."""
     head, _, message = raw.partition(b"\n\n")
     lines = [line for line in head.split(b"\n") if line.startswith(b"parent ")]
     for line in [*lines, *TRAILER.findall(message)]:

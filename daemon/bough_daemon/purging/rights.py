@@ -1,8 +1,8 @@
-"""Which contents another member may have purged here.
+"""Decide which contents another member may have purged here.
 
-Their own, wherever they came to: what their branch had, and what a merge or a hop brought from it into a branch here.
-What was here by its own is this member's, and what another teammate's branch has is that teammate's: so nobody can take
-away what somebody else recorded by copying it and having it purged.
+Their own, wherever they went: what their branch had, and what a merge or a hop brought from it into a branch here. What
+originated here is this member's, and what another teammate's branch has is that teammate's: so nobody can delete what
+someone else recorded by copying it and having it purged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bough_daemon.team.purges import PurgeOutcome
 
 @dataclass(frozen=True)
 class Branches:
-    """The store's references. `mine`: the tips of this member's branches, `kept`: what else they keep.
+    """The store's references. `mine`: the tips of this member's branches; `kept`: what else they keep.
 
     `theirs`: by teammate, the commits that their branches and landings name.
     """
@@ -32,7 +32,7 @@ class Branches:
 
 @dataclass
 class Holders:
-    """The holders of some blobs. `brought`: for those here that came from others alone, from which branches."""
+    """The holders of some blobs. `brought`: for blobs here that came only from others, from which branches."""
 
     own: set[str] = field(default_factory=set)
     brought: dict[str, set[str]] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class Holders:
 
 
 def holders(store: Store, objects: Objects, branches: Branches, ids: Collection[str]) -> Holders:
-    """Find out who has which of some blobs. May be called from any thread, with objects of its own."""
+    """Find who has which of some blobs. May be called from any thread, with its own objects."""
     contents, found = Contents(objects, ids), Holders()
     for name, tips in branches.theirs.items():
         commits = of_bough_alone(store, tips)
         found.theirs[name] = set[str]().union(*(contents.of(objects.commit(one).tree) for one in commits))
     for tip in branches.mine:
-        found.own |= contents.of(objects.commit(tip).tree)  # and so are the files
+        found.own |= contents.of(objects.commit(tip).tree)  # the current files count too
         _trace(objects, contents, tip, found)
     for oid in branches.kept:
         if read_snapshot(objects, oid) is None:
@@ -55,7 +55,7 @@ def holders(store: Store, objects: Objects, branches: Branches, ids: Collection[
 
 
 def _trace(objects: Objects, contents: Contents, tip: str, found: Holders) -> None:
-    """Find out for each blob in the snapshots of a branch how it came there."""
+    """Find for each blob in the snapshots of a branch how it came there."""
     for snapshot in timeline(objects, tip):
         before = read_snapshot(objects, snapshot.previous) if snapshot.previous is not None else None
         new = contents.of(snapshot.tree) - (contents.of(before.tree) if before is not None else frozenset())
@@ -74,7 +74,7 @@ def _trace(objects: Objects, contents: Contents, tip: str, found: Holders) -> No
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision about a purge: `ids`, the blobs that may go now, and the report of it."""
+    """The decision about a purge: `ids`, the blobs that may be purged now, and the report of it."""
 
     ids: frozenset[str]
     outcome: PurgeOutcome
@@ -88,10 +88,10 @@ def verdict(
     owner_of: Callable[[str], str],
     committed: Collection[str],
 ) -> Verdict:
-    """Return which of some blobs may be purged here, now that the member `by` asks for it.
+    """Return which of some blobs may be purged here at the request of the member `by`.
 
-    `agreed`: the blobs that a member has asked to purge. `owner_of`: the member whose branch one is. `committed`: the
-    blobs that the user's own Git history has.
+    `agreed`: the blobs that a member has asked to purge. `owner_of`: returns the member of a branch. `committed`: the
+    blobs in the user's own Git history.
     """
     allowed, outcomes = set[str](), {PurgeOutcome.DONE}
     for oid in ids:
@@ -117,7 +117,7 @@ def judge(
     agreed: Callable[[str], Collection[str]],
     owner_of: Callable[[str], str],
 ) -> Verdict:
-    """Look at what is here and return what is done about a purge. May be called from any thread, and take seconds."""
+    """Check what is here and decide about a purge. May be called from any thread, and take seconds."""
     here = [oid for oid in ids if objects.owns(oid) and objects.header(oid)[0] == "blob"]
     if not here:
         return Verdict(frozenset(), PurgeOutcome.DONE)

@@ -1,1 +1,1 @@
-"""From file events to snapshots."""
+"""Turn file events into snapshots."""

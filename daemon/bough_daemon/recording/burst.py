@@ -1,10 +1,10 @@
-"""When a flurry of file events is over."""
+"""Decide when a flurry of file events is over."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FEW = 16  # events: a save, also one by way of a temporary file and a rename
+FEW = 16  # events: a save, including one by way of a temporary file and a rename
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class Burst:
     patience: float = 1.0
 
     def due(self, first: float, last: float, events: int) -> float:
-        """Return the moment to snapshot a flurry of so many events between `first` and `last` (seconds, monotonic)."""
+        """Return the moment to snapshot a flurry of `events` events between `first` and `last` (seconds, monotonic)."""
         quiet = self.settle if events <= FEW else self.gather
         return min(last + quiet, first + self.patience)

@@ -1,4 +1,4 @@
-"""What has changed in a working tree since the last look, gathered from a thread of the watcher's own."""
+"""Collect what has changed in a working tree since the last look, from the watcher's thread."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ GIT_RULE_FILES = {"config", "config.worktree", "exclude", "attributes", "sparse-
 
 @dataclass
 class EventCollector:
-    """The events since the last check.
+    """The events since the last look.
 
-    `paths`: files and folders, relative to the top; those that a program has not closed are not among them. `moved`:
-    the name that a file or folder had, by the name that it has. `git`: HEAD, a reference or the index may have moved.
-    `rules`: ignore rules, attributes or configuration changed. `lost`: events were lost, so anything may have changed.
+    `paths`: files and folders, relative to the top, except those that a program has not closed. `moved`: former names,
+    by new name. `git`: HEAD, a reference or the index may have moved. `rules`: ignore rules, attributes or
+    configuration changed. `lost`: events were lost, so anything may have changed.
     """
 
     paths: set[str] = field(default_factory=set)
@@ -37,7 +37,7 @@ class EventCollector:
         return bool(self.paths or self.git or self.rules or self.lost)
 
     def former_names(self, path: str) -> Iterator[str]:
-        """Yield the names that a path had before, the newest first."""
+        """Yield the former names of a path, newest first."""
         for _ in range(len(self.moved)):
             above = path
             while above and above not in self.moved:
@@ -52,7 +52,7 @@ class Gathered:
     """Collect changes from a thread until they are taken.
 
     `notify` is called from that thread at the first change after a `take`, and at every marker. `failure`: what the
-    thread ended with; None while it goes on.
+    thread ended with; None while it runs.
     """
 
     def __init__(self, worktree: Worktree, markers: str, notify: Callable[[], None], patience: SettlePatience) -> None:
@@ -71,29 +71,29 @@ class Gathered:
         os.makedirs(markers, mode=0o700, exist_ok=True)
 
     def take(self) -> EventCollector:
-        """Return what happened since the last call; a path whose writer keeps it open counts when it waited enough."""
+        """Return what happened since the last call; an open file counts once its writer was waited for long enough."""
         with self._lock:
             self._changes.paths |= self._writers.overdue(time.monotonic())
             taken, self._changes, self._events = self._changes, EventCollector(), 0
         return taken
 
     def seen(self) -> tuple[float, int]:
-        """Return when the last event came (seconds, monotonic) and how many came since the last `take`."""
+        """Return when the last event arrived (seconds, monotonic) and how many arrived since the last `take`."""
         with self._lock:
             return self._last, self._events
 
     def written(self) -> set[str]:
-        """Return the paths that a program has changed and not closed."""
+        """Return the paths that a program has changed and not closed yet."""
         with self._lock:
             return self._writers.paths()
 
     def due(self) -> float:
-        """Return the moment (monotonic) at which there is something to take; infinite where nothing has happened."""
+        """Return the moment (monotonic) when there is something to take; infinite if nothing has happened."""
         with self._lock:
             return 0.0 if self._changes else self._writers.due()
 
     def mark(self) -> str:
-        """Send a marker through the queue of events: when it has passed, what happened before it is gathered."""
+        """Send a marker through the queue of events: when it has passed, everything before it is collected."""
         name = f"{os.getpid()}-{next(self._count)}"
         path = os.path.join(self._markers, name)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
@@ -101,7 +101,7 @@ class Gathered:
         return name
 
     def passed(self) -> set[str]:
-        """Return the markers that have come by since the last call."""
+        """Return the markers that have passed since the last call."""
         with self._lock:
             passed, self._passed = self._passed, set()
         return passed
@@ -129,7 +129,7 @@ class Gathered:
             self._add([path], rules=name in RULE_FILES)
 
     def _add_written(self, path: str) -> None:
-        """Note that a program wrote and has the file still open: that is no change yet, however often it writes."""
+        """Record that a program wrote and still has the file open, which is not a change yet."""
         with self._lock:
             first = not self._writers
             self._writers.wrote(path, time.monotonic())
@@ -137,13 +137,13 @@ class Gathered:
             self._notify()
 
     def _add_closed(self, path: str) -> None:
-        """Note that a program which wrote has closed the file, or that it is gone."""
+        """Record that a writer has closed a file, or that the file is gone."""
         with self._lock:
             self._writers.closed(path)
         self._add_path(path)
 
     def _add_moved(self, old: str, new: str) -> None:
-        """Note that a file or folder has another name."""
+        """Record that a file or folder was renamed."""
         with self._lock:
             self._writers.moved(old, new)
             former = self._changes.moved.pop(old, old)
@@ -153,7 +153,7 @@ class Gathered:
         self._add_path(new)
 
     def _add_git_path(self, folder: bytes, name: str) -> None:
-        """Note that something in the git directory changed: `name` in `folder`."""
+        """Record that something in the git directory changed: `name` in `folder`."""
         inside = folder not in self._git_dirs
         if (inside or name in GIT_FILES) and not name.endswith(".lock"):
             self._add(git=True, rules=name in GIT_RULE_FILES)

@@ -1,4 +1,4 @@
-"""From one file to its entry in a tree, as `git add` would make it, written into the store alone."""
+"""Turn a file into its entry in a tree, as `git add` would, writing only into the store."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from bough_daemon.git.rule_files import ATTRIBUTES
 from bough_daemon.git.rules import Attributes, IndexReader
 from bough_daemon.git.worktree import Worktree
 
-# What Git counts to tell text from binary; line ends are neither.
+# What Git counts to tell text from binary; line ends count as neither.
 PRINTABLE = bytes([*b"\b\t\033\014", *range(32, 127), *range(128, 256)])
 ODD = bytes(set(range(128)) - set(PRINTABLE) - set(b"\r\n"))
 
 
-# For both ways of hashing: line ends that would change are no reason to refuse a file, and what cannot be checked out
-# on every system is.
+# For both ways of hashing: line ends that would change must not cause a refusal, but what cannot be checked out on
+# every system must.
 SETTINGS = (
     *("-c", "core.safecrlf=false", "-c", "core.protectNTFS=true", "-c", "core.protectHFS=true"),
     *("-c", "advice.addEmbeddedRepo=false"),
 )
 OF_THE_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # numbers that say nothing about the file itself
 NO_COMMIT = "a repository without a commit"
-HUNG_PAUSE = 60.0  # seconds in which a filter that hung is not run: each try may hold up all that is recorded
+HUNG_PAUSE = 60.0  # seconds in which a filter that hung is not run: each attempt may block all recording
 
 
 class Unreadable(Exception):
-    """The file cannot be read or converted; what the branch has for it stays. Its text is the reason, in Git's words.
+    """The file cannot be read or converted; its last version stays on the branch. The message is the reason, from Git.
 
-    `path`: where it is a folder that the file is in which cannot be read, that folder.
+    `path`: the folder, if a folder around the file cannot be read.
     """
 
     def __init__(self, reason: str, path: str | None = None) -> None:
@@ -46,16 +46,16 @@ class Unreadable(Exception):
 
 
 class Torn(Exception):
-    """The file changed while it was read; nothing of it is kept."""
+    """The file changed while it was being read; nothing of it is kept."""
 
 
 class FileEntries:
-    """Make entries of files. On the store's thread only; where `in_memory` is 0, and git makes every blob, on any one.
+    """Create tree entries for files. On the store's thread only; on any if `in_memory` is 0 and git creates every blob.
 
-    Where attributes ask for a conversion a long-running `git hash-object` makes the blob. It writes into a spool
-    without alternates, from where the object is moved into the store: git, too, skips what an alternate has.
-    `in_memory`: the largest file, in bytes, that is read into memory instead. `is_whole`: whether what git has read of
-    a path is to be kept; else Torn is raised.
+    If attributes ask for a conversion, a long-running `git hash-object` creates the blob. It writes into a spool
+    without alternates, from which the object is moved into the store: git, too, skips what an alternate has.
+    `in_memory`: the largest file, in bytes, that is read into memory instead. `is_whole`: returns whether what git has
+    read of a path may be kept; else Torn is raised.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class FileEntries:
         options = (*SETTINGS, "-c", "core.bigFileThreshold=1000g")
         self._child = LineProtocol(self._spooling, *options, "hash-object", "-w", "--stdin-paths")
         self._modes_count: bool | None = None
-        self._hung: dict[str, tuple[str, float]] = {}  # by filter: why, and until when (monotonic) it is left alone
+        self._hung: dict[str, tuple[str, float]] = {}  # by filter: the reason, and until when (monotonic) it is not run
         self._filters: set[str] = set()  # that files have needed since `forget_unused`
 
     def forget(self) -> None:
-        """Read attributes and configuration again for the next file."""
+        """Re-read attributes and configuration for the next file."""
         self.attributes.forget()
         self._child.restart()
         self._modes_count = None
@@ -95,25 +95,25 @@ class FileEntries:
         self._hung = {name: (why, 0.0) for name, (why, _) in self._hung.items()}
 
     def suspect(self) -> None:
-        """Wait less long for the next file: git hung over some file, which it may be."""
+        """Use a shorter timeout for the next file: it may be the one over which git hung."""
         self._child.suspect()
 
     def forget_unused(self) -> None:
-        """Forget filters that hung and that no file has needed since this was called last."""
+        """Forget hung filters that no file has needed since the last call."""
         self._hung = {name: hung for name, hung in self._hung.items() if name in self._filters}
         self._filters.clear()
 
     def hangs(self) -> bool:
-        """Return whether a filter hung when it ran last."""
+        """Return whether a filter hung when it last ran."""
         return bool(self._hung)
 
     def _spooling(self) -> GitCommand:
         return self._worktree.git.with_environment(GIT_OBJECT_DIRECTORY=self._spool)
 
     def entry(self, path: str, status: os.stat_result, before: TreeEntry | None) -> TreeEntry:
-        """Return the entry of a regular file or symlink with this `lstat`; `before`: what the branch has there.
+        """Return the entry of a regular file or symlink with this `lstat`; `before`: its entry on the branch.
 
-        Raise FileNotFoundError where it has gone meanwhile, Unreadable where it cannot be taken as it is.
+        Raise FileNotFoundError if it is gone by now, Unreadable if it cannot be read or converted.
         """
         full = os.path.join(self._worktree.root, path)
         try:
@@ -130,7 +130,7 @@ class FileEntries:
             raise Unreadable(failure.strerror or str(failure)) from failure
 
     def _check_spool(self, size: int, failure: GitFailed) -> None:
-        """Raise what keeps everything from being written, where it was that and not the file."""
+        """Raise the reason if nothing at all can be written to the spool."""
         with tempfile.TemporaryFile(dir=self._spool):
             pass
         if _room(self._spool) < size:
@@ -159,12 +159,12 @@ class FileEntries:
         return self._objects.write_blob(data)
 
     def _kept_as_is(self, path: str) -> bool:
-        """Return whether the index has the file with CRLF, which `text=auto` then leaves alone."""
+        """Return whether the index has the file with CRLF, which `text=auto` then keeps."""
         entry = self._index.entry(path)
         return entry is not None and is_text_with_crlf(self._objects.blob(entry[1]))
 
     def _by_filter(self, path: str, name: str) -> str:
-        """Return the blob that git makes of a file, unless the filter of that name has just hung."""
+        """Return the blob that git creates for a file, unless its filter has just hung."""
         self._filters.add(name)
         why, until = self._hung.get(name, ("", 0.0))
         if time.monotonic() < until:
@@ -203,13 +203,13 @@ class FileEntries:
 
 
 def _room(folder: str) -> int:
-    """Return how many bytes may still be written on the file system of a folder."""
+    """Return how many bytes can still be written on the file system of a folder."""
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
 
 
 def is_text_with_crlf(data: bytes) -> bool:
-    """Return whether Git takes a blob for text with CRLF line ends (`has_crlf_in_index` of its convert.c)."""
+    """Return whether Git takes a blob for text with CRLF line ends (`has_crlf_in_index` in its convert.c)."""
     pairs = data.count(b"\r\n")
     if not pairs or data.count(b"\r") != pairs or b"\0" in data:
         return False
@@ -218,7 +218,7 @@ def is_text_with_crlf(data: bytes) -> bool:
 
 
 def submodule_entry(worktree: Worktree, path: str) -> TreeEntry:
-    """Return the entry of a repository inside this one: its HEAD. Raise Unreadable where it has none to be read."""
+    """Return the entry of a nested repository: its HEAD. Raise Unreadable if that cannot be read."""
     full = os.path.join(worktree.root, path)
     link = os.path.join(full, ".git")
     try:

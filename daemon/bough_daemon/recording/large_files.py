@@ -1,7 +1,7 @@
-"""Large files are read beside everything else, so that no small save waits behind one.
+"""Read large files in the background, so that no small save waits for one.
 
-Until one has been read, a snapshot has for it what it had before. A file that is as it was when it was last read, by
-its status, is not read again; nor is one that Git's index vouches for, as after `git switch`.
+Until one has been read, a snapshot has its previous version. A file that is unchanged since it was last read, by its
+status, is not read again; nor is one that Git's index vouches for, as after `git switch`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bough_daemon.git.rules import IndexReader
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.recording.file_entries import FileEntries, Torn, Unreadable
 
-LARGE_BYTES = 16 * 1024 * 1024  # to hash and compress as much takes half a second
+LARGE_BYTES = 16 * 1024 * 1024  # hashing and compressing this much takes half a second
 MOST_KNOWN = 10_000
 
 
@@ -30,12 +30,12 @@ class Signature:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Signature:
-        """Return that of an `lstat`."""
+        """Return the signature of an `lstat`."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 class LargeFiles:
-    """Blobs of large files. On the store's thread, but for `read` and `close`, which are for a thread of their own."""
+    """Blobs of large files. On the store's thread, except `read` and `close`, which run on a separate thread."""
 
     def __init__(self, worktree: Worktree, objects: Objects, index: IndexReader, spool: str) -> None:
         self._root = worktree.root
@@ -43,10 +43,10 @@ class LargeFiles:
         self._known: dict[str, tuple[Signature, str | Exception]] = {}
         self._wanted: set[str] = set()
         self._is_stale = False
-        self._began = Signature(0, 0, 0, 0)  # of the file that is being read
+        self._began = Signature(0, 0, 0, 0)  # of the file being read
 
     def blob(self, path: str, status: os.stat_result) -> str | None:
-        """Return the blob of a file with this `lstat`; None where it has to be read first, which is then wanted.
+        """Return the blob of a file with this `lstat`; None if it must be read first, which is then requested.
 
         Raise what reading it failed with, once.
         """
@@ -60,12 +60,12 @@ class LargeFiles:
         return found
 
     def note(self, path: str, status: os.stat_result, blob: str) -> None:
-        """Remember the blob of a file that had this `lstat` before and after it was read, or that Git vouches for."""
+        """Remember the blob of a file that had this `lstat` before and after reading, or that Git vouches for."""
         self._wanted.discard(path)
         self._remember(path, Signature.of(status), blob)
 
     def take_wanted(self) -> set[str]:
-        """Return the paths that have to be read, and forget that they have."""
+        """Return the paths that must be read, and clear the list."""
         wanted, self._wanted = self._wanted, set()
         return wanted
 
@@ -75,7 +75,7 @@ class LargeFiles:
         self._is_stale = True
 
     def read(self, path: str) -> None:
-        """Make the blob of a file, for `blob` to return while the file stays as it is."""
+        """Create the blob of a file, for `blob` to return while the file stays unchanged."""
         if self._is_stale:
             self._is_stale = False
             self._hasher.forget()
@@ -92,7 +92,7 @@ class LargeFiles:
             self._remember(path, signature, found)
 
     def _is_as_it_was(self, path: str) -> bool:
-        """Return whether the file that is being read is still the one that it was: else nothing of it is kept."""
+        """Return whether the file being read is unchanged so far: else nothing of it is kept."""
         return Signature.of(os.lstat(os.path.join(self._root, path))) == self._began
 
     def close(self) -> None:

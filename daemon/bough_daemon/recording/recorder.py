@@ -1,4 +1,4 @@
-"""One live working tree: from file events to snapshots on its live branch."""
+"""Record one live working tree: from file events to snapshots on its live branch."""
 
 from __future__ import annotations
 
@@ -45,32 +45,32 @@ from bough_daemon.system.threads import StoreThread, to_the_end
 
 log = logging.getLogger(__name__)
 
-MARKER_PATIENCE = 5.0  # seconds until a marker that has not come by counts as lost
+MARKER_PATIENCE = 5.0  # seconds after which a marker counts as lost
 GIT_PATIENCE = 1.0  # seconds to wait for a git command that is changing files and index
-GIT_STEP = 0.01  # seconds between looks whether it has ended
+GIT_STEP = 0.01  # seconds between checks whether it has ended
 GIT_SETTLE = 0.02  # seconds after the index was written in which Git may still move HEAD
-HEAD_TRIES = 5  # of a snapshot while HEAD moves under it
-RECONCILE_EVERY = 600.0  # seconds between scans that find what no event told
-FULL_PAUSE = 5.0  # seconds at most until a snapshot is tried again after a full disk: nothing tells that there is room
-TIDY_EVERY = 100  # snapshots between looks at how many loose objects there are
-LIMITED_EVERY = 2.0  # the same where the kernel does not watch every folder
-STOP_PATIENCE = 3.0  # seconds in which what is being recorded may be finished; then its git children are ended
-NAMES_MARGIN = 0.1  # seconds beyond the patience with one name that an exact snapshot waits for names at most
+HEAD_TRIES = 5  # for one snapshot while HEAD keeps moving
+RECONCILE_EVERY = 600.0  # seconds between scans that find what no event reported
+FULL_PAUSE = 5.0  # seconds at most between attempts after a full disk: nothing reports free space
+TIDY_EVERY = 100  # snapshots between counts of loose objects
+LIMITED_EVERY = 2.0  # the same if the kernel does not watch every folder
+STOP_PATIENCE = 3.0  # seconds for running work to finish; then its git children are killed
+NAMES_MARGIN = 0.1  # seconds beyond the patience for one name that an exact snapshot waits for names
 
 
 @dataclass
 class Reading:
-    """A large file that is being read, since when (seconds since the epoch)."""
+    """A large file that is being read, and since when (seconds since the epoch)."""
 
     task: asyncio.Task[None]
     since: float = field(default_factory=time.time)
 
 
 class Recorder:
-    """Record one working tree; `open` gives one that does.
+    """Record one working tree; created by `open`.
 
-    `on_snapshot` is called on the event loop with each new tip, whether a save or a command made it; `on_gone` when the
-    working tree has been removed or moved. `failure`: why the last snapshot could not be taken, or None.
+    `on_snapshot` is called on the event loop with each new tip, from a save or a command; `on_gone` when the working
+    tree was removed or moved. `failure`: why the last snapshot could not be taken, or None.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class Recorder:
         *,
         before: Callable[[Recorder], None] | None = None,
     ) -> AsyncIterator[Recorder]:
-        """Record a working tree until the end of the block; its first snapshot has been taken by then.
+        """Record a working tree until the end of the block, starting with a snapshot.
 
-        `before` is done before that, on the store's thread.
+        `before` runs before that, on the store's thread.
         """
         async with Opened() as opened:
             recorder = cls(worktree, store, owner, branch, on_snapshot, on_gone, patience)
@@ -157,7 +157,7 @@ class Recorder:
             yield recorder
 
     async def _stop(self) -> None:
-        """Finish what is being recorded, unless that takes long, and begin nothing more."""
+        """Finish what is being recorded, unless that takes long, and start nothing more."""
         self._stopped = True
         self._hurry()
         await self._background.close()
@@ -175,27 +175,27 @@ class Recorder:
             impatience.cancel()
 
     def _hurry(self) -> asyncio.TimerHandle:
-        """See that no git child holds up the end for longer than STOP_PATIENCE."""
+        """Kill git children that block the end for longer than STOP_PATIENCE."""
         if self._impatience is None:
             self._impatience = asyncio.get_running_loop().call_later(STOP_PATIENCE, self.worktree.children.end)
         return self._impatience
 
     def withheld(self) -> dict[str, str]:
-        """Return the paths that are not recorded, or do not leave, with the reason. On the store's thread."""
+        """Return the paths that are not recorded, or not shared, with the reason. On the store's thread."""
         not_yet = self.unsettled.written() | self.reading()
         left_out = self._settled_tree.uncovered() | self._settled_tree.purged()
         return not_yet | self.branch.withheld | left_out | self.snapshots.withheld()
 
     def held_up(self) -> str:
-        """Return what the recording is waiting for, since when; empty where no git child holds it up."""
+        """Return the git child that recording waits for, with its duration; empty if there is none."""
         waited = self.worktree.children.waited()
         return waited.in_words() if waited is not None and self.owner.busy_since is not None else ""
 
     async def save(self) -> Snapshot:
-        """Return a snapshot that holds whatever was on disk when this was called.
+        """Return a snapshot of whatever was on disk when this was called.
 
-        It waits a moment for the names of new files to last. What a program is still writing, it has as it is, but the
-        team does not get that.
+        It waits a moment for the names of new files to last. A file that is still being written is recorded as it is,
+        but not shared yet.
         """
         self.store.check_there()
         if self._watch.limited or not await self._events_are_gathered():
@@ -216,7 +216,7 @@ class Recorder:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _events_are_gathered(self) -> bool:
-        """Wait for what happened up to now; return False where no marker can be sent through the queue of events."""
+        """Wait for the events up to now; return False if no marker can be sent through the queue of events."""
         loop = asyncio.get_running_loop()
         passed: asyncio.Future[None] = loop.create_future()
         try:
@@ -248,7 +248,7 @@ class Recorder:
 
     @asynccontextmanager
     async def without_commands(self) -> AsyncIterator[None]:
-        """Let no command change the files; the one that is at it is waited for."""
+        """Keep commands from changing the files; wait for a running one."""
         async with self._commands:
             yield
 
@@ -258,20 +258,20 @@ class Recorder:
         return self.at_work is not None
 
     def announce(self) -> None:
-        """Tell of the branch's tip where it has not been told yet."""
+        """Announce the branch's tip unless that has been done."""
         tip = self.branch.tip
         if tip is not None and tip is not self._announced:
             self._announced = tip
             self._on_snapshot(self, tip)
 
     def trouble(self) -> BoughError | None:
-        """Return what keeps the recording from being all that it should be."""
+        """Return what keeps recording from being complete."""
         if self.failure is None and self._watch.limited:
             return watch_limit("not every folder can be watched")
         return self.failure or obstacle_to(self.store.folder)
 
     def state(self) -> str:
-        """Return `live`, or what is the trouble."""
+        """Return `live`, or the trouble."""
         trouble = self.trouble()
         if trouble is None:
             return "live"
@@ -280,18 +280,18 @@ class Recorder:
         return f"not recording: {trouble.message}{self._next_try()}"
 
     def _next_try(self) -> str:
-        """Return when the next snapshot is tried, for a person; nothing where none is waited for. From any thread."""
+        """Return when the next snapshot is tried, for messages; empty if none is scheduled. From any thread."""
         left = self._retry_at - time.monotonic()
         return f"; next try in {math.ceil(left)} s" if left > 0 else ""
 
     def failing(self) -> list[Failing]:
-        """Return the background work here that has failed so far, the latest first."""
+        """Return the failures of the background work here, latest first."""
         return self._background.failing()
 
     async def take_along(self, environment: Mapping[str, str]) -> bool:
-        """Run git and its filters here with what the user's terminal has; return whether that is new.
+        """Run git and its filters here with the environment of the user's terminal; return whether it is new.
 
-        What could not be taken before may be taken now. An environment without a git that will do is left alone.
+        What could not be read before may be readable now. An environment without a usable git is ignored.
         """
         before = self.worktree.user.variables
         if environment == before:
@@ -310,7 +310,7 @@ class Recorder:
         return True
 
     def _left_out(self, folders: list[str]) -> list[bool]:
-        """Return for each folder whether nothing in it is ours: Git ignores it all, or it is a repository of its own.
+        """Return for each folder whether it is skipped: Git ignores it all, or it is another repository.
 
         Called from the watcher's thread too.
         """
@@ -331,7 +331,7 @@ class Recorder:
     async def _run(self) -> None:
         """Take a snapshot whenever a flurry of events is over or a path has waited long enough.
 
-        Also when one that failed is to be tried again.
+        Also when a failed one is due again.
         """
         while True:
             with suppress(TimeoutError):
@@ -344,13 +344,13 @@ class Recorder:
                 if self._pending or self._due() <= time.monotonic():
                     await self._snapshot_or_note()
             except BaseException:
-                # For the next start: whatever was recorded may not have been told of yet.
+                # For the next start: what was recorded may not have been announced yet.
                 self._pending.lost = True
                 self._wake.set()
                 raise
 
     async def _watch_again(self) -> None:
-        """Begin to watch again where the thread that does so has failed; what happened meanwhile is looked for."""
+        """Restart the watcher after its thread has failed; a full look finds what happened meanwhile."""
         if self._watch.failure is not None:
             self._background.note("watching files", self._watch.failure)
             await to_the_end(asyncio.to_thread(self._watch.restart))
@@ -360,7 +360,7 @@ class Recorder:
         return min(self._watch.due(), self._settled_tree.due)
 
     async def _snapshot_or_note(self) -> None:
-        """Take a snapshot; a failure that was noted, and will be tried again, ends nothing."""
+        """Take a snapshot; a failure that is noted and will be retried is not raised."""
         try:
             await self._snapshot()
         except BoughError as failure:
@@ -380,7 +380,7 @@ class Recorder:
                 return
 
     async def _wait_for_git(self) -> bool:
-        """Wait a step where a git command is changing files, and return whether one is."""
+        """Wait a step if a git command is changing files, and return whether one is."""
         at_work = self._git_at_work()
         if at_work:
             await asyncio.sleep(GIT_STEP)
@@ -389,27 +389,27 @@ class Recorder:
     def _git_at_work(self) -> bool:
         """Return whether a git command holds the index, or has just written it and moves HEAD next.
 
-        What it leaves is one state, what it passes through is not. A lock older than GIT_PATIENCE does not count.
+        Its result is one state; its intermediate states are not. A lock older than GIT_PATIENCE does not count.
         """
         index = os.path.join(self.worktree.git_dir, "index")
         return _age(index + ".lock") < GIT_PATIENCE or _age(index) < GIT_SETTLE
 
     async def _reconcile(self) -> None:
-        """Look at everything now and then, because some writes send no event."""
+        """Check everything periodically, because some writes send no event."""
         while True:
             await asyncio.sleep(LIMITED_EVERY if self._watch.limited else RECONCILE_EVERY)
             self._pending.lost = True
             await self._snapshot_or_note()
 
     def reading(self) -> dict[str, str]:
-        """Return the large files that are being read, with what counts until then. From any thread."""
+        """Return the large files that are being read, with what is recorded until then. From any thread."""
         return {
             path: f"large; being read for {seconds} s now, the previous version is kept until then"
             for path, seconds in self.reading_seconds().items()
         }
 
     def reading_seconds(self) -> dict[str, int]:
-        """Return the large files that are being read, and for how many seconds by now. From any thread."""
+        """Return the large files that are being read, and for how many seconds. From any thread."""
         return {path: seconds_since(reading.since) for path, reading in self._reading.copy().items()}
 
     def _begin_reading(self) -> None:
@@ -417,7 +417,7 @@ class Recorder:
             self._reading[path] = Reading(self._background.begin("reading a large file", partial(self._read, path)))
 
     async def _read(self, path: str) -> None:
-        """Read a large file, and look at it again."""
+        """Read a large file, and check it again."""
         try:
             await self._reader.run(self.snapshots.large.read, path)
         finally:
@@ -426,10 +426,10 @@ class Recorder:
             self._wake.set()
 
     async def _snapshot(self, until: float | None = None, at_once: bool = False) -> Snapshot:
-        """Take a snapshot of what changed and return the tip; after a failure the next one looks at everything.
+        """Take a snapshot of what changed and return the tip; after a failure the next one checks everything.
 
-        `until`: make it exact. Then it has also what sends no events, the repositories inside this one, and what is not
-        settled, but for names that will have lasted until then. `at_once`: read large files on the spot.
+        `until`: make it exact, including nested repositories, which send no events, and what is not settled, except
+        names that will have lasted until then. `at_once`: read large files immediately.
         """
         async with self._turn:
             if self._stopped:
@@ -444,7 +444,7 @@ class Recorder:
                 noted = self._note(failure)
                 if noted is failure:
                     raise
-                raise noted from None  # its words say it all
+                raise noted from None  # its message is complete
             self._begin_reading()
             self.failure = None
             self._call_off_retry()
@@ -464,7 +464,7 @@ class Recorder:
             await asyncio.to_thread(self._watch.rescan)
         tip = await self.owner.run(self._take, changes, until)
         if links - self.snapshots.linked():
-            await asyncio.to_thread(self._watch.rescan)  # what was a repository of its own is watched from now on
+            await asyncio.to_thread(self._watch.rescan)  # former nested repositories are watched from now on
         return tip
 
     def _merge_pending(self, taken: EventCollector) -> EventCollector:
@@ -475,11 +475,11 @@ class Recorder:
         return taken
 
     def is_gone(self) -> bool:
-        """Return whether somebody has removed or moved the working tree."""
+        """Return whether the working tree was removed or moved."""
         return not os.path.isdir(self.worktree.git_dir) or not os.path.isdir(self.worktree.root)
 
     def _note(self, failure: BaseException) -> BaseException:
-        """Note a failure, have it tried again, and return it in words; what was only cancelled is no failure."""
+        """Record a failure, schedule a retry, and return the error; None for a mere cancellation."""
         if not isinstance(failure, Exception):
             return failure
         if self.is_gone():
@@ -500,7 +500,7 @@ class Recorder:
         return noted
 
     def _meaning_of(self, failure: Exception) -> BoughError:
-        """Return what a failure means: whatever fails where the store was taken away meanwhile, fails for that."""
+        """Return the error for a failure: if the store is gone, that is the cause of any failure."""
         try:
             self.store.check_there()
         except StoreGone as gone:
@@ -513,7 +513,7 @@ class Recorder:
             self._retry = None
 
     def _take(self, changes: EventCollector, until: float | None) -> Snapshot:
-        """Make the tree and record it with the HEAD that was there before it and after it. On the store's thread."""
+        """Make the tree and record it, with the same HEAD before and after. On the store's thread."""
         self.store.check_there()
         for _ in range(HEAD_TRIES):
             self.head, operation = self._read_head(), refs.operation(self.worktree) or ""
@@ -533,7 +533,7 @@ class Recorder:
         return snapshot
 
     def is_git_at_work(self) -> bool:
-        """Return whether a git command is changing files and index right now. From any thread."""
+        """Return whether a git command is changing files and index now. From any thread."""
         return self._git_at_work()
 
     def head_now(self) -> Head:
@@ -541,14 +541,14 @@ class Recorder:
         return self._read_head()
 
     def unconverted(self, contents: Mapping[str, Iterable[bytes]]) -> frozenset[str]:
-        """Return those paths whose bytes are their blobs by the attributes here, with each of these contents.
+        """Return those paths whose bytes equal their blobs under the attributes here, for each of these contents.
 
         On the store's thread.
         """
         return self.snapshots.unconverted(contents)
 
     def _read_head(self) -> Head:
-        """Return where HEAD is; on a branch without a commit, at the one that replaces it in the store."""
+        """Return HEAD; on a branch without a commit, the one that replaces it in the store."""
         try:
             return self._head_reader.read()
         except NoCommitYet:
@@ -557,7 +557,7 @@ class Recorder:
             return Head(self._head_reader.branch(), self.store.no_commit())
 
     async def _arrive(self) -> None:
-        """Own what each commit that HEAD arrives at brought; one whose objects Git cannot read stays borrowed."""
+        """Copy what each commit that HEAD arrives at brought; one whose objects Git cannot read stays borrowed."""
         while True:
             commit = await self._arrivals.get()
             try:
@@ -570,12 +570,12 @@ class Recorder:
 
 
 def retry_pause() -> Pause:
-    """Return the pause before a snapshot that failed is tried again: its cause may go without an event."""
+    """Return the pause before a failed snapshot is retried: its cause may vanish without an event."""
     return Pause(shortest=1.0, longest=60.0)
 
 
 def _age(path: str) -> float:
-    """Return how many seconds ago a file was written; without end where there is none, or where clocks disagree."""
+    """Return how many seconds ago a file was written; infinite if it does not exist, or clocks disagree."""
     try:
         age = time.time() - os.stat(path).st_mtime
     except FileNotFoundError:

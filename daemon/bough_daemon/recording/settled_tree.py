@@ -1,4 +1,4 @@
-"""The tree of a working tree's files, with what the branch has for those that are not settled."""
+"""The tree of a working tree's files, with the branch's version of files that are not settled."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SettledTree:
         self._purged = set[str]()
 
     def uncovered(self) -> dict[str, str]:
-        """Return what is not in the tree because only weakened ignore rules brought it to light, with the reason."""
+        """Return what only weakened ignore rules uncovered and is therefore not in the tree, with the reason."""
         return self._uncovered.reasons
 
     def purged(self) -> dict[str, str]:
@@ -43,13 +43,13 @@ class SettledTree:
 
     @property
     def due(self) -> float:
-        """The moment (monotonic) at which there may be more to share; infinite where nothing waits. From any thread."""
+        """The moment (monotonic) when there may be more to share; infinite if nothing waits. From any thread."""
         return min(self._unsettled.due, self._flood.due, self._branch.due)
 
     def take(self, base: str, changes: EventCollector, watch: FolderWatch, until: float | None) -> str:
-        """Return the tree after some changes, and tell the branch what of it the team must not get yet.
+        """Return the tree after some changes, and tell the branch what the team must not get yet.
 
-        `base`: the commit that HEAD is at. `until`: for an exact tree, until when names may be waited for.
+        `base`: HEAD's commit. `until`: for an exact tree, until when to wait for names.
         """
         if changes.rules and self._branch.tip is not None:
             self._rules_at = time.monotonic()
@@ -66,7 +66,7 @@ class SettledTree:
         return tree
 
     def _without_purged(self, base: str, tree: str) -> str:
-        """Return a tree with what HEAD has for the files whose content was purged, unless HEAD has just that."""
+        """Return a tree with HEAD's version of files whose content was purged, unless HEAD has just that content."""
         purged, objects, tip = self._branch.store.purged.ids, self._objects, self._branch.tip
         if not purged:
             return tree
@@ -82,7 +82,7 @@ class SettledTree:
         return tree
 
     def _is_as_at(self, base_tree: str, tree: str, path: str) -> bool:
-        """Return whether a tree has for a path what HEAD has, though there is a file."""
+        """Return whether a tree has HEAD's version of a path, though there is a file."""
         there = os.path.lexists(os.path.join(self._snapshots.worktree.root, path))
         return there and self._objects.entry(tree, path) == self._objects.entry(base_tree, path)
 
@@ -108,7 +108,7 @@ class SettledTree:
         waiting = look.written | self._unsettled.paths()
         paths = changes.paths | self._unsettled.ready(look.now) | set(filter(look.committed, waiting))
         if look.until is not None:
-            # Asked here: the look before this one may just have found a repository inside.
+            # Asked here, because the check before may just have found a nested repository.
             paths |= self._snapshots.linked() | self._snapshots.to_retry() | waiting
         self._unsettled.begin(look, paths)
         return self._snapshots.after(tip.tree, paths)
@@ -120,7 +120,7 @@ class SettledTree:
         heavy = self._unsettled.heavy() if look.until is None else set[str]()
         self._unsettled.begin(look, ())
         tree = self._snapshots.everything(base_tree, before, heavy)
-        # Not what differs from the tip: that may have a half-written file, recorded by an exact save, which nobody got.
+        # Not what differs from the tip, which may have a half-written file from an exact save that nobody received.
         paths = {path for path, _, now in objects.difference(seen, tree) if now is not None}
         paths |= self._unsettled.paths() | look.written
         self._unsettled.begin(look, paths)
@@ -143,7 +143,7 @@ class SettledTree:
 
         def known(path: str) -> bool:
             if why_private(path) is not None:
-                return True  # it never leaves
+                return True  # it is never shared
             names = (path, *changes.former_names(path))
             return any(objects.entry(tree, name) is not None for tree in had for name in names)
 

@@ -1,7 +1,7 @@
-"""When a path is settled: its writer has closed it, and its name has lasted.
+"""Decide when a path is settled: its writer has closed it, and its name has lasted.
 
-Until then an automatic snapshot keeps what it had for the path, and an exact one does not share it. So nobody gets a
-file in pieces, and nothing that becomes `.env` in the end leaves under the name that it was written under.
+Until then an automatic snapshot keeps the previous version, and an exact one does not share the path. So nobody gets an
+incomplete file, and nothing that ends up as `.env` is shared under a temporary name.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ TEMPORARY = re.compile(
 class SettlePatience:
     """The waiting times, in seconds.
 
-    `name`: after the last event of a new path; those who write a file aside and rename it do so within 50 ms, but for
-    the slowest disks. `temporary`: the same, for a name that looks as if it were to be renamed. `names`: at the latest
-    after a path was first seen. `quiet`: after the last write, where the writer does not close the file: downloads
-    stall for a second or two, logs are quiet for longer. `writer`: at the latest after the first write. `rules`: for a
-    file that only a change of ignore rules uncovered, which editors and rebases take away and put back; it has been
-    there for `aged`. `often`: at the latest after a path that changes without pause was taken.
+    `name`: after the last event of a new path; programs that write a temporary file and rename it do so within 50 ms,
+    except on the slowest disks. `temporary`: the same, for a name that looks temporary. `names`: at the latest after a
+    path was first seen. `quiet`: after the last write, if the writer does not close the file: downloads stall for a
+    second or two, logs pause for longer. `writer`: at the latest after the first write. `rules`: for a file that only a
+    change of ignore rules uncovered, which editors and rebases remove and restore; it has existed for `aged`. `often`:
+    at the latest after a path that changes constantly was recorded.
     """
 
     name: float = 0.3
@@ -51,7 +51,7 @@ class SettlePatience:
     often: float = 5.0
 
     def name_lasts(self, path: str, first: float, last: float) -> float:
-        """Return the moment at which the name of a path, first and last seen then, has lasted."""
+        """Return the moment when the name of a path, first and last seen then, has lasted."""
         temporary = TEMPORARY.fullmatch(path.rpartition("/")[2]) is not None
         return min(last + (self.temporary if temporary else self.name), first + self.names)
 
@@ -68,7 +68,7 @@ class Span:
 
 
 class Writers:
-    """Paths that programs have changed and not closed. Not for use by two threads at once."""
+    """Paths that programs have changed and not closed yet. Not for use by two threads at once."""
 
     def __init__(self, patience: SettlePatience) -> None:
         self._patience = patience
@@ -82,7 +82,7 @@ class Writers:
         return set(self._spans)
 
     def wrote(self, path: str, now: float) -> None:
-        """Note a write."""
+        """Record a write."""
         span = self._spans.get(path)
         if span is None:
             self._spans[path] = Span(now, now)
@@ -90,17 +90,17 @@ class Writers:
             span.last = now
 
     def closed(self, path: str) -> None:
-        """Note that a writer closed a path, or that it is gone."""
+        """Record that a writer closed a path, or that it is gone."""
         self._spans.pop(path, None)
 
     def moved(self, old: str, new: str) -> None:
-        """Note that a path, with all below it, has another name now, in place of what had it."""
+        """Record that a path, with everything below it, was renamed, replacing what had that name."""
         self._spans.pop(new, None)
         for path in [path for path in self._spans if path == old or path.startswith(old + "/")]:
             self._spans[new + path[len(old) :]] = self._spans.pop(path)
 
     def due(self) -> float:
-        """Return the moment at which the first of them has waited long enough; infinite where there is none."""
+        """Return the moment when the first of them has waited long enough; infinite if there is none."""
         return min(map(self._due, self._spans.values()), default=math.inf)
 
     def overdue(self, now: float) -> set[str]:
@@ -147,7 +147,9 @@ class Brake:
     ROOM, ROOM_AN_HOUR, REST = 512e6, 128e6, 60.0
     MOST = 1000  # paths that are remembered
     PAUSE_TOGETHER = 0.5  # seconds, for files of less than SIZE
-    TOGETHER = 40.0  # changes a second: two who save five times each, each fold of that, and room for a third
+    TOGETHER = (
+        40.0  # changes per second: two people who save five times each, each fold of that, and a margin for a third
+    )
 
     def __init__(self, often: float) -> None:
         self._often = often
@@ -155,7 +157,7 @@ class Brake:
         self._paths: dict[str, _Changed] = {}
 
     def changed(self, path: str, size: int, now: float) -> None:
-        """Note a change; a second one at the same moment is the same."""
+        """Record a change; a second one at the same moment does not count."""
         known = self._paths.setdefault(path, _Changed(self.FREE, -math.inf, now, self.ROOM))
         if known.at == now:
             return
@@ -172,7 +174,7 @@ class Brake:
         return min(self.ROOM, one.room + (now - one.taken) * self.ROOM_AN_HOUR / 3600)
 
     def due(self, path: str) -> float:
-        """Return the moment from which a path may be taken; in the past where it changes seldom."""
+        """Return the moment from which a path may be recorded; in the past if it rarely changes."""
         known = self._paths.get(path)
         if known is None or known.left >= 0:
             return -math.inf
@@ -180,9 +182,9 @@ class Brake:
         return known.taken + min(often, -known.left)
 
     def room_due(self, path: str, version: tuple[int, int]) -> float:
-        """Return the moment from which a version of a path may be kept; in the past where little of it was kept.
+        """Return the moment from which a version of a path may be kept; in the past if little of it was kept.
 
-        `version`: size and time of the file. One that was kept already takes no more room.
+        `version`: size and time of the file. A version that is already kept takes no more space.
         """
         known = self._paths.get(path)
         if known is None or known.room >= 0 or known.kept == version:
@@ -191,7 +193,7 @@ class Brake:
         return min(rested, known.taken - known.room * 3600 / self.ROOM_AN_HOUR)
 
     def taken(self, path: str, now: float, version: tuple[int, int]) -> None:
-        """Note that a version of a path was taken."""
+        """Record that a version of a path was recorded."""
         known = self._paths.get(path)
         if known is None:
             return
@@ -205,11 +207,11 @@ class Look:
     """The facts that one check of the files is based on.
 
     `now`: seconds, monotonic. `clock`: the same moment, in seconds since the epoch. `touched`: paths that had events;
-    None where the look goes by no events. `written`: paths that a program has changed and not closed. `known`: whether
-    the team has a path already, or never will. `committed`: whether Git has committed something at a path since the
-    last look: to keep what was there before would read as its removal. `has_writer`: whether a program has a file open,
-    changed that many seconds ago. `until`: for an exact look, until when names may be waited for; else None.
-    `rules_at`: when ignore rules changed last, None where they have not.
+    None for a check without events. `written`: paths that a program has changed and not closed. `known`: returns
+    whether the team has a path already, or never will. `committed`: returns whether Git has committed a change of a
+    path since the last check: keeping the previous version would then read as a removal. `has_writer`: returns whether
+    a program has a file open that changed so many seconds ago. `until`: for an exact check, until when to wait for
+    names; else None. `rules_at`: when ignore rules last changed, None if they have not.
     """
 
     now: float
@@ -235,7 +237,7 @@ class Wait:
 
 @dataclass
 class Unsettled:
-    """The paths of one working tree that are not settled. For one thread, but for `due`."""
+    """The paths of one working tree that are not settled. For one thread, except `due`."""
 
     patience: SettlePatience = PATIENCE
     due: float = math.inf
@@ -250,11 +252,11 @@ class Unsettled:
         return set(self._waits)
 
     def ready(self, now: float) -> set[str]:
-        """Return the paths that have waited long enough to be looked at again."""
+        """Return the paths that have waited long enough to be checked again."""
         return {path for path, wait in self._waits.items() if wait.due <= now}
 
     def names_due(self, until: float) -> float | None:
-        """Return when the last of the names that an exact look waits for has lasted; None where it waits for none."""
+        """Return when the last name that an exact check waits for has lasted; None if there is none."""
         return max(
             (wait.due for wait in self._waits.values() if wait.reason == NEW and wait.due <= until), default=None
         )
@@ -264,38 +266,38 @@ class Unsettled:
         return {path: wait.reason for path, wait in self._waits.items() if wait.new}
 
     def written(self) -> dict[str, str]:
-        """Return the paths whose writers are at work, with the reason."""
+        """Return the paths that are still being written, with the reason."""
         return {path: wait.reason for path, wait in self._waits.items() if wait.reason in (WRITTEN, HEAVY)}
 
     def heavy(self) -> set[str]:
-        """Return the paths of which so much was kept that they have to rest."""
+        """Return the paths that pause because so much of them was kept."""
         return {path for path, wait in self._waits.items() if wait.reason == HEAVY}
 
     def forget(self) -> None:
-        """Forget all that wait: the next look is at everything."""
+        """Forget all that wait: the next check covers everything."""
         self._waits, self._before, self.due = {}, {}, math.inf
 
     def drop(self, paths: Iterable[str]) -> None:
-        """Forget some paths: what they wait for will not be."""
+        """Forget some paths: what they wait for will not happen."""
         for path in paths:
             self._waits.pop(path, None)
 
     def pace(self, *, together: bool) -> None:
-        """Take what changes often as often as people type, where the files are those of several."""
+        """Record often-changing paths as often as people type, if several people share the files."""
         self._brake.together = together
 
     def begin(self, look: Look, paths: Iterable[str]) -> None:
-        """Begin a look at `paths`, and whatever is below them: of these, who is not found to wait again does not."""
+        """Start a check of `paths` and everything below; those not found to wait again are dropped."""
         self._look = look
         self._before = {path: self._waits.pop(path) for path in paths if path in self._waits}
 
     def end(self) -> None:
-        """End the look."""
+        """End the check."""
         self._before = {}
         self.due = min((wait.due for wait in self._waits.values()), default=math.inf)
 
     def holds(self, path: str, status: os.stat_result) -> bool:
-        """Return whether the look is to keep what it had for a file or symlink with this `lstat`."""
+        """Return whether the check must keep the previous version of a file or symlink with this `lstat`."""
         was = self._waits.pop(path, None) or self._before.get(path)
         look = self._look
         if look.touched is not None and path in look.touched:
@@ -336,7 +338,7 @@ class Unsettled:
         return often
 
     def _is_uncovered(self, seen: Span, was: Wait | None, rules_at: float) -> bool:
-        """Return whether nothing but a change of rules brought a path to light: it is older than that."""
+        """Return whether only a change of rules uncovered a path: it is older than that."""
         if was is not None:
             return was.reason == UNCOVERED
         return self._look.touched is None and seen.last < rules_at - self.patience.aged

@@ -1,4 +1,4 @@
-"""An index of Bough's own, in which stock git adds every file of a working tree without touching the user's index."""
+"""Bough's own index, in which stock git adds every file of a working tree without touching the user's index."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINK_MODE = b"160000"
 class Shadow:
     """A copy of the user's index to work in. On the store's thread only.
 
-    `path`: where the last one that served is kept; `objects`: the folder that new blobs and trees are written to.
+    `path`: where the last valid copy is kept; `objects`: the folder that new blobs and trees are written to.
     """
 
     def __init__(self, worktree: Worktree, objects: str, path: str) -> None:
@@ -36,13 +36,13 @@ class Shadow:
             os.mkdir(os.path.dirname(path), mode=0o700)
 
     def begin_with(self, tree: str) -> None:
-        """Make the first one from a tree: there is no index that Git can read."""
+        """Create the first copy from a tree, as there is no index that Git can read."""
         self._clear()
         self._git.run(*PLAIN, "read-tree", tree)
         self.keep()
 
     def copy(self, index: IndexReader) -> None:
-        """Copy the index that counts."""
+        """Copy the user's index."""
         self._clear()
         source = index.last_good if index.failure else index.path
         with suppress(FileNotFoundError):
@@ -53,14 +53,14 @@ class Shadow:
         _remove(self._new + ".lock")
 
     def keep(self) -> None:
-        """Keep it as the last one that served."""
+        """Keep this copy as the last valid one."""
         if os.path.exists(self._new):
             os.replace(self._new, self._path)
 
     def add_all(self, spared: Collection[str] = ()) -> tuple[bool, bool]:
-        """Add every file but `spared` ones; return whether git took them, and whether it met a folder it cannot read.
+        """Add every file except `spared` ones; return whether git did, and whether it met an unreadable folder.
 
-        Where git stops half-way, the index is as it was; so it is where it hangs, which raises GitHangs.
+        If git stops half-way or hangs, which raises GitHangs, the index is unchanged.
         """
         others = [f":(exclude,top,literal){path}" for path in sorted(spared)[:MOST_SPARED]]
         adding = ("add", "-A", "--ignore-errors", "--", ".", *others)
@@ -75,7 +75,7 @@ class Shadow:
         return code == 0, "could not open directory" in words
 
     def tree(self) -> tuple[str, set[str]]:
-        """Return the tree of the index, and the paths that had to be left out: in conflict, or their content lost."""
+        """Return the tree of the index, and the paths that were left out: in conflict, or without their content."""
         code, said, _ = self._git.result(*PLAIN, "write-tree", allowed=(0, 128))
         if code == 0:
             return said.decode().strip(), set()
@@ -89,18 +89,18 @@ class Shadow:
         return self._git.line(*PLAIN, "write-tree"), {os.fsdecode(path) for path in dropped}
 
     def differing_outside(self, folders: Collection[str]) -> set[str]:
-        """Return the paths whose files differ from the index or are gone, but for those in some folders."""
+        """Return the paths, outside some folders, whose files differ from the index or are gone."""
         return differing_outside(unfiltered(self._git), folders)
 
     def differing(self) -> tuple[set[str], set[str]]:
-        """Return the paths whose files differ from the index or are gone, and those that it does not have."""
+        """Return the paths whose files differ from the index or are gone, and the new ones."""
         git = unfiltered(self._git)
         differing = git.run(*PLAIN, "ls-files", "-z", "-m", "-d")
         untracked = git.run(*PLAIN, "ls-files", "-z", "-o", "--exclude-standard")
         return _paths(differing), _paths(untracked)
 
     def would_add(self, paths: Iterable[str]) -> set[str]:
-        """Return those of some new files that git would take: in a sparse checkout not all."""
+        """Return those of some new files that git would add: in a sparse checkout not all."""
         names = b"".join(os.fsencode(path) + b"\0" for path in paths)
         words = ("add", "--dry-run", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul")
         code, said, _ = self._git.result(
@@ -111,7 +111,7 @@ class Shadow:
         return {path for path in paths if b"add '" + os.fsencode(path) + b"'\n" in said}
 
     def links(self) -> set[str]:
-        """Return the paths of repositories inside the working tree, as the kept index has them."""
+        """Return the paths of nested repositories, according to the kept index."""
         git = self._git.with_environment(GIT_INDEX_FILE=self._path)
         entries = LINES.findall(git.run(*PLAIN, "ls-files", "-z", "-s"))
         return {os.fsdecode(path) for mode, _, stage, path in entries if mode == LINK_MODE and stage == b"0"}

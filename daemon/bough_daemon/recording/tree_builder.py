@@ -1,8 +1,8 @@
-"""From the files of a working tree to a tree in the store, as `git add -A && git write-tree` would give it.
+"""Build a tree in the store from the files of a working tree, as `git add -A && git write-tree` would.
 
-Two ways lead there. `everything` lets stock git do it in an index of Bough's own: at the start, after the kernel lost
-events, when ignore rules changed. `after` splices the paths that changed into the last tree, which is what makes a save
-cost milliseconds in a repository of any size.
+There are two ways. `everything` has stock git do it in Bough's own index: at the start, after the kernel lost events,
+when ignore rules changed. `after` splices the changed paths into the last tree, so that a save takes milliseconds in a
+repository of any size.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from bough_daemon.recording.shadow_index import Shadow
 from bough_daemon.store.store import Store
 from bough_daemon.system.durable import sync_filesystem
 
-FLOOD = 500  # files; for more of them one run of git is cheaper than a question for each
-RETRIED = 100  # paths that could not be read, looked at again by each exact save
+FLOOD = 500  # files; for more, one run of git is cheaper than a question for each
+RETRIED = 100  # unreadable paths that each exact save tries again
 
 
 Holds = Callable[[str, os.stat_result], bool]
 
 
 class TreeBuilder:
-    """Make trees of one working tree. On the store's thread only.
+    """Build trees of one working tree. On the store's thread only.
 
-    `at_once`: whether large files are read on the spot. `heads`: the trees of HEAD at the last snapshot, and now.
-    `holds`: whether what the last tree has for a file with this `lstat` is to stay, though it is another one by now.
-    `unreadable`: paths that could not be taken, with the reason in Git's or the system's words; what the branch had for
-    them stays.
+    `at_once`: whether large files are read immediately. `heads`: the trees of HEAD at the last snapshot, and now.
+    `holds`: returns whether to keep the last tree's version of a file with this `lstat`, even if it differs.
+    `unreadable`: paths that could not be read, with Git's or the system's reason; their last version on the branch is
+    kept.
     """
 
     def __init__(self, worktree: Worktree, store: Store, holds: Holds = lambda path, status: False) -> None:
@@ -58,12 +58,12 @@ class TreeBuilder:
         self.at_once = False
         self.heads = ("", "")
         self._links: set[str] = set()
-        self._ours: set[str] = set()  # folders that are repositories, and that have files which the index tracks
+        self._ours: set[str] = set()  # folders that are nested repositories although the index tracks files in them
         self._not_enough, self._looked_at, self._most = False, 0, FLOOD
         self._before: str | None = None  # the last tree
 
     def restart(self) -> None:
-        """End the git children; the next ones start in the environment as it is then."""
+        """End the git children; the next ones start in the then current environment."""
         self.ignores.forget()
         self._hasher.forget()
         self.large.forget()
@@ -71,26 +71,26 @@ class TreeBuilder:
     close = restart
 
     def forget_rules(self) -> None:
-        """Read ignore rules, attributes, configuration and index again."""
+        """Re-read ignore rules, attributes, configuration and index."""
         self.restart()
         self.index.forget()
 
     def unconverted(self, contents: Mapping[str, Iterable[bytes]]) -> frozenset[str]:
-        """Return those paths whose bytes are their blobs, with each of these contents."""
+        """Return those paths whose bytes equal their blobs, for each of these contents."""
         conversion = self._hasher.attributes.conversion
         return frozenset(path for path, of in contents.items() if not any(map(conversion(path).changes, of)))
 
     def withheld(self) -> dict[str, str]:
-        """Return what is left out, with the reason, Git's index among it where Git cannot read that."""
+        """Return what is left out, with the reason, including Git's index if Git cannot read it."""
         broken = self.index.failure
         said = {".git/index": f"{broken}; the last one that Git could read is used"} if broken else {}
         return self.unreadable | said | self.rule_files.withheld()
 
     def everything(self, base_tree: str, before: str | None = None, spared: Collection[str] = ()) -> str:
-        """Return the tree of all files; `base_tree`: what the user's commit has, which need not be copied.
+        """Return the tree of all files; `base_tree`: that of the user's commit, which need not be copied.
 
-        `before`: the last tree, which has what stays where a file cannot be taken. `spared`: files that need not be
-        taken. One run of git takes all; only what it stops or stumbles at is looked at path by path.
+        `before`: the last tree, used for files that cannot be read. `spared`: files that need not be added. One run of
+        git adds all; only paths where it fails are examined one by one.
         """
         self.index.changed()
         if self.index.failure and not os.path.exists(self.index.last_good):
@@ -106,7 +106,7 @@ class TreeBuilder:
         if not whole or dropped:
             tree = self._one_by_one(tree, before, dropped)
         elif closed:
-            for _ in self._files_below(""):  # it names the folders that cannot be read
+            for _ in self._files_below(""):  # it records the unreadable folders
                 pass
             tree = self._with_kept(tree, {}, before)
         self._shadow.keep()
@@ -126,20 +126,20 @@ class TreeBuilder:
             return False, False
 
     def _one_by_one(self, tree: str, before: str | None, more: set[str]) -> str:
-        """Return `tree`, which the index has, with every file that differs from the index, each looked at by itself."""
+        """Return the tree `tree` of the index with every file that differs, each examined separately."""
         differing, untracked = self._differing(tree)
         paths = differing | untracked | more | self.index.facts.links.keys()
         found = self._found(tree, paths, most=None)
         found |= self._under_closed_attributes(tree, before)
         if self.index.facts.sparse:
-            # What Git would take it can only say where it can read all rules.
+            # Git can tell what it would add only if it can read all rules.
             taken = self._shadow.would_add(untracked) if not self.rule_files.closed() else set()
             refused = untracked - taken
             found = {path: entry for path, entry in found.items() if path not in refused}
         return self._with_kept(tree, found, before)
 
     def _differing(self, tree: str) -> tuple[set[str], set[str]]:
-        """Return the paths whose files differ from the index, whose tree is `tree`, and those that it does not have."""
+        """Return the paths whose files differ from the index, whose tree is `tree`, and the new ones."""
         if not self.rule_files.closed():
             return self._shadow.differing()
         entry = self.store.objects.entry
@@ -147,7 +147,7 @@ class TreeBuilder:
         return self._shadow.differing_outside(self.rule_files.folders(ATTRIBUTES)), untracked
 
     def _under_closed_attributes(self, tree: str, before: str | None) -> dict[str, TreeEntry | None]:
-        """Return what stays for the tracked files of which closed attributes say what converts them."""
+        """Return what to keep for tracked files whose conversion depends on unreadable attributes."""
         found: dict[str, TreeEntry | None] = {}
         for folder in self.rule_files.folders(ATTRIBUTES):
             top = self._folder_in(tree, folder)
@@ -161,7 +161,7 @@ class TreeBuilder:
         return entry.oid if entry is not None and entry.mode == FOLDER else None
 
     def _with_kept(self, tree: str, found: dict[str, TreeEntry | None], before: str | None) -> str:
-        """Return `tree` with what was found, and with what stays for the paths that cannot be taken."""
+        """Return `tree` with what was found, and with what is kept for the unreadable paths."""
         if before is not None:
             found |= dict(self._kept(before, set(self.unreadable), found))
         return self.store.objects.splice(tree, found) if found else tree
@@ -169,13 +169,13 @@ class TreeBuilder:
     def _kept(
         self, before: str, paths: set[str], found: dict[str, TreeEntry | None]
     ) -> Iterator[tuple[str, TreeEntry]]:
-        """Yield what stays for paths that cannot be taken.
+        """Yield what is kept for unreadable paths.
 
-        That is what the last tree has, but where the file is as the index has it: a pull may have brought it, and there
-        is nothing to be taken.
+        That is what the last tree has, unless the file is as in the index: then a pull may have brought it, and there
+        is nothing to read.
         """
         if not paths:
-            return  # as nearly always: no git is asked
+            return  # the usual case: git is not asked
         staged = self.index.entries(paths)
         clean = self.index.clean({path for path, entry in staged.items() if entry.mode != SUBMODULE})
         for path in paths:
@@ -199,9 +199,9 @@ class TreeBuilder:
         return False
 
     def after(self, tree: str, paths: Iterable[str]) -> str | None:
-        """Return `tree` with what is at each of `paths` now; a folder counts with everything below it.
+        """Return `tree` with the current content of each of `paths`; a folder includes everything below it.
 
-        None where looking at them is not enough, and `everything` has to be asked.
+        None if examining them is not enough, and `everything` must be called.
         """
         changed = self.index.changed()
         self._before = tree
@@ -209,7 +209,7 @@ class TreeBuilder:
         withheld = self.unreadable.copy()
         found = self._found(tree, wanted, most=FLOOD)
         if self._not_enough or (found and self.index.facts.sparse):
-            return None  # outside of a sparse checkout Git takes neither edits nor removals
+            return None  # outside a sparse checkout Git accepts neither edits nor removals
         for path in changed.hidden if changed is not None else ():
             found.update(self._as_in_index(path))
         again = {path for path, why in self.unreadable.items() if withheld.get(path) != why or path in wanted}
@@ -220,7 +220,7 @@ class TreeBuilder:
         return self.store.objects.entry(tree, path) != entry
 
     def _found(self, tree: str, paths: Iterable[str], most: int | None) -> dict[str, TreeEntry | None]:
-        """Return what is at each path now; after `most` files it is left at that, and `_not_enough` says so."""
+        """Return the current content of each path; after `most` files it stops and sets `_not_enough`."""
         self._not_enough, self._looked_at, self._most = False, 0, most if most is not None else sys.maxsize
         found: dict[str, TreeEntry | None] = {}
         folders: dict[str, bool] = {"": True}
@@ -229,7 +229,7 @@ class TreeBuilder:
         return found
 
     def to_retry(self) -> set[str]:
-        """Return paths that could not be taken and may be taken now, though no event tells of it."""
+        """Return unreadable paths that may be readable now, without an event."""
         self._hasher.try_again()
         return set(islice(self.unreadable, RETRIED))
 
@@ -240,7 +240,7 @@ class TreeBuilder:
             yield path, TreeEntry(*kept)
 
     def linked(self) -> set[str]:
-        """Return the paths of repositories inside this one, with or without a commit: what they do sends no events."""
+        """Return the paths of nested repositories, with or without a commit: changes in them send no events."""
         return set(self._links)
 
     def _look(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, TreeEntry | None]]:
@@ -295,7 +295,7 @@ class TreeBuilder:
             self._withhold(path, failure)
 
     def _entry(self, path: str, status: os.stat_result, before: TreeEntry | None) -> TreeEntry | None:
-        """Return the entry of a file; None for a large one that has to be read first, so that the last one stays."""
+        """Return the entry of a file; None for a large one that must be read first, so the last version stays."""
         if not stat.S_ISREG(status.st_mode) or status.st_size < LARGE_BYTES:
             return self._hasher.entry(path, status, before)
         blob = self.large.blob(path, status)
@@ -311,11 +311,11 @@ class TreeBuilder:
             if now is not None and Signature.of(now) == Signature.of(status):
                 self.large.note(path, status, found.oid)
             return found
-        # Git has committed another content: to keep what was there before would read as its removal.
+        # Git has committed another content: keeping the previous version would read as its removal.
         return at_head if at_head != was else None
 
     def _look_below(self, tree: str, path: str, folders: dict[str, bool]) -> Iterator[tuple[str, TreeEntry | None]]:
-        """Yield everything below a folder, and None for what the tree has there and the disk has not."""
+        """Yield everything below a folder, and None for what the tree has there and the disk does not."""
         was = self.store.objects.entry(tree, path)
         if self.is_link(path):
             yield from self._look_at_link(path, was)
@@ -340,9 +340,9 @@ class TreeBuilder:
             yield path, None
 
     def is_link(self, path: str) -> bool:
-        """Return whether a folder is a repository of its own, for Git: not where the index has files of it.
+        """Return whether Git treats a folder as a nested repository: not if the index has files in it.
 
-        May be called from any thread. What is one counts as linked from then on, though Git may not see it as one yet.
+        May be called from any thread. Such a folder counts as linked from then on, even if Git does not see it yet.
         """
         if not self._has_git(path):
             return False
@@ -356,7 +356,7 @@ class TreeBuilder:
         return os.path.lexists(os.path.join(self.worktree.root, path, ".git"))
 
     def _other_owners(self) -> set[str]:
-        """Return the folders that are repositories of their own only by the index as it is now, or no longer."""
+        """Return the folders that have become, or are no longer, nested repositories by the current index."""
         ours = {path for path in self._links - self.index.facts.links.keys() if self.index.tracks_below(path)}
         theirs = {path for path in self._ours.copy() if not self.index.tracks_below(path)}
         self._links -= ours
@@ -378,7 +378,7 @@ class TreeBuilder:
             self._withhold(path, failure)
 
     def _files_below(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Yield (path, lstat) of every file, symlink and inner repository below a folder that may count."""
+        """Yield (path, lstat) of every file, symlink and nested repository below a folder that may count."""
         pending = [path]
         while pending:
             at = pending.pop()
@@ -398,34 +398,34 @@ class TreeBuilder:
                     yield below, status
 
     def _is_ignored(self, path: str) -> bool | None:
-        """Return whether Git ignores a path; None where it cannot tell, and nothing tells that the path is recorded."""
+        """Return whether Git ignores a path; None if it cannot tell, and the path is not recorded yet."""
         (answer,) = self._ignored([path])
         if isinstance(answer, Closed):
             return False if self._is_known(path) else None
         return answer
 
     def _is_known(self, path: str) -> bool:
-        """Return whether a path is recorded already, or tracked."""
+        """Return whether a path is already recorded or tracked."""
         if self._before is not None and self.store.objects.entry(self._before, path) is not None:
             return True
         return self.index.entry(path) is not None
 
     def _ignored(self, paths: list[str]) -> list[bool | Closed | None]:
-        """Return for each path whether Git ignores it; None for one that is withheld, because Git cannot tell."""
+        """Return for each path whether Git ignores it; None for one that is withheld because Git cannot tell."""
         answers = self.ignores.answers(paths)
         said = zip(paths, answers, strict=True)
         self.unreadable |= {path: why for path, why in said if isinstance(why, str) and not isinstance(why, Closed)}
         return [answer if isinstance(answer, bool | Closed) else None for answer in answers]
 
     def _entries_in(self, folder: str) -> list[os.DirEntry[str]]:
-        """Return what is in a folder; one that cannot be read is withheld."""
+        """Return what a folder contains; one that cannot be read is withheld."""
         try:
             with os.scandir(os.path.join(self.worktree.root, folder)) as entries:
                 found = [entry for entry in entries if entry.name.lower() != ".git"]
             self.unreadable.pop(folder, None)
             return found
         except (FileNotFoundError, NotADirectoryError):
-            return []  # an event of its own tells of what became of it
+            return []  # its change sends an event of its own
         except OSError as failure:
             if failure.errno in OF_THE_PROCESS or not folder:
                 raise
@@ -440,7 +440,7 @@ class TreeBuilder:
             return None
 
     def _status(self, path: str) -> os.stat_result | None:
-        """Return what `lstat` says, None where nothing is there; raise Unreadable where the system will not say."""
+        """Return the `lstat` of a path, None if nothing is there; raise Unreadable if the system refuses."""
         try:
             return os.lstat(os.path.join(self.worktree.root, path))
         except (FileNotFoundError, NotADirectoryError):
@@ -451,7 +451,7 @@ class TreeBuilder:
             raise Unreadable(failure.strerror or str(failure), self._closed_at(path)) from failure
 
     def _closed_at(self, path: str) -> str:
-        """Return the topmost part of a path that cannot be reached: a folder that may not be entered, or too long."""
+        """Return the topmost part of a path that cannot be reached: a folder without permission, or too long."""
         at = ""
         for part in path.split("/"):
             below = _join(at, part)
@@ -465,7 +465,7 @@ class TreeBuilder:
         return path
 
     def _in_folder(self, path: str, folders: dict[str, bool]) -> bool:
-        """Return whether all above `path` are folders of this repository, no symlinks; `folders` remembers answers."""
+        """Return whether all parents of a path are folders of this repository, no symlinks; `folders` is a cache."""
         parent = path.rpartition("/")[0]
         known = folders.get(parent)
         if known is None:
@@ -475,7 +475,7 @@ class TreeBuilder:
         return known
 
     def _gone(self, tree: str, path: str) -> Iterator[tuple[str, TreeEntry | None]]:
-        """Yield the removal of `path` with all below it but what is flagged in the index."""
+        """Yield the removal of `path` and everything below it, except paths flagged in the index."""
         self.unreadable.pop(path, None)
         flagged = {kept for kept in self.index.facts.flagged if kept.startswith(path + "/")}
         was = self.store.objects.entry(tree, path) if flagged else None
@@ -492,5 +492,5 @@ def _join(folder: str, name: str) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    """Return whether a path may be in a tree at all."""
+    """Return whether a tree can have such a path at all."""
     return bool(path) and not any(part.lower() in (".git", "", ".", "..") for part in path.split("/"))

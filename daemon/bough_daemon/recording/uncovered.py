@@ -1,4 +1,4 @@
-"""Files that weakened ignore rules brought to light: they stay out of the snapshots until the user lets them go."""
+"""Files uncovered by weakened ignore rules: they stay out of the snapshots until the user releases them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ GIT = "a Git command"
 
 
 class Uncovered:
-    """The files of one working tree that only former ignore rules keep at home. On the store's thread only.
+    """The files of one working tree that only former ignore rules keep here. On the store's thread only.
 
-    `reasons`: by path, a folder standing for all in it where the tree has nothing of it.
+    `reasons`: by path; a folder stands for all its files if the tree has none of them.
     """
 
     def __init__(self, worktree: Worktree, branch: Branch, index: IndexReader, head_reader: HeadReader) -> None:
@@ -36,15 +36,15 @@ class Uncovered:
         self._former = FormerRules(worktree, store.objects, os.path.join(store.folder, "rules", key), store.folder)
         self._journal = Journal.of(store.folder, worktree)
         self._paths: set[str] = set()
-        self._seen: object = None  # the index, and what is allowed, at the last look
-        self._let_go: object = None  # the same, when it was last asked what of this is let go
+        self._seen: object = None  # the index, and what is allowed, at the last check
+        self._let_go: object = None  # the same, when releases were last checked
         branch.before_record = self._note_command
 
     def _note_command(self, before: str, after: str, event: str) -> None:
         self._former.note(before, after, f"`bough {event}`")
 
     def note(self, tree: str) -> None:
-        """Learn what became of the rules files until `tree`, which is about to be recorded."""
+        """Record the changes of rules files up to `tree`, which is about to be recorded."""
         tip = self._branch.tip
         if tip is not None and tip.tree != tree:
             by_git = self._index.version != self._seen or self._journal_is_open()
@@ -55,7 +55,7 @@ class Uncovered:
         return self._journal.interrupted() is not None
 
     def _is_own(self, path: str, entry: TreeEntry | None) -> bool:
-        """Return whether the user has edited a rules file: it is not as Git has put it there, or they committed it."""
+        """Return whether the user edited a rules file: Git did not put it there so, or they committed it."""
         tip = self._branch.tip
         if tip is None or self._journal_is_open():
             return False
@@ -65,7 +65,7 @@ class Uncovered:
         return self._head_reader.only_committed(tip.base)
 
     def let_go(self) -> set[str]:
-        """Return the files that Git tracks or the user has allowed since they were found."""
+        """Return the files that Git has begun to track or the user has allowed since they were found."""
         now = self._index.version, self._branch.store.allowed.paths
         if not self._paths or now == self._let_go:
             return set()
@@ -76,10 +76,10 @@ class Uncovered:
         return gone
 
     def without(self, base: str, tree: str, looked_at: Collection[str] | None, waiting: Iterable[str]) -> str:
-        """Return `tree` without what the former rules keep at home.
+        """Return `tree` without the files that the former rules keep here.
 
-        `base`: the tree of HEAD. `looked_at`: the paths that were looked at, None for all. `waiting`: paths that are
-        not in the tree yet, and that only a change of rules brought to light.
+        `base`: HEAD's tree. `looked_at`: the examined paths, None for all. `waiting`: paths that are not in the tree
+        yet, and that only a change of rules uncovered.
         """
         tip = self._branch.tip
         self._paths = {path for path in self._paths if looked_at is not None and not _is_at(path, looked_at)}
@@ -97,7 +97,7 @@ class Uncovered:
         return made
 
     def holds(self, path: str) -> bool:
-        """Return whether a path stays at home."""
+        """Return whether a path is withheld."""
         return path in self._paths
 
     def _told(self, tree: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Notice what changes in a working tree: the watcher that fits the platform."""
+"""Watch a working tree for changes, with the watcher for the platform."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Watch a working tree on Linux: one inotify watch for each folder that Git does not ignore, all on one descriptor.
+"""Watch a working tree on Linux: one inotify watch per folder that Git does not ignore, on one descriptor.
 
 watchdog's recursive observer would watch ignored folders too, and livelocks on large trees with its default mask; its
 inotify half, which lets a caller choose folders and mask and reports overflow, does not.
@@ -19,7 +19,7 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.recording.events import Gathered
 from bough_daemon.recording.settling import SettlePatience
 
-LIMITS = {ENOSPC, EMFILE, ENFILE, ENOMEM}  # of the kernel; with any other number the folder itself cannot be watched
+LIMITS = {ENOSPC, EMFILE, ENFILE, ENOMEM}  # of the kernel; any other number concerns only the folder itself
 log = logging.getLogger(__name__)
 
 MASK = Mask(
@@ -37,7 +37,7 @@ MASK = Mask(
 
 
 class _Source(InotifyFD):
-    """The thread that reads the kernel's events. `on_failure` is called from it where it fails before `stop`."""
+    """The thread that reads the kernel's events. `on_failure` is called from it if it fails before `stop`."""
 
     def __init__(self, on_failure: Callable[[Exception], None]) -> None:
         super().__init__()
@@ -48,15 +48,15 @@ class _Source(InotifyFD):
         try:
             super().run()
         except Exception as failure:
-            self._is_reading = False  # so that `close` lets go of the queue, which it leaves to a reader else
+            self._is_reading = False  # so that `close` releases the queue, which it otherwise leaves to a reader
             self._on_failure(failure)
 
 
 class InotifyWatcher(Gathered):
-    """Watch the folders with files of ours, the git directory, and the markers, in one inotify queue.
+    """Watch the folders with tracked or new files, the git directory, and the markers, in one inotify queue.
 
-    `left_out` says for folders, relative to the top, whether nothing in them is ours; this thread calls it too.
-    `limited`: the kernel's limit of watches was reached, so changes in some folders go unseen.
+    `left_out` returns for folders, relative to the top, whether they are skipped; this thread calls it too. `limited`:
+    the kernel's limit of watches was reached, so changes in some folders go unnoticed.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class InotifyWatcher(Gathered):
     ) -> None:
         super().__init__(worktree, markers, notify, patience)
         self._ask = left_out
-        self._leaving: tuple[int, str] | None = None  # what a rename took away: the cookie of its events, the path
+        self._leaving: tuple[int, str] | None = None  # the first half of a rename: the cookie of its events, the path
         self.limited = self._warned = False
         self._closed: set[bytes] = set()
         self._paths: dict[WatchDescriptor, bytes] = {}
@@ -77,7 +77,7 @@ class InotifyWatcher(Gathered):
         self._watching = threading.RLock()
 
     def start(self) -> None:
-        """Begin to watch; what is in the working tree is watched from the first `rescan` on."""
+        """Start watching; the working tree is watched from the first `rescan` on."""
         self._source = _Source(self._fail)
         self._source.start()
         try:
@@ -94,7 +94,7 @@ class InotifyWatcher(Gathered):
         self._add(lost=True)
 
     def restart(self) -> None:
-        """Begin to watch again after a failure; the next `rescan` watches what is in the working tree."""
+        """Restart after a failure; the next `rescan` watches the working tree."""
         self.stop()
         with self._watching:
             self._paths.clear()
@@ -103,19 +103,19 @@ class InotifyWatcher(Gathered):
         self.failure = None
 
     def stop(self) -> None:
-        """End, and join the thread."""
+        """Stop, and join the thread."""
         self._source.stop()
         self._source.join()
 
     def rescan(self) -> None:
-        """Watch every folder that is to be watched and is not yet; no change after this is missed."""
+        """Watch every folder that should be watched and is not yet; no change after this is missed."""
         self.limited = False  # the limit may have been raised
         self._watch_below("")
 
     # Called from the source's thread.
 
     def on_event(self, event: InotifyEvent) -> None:
-        """Sort one event of the kernel's into the changes; whatever goes wrong on the way counts as events lost."""
+        """Sort one of the kernel's events into the changes; any failure counts as lost events."""
         try:
             self._sort(event)
         except Exception:
@@ -137,10 +137,10 @@ class InotifyWatcher(Gathered):
             if name and name.lower() != ".git":
                 self._sort_file(f"{below}/{name}" if below else name, event)
             elif name and below:
-                self._add_path(below)  # a folder became a repository of its own, or is one no longer
+                self._add_path(below)  # a folder has become a nested repository, or is no longer one
 
     def has_writer(self, path: str, age: float) -> bool:
-        """Return whether a program has a file open for writing, changed `age` seconds ago. From any thread."""
+        """Return whether a program has a file open for writing that changed `age` seconds ago. From any thread."""
         folder, _, name = path.rpartition("/")
         try:
             opened = os.open(os.path.join(os.fsdecode(self._root), folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -149,7 +149,7 @@ class InotifyWatcher(Gathered):
         try:
             return is_being_written(opened, name)
         except OSError:
-            return False  # gone, or not ours to read: then it is not taken either
+            return False  # gone or unreadable: then it is not recorded either
         finally:
             os.close(opened)
 
@@ -168,7 +168,7 @@ class InotifyWatcher(Gathered):
             self._add_path(path)
 
     def _sort_move(self, path: str, event: InotifyEvent) -> None:
-        """Pair the two halves of a rename; the kernel puts them one after the other, where both are watched."""
+        """Pair the two halves of a rename; the kernel sends them in sequence if both folders are watched."""
         leaving, self._leaving = self._leaving, None
         if event.is_moved_from:
             self._leaving = (event.cookie, path)
@@ -179,7 +179,7 @@ class InotifyWatcher(Gathered):
             self._add_path(path)
 
     def _access_changed(self, path: str) -> bool:
-        """Return whether a folder can be read now and could not be before, or the other way round."""
+        """Return whether a folder has become readable or unreadable."""
         full = os.path.join(self._root, os.fsencode(path))
         closed = not os.access(full, os.R_OK | os.X_OK)
         if closed == (full in self._closed):
@@ -192,7 +192,7 @@ class InotifyWatcher(Gathered):
         return True
 
     def on_queue_overflow(self) -> None:
-        """Note that the kernel lost events."""
+        """Record that the kernel lost events."""
         self._add(lost=True)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
@@ -205,7 +205,7 @@ class InotifyWatcher(Gathered):
     # The set of watched folders.
 
     def _watch(self, path: bytes) -> bool:
-        """Watch one folder; return False where it is gone. A folder watched already is left as it is."""
+        """Watch one folder; return False if it is gone. A folder that is already watched is left alone."""
         with self._watching:
             if path in self._folders:
                 return True
@@ -214,8 +214,8 @@ class InotifyWatcher(Gathered):
             except OSError as failure:
                 if failure.errno in LIMITS:
                     self._limit_reached(failure)
-                return False  # else it is gone, no folder any more, or nobody can get there
-            if wd < 0:  # it may not be read
+                return False  # else it is gone, not a folder any longer, or inaccessible
+            if wd < 0:  # it is unreadable
                 self._closed.add(path)
                 return False
             self._closed.discard(path)
@@ -243,7 +243,7 @@ class InotifyWatcher(Gathered):
         return self._ask(folders) if folders else []
 
     def _forget_below(self, path: str) -> None:
-        """Stop watching a folder that was moved away: its watches would go on under the old names."""
+        """Stop watching a folder that was moved away: its watches would keep their old paths."""
         full = os.path.join(self._root, os.fsencode(path))
         with self._watching:
             moved = [(p, wd) for p, wd in self._folders.items() if p == full or p.startswith(full + b"/")]
@@ -264,4 +264,4 @@ def _folders_in(path: bytes) -> list[str]:
     except OSError as failure:
         if failure.errno in LIMITS:
             raise
-        return []  # gone, or nobody can get there: the snapshot says which
+        return []  # gone or inaccessible: the snapshot reports which

@@ -1,4 +1,4 @@
-"""Watch a working tree where there is no inotify: by the observer that watchdog has for the platform."""
+"""Watch a working tree without inotify, with watchdog's observer for the platform."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.recording.events import Gathered
 from bough_daemon.recording.settling import SettlePatience
 
-QUIET = 0.1  # seconds after the last write in which a file counts as being written: no event tells that it was closed
-QUIET_NEW = 2.0  # the same for a file that nobody had: it is not to leave in pieces
+QUIET = 0.1  # seconds after the last write in which a file counts as being written: no event reports its closing
+QUIET_NEW = 2.0  # the same for a new file, which must not be shared incomplete
 
 
 class PortableWatcher(Gathered, FileSystemEventHandler):
-    """Watch the whole tree and the git directory; what Git ignores is sorted out when the snapshot is taken."""
+    """Watch the whole tree and the git directory; ignored paths are filtered when the snapshot is taken."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class PortableWatcher(Gathered, FileSystemEventHandler):
         self.limited = False
 
     def start(self) -> None:
-        """Begin to watch; when it returns, no later change is missed."""
+        """Start watching; after it returns, no change is missed."""
         self._observer = Observer()
         self._observer.schedule(self, os.fsdecode(self._root), recursive=True)
         for folder in self._git_dirs:
@@ -41,18 +41,18 @@ class PortableWatcher(Gathered, FileSystemEventHandler):
         self._observer.start()
 
     def stop(self) -> None:
-        """End, and join the thread."""
+        """Stop, and join the thread."""
         self._observer.stop()
         self._observer.join()
 
     def restart(self) -> None:
-        """Begin to watch again."""
+        """Restart watching."""
         self.stop()
         self.start()
         self.failure = None
 
     def rescan(self) -> None:
-        """Nothing: the whole tree is watched."""
+        """Do nothing: the whole tree is watched."""
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Sort one event into the changes."""
@@ -66,11 +66,11 @@ class PortableWatcher(Gathered, FileSystemEventHandler):
             self._add_path(inside[0])
 
     def has_writer(self, path: str, age: float) -> bool:
-        """Return whether a program may have a file open for writing, changed `age` seconds ago."""
+        """Return whether a program may have a file open for writing that changed `age` seconds ago."""
         return age < QUIET_NEW
 
     def _sort(self, path: bytes) -> bool:
-        """Sort what is not in the working tree; return whether a path is."""
+        """Sort events outside the working tree; return whether a path is inside."""
         folder, _, name = path.rpartition(b"/")
         if folder == os.fsencode(self._markers):
             self._pass(os.fsdecode(name))

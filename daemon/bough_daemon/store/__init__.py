@@ -1,1 +1,1 @@
-"""Bough's own bare repository, and the packs that leave it and arrive in it."""
+"""Bough's own bare repository, and the packs that it sends and receives."""

@@ -1,10 +1,10 @@
-"""What a teammate sent, held against the budgets, before anything else looks at it.
+"""Check what a teammate sent against the budgets, before anything else reads it.
 
-A pack is read first as it came: how large each object will be is said in it. Then, unpacked in quarantine, the tree of
-each commit is weighed: a few hundred bytes can name a folder with ten sub-folders that are one and the same, eight
-levels deep, and that is a hundred million paths. Each pair of folders is looked at once, however often it is found.
+A pack is first read as it arrived: it states how large each object will be. Then, unpacked in quarantine, the tree of
+each commit is weighed: a few hundred bytes can name a folder with ten identical sub-folders, eight levels deep, which
+is a hundred million paths. Each pair of folders is examined once, however often it occurs.
 
-`python -m bough_daemon.store.arrival` does the same in a process of its own, for what takes longer.
+`python -m bough_daemon.store.arrival` does the same in a separate process, for what takes longer.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ LARGEST = {
     "blob": LARGEST_FILE_BYTES,
 }
 WORDS = {"commit": "a commit", "tag": "a tag", "tree": "a folder's list", "blob": "a file"}
-FIRST_PIECE, PIECE = 512, 64 << 10  # bytes of a pack that are inflated in one go
-DELTA_HEAD = 20  # bytes in which the two sizes at the beginning of a delta fit
+FIRST_PIECE, PIECE = 512, 64 << 10  # bytes of a pack that are inflated at a time
+DELTA_HEAD = 20  # bytes that hold the two sizes at the beginning of a delta
 REFUSED = 3  # the exit code of a child that found something
 
 
-# A pack as it came.
+# A pack as it arrived.
 
 
 def check_pack(file: BinaryIO, size: int, effort: Effort) -> None:
-    """Raise HostilePack for a pack with an object that is too large, or with too much in all."""
+    """Raise HostilePack for a pack with an object that is too large, or with too much in total."""
     if size < 32:
         raise HostilePack("a pack was refused: it is damaged")
     with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as pack:
@@ -88,7 +88,7 @@ def _check_size(kind: str, size: int, oid: str = "") -> None:
 
 
 class _Pack:
-    """Read the sizes of a pack's objects, one after the other."""
+    """Read the sizes of a pack's objects in sequence."""
 
     def __init__(self, data: mmap.mmap, effort: Effort) -> None:
         self._data = data
@@ -97,9 +97,9 @@ class _Pack:
         self.count = int.from_bytes(data[8:12], "big")
 
     def next(self) -> tuple[str, int]:
-        """Return the kind of the next object and the size that it has once it is unpacked.
+        """Return the kind of the next object and its unpacked size.
 
-        What is told as a difference counts as a file: of which kind it is, its base says.
+        A delta counts as a file: only its base determines its kind.
         """
         first = self._byte()
         kind, size, shift = first >> 4 & 7, first & 15, 4
@@ -122,7 +122,7 @@ class _Pack:
         return self._data[self._at - 1]
 
     def _inflate(self, size: int) -> bytes:
-        """Read over the content of an object, of `size` bytes, and return how it begins."""
+        """Read over the content of an object, of `size` bytes, and return its beginning."""
         stream, head, made, piece = zlib.decompressobj(), b"", 0, FIRST_PIECE
         self._effort.spend()
         while not stream.eof:
@@ -138,13 +138,13 @@ class _Pack:
             made += len(out)
             self._effort.spend(len(out) // CONTENT_BYTES)
             if made > size:
-                raise zlib.error("an object is longer than it says")
+                raise zlib.error("an object is longer than its header says")
         self._at -= len(stream.unused_data)
         return head
 
 
 def _size_of_result(delta: bytes) -> int:
-    """Return the size of what a delta makes: the second of the two numbers that it begins with."""
+    """Return the size of a delta's result: the second of the two numbers that it begins with."""
     at = 0
     while delta[at] & 0x80:
         at += 1
@@ -157,12 +157,12 @@ def _size_of_result(delta: bytes) -> int:
             return size
 
 
-# What was in it.
+# Its content.
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """The excess of one folder over another. `entries`: files and folders, each as often as it is found.
+    """How much one folder has beyond another. `entries`: files and folders, each as often as it occurs.
 
     `size`: bytes of the files. `depth`: levels of folders below it. `longest`: bytes of the longest path.
     """
@@ -178,7 +178,7 @@ class Weight:
         return Weight(self.entries + other.entries, self.size + other.size, depth, longest)
 
     def check(self) -> None:
-        """Raise HostilePack for what is more than is taken."""
+        """Raise HostilePack for anything over the limits."""
         if self.entries > MOST_ENTRIES:
             raise HostilePack(f"its tree has {self.entries:,} more paths than yours; the limit is {MOST_ENTRIES:,}")
         if self.size > MOST_FILE_BYTES:
@@ -194,9 +194,9 @@ MOST_WEIGHTS = 50_000  # that are remembered
 
 
 def check_objects(arrived: Arrived, commits: Sequence[str], mine: str | None, weights: Weights, effort: Effort) -> None:
-    """Raise HostilePack where what has arrived, or the tree of one of `commits`, is more than is taken.
+    """Raise HostilePack if an arrived object, or the tree of one of `commits`, exceeds the limits.
 
-    `mine`: a commit of this member's own, which may have anything. `weights`: what was found before.
+    `mine`: a commit of this member's own, whose content is exempt. `weights`: previous results.
     """
     if len(weights) > MOST_WEIGHTS:
         weights.clear()
@@ -204,7 +204,7 @@ def check_objects(arrived: Arrived, commits: Sequence[str], mine: str | None, we
     try:
         look()
     except StoreDamaged:
-        arrived.refresh()  # what was here may have been packed meanwhile
+        arrived.refresh()  # existing objects may have been packed meanwhile
         try:
             look()
         except StoreDamaged as missing:
@@ -245,7 +245,7 @@ class _Scale:
         self._effort = effort
 
     def weigh(self, old: str | None, new: str, depth: int = 0) -> Weight:
-        """Return what the tree `new` has that `old` does not have at the same place."""
+        """Return the weight of what the tree `new` has that `old` does not have at the same place."""
         if old == new:
             return Weight()
         known = self._weights.get((old, new))
@@ -282,11 +282,11 @@ class _Scale:
     def _size(self, oid: str, expected: str) -> int:
         kind, size = self._objects.header(oid)
         if kind != expected:
-            raise HostilePack(f"object {oid[:10]} is a {kind}, and its folder says that it is a {expected}", oid=oid)
+            raise HostilePack(f"object {oid[:10]} is a {kind}, but its folder says it is a {expected}", oid=oid)
         return size
 
 
-# In a process of its own.
+# In a separate process.
 
 
 def objects_task(quarantine: str, store: str, pack_bytes: int, commits: Sequence[str], mine: str | None) -> str:
@@ -304,7 +304,7 @@ def _look() -> None:
 
 
 def main(look: Callable[[], None] = _look) -> int:
-    """Look at what came; return the exit code, with the reason on stderr where it is refused."""
+    """Check what arrived; return the exit code, with the reason for a refusal on stderr."""
     os.nice(10)
     try:
         look()

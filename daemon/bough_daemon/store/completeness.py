@@ -1,10 +1,10 @@
-"""Whether all that the commits of a pack need came with it, or is shared with the team: what is asked of each pack.
+"""Check that everything the commits of a pack need came with it, or is already shared with the team.
 
-Only that may be taken: what else is here, a private branch or what is withheld, is not for a peer to name, as they
-could ask for it afterwards.
+Only that may be accepted: a peer must not be able to name anything else here, such as a private branch or withheld
+content, because they could then ask for it.
 
 `git rev-list --objects` answers for everything, but reads each tree of the commits that it ends at: 62 ms at 100,000
-files. A save changes little of a tree that is known to be shared, so it is enough to look at what changed.
+files. A save changes little of a tree that is known to be shared, so it is enough to check what changed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bough_daemon.git.objects import FOLDER, SUBMODULE, Objects
 MOST_COMMITS = 64
 HASH_BYTES = 20
 Pair = tuple[str | None, str]  # the tree of a folder before, and after
-NAMES_AT = 8 + 256 * 4  # of an index: what it begins with, and how many names begin with which byte
+NAMES_AT = 8 + 256 * 4  # of an index: its header, and the number of names by first byte
 
 
 class Arrived(Objects):
-    """The objects of a quarantine, which sees those of the store as well; it owns what has arrived.
+    """The objects of a quarantine, which also sees the store's; it owns what has arrived.
 
-    `borrowed`: objects of the store that `index-pack --fix-thin` put beside what was sent, as deltas in the pack were
-    made against them.
+    `borrowed`: objects of the store that `index-pack --fix-thin` added to the pack, because deltas in it were based on
+    them.
     """
 
     def __init__(self, quarantine: str, store_objects: str, pack_bytes: int) -> None:
@@ -39,14 +39,14 @@ class Arrived(Objects):
         self.borrowed = _behind(os.path.join(quarantine, "pack"), pack_bytes - HASH_BYTES)
 
     def sent(self, oid: str) -> bool:
-        """Return whether the peer sent this very object."""
+        """Return whether the peer sent exactly this object."""
         return self.owns(oid) and oid not in self.borrowed
 
 
 def _behind(folder: str, end: int) -> frozenset[str]:
     """Return the objects that the pack in a folder has from the byte `end` on (gitformat-pack, an index of version 2).
 
-    Offsets of 2 GiB and more, which a table of their own has, are beyond any pack that is taken.
+    Offsets of 2 GiB and more, which have a separate table, exceed any accepted pack.
     """
     names = [name for name in os.listdir(folder) if name.endswith(".idx")] if os.path.isdir(folder) else []
     if not names:
@@ -67,9 +67,9 @@ def _behind(folder: str, end: int) -> frozenset[str]:
 
 
 def is_surely_whole(arrived: Arrived, commits: Sequence[str], shared: Collection[str]) -> bool:
-    """Return True if all that `commits` need was sent or is reached by `shared`, commits that are here with all of it.
+    """Return True if all that `commits` need was sent or is reached by `shared`, commits that are complete here.
 
-    False means that it takes a longer look: what is not in the pack may still be shared. The pack must have passed
+    False means that a longer check is necessary: what is not in the pack may still be shared. The pack must have passed
     `index-pack --strict`.
     """
     pending, seen, bases = list(commits), set[str](), set(arrived.borrowed)
@@ -103,7 +103,7 @@ def _all_changes_were_sent(
 ) -> bool:
     """Return whether everything in the tree `new` that is not at the same place in `old` was sent.
 
-    What is found in `old` on the way is taken out of `bases`. `looked`: pairs of folders that were looked at.
+    Objects found in `old` are removed from `bases`. `looked`: pairs of folders that were examined.
     """
     pending: list[Pair] = [(old, new)]
     while pending:

@@ -1,11 +1,11 @@
-"""What Git's own check of objects (fsck) refuses in the trees that a member is about to share.
+"""Find what Git's check of objects (fsck) refuses in the trees that a member is about to share.
 
-Receivers take packs under `STRICT` alone. One entry that it refuses would end the sharing of everything else, so it is
-withheld as a path of its own. Names that no rule of fsck is about are told apart here, in memory; git judges the few
+Receivers accept packs only under `STRICT`. One refused entry would stop the sharing of everything else, so it is
+withheld as a separate path. Names that no rule of fsck concerns are recognized here, in memory; git judges the few
 others, each once, under the same strictness.
 
-An entry that the member's base has already cannot be left out: to everyone else that would be a removal. The folder
-that holds it stays as the base has it, with what changed in it, until the entry is gone.
+An entry that the member's base already has cannot be left out: to everyone else that would be a removal. Its folder
+stays as in the base, with its changes withheld, until the entry is gone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MOST_NAMES = 200_000  # harmless names that are remembered
 MOST_VERDICTS = 20_000
 NO_OBJECT = ("0" * 40, "0" * 64)
 
-# What HFS+ leaves out of a name when it compares it: `next_hfs_char` in Git's utf8.c.
+# Characters that HFS+ ignores when it compares names: `next_hfs_char` in Git's utf8.c.
 IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-# The names that fsck has rules about, and a few more, as git judges what is found here. HFS+ and NTFS let a dot name
-# end in many ways; NTFS makes short names with `~` and reads `\` as a slash (`is_ntfs_dot_generic` in Git's path.c).
+# The names that fsck has rules about, and a few more, as git judges the findings. HFS+ and NTFS let a dot name end in
+# many ways; NTFS makes short names with `~` and reads `\` as a slash (`is_ntfs_dot_generic` in Git's path.c).
 SPECIAL = re.compile(r"\.(git|gitmodules|gitattributes)([^a-z0-9_-].*)?|.{0,7}~[0-9].*|.*[\\/].*|\.{0,2}", re.DOTALL)
 SPECIAL_LINK = re.compile(r"\.(gitignore|mailmap)([^a-z0-9_-].*)?", re.DOTALL)
 
@@ -40,7 +40,7 @@ Named = tuple[str, TreeEntry]
 
 
 class Fsck:
-    """Hold what is to be shared against the receivers' strictness. On the store's thread only."""
+    """Check what is to be shared against the receivers' strictness. On the store's thread only."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -51,12 +51,12 @@ class Fsck:
     def refused(self, base_tree: str, tree: str) -> dict[str, str]:
         """Return the paths of `tree` that cannot be shared, with the reason.
 
-        With the base's content in their place, receivers take every tree that the base does not have.
+        With the base's content in their place, receivers accept every tree that the base does not have.
         """
         refused: dict[str, str] = {}
         while found := self._found(base_tree, tree):
             without = shared_tree(self._store.objects, base_tree, tree, found)
-            if without == tree:  # by a name that is no path: nothing but the base itself can be shared
+            if without == tree:  # the name is not a valid path: nothing but the base can be shared
                 reason = next(iter(found.values()))
                 return refused | _changed(self._store.objects, base_tree, tree, "", reason)
             refused |= found
@@ -65,7 +65,7 @@ class Fsck:
         return refused
 
     def _found(self, base_tree: str, tree: str) -> dict[str, str]:
-        """Return the paths that have to stay at home with each entry that is refused."""
+        """Return the paths that must stay on this machine because of each refused entry."""
         taken = self._taken[1] if self._taken[0] == base_tree else base_tree
         special = [
             (path, named)
@@ -81,7 +81,7 @@ class Fsck:
         return found
 
     def _kept_back(self, base_tree: str, tree: str, folder: str, named: Named, reason: str) -> dict[str, str]:
-        """Return what an entry of a folder keeps at home: itself where it is new, else what changed in the folder."""
+        """Return what must stay because of an entry: the entry if it is new, else what changed in the folder."""
         objects, (name, entry) = self._store.objects, named
         path = f"{folder}/{name}" if folder else name
         if objects.entry(base_tree, path) == entry:
@@ -101,7 +101,7 @@ class Fsck:
         yield from (named for named in entries.items() if named[1].oid in NO_OBJECT)
 
     def _judged(self, entries: set[Named]) -> dict[Named, str | None]:
-        """Return why git refuses each entry, or None for one that it takes."""
+        """Return why git refuses each entry, or None for one that it accepts."""
         if len(self._verdicts) > MOST_VERDICTS:
             self._verdicts.clear()
         unknown = [named for named in entries if named not in self._verdicts]
@@ -109,7 +109,7 @@ class Fsck:
         return {named: undecided.get(named, self._verdicts.get(named)) for named in entries}
 
     def _judge(self, entries: Sequence[Named]) -> dict[Named, str]:
-        """Find git's verdict on each of some entries; return those of which git could not judge now, and why."""
+        """Find git's verdict on some entries; return those that git could not judge now, and why."""
         if not entries:
             return {}
         try:
@@ -130,15 +130,15 @@ class Fsck:
 
 
 def named_object(refusal: str) -> str | None:
-    """Return the id, perhaps cut short, of the object that a teammate's words are about."""
+    """Return the object id, perhaps abbreviated, that a teammate's refusal names."""
     found = OBJECT.search(refusal)
     return found[1] if found is not None else None
 
 
 def where_committed(store: Store, base: str, oid: str) -> str | None:
-    """Say where an object came into a history, among its newest commits; None where it is in none of them.
+    """Return the newest commit of a history that brought an object; None if it is in none of them.
 
-    May be called from any thread: it works through git children alone.
+    May be called from any thread: it uses only git children.
     """
     newest = store.git.run("rev-list", f"--max-count={SEARCHED_COMMITS}", base)
     options = ("--stdin", "--root", "-m", "-r", "-t", "--format=%x01%H", "--name-only", "-z", f"--find-object={oid}")
@@ -149,7 +149,7 @@ def where_committed(store: Store, base: str, oid: str) -> str | None:
 def _new_folders(
     objects: Objects, base_tree: str, taken: str, tree: str
 ) -> Iterator[tuple[str, Mapping[str, TreeEntry]]]:
-    """Yield (path, entries) of each folder below `tree` that neither of two others has at the same place."""
+    """Yield (path, entries) of each folder below `tree` that two other trees do not have at the same place."""
     pending: list[tuple[str, str | None, str | None, str]] = [("", base_tree, taken, tree)]
     while pending:
         path, base, known, new = pending.pop()

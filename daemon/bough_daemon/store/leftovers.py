@@ -1,8 +1,8 @@
-"""What a killed daemon leaves behind in its store.
+"""Clean up what a killed daemon leaves in its store.
 
-A store has one owner, who holds its lock. So what is half made in it when it is opened is no longer being made by
-anyone: locks of references, objects and packs that were being written, scratch folders. Left where it is, a lock would
-refuse its reference for good.
+A store has one owner, who holds its lock. So anything unfinished in it when it is opened is abandoned: locks of
+references, objects and packs that were being written, scratch folders. A lock left in place would block its reference
+forever.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 LOCK = re.compile(r".+\.lock")  # of a reference, of packed references, of the configuration: Git's and libgit2's
-WRITTEN = re.compile(r"\.?tmp[-_].+|pack_git2_.+|.+\.lock|\.new-.+")  # objects and packs, and what lists them
+WRITTEN = re.compile(r"\.?tmp[-_].+|pack_git2_.+|.+\.lock|\.new-.+")  # objects and packs, and their lists
 ANYTHING = re.compile(r"(?s).*")
-SIDES = re.compile(r"ours|theirs")  # of a merge, for as long as Git makes it
-OWN = re.compile(r"(\.new|new|quarantine)-.+")  # files that replace others, stores and objects that are tried out
-ABANDONED_SECONDS = 3600  # no object is written for as long as this: an older one was given up, though the owner lives
+SIDES = re.compile(r"ours|theirs")  # of a merge, while Git makes it
+OWN = re.compile(r"(\.new|new|quarantine)-.+")  # files that replace others, and temporary stores and objects
+ABANDONED_SECONDS = 3600  # writing an object never takes this long: an older one was abandoned, though the owner lives
 
 
 def clear_leftovers(folder: str, store: str) -> list[str]:
-    """Remove what is half made in a store that has just got its owner; return the paths, relative to `folder`.
+    """Remove everything unfinished in a store that has just got its owner; return the paths, relative to `folder`.
 
-    `folder`: Bough's folder, which `store`, the bare repository, is in.
+    `folder`: Bough's folder, which contains `store`, the bare repository.
     """
     refs, objects = os.path.join(store, "refs"), os.path.join(store, "objects")
     found = [*_named(folder, OWN), *_named(store, LOCK), *_named(store, OWN), *_named(refs, SIDES)]
@@ -35,7 +35,7 @@ def clear_leftovers(folder: str, store: str) -> list[str]:
 
 
 def clear_abandoned(folder: str, store: str) -> list[str]:
-    """Remove the objects whose writing failed long ago in a store that is in use; return the paths, relative."""
+    """Remove objects whose writing failed long ago in a store that is in use; return the relative paths."""
     before = time.time() - ABANDONED_SECONDS
     found = list(_below(os.path.join(store, "objects"), WRITTEN))
     return [_removed(entry, folder) for entry in found if entry.stat(follow_symlinks=False).st_mtime < before]
@@ -65,6 +65,6 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 def _removed(entry: os.DirEntry[str], folder: str) -> str:
     remove: Callable[[str], object] = shutil.rmtree if entry.is_dir(follow_symlinks=False) else os.unlink
-    with suppress(FileNotFoundError):  # a child of the daemon that was killed may be ending, which clears up, too
+    with suppress(FileNotFoundError):  # a child of the killed daemon may be cleaning up, too
         remove(entry.path)
     return os.path.relpath(entry.path, folder)

@@ -1,10 +1,10 @@
-"""What the team shares: what may be named to a peer, and what a peer may name.
+"""What the team shares: which commits may be named to a peer, and which a peer may name.
 
-A commit is shared where a signed state that is known here reaches it, by its tip or its base, or where the shared tip
-of a live branch of this repository does, which the next state will name. Nothing else counts, though it is here: not
-the user's branches, tags and stash, not the private chain of a live branch, and not the remote-tracking branches, as a
-remote may be a fork that its owner alone can read. What everyone's remote has is shared as soon as anyone works on it;
-until then it is sent once more, which costs bytes and tells nobody anything.
+A commit is shared if a known signed state reaches it, by its tip or its base, or if the shared tip of a live branch of
+this repository does, which the next state will name. Nothing else counts, even if it is here: not the user's branches,
+tags and stash, not the private chain of a live branch, and not the remote-tracking branches, as a remote may be a fork
+that only its owner can read. What everyone's remote has is shared as soon as anyone works on it; until then it is sent
+once more, which costs bytes and reveals nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.store.store import LIVE, SHARED, Store
 
-MOST_FOLLOWED = 8  # tips of which older commits are named, too
+MOST_FOLLOWED = 8  # tips of which older commits are also named
 FARTHEST_ANCESTOR = 14  # as a power of two
 
 
 def known_commits(store: Store, oids: Iterable[str]) -> list[str]:
     """Return those of `oids` that are commits which the store can see. On the store's thread."""
-    # Not read: a peer may name a blob of any size.
+    # Not read, because a peer may name a blob of any size.
     named, objects = (oid for oid in oids if OBJECT_ID.fullmatch(oid)), store.objects
     return [oid for oid in named if objects.exists(oid) and objects.header(oid)[0] == "commit"]
 
@@ -34,7 +34,7 @@ def shared_tips(store: Store) -> list[str]:
 
 
 def haves_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
-    """Return shared commits, to be named to a peer: those of `shared`, then ever older ones, the latest first.
+    """Return shared commits to name to a peer: those of `shared`, then exponentially older ones, newest first.
 
     May be called from any thread.
     """
@@ -45,14 +45,14 @@ def haves_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
 
 
 def _commits(store: Store, names: Sequence[str]) -> list[str]:
-    """Return the commits that names (`OID`, `OID~8`) stand for, without those that are not here."""
+    """Return the commits for names (`OID`, `OID~8`), without those that are not here."""
     stdin = "\n".join(names).encode() + b"\n"
     lines = store.git.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=stdin).decode().splitlines()
     return [oid for oid, _, kind in (line.partition(" ") for line in lines) if kind == "commit"]
 
 
 def shared_among(store: Store, oids: Sequence[str], shared: Sequence[str]) -> list[str]:
-    """Return those of `oids`, which a peer has named, that `shared` commits reach. May be called from any thread."""
+    """Return those of `oids`, named by a peer, that `shared` commits reach. May be called from any thread."""
     named = _commits(store, [oid for oid in oids[:MOST_HAVES] if OBJECT_ID.fullmatch(oid)])
     if not named:
         return []
@@ -62,7 +62,7 @@ def shared_among(store: Store, oids: Sequence[str], shared: Sequence[str]) -> li
 
 
 def shallow_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
-    """Return the commits that `shared` ones reach and whose parents this clone lacks. May be called from any thread."""
+    """Return the commits reached by `shared` ones whose parents this clone lacks. May be called from any thread."""
     try:
         with open(os.path.join(store.path, "shallow")) as border:
             borders = border.read().split()
@@ -72,10 +72,10 @@ def shallow_of(store: Store, shared: Sequence[str]) -> tuple[str, ...]:
 
 
 def history_of(store: Store) -> tuple[str, ...]:
-    """Return commits by which another clone of this repository can be told. May be called from any thread.
+    """Return commits that identify another clone of this repository. May be called from any thread.
 
-    The commits that the history of HEAD begins with, its borders in a shallow clone, and some on the way to them: what
-    the first snapshot shares anyway. Where HEAD has no commit, as in a hub's repository, that of a teammate's branch.
+    The root commits of HEAD's history, its borders in a shallow clone, and some on the way to them: the first snapshot
+    shares them anyway. If HEAD has no commit, as in a hub's repository, those of a teammate's branch.
     """
     git, tip = GitCommand(store.common_dir), "HEAD"
     if git.result("rev-parse", "-q", "--verify", "HEAD^{commit}", allowed=(0, 1, 128))[0] != 0:
@@ -83,14 +83,14 @@ def history_of(store: Store) -> tuple[str, ...]:
     if not tip:
         return ()
     roots = git.run("rev-list", "--max-parents=0", tip).decode().split()
-    # rev-parse prints as many as there are, and stops at the first that is not.
+    # rev-parse prints the existing ones, and stops at the first missing one
     ancestors = [f"{tip}~{2**power}" for power in range(FARTHEST_ANCESTOR + 1)]
     found = git.run("rev-parse", "--revs-only", tip, *ancestors, allowed=(0, 128)).decode().split()
     return tuple(dict.fromkeys([*roots[:MOST_HAVES], *found]))
 
 
 def _tip_of_a_teammate(store: Store) -> str:
-    """Return the tip of the teammate's branch that was written last; empty where there is none."""
+    """Return the tip of the most recently written teammate's branch; empty if there is none."""
     listed = store.git.run("for-each-ref", "--sort=-committerdate", "--format=%(refname) %(objectname)", LIVE, SHARED)
     refs = dict(line.split(" ") for line in listed.decode().splitlines())
     theirs = (oid for ref, oid in refs.items() if ref.startswith(LIVE) and SHARED + ref.removeprefix(LIVE) not in refs)

@@ -1,7 +1,8 @@
-"""Which of the user's commits may leave: those that a remote or the team has, and of the others those without a secret.
+"""Which of the user's commits may be shared: those that a remote or the team has, and others without a secret.
 
-A commit goes along with every snapshot that is based on it, so one that has what would be withheld stays at home, with
-all that follow it, until it is pushed or rewritten. What the team sees is then based on the newest commits before it.
+A commit goes along with every snapshot that is based on it, so one that has withheld content stays on this machine,
+with all later commits, until it is pushed or rewritten. What the team sees is then based on the newest commits before
+it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from bough_daemon.privacy.withheld import why_never
 from bough_daemon.store.store import LANDED, LIVE, SHARED, Store
 
 REMOTES = "refs/remotes"
-MOST_COMMITS = 1000  # that are not pushed and are looked at, the newest; a look takes about 0.3 ms
+MOST_COMMITS = 1000  # newest unpushed commits that are checked; each takes about 0.3 ms
 FEW = 16  # commits that are followed without asking git
-LOOK_EVERY = 2.0  # seconds between looks whether what stays at home was pushed
+LOOK_EVERY = 2.0  # seconds between checks whether withheld commits were pushed
 SHORT = 7  # characters of a commit's id
 
 
@@ -30,8 +31,8 @@ SHORT = 7  # characters of a commit's id
 class Leaving:
     """The part of a commit's history that may be shared.
 
-    `commits`: the newest commits that may, the commit itself where it may; none where not even the first one may.
-    `reasons`: why the others stay, by path.
+    `commits`: the newest commits that may, the commit itself if it may; none if not even the first one may. `reasons`:
+    why the others stay, by path.
     """
 
     commits: tuple[str, ...]
@@ -39,23 +40,23 @@ class Leaving:
 
 
 class OwnCommits:
-    """Judge the commits of one repository's user. On the store's thread only."""
+    """Check the commits of one repository's user. On the store's thread only."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._fit: set[str] = set()  # commits that may leave, with all that they contain
+        self._fit: set[str] = set()  # commits that may be shared, with their whole history
         self._reasons: dict[str, dict[str, str]] = {}  # of a commit alone
-        self._kept: dict[str, Leaving] = {}  # commits that stay, as things were at the last look
+        self._kept: dict[str, Leaving] = {}  # withheld commits, as of the last check
         self._seen: tuple[object, ...] = ()
         self._looked_at = -math.inf
 
     @property
     def due(self) -> float:
-        """The moment (monotonic) at which a commit that stays may be fit to leave; infinite where none stays."""
+        """The moment (monotonic) when a withheld commit may be fit to leave; infinite if there are none."""
         return self._looked_at + LOOK_EVERY if self._kept else math.inf
 
     def look_again(self) -> bool:
-        """Return whether what stays at home is to be judged again, as a push or a teammate may have changed that."""
+        """Return whether withheld commits should be checked again, because a push or a teammate may matter."""
         if not self._kept or time.monotonic() < self.due:
             return False
         self._looked_at = time.monotonic()
@@ -66,12 +67,12 @@ class OwnCommits:
         return False
 
     def forget(self) -> None:
-        """Judge what is withheld again when it is asked for."""
+        """Check withheld commits again at the next question."""
         self._kept.clear()
         self._reasons.clear()
 
     def leaving(self, commit: str) -> Leaving:
-        """Return what may leave of the history of a commit."""
+        """Return the part of a commit's history that may be shared."""
         if commit in self._fit or self._is_plainly_fit(commit):
             return Leaving((commit,))
         if commit not in self._kept:
@@ -79,7 +80,7 @@ class OwnCommits:
         return self._kept.get(commit) or Leaving((commit,))
 
     def _is_plainly_fit(self, commit: str) -> bool:
-        """Return whether a commit is one of a few on top of those that may leave: then no git needs to be asked."""
+        """Return whether a commit is one of a few on top of those that may be shared: then git need not be asked."""
         new, pending = list[str](), [commit]
         while pending:
             oid = pending.pop()
@@ -90,7 +91,7 @@ class OwnCommits:
             new.append(oid)
             parents = self._store.objects.commit(oid).parents
             if not parents:
-                return False  # a history of its own, or the border of a shallow clone
+                return False  # an unrelated history, or the border of a shallow clone
             pending += parents
         if any(self._why_stays(oid) for oid in new):
             return False
@@ -98,7 +99,7 @@ class OwnCommits:
         return True
 
     def _judge(self, commit: str) -> None:
-        """Find out of every commit in the history of one, that nobody has, whether it may leave."""
+        """Find for every commit in a history that nobody else has whether it may be shared."""
         self._seen, self._looked_at = self._everywhere(), time.monotonic()
         try:
             unknown = self._nobodys(commit)
@@ -119,10 +120,10 @@ class OwnCommits:
             self._fit.add(commit)
 
     def _nobodys(self, commit: str) -> dict[str, list[str]]:
-        """Return the commits in the history of one that neither a remote nor the team has, each with its parents."""
+        """Return the commits in a history that neither a remote nor the team has, each with its parents."""
         self._store.follow_shallow()
         names = "".join(f"{oid}\n" for oid in [commit, *(f"^{oid}" for oid in self._elsewhere())])
-        # In no strict order: for that git would have to walk through all of a history that has no remote.
+        # In no strict order: for that, git would have to walk all of a history without a remote.
         options = ("--parents", f"--max-count={MOST_COMMITS}", "--ignore-missing", "--stdin")
         lines = self._store.git.run("rev-list", *options, stdin=names.encode()).decode().splitlines()
         return {oid: parents for oid, *parents in map(str.split, lines)}
@@ -131,14 +132,14 @@ class OwnCommits:
         return self._kept[parent].commits if parent in self._kept else (parent,)
 
     def _newest(self, commits: Iterable[str]) -> Iterator[str]:
-        """Yield those of some commits that no other one contains."""
+        """Yield those of some commits that none of the others contains."""
         found = list(commits)
         for oid in found:
             if not any(other != oid and self._store.is_ancestor(oid, other) for other in found):
                 yield oid
 
     def _why_stays(self, commit: str) -> dict[str, str]:
-        """Return what a commit brings that must not leave, with the reason; a merge only what no parent has."""
+        """Return what a commit brings that must not leave, with the reason; for a merge, what no parent has."""
         known = self._reasons.get(commit)
         if known is None:
             changes = list(self._changes(commit))
@@ -165,19 +166,19 @@ class OwnCommits:
                 yield path, before, now
 
     def _elsewhere(self) -> list[str]:
-        """Return the commits that remotes or teammates have, and what was judged before it was shared."""
+        """Return the commits that remotes or teammates have, and those checked before they were shared."""
         remotes = (
             GitCommand(self._store.common_dir).run("for-each-ref", "--format=%(objectname)", REMOTES).decode().split()
         )
         return list(dict.fromkeys([*remotes, *self._store.refs(SHARED).values(), *self._teams().values()]))
 
     def _teams(self) -> dict[str, str]:
-        """Return the branches of teammates, and what was landed."""
+        """Return the branches of teammates, and landed commits."""
         mine, live = self._store.refs(SHARED), self._store.refs(LIVE)
         return {name: oid for name, oid in live.items() if name not in mine} | self._store.refs(LANDED)
 
     def _everywhere(self) -> tuple[object, ...]:
-        """Return what is otherwise after a push, a fetch, or something of a teammate's; no git is asked."""
+        """Return a value that changes with a push, a fetch, or a teammate's state; git is not asked."""
         folders, found = [os.path.join(self._store.common_dir, REMOTES)], list[object]()
         while folders:
             folder = folders.pop()
@@ -188,7 +189,7 @@ class OwnCommits:
                             folders.append(entry.path)
                         found.append((entry.path, entry.stat().st_mtime_ns))
             except OSError:
-                continue  # there is none, or it has just gone
+                continue  # there is none, or it has just been removed
         try:
             packed = os.stat(os.path.join(self._store.common_dir, "packed-refs"))
             found.append((packed.st_ino, packed.st_size, packed.st_mtime_ns))
@@ -198,7 +199,7 @@ class OwnCommits:
 
 
 def _parents_first(parents: Mapping[str, Sequence[str]], commit: str) -> Iterator[str]:
-    """Yield a commit and what it contains of `parents`, each after its own parents."""
+    """Yield a commit and its ancestors among `parents`, each after its own parents."""
     pending, seen = [(commit, False)], set[str]()
     while pending:
         oid, is_ready = pending.pop()

@@ -1,7 +1,7 @@
-"""Packs of Git objects, made for a teammate and taken from one.
+"""Create packs of Git objects for a teammate, and receive theirs.
 
-What comes from outside is unpacked in quarantine, checked as strictly as Git can, and moved into the store only when it
-is whole. Otherwise nothing of it is kept.
+What comes from outside is unpacked in quarantine, checked as strictly as Git can, and moved into the store only if it
+is complete. Otherwise nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from bough_daemon.system.threads import StoreThread, to_the_end
 T = TypeVar("T")
 
 MANY_PACKS = 50
-MOST_KNOWN = 16  # objects of one pack that fsck refuses and that the user has all the same
-# Commits in which the longer look finds what a pack was made against: that is near the newest, as it was named by them.
+MOST_KNOWN = 16  # objects of one pack that fsck refuses although the user already has them
+# Commits in which the longer search finds what a pack was based on: near the newest, as they named it.
 RECENT_COMMITS = 1000
 OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 FINDING = re.compile(r"error: object ([0-9a-f]+): (\w+: .+)$", re.MULTILINE)
 TREE_IN_PACK = 2  # the type of a tree
 SMALL_PACK_BYTES = 4 << 20
-MOST_REMEMBERED = 8  # packs that were made last
+MOST_REMEMBERED = 8  # most recent packs
 LARGEST_REMEMBERED = 256 << 10  # bytes
-# With --strict every finding of fsck is an error, `.git` in all its spellings, `..` and a slash in a name among them.
-# These findings are in the old history of real projects and harm nobody, so they alone pass.
+# With --strict every finding of fsck is an error, including `.git` in all its spellings, `..` and a slash in a name.
+# These findings occur in the old history of real projects and are harmless, so they alone pass.
 HARMLESS = (
     "badDate",
     "badDateOverflow",
@@ -90,7 +90,7 @@ class Limits:
 
 
 class Spool:
-    """A pack on its way, in a file that has no name and so is gone with the process."""
+    """A pack in transit, in an unnamed file that vanishes with the process."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -100,11 +100,11 @@ class Spool:
     def below(cls, folder: str) -> Spool:
         """Return an empty spool on the file system of `folder`."""
         check_room(folder)
-        # Without a buffer: closing the file writes nothing, and so cannot fail.
+        # Unbuffered: closing the file writes nothing, and so cannot fail.
         return cls(tempfile.TemporaryFile(dir=folder, buffering=0))
 
     def append(self, data: bytes) -> None:
-        """Add to the end; raise OSError where the disk has no room, with what was there before still there."""
+        """Append data; raise OSError if the disk is full, keeping what was there."""
         self.file.seek(self.size)
         written = memoryview(data)
         while written:
@@ -117,12 +117,12 @@ class Spool:
         return self.file.read(most)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.file.close()
 
 
 def check_room(folder: str) -> None:
-    """Raise OSError where the disk of `folder` is nearly full: what is left is for what is saved here."""
+    """Raise OSError if the disk of `folder` is nearly full: the rest is for saves on this machine."""
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // RESERVE_SHARE):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
@@ -135,9 +135,9 @@ async def run_child(
     stdout: BinaryIO | None = None,
     seconds: float | None = None,
 ) -> None:
-    """Run git within the memory and the time that a child may take; raise GitFailed, DiskFull or LimitReached.
+    """Run git within a child's limits of memory and time; raise GitFailed, DiskFull or LimitReached.
 
-    The child of a caller that is cancelled is killed.
+    The child of a cancelled caller is killed.
     """
     command, environment = git.command(*arguments), git.child_environment()
     try:
@@ -153,8 +153,8 @@ async def make_pack(
 ) -> tuple[Spool, str]:
     """Return a thin pack of what `tips` reach and `haves` do not, and its id; raise GitFailed.
 
-    `haves`: commits that the store knows. `shallow`: commits whose parents the receiver lacks. Only what the tips reach
-    is ever in it, so nothing that a private branch alone has.
+    `haves`: commits that the store knows. `shallow`: commits whose parents the receiver lacks. It contains only what
+    the tips reach, so nothing that only a private branch has.
     """
     lines = [*(f"--shallow {oid}" for oid in shallow), *tips, "--not", *haves]
     spool = Spool.below(store.folder)
@@ -170,7 +170,7 @@ async def make_pack(
 
 
 class PacksMade:
-    """The packs that were made last: what goes to many who hold the same is made once."""
+    """The most recent packs: one that goes to many holders of the same commits is created once."""
 
     def __init__(self) -> None:
         self._packs: dict[object, bytes] = {}
@@ -179,7 +179,7 @@ class PacksMade:
     async def made(
         self, what: object, make: Callable[[], Awaitable[tuple[Spool, str] | None]]
     ) -> tuple[Spool, str] | None:
-        """Return the pack of something, of which there is one alone, and its id; `make` makes it. None: it failed."""
+        """Return the pack for `what`, created once by `make`, and its id. None: it failed."""
         async with self._making.setdefault(what, asyncio.Lock()):
             try:
                 if what not in self._packs:
@@ -200,7 +200,7 @@ class PacksMade:
 
 
 def pack_of_trees(trees: Sequence[bytes]) -> bytes:
-    """Return a pack of raw trees, whatever Git thinks of them (gitformat-pack)."""
+    """Return a pack of raw trees, whether or not Git accepts them (gitformat-pack)."""
     parts = [b"PACK" + struct.pack(">II", 2, len(trees))]
     for tree in trees:
         rest, first = len(tree) >> 4, TREE_IN_PACK << 4 | len(tree) & 15
@@ -213,14 +213,14 @@ def pack_of_trees(trees: Sequence[bytes]) -> bytes:
 
 
 def finding_in(failure: Exception) -> str:
-    """Return what fsck found in the object that made `index-pack` fail; empty where it failed for another reason."""
+    """Return fsck's finding in the object that made `index-pack` fail; empty if it failed for another reason."""
     found = FINDING.search(str(failure))
     return f"{found[2]} (object {found[1][:10]})" if found is not None else ""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """The reference for received trees. `mine`: a commit of this member's own. `weights`: what is known."""
+    """What received trees are measured against. `mine`: a commit of this member's own. `weights`: previous results."""
 
     mine: str | None = None
     weights: Weights = field(default_factory=dict)
@@ -236,11 +236,11 @@ async def take_pack(
     measure: Measure | None = None,
     purged: Collection[str] = (),
 ) -> None:
-    """Bring a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
+    """Adopt a pack into the store, synced, and move `ref` to the first of `commits`; or raise HostilePack.
 
-    All that `commits` reach must be in the pack or be reached by `shared`, commits that the team shares; what else is
-    here does not count. It must be within the budgets, held against `measure`, and have none of the `purged` blobs.
-    When it raises, nothing of the pack is kept and no reference has moved.
+    All that `commits` reach must be in the pack or reached by `shared`, commits that the team shares; anything else
+    here does not count. It must be within the budgets, compared with `measure`, and have none of the `purged` blobs. If
+    it raises, nothing of the pack is kept and no reference has moved.
     """
     measure, seconds = measure or Measure(), child_seconds(spool.size)
     with store.quarantine() as git:
@@ -257,7 +257,7 @@ async def take_pack(
             mine = await to_the_end(asyncio.to_thread(shared_tips, store))
             whole = await owner.run(known_commits, store, [*shared, *mine])
             await _check_whole(git, arrived, commits, whole, seconds)
-        # Not before it is known that the peer may name all of it: what is refused here tells of it.
+        # Not before it is known that the peer may name all of it: a refusal reveals what is here.
         look = partial(check_objects, arrived, commits, measure.mine, measure.weights)
         await _looked_at(look, objects_task(*known, commits, measure.mine), spool, seconds)
         await to_the_end(owner.run(_adopt, store, arrived, commits, ref))
@@ -266,14 +266,14 @@ async def take_pack(
 async def _index(store: Store, git: GitCommand, spool: Spool, seconds: float) -> None:
     """Unpack a pack into quarantine, or raise HostilePack.
 
-    What fsck refuses passes where the user has that very object in the repository of their own: they got it with Git.
+    What fsck refuses passes if the user has that very object in their own repository: they got it with Git.
     """
     folder, known = git.environment["GIT_OBJECT_DIRECTORY"], list[str]()
     while True:
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix="known-") as skipped:
             skipped.write("".join(f"{oid}\n" for oid in known))
             skipped.flush()
-            # Relative, as Git takes no path with a space or a comma here.
+            # Relative, as Git accepts no path with a space or a comma here.
             strict = f"{STRICT},skiplist={os.path.relpath(skipped.name, git.git_dir)}"
             spool.file.seek(0)
             try:
@@ -296,9 +296,9 @@ def _user_has(store: Store, oid: str) -> bool:
 async def _check_whole(
     git: GitCommand, arrived: Arrived, commits: Sequence[str], shared: Sequence[str], seconds: float
 ) -> None:
-    """Raise HostilePack where something that `commits` reach was neither sent nor is reached by `shared` commits.
+    """Raise HostilePack if something that `commits` reach was neither sent nor is reached by `shared` commits.
 
-    What is here all the same is refused in the same words as what is nowhere.
+    What is here unshared is refused in the same words as what is missing.
     """
     try:
         needed = [*commits, *(f"^{oid}" for oid in shared)]
@@ -317,7 +317,7 @@ def _lacks(oid: str) -> str:
 
 
 def _not_sent(arrived: Arrived, oids: Iterable[str]) -> set[str]:
-    """Return those of some objects that the peer did not send; raise HostilePack for more than are remembered."""
+    """Return those of some objects that the peer did not send; raise HostilePack if there are too many."""
     found = set[str]()
     for oid in oids:
         if not arrived.sent(oid):
@@ -330,9 +330,9 @@ def _not_sent(arrived: Arrived, oids: Iterable[str]) -> set[str]:
 async def _reached(
     git: GitCommand, seconds: float, commits: Sequence[str], look: Callable[[Iterable[str]], T], *options: str
 ) -> T:
-    """Return what `look` makes of the objects that commits reach, without what those with a `^` reach.
+    """Return the result of `look` on the objects that commits reach, without those reached by commits with a `^`.
 
-    They are never in memory all at once: of a long history there are millions.
+    They are never all in memory: a long history has millions.
     """
     with tempfile.TemporaryFile(dir=git.environment["GIT_OBJECT_DIRECTORY"]) as listed:
         stdin = "\n".join(commits).encode() + b"\n"
@@ -343,7 +343,7 @@ async def _reached(
 
 
 async def _looked_at(look: Callable[[Effort], None], task: str, spool: Spool, seconds: float) -> None:
-    """Look at what came, in a process of its own where it takes more than a moment; raise HostilePack."""
+    """Check what arrived, in a separate process if it takes more than a moment; raise HostilePack."""
     with contextlib.suppress(OutOfEffort):
         await to_the_end(asyncio.to_thread(look, Effort(QUICK_EFFORT)))
         return
@@ -360,9 +360,9 @@ async def _looked_at(look: Callable[[Effort], None], task: str, spool: Spool, se
 
 
 def _adopt(store: Store, arrived: Arrived, commits: Sequence[str], ref: str) -> None:
-    """Move what is in quarantine into the store and the reference to the first of `commits`. On the store's thread."""
+    """Move the quarantine into the store and the reference to the first of `commits`. On the store's thread."""
     source, target = os.path.join(arrived.folder, "pack"), os.path.join(store.objects.folder, "pack")
-    # The index last: a pack is seen only when all of it is there.
+    # The index last: a pack becomes visible only when it is complete.
     names = sorted(os.listdir(source), key=lambda name: name.endswith(".idx")) if os.path.isdir(source) else []
     for name in names:
         os.rename(os.path.join(source, name), os.path.join(target, name))
@@ -373,7 +373,7 @@ def _adopt(store: Store, arrived: Arrived, commits: Sequence[str], ref: str) -> 
 
 
 def sync_folder(path: str) -> None:
-    """Force the names in a folder to disk."""
+    """Sync the names in a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -382,9 +382,9 @@ def sync_folder(path: str) -> None:
 
 
 async def gather(store: Store, owner: StoreThread, *, all_of_them: bool = False) -> bool:
-    """Put the many small packs that came in into one, or all there are; return whether it did.
+    """Combine the many small packs that came in, or all packs, into one; return whether that was done.
 
-    A pack goes only when the new one, which is synced, has all that it had.
+    A pack is removed only when the new one, which is synced, has all of its objects.
     """
     async with store.gathering:
         return await _gather(store, owner, all_of_them)
@@ -408,7 +408,7 @@ async def _gather(store: Store, owner: StoreThread, all_of_them: bool) -> bool:
 
 
 def _drop(store: Store, packs: Sequence[str]) -> None:
-    """Remove packs of which another one has everything. On the store's thread."""
+    """Remove packs whose objects another one has completely. On the store's thread."""
     folder = os.path.join(store.objects.folder, "pack")
     sync_folder(folder)
     for name in packs:
@@ -419,7 +419,7 @@ def _drop(store: Store, packs: Sequence[str]) -> None:
 
 
 def sweep(store: Store) -> None:
-    """Remove the quarantines that a killed daemon left behind; called before any is made."""
+    """Remove the quarantines of a killed daemon; called before any is created."""
     for name in os.listdir(store.folder):
         if name.startswith("quarantine-"):
             shutil.rmtree(os.path.join(store.folder, name), ignore_errors=True)

@@ -1,6 +1,6 @@
-"""How much of the disk a store may take. Near that status says so, and what is stored is packed more tightly.
+"""Limit the disk space of a store. Near the limit, status says so, and the store is packed more tightly.
 
-What this member saves is always recorded. Of teammates only so much is taken, of each and of all together: a peer who
+This member's saves are always recorded. From teammates only a share is accepted, from each and in total: a peer who
 sends more is refused from then on, with the reason, and nobody else is.
 """
 
@@ -15,19 +15,19 @@ from bough_daemon.errors import BadSetting
 from bough_daemon.home import Home
 
 GB = 1_000_000_000
-LEAST_BYTES = 1 * GB  # however little is free
-FREE_SHARE = 4  # of what is free, with what the store has: what it may take where the setting does not say
-NEAR = 0.8  # of the limit, from where it is told
-MEMBER_SHARE, TEAM_SHARE = 4, 2  # of the limit: what is taken of one teammate, and of all together
+LEAST_BYTES = 1 * GB  # however little space is free
+FREE_SHARE = 4  # of the free space plus the store's size: the limit if the setting gives none
+NEAR = 0.8  # of the limit, from which on the user is told
+MEMBER_SHARE, TEAM_SHARE = 4, 2  # of the limit: accepted from one teammate, and from all together
 SETTING = "store.limit_gb"
 NO_ROOM = "no space is left here for data from {0}"
 
 
 class Quota:
-    """The room of one store. On the loop's thread, but for `measured`.
+    """The space of one store. On the loop's thread, except `measured`.
 
-    `objects`: the store's folder of objects. `setting`: the limit in GB, 0 for a share of the disk. `used`: bytes, when
-    it was measured last. `taken`: bytes that each teammate has sent and that were kept.
+    `objects`: the store's folder of objects. `setting`: the limit in GB, 0 for a share of the disk. `used`: bytes at
+    the last measurement. `taken`: bytes that each teammate has sent and that were kept.
     """
 
     def __init__(self, objects: str, setting: Callable[[], int] = lambda: 0) -> None:
@@ -39,7 +39,7 @@ class Quota:
 
     @classmethod
     def of_home(cls, objects: str, home: Home) -> Quota:
-        """Return the quota of a store, as the user's settings have it."""
+        """Return the quota of a store, as set by the user."""
 
         def setting() -> int:
             try:
@@ -50,35 +50,35 @@ class Quota:
         return cls(objects, setting)
 
     def measured(self) -> tuple[int, int]:
-        """Return how many bytes the store has, and may have. From any thread."""
+        """Return the size of the store and its limit, in bytes. From any thread."""
         used = _size_of(self._objects)
         disk = os.statvfs(self._objects)
         share = (used + disk.f_bavail * disk.f_frsize) // FREE_SHARE
         return used, self._setting() * GB or max(share, LEAST_BYTES)
 
     def note(self, measured: tuple[int, int]) -> None:
-        """Go by what was measured from now on."""
+        """Use a measurement from now on."""
         self.used, self.limit = measured
 
     @property
     def is_near(self) -> bool:
-        """Return whether the store has nearly as much as it may have."""
+        """Return whether the store is near its limit."""
         return self.used > NEAR * self.limit
 
     def took(self, member: str, size: int) -> None:
-        """Note that a pack of `size` bytes with a teammate's snapshots was kept."""
+        """Record that a pack of `size` bytes with a teammate's snapshots was kept."""
         self.taken[member] = self.taken.get(member, 0) + size
 
     def refusal(self, member: str) -> str | None:
-        """Return why nothing more of a teammate is taken; None where it is."""
+        """Return why nothing more is accepted from a teammate; None if it is."""
         full = self.taken.get(member, 0) > self.limit // MEMBER_SHARE
-        # Anyone who sent less than an equal part of it is not refused for what others sent.
+        # A teammate who sent less than an equal share is not refused because of others.
         crowded = sum(self.taken.values()) > self.limit // TEAM_SHARE
         part = self.limit // TEAM_SHARE // max(1, len(self.taken))
         return NO_ROOM.format(member) if full or (crowded and self.taken.get(member, 0) > part) else None
 
     def notices(self) -> list[Notice]:
-        """Return what a person should know of it."""
+        """Return what the user should know about it."""
         more = f"`bough config set {SETTING} {2 * max(1, self.limit // GB)}` raises the limit"
         found = list[Notice]()
         if self.is_near:

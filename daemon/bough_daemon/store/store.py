@@ -1,4 +1,4 @@
-"""The store: Bough's own bare repository beside the user's, which holds every live branch.
+"""The store: Bough's own bare repository next to the user's, which holds every live branch.
 
 It is at `<git common dir>/bough/store.git` and borrows, through `objects/info/alternates`, what the user's commits
 reach; everything else it owns. The alternates point one way: the user's repository never needs the store.
@@ -30,21 +30,21 @@ from bough_daemon.privacy.secret_blobs import SecretBlobs
 from bough_daemon.store.leftovers import clear_abandoned, clear_leftovers
 from bough_daemon.system.durable import write_whole
 
-LIVE = "refs/heads/"  # the tip of every live branch: ours, and of teammates what they share
-SHARED = "refs/shared/"  # the shared tip of a branch of ours
-KEPT = "refs/kept/"  # what must not vanish: records of hops, states before an undo
-COPIED = "refs/copied/"  # commits of the user's whose objects the store owns
+LIVE = "refs/heads/"  # the tip of every live branch; of teammates, what they share
+SHARED = "refs/shared/"  # the shared tip of one of our own branches
+KEPT = "refs/kept/"  # what must not vanish: checkpoints of hops, states before an undo
+COPIED = "refs/copied/"  # the user's commits whose objects the store owns
 LANDED = "refs/landed/"  # what each member last landed on a shared branch
 LOOSE_LIMIT = 2000  # loose objects before they are packed
 HEAVY_LIMIT_BYTES = 16 * 1024 * 1024  # of large trees, loose, before they are packed
-LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more of them go as a pack
+LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more are given as a pack
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
-COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied whole
+COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied completely
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MOST_ANSWERS = 4096  # that are remembered of which commit contains which
+MOST_ANSWERS = 4096  # remembered answers about which commit contains which
 
 NOBODY = "bough <bough@localhost>"
 
@@ -61,23 +61,23 @@ CONFIG = """[core]
 
 
 def landed_ref(member: str, branch: bytes) -> str:
-    """Return the reference for what a member landed on a branch: by a hash, as `a` and `a/b` cannot both be there."""
+    """Return the reference for a member's landing on a branch: hashed, as `a` and `a/b` cannot both exist."""
     return f"{LANDED}{member}/{hashlib.sha256(branch).hexdigest()[:40]}"
 
 
 def prepare_libgit2() -> None:
-    """Make libgit2 sync what it writes; called once by a process that owns a store."""
+    """Make libgit2 sync its writes; called once by a process that owns a store."""
     pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
 
 
 class Store:
-    """One repository's store, owned by one daemon. Not for use by two threads at once, except where a method says so.
+    """One repository's store, owned by one daemon. Not for use by two threads at once, unless stated.
 
     `common_dir`: the user's git common directory. `folder`: Bough's folder in it. `path`: the bare repository.
     """
 
     def __init__(self, common_dir: str, home: str) -> None:
-        """Open the store, making it first where there is none; raise StoreOwned while another daemon has it."""
+        """Open the store, creating it if there is none; raise StoreOwned while another daemon has it."""
         self.common_dir = common_dir
         self.folder = os.path.join(common_dir, "bough")
         self.path = os.path.join(self.folder, "store.git")
@@ -95,7 +95,7 @@ class Store:
             self.pause = SharingPauseFile(self.folder)
             self.purged = Purged(self.folder)
             self._repository = pygit2.Repository(self.path)
-            self.gathering = asyncio.Lock()  # held while packs become one
+            self.gathering = asyncio.Lock()  # held while packs are combined
             # Commits never change, so these stay true.
             self._ancestors: dict[tuple[str, str], bool] = {}
             self._merge_bases: dict[tuple[str, str], str] = {}
@@ -121,14 +121,14 @@ class Store:
         return descriptor
 
     def _make(self) -> None:
-        """Make the store where there is none; of one that lacks something (a copy, a restored backup) only that."""
+        """Create the store if there is none; if one lacks something (a copy, a restored backup), only that."""
         if not os.path.lexists(self.path):
             new = tempfile.mkdtemp(prefix="new-", dir=self.folder)
             self._complete(new)
             os.rename(new, self.path)
         self._complete(self.path)
         write_whole(os.path.join(self.path, "config"), CONFIG.encode())
-        # Rewritten each time: the repository may have been moved.
+        # Rewritten each time, because the repository may have been moved.
         alternate = os.path.join(self.common_dir, "objects")
         write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
 
@@ -140,12 +140,12 @@ class Store:
             write_whole(os.path.join(path, "HEAD"), b"ref: refs/heads/none\n")
 
     def check_there(self) -> None:
-        """Raise StoreGone while somebody has moved or removed the store; it is never recreated under a live branch."""
+        """Raise StoreGone if the store was moved or removed; it is never recreated under a live branch."""
         if not os.path.isdir(self.path):
             raise StoreGone(f"{self.folder} was moved or removed", folder=self.folder)
 
     def is_replaced(self) -> bool:
-        """Return whether another store, or another repository without one, is where this one was."""
+        """Return whether another store, or another repository without one, is now at this path."""
         if not os.path.isdir(self.common_dir):
             return False
         try:
@@ -154,7 +154,7 @@ class Store:
             return os.stat(self.common_dir).st_ino != self._common_inode
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Release the store."""
         self._repository.free()
         os.close(self._lock)
 
@@ -179,25 +179,25 @@ class Store:
         self._repository.references.create(name, new, force=True)
 
     def name(self, name: str, oid: str) -> None:
-        """Move a reference to an object, wherever it was before."""
+        """Point a reference at an object, whatever it was before."""
         self.set_ref(name, oid, self.ref(name))
 
     def keep(self, name: str, oid: str) -> None:
-        """Keep an object, and what it reaches, under a name below `refs/kept/`."""
+        """Keep an object and what it reaches, under a name below `refs/kept/`."""
         self.name(KEPT + name, oid)
 
     def delete_ref(self, name: str) -> None:
-        """Remove a reference if it is there."""
+        """Remove a reference if it exists."""
         if self.ref(name) is not None:
             self._repository.references.delete(name)
 
     # What the user's commits reach.
 
     def arrive(self, commit: str) -> None:
-        """Own what `commit` brought, so that no `git gc` of the user takes a base away from under a live branch.
+        """Copy what `commit` brought, so that no `git gc` of the user's removes a base of a live branch.
 
-        What remotes have stays borrowed; without one, so do the objects older than the last BORROWED_LIMIT commits of a
-        history too large to copy. May be called from any thread: it works through git children alone.
+        What remotes have stays borrowed; without a remote, so do the objects older than the last BORROWED_LIMIT commits
+        of a history too large to copy. May be called from any thread: it uses only git children.
         """
         self.follow_shallow()
         known = self._object_names(self.git, COPIED)
@@ -210,7 +210,7 @@ class Store:
         self.git.run("update-ref", "--stdin", stdin="\n".join(moves).encode() + b"\n")
 
     def follow_shallow(self) -> None:
-        """Know the borders of a shallow clone."""
+        """Adopt the borders of a shallow clone."""
         theirs, mine = os.path.join(self.common_dir, "shallow"), os.path.join(self.path, "shallow")
         before, now = _read_or_none(mine), _read_or_none(theirs)
         if before == now:
@@ -219,7 +219,7 @@ class Store:
             write_whole(mine, now)
         else:
             os.unlink(mine)
-        # Commits have got parents that they had not, or the other way round.
+        # Commits have gained or lost parents.
         self.forget_commits()
 
     def forget_commits(self) -> None:
@@ -244,7 +244,7 @@ class Store:
         return newest[BORROWED_LIMIT:] or newest[-1:]
 
     def no_commit(self) -> str:
-        """Return the commit, without a file or a parent, that replaces the one that an unborn branch lacks."""
+        """Return the empty commit without a parent that replaces the missing one of an unborn branch."""
         return self.objects.write_commit(self.objects.write_tree({}), [], NOBODY, 0, "no commit yet\n")
 
     def is_ancestor(self, older: str, newer: str) -> bool:
@@ -255,12 +255,12 @@ class Store:
         if known is None:
             code = self.git.result("merge-base", "--is-ancestor", older, newer, allowed=(0, 1, 128))[0]
             if code == 128:
-                return False  # one of them is not here, yet
+                return False  # one of them is not here yet
             known = _remember(self._ancestors, (older, newer), code == 0)
         return known
 
     def note_apart(self, older: str, newer: str) -> None:
-        """Remember that `newer` does not contain `older`, a commit that has only just come: Git need not be asked."""
+        """Remember that `newer` does not contain `older`, a commit that has just arrived, without asking Git."""
         _remember(self._ancestors, (older, newer), False)
 
     def merge_base(self, one: str, other: str) -> str | None:
@@ -272,7 +272,7 @@ class Store:
         return known or None
 
     def apart(self, one: str, other: str) -> tuple[int, int] | None:
-        """Return how many commits each of two contains that the other does not; None where some of them are missing."""
+        """Return how many commits each of two contains that the other does not; None if some of them are missing."""
         known = self._apart.get((one, other))
         if known is None:
             try:
@@ -285,7 +285,7 @@ class Store:
     # Packs.
 
     def pack(self, options: Sequence[str], names: Iterable[str]) -> set[str]:
-        """Put the named objects into a pack of the store's own, synced; return what it is called, without an ending."""
+        """Pack the named objects into a pack of the store's own, synced; return its name without an ending."""
         target = os.path.join(self.objects.folder, "pack", "pack")
         stdin = "\n".join(names).encode() + b"\n"
         packing = ("pack-objects", "-q", "--non-empty", *options, target)
@@ -293,9 +293,9 @@ class Store:
         return {f"pack-{name}" for name in made}
 
     def tidy(self) -> bool:
-        """Gather loose objects into a pack when they have become many, or large; return whether it did.
+        """Pack loose objects when they have become many, or large; return whether that was done.
 
-        A loose object goes only when a pack of the store's own holds it; what the user's repository has does not count.
+        A loose object is removed only when a pack of the store's own has it; the user's repository does not count.
         """
         loose = self.objects.loose()
         if len(loose) < LOOSE_LIMIT and self.objects.heavy_bytes < HEAVY_LIMIT_BYTES:
@@ -330,7 +330,7 @@ class Store:
 
     @contextlib.contextmanager
     def quarantine(self) -> Iterator[GitCommand]:
-        """Yield git over a throw-away object folder that sees everything the store sees; what is written there goes."""
+        """Yield git over a temporary object folder that sees everything the store sees; writes go only there."""
         with tempfile.TemporaryDirectory(prefix="quarantine-", dir=self.folder) as folder:
             yield self.git.with_environment(
                 GIT_OBJECT_DIRECTORY=folder,
@@ -339,7 +339,7 @@ class Store:
 
 
 def _read_or_none(path: str) -> bytes | None:
-    """Return what a file has, or None where there is none."""
+    """Return the content of a file, or None if there is none."""
     try:
         with open(path, "rb") as source:
             return source.read()
@@ -348,7 +348,7 @@ def _read_or_none(path: str) -> bytes | None:
 
 
 def _remember(known: dict[tuple[str, str], T], key: tuple[str, str], value: T) -> T:
-    """Keep an answer; when there are too many, the oldest goes."""
+    """Remember an answer, dropping the oldest when there are too many."""
     if len(known) >= MOST_ANSWERS:
         known.pop(next(iter(known)), None)
     known[key] = value

@@ -1,1 +1,1 @@
-"""How states and packs travel between daemons."""
+"""Transfer states and packs between daemons."""

@@ -1,9 +1,9 @@
-"""Call every teammate who is not connected, again and again.
+"""Call every teammate who is not connected, repeatedly.
 
 All known addresses of a member are tried at once, the first ones a little earlier (RFC 8305). A member who was here
-lately is called every few seconds, others less often; and at once where something has changed: their addresses, this
-machine's network, or the first teammate is here again. A call that nobody answers costs a few packets: TLS begins only
-where something listens.
+recently is called every few seconds, others less often; and at once if something has changed: their addresses, this
+machine's network, or a first teammate is back. A call that nobody answers costs a few packets: TLS starts only if
+something listens.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from bough_daemon.team.identity import Identity
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE = 0.2  # seconds between two calls of a member who does not answer, at first
-# At most, for a member who was here lately, and for others: a share of the time that they have been away.
+FIRST_PAUSE = 0.2  # seconds between the first calls of a member who does not answer
+# The longest pause, for a member who was here recently, and for others: a share of their absence.
 LATELY_PAUSE, LONGEST_PAUSE, AWAY_SHARE = 2.5, 30.0, 1 / 40
-STEADY = 5.0  # seconds after which a conversation that ends was a good one
-NUDGE_PAUSE = 1.0  # seconds at least between calls of one member, whatever happens: so nobody makes us hammer
+STEADY = 5.0  # seconds after which a connection counts as a good one
+NUDGE_PAUSE = 1.0  # minimum seconds between calls of one member, so that nobody can make us hammer them
 
 
 def longest_pause(away: float) -> float:
-    """Return the longest pause between calls of a member who has been away for so many seconds."""
+    """Return the longest pause between calls of a member who has been away for `away` seconds."""
     return min(max(away * AWAY_SHARE, LATELY_PAUSE), LONGEST_PAUSE)
 
 
 @dataclass(frozen=True)
 class CallFailure:
-    """Why a member was not reached: at which address, and how that failed; empty where no address is known."""
+    """Why a member was not reached: at which address, and the failure; empty if no address is known."""
 
     address: str
     reason: str
@@ -53,7 +53,7 @@ class CallFailure:
 class Calls:
     """The calls of one member in one team, as work of `background`.
 
-    `talk_of` returns what is set when the conversation with a member ends, None where there is none; `hold` has one.
+    `talk_of` returns an event that is set when the connection with a member ends, or None without one; `hold` runs one.
     """
 
     def __init__(
@@ -70,26 +70,26 @@ class Calls:
         self._talk_of = talk_of
         self._hold = hold
         self._nudges: dict[str, asyncio.Event] = {}
-        self._tips: dict[str, str] = {}  # where members may be, as was heard on the local network
-        self.other_versions: set[str] = set()  # members who run a Bough of another version
-        self.refused: dict[str, str] = {}  # what was said last where a conversation was refused, by member
+        self._tips: dict[str, str] = {}  # possible addresses of members, from the local network
+        self.other_versions: set[str] = set()  # members with an incompatible version of Bough
+        self.refused: dict[str, str] = {}  # the latest reason why a connection was refused, by member
         self.failures: dict[str, CallFailure] = {}
 
     def begin(self) -> None:
-        """See that every member of the roster is called; a former member calls nobody."""
+        """Call every member of the roster from now on; a former member calls nobody."""
         for name in self._exchange.roster.members if not self._exchange.is_out else ():
             if name != self._exchange.member and name not in self._nudges:
                 self._nudges[name] = asyncio.Event()
                 self._background.keep(f"calling {name}", partial(self._keep_calling, name, self._nudges[name]))
 
     def at_once(self, names: Collection[str] | None = None) -> None:
-        """Call these members now (None: all), where they are not connected; a call that goes on is made again."""
+        """Call these members now (None: all) unless connected; a running call is repeated."""
         for name, nudge in self._nudges.items():
             if names is None or name in names:
                 nudge.set()
 
     def try_at(self, name: str, address: str) -> None:
-        """Call a member at once, first at an address at which they may be; it is forgotten with the call."""
+        """Call a member at once, first at a possible address, which is forgotten with the call."""
         self._tips[name] = address
         self.at_once({name})
 
@@ -104,7 +104,7 @@ class Calls:
             lost = now if lasted else lost
             pause.longest = longest_pause(now - lost)
             with contextlib.suppress(TimeoutError):
-                # Not `wait_for`, which before Python 3.12 forgets that it was cancelled when a nudge comes as well.
+                # Not `wait_for`, which before Python 3.12 forgets a cancellation that coincides with a nudge.
                 async with asyncio.timeout(pause.after(lasted) * random.uniform(0.5, 1.0)):
                     await nudge.wait()
                 pause = Pause(FIRST_PAUSE, LATELY_PAUSE, STEADY)
@@ -114,7 +114,7 @@ class Calls:
         return name in self._exchange.roster.members and not self._exchange.is_out
 
     async def _conversation(self, name: str, nudge: asyncio.Event) -> float:
-        """Have a conversation with a member, whichever side called; return how many seconds it lasted."""
+        """Connect with a member, whichever side called; return how many seconds it lasted."""
         began, over = time.monotonic(), self._talk_of(name)
         if over is not None:
             await over.wait()
@@ -123,7 +123,7 @@ class Calls:
         return time.monotonic() - began
 
     async def _call(self, name: str, nudge: asyncio.Event) -> bool:
-        """Call a member wherever something answers, until it is them; return whether there was a conversation."""
+        """Call a member at every address that answers, until it is them; return whether there was a connection."""
         roster = self._exchange.roster
         addresses, refused = list(roster.addresses(name)), ""
         if name in self._tips:
@@ -148,7 +148,7 @@ class Calls:
         return False
 
     async def _talk_at(self, knock: Knock, name: str) -> Exception | None:
-        """Have a conversation with a member at an address, and return None; or why there was none."""
+        """Connect with a member at an address, and return None, or why it failed."""
         member = self._exchange.roster.member(name)
         hello = replace(self._exchange.hello(), carried_apart=1 + secrets.randbits(63))
         try:

@@ -1,7 +1,7 @@
-"""Several clones of one project under one home: each is a member of its own in a team.
+"""Several clones of one project under one home: each is a separate member of a team.
 
-Two stores that write one branch would take it from each other. So a clone that joins a team which another clone of the
-same home is in gets a key, a listener and a name of its own, kept below `clones/` in the home.
+Two stores that write one branch would overwrite each other's. So a clone that joins a team which another clone of the
+same home is in gets its own key, listener and name, kept below `clones/` in the home.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Seat:
-    """The identity of a repository in a team. `names`: what it may be called there, the best first.
+    """The identity of a repository in a team. `names`: possible names there, best first.
 
-    `listener`: that of the member that it is. `other`: the clone of the same home that is in the team as another
-    member, empty for none. `roster`, `owner`: that team, and the member of this home whose clone it is to be there.
-    `is_new`: whether the member was made for this.
+    `listener`: that of its member. `other`: the clone of the same home that is in the team as another member, empty for
+    none. `roster`, `owner`: that team, and the member of this home whose clone it will be there. `is_new`: whether the
+    member was created for this.
     """
 
     listener: PeerListener
@@ -51,7 +51,7 @@ class Seat:
     is_new: bool = False
 
     def admission(self, name: str) -> Admission | None:
-        """Return the word of the member whose clone this is for a name, where that member alone may let it in."""
+        """Return the admission for a name by the member whose clone this is, if only that member may admit it."""
         if self.roster is None or self.owner is None:
             return None
         me = self.listener.identity
@@ -59,7 +59,7 @@ class Seat:
 
 
 class Listeners:
-    """The listeners of one daemon: `main`, that of its home, and one for each clone that is a member of its own."""
+    """The listeners of one daemon: `main`, the home's, and one for each clone that is a separate member."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -71,7 +71,7 @@ class Listeners:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen for the member of the home until the end of the block, and for clones as they are needed."""
+        """Listen for the home's member until the end of the block, and for clones as needed."""
         async with Opened() as opened:
             opened.push_async_callback(self._stop)
             await self.main.start(self._settings())
@@ -81,7 +81,7 @@ class Listeners:
             yield
 
     def failing(self) -> list[Failing]:
-        """Return what has failed of the work in the background."""
+        """Return the failures of the background work."""
         return self._background.failing()
 
     def _network_changed(self, slept: bool) -> None:
@@ -93,7 +93,7 @@ class Listeners:
         return [room.reach for one in (self.main, *self._others.values()) for room in one.rooms.values()]
 
     async def follow_setting(self) -> list[str]:
-        """Listen where the settings say now; return what a person should know."""
+        """Listen where the settings say now; return what the user should know."""
         notes, settings = list[str](), self._settings()
         for listener in (self.main, *self._others.values()):
             try:
@@ -106,13 +106,13 @@ class Listeners:
         try:
             said = read_settings(self._home)
         except BadSetting as bad:
-            log.warning("%s", bad.message)  # `doctor` tells of it
+            log.warning("%s", bad.message)  # `doctor` reports it
             return ListenSettings(self.main.door.setting)
         self._discovers = bool(said.value("team.discovery"))
         return ListenSettings(said.text("team.listen"), said.number("team.port"), said.text("team.advertise"))
 
     async def of(self, store: Store) -> PeerListener:
-        """Return the listener of the member that a repository is, started."""
+        """Return the started listener of a repository's member."""
         clone = note_of(store.folder).clone
         if not clone or not os.path.exists(self._home.clone(clone).path("identity.json")):
             return self.main
@@ -121,10 +121,10 @@ class Listeners:
     async def seat(
         self, store: Store, team: str, folder: str, member: str, wished: str, *, is_doubled: bool = False
     ) -> Seat:
-        """Return what a repository is to be in a team that it joins; `leave` it where that fails.
+        """Return the identity of a repository in a team that it joins; `leave` it if joining fails.
 
-        `folder`: what the working tree is called. `member`: what the repository is called now, in a team of its own.
-        `is_doubled`: whether another machine is that member already.
+        `folder`: the working tree's name. `member`: the repository's current name, in a team of its own. `is_doubled`:
+        whether another machine already is that member.
         """
         listener = await self.of(store)
         known = Team.known(listener.home, team)
@@ -132,7 +132,7 @@ class Listeners:
             return Seat(listener, [wished or member])
         me = known.roster.by_key(listener.identity.key)
         name = me.name if me is not None else member
-        if me is None:  # removed: that key cannot join again, nor that name
+        if me is None:  # removed: neither that key nor that name can join again
             names = [wished] if wished else [name, *(f"{name}-{number}" for number in range(2, MOST_NAMES))]
             return Seat(await self._open(secrets.token_hex(8)), names, is_new=True)
         if not known.is_elsewhere(store.common_dir) and not is_doubled:
@@ -144,12 +144,12 @@ class Listeners:
         return Seat(await self._open(secrets.token_hex(8)), names, other, known.roster, mine, is_new=True)
 
     async def leave(self, seat: Seat) -> None:
-        """Give up the member that was made for a seat, if one was."""
+        """Discard the member that was created for a seat, if any."""
         if seat.is_new:
             await self._drop(seat.listener)
 
     async def forget(self, store_folder: str) -> None:
-        """Remove the team that a repository is in from the home, and its member where that was its own."""
+        """Remove a repository's team from the home, and its member if that was the clone's own."""
         note = note_of(store_folder)
         home = self._home.clone(note.clone) if note.clone else self._home
         known = Team.known(home, note.team)

@@ -1,6 +1,6 @@
-"""Keep talking with every teammate: have one conversation with each, and do the jobs that follow.
+"""Keep one connection with every teammate, and do the jobs that follow.
 
-Two who call each other at once keep the call of the one whose name comes first.
+If two members call each other at once, the call of the one whose name sorts first is kept.
 """
 
 from __future__ import annotations
@@ -77,21 +77,21 @@ from bough_daemon.team.team_files import now_ms
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 20.0  # seconds until what a peer could not take or send is tried again
-CROSSING_SECONDS = 6.0  # that the calls of two who call each other at once may be apart: more than a call may take
-# Seconds before a pack that a peer was sent is made again: they ask for a state once, or again where something failed.
+LONGEST_PAUSE = 20.0  # seconds until what a peer could not receive or send is retried
+CROSSING_SECONDS = 6.0  # that simultaneous calls of two members may be apart: longer than a call may take
+# Seconds before a pack that was sent to a peer is made again: they ask for a state once, or again after a failure.
 REPEATED_SECONDS = 1.0
-# Packs that are made or taken at once, and what is here is listed for; of one peer and one member at most one each.
+# Concurrent packs and listings; at most one for each peer and for each member.
 CHILDREN = 4
-BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer or the network at work
+BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer's or the network's doing
 
 
 @dataclass
 class Connection:
-    """One conversation, with the holder of `key`. `caller`: the member who called.
+    """One connection, with the holder of `key`. `caller`: the member who called.
 
     `local`: the address of this machine that it uses; empty: unknown. `since`: when it began, monotonic. `refused`: why
-    it was ended here; empty: it was not.
+    this side closed it; empty: it did not.
     """
 
     caller: str
@@ -107,7 +107,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Whom to tell what happens."""
+    """Callbacks for what happens."""
 
     presence: Callable[[str, bool], None]
     took: Callable[[State], None]
@@ -124,7 +124,7 @@ class Callbacks:
 
 
 class Connections:
-    """Every conversation of one member in one team, as work of `background`: they end when that is closed."""
+    """Every connection of one member in one team, as work of `background`: they end when that is closed."""
 
     def __init__(
         self,
@@ -147,51 +147,51 @@ class Connections:
         self._turns: defaultdict[tuple[object, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._weights: Weights = {}
         self._paces: dict[str, Pace] = {}
-        self._packed: dict[tuple[str, Key], int] = {}  # the sequence number that was last packed for a peer
+        self._packed: dict[tuple[str, Key], int] = {}  # the sequence number last packed for a peer
         self._due: set[Job] = set()
         self._taken = 0
         self._haves: tuple[str, ...] = ()
         self._parting: set[bytes] = set()
         self._waking = False
         self._unasked = PacksMade()
-        self.hellos: dict[str, Hello] = {}  # what each member last said first
+        self.hellos: dict[str, Hello] = {}  # each member's latest hello
         self._background = background
         self.calls = Calls(exchange, identity, background, self._over, self._hold_called)
 
     def refused(self) -> dict[str, str]:
-        """Return why members who can be reached are not connected, in the words of the side that refused."""
+        """Return why reachable members are not connected, in the words of the side that refused."""
         if self.exchange.is_out:
             return {}
         here = self.exchange.roster.members.keys() - self._sessions.keys() - self.calls.other_versions
         return {name: reason for name, reason in sorted(self.calls.refused.items()) if name in here}
 
     def connected(self) -> set[str]:
-        """Return who is being talked with now."""
+        """Return the connected peers."""
         return set(self._sessions) & set(self.exchange.links) & set(self.exchange.roster.members)
 
     def drop_stale(self, *, all_of_them: bool = False) -> None:
-        """End the conversations from addresses that this machine no longer has: nothing would end them for long."""
+        """Close the connections from addresses that this machine no longer has, which would time out much later."""
         for name, session in list(self._sessions.items()):
             if all_of_them or (session.local and not is_here(session.local)):
-                log.info("the conversation with %s is begun again: the network has changed", name)
+                log.info("restarting the connection to %s: the network has changed", name)
                 session.task.cancel()
 
     def part(self) -> None:
-        """End the conversations with those who are no longer in the team, or all of them where this member is not.
+        """Close the connections with those who are no longer in the team, or all if this member is not.
 
-        They are told why, by a signed removal, and nothing else; then, within moments, the conversation ends.
+        They get the reason, as a signed removal, and nothing else; the connection is closed moments later.
         """
         for name, session in self._sessions.items():
             if self._are_both_in(session.key) and name not in self.exchange.roster.members:
-                session.task.cancel()  # they have another name now, under which the next conversation is had
+                session.task.cancel()  # they were renamed, and will reconnect under the new name
             if not self._are_both_in(session.key) and name in self.exchange.links and not session.refused:
                 session.refused = self._why_apart(session.key)
                 self.exchange.part(name, session.key)
                 session.said.set()
-                self._background.begin(f"parting with {name}", partial(self._cut_off, session))
+                self._background.begin(f"disconnecting from {name}", partial(self._cut_off, session))
 
     async def until_parted(self) -> None:
-        """Wait until the conversations that are being ended have ended."""
+        """Wait until the connections that are being closed have ended."""
         await asyncio.gather(*(session.over.wait() for session in self._sessions.values() if session.refused))
 
     async def _cut_off(self, session: Connection) -> None:
@@ -204,7 +204,7 @@ class Connections:
         return not self.exchange.is_out and self.exchange.roster.by_key(key) is not None
 
     def _why_apart(self, key: bytes) -> str:
-        """Return why the holder of a key, or this member, is not in the team, in words for the other."""
+        """Return why the holder of a key, or this member, is not in the team, for the other side."""
         roster, me = self.exchange.roster, self.exchange.member
         out = self.exchange.key if self.exchange.is_out else key
         removals, name = roster.out_by(out), me if self.exchange.is_out else roster.name_of(key)
@@ -215,7 +215,7 @@ class Connections:
         return f"{name} was removed from the team by {roster.name_of(removals[0].remover)}"
 
     def do(self, jobs: Iterable[Job]) -> None:
-        """Set about jobs, and say what there is to say now."""
+        """Start jobs, and send the pending messages."""
         for job in [] if self._background.closed else jobs:
             match job:
                 case Learned():
@@ -243,8 +243,8 @@ class Connections:
                 case OfferAgain(peer, key):
                     self._later(job, partial(self.exchange.offer_again, peer, key))
                 case MakePack() | FindHaves() | TakePack():
-                    self._background.begin(f"exchanging with {job.peer}", partial(self._perform, job))
-        if not self._waking:  # once for all that is heard in this turn of the loop: with many peers that is much
+                    self._background.begin(f"exchanging data with {job.peer}", partial(self._perform, job))
+        if not self._waking:  # once per turn of the loop, as there may be many messages with many peers
             self._waking = True
             asyncio.get_running_loop().call_soon(self._wake)
 
@@ -257,12 +257,12 @@ class Connections:
             if name in self._sessions:
                 self._sessions[name].leaving.set()
 
-    # Conversations.
+    # Connections.
 
     async def welcome(self, caller: Admission, pipe: Pipe) -> None:
-        """Talk with a member who has called; raise PeerRefused while another conversation goes on.
+        """Serve a member who has called; raise PeerRefused while another connection is open.
 
-        A former member is told why, and is not listened to but for what brings them back in.
+        A former member gets the reason, and only messages that may readmit them are read.
         """
         if self._are_both_in(caller.key):
             await self._hold(caller.name, caller.name, pipe, greet=True)
@@ -274,7 +274,7 @@ class Connections:
             finally:
                 self._parting.discard(caller.key)
         again = self._are_both_in(caller.key)
-        raise PeerRefused("the two can talk again" if again else self._why_apart(caller.key))
+        raise PeerRefused("the two can connect again" if again else self._why_apart(caller.key))
 
     async def _turn_away(self, key: bytes, pipe: Pipe) -> None:
         await pipe.write(self.exchange.hello())
@@ -289,16 +289,16 @@ class Connections:
                         return
 
     async def _hold(self, member: str, caller: str, pipe: Pipe, greet: bool) -> None:
-        """Have a conversation, in the place of one that is not preferred, until either side ends it.
+        """Run a connection, replacing one that is not preferred, until either side ends it.
 
-        Two who called each other at once are here twice within seconds. Who calls later than that has lost the
-        conversation that still seems to be there: nobody calls while they have one.
+        Simultaneous calls arrive within seconds. A member who calls later than that has lost the connection that still
+        seems to be open: nobody calls while connected.
         """
         old = self._sessions.get(member)
         while old is not None:
             crossed = time.monotonic() - old.since < CROSSING_SECONDS
             if crossed and old.caller != caller and caller != min(member, self.exchange.member):
-                raise PeerRefused(f"{self.exchange.member} is talking with {member} already")
+                raise PeerRefused(f"{self.exchange.member} is already connected to {member}")
             old.task.cancel()
             await old.over.wait()
             old = self._sessions.get(member)
@@ -307,7 +307,7 @@ class Connections:
         entry = self.exchange.roster.members.get(member)
         if entry is None or self.exchange.is_out:
             raise PeerRefused(f"{member} is no longer a teammate")
-        talk = self._background.begin(f"talking with {member}", partial(self._talk, member, pipe, greet))
+        talk = self._background.begin(f"the connection to {member}", partial(self._talk, member, pipe, greet))
         session = Connection(caller, talk, entry.key, pipe.local, time.monotonic())
         self._sessions[member] = session
         session.task.add_done_callback(lambda _: self._ended(member, session))
@@ -319,7 +319,7 @@ class Connections:
             raise PeerRefused(session.refused)
 
     async def _hold_called(self, member: str, pipe: Pipe) -> None:
-        """Have a conversation with a member who was called from here and has answered."""
+        """Run a connection with a member who was called from here and has answered."""
         await self._hold(member, self.exchange.member, pipe, greet=False)
 
     def _over(self, member: str) -> asyncio.Event | None:
@@ -356,9 +356,9 @@ class Connections:
                 self._told.presence(member, False)
         except* PeerRefused as refused:
             self._sessions[member].refused = self.calls.refused[member] = reason_of(refused)
-            log.warning("the conversation with %s was ended: %s", member, reason_of(refused))
+            log.warning("the connection to %s was closed: %s", member, reason_of(refused))
         except* BREAKS as broken:
-            log.info("the conversation with %s broke off: %s", member, reason_of(broken))
+            log.info("the connection to %s was lost: %s", member, reason_of(broken))
 
     async def _read(self, member: str, pipe: Pipe) -> None:
         while (word := await pipe.read()) is not None:
@@ -386,7 +386,9 @@ class Connections:
                 await pipe.write(word)
             if self.exchange.is_parting(member):
                 if session.caller == self.exchange.member:
-                    await asyncio.sleep(PARTING_SECONDS)  # for them to read it: who has called cuts it off by leaving
+                    await asyncio.sleep(
+                        PARTING_SECONDS
+                    )  # so that they can read it: a caller who leaves would cut it off
                 raise PeerRefused(session.refused)
             await session.said.wait()
 
@@ -413,7 +415,7 @@ class Connections:
         try:
             await self._do(job)
         except Exception:
-            # What is half done between the two goes with their conversation; the next one begins with all there is.
+            # Unfinished jobs between the two end with their connection; the next one starts over.
             self.do(self.exchange.abandon(job))
             if job.peer in self._sessions:
                 self._sessions[job.peer].task.cancel()
@@ -436,7 +438,7 @@ class Connections:
                 self.do(self.exchange.pack_taken(job, await self._take(job)))
 
     def _later(self, job: Job, again: Callable[[], list[Job]]) -> None:
-        """Do something again that may go well by then; once, however often `job` comes meanwhile."""
+        """Retry something later that may succeed then; once, however often `job` comes meanwhile."""
 
         async def do_again() -> None:
             await asyncio.sleep(LONGEST_PAUSE)
@@ -490,7 +492,7 @@ class Connections:
                 asyncio.timeout(child_seconds(Limits().pack)),
             ):
                 haves = await self._owner.run(known_commits, self._store, since)
-                # What is not shared does not count, though it is here: the pack would tell how it differs from that.
+                # What is here unshared does not count: the pack would reveal how it differs.
                 shared = [*self.exchange.shared(), *tips]
                 haves += await self._shared_among(said, shared)
                 return await make_pack(self._store, tips, haves, await self._shared_among(shallow, shared))
@@ -502,17 +504,17 @@ class Connections:
         return await to_the_end(asyncio.to_thread(shared_among, self._store, named, shared)) if named else []
 
     def gather_soon(self) -> None:
-        """Put the many small packs that came in into one, beside everything else."""
+        """Combine the many small packs that came in, in the background."""
         self._background.begin("gathering packs", partial(gather, self._store, self._owner))
 
     def _commit_of_mine(self) -> str | None:
-        """Return the commit that my own branch was last on: a tree is weighed against what I have myself."""
+        """Return the commit that my own branch was last on: arriving trees are weighed against it."""
         me = self.exchange.member
         mine = self.exchange.known.get(Key(me, BranchKind.LIVE, me.encode()))
         return mine.base if mine is not None else None
 
     async def _take(self, job: TakePack) -> NotTaken | None:
-        """Take a pack and return None, or why it was not taken."""
+        """Receive a pack and return None, or why it was refused."""
         state = job.state
         branch = state.key.branch_name
         live = state.key.kind is BranchKind.LIVE
@@ -526,7 +528,7 @@ class Connections:
                 if refusal is not None:
                     raise HostilePack(refusal, member=state.key.member)
                 if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
-                    raise HostilePack(f"{branch} is a branch of this repository's own", branch=branch)
+                    raise HostilePack(f"{branch} is one of this repository's own branches", branch=branch)
                 shared = [*self.exchange.shared(), *self._haves]
                 measure = Measure(self._commit_of_mine(), self._weights)
                 before = self.exchange.known.get(state.key) if live else None
@@ -539,10 +541,10 @@ class Connections:
             if self._taken % MANY_PACKS == 0:
                 self.gather_soon()
         except HostilePack as failure:
-            log.warning("a pack of %s from %s was not taken: %s", branch, job.peer, failure)
+            log.warning("a pack of %s from %s was rejected: %s", branch, job.peer, failure)
             return NotTaken(failure.message)
         except Exception as failure:
-            # The disk is full, a child died: nothing of the pack was kept, and the conversation goes on.
+            # The disk is full, or a child died: nothing of the pack was kept, and the connection stays open.
             self._background.note(f"taking what came from {job.peer}", failure)
             self.do([AskAgain(state.key)])
             return NotTaken(reason_of(failure), for_now=True)
@@ -550,10 +552,10 @@ class Connections:
         return None
 
     async def _keep_what_is_left(self, before: State, now: State) -> None:
-        """Keep the state of a branch that another one has replaced, where that one does not lead to it.
+        """Keep the state of a branch that another one has replaced, unless that one contains it.
 
-        Its member lost it with a disk, or signs on two machines. Of a daemon that is killed before it is kept, the next
-        start still knows the earlier state as the newest one, and takes the other again.
+        Its member lost it with a disk, or signs on two machines. If the daemon is killed before it is kept, the next
+        start still knows the earlier state as the newest one, and receives the other again.
         """
         if before.tip == now.tip or await self._owner.run(leads_to, self._store.objects, now.tip, before.tip, NEAR):
             return
@@ -582,7 +584,7 @@ def _is_small(job: MakePack | FindHaves | TakePack) -> bool:
 
 
 def _parts(word: Message) -> Iterator[Message]:
-    """Yield a word; of one with many admissions or comments its parts, between which others have their turn."""
+    """Yield a word, split into parts if it has many admissions or comments, so that others have their turn."""
     if isinstance(word, TalkWords):
         for at in range(0, len(word.entries), TALK_AT_ONCE):
             yield TalkWords(word.entries[at : at + TALK_AT_ONCE])
@@ -596,7 +598,7 @@ def _parts(word: Message) -> Iterator[Message]:
 
 
 def _weight(word: Message, known: Container[str]) -> int:
-    """Return for how many words one counts, by the work that it makes. `known`: the digests of admissions."""
+    """Return the weight of a word, by the work that it causes. `known`: the digests of admissions."""
     match word:
         case Gossip(admissions, contacts, removals, purges, answers, invites, uses):
             new = sum(entry.digest not in known for entry in admissions)

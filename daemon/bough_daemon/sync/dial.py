@@ -23,7 +23,7 @@ from bough_daemon.system.text import ago
 from bough_daemon.team.identity import SERVER_NAME, Identity, der_of, fingerprint, pem_of
 from bough_daemon.team.tickets import Ticket, TicketAnswerer
 
-PATIENCE = 5.0  # seconds until a peer must have said its first word
+PATIENCE = 5.0  # seconds until a peer must have sent its first message
 OTHER_MACHINE = "another machine answers there"
 Answer = TypeVar("Answer")
 JoinStub: TypeAlias = "services.JoinServiceAsyncStub"
@@ -31,12 +31,12 @@ JOIN_PATIENCE = 30.0  # seconds until the maker of a ticket must have answered
 
 
 def _channel(address: str, root: bytes, identity: Identity | None) -> grpc.aio.Channel:
-    """Return a channel to anyone who has exactly the certificate `root` (DER)."""
+    """Return a channel that accepts only the certificate `root` (DER)."""
     split_address(address)
     pair = (identity.tls_key, identity.certificate_pem) if identity is not None else (None, None)
     options = [*COMMON_OPTIONS, ("grpc.ssl_target_name_override", SERVER_NAME), ("grpc.enable_http_proxy", 0)]
     credentials = grpc.ssl_channel_credentials(pem_of(root), *pair)
-    # Said in full, so that no address is ever read as another kind of target.
+    # Spelled out, so that no address is read as another kind of target.
     return grpc.aio.secure_channel(f"dns:///{address}", credentials, options=options)
 
 
@@ -74,7 +74,7 @@ async def call_member(
 ) -> AsyncIterator[_CallingPipe]:
     """Yield a stream to a teammate who has answered; raise PeerUnreachable or PeerRefused.
 
-    `local`: the address of this machine that it goes out from, as far as is known.
+    `local`: the address of this machine that it uses, if known.
     """
     try:
         async with _channel(address, certificate, identity) as channel:
@@ -96,18 +96,18 @@ async def call_member(
 
 
 async def present_ticket(ticket: Ticket, request: pb.JoinRequest) -> pb.JoinResponse:
-    """Ask the maker of a ticket, or a deputy, to be let in; raises what `ask_answerer` raises."""
+    """Ask the maker of a ticket, or a deputy, for admission; raises what `ask_answerer` raises."""
     return await ask_answerer(ticket, lambda stub, _: stub.Join(request, timeout=JOIN_PATIENCE))
 
 
 async def ask_answerer(
     ticket: Ticket, ask: Callable[[services.JoinServiceAsyncStub, bytes], Awaitable[Answer]]
 ) -> Answer:
-    """Ask the maker of a ticket, or a deputy, for something, where one of them answers first.
+    """Ask the maker of a ticket, or a deputy, for something, whichever answers first.
 
-    The maker's addresses are tried a little earlier. `ask` gets the fingerprint of who answers; what it asks goes only
-    to anyone who has a certificate that the ticket names. Raises what they say, or PeerUnreachable, PeerRefused or, by
-    this machine's clock, BadTicket that tell of each address.
+    The maker's addresses are tried a little earlier. `ask` gets the fingerprint of the answerer; its request goes only
+    to a holder of a certificate that the ticket names. Raises their error, or PeerUnreachable, PeerRefused or, by this
+    machine's clock, BadTicket, with the failure of each address.
     """
     failures, expected = dict[str, str](), dict[str, set[bytes]]()
     for one in (TicketAnswerer(ticket.fingerprint, ticket.addresses), *ticket.deputies):
@@ -132,7 +132,7 @@ async def ask_answerer(
 
 
 async def _certificate_of(expected: Container[bytes], knock: Knock, failures: dict[str, str]) -> bytes | None:
-    """Return the certificate of one of those who are expected, if they answer; None, and note why not."""
+    """Return the certificate of an expected member if they answer; else None, and record why not."""
     try:
         certificate = await _certificate_at(knock.address) if not knock.failure else b""
     except (OSError, ValueError, BadUsage) as failure:

@@ -1,8 +1,8 @@
-"""Find teammates on the local network whose addresses are not known any more.
+"""Find teammates on the local network whose addresses are unknown.
 
-While a teammate is missing, a datagram goes to a multicast group now and then. It tells strangers a port and nothing
-else: the rest are HMACs, by which a member of the same team sees that it is theirs and whose it is. All that follows
-from one is a call, over mutual TLS, to the member whose certificate is known; a few a minute, however many come.
+While a teammate is missing, a datagram is sent to a multicast group periodically. It reveals a port to strangers and
+nothing else: the rest are HMACs, by which a member of the same team recognizes the team and the sender. All that
+follows from a datagram is a call, over mutual TLS, to the member whose certificate is known; at most a few a minute.
 """
 
 from __future__ import annotations
@@ -25,20 +25,22 @@ from bough_daemon.system.addresses import join_address, private_addresses
 
 log = logging.getLogger(__name__)
 
-# Of the range that a site may use as it likes (RFC 2365), and a port below those of outgoing connections.
+# From the range for local use (RFC 2365), and a port below those of outgoing connections.
 GROUP, PORT = "239.255.66.111", 26_111
 MAGIC = b"bough\x01"
 NONCE_BYTES, TAG_BYTES, HINT_BYTES = 8, 16, 4
 HEAD = struct.Struct(f">{len(MAGIC)}sH{NONCE_BYTES}s")
-SLOT_SECONDS = 60  # that a datagram is good for; clocks may differ by as much
-LOOK_SECONDS = 5.0  # between two datagrams, while somebody has not been missing for long, and looks whether anyone is
-SELDOM_SECONDS, LATELY_SECONDS = 30.0, 60.0  # between two datagrams after that, and when that is
-HEARD_A_SECOND = 50  # datagrams that are read; the system drops the others
+SLOT_SECONDS = 60  # that a datagram is valid; clocks may differ by as much
+LOOK_SECONDS = (
+    5.0  # between two datagrams while someone has been missing briefly, and between checks for missing members
+)
+SELDOM_SECONDS, LATELY_SECONDS = 30.0, 60.0  # between two datagrams after that, and the delay until then
+HEARD_A_SECOND = 50  # datagrams that are read; the system drops the rest
 CALLS_A_MINUTE = 6.0
 
 
 class Seeker(Protocol):
-    """A member in a team who may miss others. `port`: where they can be called; 0: not by others."""
+    """A member of a team who may miss others. `port`: where they can be called; 0: they cannot."""
 
     @property
     def team_id(self) -> str:
@@ -56,12 +58,12 @@ class Seeker(Protocol):
         """Return the names of teammates who are not connected, by their keys."""
 
     def found(self, name: str, address: str) -> None:
-        """Call a teammate at an address at which they may be."""
+        """Call a teammate at a possible address."""
 
 
 @dataclass
 class Allowance:
-    """Decide how often something may happen: `rate` times a second, and `most` times at once."""
+    """Limit how often something happens: `rate` times a second, and `most` times at once."""
 
     rate: float
     most: float
@@ -69,7 +71,7 @@ class Allowance:
     _last: float = 0.0
 
     def take(self, now: float) -> bool:
-        """Return whether it may happen now, in seconds on any clock, and count it then."""
+        """Return whether it may happen at `now`, in seconds on any clock, and count it then."""
         self._left = min(self.most, self._left + max(0.0, now - self._last) * self.rate)
         self._last = now
         if self._left < 1.0:
@@ -85,7 +87,7 @@ def beacon(seeker: Seeker, now: float, nonce: bytes) -> bytes:
 
 
 def read_beacon(data: bytes, seeker: Seeker, now: float) -> tuple[str, int] | None:
-    """Return which missing teammate a datagram is of, and their port; None for anyone else's."""
+    """Return the missing teammate and the port in a datagram; None if it is from anyone else."""
     if len(data) != HEAD.size + TAG_BYTES + HINT_BYTES or not data.startswith(MAGIC):
         return None
     head, tag, hint = data[: HEAD.size], data[HEAD.size : -HINT_BYTES], data[-HINT_BYTES:]
@@ -107,7 +109,7 @@ def _hint(team: str, head: bytes, key: bytes) -> bytes:
 
 
 class Discovery:
-    """Finds the missing teammates of every seeker while `is_on`. On the loop's thread only."""
+    """Find the missing teammates of every seeker while `is_on`. On the loop's thread only."""
 
     def __init__(self, seekers: Callable[[], Iterable[Seeker]], is_on: Callable[[], bool]) -> None:
         self._seekers = seekers
@@ -122,14 +124,14 @@ class Discovery:
         self._calls = Allowance(CALLS_A_MINUTE / 60, CALLS_A_MINUTE / 2)
 
     def look_soon(self) -> None:
-        """Send a datagram at once, if anyone is missing: the network has changed."""
+        """Send a datagram at once if anyone is missing: the network has changed."""
         self._since = self._sent = 0.0
         self._missing = frozenset()
         self._close()
         self._soon.set()
 
     async def run(self) -> None:
-        """Look for who is missing, without end."""
+        """Search for missing members, forever."""
         try:
             while True:
                 self._soon.clear()
@@ -160,13 +162,13 @@ class Discovery:
                 self._send(beacon(one, time.time(), os.urandom(NONCE_BYTES)))
 
     def _open(self) -> None:
-        """Listen on private networks alone; where the system does not let us, nothing is found there."""
+        """Listen on private networks only; where the system refuses, nothing is found."""
         self._joined = private_addresses()
         if not self._joined:
             return
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            # Every daemon on this machine hears what comes.
+            # Every daemon on this machine receives it.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
             made.bind((GROUP, PORT))
@@ -188,13 +190,13 @@ class Discovery:
 
     def _send(self, data: bytes) -> None:
         for address in self._joined if self._socket is not None else ():
-            with contextlib.suppress(OSError):  # that network has just gone
+            with contextlib.suppress(OSError):  # that network has just vanished
                 assert self._socket is not None
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
                 self._socket.sendto(data, (GROUP, PORT))
 
     def _read(self) -> None:
-        """Take what has come, but no more than a share: a flood waits with the system, which drops it."""
+        """Read what arrived, up to a share: a flood stays with the system, which drops it."""
         made, loop = self._socket, asyncio.get_running_loop()
         while made is not None and self._heard.take(time.monotonic()):
             try:

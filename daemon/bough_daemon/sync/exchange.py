@@ -1,12 +1,12 @@
 """The protocol between teammates, without sockets, clock or git.
 
 Each member announces the newest state of every branch that it holds, its own and others', to every peer; a peer that
-lacks one asks for a pack, takes it and passes it on. Each of my states is on its way to each peer at most once, and the
-next one sent is the newest: a slow peer gets the latest, not a backlog. What a peer has confirmed tells what it lacks,
-so the pack of a fresh save goes along unasked.
+lacks one requests a pack, receives it and passes it on. Each of my states is in transit to each peer at most once, and
+the next one sent is the newest: a slow peer gets the latest, not a backlog. A peer's confirmations show what it lacks,
+so the pack of a fresh save is sent without a request.
 
-`Exchange` is told what happens and answers with the jobs that follow, for someone with git and a network to do; what is
-to be said to a peer waits in that peer's `Link` until `next_word` takes it.
+`Exchange` is told what happens and returns the jobs that follow, for a caller with git and a network; what must be said
+to a peer waits in that peer's `Link` until `next_word` takes it.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ from bough_daemon.team.purges import Purge, PurgeAnswer, Purges
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact, Roster
 
-MOST_BROKEN = 8  # packs that broke off and are kept for their receivers to go on with
-MOST_UNTAKEN = 1000  # branches of which is known why their newest state is not here
+MOST_BROKEN = 8  # interrupted packs that are kept so that their receivers can resume
+MOST_UNTAKEN = 1000  # branches for which the reason is kept why their newest state is not here
 SIGNED_TWICE = "{0} signed two different states with the same sequence number; the first one received counts"
 
 
@@ -85,9 +85,9 @@ def _covers(held: State, state: State) -> bool:
 class Exchange:
     """The state of one member's exchange in one team.
 
-    `key`: what this member signs with. `known` has the newest state of each branch whose objects are here; `confirmed`
-    and `refusals`, by member, what became of this member's states. `spool` makes an empty place for a pack. `identity`:
-    what receipts are signed with; None: none are.
+    `key`: what this member signs with. `known`: the newest state of each branch whose objects are here; `confirmed` and
+    `refusals`: by member, what became of this member's states. `spool` returns an empty spool for a pack. `identity`:
+    signs receipts; None: there are none.
     """
 
     def __init__(
@@ -107,15 +107,13 @@ class Exchange:
         self.confirmed: dict[str, dict[Key, State]] = {}
         self.refusals: dict[str, dict[Key, Declined]] = {}
         self.purges = Purges(roster)
-        self.hello: Callable[[], Hello] = lambda: Hello(
-            roster.team, relays=True, talks=True
-        )  # what this member says first
+        self.hello: Callable[[], Hello] = lambda: Hello(roster.team, relays=True, talks=True)  # this member's hello
         self.talk = Logs(roster)
-        self.paused = 0  # since when this member has paused sharing, in milliseconds since the epoch; 0: they share
+        self.paused = 0  # when this member paused sharing, in milliseconds since the epoch; 0: not paused
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
-        self._waiting: set[Key] = set()  # keys that are fetched once the peer who has the newest state has a place
+        self._waiting: set[Key] = set()  # keys that are fetched once the peer with the newest state has a free place
         self._taking: dict[Key, TakePack] = {}
         self._untaken: dict[Key, tuple[State, str]] = {}
         self._forks: dict[Key, State] = {}  # of two states with the same number, the one that is not known here
@@ -128,16 +126,16 @@ class Exchange:
         return [one for one in self.known if one.member == member]
 
     def shared(self) -> list[str]:
-        """Return the commits that the states known here name, the latest first: what the team shares begins there."""
+        """Return the commits that the known states name, newest first: from these the team's shared history starts."""
         latest = sorted(self.known.values(), key=lambda state: (state.key.member != self.member, -state.time))
         return list(dict.fromkeys(oid for state in latest for oid in (state.tip, state.base)))
 
-    # What happens here.
+    # Events on this machine.
 
     def publish(self, state: State) -> list[Job]:
-        """Tell everyone a new state of this member, whose objects are in the store.
+        """Announce a new state of this member, whose objects are in the store.
 
-        With a new base the team shares more, and so may have what was missing for another's state.
+        With a new base the team shares more, and so may have what another's state lacked.
         """
         before = self.known.get(state.key)
         self.known[state.key] = state
@@ -145,14 +143,14 @@ class Exchange:
         return [*self._offer_to_all(state.key), *again]
 
     def pause(self, since: int) -> None:
-        """Tell every peer that this member has paused sharing; 0: that they share again."""
+        """Tell every peer that this member has paused sharing; 0: resumed."""
         self.paused = since
         for link in self.links.values():
             link.pause = SharingPause(since)
 
     @property
     def is_out(self) -> bool:
-        """Return whether this member is no longer in the team: nothing is told then, and nothing is taken."""
+        """Return whether this member is no longer in the team: then nothing is sent or accepted."""
         return self.roster.by_key(self.key) is None
 
     def spread(
@@ -162,7 +160,7 @@ class Exchange:
         besides: str = "",
         removals: Iterable[Removal] = (),
     ) -> None:
-        """Tell everyone but `besides` what is new in the roster."""
+        """Send news of the roster to everyone except `besides`."""
         for name, link in self.links.items():
             if name != besides and not link.parting:
                 link.admissions |= {entry.digest: entry for entry in admissions}
@@ -172,7 +170,7 @@ class Exchange:
     def spread_tickets(
         self, invites: Iterable[Invite], uses: Iterable[TicketUse], *, besides: str = "", to: str | None = None
     ) -> None:
-        """Tell everyone but `besides`, or `to` one alone, of tickets and of who came in with some."""
+        """Send news of tickets and of who joined with them to everyone except `besides`, or only to `to`."""
         for name, link in self.links.items():
             if name != besides and to in (None, name) and not link.parting:
                 link.invites |= {one.key: one for one in invites}
@@ -198,7 +196,7 @@ class Exchange:
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
     def disconnected(self, peer: str) -> list[Job]:
-        """Stop talking with a peer. Packs that broke off are kept a while, and asked for elsewhere."""
+        """Stop exchanging with a peer. Interrupted packs are kept for a while, and requested elsewhere."""
         link = self.links.pop(peer)
         self.relay.disconnected(peer)
         for key, incoming in link.incoming.items():
@@ -211,7 +209,7 @@ class Exchange:
         return [*(job for key in fetched for job in self._fetch(key)), *self._fetch_waiting()]
 
     def close(self) -> None:
-        """Let go of every pack on its way."""
+        """Close every pack in transit."""
         for link in self.links.values():
             link.close()
         self.links.clear()
@@ -219,7 +217,7 @@ class Exchange:
         for spool in parts + [job.spool for job in self._taking.values()]:
             spool.close()
 
-    # Jobs that are done.
+    # Finished jobs.
 
     def pack_made(self, job: MakePack, made: tuple[Spool, str] | None) -> list[Job]:
         """Send a pack (None: it could not be made), or, unasked and large, only the news until the peer asks."""
@@ -243,7 +241,7 @@ class Exchange:
         return []
 
     def ask(self, job: FindHaves, haves: tuple[str, ...], shallow: tuple[str, ...]) -> list[Job]:
-        """Ask a peer for a state, going on with what broke off before."""
+        """Request a state from a peer, resuming an interrupted pack."""
         link, key = self.links.get(job.peer), job.state.key
         if link is None or self._fetching.get(key) is not job:
             return self._fetch(key)
@@ -256,7 +254,7 @@ class Exchange:
         return []
 
     def pack_taken(self, job: TakePack, failure: NotTaken | None) -> list[Job]:
-        """Pass a state on that is here now; or, where its pack was bad, try another way."""
+        """Pass on a state that is here now; or, if its pack was bad, try another source."""
         job.spool.close()
         self._taking.pop(job.state.key, None)
         return [
@@ -277,7 +275,7 @@ class Exchange:
         return [*forks, *self._settled(state.key)]
 
     def not_asked(self, job: FindHaves, failure: NotTaken) -> list[Job]:
-        """Leave a state that is not to be asked for."""
+        """Drop a state that should not be requested."""
         return [*self._failed(job, failure), *self._fetch_waiting()]
 
     def _failed(self, job: TakePack | FindHaves, failure: NotTaken) -> list[Job]:
@@ -293,9 +291,9 @@ class Exchange:
         return self._fetch(key)
 
     def abandon(self, job: MakePack | FindHaves | TakePack) -> list[Job]:
-        """Let go of a job that nobody will finish; the conversation with its peer has to begin again.
+        """Release a job that nobody will finish; the connection with its peer has to be restarted.
 
-        What was to come by it is asked for elsewhere.
+        What it would have brought is requested elsewhere.
         """
         key, link = job.state.key, self.links.get(job.peer)
         if isinstance(job, MakePack):
@@ -313,27 +311,27 @@ class Exchange:
         return self._fetch(key)
 
     def retry(self, key: Key) -> list[Job]:
-        """Ask for a state again that could not be taken, for a reason that may have gone by now."""
+        """Request a state again that could not be received, for a reason that may be gone by now."""
         for link in self.links.values():
             link.unable.pop(key, None)
         return self._fetch(key)
 
     def retry_all(self) -> list[Job]:
-        """Ask for every state again that could not be taken."""
+        """Request every state again that could not be received."""
         return [job for key in list(self._untaken) for job in self.retry(key)]
 
     def offer_again(self, peer: str, key: Key) -> list[Job]:
-        """Offer a peer a state again whose pack could not be made, for a reason that may have gone by now."""
+        """Offer a peer a state again whose pack could not be made, for a reason that may be gone by now."""
         link = self.links.get(peer)
         if link is None:
             return []
         link.declined.pop(key, None)
         return self._offer(peer, key)
 
-    # What a peer says.
+    # A peer's messages.
 
     def hear(self, peer: str, word: Message, now: int) -> list[Job]:
-        """Take in a word of a connected peer and return the jobs that follow; `now`: milliseconds since the epoch."""
+        """Process a message of a connected peer; return the jobs that follow; `now`: milliseconds since the epoch."""
         link = self.links[peer]
         if link.parting:
             return []
@@ -356,7 +354,7 @@ class Exchange:
             case Receipt():
                 return self._hear_receipt(peer, word)
             case TalkPositions(digests):
-                # In front of what came meanwhile: an entry is taken after the one before it.
+                # Ahead of what came meanwhile: an entry is accepted after its predecessor.
                 link.talk = {entry.digest: entry for entry in self.talk.lacking(digests)} | link.talk
                 return []
             case TalkWords(entries):
@@ -378,7 +376,7 @@ class Exchange:
         self.links[peer].window.arrived(word.count, now)
 
     def learn(self, said: Gossip, now: int) -> list[Job]:
-        """Take in what a member said of the team outside of a conversation."""
+        """Process what a member said about the team outside of a connection."""
         return self._hear_gossip("", said, now)
 
     def _hear_gossip(self, peer: str, said: Gossip, now: int) -> list[Job]:
@@ -396,7 +394,7 @@ class Exchange:
         return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *doubled, *jobs, *heard]
 
     def hear_purges(self, purges: Iterable[Purge], answers: Iterable[PurgeAnswer], besides: str = "") -> list[Job]:
-        """Take in what members ask to purge and what came of it, and tell everyone but `besides` what is new."""
+        """Process members' purges and their outcomes, and send what is new to everyone except `besides`."""
         new, said = self.purges.merge(purges, answers)
         if not new and not said:
             return []
@@ -407,7 +405,7 @@ class Exchange:
         return [PurgesHeard(tuple(new))]
 
     def hear_talk(self, entries: Iterable[TalkEntry], besides: str = "") -> list[Job]:
-        """Take in what members said of code, and tell everyone but `besides` what is new."""
+        """Process members' comments, and send what is new to everyone except `besides`."""
         new = {entry.digest: entry for entry in self.talk.merge(entries)}
         for name, link in self.links.items():
             if name != besides and link.talks and not link.parting:
@@ -415,9 +413,9 @@ class Exchange:
         return [TalkHeard(tuple(new.values()))] if new else []
 
     def hear_former(self, key: bytes, said: Gossip, now: int) -> list[Job]:
-        """Take in what may be said in a conversation with a stranger, or while this member is not.
+        """Process what may be said on a connection with a stranger, or while this member is not in the team.
 
-        That is who is in the team: from a member all, from a former one what brings them back in.
+        That is who is in the team: from a member everything, from a former one what readmits them.
         """
         before, entries, addresses = dict(self.roster.members), list[Admission](), list[Contact]()
         if self.roster.by_key(key) is not None:
@@ -433,31 +431,31 @@ class Exchange:
         return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *jobs]
 
     def notice_for(self, key: bytes) -> Gossip:
-        """Return why the holder of a key, or this member, is not in the team; empty where both are."""
+        """Return why the holder of a key, or this member, is not in the team; empty if both are."""
         out = next((one for one in (key, self.key) if self.roster.by_key(one) is None), None)
         admissions, removals = self.roster.notice(out) if out is not None else ([], [])
         return Gossip(tuple(admissions), (), tuple(removals))
 
     def part(self, peer: str, key: bytes) -> None:
-        """Say nothing to a connected peer any more, but why one of the two is no longer in the team."""
+        """From now on send a connected peer only why one of the two is no longer in the team."""
         notice = self.notice_for(key)
         self.links[peer].part(notice.admissions, notice.removals)
 
     def is_parting(self, peer: str) -> bool:
-        """Return whether nothing is said any more to a connected peer."""
+        """Return whether a connected peer is sent nothing else."""
         return self.links[peer].parting
 
     def review(self, before: Mapping[str, Admission] = MappingProxyType({})) -> list[Job]:
-        """Forget the states that no longer count, and offer those that do again, now that the roster has changed.
+        """Drop the states that no longer count, and offer those that do again, after a change of the roster.
 
-        `before`: the members until now.
+        `before`: the previous members.
         """
         members = self.roster.members
         for key in [key for key, state in self.known.items() if not self._counts(state)]:
             del self.known[key]
             for link in self.links.values():
                 link.announcements.pop(key, None)
-        # A name may be another one's now: what was said of the branches of the one before says nothing of theirs.
+        # A name may belong to another member now: what was said of the former one's branches does not apply.
         same = {name for name, entry in members.items() if name not in before or before[name].key == entry.key}
         for link in self.links.values():
             link.forget(same | {self.member})
@@ -470,7 +468,7 @@ class Exchange:
         return [job for key in self.known if key.member in back for job in self._offer_to_all(key)]
 
     def _counts(self, state: State) -> bool:
-        """Return whether a state is this member's, or one that its member may make and has signed."""
+        """Return whether a state is this member's, or one that its member may publish and has signed."""
         if state.key.member == self.member:
             return True
         try:
@@ -496,11 +494,11 @@ class Exchange:
         link.owed.add(key)
         if _sequence(self.known, key) >= state.sequence:
             return self._settled(key)
-        link.unable.pop(key, None)  # offered again, so it may go well now
+        link.unable.pop(key, None)  # offered again, so it may succeed now
         return self._fetch(key)
 
     def _hear_of_mine(self, peer: str, link: Link, state: State) -> list[Job]:
-        """Hear of a state of this member; one whose tip is not here was lost with a disk, or is of a second machine."""
+        """Process a state of this member; one whose tip is not here was lost with a disk, or is a second machine's."""
         key, mine = state.key, self.known.get(state.key)
         if mine is not None and mine.tip == state.tip:
             if state.sequence > _sequence(link.holds, key):
@@ -516,7 +514,7 @@ class Exchange:
         return [*lost, *self._offer(peer, key)]
 
     def _is_sound(self, link: Link, state: State) -> bool:
-        """Return whether a state may be taken; answer the peer if not."""
+        """Return whether a state may be accepted; answer the peer if not."""
         key = state.key
         try:
             check_state(state, self.roster)
@@ -528,10 +526,10 @@ class Exchange:
             return False
         return True
 
-    # Two states that contradict each other.
+    # Contradicting states.
 
     def _is_fork(self, state: State) -> bool:
-        """Return whether the state known here, or being taken, is another with the same number; remember it then."""
+        """Return whether another state with the same number is known or arriving; remember the fork then."""
         taking = self._taking.get(state.key)
         states = (self.known.get(state.key), taking.state if taking is not None else None)
         found = any(one is not None and one.sequence == state.sequence and one.tip != state.tip for one in states)
@@ -540,7 +538,7 @@ class Exchange:
         return found
 
     def _hear_fork(self, peer: str, link: Link, state: State) -> list[Job]:
-        """Refuse a state whose number another one has, and keep what it names all the same."""
+        """Refuse a state whose number another one has, and keep its tip nevertheless."""
         link.answer(Refused(state.key, state.sequence, SIGNED_TWICE.format(state.key.member)))
         is_live = state.key.kind is BranchKind.LIVE
         if state.key.member == self.member:
@@ -548,7 +546,7 @@ class Exchange:
         return self.keep_aside(peer, state) if is_live else []
 
     def keep_aside(self, peer: str, state: State) -> list[Job]:
-        """Get a state that `peer` holds, to be kept beside the one that counts; not where there are too many."""
+        """Fetch a state that `peer` holds, to be kept aside; not if there are too many."""
         aside, link = state.as_aside(), self.links.get(peer)
         if link is None or aside.key in self.known or (aside.key not in link.holds and self._is_crowded(aside.key)):
             return []
@@ -556,9 +554,9 @@ class Exchange:
         return self._fetch(aside.key)
 
     def _may_be_aside(self, peer: str, state: State) -> bool:
-        """Return whether a state that is said to be kept beside another one may be: its member says so, or it is mine.
+        """Return whether a state may be kept aside: its member says so, or it is mine.
 
-        Or it contradicts what is known here. Anyone can tell old states again, which tells nothing of their member.
+        Or it contradicts what is known here. Anyone can repeat old states, which says nothing about their member.
         """
         key = state.key
         known = self.known.get(replace(key, aside=""))
@@ -566,13 +564,13 @@ class Exchange:
         return contradicts or peer == key.member or self.member == key.member or key in self.known
 
     def left_behind(self, state: State) -> list[Job]:
-        """Keep a state beside the newer one of its branch, which does not lead to it; its reference is kept already."""
+        """Keep a state apart from the newer one of its branch, which does not contain it."""
         aside = state.as_aside()
         self.known[aside.key] = aside
         return self._offer_to_all(aside.key)
 
     def crowding(self, member: str) -> list[Key]:
-        """Return the states, kept beside a member's others, that have to go before one more is kept; oldest first."""
+        """Return the states of a member, kept aside, that have to go before one more is kept; oldest first."""
         asides = sorted(
             (state for key, state in self.known.items() if key.aside and key.member == member),
             key=lambda state: (state.sequence, state.tip),
@@ -581,15 +579,15 @@ class Exchange:
         return [state.key for state in asides[: max(0, len(asides) + len(coming) - MOST_ASIDES + 1)]]
 
     def let_go(self, key: Key) -> None:
-        """Forget a state that was kept beside another one."""
+        """Forget a state that was kept aside."""
         self.known.pop(key, None)
         for link in self.links.values():
             link.announcements.pop(key, None)
 
     def _is_crowded(self, key: Key) -> bool:
-        """Return whether a member has as many states of a kind as they may, without this one.
+        """Return whether a member already has as many states of a kind as they may, not counting this one.
 
-        Those on their way count.
+        Those in transit count.
         """
         keys = set(self.known).union(*(link.holds for link in self.links.values()))
         keys.update(*(link.incoming for link in self.links.values()))
@@ -615,7 +613,7 @@ class Exchange:
         return Confirmed(member, state)
 
     def _hear_receipt(self, peer: str, receipt: Receipt) -> list[Job]:
-        """Take in what a distant member says of this member's state, or pass on what is said of another's."""
+        """Process what a distant member says of this member's state, or pass on what is said of another's."""
         by = self.roster.by_key(receipt.by)
         before = self.confirmed.get(by.name, {}).get(receipt.key) if by is not None else None
         jobs = self.relay.hear_receipt(self.member, peer, receipt, before)
@@ -674,7 +672,7 @@ class Exchange:
         return [job]
 
     def _state_for(self, key: Key) -> State | None:
-        """Return what is known of a key; for a state to be kept aside it may be the one that counts here."""
+        """Return the known state of a key; for one to be kept aside, possibly the one that counts here."""
         state = self.known.get(key)
         if state is None and key.aside:
             counts = self.known.get(replace(key, aside=""))
@@ -704,7 +702,7 @@ class Exchange:
             if chunk.offset == 0:
                 link.stop_taking(key)
                 if not asked:
-                    link.unable.pop(key, None)  # offered again, so it may go well now
+                    link.unable.pop(key, None)  # offered again, so it may succeed now
                 incoming = link.incoming[key] = Incoming(state, chunk.pack, self._spool(), asked, chunk.total)
             flaw = self._flaw(incoming, chunk)
             if incoming is None or flaw is not None:
@@ -727,7 +725,7 @@ class Exchange:
         return chunk.offset > 0 and newer is not None and newer.sequence > chunk.state.sequence
 
     def _hear_later(self, link: Link, state: State) -> list[Job]:
-        """Leave a pack that came unasked and has no place: its state is asked for when there is one."""
+        """Drop a pack that came unrequested and has no place: its state is requested when there is one."""
         if state.sequence > _sequence(link.holds, state.key):
             link.holds[state.key] = state
         link.owed.add(state.key)
@@ -758,7 +756,7 @@ class Exchange:
         return [*self._fetch(key), *self._fetch_waiting()]
 
     def _postpone(self, peer: str, state: State, reason: str) -> list[Job]:
-        """Let go of what has come of a pack that has no room now; its state is asked for again in a while."""
+        """Drop what has arrived of a pack that has no space now; its state is requested again later."""
         link = self.links[peer]
         if state.sequence > _sequence(link.holds, state.key):
             link.holds[state.key] = state
@@ -773,31 +771,31 @@ class Exchange:
             self.relay.took(state.key)
 
     def forks(self) -> list[tuple[State, State]]:
-        """Return the states known here of which their members signed another with the same number, and that one."""
+        """Return the known states whose members signed another one with the same number, and that one."""
         pairs = ((self.known.get(key), other) for key, other in self._forks.items())
         found = [(known, other) for known, other in pairs if known is not None and known.sequence == other.sequence]
         return [(known, other) for known, other in found if known.tip != other.tip]
 
     def holders(self, key: Key, sequence: int) -> set[str]:
-        """Return the peers that have said to hold a branch's state of this number or a later one."""
+        """Return the peers that said they hold a branch's state with this number or a later one."""
         said = {peer: link.holds for peer, link in self.links.items()}
         every = [*self.confirmed.items(), *said.items()]
         return {peer for peer, holds in every if _sequence(holds, key) >= sequence}
 
     def copies_of(self, peer: str) -> set[str]:
-        """Return the live branches of others that a peer has said to hold."""
+        """Return the live branches of others that a peer said it holds."""
         link = self.links.get(peer)
         keys = {*self.confirmed.get(peer, ()), *(link.holds if link is not None else ())}
         return {key.branch_name for key in keys if key.kind is BranchKind.LIVE and key.member != peer and not key.aside}
 
     def held_by(self, peer: str, key: Key) -> str | None:
-        """Return the newest tip of a branch that a peer has said to hold."""
+        """Return the newest tip of a branch that a peer said it holds."""
         link = self.links.get(peer)
         held = link.holds.get(key) if link is not None else self.confirmed.get(peer, {}).get(key)
         return held.tip if held is not None else None
 
     def why_not_taken(self, member: str) -> str:
-        """Return why the newest state of one of a member's branches is not here; empty where nothing is in the way."""
+        """Return why the newest state of one of a member's branches is not here; empty if nothing prevents it."""
         reasons = (
             reason
             for key, (state, reason) in self._untaken.items()
@@ -812,7 +810,7 @@ class Exchange:
         if state.sequence > _sequence(link.holds, state.key):
             link.holds[state.key] = state
         if state.key in self._taking:
-            # The one being taken may turn out as bad as it likes: this one is asked for again then.
+            # The arriving one may turn out bad: this one is requested again then.
             incoming.spool.close()
             if self._is_fetching(state.key, peer):
                 del self._fetching[state.key]
@@ -820,10 +818,10 @@ class Exchange:
         job = self._taking[state.key] = TakePack(peer, state, incoming.spool)
         return [job]
 
-    # What follows.
+    # Consequences.
 
     def _settled(self, key: Key) -> list[Job]:
-        """Answer everyone who waits for what is known now, offer it to the rest, and fetch what is newer still."""
+        """Answer everyone who waits for the state that is now known, offer it to the rest, and fetch what is newer."""
         sequence = _sequence(self.known, key)
         jobs: list[Job] = []
         for name, link in self.links.items():
@@ -840,7 +838,7 @@ class Exchange:
         return [job for name in self.links for job in self._offer(name, key)]
 
     def _offer(self, peer: str, key: Key) -> list[Job]:
-        """Tell a peer the newest state of a branch, unless it has it or still owes an answer to the one before."""
+        """Tell a peer the newest state of a branch, unless it has it or still owes an answer to the previous one."""
         link, state = self.links[peer], self.known.get(key)
         if state is None or link.parting or key in link.offered or key in link.making:
             return []
@@ -848,7 +846,7 @@ class Exchange:
         if link.declined.get(key, 0) >= state.sequence or (since is not None and _covers(since, state)):
             return []
         link.offered[key] = state
-        # Who is connected with the member gets the pack from there.
+        # A peer who is connected with the member gets the pack from there.
         if since is None or (key.member != self.member and self.relay.is_direct(key.member, peer)):
             link.announcements[key] = None
             return []
@@ -856,9 +854,9 @@ class Exchange:
         return [job]
 
     def _fetch(self, key: Key) -> list[Job]:
-        """Ask for the newest state of a branch that anyone has and I lack: its own member first, if connected.
+        """Request the newest state of a branch that anyone has and I lack: from its own member first, if connected.
 
-        A peer who sends much already is asked once there is a place.
+        A peer who is already sending much is asked once there is a place.
         """
         self._waiting.discard(key)
         if key in self._fetching or key in self._taking:
@@ -885,7 +883,7 @@ class Exchange:
         return [job for key in due for job in self._fetch(key)]
 
     def _arriving(self, peer: str) -> int:
-        """Return how many packs of a peer are being asked for, arriving or taken."""
+        """Return how many packs of a peer are requested, arriving or being adopted."""
         asked = {key for key, fetch in self._fetching.items() if fetch.peer == peer}
         taken = {key for key, job in self._taking.items() if job.peer == peer}
         return len(asked | taken | self.links[peer].incoming.keys())
@@ -912,7 +910,7 @@ class Exchange:
         self._broken[peer, key] = outgoing
 
     def with_words(self) -> list[str]:
-        """Return the connected peers to whom there is something to be said."""
+        """Return the connected peers for whom messages are waiting."""
         return [peer for peer, link in self.links.items() if link.has_words()]
 
     def with_packs(self) -> list[str]:
@@ -920,7 +918,7 @@ class Exchange:
         return [peer for peer, link in self.links.items() if link.has_packs()]
 
     def next_word(self, peer: str) -> Message | None:
-        """Take the next thing to say to a connected peer, or None when all is said."""
+        """Take the next message for a connected peer, or None if there is none."""
         link = self.links[peer]
         word = self.relay.next_word(peer) if not link.has_news_of_the_team() else None
         return word if word is not None else link.next_word(self.known, self._limits.chunk)

@@ -1,4 +1,4 @@
-"""The tickets that are out: make one, let its holder in, and listen for new members as long as one is."""
+"""The valid tickets: create one, admit its holder, and listen for new members while one is valid."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from bough_daemon.team.team_files import Team, now_ms
 from bough_daemon.team.tickets import Ticket, TicketAnswerer, new_secret
 
 ANSWER_AGAIN_MS = 60_000
-REVOKED_MS = 3600_000  # for which who has a ticket that was revoked is told so
+REVOKED_MS = 3600_000  # for which the holder of a revoked ticket is told so
 DEPUTY_ADDRESSES = 3  # of each deputy, in a ticket
-LONGEST_LOOK = 30.0  # seconds until the clock is looked at again while a ticket is out
+LONGEST_LOOK = 30.0  # seconds at most between two looks at the clock while a ticket is valid
 
 
 @dataclass(frozen=True)
 class InviteMade:
-    """A ticket, and what was opened so that its holder can come in."""
+    """A ticket, and the addresses opened for its holder."""
 
     ticket: str
     opened: list[str]
@@ -41,9 +41,9 @@ class InviteMade:
 
 
 class Invitations:
-    """What one member does about tickets in one team. On the loop's thread; the store is used through its `owner`.
+    """The tickets of one member in one team. On the loop's thread; the store is used through its `owner`.
 
-    `joined` is told the name of each new member.
+    `joined` is called with the name of each new member.
     """
 
     def __init__(
@@ -64,14 +64,16 @@ class Invitations:
         self._store = store
         self._owner = owner
         self._joined = joined
-        self._arrived: set[bytes] = set()  # who came in with a ticket and was seen since: the answer was not lost
+        self._arrived: set[bytes] = (
+            set()
+        )  # who joined with a ticket and was seen since, so that the answer was not lost
         self._changed = asyncio.Event()
 
     async def invite(self, listen: str | None, valid_ms: int, uses: int) -> InviteMade:
-        """Make a ticket that lets in as many as it has `uses`, and open what its holder will call.
+        """Create a ticket that admits `uses` people, and open the addresses that its holders will call.
 
-        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface. Raises
-        PortTaken, TooManyTickets, or BadUsage for a number or a time that no ticket may have.
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None: what is already open, else every interface. Raises PortTaken,
+        TooManyTickets, or BadUsage for an invalid number or time.
         """
         secret, now, team = new_secret(), now_ms(), self._team.roster.team
         deputies = self._deputies()
@@ -94,9 +96,9 @@ class Invitations:
         return InviteMade(str(ticket), opened, invite)
 
     def _deputies(self) -> list[tuple[bytes, TicketAnswerer]]:
-        """Return the keys of members who can let in the holder of a new ticket as well, and where they answer.
+        """Return the keys of members who can also admit the holder of a new ticket, and their addresses.
 
-        They are connected, open to the network, hubs first, and then those who are in the team for longest.
+        They are connected and reachable from the network: hubs first, then the longest-standing members.
         """
         found, roster = list[tuple[bytes, TicketAnswerer]](), self._team.roster
         connected = self._connections.connected()
@@ -115,14 +117,14 @@ class Invitations:
         self._connections.do([])
 
     def greet(self, member: str) -> None:
-        """Tell a member who is here now of the tickets that are known."""
+        """Tell a newly connected member about the known tickets."""
         kept, roster = self._team.invites.kept(now_ms()), self._team.roster
         invites = [one for one in kept.made.values() if roster.by_key(one.maker) is not None]
         known = {one.key for one in invites}
         self._exchange.spread_tickets(invites, [use for use in kept.uses.values() if use.ticket in known], to=member)
 
     def heard(self, said: TicketsHeard) -> None:
-        """Keep what is new of what a member told of tickets, and pass it on."""
+        """Keep what is new in a member's message about tickets, and pass it on."""
         before = self._team.invites
         self._team.invites, invites, uses = before.with_heard(self._team.roster, said.invites, said.uses, now_ms())
         if invites or uses:
@@ -131,7 +133,7 @@ class Invitations:
             self._tell(invites, uses, said.peer)
 
     def notices(self) -> list[Notice]:
-        """Return what a person should know of the tickets that they made."""
+        """Return what the user should know about the tickets that they created."""
         name_of, mine = self._team.roster.name_of, self._identity.key
         return [
             Notice(
@@ -145,7 +147,7 @@ class Invitations:
         ]
 
     def revoke(self, id: str) -> None:
-        """Let nobody in any longer with the ticket whose id begins so; who came in stays. Raise UnknownTicket."""
+        """Revoke the ticket whose id begins with `id`; members who joined with it stay. Raise UnknownTicket."""
         before, invite = self._team.invites, self._team.invites.named(id)
         revoked = replace(invite, revoked=invite.revoked or now_ms()).signed(self._team.roster.team, self._identity)
         self._team.invites = before.with_revoked(revoked)
@@ -158,7 +160,7 @@ class Invitations:
         self._tell([revoked], [])
 
     def listed(self) -> list[TicketRecord]:
-        """Return the tickets that were made here, the newest first."""
+        """Return the tickets that were created here, newest first."""
         mine = [one for one in self._team.invites.made.values() if one.maker == self._identity.key]
         return [self._record(one) for one in sorted(mine, key=lambda one: -one.time)]
 
@@ -176,10 +178,10 @@ class Invitations:
         )
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Let the holder of a ticket into the team, or raise why not: then the ticket is still good.
+        """Admit the holder of a ticket to the team, or raise the reason: then the ticket is still valid.
 
-        Using the ticket and admitting its holder are one write: of two who come at once one is let in, also when
-        the daemon is killed on the way.
+        Using the ticket and admitting its holder are one write: of two simultaneous holders one is admitted, even if
+        the daemon is killed in between.
         """
         if self._exchange.is_out:
             raise InviterGone("the member who made the ticket is no longer in the team")
@@ -202,22 +204,22 @@ class Invitations:
         return welcome(self._team.roster, self._identity.key)
 
     def seen(self, key: bytes) -> None:
-        """Note that a member is here: the answer to their ticket has arrived."""
+        """Record that a member is connected: the answer to their ticket has arrived."""
         if key not in self._arrived and any(use.key == key for use in self._team.invites.uses.values()):
             self._arrived.add(key)
             self._changed.set()
 
     def look_again(self) -> None:
-        """See again whether new members are to be listened for."""
+        """Check again whether to listen for new members."""
         self._changed.set()
 
     async def begin(self) -> None:
-        """Listen at once where a ticket is out; a port that is taken now is tried again by `keep_listening`."""
+        """Start listening if a ticket is valid; if the port is taken now, `keep_listening` tries again."""
         with suppress(PortTaken):
             await self._listen()
 
     async def keep_listening(self) -> None:
-        """Listen for new members while a ticket is out that this member answers for: neither used nor expired."""
+        """Listen for new members while a ticket that this member answers for is neither used up nor expired."""
         while True:
             self._changed.clear()
             until = await self._listen()
@@ -227,16 +229,16 @@ class Invitations:
                     await self._changed.wait()
 
     async def _listen(self) -> int | None:
-        """Listen while a ticket is out, and return how long one is; raise PortTaken."""
+        """Listen while a ticket is valid, and return the time until when; raise PortTaken."""
         until = self._until()
         await self._listener.expect(self._team.roster.team, until is not None)
         return until
 
     def _until(self) -> int | None:
-        """Return when to look again, in milliseconds since the epoch; None if no ticket is out.
+        """Return when to check again, in milliseconds since the epoch; None if no ticket is valid.
 
-        One that was used is answered for a little longer, for the same one, until they were seen: the answer may be
-        lost. One that was revoked is, too: its holder is told so.
+        A used ticket is answered a little longer, for the same holder, until they were seen: the answer may be lost. So
+        is a revoked one: its holder is told so.
         """
         now, invites = now_ms(), self._team.invites
         mine = [one for one in invites.made.values() if one.answered_by(self._identity.key)]

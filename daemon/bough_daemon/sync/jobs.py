@@ -1,4 +1,4 @@
-"""What has to be done about what peers say, by someone who has git, a disk and a network."""
+"""The jobs that follow from peers' messages, for a caller with git, a disk and a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bough_daemon.team.roster import Admission, Contact
 
 @dataclass(frozen=True)
 class MakePack:
-    """Make a pack for `peer` and call `pack_made`. `asked` is None for one that goes unasked; it holds `since`."""
+    """Make a pack for `peer` and call `pack_made`. `asked` is None for an unrequested one; the peer holds `since`."""
 
     peer: str
     state: State
@@ -26,7 +26,7 @@ class MakePack:
 
 @dataclass(frozen=True)
 class FindHaves:
-    """Find what is here already and call `ask`, to get `state` from `peer`."""
+    """Find what is already here and call `ask`, to get `state` from `peer`."""
 
     peer: str
     state: State
@@ -34,7 +34,7 @@ class FindHaves:
 
 @dataclass(frozen=True)
 class TakePack:
-    """Take the pack that `peer` sent for `state` into the store and call `pack_taken`."""
+    """Adopt the pack that `peer` sent for `state` and call `pack_taken`."""
 
     peer: str
     state: State
@@ -43,7 +43,7 @@ class TakePack:
 
 @dataclass(frozen=True)
 class Learned:
-    """The roster has changed: write it down."""
+    """The roster has changed: save it."""
 
     admissions: tuple[Admission, ...] = ()
     contacts: tuple[Contact, ...] = ()
@@ -52,14 +52,14 @@ class Learned:
 
 @dataclass(frozen=True)
 class PurgesHeard:
-    """Members asked for purges, or said what came of some: write it down."""
+    """Members asked for purges, or reported outcomes: save that."""
 
     purges: tuple[Purge, ...]
 
 
 @dataclass(frozen=True)
 class TicketsHeard:
-    """`peer` told of tickets and of who came in with some: see whether it is valid and new."""
+    """`peer` sent tickets and uses of them: check whether they are valid and new."""
 
     peer: str
     invites: tuple[Invite, ...]
@@ -68,7 +68,7 @@ class TicketsHeard:
 
 @dataclass(frozen=True)
 class PauseHeard:
-    """`peer` has paused sharing, `since` (milliseconds since the epoch); 0: they share again."""
+    """`peer` paused sharing at `since` (milliseconds since the epoch); 0: they have resumed it."""
 
     peer: str
     since: int
@@ -76,7 +76,7 @@ class PauseHeard:
 
 @dataclass(frozen=True)
 class TalkHeard:
-    """Members commented, replied, closed or reacted: write it down."""
+    """Members commented, replied, closed or reacted: save that."""
 
     entries: tuple[TalkEntry, ...]
 
@@ -91,7 +91,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Declined:
-    """`peer` did not take this state of this member. `for_now`: it may take it later, by itself."""
+    """`peer` refused this state of this member. `for_now`: they may accept it later, by themselves."""
 
     peer: str
     state: State
@@ -101,14 +101,14 @@ class Declined:
 
 @dataclass(frozen=True)
 class Behind:
-    """A peer holds a state of this member that is newer than known here, or has its number: a restored backup."""
+    """A peer holds a newer state of this member than is known here, or one with its number: a restored backup."""
 
     state: State
 
 
 @dataclass(frozen=True)
 class Signed:
-    """`peer` holds a state of this member that is not the newest: call `keep_aside` if the store lacks its tip."""
+    """`peer` holds a state of this member that is not the newest: call `keep_aside` if its tip is not in the store."""
 
     peer: str
     state: State
@@ -116,14 +116,14 @@ class Signed:
 
 @dataclass(frozen=True)
 class Doubled:
-    """Something came at `time` (milliseconds since the epoch) that was signed with my key, and not here."""
+    """Something arrived that was signed with my key at `time` (milliseconds since the epoch), and not here."""
 
     time: int
 
 
 @dataclass(frozen=True)
 class NotTaken:
-    """Why a pack was not taken. `for_now`: what is in the way is not the pack's, and may have gone by and by."""
+    """Why a pack was refused. `for_now`: for a reason outside the pack, which may vanish."""
 
     reason: str
     for_now: bool = False
@@ -131,14 +131,14 @@ class NotTaken:
 
 @dataclass(frozen=True)
 class AskAgain:
-    """Call `retry` in a while: a state could not be taken, for a reason that may have gone by then."""
+    """Call `retry` later: a state could not be received, for a reason that may be gone by then."""
 
     key: Key
 
 
 @dataclass(frozen=True)
 class OfferAgain:
-    """Call `offer_again` in a while: a pack could not be sent now."""
+    """Call `offer_again` later: a pack could not be sent now."""
 
     peer: str
     key: Key

@@ -1,4 +1,4 @@
-"""Coming into a team: present a ticket on one side, take it on the other."""
+"""Join a team: present a ticket on one side, accept it on the other."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ async def present(
     *,
     as_hub: bool = False,
 ) -> Roster:
-    """Present a ticket, with proof of a shared history, and return the team's roster with its holder in it.
+    """Present a ticket, with proof of a shared history, and return the team's roster including its holder.
 
-    `admission`: by another member, who is this user as well. `as_hub`: there is no history yet to be compared. Raises
-    what the maker of the ticket says against it, UnrelatedHistory, PeerUnreachable or PeerRefused.
+    `admission`: by another member of the same user. `as_hub`: there is no history to compare yet. Raises the error of
+    the ticket's maker, UnrelatedHistory, PeerUnreachable or PeerRefused.
     """
     request = join_request(ticket, name, identity)
     if admission is not None:
@@ -59,7 +59,7 @@ async def present(
 
 
 def join_request(ticket: Ticket, name: str, identity: Identity) -> pb.JoinRequest:
-    """Return the request of the holder of a ticket; the ticket's secret is not in it."""
+    """Return the request of a ticket's holder, which does not contain the ticket's secret."""
     request = pb.JoinRequest(team=ticket.team, name=name, key=identity.key, certificate=identity.certificate)
     request.vouch = identity.vouch
     request.ticket, request.proof = ticket.key, ticket.proof(name, identity.key, identity.certificate)
@@ -67,7 +67,7 @@ def join_request(ticket: Ticket, name: str, identity: Identity) -> pb.JoinReques
 
 
 def check_ticket(team: Team, me: bytes, request: pb.JoinRequest, now: int) -> None:
-    """Raise BadTicket unless who asks has a ticket with which the holder of the key `me` may let them in."""
+    """Raise BadTicket unless the requester has a ticket with which the holder of the key `me` may admit them."""
     said = proof_statement(team.roster.team, request.name, request.key, request.certificate)
     if not verify(request.ticket, request.proof, said):
         raise BadTicket("the request was not made with a ticket of this team")
@@ -79,10 +79,10 @@ def check_ticket(team: Team, me: bytes, request: pb.JoinRequest, now: int) -> No
 
 
 async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -> pb.JoinResponse | None:
-    """Return the answer to a joiner whose history is not known here, or None where a commit of it is.
+    """Return the answer to a joiner whose history is unknown here, or None if a commit of it is known.
 
-    The comparison keeps people from joining with the wrong repository. It is no right: the ticket is. A hub, which
-    comes with none, has nothing to compare.
+    The comparison keeps people from joining with the wrong repository. It grants nothing: the ticket does. A hub, which
+    has no history, has nothing to compare.
     """
     if request.hub:
         return None
@@ -93,10 +93,10 @@ async def unrelated(request: pb.JoinRequest, store: Store, owner: StoreThread) -
 
 
 def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branches: Container[bytes]) -> Admission:
-    """Use a ticket and admit its holder, in one write and without waiting for anything: so none admits too many.
+    """Use a ticket and admit its holder, in one write and without waiting, so that no ticket admits too many.
 
-    `branches`: names that are taken by live branches. The joiner may bring an admission by another member. When it
-    raises, the ticket is as good as before. Anyone who has used the ticket gets the same admission again.
+    `branches`: names that live branches already have. The joiner may bring an admission by another member. If this
+    raises, the ticket is as valid as before. A joiner who has already used the ticket gets the same admission again.
     """
     now = now_ms()
     check_ticket(team, identity.key, request, now)
@@ -124,9 +124,9 @@ def take_ticket(team: Team, identity: Identity, request: pb.JoinRequest, branche
 
 
 def welcome(roster: Roster, me: bytes) -> pb.JoinResponse:
-    """Return the answer to a joiner who was let in: the team, and where as many of it are as a message has room for.
+    """Return the answer to an admitted joiner: the team, with as many of its addresses as fit into a message.
 
-    Where I am, who signs with the key `me`, comes first; the rest comes with the gossip.
+    Those of this member, who signs with the key `me`, come first; the rest follows as gossip.
     """
     contacts, removals, left = list[Contact](), list[Removal](), GOSSIP_BYTES
     for removal in roster.removals.values():

@@ -1,7 +1,6 @@
-"""What is known of one connected peer, and what is still to be said to it.
+"""What is known about one connected peer, and the messages waiting for it.
 
-What is to be said is kept by branch and by member, so that it stays small however slow the peer is, and new pushes out
-old.
+Messages are kept by branch and by member, so that they stay few however slow the peer is, and new ones replace old.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 
-MOST_PASSED = 4096  # receipts of which it is remembered that they were sent
+MOST_PASSED = 4096  # remembered receipts that were sent
 
 K = TypeVar("K")
 V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry)
@@ -58,7 +57,7 @@ class Incoming:
 
 @dataclass
 class Outgoing:
-    """A pack that is leaving, and how much of it has left."""
+    """A pack that is being sent, and how much of it was."""
 
     state: State
     pack: str
@@ -71,10 +70,10 @@ class Link:
     """The knowledge about one connected peer, and the messages still to be sent to it."""
 
     holds: dict[Key, State] = field(default_factory=dict)  # newest state that it says it holds
-    offered: dict[Key, State] = field(default_factory=dict)  # said and not answered yet
-    declined: dict[Key, int] = field(default_factory=dict)  # it cannot take this one, nor any before
-    unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one, nor any before
-    owed: set[Key] = field(default_factory=set)  # it said so and waits for an answer
+    offered: dict[Key, State] = field(default_factory=dict)  # announced and not answered yet
+    declined: dict[Key, int] = field(default_factory=dict)  # it cannot accept this one or any before
+    unable: dict[Key, int] = field(default_factory=dict)  # it cannot send this one or any before
+    owed: set[Key] = field(default_factory=set)  # it announced these and waits for an answer
     making: dict[Key, MakePack] = field(default_factory=dict)
     incoming: dict[Key, Incoming] = field(default_factory=dict)
     admissions: dict[str, Admission] = field(default_factory=dict)
@@ -86,19 +85,21 @@ class Link:
     window: SendWindow = field(default_factory=SendWindow)  # of that stream
     arrived: int = 0  # bytes that came on it
     told_arrived: int = 0  # and of how many it was told
-    relays: bool = False  # it understands the words for ways and receipts
-    conversation: int = field(default_factory=partial(secrets.randbits, 32))  # another number for each
-    told: dict[str, Route] = field(default_factory=dict)  # whom it was told to be reached from here, and how
-    untold: set[str] = field(default_factory=set)  # of whom there may be news
+    relays: bool = False  # it understands messages about routes and receipts
+    conversation: int = field(default_factory=partial(secrets.randbits, 32))  # a different number for each
+    told: dict[str, Route] = field(default_factory=dict)  # the members it was told are reached from here, and how
+    untold: set[str] = field(default_factory=set)  # members about whom there may be news
     receipts: dict[tuple[bytes, Key], Receipt | None] = field(default_factory=dict)  # None: this member's own, unsigned
-    passed: dict[tuple[bytes, Key], tuple[int, int, str]] = field(default_factory=dict)  # the last receipts it was sent
+    passed: dict[tuple[bytes, Key], tuple[int, int, str]] = field(
+        default_factory=dict
+    )  # the last receipts that were sent to it
     invites: dict[bytes, Invite] = field(default_factory=dict)
     ticket_uses: dict[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)
-    talks: bool = False  # it understands the words for comments
-    positions: tuple[bytes, ...] | None = None  # of the logs of comments, still to be told
+    talks: bool = False  # it understands messages about comments
+    positions: tuple[bytes, ...] | None = None  # of the logs of comments, not sent yet
     talk: dict[bytes, TalkEntry] = field(default_factory=dict)
-    pause: SharingPause | None = None  # of this member's, still to be told
-    parting: bool = False  # one of the two is no longer in the team: nothing but that is said
+    pause: SharingPause | None = None  # this member's, not sent yet
+    parting: bool = False  # one of the two is no longer in the team: nothing else is sent
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     # Words of it that were refused for good, or that said that it cannot send what it has, and are not paid for yet.
     wasted: int = 0
@@ -108,7 +109,7 @@ class Link:
     ready: dict[Key, Outgoing] = field(default_factory=dict)  # too large to go unasked: it goes when it is asked for
 
     def answer(self, word: Held | Refused) -> None:
-        """Answer a state or a Want, in the place of what was to be said before; the oldest go where there are many."""
+        """Answer a state or a Want, replacing an older answer; the oldest are dropped if there are many."""
         self.wasted += isinstance(word, Refused) and not word.for_now
         self.answers.pop(word.key, None)
         if len(self.answers) >= MOST_ANSWERS:
@@ -116,18 +117,18 @@ class Link:
         self.answers[word.key] = word
 
     def acknowledge(self, by: bytes, key: Key, receipt: Receipt | None) -> None:
-        """Send a receipt, in the place of an older one; the oldest go where there are many."""
+        """Send a receipt, replacing an older one; the oldest are dropped if there are many."""
         self.receipts.pop((by, key), None)
         if len(self.receipts) >= MOST_ANSWERS:
             del self.receipts[next(iter(self.receipts))]
         self.receipts[by, key] = receipt
 
     def has_news_of_the_team(self) -> bool:
-        """Return whether there is something to be said by which the peer can verify what follows."""
+        """Return whether messages are waiting that the peer needs to verify what follows."""
         return bool(self.admissions or self.removals or self.contacts)
 
     def is_news(self, receipt: Receipt, conversation: int) -> bool:
-        """Return whether a receipt was not sent there yet, for its reader in this conversation of theirs; note it."""
+        """Return whether a receipt was not sent yet to its reader in their current connection; record it."""
         about, said = (receipt.by, receipt.key), (conversation, receipt.sequence, receipt.refused)
         before = self.passed.pop(about, None)
         is_old = before is not None and before[0] == conversation and (before[1] > said[1] or before == said)
@@ -137,7 +138,7 @@ class Link:
         return not is_old
 
     def has_words(self) -> bool:
-        """Return whether there is something to be said."""
+        """Return whether any messages are waiting."""
         return bool(
             self.has_news_of_the_team()
             or self.arrived > self.told_arrived
@@ -162,17 +163,17 @@ class Link:
         return self._next_leaving(apart=True) is not None
 
     def arriving_bytes(self) -> int:
-        """Return how large the packs that are arriving will be."""
+        """Return the total size of the arriving packs."""
         return sum(one.total for one in self.incoming.values())
 
     def has_room(self, most_bytes: int) -> bool:
-        """Return whether one more pack may be sent: those that wait for the peer are kept on the disk."""
+        """Return whether one more pack may be sent: those waiting for the peer are kept on disk."""
         packs = [*self.outgoing.values(), *self.ready.values()]
         waiting = sum(one.spool.size for one in packs)
         return len(packs) + len(self.making) < MOST_LEAVING and waiting <= most_bytes
 
     def part(self, admissions: Iterable[Admission], removals: Iterable[Removal]) -> None:
-        """Say nothing any more but who is no longer in the team."""
+        """From now on send only who is no longer in the team."""
         self.close()
         packs = (self.incoming, self.outgoing, self.ready, self.making)
         for waiting in (*packs, self.answers, self.wants, self.announcements):
@@ -185,14 +186,14 @@ class Link:
         self.parting = True
 
     def close(self) -> None:
-        """Let go of every pack on its way."""
+        """Close every pack in transit."""
         for arriving in self.incoming.values():
             arriving.spool.close()
         for leaving in (*self.outgoing.values(), *self.ready.values()):
             leaving.spool.close()
 
     def forget(self, besides: Collection[str]) -> None:
-        """Forget what the peer and I have of those who are no longer in the team; `besides`: who is."""
+        """Forget what the peer and I have of former members; `besides`: the current ones."""
         said = (self.holds, self.wants, self.offered, self.declined, self.unable, self.making)
         for key in [key for key in {*self.incoming, *self.owed}.union(*said) if key.member not in besides]:
             self.stop_taking(key)
@@ -201,12 +202,12 @@ class Link:
                 by_key.pop(key, None)
 
     def stop_taking(self, key: Key) -> None:
-        """Throw away what has arrived of a pack."""
+        """Discard what has arrived of a pack."""
         if key in self.incoming:
             self.incoming.pop(key).spool.close()
 
     def send(self, leaving: Outgoing) -> None:
-        """Send a pack, in the place of an older one for the same branch."""
+        """Send a pack, replacing an older one for the same branch."""
         self.stop_sending(leaving.state.key)
         self.outgoing[leaving.state.key] = leaving
 
@@ -222,11 +223,11 @@ class Link:
                 packs.pop(key).spool.close()
 
     def next_word(self, known: Mapping[Key, State], chunk_bytes: int) -> Message | None:
-        """Take the next thing to say, or None when all is said. `known`: the newest state of each branch."""
+        """Take the next message, or None if there is none. `known`: the newest state of each branch."""
         if self.has_news_of_the_team():
             return self._next_gossip()
         if self.purges or self.purge_answers:
-            purges = _taken(self.purges)  # before the answers, which are to them
+            purges = _taken(self.purges)  # before the answers that refer to them
             return Gossip(purges=purges, purge_answers=_taken(self.purge_answers) if not self.purges else ())
         if self.invites or self.ticket_uses:
             invites = _taken(self.invites)
@@ -249,7 +250,7 @@ class Link:
         if self.announcements:
             key = next(iter(self.announcements))
             del self.announcements[key]
-            # The newest, which may be newer than when it was put here.
+            # The newest state, which may be newer than when this was queued.
             self.offered[key] = known[key]
             return Announce(known[key])
         if self.talk:
@@ -292,7 +293,7 @@ class Link:
 
 
 def _taken(waiting: dict[K, V]) -> tuple[V, ...]:
-    """Take as many of the entries that wait as one word has room for, the first ones."""
+    """Take as many of the first waiting entries as one message can hold."""
     found, left = list[V](), GOSSIP_BYTES
     while waiting and len(found) < MOST_ADMISSIONS and (left > 0 or not found):
         entry = waiting.pop(next(iter(waiting)))

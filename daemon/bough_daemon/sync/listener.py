@@ -1,8 +1,7 @@
 """A daemon's listeners: one for teammates, for all repositories, and one for new members.
 
-Teammates come with their certificate, over mutual TLS; gRPC lets in anyone whose certificate is signed by one
-of those it knows, so each call is held against the roster again. Joiners have no certificate that could be known; they
-bring a secret.
+Teammates use their certificate, over mutual TLS; gRPC accepts anyone whose certificate is signed by a known one, so
+each call is checked against the roster again. Joiners have no known certificate; they have a secret.
 """
 
 from __future__ import annotations
@@ -50,19 +49,19 @@ from bough_daemon.team.roster import Admission, Roster
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-CLOSING_SECONDS = 3.0  # that calls go on for on a port that was closed
-KEEPALIVE_MS, ANSWER_MS = 9_000, 5_000  # so that a frozen peer is noticed within 15 s
+CLOSING_SECONDS = 3.0  # that calls continue on a port that was closed
+KEEPALIVE_MS, ANSWER_MS = 9_000, 5_000  # so that an unresponsive peer is noticed within 15 s
 COMMON_OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", ANSWER_MS),
-    # What ends a connection whose ping nobody answers; a minute where it is not given, whatever keepalive says.
+    # What ends a connection whose ping is not answered; a minute by default, whatever keepalive says.
     ("grpc.http2.ping_timeout_ms", ANSWER_MS),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
 ]
 SERVER_OPTIONS: list[tuple[str, int | str]] = [
     *COMMON_OPTIONS,
-    # A peer may be as anxious as we are.
+    # A peer may ping as often as we do.
     ("grpc.http2.min_ping_interval_without_data_ms", ANSWER_MS),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),
@@ -73,7 +72,7 @@ SERVER_OPTIONS: list[tuple[str, int | str]] = [
 
 
 class Pipe(Protocol):
-    """One stream of words to and from a peer, of whom `hello` was the first word.
+    """A stream of messages to and from a peer, whose first message was `hello`.
 
     `local`: the address of this machine that it uses; empty: unknown.
     """
@@ -82,54 +81,54 @@ class Pipe(Protocol):
     local: str
 
     async def read(self) -> Message | None:
-        """Return the next word, or None when the peer has said its last."""
+        """Return the next message, or None after the peer's last one."""
 
     async def write(self, word: Message) -> None:
-        """Send a word; returns when there is room for another."""
+        """Send a message; return when there is space for another."""
 
     async def beside(self) -> Pipe:
         """Return the stream for large packs, where both sides have one: it begins with this one's Hello."""
 
 
 class TeamEndpoint(Protocol):
-    """The listener's view of a repository's team."""
+    """A repository's team, as the listener uses it."""
 
     @property
     def roster(self) -> Roster:
         """The team's members."""
 
     async def welcome(self, caller: Admission, pipe: Pipe) -> None:
-        """Talk with a member who has called, until either ends it; raise PeerRefused to turn them away.
+        """Serve a member who has called, until either side ends it; raise PeerRefused to turn them away.
 
         A former member is turned away with the reason.
         """
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Let the holder of a ticket into the team, or raise why not."""
+        """Admit the holder of a ticket to the team, or raise the reason."""
 
     async def be_met(self, request: pb.MeetRequest) -> pb.MeetResponse:
-        """Tell a member where the team is, and the team where they are; raise PeerRefused to anybody else."""
+        """Exchange addresses between a member and the team; raise PeerRefused for anyone else."""
 
     def speaks_otherwise(self, member: str) -> None:
-        """Note that a member runs a Bough of another version."""
+        """Record that a member runs an incompatible version of Bough."""
 
     def moved(self) -> None:
-        """Tell the team that this daemon listens elsewhere now."""
+        """Tell the team that this daemon now listens elsewhere."""
 
     @property
     def reach(self) -> Seeker:
-        """Who of the team is missing."""
+        """The members of the team who are missing."""
 
     def network_changed(self, *, slept: bool) -> None:
-        """Meet again after this machine's network has changed, or after it was asleep."""
+        """Reconnect after this machine's network has changed, or after it was asleep."""
 
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """The addresses of a daemon, remembered so that teammates find it again. Port 0: any that is free.
+    """The addresses of a daemon, remembered so that teammates find it again. Port 0: any free one.
 
-    `chosen`: the user has named the address, so nothing else is opened until another is named. `setting`: what the
-    setting `team.listen` said when it was last followed. `advertised`: what the last `--advertise` said.
+    `chosen`: the user has named the address, so nothing else is opened until another is named. `setting`: the value of
+    `team.listen` when it was last applied. `advertised`: the value of the last `--advertise`.
     """
 
     host: str = LOOPBACK
@@ -162,18 +161,18 @@ class PeerListener:
         if os.path.exists(self._path):
             self.door = read_record(self._path, ListenAddress)
         self._settings = ListenSettings(self.door.setting)
-        self._displaced: ListenAddress | None = None  # where it was to be, where another program is now
+        self._displaced: ListenAddress | None = None  # the address to return to once another program releases it
         self._server: grpc.aio.Server | None = None
         self._join_server: grpc.aio.Server | None = None
         self._closing: dict[grpc.aio.Server, asyncio.Task[None]] = {}
-        self._expecting: set[str] = set()  # teams of which a ticket is out
+        self._expecting: set[str] = set()  # teams with a valid ticket
         self._joining = asyncio.Lock()
         self._roots = b""
 
     async def start(self, settings: ListenSettings | None = None) -> None:
-        """Listen where it was last, or where the settings say by now.
+        """Listen at the last address, or where the settings now say.
 
-        On another port, or for this machine alone, where that fails now.
+        On another port, or for this machine only, if that fails now.
         """
         self.refresh()
         self._settings = settings or self._settings
@@ -195,21 +194,21 @@ class PeerListener:
                 await self._listen(LOOPBACK, 0)
 
     def _port(self, port: int) -> int:
-        """Return the port to listen on where `port` is asked for: that of the setting, where any will do."""
+        """Return the port to use for a requested `port`: that of the setting, if any will do."""
         return port or (0 if self.home.clone_name else self._settings.port)
 
     def _address_set(self, setting: str) -> tuple[str, int]:
-        """Return host and port of the setting `team.listen`; a clone that is its own member listens beside its home."""
+        """Return host and port of the setting `team.listen`; a clone with its own identity listens on any free port."""
         host, port = parse_listen(setting)
         return host, 0 if self.home.clone_name else self._port(port)
 
     def _moves_port(self) -> bool:
-        """Return whether the setting `team.port` names another port; one that was named with an address goes first."""
+        """Return whether the setting `team.port` names another port; a port given with an address takes precedence."""
         wished = 0 if self.door.chosen else self._settings.port
         return wished not in (0, self.door.port) and not self.home.clone_name
 
     async def stop(self) -> None:
-        """Stop listening; who is being talked with is cut off."""
+        """Stop listening; open connections are cut."""
         servers = [one for one in (self._server, self._join_server, *self._closing) if one is not None]
         closing = list(self._closing.values())
         self._server = self._join_server = None
@@ -218,20 +217,20 @@ class PeerListener:
         await asyncio.gather(*closing)
 
     def refresh(self) -> None:
-        """Know the certificates of everyone in every room from the next handshake on.
+        """Trust the certificates of everyone in every team from the next handshake on.
 
-        Those of former members, and of whom these let in, are known too, so that they can be told why they are turned
-        away.
+        Those of former members, and of members they admitted, are trusted too, so that they can be told why they are
+        turned away.
         """
         rosters = [room.roster for room in self.rooms.values()]
         callers = {one.certificate for roster in rosters for one in (*roster.members.values(), *roster.turned_away())}
         self._roots = b"".join(map(pem_of, sorted({*callers, self.identity.certificate})))
 
     async def open(self, listen: str | None) -> list[str]:
-        """Let teammates call where `listen` says, and nowhere else; return what was opened by this call.
+        """Let teammates call at `listen`, and nowhere else; return the addresses opened by this call.
 
-        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None for where it is open already, else for every interface. Raises
-        PortTaken; then it is as it was.
+        `listen`: `HOST`, `HOST:PORT` or `:PORT`; None: what is already open, else every interface. Raises PortTaken;
+        then nothing has changed.
         """
         before = self.door
         host, port = parse_listen(listen) if listen is not None else (before.host, before.port)
@@ -249,7 +248,7 @@ class PeerListener:
         return self.listening()[:1] if moves else []
 
     async def follow(self, settings: ListenSettings) -> None:
-        """Listen where the settings say, if that is news: the last word counts, also of `--listen`."""
+        """Listen where the settings say, if they are new: the latest of the settings and `--listen` counts."""
         before, self._settings = self._settings, settings
         setting = settings.listen
         if setting != self.door.setting:
@@ -262,9 +261,9 @@ class PeerListener:
             self._tell_moved()
 
     def advertise(self, addresses: str) -> None:
-        """Have teammates and new members call these addresses first; raise BadUsage where one cannot be called.
+        """Have teammates and new members call these addresses first; raise BadUsage if one cannot be called.
 
-        `HOST:PORT` each, with commas between; empty: none. New members call the port after it.
+        `HOST:PORT` each, separated by commas; empty: none. New members call the port after it.
         """
         parse_advertised(addresses)
         if addresses != self.door.advertised:
@@ -279,7 +278,7 @@ class PeerListener:
         return parse_advertised(f"{self.door.advertised},{self._settings.advertise}")[:MOST_ADVERTISED]
 
     async def put_back(self, door: ListenAddress) -> None:
-        """Listen where it was listened before."""
+        """Return to a previous address."""
         if (door.host, door.port) != (self.door.host, self.door.port):
             await self._move(door.host, door.port)
         self._remember(door)
@@ -290,9 +289,9 @@ class PeerListener:
             room.network_changed(slept=slept)
 
     async def expect(self, team: str, is_out: bool, *, anywhere: bool = False) -> list[str]:
-        """Listen for new members while a ticket of some team is out, and no longer; return what was opened by this.
+        """Listen for new members while a ticket of any team is valid; return the addresses opened by this call.
 
-        `is_out`: whether one of this team is. `anywhere`: on another port, where that of before is taken. Raises
+        `is_out`: whether one of this team is valid. `anywhere`: on another port if the previous one is taken. Raises
         PortTaken.
         """
         (self._expecting.add if is_out else self._expecting.discard)(team)
@@ -306,7 +305,7 @@ class PeerListener:
             return self.listening()[1:]
 
     async def _listen_for_joiners(self, anywhere: bool) -> None:
-        """Listen on the port of before, which tickets that are out name; where it is taken, on another one if told."""
+        """Listen on the previous port, which valid tickets name; if it is taken, on another one with `anywhere`."""
         try:
             await self._listen_for_joiners_on(self.door.join_port or self.door.port + 1)
         except PortTaken:
@@ -324,10 +323,10 @@ class PeerListener:
         self._remember(replace(self.door, join_port=bound))
 
     async def _move(self, host: str, port: int) -> None:
-        """Listen elsewhere, for teammates and for new members; raise PortTaken and stay."""
+        """Move the listeners for teammates and new members; raise PortTaken and stay."""
         before, old = self.door, self._server
         self._displaced = None
-        if port == before.port and old is not None:  # two cannot have it, not even on different interfaces
+        if port == before.port and old is not None:  # it cannot be bound twice, even on different interfaces
             await old.stop(None)
             old = self._server = None
         try:
@@ -345,19 +344,19 @@ class PeerListener:
                 await self._listen_for_joiners(True)
 
     def _close_soon(self, server: grpc.aio.Server) -> None:
-        """Take no new calls, and end those that go on in a moment: answers arrive, and teammates call elsewhere."""
+        """Accept no new calls, and end running ones soon: answers arrive, and teammates call the new address."""
         self._closing[server] = asyncio.create_task(server.stop(CLOSING_SECONDS))
         self._closing[server].add_done_callback(lambda _: self._closing.pop(server, None))
 
     def listening(self) -> list[str]:
-        """Return the addresses that are open, each with for whom, in words."""
+        """Return the open addresses, each with its purpose, for messages."""
         joining = [self.door.join_port] if self._join_server is not None else []
         opened = [(self.door.port, "teammates")] if self._server is not None else []
         opened += [(port, "new members") for port in joining]
         return [f"{join_address(self.door.host, port)} ({whom})" for port, whom in opened]
 
     def notices(self) -> list[Notice]:
-        """Return what a person should know about where it is listened."""
+        """Return what the user should know about the listeners."""
         before = self._displaced
         if before is None or (is_loopback(before.host) and not before.chosen):
             return []
@@ -367,13 +366,13 @@ class PeerListener:
         return [Notice("network", text, "Open it in your firewall, or run `bough config set team.listen HOST:PORT`.")]
 
     def addresses(self) -> tuple[str, ...]:
-        """Return where teammates can call."""
+        """Return the addresses that teammates can call."""
         here = (join_address(host, self.door.port) for host in reachable_hosts(self.door.host))
         return tuple(dict.fromkeys((*self._advertised(), *here)))
 
     @property
     def deputy_port(self) -> int:
-        """The port on which new members are listened for whenever a ticket names this member; 0: nobody can call it."""
+        """The port that is open for new members whenever a ticket names this member; 0: none can be called."""
         if is_loopback(self.door.host) and not self.door.chosen:
             return 0
         if not self.door.join_port:
@@ -381,7 +380,7 @@ class PeerListener:
         return self.door.join_port
 
     def join_addresses(self) -> tuple[str, ...]:
-        """Return where joiners can call."""
+        """Return the addresses that joiners can call."""
         here = (join_address(host, self.door.join_port) for host in reachable_hosts(self.door.host))
         return tuple(dict.fromkeys((*map(next_port, self._advertised()), *here)))
 
@@ -391,15 +390,15 @@ class PeerListener:
         credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
         bound = await _bind(server, host, port, credentials)
         self._server = server
-        # A port that the user has named is followed by that for new members: so both can be forwarded.
+        # With a port named by the user, new members use the next one: so both can be forwarded.
         named = bound != self.door.port and port == bound
         self._remember(replace(self.door, host=host, port=bound, join_port=bound + 1 if named else self.door.join_port))
 
     def _certificates(self) -> tuple[grpc.ServerCertificateConfiguration, Callable[[], Any]]:
-        """Return what one server's first handshake goes by, and what says at each later one whether that has changed.
+        """Return a server's first handshake configuration, and a function for later ones that returns a changed one.
 
-        None where it has not: gRPC swaps what handshakes on other threads may be reading, without a lock, so a swap at
-        each of them lets any crowd of callers bring the process down. Called from threads of gRPC's.
+        It returns None if nothing has changed: gRPC swaps what handshakes on other threads may be reading, without a
+        lock, so a swap at each of them lets any crowd of callers crash the process. Called from gRPC's threads.
         """
         pair, told = (self.identity.tls_key, self.identity.certificate_pem), self._roots
 
@@ -419,13 +418,13 @@ class PeerListener:
 
 
 def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:
-    """Return a server that takes so many connections that recording still has files."""
+    """Return a server with a connection limit that leaves enough files for recording."""
     connections = ("grpc.max_allowed_incoming_connections", most_connections())
     return grpc.aio.server(options=[*SERVER_OPTIONS, connections, *options])
 
 
 async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
-    """Start a server at an address and return its port; 0 is any that is free."""
+    """Start a server at an address and return its port; 0 is any free one."""
     for candidate in ports_for(port):
         try:
             bound = server.add_secure_port(join_address(host, candidate), credentials)
@@ -445,7 +444,7 @@ async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc
 
 
 def _local_for(peer: str) -> str:
-    """Return the address of this machine that a caller most likely called, from how gRPC writes the caller's own."""
+    """Return the address of this machine that a caller most likely used, derived from gRPC's name for the peer."""
     return source_for(split_address(unquote(peer.partition(":")[2]))[0]) if peer.startswith("ipv") else ""
 
 

@@ -1,6 +1,6 @@
-"""Meet a teammate again by a ticket of theirs: it says where they are now. The ticket stays as good as it was.
+"""Reconnect with a teammate by a ticket of theirs, which has their current addresses. The ticket stays valid.
 
-The member who meets is known by what they sign, the maker or a deputy by the certificate that the ticket names.
+The caller is identified by a signature, the maker or a deputy by the certificate that the ticket names.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from bough_daemon.team.tickets import Ticket
 
 
 async def meet(ticket: Ticket, identity: Identity, contact: Contact) -> tuple[Gossip, bytes]:
-    """Tell the maker of a ticket, or a deputy, where this member is; return what they say of the team, and whose it is.
+    """Tell the maker of a ticket, or a deputy, this member's addresses; return their view of the team, and who it was.
 
-    That is the fingerprint of their certificate. Raises what they say against it, PeerUnreachable or PeerRefused.
+    That is the fingerprint of their certificate. Raises their error, PeerUnreachable or PeerRefused.
     """
     request = pb.MeetRequest(team=ticket.team, key=identity.key, contact=wire.contact_message(contact))
 
@@ -36,9 +36,9 @@ async def meet(ticket: Ticket, identity: Identity, contact: Contact) -> tuple[Go
 
 
 def met(roster: Roster, identity: Identity, request: pb.MeetRequest) -> tuple[pb.MeetResponse, Contact]:
-    """Return what to answer a member who meets the holder of an identity, and where that member is, as they say.
+    """Return the answer to a member who meets the holder of an identity, and that member's addresses.
 
-    Raise PeerRefused to anybody who is not in the team.
+    Raise PeerRefused for anyone who is not in the team.
     """
     said = _statement(roster.team, fingerprint(identity.certificate))
     if roster.by_key(request.key) is None or not verify(request.key, request.signature, said):
@@ -47,5 +47,5 @@ def met(roster: Roster, identity: Identity, request: pb.MeetRequest) -> tuple[pb
 
 
 def _statement(team: str, answerer: bytes) -> bytes:
-    """Return what a member signs who meets the holder of a certificate: it is of no use with anybody else."""
+    """Return what a caller signs for the holder of a certificate, so that it is useless with anyone else."""
     return statement("meet", team, answerer)

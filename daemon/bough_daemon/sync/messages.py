@@ -1,4 +1,4 @@
-"""The words that daemons say to each other, as plain data; `peer_wire` turns them into messages and back."""
+"""The messages between daemons as plain data; `wire` converts them to Protobuf and back."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Hello:
 
 @cache
 def own_release() -> str:
-    """Return which Bough this is."""
+    """Return this Bough's version."""
     return release(metadata.version("bough"))
 
 
 def release(said: str) -> str:
-    """Return which Bough a peer says to run, or nothing where that is not a version."""
+    """Return the version that a peer states, or an empty string if it is not a version."""
     return said if RELEASE.fullmatch(said) else ""
 
 
@@ -80,9 +80,9 @@ class Held:
 
 @dataclass(frozen=True)
 class Refused:
-    """The answer to a state, that I cannot take it; or to a Want, that I cannot send it.
+    """The answer to a state that I cannot accept, or to a Want that I cannot serve.
 
-    `for_now`: it may go well later, without anything new from the other side.
+    `for_now`: it may succeed later, without anything new from the other side.
     """
 
     key: Key
@@ -95,8 +95,8 @@ class Refused:
 class Want:
     """The answer to a state: send me what I lack for it, or for a later one.
 
-    `haves`: commits that I have with all they reach. `shallow`: commits whose parents I lack. `pack`, `offset`: a pack
-    that broke off, and how many bytes of it are here.
+    `haves`: commits that I have completely. `shallow`: commits whose parents I lack. `pack`, `offset`: an interrupted
+    pack, and how many bytes of it are here.
     """
 
     key: Key
@@ -109,7 +109,7 @@ class Want:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a pack for a state. `total`: the size of the pack in bytes. A small pack may come unasked."""
+    """A part of a pack for a state. `total`: the size of the pack in bytes. A small pack may come unrequested."""
 
     state: State
     pack: str
@@ -127,7 +127,7 @@ class Delivered:
 
 @dataclass(frozen=True, order=True)
 class Route:
-    """How a member is reached. `steps`: 1 for directly. `conversation`: theirs, of the last step; each has a number."""
+    """How a member is reached. `steps`: 1 for directly. `conversation`: their connection's number at the last step."""
 
     steps: int
     conversation: int
@@ -143,14 +143,14 @@ class Reach:
 
 @dataclass(frozen=True)
 class TalkPositions:
-    """How far I know each member's log of comments: digests of entries. Said first; what I lack is the answer."""
+    """How far I know each member's log of comments: digests of entries. Sent first; the answer is what I lack."""
 
     digests: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
 class TalkWords:
-    """Entries of members' logs, each after the one before it."""
+    """Entries of members' logs, each after its predecessor."""
 
     entries: tuple[TalkEntry, ...]
 

@@ -1,4 +1,4 @@
-"""Who is reached and how: where this member can be called, and when each teammate was last here."""
+"""How members are reached: this member's addresses, and when each teammate was last connected."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from bough_daemon.team.roster import MOST_ADDRESSES, Contact
 from bough_daemon.team.team_files import Team, now_ms
 from bough_daemon.team.tickets import Ticket
 
-MEETING_SECONDS = 10.0  # that a command waits until the two are connected
+MEETING_SECONDS = 10.0  # that a command waits for the connection
 
 REMEDY = "Have {0} run `bough status`, which starts Bough there, or `bough invite`: `bough join TICKET` reconnects you."
 
 
 @dataclass(frozen=True)
 class WayTo:
-    """How a teammate is reached. `through`: the teammates who are connected with them, where this member is not.
+    """How a teammate is reached. `through`: the teammates connected with them, if this member is not.
 
     `offline_since`: when they were last connected, in seconds since the epoch; 0: not since the daemon started, or they
-    are reached. `unreachable`: why calls fail; empty: none has. `remedy`: what can be done about that.
+    are connected. `unreachable`: why calls fail; empty: none has. `remedy`: what can be done about that.
     """
 
     through: list[str] = field(default_factory=list)
@@ -42,7 +42,7 @@ class WayTo:
 
 
 class Reachability:
-    """What one member in one team knows of the ways between its members. On the loop's thread only.
+    """What one member knows about the connections in a team. On the loop's thread only.
 
     `seen`: when others were last connected, by key, in milliseconds since the epoch.
     """
@@ -63,7 +63,7 @@ class Reachability:
         self._came = asyncio.Event()
 
     def moved(self) -> None:
-        """Tell the team where this daemon listens, if that is news."""
+        """Tell the team where this daemon listens, if that has changed."""
         if self._exchange.is_out:
             return
         contact = self._team.roster.contacts.get(self._exchange.key)
@@ -78,16 +78,16 @@ class Reachability:
         self._connections.do([])
 
     def network_changed(self, *, slept: bool) -> None:
-        """Announce the addresses that are new, and call everyone at once who is not connected, or not any more.
+        """Announce new addresses, and call everyone who is not connected, or no longer, at once.
 
-        `slept`: this machine was asleep, so that nobody may be at the other end of what seems to be connected.
+        `slept`: this machine was asleep, so that seemingly open connections may be dead.
         """
         self._connections.drop_stale(all_of_them=slept)
         self.moved()
         self._connections.calls.at_once()
 
     def presence(self, member: str, *, here: bool) -> None:
-        """Note that a member is here, or is no longer; with the first who is, others may be reached again as well."""
+        """Record that a member is connected, or no longer; with the first one connected, try the others again too."""
         entry = self._team.roster.members.get(member)
         if entry is not None:
             self.seen[entry.key] = now_ms()
@@ -96,7 +96,7 @@ class Reachability:
             self._connections.calls.at_once()
 
     def learned(self, news: Learned) -> None:
-        """Call new members, and those who have new addresses at once."""
+        """Call new members, and those with new addresses, at once."""
         self._connections.calls.begin()
         self._connections.calls.at_once(self._names(news.contacts))
 
@@ -105,17 +105,17 @@ class Reachability:
         return {name for name, entry in self._team.roster.members.items() if entry.key in keys}
 
     def speaks_otherwise(self, member: str) -> None:
-        """Note that a member runs a Bough of another version: nothing can be exchanged with them."""
+        """Record that a member runs an incompatible version of Bough: nothing can be exchanged with them."""
         self._connections.calls.other_versions.add(member)
 
     def other_versions(self) -> list[str]:
-        """Return the members with whom nothing can be exchanged, as they run a Bough of another version."""
+        """Return the members with an incompatible version of Bough."""
         return sorted(self._connections.calls.other_versions & self._team.roster.members.keys())
 
     async def meet(self, ticket: Ticket) -> tuple[str, bool]:
-        """Meet the maker of a ticket of this team again, or a deputy; return their name, and if they are connected.
+        """Reconnect with the maker of a ticket of this team, or a deputy; return their name, and whether it worked.
 
-        Raises PeerUnreachable or PeerRefused; then everything is as it was.
+        Raises PeerUnreachable or PeerRefused; then nothing has changed.
         """
         identity, roster = self._listener.identity, self._team.roster
         if ticket.fingerprint == fingerprint(identity.certificate):
@@ -136,7 +136,7 @@ class Reachability:
         return maker.name, maker.name in self._connections.connected()
 
     async def be_met(self, request: pb.MeetRequest) -> pb.MeetResponse:
-        """Tell a member where the team is, and the team where they are; raise PeerRefused to anybody else."""
+        """Exchange addresses between a member and the team; raise PeerRefused for anyone else."""
         answer, contact = met(self._team.roster, self._listener.identity, request)
         self._connections.do(self._exchange.learn(Gossip(contacts=(contact,)), now_ms()))
         return answer
@@ -164,11 +164,11 @@ class Reachability:
         return {entry.key: name for name, entry in self._team.roster.members.items() if name not in here}
 
     def found(self, name: str, address: str) -> None:
-        """Call a teammate at an address at which they may be."""
+        """Call a teammate at a possible address."""
         self._connections.calls.try_at(name, address)
 
     def through(self, member: str) -> list[str]:
-        """Return the teammates through whom a member is reached who is not connected."""
+        """Return the teammates through whom an unconnected member is reached."""
         return self._exchange.relay.through(member) if not self._exchange.is_out else []
 
     def way_to(self, member: str) -> WayTo:

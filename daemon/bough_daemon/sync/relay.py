@@ -1,9 +1,9 @@
-"""Ways through teammates: who reaches whom, and receipts that come back to a state's member through others.
+"""Routes through teammates: who reaches whom, and receipts that return to a state's member through others.
 
-States and packs pass through anyone by themselves. What comes back does not: a peer says to those that it got a state
-from that it holds it, and to nobody else. So each member tells its peers whom it reaches, and in how many steps, and a
-member who is not connected with the one whose state it took signs a receipt, which goes the shortest ways. Relays keep
-nothing, and cannot forge one.
+States and packs pass through anyone by themselves. Confirmations do not: a peer confirms a state only to those that it
+got it from. So each member tells its peers whom it reaches, and in how many steps, and a member who is not connected
+with the one whose state it received signs a receipt, which takes the shortest routes. Relays keep nothing, and cannot
+forge a receipt.
 
 In a team in which everyone is connected with everyone, no receipt is ever signed.
 """
@@ -23,15 +23,15 @@ from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Roster
 
 DIRECT = 1  # step
-MOST_HOPS = 6  # of a way: what is said of a longer one goes in circles
-MOST_WAYS = 3  # that a receipt goes at once: one of the members on a way may be hostile, or about to go
-MOST_NAMES = 500  # in one word
+MOST_HOPS = 6  # of a route: longer ones are circular
+MOST_WAYS = 3  # used for a receipt at once: a member on a route may be hostile, or about to leave
+MOST_NAMES = 500  # in one message
 
 
 class Relay:
-    """The ways of one member in one team, beside the exchange whose `links`, `known` and `untaken` these are.
+    """The routes of one member in one team; `links`, `known` and `untaken` are the exchange's.
 
-    `identity`: what receipts are signed with; None: none are.
+    `identity`: signs receipts; None: there are none.
     """
 
     def __init__(
@@ -49,29 +49,29 @@ class Relay:
         self._untaken = untaken
         self._keys_of = keys_of
         self._identity = identity
-        self._ways: dict[str, dict[str, Route]] = {}  # to whom: through whom, and how
+        self._ways: dict[str, dict[str, Route]] = {}  # member: through whom, and how
 
     def through(self, member: str) -> list[str]:
-        """Return the peers through whom a member is reached who is not connected, those with the shortest ways."""
+        """Return the peers through whom an unconnected member is reached, those with the shortest routes."""
         if member in self._links:
             return []
         ways = sorted((way.steps, via) for via, way in self._ways.get(member, {}).items() if self._is_open(via))
         return [via for steps, via in ways if steps == ways[0][0]]
 
     def is_direct(self, member: str, via: str) -> bool:
-        """Return whether a peer has said to be connected with a member, or is that member."""
+        """Return whether a peer said that it is connected with a member, or is that member."""
         way = self._ways.get(member, {}).get(via)
         return member == via or (way is not None and way.steps == DIRECT + 1)
 
-    # What happens here.
+    # Events on this machine.
 
     def connected(self, peer: str) -> None:
-        """Tell everyone that a peer is reached from here, and the peer who else is."""
+        """Tell everyone that a peer is reached from here, and tell the peer who else is."""
         self._links[peer].untold |= self._links.keys() | self._ways.keys()
         self._news(peer)
 
     def disconnected(self, peer: str) -> None:
-        """Tell everyone that a peer is no longer reached from here, nor what was reached through that peer alone."""
+        """Tell everyone that a peer is no longer reached, nor what was reached only through that peer."""
         for member in [member for member, ways in self._ways.items() if peer in ways]:
             self._lose_way(member, peer)
         self._news(peer)
@@ -86,13 +86,13 @@ class Relay:
             self._send_receipts(member)
 
     def _news(self, member: str) -> None:
-        """Have every peer told how a member is reached now, where that is another way than before."""
+        """Queue for every peer how a member is reached now, if the route has changed."""
         for name, link in self._links.items():
             if name != member:
                 link.untold.add(member)
 
     def took(self, key: Key) -> None:
-        """Send a receipt for a state that is here now, or is not taken, where its member is not connected."""
+        """Send a receipt for a state that was received or refused here, if its member is not connected."""
         if self._identity is not None and self._is_acknowledged(key) and key.member not in self._links:
             for via in self._ways_to(key.member):
                 self._links[via].acknowledge(self._identity.key, key, None)
@@ -115,14 +115,14 @@ class Relay:
         link = self._links.get(peer)
         return link is not None and link.relays and not link.parting
 
-    # What a peer says.
+    # A peer's messages.
 
     def hear_reach(self, peer: str, word: Reach) -> None:
-        """Note whom a peer reaches, and no longer reaches.
+        """Record whom a peer reaches, and no longer reaches.
 
-        Of each one they reach in another conversation than before, this member says again what it holds: they may
-        have started afresh. A way that has become too long is none any more: without that, two who tell each other of
-        a member who is gone would do so for ever.
+        If a reached member has a new connection, this member repeats what it holds: they may have restarted. A route
+        that has become too long is dropped: otherwise two peers who tell each other about a vanished member would do so
+        forever.
         """
         too_long = [member for member, way in word.reached if not 0 < way.steps < MOST_HOPS]
         for member in (*word.lost, *too_long):
@@ -137,7 +137,7 @@ class Relay:
                     self._send_receipts(member)
 
     def hear_receipt(self, me: str, peer: str, receipt: Receipt, confirmed: State | None) -> list[Job]:
-        """Pass a receipt on, or take in one of a state of this member, `me`; what is no news, or forged, is dropped.
+        """Pass a receipt on, or process one for a state of this member, `me`; old or forged ones are dropped.
 
         `confirmed`: the newest state of the branch that the receipt's member is known to hold.
         """
@@ -165,16 +165,16 @@ class Relay:
         return [Declined(by, state, refused, False) if refused else Confirmed(by, state)]
 
     def _has_place(self, link: Link, receipt: Receipt) -> bool:
-        """Return whether a receipt is news to a peer; of states that are not known here a member has a few places."""
+        """Return whether a receipt is new to a peer; for states unknown here, a member has a few places."""
         waiting, known = link.receipts.get((receipt.by, receipt.key)), self._known(receipt.key)
         if waiting is not None or (known is not None and receipt.sequence <= known.sequence):
             return waiting is None or waiting.sequence < receipt.sequence
         return sum(by == receipt.by for by, _ in link.receipts) < MOST_BRANCHES
 
-    # What is said to a peer.
+    # Messages to a peer.
 
     def next_word(self, peer: str) -> Reach | Receipt | None:
-        """Take the next thing to say to a peer, or None."""
+        """Take the next message for a peer, or None."""
         link = self._links[peer]
         while link.relays and not link.parting and (link.untold or link.receipts):
             word = self._next_reach(peer, link) if link.untold else self._next_receipt(peer, link)
@@ -194,7 +194,7 @@ class Relay:
         return Reach(tuple(sorted(reached.items())), tuple(sorted(lost))) if lost or reached else None
 
     def _way(self, peer: str, member: str) -> Route | None:
-        """Return the shortest way to a member from here, other than through `peer`; None: there is none."""
+        """Return the shortest route to a member from here, not through `peer`; None: there is none."""
         if member == peer:
             return None
         if member in self._links:
@@ -204,9 +204,9 @@ class Relay:
         return self._ways[member][via] if via else None
 
     def _next_receipt(self, peer: str, link: Link) -> Receipt | None:
-        """Take the receipt that waits longest for a peer; None where it is no news there, or the way is gone.
+        """Take the longest-waiting receipt for a peer; None if it is not new there, or the route is gone.
 
-        So one that goes in circles comes round once.
+        So a circular one passes only once.
         """
         by, key = next(iter(link.receipts))
         receipt = link.receipts.pop((by, key)) or self._receipt(by, key)
@@ -220,14 +220,14 @@ class Relay:
         )
 
     def _conversation(self, peer: str, member: str) -> int | None:
-        """Return which conversation of a member a way through a peer ends in; None: they are not reached so."""
+        """Return the number of a member's connection at the end of a route through a peer; None without a route."""
         if peer == member:
             return self._links[peer].conversation
         way = self._ways.get(member, {}).get(peer)
         return way.conversation if way is not None else None
 
     def _receipt(self, by: bytes, key: Key) -> Receipt | None:
-        """Return what this member, who signs as `by`, has to say of a branch."""
+        """Return the answer of this member, who signs as `by`, about a branch."""
         state, untaken = self._known(key), self._untaken(key)
         if untaken is not None and (state is None or untaken[0].sequence > state.sequence):
             return Receipt(by, key, untaken[0].sequence, untaken[0].tip, untaken[1])

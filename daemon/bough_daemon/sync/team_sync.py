@@ -1,4 +1,4 @@
-"""The team of one repository: who is in it, what they have, and how mine reaches them."""
+"""The team of one repository: its members, their states, and the exchange with them."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ from bough_daemon.team.tickets import Ticket
 log = logging.getLogger(__name__)
 
 REMEMBERED_TIPS = 4096
-MOST_WORDS = 200  # characters of a member's own words that are told
-MOST_DISPUTES = 20  # that are told
-MOST_TOLD_OF = 20  # entries that came at once, each of which is an event
+MOST_WORDS = 200  # characters of a member's text that are shown
+MOST_DISPUTES = 20  # that are shown
+MOST_TOLD_OF = 20  # simultaneous entries of which each is an event
 KINDS_OF_TALK: dict[type[Said | None], str] = {
     Remark: "comment",
     RemarkReply: "reply",
@@ -99,7 +99,7 @@ def still_here(store: Store, team: Team) -> dict[Key, State]:
 
 @dataclass(frozen=True)
 class Membership:
-    """What this member is in one team; who joins another team gets another."""
+    """Membership in one team; joining another team creates another."""
 
     team: Team
     exchange: Exchange
@@ -112,7 +112,7 @@ class Membership:
 
 @dataclass(frozen=True)
 class KeptTeam:
-    """A team as it is kept here, the states of it whose objects are here, and what its members said of code."""
+    """A team as stored here, its states whose objects are here, and its members' comments."""
 
     team: Team
     known: dict[Key, State]
@@ -120,7 +120,7 @@ class KeptTeam:
 
     @classmethod
     async def of(cls, home: Home, store: Store, owner: StoreThread, identity: Identity, name: str) -> KeptTeam:
-        """Read the team that a repository is in, a new one of its own at first; what was left half-taken goes."""
+        """Read the team of a repository, at first a new one of its own; incompletely received states are dropped."""
         await owner.run(sweep, store)
         team = await to_the_end(asyncio.to_thread(Team.of_store, home, store, identity, name))
         said = await to_the_end(asyncio.to_thread(LogFile(team.folder).load))
@@ -128,17 +128,17 @@ class KeptTeam:
 
 
 def _refusal(name: str, reason: str) -> Notice:
-    text = f"there is no connection with {name}: {reason[:MOST_WORDS]}"
+    text = f"there is no connection to {name}: {reason[:MOST_WORDS]}"
     remedy = f"Ask {name} to run `bough doctor`; if they no longer know you, join again with a new ticket from them."
     return Notice(name, text, remedy)
 
 
 class TeamSync:
-    """One repository's team; `running` talks with it. On the loop's thread only; the store is used through its `owner`.
+    """One repository's team; `running` connects with it. On the loop's thread only; the store is used via `owner`.
 
-    `name`: what this member is called if the repository is in no team yet. `on_event` is called on the loop and must
-    not wait. `is_hub`: this member has no working tree, and no history when it joins. `doubled`: whether another
-    machine is this member, too; then no state of this member is told to the team.
+    `name`: this member's name if the repository is in no team yet. `on_event` is called on the loop and must not wait.
+    `is_hub`: this member has no working tree, and no history when it joins. `doubled`: whether another machine is this
+    member too; then no state of this member is sent to the team.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class TeamSync:
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
-        self._pauses: dict[bytes, int] = {}  # since when others have paused sharing, in milliseconds since the epoch
+        self._pauses: dict[bytes, int] = {}  # when others paused sharing, in milliseconds since the epoch
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
         self._now = self._member_of(kept)
 
@@ -214,7 +214,7 @@ class TeamSync:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Come into the team and talk with its members, until the end of the block."""
+        """Connect with the team's members until the end of the block."""
         async with Opened() as opened:
             opened.push_async_callback(self._leave)
             await self._come_in()
@@ -222,7 +222,7 @@ class TeamSync:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Say and take nothing until the end of the block; then go on with what is kept of the team by then."""
+        """Exchange nothing until the end of the block; then continue with the team's data as stored by then."""
         await self._leave()
         try:
             yield
@@ -232,7 +232,7 @@ class TeamSync:
             await self._come_in()
 
     async def _leave(self) -> None:
-        """Stop talking. What was taken and published is written down."""
+        """Disconnect. What was received and published is saved."""
         self._listener.rooms.pop(self.team_id, None)
         self._listener.refresh()
         await self._background.close()
@@ -241,7 +241,7 @@ class TeamSync:
         self._exchange.close()
 
     def _member_of(self, kept: KeptTeam) -> Membership:
-        """Return what this member is in a team; nobody is talked with before `_come_in`."""
+        """Return this member's part in a team; it connects with nobody before `_come_in`."""
         team, key = kept.team, self._identity.key
         name = team.roster.last_name_of(key) or self._wished_name
         team.carry_taken()
@@ -287,12 +287,12 @@ class TeamSync:
         return Invitations(team, exchange, connections, *here, joined)
 
     async def _come_in(self) -> None:
-        """Talk with anyone who is in the team, and be found by them."""
+        """Connect with the members of the team, and be reachable for them."""
         self._listener.rooms[self.team_id] = self
         self._listener.refresh()
         self._conversations.gather_soon()
         self._conversations.calls.begin()
-        self._background.keep("writing down what the team has", self._keep_saving)
+        self._background.keep("saving the team's data", self._keep_saving)
         await self._now.invitations.begin()
         self._background.keep("listening for new members", self._now.invitations.keep_listening)
         await self._tell_moved()
@@ -301,7 +301,7 @@ class TeamSync:
     async def _change_to(
         self, team: Team, become: PeerListener, rename: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Leave the team of before, of which nothing is kept, for another one, as the member of a listener."""
+        """Leave the previous team, of which nothing is kept, for another one, as the member of a listener."""
         before, left, name = self._now.talk, self._team.folder, self.member
         was_alone = len(self.roster.admissions) == 1
         await self._leave()
@@ -309,7 +309,7 @@ class TeamSync:
         self._home, self._listener, self._identity = become.home, become, become.identity
         self._tips.clear()
         self._now = self._member_of(KeptTeam(team, await self._owner.run(still_here, self._store, team)))
-        if was_alone:  # what was said in a team is that team's
+        if was_alone:  # comments belong to the team in which they were made
             self.talk.begin_with(before, lambda branch: self.member + branch.removeprefix(name))
         if rename is not None:
             await rename()
@@ -317,7 +317,7 @@ class TeamSync:
         await self._come_in()
 
     async def _tell_moved(self) -> None:
-        """Tell the team what became, by a purge, of the commits that my newest states name."""
+        """Tell the team the replacements, after a purge, of the commits that my newest states name."""
         moved = self._store.purged.moved
         for key, state in self._team.states.items():
             if key.member == self.member and not key.aside and key not in self._exchange.known:
@@ -326,7 +326,7 @@ class TeamSync:
                     await self._publish(key, tip, base)
 
     def _set_aside(self) -> None:
-        """Keep my branches whose names are not mine in this team, and free the names. On the store's thread."""
+        """Set aside my branches whose names are not mine in this team. On the store's thread."""
         for branch in self._store.refs(SHARED):
             if branch_owner(self.roster, branch) != self.member:
                 tip = self._store.ref(LIVE + branch)
@@ -335,12 +335,12 @@ class TeamSync:
                 self._store.delete_ref(LIVE + branch)
                 self._store.delete_ref(SHARED + branch)
 
-    # What I have.
+    # My own states.
 
     async def publish(self, branch: str, tip: str, base: str) -> None:
-        """Tell the team that my branch's shared tip moved; does nothing when they were told this before.
+        """Tell the team that my branch's shared tip moved, unless they already know.
 
-        `branch`: named as the member, or `member+FOLDER`; raises NameTaken where that is another member.
+        `branch`: named like the member, or `member+FOLDER`; raises NameTaken if that is another member.
         """
         if self._exchange.is_out:
             return
@@ -357,7 +357,7 @@ class TeamSync:
             last = self._exchange.known.get(key)
             is_newest = last is not None and last.sequence >= self._team.sequences.get(key, 0)
             if last is not None and is_newest and (last.tip, last.base) == (tip, base):
-                self._remember(tip, key, last.sequence)  # said before this daemon started, perhaps
+                self._remember(tip, key, last.sequence)  # published before this daemon started, perhaps
                 return
             await self._say(key, tip, base)
 
@@ -374,27 +374,27 @@ class TeamSync:
         last = self._exchange.known.get(key)
         sequence = max(self._team.sequences.get(key, 0), last.sequence if last is not None else 0) + 1
         state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
-        # Written down before anyone hears it: a number is never used for two states.
+        # Saved before anyone sees it: a number is never used for two states.
         self._team.sequences[key] = sequence
         await self._save_states(state)
         self._remember(tip, key, sequence)
         self._conversations.do(self._exchange.publish(state))
 
-    # Whether anything is told.
+    # Pausing.
 
     @property
     def paused_since(self) -> float:
-        """Since when this member has paused sharing here, in seconds since the epoch; 0: they share."""
+        """When this member paused sharing here, in seconds since the epoch; 0: not paused."""
         return self._store.pause.since
 
     async def pause(self) -> None:
-        """Tell the team no new state from now on, but that it is so; what was told before stays with them."""
+        """Send the team no new state from now on, and tell them so; they keep what they received."""
         async with self._publishing:
             await self._owner.run(self._store.pause.begin, now_ms() / 1e3)
         self._tell_pause()
 
     async def resume(self) -> None:
-        """Share again; the newest states are still to be published."""
+        """Resume sharing; the newest states must then be published."""
         await self._owner.run(self._store.pause.end)
         self._tell_pause()
 
@@ -403,7 +403,7 @@ class TeamSync:
         self._conversations.do([])
 
     def check_shares(self) -> None:
-        """Raise SharingPaused where this member has paused sharing."""
+        """Raise SharingPaused if this member has paused sharing."""
         if self.paused_since:
             raise SharingPaused(f"you paused sharing {ago(self.paused_since)}")
 
@@ -418,7 +418,7 @@ class TeamSync:
         self._on_event(TeamEvent("paused" if since else "resumed", member))
 
     def paused_at(self, member: str) -> float:
-        """Return since when a teammate has paused sharing, as they last said; 0: they share."""
+        """Return when a teammate paused sharing, as last reported; 0: not paused."""
         return self._pauses.get(self.roster.member(member).key, 0) / 1e3 if member in self.roster.members else 0.0
 
     def _remember(self, tip: str, key: Key, sequence: int) -> None:
@@ -427,13 +427,13 @@ class TeamSync:
             del self._tips[next(iter(self._tips))]
 
     def holders(self, tip: str) -> set[str]:
-        """Return which teammates have said that they hold this tip, or a later one of the branch."""
+        """Return the teammates who said they hold this tip, or a later one of the branch."""
         if tip not in self._tips:
             return set()
         return self._exchange.holders(*self._tips[tip])
 
     def refusals(self, tip: str) -> dict[str, str]:
-        """Return why each teammate who did not take this tip, or a later one of the branch, did not."""
+        """Return why teammates refused this tip, or a later one of the branch, by name."""
         if tip not in self._tips:
             return {}
         key, sequence = self._tips[tip]
@@ -441,7 +441,7 @@ class TeamSync:
         return {one.peer: one.reason for one in declined if one.state.sequence >= sequence}
 
     def refusals_of(self, branch: str) -> dict[str, str]:
-        """Return why each teammate who did not take my branch's newest state, or what I landed, did not."""
+        """Return why teammates refused my branch's newest state, or my landing, by name."""
         live = Key(self.member, BranchKind.LIVE, branch.encode())
         return {
             peer: declined.reason
@@ -451,37 +451,43 @@ class TeamSync:
         }
 
     def offer_again(self, branch: str, peers: Iterable[str]) -> None:
-        """Offer my branch's newest state again to those of `peers` who did not take it: they may by now."""
+        """Offer my branch's newest state again to those of `peers` who refused it: they may accept it now."""
         key = Key(self.member, BranchKind.LIVE, branch.encode())
         for peer in self._conversations.connected().intersection(peers):
             if self._exchange.refusals.get(peer, {}).pop(key, None) is not None:
                 self._conversations.do(self._exchange.offer_again(peer, key))
 
     def ask_again(self) -> None:
-        """Ask for everything again that could not be taken, for a reason that may have gone by now."""
+        """Request everything again that could not be received, for a reason that may be gone by now."""
         self._conversations.do(self._exchange.retry_all())
 
     def held_by(self, peer: str, branch: str) -> str | None:
-        """Return the newest tip of my branch that a teammate has said to hold."""
+        """Return the newest tip of my branch that a teammate said they hold."""
         return self._exchange.held_by(peer, Key(self.member, BranchKind.LIVE, branch.encode()))
 
     def notices(self) -> list[Notice]:
-        """Return what else a person should know of the team."""
+        """Return what else the user should know about the team."""
         told = self._listener.notices()
         if self.roster.dropped:
             text = f"{self.roster.dropped} of the admissions written down for this team are no longer taken"
-            told.append(Notice("team", text, "Whom `bough team` lacks needs a new ticket: `bough invite` makes one."))
+            told.append(
+                Notice(
+                    "team",
+                    text,
+                    "Members whom `bough team` does not list need a new ticket: `bough invite` creates one.",
+                )
+            )
         told += self._now.invitations.notices()
         return told + [_refusal(name, reason) for name, reason in self._conversations.refused().items()]
 
     def failing(self) -> list[Failing]:
-        """Return what of this team's background work has failed."""
+        """Return the failures of this team's background work."""
         return self._background.failing()
 
     def disputes(self) -> list[str]:
-        """Return what members said that does not count here, in words: who is in the team, and two states at once.
+        """Return members' statements that do not count here, for messages: about the roster, and contradicting states.
 
-        What is kept of such a state is told by `asides`.
+        What is kept of such a state is listed by `asides`.
         """
         kept = {(one.branch, one.tip) for one in self.asides()}
         forks = [
@@ -497,15 +503,15 @@ class TeamSync:
         by, before = (self.roster.by_key(one.admitter) for one in (said, counts))
         who, first = (one.name if one is not None else "a former member" for one in (by, before))
         if said.key == said.admitter:
-            return f"{who} chose the name {said.name}, which does not count, as {counts.name} has it"
+            return f"{who} chose the name {said.name}, which does not count because {counts.name} has it"
         if said.key == counts.key:
             return f"{who} also admitted {counts.name} as {said.name}, which does not count"
         return f"{who} admitted another {said.name}, which does not count; ask {first}, who admitted {counts.name}"
 
-    # What they have.
+    # Teammates' states.
 
     def teammates(self) -> list[KnownBranch]:
-        """Return every teammate's live branches; a teammate of whom nothing has come yet is there without a tip.
+        """Return every teammate's live branches; a teammate without any state yet has no tip.
 
         A former member has no teammates.
         """
@@ -525,7 +531,7 @@ class TeamSync:
         return found
 
     def asides(self) -> list[KnownBranch]:
-        """Return what is kept beside the newest states of live branches, my own among them, the latest first."""
+        """Return the states kept aside, of my own branches too, newest first."""
         states = [state for key, state in self._exchange.known.items() if key.aside]
         states.sort(key=lambda state: -state.time)
         return [KnownBranch(one.key.member, one.key.branch_name, one.tip, one.base, one.time, False) for one in states]
@@ -536,19 +542,19 @@ class TeamSync:
         states.sort(key=lambda state: state.time, reverse=True)
         return [TeamLanding(os.fsdecode(one.key.branch), one.tip, one.key.member, one.time) for one in states]
 
-    # What is to be purged.
+    # Purges.
 
     @property
     def purges(self) -> Purges:
-        """Return the purges that members ask for."""
+        """Return the members' purges."""
         return self._exchange.purges
 
     def named_commits(self) -> list[str]:
-        """Return the commits that the states known here name."""
+        """Return the commits that known states name."""
         return self._exchange.shared()
 
     def ask_to_purge(self, ids: Iterable[str]) -> Purge:
-        """Ask the team to purge some blobs; written down before anyone hears it."""
+        """Ask the team to purge some blobs; recorded before anyone sees the request."""
         purge = Purge.of(ids, self.team_id, self._identity, now_ms())
         heard = self._exchange.hear_purges([purge], [])
         if not heard and not self._exchange.is_out:
@@ -558,7 +564,7 @@ class TeamSync:
         return purge
 
     def answer_purge(self, purge: Purge, outcome: PurgeOutcome) -> None:
-        """Tell the team what came of a purge here, if that is news."""
+        """Tell the team the outcome of a purge here, unless they know it."""
         key = self._identity.key
         last = self.purges.answers.get((purge.digest, key))
         if last is None or last.outcome is not outcome:
@@ -567,11 +573,11 @@ class TeamSync:
             self._conversations.do(self._exchange.hear_purges([], [answer]))
 
     def open_purges(self) -> list[Purge]:
-        """Return the purges that have not been done here."""
+        """Return the purges that are not done here yet."""
         return self.purges.open_for(self._identity.key) if not self._exchange.is_out else []
 
     def purges_to_accept(self) -> list[tuple[str, PurgeOutcome, int]]:
-        """Return what cannot be done here without the user: who asks, what is in the way, and how many contents."""
+        """Return the purges that need the user: who asks, what prevents them, and how many contents."""
         found = dict[tuple[str, PurgeOutcome], set[str]]()
         for purge in self.open_purges():
             answer = self.purges.answers.get((purge.digest, self._identity.key))
@@ -580,7 +586,7 @@ class TeamSync:
         return [(name, outcome, len(ids)) for (name, outcome), ids in found.items()]
 
     def replies_to(self, purge: Purge) -> dict[str, PurgeOutcome | None]:
-        """Return what each member said came of a purge; None for a member who has not replied yet."""
+        """Return each member's reply to a purge; None for a member who has not replied yet."""
         said = ((name, self.purges.answers.get((purge.digest, one.key))) for name, one in self.roster.members.items())
         return {name: answer.outcome if answer is not None else None for name, answer in said}
 
@@ -592,28 +598,28 @@ class TeamSync:
         for name in {self.roster.name_of(purge.by) for purge in news.purges} - {self.member}:
             self._on_event(TeamEvent("purge", name))
 
-    # What is said of code.
+    # Comments.
 
     @property
     def talk(self) -> TeamTalk:
-        """Return what the members said of code."""
+        """Return the members' comments."""
         return self._now.talk
 
     def say(self, said: Said) -> bytes:
-        """Say something of code to the team, written down before anyone hears it; return its digest.
+        """Publish a comment or the like, recorded before anyone sees it; return its digest.
 
-        Raise TooMuchTalk, or NothingShared where this member is not in the team or has paused sharing.
+        Raise TooMuchTalk, or NothingShared if this member is not in the team or has paused sharing.
         """
         if self._exchange.is_out or self.doubled:
             why = self.why_out() or f"another machine is {self.member} too"
-            raise NothingShared(f"nothing of this machine is shared: {why}")
+            raise NothingShared(f"nothing is shared from this machine: {why}")
         self.check_shares()
         entry = self.talk.prepare(said, now_ms())
         self._conversations.do(self._exchange.hear_talk([entry]))
         return entry.digest
 
     def _keep_what_was_said(self) -> None:
-        """Have what former members said kept for those who come later."""
+        """Keep former members' comments for those who join later."""
         keep = self.talk.logs.to_keep() if not self._exchange.is_out and not self.doubled else None
         if keep is not None:
             with suppress(TooMuchTalk, SharingPaused):
@@ -626,24 +632,24 @@ class TeamSync:
             if kind is not None:
                 self._on_event(TeamEvent(kind, self.roster.name_of(entry.by), tip=entry.digest.hex()))
 
-    # Who is in the team.
+    # Membership.
 
     async def invite(self, listen: str | None = None, valid_ms: int = VALID_MS, uses: int = 1) -> InviteMade:
-        """Make a ticket, as `Invitations.invite` does; who is out of the team founds one of their own first."""
+        """Create a ticket, as `Invitations.invite` does; a former member founds their own team first."""
         if self._exchange.is_out:
             await self._found_again()
         return await self._now.invitations.invite(listen, valid_ms, uses)
 
     def tickets(self) -> list[TicketRecord]:
-        """Return the tickets that were made here, the newest first."""
+        """Return the tickets that were created here, newest first."""
         return self._now.invitations.listed()
 
     def revoke(self, id: str) -> None:
-        """Let nobody in any longer with the ticket whose id begins so; raise UnknownTicket."""
+        """Revoke the ticket whose id begins with `id`; raise UnknownTicket."""
         self._now.invitations.revoke(id)
 
     async def let_in(self, request: pb.JoinRequest) -> pb.JoinResponse:
-        """Let the holder of a ticket into the team, or raise why not: then the ticket is still good."""
+        """Admit the holder of a ticket to the team, or raise the reason: then the ticket is still valid."""
         return await self._now.invitations.let_in(request)
 
     async def join(
@@ -654,18 +660,17 @@ class TeamSync:
         listener: PeerListener | None = None,
         admission: Admission | None = None,
     ) -> None:
-        """Leave the team of my own for the one that the ticket is for, and be called `name` there.
+        """Leave my own team for the ticket's team, under the name `name`.
 
-        `listener`: that of another member, who this repository is from then on, and `admission` another member's word
-        for it. `rename` is called once `member` is the
-        new name and before anyone is talked with: it gives the live branches here their new names. What is left here
-        under a name that is not mine in that team is kept, and makes room.
+        `listener`: that of another member, which this repository becomes, and `admission`: another member's admission
+        of it. `rename` is called once `member` is the new name and before anyone is connected: it renames the live
+        branches here. Branches here whose names belong to others in that team are set aside.
 
-        Where another machine is the same member, or this member was removed, this repository may join the team that it
-        is or was in as another one.
+        If another machine is the same member, or this member was removed, this repository may join its current or
+        former team as another member.
 
-        Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow when
-        this repository is in a team with others; then everything is as it was.
+        Raises BadTicket, BadName, NameTaken, UnrelatedHistory, PeerUnreachable, PeerRefused, or NotPossibleNow if this
+        repository is in a team with others; then nothing has changed.
         """
         parsed = Ticket.parse(ticket)
         check_member_name(name)
@@ -680,14 +685,14 @@ class TeamSync:
         await self._change_to(team, become, rename)
 
     async def rename(self, name: str, rename_branches: Callable[[], Awaitable[None]]) -> None:
-        """Call this member `name` from now on, everywhere; the name of before is not given again.
+        """Rename this member everywhere; the previous name is not assigned again.
 
-        `rename_branches` gives the live branches here their new names, once `member` is the new one and before anyone
-        is talked with. Raises BadName, NameTaken, NotInTeam or NotPossibleNow; then everything is as it was. Once it is
-        written down it is so, also when the daemon is killed on the way.
+        `rename_branches` renames the live branches here, once `member` is the new name and before anyone is connected.
+        Raises BadName, NameTaken, NotInTeam or NotPossibleNow; then nothing has changed. Once recorded it takes effect,
+        even if the daemon is killed on the way.
         """
         if self.doubled:
-            raise NothingShared("another machine is this member, too: give one of the two a name of its own first")
+            raise NothingShared("another machine is the same member: give one of the two its own name first")
         if name.encode() in {key.branch for key in self._exchange.known if key.kind is BranchKind.LIVE}:
             raise NameTaken(f"the team has a branch named {name} already", name=name)
         now = now_ms()
@@ -700,7 +705,7 @@ class TeamSync:
         await self.follow_name(rename_branches)
 
     async def follow_name(self, rename_branches: Callable[[], Awaitable[None]]) -> None:
-        """Go on under the name that this member has in the roster."""
+        """Continue under the name that this member has in the roster."""
         await self._leave()
         self._tips.clear()
         self._now = self._member_of(KeptTeam(self._team, await self._owner.run(still_here, self._store, self._team)))
@@ -708,9 +713,9 @@ class TeamSync:
         await self._come_in()
 
     def remove(self, name: str, *, with_invited: bool = False, restore: bool = False) -> list[str]:
-        """Remove a member, tell everyone, and return the names of all who are removed by this.
+        """Remove a member, tell everyone, and return the names of all members removed.
 
-        See `Roster.remove`, also for what it raises. Nothing is told of before it is written down.
+        See `Roster.remove`, also for what it raises. Nothing is sent before it is recorded.
         """
         before = dict(self.roster.members)
         said = self.roster.remove(self._identity, name, now_ms(), with_invited=with_invited, restore=restore)
@@ -718,7 +723,7 @@ class TeamSync:
         return [self.roster.name_of(one.key) for one in said]
 
     async def leave(self) -> list[str]:
-        """Leave the team, and return who was told of it; the others hear it from these, or with the next call."""
+        """Leave the team, and return who was told; the others learn it from these, or at the next call."""
         told = sorted(self._conversations.connected())
         before = dict(self.roster.members)
         self._said([self.roster.leave(self._identity, now_ms())], before)
@@ -736,7 +741,7 @@ class TeamSync:
         self._conversations.do([Learned(removals=tuple(removals)), *jobs])
 
     async def _found_again(self) -> None:
-        """Found a team of one's own, in the place of that which this member is no longer in."""
+        """Found a team of this member's own, replacing the one that they are no longer in."""
         roster = Roster.found(self._identity, self.member, now_ms())
         team = await asyncio.to_thread(Team.new, self._home, roster, self._store)
         await self._change_to(team, self._listener)
@@ -744,15 +749,15 @@ class TeamSync:
 
     @property
     def out(self) -> Removal | None:
-        """The removal by which this member is not in the team; None: they are in it."""
+        """The removal that put this member out of the team; None: they are in it."""
         return next(iter(self.roster.out_by(self._identity.key)), None) if self._exchange.is_out else None
 
     def earlier_names(self) -> list[str]:
-        """Return the names that this member had before."""
+        """Return this member's earlier names."""
         return [name for name, key in self.roster.previous.items() if key == self._identity.key]
 
     def why_out(self) -> str:
-        """Return why this member is not in the team, in words; empty: they are in it."""
+        """Return why this member is not in the team, for messages; empty: they are in it."""
         if not self._exchange.is_out:
             return ""
         removal = self.out
@@ -765,7 +770,7 @@ class TeamSync:
         return f"{self.roster.name_of(removal.remover)} removed you from the team"
 
     def listening(self) -> list[str]:
-        """Return the addresses that are open to the network, each with for whom, in words."""
+        """Return the addresses that are open to the network, each with its purpose, for messages."""
         return self._listener.listening()
 
     def copies(self) -> list[str]:
@@ -774,11 +779,11 @@ class TeamSync:
         return sorted({key.branch_name for key in known if key.kind is BranchKind.LIVE})
 
     def copies_of_each(self) -> dict[str, set[str]]:
-        """Return which live branches of others each teammate has said to hold."""
+        """Return the live branches of others that each teammate said they hold."""
         return {name: self._exchange.copies_of(name) for name in self.roster.members}
 
     def out_at(self) -> float:
-        """Return when the removal was signed by which this member is not in the team, in seconds since the epoch."""
+        """Return when the removal that put this member out was signed, in seconds since the epoch."""
         return self.out.time / 1e3 if self.out is not None else 0.0
 
     def everyone(self) -> list[MemberRecord]:
@@ -793,7 +798,7 @@ class TeamSync:
         return hello is not None and hello.hub
 
     def verified(self, fingerprint: str) -> list[MemberRecord]:
-        """Return who has the key of a fingerprint; raise BadFingerprint or UnknownFingerprint."""
+        """Return who has the key with a fingerprint; raise BadFingerprint or UnknownFingerprint."""
         wanted = parse_fingerprint(fingerprint)
         found = [one for one in self.everyone() if one.fingerprint == wanted]
         if not found:
@@ -825,30 +830,30 @@ class TeamSync:
             hub=self.is_hub(entry.name),
         )
 
-    # What the listener and the conversations say.
+    # Calls of the listener and the connections.
 
     async def welcome(self, caller: Admission, pipe: Pipe) -> None:
-        """Talk with a member who has called, or tell a former one why they are turned away."""
+        """Serve a member who has called, or tell a former one why they are turned away."""
         await self._conversations.welcome(caller, pipe)
 
     async def be_met(self, request: pb.MeetRequest) -> pb.MeetResponse:
-        """Tell a member where the team is, and the team where they are; raise PeerRefused to anybody else."""
+        """Exchange addresses between a member and the team; raise PeerRefused for anyone else."""
         return await self.reach.be_met(request)
 
     def is_member_of(self, team: str) -> bool:
-        """Return whether this is a team that the repository is in, as one machine alone."""
+        """Return whether the repository is in this team, and no other machine is this member."""
         return team == self.team_id and not self.doubled and not self._exchange.is_out
 
     def speaks_otherwise(self, member: str) -> None:
-        """Note that a member runs a Bough of another version."""
+        """Record that a member runs an incompatible version of Bough."""
         self.reach.speaks_otherwise(member)
 
     def moved(self) -> None:
-        """Tell the team where this daemon listens, if that is news."""
+        """Tell the team where this daemon listens, if that has changed."""
         self.reach.moved()
 
     def network_changed(self, *, slept: bool) -> None:
-        """Meet again after this machine's network has changed, or after it was asleep."""
+        """Reconnect after this machine's network has changed, or after it was asleep."""
         self.reach.network_changed(slept=slept)
 
     def _presence(self, member: str, here: bool) -> None:
@@ -856,7 +861,7 @@ class TeamSync:
         if member in self.roster.members:
             self._now.invitations.seen(self.roster.member(member).key)
             if here:
-                self._pauses.pop(self.roster.member(member).key, None)  # who still pauses says so next
+                self._pauses.pop(self.roster.member(member).key, None)  # members who still pause say so next
                 self._now.invitations.greet(member)
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 
@@ -896,7 +901,7 @@ class TeamSync:
             self._go_on_alone()
 
     def _notice_own_part(self) -> None:
-        """See whether this member has been removed, or is in the team again."""
+        """Check whether this member has been removed, or is in the team again."""
         is_out = self._exchange.is_out
         if is_out == self._was_out:
             return
@@ -910,7 +915,7 @@ class TeamSync:
             self._on_event(TeamEvent("back", self.member))
 
     def _go_on_alone(self) -> None:
-        """Share again: the other machine has become a member of its own."""
+        """Resume sharing: the other machine has become a separate member."""
         self.doubled, self._began = False, now_ms()
         self.reach.announce()
         for key in [key for key in self._exchange.known if key.member == self.member and not key.aside]:
@@ -918,32 +923,32 @@ class TeamSync:
         self._on_event(TeamEvent("alone", self.member))
 
     def _seen_elsewhere(self, time: int) -> None:
-        """Note that another machine signed with my key; what is older than this start, a lost disk may have had."""
+        """Record that another machine signed with my key; anything older than this start may be from a lost disk."""
         if self.doubled or time <= self._began:
             return
         log.warning("another machine is %s in team %s, too; nothing of this one is shared", self.member, self.team_id)
         self.doubled = True
-        self.reach.announce()  # so that the other one hears of this one
+        self.reach.announce()  # so that the other machine learns of this one
         self._on_event(TeamEvent("doubled", self.member))
 
     def _behind(self, state: State) -> None:
-        """Go on above the number that peers know, with what is here; not where another machine is this member, too."""
+        """Continue above the number that peers know, unless another machine is this member too."""
         self._seen_elsewhere(state.time)
         self._team.sequences[state.key] = max(state.sequence, self._team.sequences.get(state.key, 0))
         self._background.keep("publishing above the state that peers know", partial(self._publish_again, state.key))
         self._on_event(TeamEvent("behind", self.member, os.fsdecode(state.key.branch), state.tip))
 
     def _signed(self, peer: str, state: State) -> None:
-        """Get and keep a state of this member whose tip is not here."""
+        """Fetch and keep a state of this member whose tip is not here."""
 
         async def look() -> None:
             is_purged = state.tip in self._store.purged.moved
             if not is_purged and not await self._owner.run(self._store.objects.exists, state.tip):
                 self._conversations.do(self._exchange.keep_aside(peer, state))
 
-        self._background.begin("looking for what this machine has lost", look)
+        self._background.begin("looking for snapshots that this machine has lost", look)
 
-    # What is written down.
+    # Saving.
 
     async def _save_states(self, *new: State) -> None:
         async with self._saving:
@@ -952,7 +957,7 @@ class TeamSync:
             self._team.save_purges(self.purges)
 
     async def _keep_saving(self) -> None:
-        """Write down what was taken: one write for all that came during the last."""
+        """Save what was received: one write for everything that came during the previous one."""
         while True:
             await self._changed.wait()
             self._changed.clear()

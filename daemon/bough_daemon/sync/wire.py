@@ -1,4 +1,4 @@
-"""The door for messages between daemons: words to messages and back, errors to status codes and back."""
+"""Convert messages between daemons to Protobuf and back, and errors to status codes and back."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ OUTCOMES = {
 
 
 def code_of(failure: BoughError) -> grpc.StatusCode:
-    """Return the status code that an error travels as; its message travels as the details."""
+    """Return the status code for an error, whose message is sent as the details."""
     return next((CODES[kind] for kind in type(failure).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
 
 
@@ -83,7 +83,7 @@ def admission_message(entry: Admission) -> pb.Admission:
 
 
 def admission(message: pb.Admission) -> Admission:
-    """Return the admission of a message; whether it is valid is the roster's to say."""
+    """Return the admission in a message; the roster checks whether it is valid."""
     return Admission(
         message.name,
         message.key,
@@ -102,12 +102,12 @@ def contact_message(entry: Contact) -> pb.Contact:
 
 
 def contact(message: pb.Contact) -> Contact:
-    """Return the addresses of a message; whether the member said so is the roster's to say."""
+    """Return the addresses in a message; the roster checks who said so."""
     return Contact(message.key, tuple(message.addresses), message.time_ms, message.signature)
 
 
 def gossip_message(word: Gossip) -> pb.Gossip:
-    """Return the message of what is known of the team."""
+    """Return the message with what is known of the team."""
     contacts = [contact_message(entry) for entry in word.contacts]
     removals = [
         pb.Removal(
@@ -163,7 +163,7 @@ def _invite(message: pb.Invite) -> Invite:
 
 
 def gossip(message: pb.Gossip) -> Gossip:
-    """Return what a message says of the team."""
+    """Return what a message says about the team."""
     contacts = map(contact, message.contacts)
     removals = (
         Removal(entry.key, entry.remover, entry.time_ms, tuple(entry.keeps), tuple(entry.upholds), entry.signature)
@@ -213,7 +213,7 @@ def _state(message: pb.State) -> State:
 
 
 def _commits(named: Iterable[str]) -> tuple[str, ...]:
-    """Return the commits that a peer names: what is none is left out, and so are more than are of use."""
+    """Return the commits that a peer names, without invalid ones and those beyond the useful number."""
     return tuple(oid for oid in islice(named, MOST_HAVES) if OBJECT_ID.fullmatch(oid))
 
 
@@ -233,7 +233,7 @@ def _talk_entry(message: pb.TalkEntry) -> TalkEntry:
 
 
 def word_message(word: Message) -> pb.Word:
-    """Return the message of a word."""
+    """Return the Protobuf message for a word."""
     match word:
         case Hello(team, version, bough, relays, port, talks, hub, apart):
             hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port)
@@ -273,7 +273,7 @@ def word_message(word: Message) -> pb.Word:
 
 
 def word(message: pb.Word) -> Message:
-    """Return the word of a message, or raise PeerRefused for one that is out of bounds."""
+    """Return the word in a message; raise PeerRefused if it is out of bounds."""
     match message.WhichOneof("kind"):
         case "hello":
             hello = message.hello
@@ -323,4 +323,4 @@ def word(message: pb.Word) -> Message:
         case "sharing_pause":
             return SharingPause(message.sharing_pause.since_ms)
         case _:
-            return Gossip()  # of a newer Bough: it says nothing to this one
+            return Gossip()  # from a newer Bough: it means nothing here

@@ -1,1 +1,1 @@
-"""What the operating system gives: threads, processes, durable writes, addresses, and text for a terminal."""
+"""Operating system services: threads, processes, durable writes, addresses, and text for a terminal."""

@@ -1,4 +1,4 @@
-"""Where this machine can be reached, and how an address is written: `host:port`, with brackets around IPv6."""
+"""Addresses: how this machine is reached, and how they are written: `host:port`, with brackets around IPv6."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bough_daemon.errors import BadAddress
 FORM = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "[::]"
-# What is chosen from where any port will do: below those that systems give to outgoing connections (from 32768 on
-# Linux, from 49152 elsewhere), one of which would have the port when a daemon comes back to it.
+# A port to choose when any will do: below those that systems give to outgoing connections (from 32768 on Linux, from
+# 49152 elsewhere), which might hold the port when a daemon returns to it.
 LASTING_PORTS = range(21_000, 26_000)
 TRIED_PORTS = 16
 LARGEST_PORT, LONGEST_ADDRESS = 65535, 255
@@ -40,7 +40,7 @@ def join_address(host: str, port: int) -> str:
 
 
 def parse_listen(listen: str) -> tuple[str, int]:
-    """Read what a user asks to listen on: `HOST`, `HOST:PORT` or `:PORT`; port 0 is any that is free."""
+    """Parse a listen address: `HOST`, `HOST:PORT` or `:PORT`; port 0 is any free one."""
     if re.fullmatch(r":[0-9]+", listen):
         listen = EVERYWHERE + listen
     if FORM.fullmatch(listen):
@@ -51,7 +51,7 @@ def parse_listen(listen: str) -> tuple[str, int]:
 
 
 def parse_advertised(addresses: str) -> tuple[str, ...]:
-    """Read the addresses, `HOST:PORT` each with commas between, that others are to call; or raise BadUsage."""
+    """Parse the addresses to advertise, `HOST:PORT` each, separated by commas; or raise BadUsage."""
     found = tuple(dict.fromkeys(one.strip() for one in addresses.split(",") if one.strip()))
     for address in found:
         if not 0 < split_address(address)[1] < LARGEST_PORT or len(address) > LONGEST_ADDRESS:
@@ -62,13 +62,13 @@ def parse_advertised(addresses: str) -> tuple[str, ...]:
 
 
 def next_port(address: str) -> str:
-    """Return the address with the port after it, where new members are listened for beside teammates."""
+    """Return the address with the next port, where new members are served."""
     host, port = split_address(address)
     return join_address(host, port + 1)
 
 
 def ports_for(port: int) -> list[int]:
-    """Return the ports to try for the one that is asked for, in order; for 0, some that nobody takes by chance."""
+    """Return the ports to try for a requested one, in order; for 0, a few random ones."""
     return [*random.sample(LASTING_PORTS, TRIED_PORTS), 0] if port == 0 else [port]
 
 
@@ -87,7 +87,7 @@ def is_loopback(host: str) -> bool:
 
 
 def reachable_hosts(host: str) -> list[str]:
-    """Return the hosts that name this machine to others when it listens on `host`: public ones first, loopback last."""
+    """Return the hosts by which others reach this machine when it listens on `host`: public first, loopback last."""
     if not is_everywhere(host):
         return [host.strip("[]")]
     served = (4,) if "." in host else (4, 6)  # `0.0.0.0` is not reached by IPv6
@@ -104,12 +104,12 @@ def private_addresses() -> list[str]:
 
 
 def outward_addresses() -> list[str]:
-    """Return the addresses that this machine would speak from; nothing is sent."""
+    """Return the addresses that this machine would send from; nothing is sent."""
     return [one for one in map(source_for, ("192.0.2.1", "2001:db8::1")) if one]
 
 
 def source_for(host: str) -> str:
-    """Return the address from which this machine would speak to another (an IP address); empty: it has no way there."""
+    """Return the address from which this machine would reach another (an IP address); empty: it has no route."""
     with contextlib.suppress(ValueError, OSError):
         family = socket.AF_INET if ipaddress.ip_address(host).version == 4 else socket.AF_INET6
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -119,7 +119,7 @@ def source_for(host: str) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Return whether an IP address is one of this machine's at this moment."""
+    """Return whether an IP address currently belongs to this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.bind((host, 0))
@@ -128,7 +128,7 @@ def is_here(host: str) -> bool:
 
 
 def _of_interfaces() -> list[str]:
-    """Return the addresses of every network interface; of none where the system does not say."""
+    """Return the addresses of every network interface; none if the system does not say."""
     import ifaddr  # asks ldconfig for the C library, 20 ms: only needed to listen on every interface
 
     try:

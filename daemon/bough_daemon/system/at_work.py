@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-PATIENCE = 1.0  # seconds that a command waits without a word
+PATIENCE = 1.0  # seconds that a command waits in silence
 
 
 @dataclass
 class Work:
     """A command that changes files. `process`: the process that it was typed in; 0: unknown.
 
-    `running` and `asking` return what its terminal runs now, and whether it waits for an answer. `began`: whether it
-    has its turn; until then it can be called off.
+    `running` and `asking` return what its terminal runs now, and whether it waits for an answer. `began`: whether its
+    turn has come; until then it can be cancelled.
     """
 
     command: str
@@ -34,7 +34,7 @@ def seconds_since(moment: float) -> int:
 
 @contextmanager
 def speaking_up(say: Callable[[], None]) -> Iterator[None]:
-    """Call `say` once, on the event loop, where this block takes longer than a user waits without a word."""
+    """Call `say` once, on the event loop, if this block takes longer than a user waits in silence."""
     timer = asyncio.get_running_loop().call_later(PATIENCE, say)
     try:
         yield

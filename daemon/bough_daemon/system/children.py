@@ -1,8 +1,8 @@
-"""The git children of the daemon: each in a process group of its own, ended with all that it started when it hangs.
+"""The daemon's git children: each in its own process group, killed with everything it started when it hangs.
 
-A named pipe in the place of a file, or a filter of the user's, can keep git waiting for ever, and what waits for git
-with it. How long a child takes says nothing: `git add` of a large tree is at work for minutes. So what counts is
-whether anything happens in it.
+A named pipe in the place of a file, or a filter of the user's, can block git forever, and with it everything that waits
+for git. A child's running time says nothing: `git add` of a large tree takes minutes. What counts is whether it makes
+any progress.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from bough_daemon.errors import GitHangs, Stopping
 from bough_daemon.system.at_work import seconds_since
 from bough_daemon.system.text import shown
 
-# Filters that ask a server (git-crypt with a vault, Git LFS behind a slow proxy) are quiet for seconds, not for longer.
+# Filters that ask a server (git-crypt with a vault, Git LFS behind a slow proxy) pause for seconds, not longer.
 IDLE_SECONDS = 60.0  # in which neither git nor anything that it runs computes, reads or writes
-BUSY_SECONDS = 600.0  # in which only what it runs does: a filter that polls or loops for ever is not idle
-AGAIN_SECONDS = 5.0  # in place of IDLE_SECONDS for one that hung the last time
-LOOK_SECONDS = 1.0  # between looks at what happens in a child
-END_SECONDS = 2.0  # that a child has to be gone in once it was killed
-PIECE_BYTES = 64 << 10  # that are read from a pipe in one go, or written to it
+BUSY_SECONDS = 600.0  # in which only its children do: a filter that polls or loops forever is not idle
+AGAIN_SECONDS = 5.0  # instead of IDLE_SECONDS for one that hung last time
+LOOK_SECONDS = 1.0  # between checks of a child's progress
+END_SECONDS = 2.0  # for a killed child to end
+PIECE_BYTES = 64 << 10  # read from or written to a pipe at a time
 PROCESSES = "/proc"
 
-Usage = dict[int, tuple[int, int]]  # what each process has used: processor time and page faults; bytes
+Usage = dict[int, tuple[int, int]]  # the use of each process: processor time and page faults; bytes
 
 
 class ChildPatience:
-    """Decide when a child hangs. `idle`: seconds in which nothing happens at all."""
+    """Decide when a child hangs. `idle`: seconds without any progress."""
 
     def __init__(self, leader: int, now: float, idle: float | None = None) -> None:
         self._leader = leader
@@ -65,11 +65,11 @@ class Waited:
     since: float
 
     def running(self) -> str:
-        """Return the command line of what it runs and waits for itself; empty: nothing."""
+        """Return the command line that the child itself runs and waits for; empty: none."""
         return _running_in(self.process)
 
     def in_words(self) -> str:
-        """Return what is being waited for, and for how long."""
+        """Return what is being waited for, and for how long, for messages."""
         running = self.running()
         inner = f", which runs `{running}`" if running else ""
         return f"`git {self.command}` (process {self.process}{inner}), for {seconds_since(self.since)} s now"
@@ -88,14 +88,14 @@ class GitChildren:
         _every.add(self)
 
     def start(self, command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
-        """Start a child in a process group of its own; raise Stopping after `end`.
+        """Start a child in its own process group; raise Stopping after `end`.
 
         Not in a session: each of those gets its own share of a busy machine (autogroup), which a short child waits for.
         """
         self.check()
         child = subprocess.Popen(command, process_group=0, **how)
         self._running.add(child)
-        if self._ended:  # in this very moment
+        if self._ended:  # at this very moment
             kill(child)
         return child
 
@@ -105,22 +105,22 @@ class GitChildren:
             raise Stopping("recording is being stopped here")
 
     def let_go(self, child: subprocess.Popen[bytes]) -> None:
-        """Forget a child that is over."""
+        """Forget a child that has ended."""
         self._running.discard(child)
 
     def end(self) -> None:
-        """Kill every child with all that it started; from now on none is started."""
+        """Kill every child with everything it started; from now on none is started."""
         self._ended = True
         for child in self._running.copy():
             kill(child)
 
     def waited(self) -> Waited | None:
-        """Return the child that has been waited for the longest."""
+        """Return the child that has been waited for longest."""
         return min(self._waited.copy().values(), key=lambda one: one.since, default=None)
 
     @contextmanager
     def waiting(self, child: subprocess.Popen[bytes], command: str) -> Iterator[None]:
-        """Tell others, in this block, that `child` is waited for."""
+        """Record, in this block, that `child` is waited for."""
         self._waited[child.pid] = Waited(child.pid, command, time.time())
         try:
             yield
@@ -130,7 +130,7 @@ class GitChildren:
     def run(
         self, name: str, command: Sequence[str], stdin: bytes, environment: Mapping[str, str], folder: str | None
     ) -> tuple[int, bytes, bytes]:
-        """Run a child to its end and return (exit code, standard output, standard error); raise GitHangs.
+        """Run a child to completion and return (exit code, standard output, standard error); raise GitHangs.
 
         `name`: git's own command, for messages.
         """
@@ -153,15 +153,15 @@ PROCESS = GitChildren()
 
 
 def end_every_child() -> None:
-    """Kill every child of this process with all that it started; of what has children now, none is started any more."""
+    """Kill every child of this process with everything it started, and prevent new ones."""
     for children in list(_every):
         children.end()
 
 
 def _communicate(child: subprocess.Popen[bytes], name: str, stdin: bytes) -> tuple[bytes, bytes]:
-    """Give a child its input and return (standard output, standard error) when it is over; raise GitHangs.
+    """Give a child its input and return (standard output, standard error) when it has ended; raise GitHangs.
 
-    As `Popen.communicate`, which with a time limit asks again and again whether a child is over, a millisecond late.
+    Like `Popen.communicate`, which with a timeout polls whether a child has ended, a millisecond late.
     """
     patience = ChildPatience(child.pid, time.monotonic())
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
@@ -196,7 +196,7 @@ def _communicate(child: subprocess.Popen[bytes], name: str, stdin: bytes) -> tup
 
 
 def _written(pipe: IO[bytes], data: memoryview) -> memoryview:
-    """Write what a pipe takes and return the rest: nothing where nobody reads it any more."""
+    """Write as much as a pipe takes and return the rest: nothing if nobody reads it any longer."""
     try:
         return data[os.write(pipe.fileno(), data[:PIECE_BYTES]) :]
     except BlockingIOError:
@@ -206,7 +206,7 @@ def _written(pipe: IO[bytes], data: memoryview) -> memoryview:
 
 
 def _wait(child: subprocess.Popen[bytes], name: str, patience: ChildPatience) -> None:
-    """Wait until a child that has closed its output is over; raise GitHangs."""
+    """Wait until a child that has closed its output has ended; raise GitHangs."""
     if child.poll() is not None:
         return
     with _told_of_its_end(child.pid) as told:
@@ -222,7 +222,7 @@ def _wait(child: subprocess.Popen[bytes], name: str, patience: ChildPatience) ->
 
 @contextmanager
 def _told_of_its_end(process: int) -> Iterator[int | None]:
-    """Yield what becomes readable when a child is over; None where the system has no such thing."""
+    """Yield a descriptor that becomes readable when a child ends; None if the system has none."""
     try:
         told = os.pidfd_open(process)
     except (AttributeError, OSError):
@@ -235,24 +235,24 @@ def _told_of_its_end(process: int) -> Iterator[int | None]:
 
 
 def check_alive(child: subprocess.Popen[bytes], name: str, patience: ChildPatience) -> None:
-    """Raise GitHangs where a child hangs."""
+    """Raise GitHangs if a child hangs."""
     seconds = patience.look(usage_of(child.pid), time.monotonic())
     if seconds is None:
         return
     running = _running_in(child.pid)
-    what = f"while it ran `{running}`" if running else "and was ended"
+    what = f"while it ran `{running}`" if running else "and was killed"
     raise GitHangs(f"git {name} did nothing for {round(seconds)} s {what}", output="", running=running)
 
 
 def kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill a child that was not waited for yet, and all that it started and that did not leave its process group."""
+    """Kill a child that was not waited for yet, and everything in its process group."""
     if child.returncode is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
 
 
 def _collect(child: subprocess.Popen[bytes]) -> None:
-    """Wait a moment for a killed child, and close its pipes: somebody else may hold their other ends."""
+    """Wait a moment for a killed child, and close its pipes: someone else may hold their other ends."""
     with suppress(subprocess.TimeoutExpired):
         child.wait(END_SECONDS)
     for pipe in (child.stdin, child.stdout, child.stderr):
@@ -260,14 +260,14 @@ def _collect(child: subprocess.Popen[bytes]) -> None:
 
 
 def close(pipe: IO[bytes] | None) -> None:
-    """Close a pipe, whatever is left in it."""
+    """Close a pipe, discarding what is left in it."""
     if pipe is not None:
         with suppress(OSError):
             pipe.close()
 
 
 def usage_of(group: int) -> Usage:
-    """Return what the processes of a group have used; nothing where the system does not say."""
+    """Return the use of a group's processes; nothing if the system does not say."""
     found: Usage = {}
     for process, fields in _processes(group):
         computed = sum(int(fields[number]) for number in (9, 11, 13, 14))  # majflt, utime, stime, cutime
@@ -276,7 +276,7 @@ def usage_of(group: int) -> Usage:
 
 
 def _processes(group: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (process, what its `stat` says behind its name) for each process of a group (proc(5))."""
+    """Yield (process, its `stat` after the name) for each process of a group (proc(5))."""
     try:
         names = os.listdir(PROCESSES)
     except OSError:
@@ -297,7 +297,7 @@ def _bytes_moved(process: int) -> int:
 
 
 def _running_in(group: int) -> str:
-    """Return the command line of what a child has started last and waits for; empty where that is nothing."""
+    """Return the command line of the child's newest process; empty if it has none."""
     inner = max((process for process, _ in _processes(group) if process != group), default=None)
     if inner is None:
         return ""

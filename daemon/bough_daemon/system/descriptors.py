@@ -1,6 +1,6 @@
-"""Open files of this process: as many as the system lets it have, and a share of them for the network at most.
+"""Open files of this process: as many as the system allows, and a limited share of them for the network.
 
-What is left is for recording: a snapshot needs files and children, no matter how many connections are open.
+The rest is for recording: a snapshot needs files and children, however many connections are open.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import resource
 
 from bough_daemon.budgets import CONNECTIONS_SHARE, MOST_CONNECTIONS, MOST_FILES
 
-ALWAYS = 10_240  # that every system lets a process have, where it names no limit (OPEN_MAX of macOS)
+ALWAYS = 10_240  # that every system allows a process if it names no limit (OPEN_MAX of macOS)
 
 
 def raise_limit() -> int:
-    """Let this process have as many open files as it may, within reason; return how many."""
+    """Raise this process's limit of open files, within reason; return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wished in (MOST_FILES, ALWAYS):
         most = wished if hard == resource.RLIM_INFINITY else min(wished, hard)

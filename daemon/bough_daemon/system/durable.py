@@ -1,4 +1,4 @@
-"""Writes that a crash does not halve."""
+"""Atomic, durable writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 
 
 def write_whole(path: str, data: bytes) -> None:
-    """Replace a file by `data`: whole or not at all, and synced."""
+    """Replace a file with `data` atomically, and sync it."""
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as out:
@@ -22,7 +22,7 @@ def write_whole(path: str, data: bytes) -> None:
 
 
 def sync_filesystem(path: str) -> None:
-    """Force everything written so far on the file system of `path` to disk."""
+    """Sync everything written so far on the file system of `path`."""
     if hasattr(os, "uname") and os.uname().sysname == "Linux":
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
-"""The environment of the user's terminal, as far as git and the filters that it runs depend on it.
+"""The environment of the user's terminal, as far as git and its filters depend on it.
 
-A daemon outlives the terminal that started it, so the environment that it began with says little about where the user
-works now. Each command brings what decides which programs are found, which settings they read, and how they reach a
-key. The rest stays behind: it differs between any two terminals, and every difference restarts the git children.
+A daemon outlives the terminal that started it, so its own environment says little about where the user works now. Each
+command brings the variables that decide which programs are found, which settings they read, and how they reach a key.
+The rest is ignored: it differs between any two terminals, and every difference restarts the git children.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ TAKEN = re.compile(
 )
 NOTHING: Mapping[str, str] = {}
 CONFIGURES = re.compile(r"HOME|XDG_CONFIG_HOME|GIT_CONFIG_\w+")
-PASSING = re.compile(r"SSH_AUTH_SOCK|XDG_RUNTIME_DIR|\w+_(PROXY|proxy)")  # ends with the login, or may hold a password
+PASSING = re.compile(
+    r"SSH_AUTH_SOCK|XDG_RUNTIME_DIR|\w+_(PROXY|proxy)"
+)  # ends with the login, or may contain a password
 
 
 def taken(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a command takes along to the daemon."""
+    """Return the variables that a command sends to the daemon."""
     return {name: value for name, value in environment.items() if TAKEN.fullmatch(name)}
 
 
 def configures(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what decides which configuration git reads."""
+    """Return the variables that decide which configuration git reads."""
     return {name: value for name, value in variables.items() if CONFIGURES.fullmatch(name)}
 
 
 def lasting(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what may be remembered until the daemon runs again."""
+    """Return the variables that may be kept until the daemon runs again."""
     return {name: value for name, value in variables.items() if not PASSING.fullmatch(name)}
 
 
 class UserEnvironment:
-    """The environment of the user's latest command in one working tree; empty until one did. Any thread may read it."""
+    """The environment of the user's latest command in one working tree; empty until one ran. Any thread may read it."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self.variables: Mapping[str, str] = dict(variables or {})
 
     def over(self, own: Mapping[str, str]) -> dict[str, str]:
-        """Return a process's own environment with what the user has in place of what it has."""
+        """Return a process's own environment with the user's variables in place of its own."""
         variables = self.variables
         if not variables:
             return dict(own)
@@ -54,7 +56,7 @@ class UserEnvironment:
 def in_plain_words(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which programs speak English and otherwise follow the user's locale.
 
-    `LC_ALL`, which would decide the language as well, is spelled out as the default of every other category.
+    `LC_ALL`, which would also set the language, is replaced by its value for every other category.
     """
     every = environment.get("LC_ALL")
     kept = {name: value for name, value in environment.items() if not (every and name.startswith("LC_"))}

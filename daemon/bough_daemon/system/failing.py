@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass
 class Failing:
-    """Background work that has failed, `failures` times, last at `failed_at` (seconds since the epoch).
+    """Background work that has failed `failures` times, last at `failed_at` (seconds since the epoch).
 
-    `recovered`: it has gone well for a while since.
+    `recovered`: it has worked for a while since.
     """
 
     work: str

@@ -1,8 +1,8 @@
-"""Records as JSON, in files and between processes: read by the types of their fields, and by nothing looser.
+"""Records as JSON, in files and between processes, checked strictly against the types of their fields.
 
-A path may have bytes that are not UTF-8, which are lone surrogates in a text. msgspec's own JSON refuses those, so the
-JSON is Python's, and the types are checked by msgspec. A field that a record does not have is overlooked, as a newer
-Bough may have written it; one that is absent takes its default.
+A path may have bytes that are not UTF-8, which are lone surrogates in a string. msgspec's own JSON refuses those, so
+the JSON is Python's, and msgspec checks the types. An unknown field is ignored, as a newer Bough may have written it; a
+missing one takes its default.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 class BadRecord(ValueError):
-    """What should be a record is not JSON, or has not the form of the record; nothing of it was taken."""
+    """The data is not JSON, or does not have the record's form."""
 
 
 def record_of(said: object, kind: type[T]) -> T:
-    """Return the record that parsed JSON has; raise BadRecord. Bytes are base64."""
+    """Return the record for parsed JSON; raise BadRecord. Bytes are base64."""
     try:
         return msgspec.convert(said, kind)
     except (msgspec.ValidationError, UnicodeEncodeError) as odd:  # the latter for a name that is a lone surrogate
@@ -30,7 +30,7 @@ def record_of(said: object, kind: type[T]) -> T:
 
 
 def parsed(data: bytes) -> object:
-    """Return what JSON says, of whatever form; raise BadRecord."""
+    """Return parsed JSON of any form; raise BadRecord."""
     try:
         said: object = json.loads(data)
     except (ValueError, RecursionError) as odd:
@@ -39,7 +39,7 @@ def parsed(data: bytes) -> object:
 
 
 def record_from(data: bytes, kind: type[T]) -> T:
-    """Return the record that JSON has; raise BadRecord."""
+    """Return the record in JSON; raise BadRecord."""
     return record_of(parsed(data), kind)
 
 

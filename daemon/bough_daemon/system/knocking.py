@@ -1,4 +1,4 @@
-"""Find out at which of several addresses something listens, without saying anything there."""
+"""Find which of several addresses something listens on, without sending anything."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from bough_daemon.errors import BoughError
 from bough_daemon.system.addresses import split_address
 
-STAGGER = 0.15  # seconds by which each address is tried later than the one before
-KNOCK_PATIENCE = 4.0  # seconds until an address must have answered: the third SYN leaves after 3 s
+STAGGER = 0.15  # seconds between attempts at successive addresses
+KNOCK_PATIENCE = 4.0  # seconds until an address must have answered: the third SYN is sent after 3 s
 
 
 @dataclass(frozen=True)
 class Knock:
-    """Something listens at an address, and this machine speaks to it from `local`; or `failure`: nothing answers."""
+    """Something listens at an address, reached from this machine's `local`; or `failure`: nothing answers."""
 
     address: str
     local: str = ""
@@ -24,7 +24,7 @@ class Knock:
 
 
 async def knocks(addresses: Sequence[str], enough: asyncio.Event | None = None) -> AsyncGenerator[Knock, None]:
-    """Yield what comes of trying to connect to each address, in the order in which they answer, until `enough`."""
+    """Yield the results of connecting to the addresses, in the order of the answers, until `enough`."""
     waiting = [asyncio.create_task(_knock(address, number * STAGGER)) for number, address in enumerate(addresses)]
     stop: asyncio.Task[object] = asyncio.create_task((enough or asyncio.Event()).wait())
     try:

@@ -1,4 +1,4 @@
-"""Run a child without blocking the loop, within bounds of memory and time."""
+"""Run a child without blocking the loop, within limits of memory and time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from bough_daemon.budgets import CHILD_MEMORY_BYTES
 from bough_daemon.errors import LimitReached
 
-WORDS_BYTES = 16 << 10  # of what a child says on stderr that are kept
+WORDS_BYTES = 16 << 10  # of a child's stderr that are kept
 PASSING = tuple(map(os.strerror, (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO)))
 
 
@@ -25,10 +25,10 @@ async def run_limited(
     stdout: BinaryIO | None = None,
     seconds: float | None = None,
 ) -> tuple[int, str]:
-    """Run a child to its end and return its exit code with what it said on stderr.
+    """Run a child to completion and return its exit code and stderr.
 
-    The child of a caller that is cancelled is killed, and so is one that takes longer than `seconds`, which raises
-    TimeoutError. Raise LimitReached where the system ended the child, or was short of what it needed.
+    The child of a cancelled caller is killed, and so is one that takes longer than `seconds`, which raises
+    TimeoutError. Raise LimitReached if the system killed the child, or could not provide what it needed.
     """
     child = await asyncio.create_subprocess_exec(
         *_within_memory(command),
@@ -53,9 +53,9 @@ async def run_limited(
 
 
 def _within_memory(command: Sequence[str]) -> Sequence[str]:
-    """Bound what a child may allocate, where the system can: a small pack may inflate to anything.
+    """Limit what a child may allocate, where the system can: a small pack may inflate to anything.
 
-    A shell does it before it becomes the child, as one that has begun may be faster than a limit that comes after it.
+    A shell sets the limit before it becomes the child: set later, it might come too late.
     """
     if sys.platform != "linux":
         return command
@@ -63,7 +63,7 @@ def _within_memory(command: Sequence[str]) -> Sequence[str]:
 
 
 async def _words(child: asyncio.subprocess.Process) -> str:
-    """Return the beginning of what a child says; the rest is read, so that it does not wait, and dropped."""
+    """Return the beginning of a child's stderr; the rest is read, so that the child does not block, and dropped."""
     assert child.stderr is not None
     kept = bytearray()
     while more := await child.stderr.read(WORDS_BYTES):

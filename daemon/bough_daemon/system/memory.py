@@ -10,14 +10,14 @@ import asyncio
 import ctypes
 from collections.abc import Callable
 
-FIRST_SECONDS = 5.0  # after the start, of which a lot is left over
+FIRST_SECONDS = 5.0  # after the start, which leaves much of it
 EVERY_SECONDS = 60.0
 MADV_DONTNEED = 4  # <asm-generic/mman-common.h>, the same on every Linux that CPython is built for but Alpha
 MAPS = "/proc/self/maps"
 
 
 async def give_back_now_and_then(first: float = FIRST_SECONDS, every: float = EVERY_SECONDS) -> None:
-    """Give back what is free, soon and then again and again; return at once where the C library has no word for it."""
+    """Return free memory to the system periodically; return at once if the C library cannot."""
     trim = _trim()
     pause = first
     while trim is not None:

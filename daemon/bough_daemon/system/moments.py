@@ -1,4 +1,4 @@
-"""The moments that people name: `10m`, `14:05`, `2026-01-31 14:05`."""
+"""Parse moments as users write them: `10m`, `14:05`, `2026-01-31 14:05`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def moment_of(words: str, now: float) -> float | None:
-    """Return the time that words mean (seconds since the epoch), or None where they mean none."""
+    """Return the time that a text means (seconds since the epoch), or None if it is not valid."""
     ago = AGO.fullmatch(words.strip())
     if ago is not None:
         return now - int(ago[1]) * SECONDS[ago[2].lower()]

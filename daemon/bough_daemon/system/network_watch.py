@@ -1,7 +1,7 @@
 """Notice that this machine's network has changed, or that it was asleep.
 
-Linux tells of each change over a netlink socket. Elsewhere the addresses that this machine speaks from are looked at,
-which takes microseconds. The clocks are looked at everywhere.
+Linux reports each change over a netlink socket. Elsewhere the addresses that this machine sends from are polled, which
+takes microseconds. The clocks are polled everywhere.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from bough_daemon.system.addresses import outward_addresses
 
-LOOK_SECONDS = 2.0  # between looks at the clocks, and at the addresses where nothing tells of them
-ASLEEP_SECONDS = 10.0  # that a look comes too late by before the machine counts as having been asleep
-SETTLING_SECONDS = 0.2  # after a change: the next ones (an address, its route, IPv6) come within moments
+LOOK_SECONDS = 2.0  # between polls of the clocks, and of the addresses where nothing reports them
+ASLEEP_SECONDS = 10.0  # that a poll is late by before the machine counts as having been asleep
+SETTLING_SECONDS = 0.2  # after a change: related ones (an address, its route, IPv6) follow within moments
 # rtnetlink(7): RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE.
 GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 NETLINK_BYTES = 65536
@@ -28,14 +28,14 @@ NETLINK_BYTES = 65536
 class Wakefulness:
     """Decide whether this process has just slept: suspended with its machine, or stopped.
 
-    One of the two clocks goes on in a sleep: which, depends on the system and on the kind of sleep.
+    One of the two clocks continues during sleep: which one depends on the system and the kind of sleep.
     """
 
     wall: float
     monotonic: float
 
     def slept(self, wall: float, monotonic: float) -> bool:
-        """Return whether more time has passed since the last look than looks are apart; seconds on both clocks."""
+        """Return whether more time has passed since the last poll than polls are apart; seconds on both clocks."""
         passed = max(wall - self.wall, monotonic - self.monotonic)
         self.wall, self.monotonic = wall, monotonic
         return passed > LOOK_SECONDS + ASLEEP_SECONDS
@@ -62,7 +62,7 @@ async def watch_network(changed: Callable[[bool], None]) -> None:
 
 @contextlib.contextmanager
 def _told_by_the_system(event: asyncio.Event) -> Iterator[bool]:
-    """Set `event` whenever the system tells of a change; yield whether it does."""
+    """Set `event` whenever the system reports a change; yield whether it does."""
     if sys.platform != "linux":
         yield False
         return
@@ -73,7 +73,7 @@ def _told_by_the_system(event: asyncio.Event) -> Iterator[bool]:
         return
 
     def take() -> None:
-        # What it is about is looked up; where so much came that some was lost, that was a change as well.
+        # Its content is not parsed; if messages were lost, that was a change too.
         with contextlib.suppress(OSError):
             while told.recv(NETLINK_BYTES):
                 pass

@@ -1,4 +1,4 @@
-"""Open one thing after another, and close them in the reverse order, whatever happens meanwhile."""
+"""Open resources one after another, and close them in reverse order, even when cancelled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Opened(AsyncExitStack):
-    """What has been opened so far. All of it is closed, also where its closer is cancelled meanwhile."""
+    """What has been opened so far. All of it is closed, even if the closing task is cancelled."""
 
     async def __aexit__(
         self,
@@ -29,9 +29,9 @@ class Opened(AsyncExitStack):
 
 @asynccontextmanager
 async def held(make: Awaitable[T], release: Callable[[T], Awaitable[object]]) -> AsyncIterator[T]:
-    """Hold what is being made until the end of the block, and release it then.
+    """Hold what `make` creates until the end of the block, and release it then.
 
-    Making goes on when the wait for it is cancelled, as a thread does; what comes out is released nevertheless.
+    Creation continues when the wait for it is cancelled, as a thread does; its result is released nevertheless.
     """
     making = asyncio.ensure_future(make)
     try:

@@ -1,6 +1,6 @@
-"""Background work that goes on: a loop that fails is started again after a pause, counted, and told of.
+"""Keep background work running: a loop that fails is restarted after a pause, counted and reported.
 
-The pause is decided by `Pause`, in plain code; `Supervisor` waits for it.
+`Pause` decides how long to wait, in plain code; `Supervisor` waits.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from bough_daemon.system.threads import is_cancelled
 log = logging.getLogger(__name__)
 
 MOST_NAMES = 1000  # kinds of work whose failures are counted
-CANCEL_AGAIN_SECONDS = 1.0  # after which work is cancelled again: a library may have swallowed the first time
+CANCEL_AGAIN_SECONDS = 1.0  # after which work is cancelled again: a library may have swallowed the first cancellation
 
 
 @dataclass
 class Pause:
-    """Decide how long to wait before work that failed is tried again, in seconds.
+    """Decide how long to wait before failed work is retried, in seconds.
 
-    Each failure doubles the wait, from `shortest` to `longest`. After `steady` seconds of work that went well it begins
+    Each failure doubles the wait, from `shortest` to `longest`. After `steady` seconds of successful work it starts
     with the shortest again.
     """
 
@@ -36,7 +36,7 @@ class Pause:
     _last: float = 0.0
 
     def after(self, worked: float) -> float:
-        """Return the wait after a failure that came when the work had gone on for `worked` seconds."""
+        """Return the wait after a failure of work that ran for `worked` seconds."""
         before = 0.0 if worked >= self.steady else self._last
         self._last = min(max(2 * before, self.shortest), self.longest)
         return self._last
@@ -51,9 +51,9 @@ class _Count:
 
 
 class Supervisor:
-    """Keep background work going, until `close`. On the event loop only.
+    """Keep background work running, until `close`. On the event loop only.
 
-    `pause`: makes the pause of one piece of work.
+    `pause`: creates the pause of one piece of work.
     """
 
     def __init__(self, pause: Callable[[], Pause] = Pause) -> None:
@@ -63,14 +63,14 @@ class Supervisor:
         self._closed = False
 
     def keep(self, work: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        """Run a loop until it returns, and again whenever it fails. `work`: its name, for who reads the status.
+        """Run a loop until it returns, restarting it whenever it fails. `work`: its name in the status.
 
         What the loop had not finished when it failed must be where the next start finds it.
         """
         return self._spawn(self._keep(work, loop))
 
     def begin(self, work: str, once: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
-        """Run something once beside everything else; a failure is logged and counted."""
+        """Run something once in the background; a failure is logged and counted."""
         return self._spawn(self._once(work, once))
 
     @property
@@ -79,7 +79,7 @@ class Supervisor:
         return self._closed
 
     def failing(self) -> list[Failing]:
-        """Return what has failed so far, the latest first."""
+        """Return the failures so far, latest first."""
         now, steady = time.monotonic(), self._new_pause().steady
         latest = sorted(self._counts.items(), key=lambda item: item[1].at, reverse=True)
         return [
@@ -88,7 +88,7 @@ class Supervisor:
         ]
 
     def note(self, work: str, failure: BaseException) -> None:
-        """Log and count a failure that the work itself goes on after."""
+        """Log and count a failure that the work itself survives."""
         log.error("%s failed", work, exc_info=failure)
         before = self._counts.get(work)
         if before is None and len(self._counts) >= MOST_NAMES:
@@ -97,13 +97,13 @@ class Supervisor:
         self._counts[work] = _Count(failures, reason_of(failure), time.monotonic(), time.time())
 
     def recovered(self, work: str) -> None:
-        """Note that work which may have failed before has gone well."""
+        """Record that work which may have failed before has succeeded."""
         count = self._counts.get(work)
         if count is not None:
             count.at = -math.inf
 
     async def close(self) -> None:
-        """End all work; what is begun from now on does nothing."""
+        """End all work; anything started from now on does nothing."""
         self._closed = True
         while self._tasks:
             for task in self._tasks:
@@ -137,7 +137,7 @@ class Supervisor:
 
 
 async def _failure_of(work: Callable[[], Awaitable[object]]) -> BaseException | None:
-    """Do some work and return what it failed with, or None.
+    """Do some work and return its failure, or None.
 
     Something that it waited for may have been cancelled, which is a failure; only its own cancellation ends it.
     """
@@ -153,7 +153,7 @@ async def _failure_of(work: Callable[[], Awaitable[object]]) -> BaseException | 
 
 
 def reason_of(failure: BaseException) -> str:
-    """Return why something failed, for a person: the first cause where there are several."""
+    """Return the reason of a failure, for messages: the first cause if there are several."""
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     if isinstance(failure, BoughError):
@@ -164,9 +164,9 @@ def reason_of(failure: BaseException) -> str:
 
 
 def state_with(state: str, failing: Iterable[Failing]) -> str:
-    """Return a working tree's state (`live`), or what has failed lately where it would say nothing else."""
+    """Return a working tree's state (`live`), or a recent failure if the state would not mention one."""
     lately = next((one for one in failing if not one.recovered), None)
     if state != "live" or lately is None:
         return state
     times = "" if lately.failures == 1 else f" {lately.failures} times"
-    return f"live, but {lately.work} failed{times} and is tried again: {lately.reason}"
+    return f"live, but {lately.work} failed{times} and is being retried: {lately.reason}"

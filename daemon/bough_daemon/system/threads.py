@@ -1,4 +1,4 @@
-"""The one thread that owns a store, and waiting for a thread that cancelling does not cut short."""
+"""The single thread that owns a store, and waiting for threads despite cancellation."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class StoreThread:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def run(self, work: Callable[P, T], /, *arguments: P.args, **named: P.kwargs) -> T:
-        """Run `work` on the thread and return what it returns.
+        """Run `work` on the thread and return its result.
 
-        Work that has begun is finished even when the waiting coroutine is cancelled.
+        Work that has started is finished even if the waiting coroutine is cancelled.
         """
 
         def noted() -> T:
@@ -36,18 +36,18 @@ class StoreThread:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, noted))
 
     def close(self) -> None:
-        """Finish what was handed over, then end the thread."""
+        """Finish the submitted work, then end the thread."""
         self._pool.shutdown(wait=True)
 
 
 def is_cancelled() -> bool:
-    """Return whether the current task itself is cancelled, and not something that it waited for."""
+    """Return whether the current task itself was cancelled, rather than something that it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def to_the_end(work: Awaitable[T]) -> T:
-    """Wait for work on a thread, also when cancelled meanwhile: what it uses must outlive it."""
+    """Wait for work on a thread, even if cancelled: what it uses must outlive it."""
     begun = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(begun)

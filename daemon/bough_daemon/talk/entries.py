@@ -1,7 +1,7 @@
-"""The entries of a log: what a member said, signed, and linked to what they said before.
+"""The entries of a log: a member's comments and the like, signed, each linked to the previous one.
 
-What is signed are the bytes as they were written, so a newer Bough may say more than this one knows: it is kept and
-passed on, and shown by those who understand it.
+The signature covers the bytes as written, so a newer Bough may add fields that this one does not know: they are kept
+and passed on, and shown by versions that understand them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bough_daemon.git.paths import check_path
 from bough_daemon.team.identity import Identity, statement, verify
 
 DIGEST_BYTES = 32
-MOST_ENTRY_BYTES = 64 << 10  # of one entry, the code that it is about included
+MOST_ENTRY_BYTES = 64 << 10  # of one entry, including its code
 MOST_TEXT = 20_000  # characters of one comment
 MOST_CODE_BYTES = 8 << 10  # of the lines that a comment is about
 LONGEST_MARK = 32  # characters of a reaction
@@ -59,7 +59,7 @@ class RemarkReply(msgspec.Struct, frozen=True, tag="reply"):
 
 
 class Closing(msgspec.Struct, frozen=True, tag="close"):
-    """Nothing more is to be done about a comment; with `again`, there is after all."""
+    """A comment is closed or, with `again`, reopened."""
 
     about: bytes
     again: bool = False
@@ -73,7 +73,7 @@ class Reaction(msgspec.Struct, frozen=True, tag="react"):
 
 
 class SolidMark(msgspec.Struct, frozen=True, tag="solid"):
-    """A snapshot that its author calls fit to be taken. `tip`: the shared one."""
+    """A snapshot that its author marked as solid. `tip`: the shared one."""
 
     branch: str
     tip: str
@@ -81,7 +81,7 @@ class SolidMark(msgspec.Struct, frozen=True, tag="solid"):
 
 
 class LogEnd(msgspec.Struct, frozen=True):
-    """How far a former member's log counts: their key, and the number and digest of the last entry."""
+    """The valid end of a former member's log: their key, and the number and digest of the last entry."""
 
     by: bytes
     sequence: int
@@ -89,7 +89,7 @@ class LogEnd(msgspec.Struct, frozen=True):
 
 
 class KeptLogs(msgspec.Struct, frozen=True, tag="keep"):
-    """What former members had said when they were removed or left: so much counts, also for those who come later."""
+    """What former members had said when they were removed or left: it stays valid, also for those who join later."""
 
     ends: list[LogEnd]
 
@@ -103,8 +103,8 @@ _DECODER = msgspec.json.Decoder(Said)
 class TalkEntry:
     """One entry of a member's log.
 
-    `by`: the member's key. `sequence`: 1 for the first one. `before`: the digest of the one before it, empty for the
-    first. `time`: milliseconds since the epoch, by the member's clock. `content`: what `content_of` gives.
+    `by`: the member's key. `sequence`: 1 for the first one. `before`: the digest of the previous one, empty for the
+    first. `time`: milliseconds since the epoch, by the member's clock. `content`: from `content_of`.
     """
 
     by: bytes
@@ -119,11 +119,11 @@ class TalkEntry:
         return statement("talk", team, self.by, self.sequence, self.before, self.time, self.content)
 
     def signed(self, team: str, identity: Identity) -> TalkEntry:
-        """Return the same entry with the member's signature."""
+        """Return this entry with the member's signature."""
         return replace(self, signature=identity.sign(self.statement(team)))
 
     def is_sound(self, team: str) -> bool:
-        """Return whether it is well-formed, and the word of its member for this team."""
+        """Return whether it is well-formed, and signed by its member for this team."""
         links_back = len(self.before) == (DIGEST_BYTES if self.sequence > 1 else 0)
         in_bounds = 0 < self.sequence < LATEST and 0 <= self.time < LATEST and len(self.content) <= MOST_ENTRY_BYTES
         return links_back and in_bounds and verify(self.by, self.signature, self.statement(team))
@@ -140,17 +140,17 @@ class TalkEntry:
 
     @property
     def said(self) -> Said | None:
-        """Return what it says; None where this Bough does not understand it, or it is out of bounds."""
+        """Return its content; None if this Bough does not understand it, or it is out of bounds."""
         return said_in(self.content)
 
 
 def content_of(said: Said) -> bytes:
-    """Return what somebody says as the bytes that are signed."""
+    """Return an entry's content as the bytes that are signed."""
     return msgspec.json.encode(said)
 
 
 def said_in(content: bytes) -> Said | None:
-    """Return what bytes say; None where this Bough does not understand them, or they are out of bounds."""
+    """Return the content in signed bytes; None if this Bough does not understand it, or it is out of bounds."""
     try:
         said = _DECODER.decode(content)
     except (ValueError, RecursionError):
@@ -180,7 +180,7 @@ def _is_text(text: str) -> bool:
 
 
 def _is_anchor(anchor: Anchor) -> bool:
-    """Return whether an anchor may be looked for: its path is one that Git takes, and it has lines."""
+    """Return whether an anchor can be searched: Git accepts its path, and it has lines."""
     try:
         check_path(anchor.path.decode("utf-8", "surrogateescape"), FILE)
     except BoughError:

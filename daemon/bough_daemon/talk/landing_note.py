@@ -1,6 +1,6 @@
-"""The note of a landed commit: what was said about the lines that it brings, for `git log --notes=bough`.
+"""The note of a landed commit: comments on the lines that it brings, for `git log --notes=bough`.
 
-It is under a reference of its own, so notes of the user's are left alone, and undoing the landing undoes it.
+It has its own reference, so the user's notes are left alone, and undoing the landing removes it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from bough_daemon.transaction.context import LiveWorktree
 
 NOTES = "refs/notes/bough"
 
-NoteText = Callable[[str, str], str]  # what was said about what a tree has beyond another one
+NoteText = Callable[[str, str], str]  # comments on what a tree has beyond another one
 
 
 def no_note(before: str, tree: str) -> str:
-    """Return that nothing is to be noted."""
+    """Return an empty note."""
     return ""
 
 
 def note_text(objects: Objects, talk: TeamTalk, branches: Collection[str], before: str, tree: str) -> str:
-    """Return what was said on branches about the lines that a tree has and another one has not; empty: nothing."""
+    """Return the comments on branches about lines that a tree has and another one does not; empty: none."""
     finder, lines = PositionFinder(objects, PositionMemory()), list[str]()
     changed = {path: (old, new) for path, old, new in finder.changed(before, tree)}
     for thread in talk.threads():
@@ -56,9 +56,9 @@ def _lines(talk: TeamTalk, thread: Thread, where: str) -> list[str]:
 
 
 def note_move(live: LiveWorktree, commit: str, text: str) -> Moves:
-    """Return how the reference of notes moves for a note on a commit; its objects are given to the user's repository.
+    """Return the move of the notes reference for a note on a commit; its objects are copied to the user's repository.
 
-    On the store's thread. The note has the flat name that Git reads whatever the depth of the other ones is.
+    On the store's thread. The note has the flat name that Git reads, whatever the depth of the others.
     """
     there = live.worktree.git.run("for-each-ref", "--format=%(objecttype)", NOTES).split()
     if not text or there not in ([], [b"commit"]):  # something else has the name, and a landing must not fail for that

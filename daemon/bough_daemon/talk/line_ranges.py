@@ -1,8 +1,8 @@
-"""Where lines of one text are in another one: pure, on bytes.
+"""Find lines of one text in another one: pure, on bytes.
 
-A comment must not come to be on code that it is not about. So a line that was edited is found only where the diff puts
-something like it, and the answer says so; code that moved is found only among lines that are new where it is now; and a
-few brackets are found only where what is around them is the same, too.
+A comment must not end up on code that it is not about. So an edited line is found only where the diff puts something
+similar, and the result says so; moved code is found only among lines that are new there; and a few brackets are found
+only with the same surroundings.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import NamedTuple
 from bough_merge.text.sequences import Hunk, changes
 from bough_merge.text.text import lines_of
 
-ALIKE = 0.6  # of two lines, from which on one is an edit of the other: git's own similarity of renames is 0.5
+ALIKE = 0.6  # similarity from which on one line is an edit of another: git's for renames is 0.5
 LONGEST_LINE = 500  # bytes that are compared letter by letter
-MOST_IN_HUNK = 200  # lines of a hunk in which an edited line is looked for
-TELLING = 8  # letters and digits, from which on lines say by themselves what they are
-AROUND = 3  # lines above and below that tell places apart
+MOST_IN_HUNK = 200  # lines of a hunk in which an edited line is searched
+TELLING = 8  # letters and digits from which on lines are recognizable by themselves
+AROUND = 3  # lines above and below that distinguish places
 
 
 class LineRange(NamedTuple):
-    """Lines of a text, by number from 1, both ends included. `edited`: they are not what they were."""
+    """Lines of a text, by number from 1, both ends included. `edited`: they have changed."""
 
     first: int
     last: int
@@ -30,7 +30,7 @@ class LineRange(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines that are looked for, and the lines around them."""
+    """Lines to search, and the lines around them."""
 
     code: tuple[bytes, ...]
     above: tuple[bytes, ...]
@@ -38,17 +38,17 @@ class Block(NamedTuple):
 
     @property
     def is_telling(self) -> bool:
-        """Whether the lines say by themselves what they are, as a lone bracket does not."""
+        """Whether the lines are recognizable by themselves, as a lone bracket is not."""
         return _weight(self.code) >= TELLING
 
 
 def block_of(code: bytes, above: bytes, below: bytes) -> Block:
-    """Return lines to look for, without what ends them and without indentation at their end."""
+    """Return lines to search, without line ends and trailing blanks."""
     return Block(bare_lines(code), bare_lines(above), bare_lines(below))
 
 
 def bare_lines(text: bytes) -> tuple[bytes, ...]:
-    """Return the lines of a text without what ends them, and without blanks at their end."""
+    """Return the lines of a text without line ends and trailing blanks."""
     return tuple(line.rstrip() for line in lines_of(text))
 
 
@@ -61,8 +61,8 @@ def range_in(
 ) -> LineRange | None:
     """Return where lines of a text, from number `first` on, are after it changed.
 
-    `before`, `after`: its lines as `bare_lines` gives them; `hunks`: the changes between them. The lines are where the
-    diff has them; or, moved, among the lines that are new; or where they were edited.
+    `before`, `after`: its lines from `bare_lines`; `hunks`: the changes between them. The lines are where the diff has
+    them; or, moved, among the new lines; or where they were edited.
     """
     start = first - 1
     mapped = [_mapped(number, hunks) for number in range(start, start + len(block.code))]
@@ -78,7 +78,7 @@ def range_in(
 
 
 def _mapped(number: int, hunks: Sequence[Hunk]) -> int | None:
-    """Return where a line that was not changed is now (both count from 0); None where it was changed or removed."""
+    """Return where an unchanged line is now (both count from 0); None if it was changed or removed."""
     shift = 0
     for hunk in hunks:
         if number < hunk.old_start:
@@ -90,9 +90,9 @@ def _mapped(number: int, hunks: Sequence[Hunk]) -> int | None:
 
 
 def _is_certain(before: Sequence[bytes], after: Sequence[bytes], start: int, kept: list[int], block: Block) -> bool:
-    """Return whether lines that the diff calls unchanged are surely the same ones.
+    """Return whether lines that the diff calls unchanged are certainly the same ones.
 
-    There are no others like them, or none that have the same lines around them: one bracket is equal to the next.
+    No other lines are equal, or none with the same surroundings: brackets are all alike.
     """
     if block.is_telling and _is_once(before, block.code) and _is_once(after, block.code):
         return True
@@ -102,7 +102,7 @@ def _is_certain(before: Sequence[bytes], after: Sequence[bytes], start: int, kep
 
 
 def _is_likely(before: Sequence[bytes], after: Sequence[bytes], start: int, kept: list[int]) -> bool:
-    """Return whether lines that the diff calls unchanged are beside a line that tells the same as it did."""
+    """Return whether lines that the diff calls unchanged still have a recognizable neighbour."""
     above = _nearest(before, range(start - 1, -1, -1)), _nearest(after, range(kept[0] - 1, -1, -1))
     below = _nearest(before, range(start + len(kept), len(before))), _nearest(after, range(kept[-1] + 1, len(after)))
     return any(then is not None and then == now for then, now in (above, below))
@@ -117,9 +117,9 @@ def _nearest(lines: Sequence[bytes], numbers: range) -> bytes | None:
 
 
 def find_block(after: Sequence[bytes], block: Block, where: Sequence[slice] | None = None) -> LineRange | None:
-    """Return where lines are in a text, the same or with another indentation: None for not, or at several places.
+    """Return where lines are in a text, possibly with another indentation: None if nowhere, or at several places.
 
-    `where`: the parts of the text to look in; None: all of it.
+    `where`: the parts of the text to search; None: all of it.
     """
     wanted = tuple(line.strip() for line in block.code)
     places = _places(after, wanted, slice(0, len(after)))
@@ -139,7 +139,7 @@ def _places(after: Sequence[bytes], wanted: tuple[bytes, ...], part: slice) -> l
 
 
 def agreement(after: Sequence[bytes], at: int, block: Block) -> int:
-    """Return how many of the telling lines around a place are those that were around the code."""
+    """Return how many recognizable lines around a place were also around the code."""
     above = [line.strip() for line in after[max(0, at - AROUND) : at]]
     end = at + len(block.code)
     below = [line.strip() for line in after[end : end + AROUND]]
@@ -150,7 +150,7 @@ def agreement(after: Sequence[bytes], at: int, block: Block) -> int:
 def _edited(
     before: Sequence[bytes], after: Sequence[bytes], start: int, mapped: Sequence[int | None], hunks: Sequence[Hunk]
 ) -> LineRange | None:
-    """Return where lines are of which some were edited; None where most of them are gone."""
+    """Return where lines are of which some were edited; None if most of them are gone."""
     found = list[int]()
     for number, at in enumerate(mapped, start):
         if at is None:
@@ -172,7 +172,7 @@ def _are_alike(code: Sequence[bytes], now: Sequence[bytes]) -> bool:
 
 
 def _alike(line: bytes, after: Sequence[bytes], numbers: range) -> int | None:
-    """Return the line that is most like another one, the first of several; None where none is."""
+    """Return the line that is most similar to another one, the first of several; None if none is."""
     best, at = ALIKE, None
     matcher = SequenceMatcher(b=_letters(line), autojunk=False)
     for number in numbers[:MOST_IN_HUNK]:
@@ -187,7 +187,7 @@ def _letters(line: bytes) -> str:
 
 
 def likeness(before: bytes, after: bytes) -> float:
-    """Return how much of two texts is the same, by their lines, from 0 to 1."""
+    """Return the similarity of two texts, by their lines, from 0 to 1."""
     old, new = bare_lines(before), bare_lines(after)
     dropped = sum(hunk.old_end - hunk.old_start for hunk in changes(old, new))
     return (len(old) - dropped) / max(len(old), len(new), 1)

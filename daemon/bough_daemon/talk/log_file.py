@@ -1,7 +1,7 @@
-"""What members said, as it is kept on the disk: one entry a line, appended and synced before anyone hears of it.
+"""The members' entries on disk: one entry per line, appended and synced before anyone sees it.
 
-A kill can leave a part of a line at the end, which is cut off. Of a file that is damaged otherwise a copy is kept, and
-the rest is used: teammates have the same entries, and send what is missing.
+A kill can leave a partial line at the end, which is cut off. A file that is damaged in another way is copied, and the
+rest is used: teammates have the same entries, and send what is missing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LogFile:
             self._seen = max(0, int(kept.read(20)))
 
     def load(self) -> list[TalkEntry]:
-        """Return the entries in the order in which they came, and leave a file that can be appended to."""
+        """Return the entries in their order of arrival, and leave a file that can be appended to."""
         try:
             with open(self.path, "rb") as kept:
                 lines = kept.read().split(b"\n")
@@ -47,7 +47,7 @@ class LogFile:
         return entries
 
     def append(self, entries: Iterable[TalkEntry]) -> None:
-        """Write down what is new, synced; where that fails, nothing of it is left."""
+        """Append new entries, synced; if that fails, none of it is left."""
         data = b"".join(map(_line, entries))
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -67,7 +67,7 @@ class LogFile:
         return self._seen
 
     def note_seen(self, count: int) -> None:
-        """Write down that the user has been shown the first `count` entries."""
+        """Record that the user has been shown the first `count` entries."""
         if count != self._seen:
             write_whole(self._seen_path, b"%d\n" % count)
             self._seen = count

@@ -1,8 +1,8 @@
-"""The logs of all members of a team: sets that grow, and are the same for all who have heard the same.
+"""The logs of all members of a team: sets that only grow, and that converge for all members.
 
-An entry counts once the one before it is here, so nothing can be taken out of a log or put into it later. A member who
-goes on from an older entry, as after a restored backup, gives their log a second end: both are kept, in sight of all.
-The bounds depend on the log alone, so that all come to the same, in whatever order they hear it.
+An entry counts once its predecessor is here, so nothing can be removed from a log or inserted later. A member who
+continues from an older entry, as after a restored backup, gives their log a second end: both are kept, visibly. The
+bounds depend on the log alone, so that all members agree, whatever the order of arrival.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from bough_daemon.team.roster import Roster
 MOST_ENTRIES = 20_000  # of one member
 MOST_BYTES = 16 << 20  # of one member
 MOST_A_MINUTE, MINUTE_MS = 120, 60_000  # entries of one member
-MOST_ENDS = 8  # of one log: an honest one has one more for each backup that was restored
-MOST_POSITIONS = 4096  # digests of one word
+MOST_ENDS = 8  # of one log: an honest one has one more for each restored backup
+MOST_POSITIONS = 4096  # digests in one message
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class _Place:
 
 @dataclass
 class Logs:
-    """The logs of one team; what former members say now does not count, what they said before does.
+    """The logs of one team; former members' new entries do not count, their earlier ones do.
 
-    What that is, members say in their own logs, so that those who come later get it as well.
+    Members record in their own logs which those are, so that later joiners get them as well.
     """
 
     roster: Roster
     _places: dict[bytes, _Place] = field(default_factory=dict)
-    _ends: dict[bytes, dict[bytes, None]] = field(default_factory=dict)  # by member: entries that none comes after
+    _ends: dict[bytes, dict[bytes, None]] = field(default_factory=dict)  # by member: entries without a successor
     _kept: dict[bytes, dict[bytes, list[LogEnd]]] = field(default_factory=dict)  # by member, then by who says so
 
     def __len__(self) -> int:
@@ -49,24 +49,24 @@ class Logs:
         return digest in self._places
 
     def get(self, digest: bytes) -> TalkEntry | None:
-        """Return the entry of a digest."""
+        """Return the entry with a digest."""
         place = self._places.get(digest)
         return place.entry if place is not None else None
 
     def entries(self) -> Iterator[tuple[bytes, TalkEntry]]:
-        """Yield every entry with its digest, in the order in which they came here."""
+        """Yield every entry with its digest, in the order of arrival."""
         return ((digest, place.entry) for digest, place in self._places.items())
 
     def merge(self, entries: Iterable[TalkEntry]) -> list[TalkEntry]:
-        """Take in what is new, sound and within the bounds, and return just that."""
+        """Add what is new, sound and within the bounds, and return just that."""
         return [entry for entry in entries if self._is_taken(entry)]
 
     def restore(self, entries: Iterable[TalkEntry]) -> list[TalkEntry]:
-        """Take in what was taken before and written down; return it."""
+        """Add recorded entries again; return them."""
         return [entry for entry in entries if self._is_placed(entry, entry.digest)]
 
     def next(self, said: Said, identity: Identity, now: int) -> TalkEntry:
-        """Return the next entry of the holder of an identity, which `merge` takes; raise TooMuchTalk.
+        """Return the next entry of an identity's holder, which `merge` accepts; raise TooMuchTalk.
 
         `now`: milliseconds since the epoch.
         """
@@ -77,7 +77,7 @@ class Logs:
             paced = self._a_minute_after(last)
             if paced - MINUTE_MS <= now < paced:
                 raise TooMuchTalk(f"more than {MOST_A_MINUTE} comments and replies within a minute")
-            time = max(now, last.time, paced)  # a clock that was ahead must not close the log
+            time = max(now, last.time, paced)  # a clock that was ahead must not block the log
         before, sequence = (last.digest, last.sequence + 1) if last is not None else (b"", 1)
         entry = TalkEntry(identity.key, sequence, before, time, content_of(said))
         if not self._has_room(entry):
@@ -103,7 +103,7 @@ class Logs:
         return self._has_room(entry) and entry.is_sound(self.roster.team) and self._is_placed(entry, digest)
 
     def _was_kept(self, entry: TalkEntry, digest: bytes) -> bool:
-        """Return whether a member says that a former one had said this before; nothing is added beside what is here."""
+        """Return whether a member recorded that a former one had already said this."""
         ends = [end for end in self._kept_ends(entry.by) if end.sequence >= entry.sequence]
         adds = entry.before in self._ends.get(entry.by, {}) or not self._ends.get(entry.by)
         return adds and any(end.sequence > entry.sequence or end.digest == digest for end in ends)
@@ -113,7 +113,7 @@ class Logs:
         return [end for by, ends in by_member.items() if self.roster.by_key(by) is not None for end in ends]
 
     def to_keep(self) -> KeptLogs | None:
-        """Return what former members said, as far as it is known here and nobody has said so; None: nothing."""
+        """Return former members' entries that are known here and that nobody has recorded yet; None: none."""
         found: list[LogEnd] = []
         for key, ends in self._ends.items():
             if self.roster.by_key(key) is not None:
@@ -124,7 +124,7 @@ class Logs:
         return KeptLogs(found[:MOST_KEPT_ENDS]) if found else None
 
     def _follows(self, entry: TalkEntry) -> bool:
-        """Return whether the entry before this one is here, and no bound of time is broken."""
+        """Return whether the previous entry is here, and no time limit is broken."""
         before = self._places.get(entry.before)
         if before is None:
             return entry.sequence == 1 and not entry.before
@@ -152,9 +152,9 @@ class Logs:
         return True
 
     def positions(self) -> list[bytes]:
-        """Return what tells another member how far each log is known here: each end, and some of what is before it.
+        """Return digests that tell another member how far each log is known here: each end, and some earlier entries.
 
-        The steps back double, so that of two who both have what the other lacks little goes twice.
+        The steps back double, so that two members who each lack something exchange few entries twice.
         """
         found: list[bytes] = []
         for end in [one for ends in self._ends.values() for one in ends]:
@@ -167,7 +167,7 @@ class Logs:
         return found[:MOST_POSITIONS]
 
     def lacking(self, positions: Iterable[bytes]) -> list[TalkEntry]:
-        """Return what a member with these positions does not have, each entry after the one before it."""
+        """Return what a member with these positions lacks, each entry after its predecessor."""
         theirs = set[bytes]()
         for position in positions:
             at = position if position in self._places else b""
@@ -175,7 +175,7 @@ class Logs:
                 theirs.add(at)
                 at = self._places[at].entry.before
         lacking = [place.entry for digest, place in self._places.items() if digest not in theirs]
-        # What members say about the logs of former ones goes before these.
+        # Entries about the logs of former members come before those.
         return sorted(lacking, key=lambda entry: self.roster.by_key(entry.by) is None)
 
     def forks(self) -> list[bytes]:

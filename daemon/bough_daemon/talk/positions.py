@@ -1,7 +1,6 @@
-"""Where the code of a comment is now, in a tree: in its file, in the file's new name, or moved to another one.
+"""Find where the code of a comment is now in a tree: in its file, under the file's new name, or moved elsewhere.
 
-Nothing of it is written down. Where the anchor's own snapshot is no longer here, the lines that the comment itself has
-are looked for.
+Nothing of this is stored. If the anchor's snapshot is no longer here, the lines in the comment itself are searched.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from bough_daemon.talk.line_ranges import (
     range_in,
 )
 
-MOST_LISTED = 20_000  # changed files among which code is looked for
+MOST_LISTED = 20_000  # changed files in which code is searched
 MOST_SEARCHED = 1000  # of them, those that are read
 MOST_SEARCHED_BYTES = 32 << 20
-MOST_RENAMES = 100  # new files that are held against one that is gone
-RENAMED = 0.5  # share of equal lines from which on a new file is an old one's: git's own
+MOST_RENAMES = 100  # new files that are compared with one that is gone
+RENAMED = 0.5  # share of equal lines from which on a new file is a renamed one: git's default
 REMEMBERED = 5000  # comments
-REMEMBERED_FILES = 500  # of which the lines, or the changes, are kept while positions are found
-REMEMBERED_BYTES = 64 << 20  # of texts, while positions are found
+REMEMBERED_FILES = 500  # whose lines, or changes, are kept during a search
+REMEMBERED_BYTES = 64 << 20  # of texts, during a search
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,14 @@ class CodePosition:
 
 @dataclass(frozen=True)
 class _Known:
-    """An answer, and the tree that it was given for."""
+    """An answer, and the tree that it applies to."""
 
     tree: str
     position: CodePosition | None
 
 
 class PositionMemory:
-    """The answers of before, so that a tree in which little has changed needs little work."""
+    """Earlier answers, so that a tree with few changes needs little work."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[bytes, str], _Known] = OrderedDict()
@@ -75,7 +74,7 @@ class PositionMemory:
 
 
 def anchor_at(objects: Objects, commit: str, path: str, first: int, last: int) -> Anchor | None:
-    """Return an anchor for lines of a file in a commit; None where there is no such text, or not so many lines."""
+    """Return an anchor for lines of a file in a commit; None if it is not a text file with these lines."""
     entry = objects.entry(objects.commit(commit).tree, path)
     text = text_at(objects, entry) if entry is not None else None
     lines = lines_of(text) if text is not None else []
@@ -90,7 +89,7 @@ ChangedFile = tuple[str, TreeEntry | None, TreeEntry]  # a path, with its entry 
 
 
 class PositionFinder:
-    """Find the code of many comments; what they have in common is read once. On one thread."""
+    """Find the code of many comments; shared data is read once. On one thread."""
 
     def __init__(self, objects: Objects, memory: PositionMemory) -> None:
         self.objects = objects
@@ -102,7 +101,7 @@ class PositionFinder:
         self._changed: dict[tuple[str, str], list[ChangedFile]] = {}
 
     def position(self, anchor: Anchor, tree: str, digest: bytes, branch: str = "") -> CodePosition | None:
-        """Return where the code of an anchor is in a tree; None: it is gone. `digest`, `branch`: whose answer it is."""
+        """Return where the code of an anchor is in a tree; None: it is gone. `digest`, `branch`: the memory's key."""
         known = self._memory.get(digest, branch)
         if known is not None and known.tree == tree:
             return known.position
@@ -115,7 +114,7 @@ class PositionFinder:
         return position
 
     def text(self, entry: TreeEntry) -> bytes | None:
-        """Return the text of a file; None where it is none."""
+        """Return the text of a file; None if it is not text."""
         if entry.oid not in self._texts:
             text = text_at(self.objects, entry)
             self._size += len(text or b"")
@@ -126,7 +125,7 @@ class PositionFinder:
         return self._texts[entry.oid]
 
     def lines(self, entry: TreeEntry) -> tuple[bytes, ...] | None:
-        """Return the lines of a file; None where it is no text."""
+        """Return the lines of a file; None if it is not text."""
         if entry.oid not in self._lines:
             text = self.text(entry)
             if len(self._lines) >= REMEMBERED_FILES:
@@ -135,7 +134,7 @@ class PositionFinder:
         return self._lines[entry.oid]
 
     def hunks(self, old: TreeEntry, new: TreeEntry) -> list[Hunk]:
-        """Return what changed between two files that are texts."""
+        """Return the changes between two text files."""
         if (old.oid, new.oid) not in self._hunks:
             if len(self._hunks) >= REMEMBERED_FILES:
                 self._hunks.clear()
@@ -151,7 +150,7 @@ class PositionFinder:
 
 
 def _still_holds(objects: Objects, known: _Known, tree: str, path: str) -> bool:
-    """Return whether an answer for another tree holds for this one, as the files that it is about are the same."""
+    """Return whether an answer for another tree is valid for this one, because its files are the same."""
     if known.position is None:
         return False
     about = dict.fromkeys((path, known.position.path))
@@ -159,7 +158,7 @@ def _still_holds(objects: Objects, known: _Known, tree: str, path: str) -> bool:
 
 
 class _CodeSearch:
-    """Look for the code of one anchor in one tree."""
+    """Search the code of one anchor in one tree."""
 
     def __init__(self, finder: PositionFinder, anchor: Anchor, tree: str) -> None:
         self._finder = finder
@@ -171,7 +170,7 @@ class _CodeSearch:
         self._old = self._old_text()
 
     def _old_text(self) -> bytes | None:
-        """Return the text that the anchor is in; None where it is not here, or has other lines than the anchor says."""
+        """Return the text of the anchor; None if it is not here, or has other lines than the anchor."""
         entry = TreeEntry(FILE, self._anchor.blob)
         lines = self._finder.lines(entry) if self._objects.exists(self._anchor.blob) else None
         start = self._anchor.first - 1
@@ -202,9 +201,9 @@ class _CodeSearch:
         return range_in(before, after, hunks, self._anchor.first, self._block)
 
     def _changed(self, known: _Known | None) -> list[ChangedFile]:
-        """Return the files, with their entries before and now, that can have code from elsewhere; likely ones first.
+        """Return files, with their entries before and now, that may have code from elsewhere; likely ones first.
 
-        Where it was nowhere in another tree, only what has changed since.
+        If the code was nowhere in another tree, only what has changed since.
         """
         if self._old is None or not self._objects.exists(self._anchor.commit):
             found = self._of_same_name()
@@ -224,7 +223,7 @@ class _CodeSearch:
         return [(path, None, entry) for path, entry in everything if os.path.basename(path) == name]
 
     def _renamed(self, changed: Sequence[ChangedFile]) -> CodePosition | None:
-        """Return where the code is in the new name of its file, which is gone."""
+        """Return where the code is under the new name of its file, which is gone."""
         if self._old is None:
             return None
         best, found = RENAMED, None
@@ -243,7 +242,7 @@ class _CodeSearch:
         return CodePosition(found[0], lines) if found is not None and lines is not None else None
 
     def _moved(self, changed: Iterable[ChangedFile]) -> CodePosition | None:
-        """Return where the code is in another file, among lines that are new there; None where it is in several."""
+        """Return where the code is in another file, among new lines; None if it is in several."""
         telling, left, found = max((line.strip() for line in self._block.code), key=len), MOST_SEARCHED_BYTES, []
         for path, before, now in changed:
             text = self._finder.text(now)
@@ -262,7 +261,7 @@ class _CodeSearch:
 
 
 def new_block(after: Sequence[bytes], hunks: Sequence[Hunk], block: Block) -> LineRange | None:
-    """Return where lines are among those that came into a text; a single one, with a line beside it."""
+    """Return where lines are among the new lines of a text; for a single one, with a neighbouring line."""
     found = find_block(after, block, [slice(one.new_start, one.new_end) for one in hunks])
     is_alone = found is not None and len(block.code) == 1 and not agreement(after, found.first - 1, block)
     return None if is_alone else found

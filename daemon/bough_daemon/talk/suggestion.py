@@ -1,4 +1,4 @@
-"""Put what a comment suggests into the file, in place of the lines that the comment is about."""
+"""Apply the suggestion in a comment to the lines that the comment is about."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^(`{3,}|~{3,})[ \t]*suggestion[ \t]*\r?\n(.*?)^\1[`~]*[ \t]
 
 @dataclass(frozen=True)
 class AppliedLines:
-    """Where a suggestion was put. `last` is before `first`: it took lines away. `snapshot`: the newest on my branch."""
+    """Where a suggestion was applied. `last` is before `first` if it removed lines. `snapshot`: my newest one."""
 
     path: str
     first: int
@@ -32,15 +32,15 @@ class AppliedLines:
 
 
 def suggestion_in(text: str) -> str | None:
-    """Return the first suggestion in a comment: what is in a fenced block called `suggestion`; None: there is none."""
+    """Return the first suggestion in a comment: the content of a `suggestion` block; None: there is none."""
     found = BLOCK.search(text)
     return found[2] if found is not None else None
 
 
 async def apply_suggestion(live: LiveWorktree, anchor: Anchor, suggestion: str, id: str) -> AppliedLines:
-    """Put a suggestion in place of an anchor's lines, wherever they are in my files now; raise CodeChanged.
+    """Replace an anchor's lines by a suggestion, wherever they are in my files now; raise CodeChanged.
 
-    `id`: the comment's, which the command is called by.
+    `id`: the comment's id, for the command's name.
     """
     await live.owner.run(check_ready, live)
 

@@ -1,4 +1,4 @@
-"""What the members of one team have said of code: the logs, their file, and what of it is new to the user."""
+"""The comments of one team: the logs, their file, and what is new to the user."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class TeamTalk:
         logs.restore(entries)
 
     def prepare(self, said: Said, now: int) -> TalkEntry:
-        """Return the entry that says something, written down; nobody has heard of it yet. Raise TooMuchTalk."""
+        """Return a recorded entry with this content, which nobody has seen yet. Raise TooMuchTalk."""
         entry = self.logs.next(said, self._identity, now)
         self._append([entry])
         self._prepared = entry
         return entry
 
     def begin_with(self, before: TeamTalk, branch_now: Callable[[str], str]) -> None:
-        """Say again in this team what this member said alone, at the times of then; `branch_now`: names of branches."""
+        """Repeat in this team what this member said alone, with the original times; `branch_now`: names of branches."""
         again, entries = dict[bytes, bytes](), list[TalkEntry]()
         for digest, old in before.logs.entries():
             said = old.said
@@ -60,7 +60,7 @@ class TeamTalk:
             self._kept.append(entries)
 
     def write_down(self, entries: Iterable[TalkEntry]) -> None:
-        """Write down what was taken in; where that fails, it is done together with what comes next."""
+        """Record what was received; if that fails, it is recorded with the next entries."""
         self._unwritten += [entry for entry in entries if entry != self._prepared]
         try:
             self._append([])
@@ -73,7 +73,7 @@ class TeamTalk:
             self._unwritten = []
 
     def threads(self) -> list[Thread]:
-        """Return every comment with what became of it, oldest first."""
+        """Return every comment with its replies and state, oldest first."""
         if self._threads[0] != self._known():
             found = threads_of(self.logs.entries())
             for thread in found:
@@ -82,18 +82,18 @@ class TeamTalk:
         return self._threads[1]
 
     def _known(self) -> tuple[int, int]:
-        """Return what grows with every entry, and with every member who changes their name."""
+        """Return a value that changes with every entry, and with every rename."""
         return len(self.logs), len(self.logs.roster.previous)
 
     def _branch_now(self, branch: str) -> str:
-        """Return what a live branch is called whose member may have changed their name."""
+        """Return the current name of a live branch, whose member may have been renamed."""
         roster = self.logs.roster
         owner = branch if branch in roster.previous else owner_of(branch)
         key = roster.previous.get(owner)
         return roster.name_of(key) + branch.removeprefix(owner) if key is not None else branch
 
     def solid_tip(self, branch: str) -> SolidTip | None:
-        """Return what the member of a live branch called solid last; None: nothing."""
+        """Return the last snapshot of a live branch that its member marked as solid; None: none."""
         owner = self.logs.roster.members.get(branch_owner(self.logs.roster, branch))
         if self._solid[0] != self._known():
             found = solid_tips(self.logs.entries())
@@ -112,7 +112,7 @@ class TeamTalk:
         return {digest for thread in self.threads() for digest in (thread.digest, *thread.replied())}
 
     def note_seen(self) -> None:
-        """Note that the user has been shown all there is."""
+        """Record that the user has been shown everything."""
         self._kept.note_seen(len(self.logs))
 
     def named(self, typed: str) -> tuple[Thread, bytes]:
@@ -134,7 +134,7 @@ class TeamTalk:
         return thread, digest
 
     def ids(self) -> dict[bytes, str]:
-        """Return for each comment and reply the shortest id that names it alone."""
+        """Return the shortest unique id of each comment and reply."""
         digests = sorted(digest.hex() for digest in self._digests())
         found = dict[bytes, str]()
         for place, this in enumerate(digests):
@@ -145,5 +145,5 @@ class TeamTalk:
 
 
 def _common(one: str, other: str) -> int:
-    """Return with how many equal characters two ids begin."""
+    """Return the length of the common prefix of two ids."""
     return next(place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)

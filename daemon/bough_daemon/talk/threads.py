@@ -1,7 +1,7 @@
-"""What the entries of all logs come to: comments with their replies, closed or open, and what is solid.
+"""Build threads from the entries of all logs: comments with their replies, closed or open, and solid marks.
 
-The same entries give the same threads, in whatever order they came: where times decide, equal ones are told apart by
-the numbers in their logs, then by the digests.
+The same entries give the same threads, in whatever order they arrived: equal times are ordered by the numbers in the
+logs, then by the digests.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class ThreadReply:
 
 @dataclass
 class Thread:
-    """A comment and what became of it. `closed_by`: the key of who closed it; empty while it is open.
+    """A comment with its replies. `closed_by`: the key of the member who closed it; empty while it is open.
 
-    `marks`: reactions to the comment and its replies, by digest and mark: the keys of who gave them.
+    `marks`: reactions to the comment and its replies, by digest and mark: the keys of their members.
     """
 
     digest: bytes
@@ -41,7 +41,7 @@ class Thread:
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to be done about it."""
+        """Whether it is open."""
         return not self.closed_by
 
     def text_of(self, digest: bytes) -> str:
@@ -53,7 +53,7 @@ class Thread:
         return {reply.digest for reply in self.replies}
 
     def author_of(self, digest: bytes) -> bytes:
-        """Return the key of who made the comment or one of its replies."""
+        """Return the key of the author of the comment or one of its replies."""
         return next((reply.by for reply in self.replies if reply.digest == digest), self.by)
 
     def has_part_of(self, key: bytes) -> bool:
@@ -63,7 +63,7 @@ class Thread:
 
 @dataclass(frozen=True)
 class SolidTip:
-    """A snapshot that a member called solid. `tip`: the shared one; `time`: milliseconds since the epoch."""
+    """A snapshot that a member marked as solid. `tip`: the shared one; `time`: milliseconds since the epoch."""
 
     by: bytes
     branch: str
@@ -73,7 +73,7 @@ class SolidTip:
 
 
 def threads_of(entries: Iterable[tuple[bytes, TalkEntry]]) -> list[Thread]:
-    """Return all threads, oldest first. What is about something that is not here, or is no comment, is left out."""
+    """Return all threads, oldest first, without entries about something that is missing or is not a comment."""
     found, remarks = dict[bytes, Thread](), list[tuple[_When, bytes]]()
     others = list[tuple[_When, bytes, TalkEntry]]()
     for digest, entry in entries:
@@ -102,7 +102,7 @@ def threads_of(entries: Iterable[tuple[bytes, TalkEntry]]) -> list[Thread]:
 
 
 def solid_tips(entries: Iterable[tuple[bytes, TalkEntry]]) -> dict[tuple[bytes, str], SolidTip]:
-    """Return what each member called solid last, by member's key and branch."""
+    """Return each member's last solid mark, by member's key and branch."""
     newest = dict[tuple[bytes, str], tuple[_When, SolidTip]]()
     for digest, entry in entries:
         said = entry.said
@@ -115,5 +115,5 @@ def solid_tips(entries: Iterable[tuple[bytes, TalkEntry]]) -> dict[tuple[bytes, 
 
 
 def _when(digest: bytes, entry: TalkEntry) -> _When:
-    """Return by what entries are put in order: of one member's in one millisecond, by their numbers."""
+    """Return the sort key of an entry: of one member in the same millisecond, its number."""
     return entry.time, entry.sequence, digest

@@ -1,1 +1,1 @@
-"""Who is in a team, and what each member has signed."""
+"""The members of a team, and what each of them has signed."""

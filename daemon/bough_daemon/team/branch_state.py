@@ -1,4 +1,4 @@
-"""Signed states: what a member says about a branch, good through any relay.
+"""Signed states: a member's statement about a branch, valid through any relay.
 
 A state names the team, the member, the branch and a sequence number, so it can be neither forged, nor replayed, nor
 moved to another repository or another branch.
@@ -18,11 +18,11 @@ from bough_daemon.team.names import check_branch, check_live_branch, owner_of
 from bough_daemon.team.roster import Roster
 
 MOST_BRANCHES = 256  # of one member and kind
-MOST_ASIDES = 8  # of one member: an honest one has one for each backup that they restored
+MOST_ASIDES = 8  # of one member: an honest one has one for each restored backup
 
 
 class BranchKind(Enum):
-    """The subject of a state: a live branch, or what its member landed on a shared branch."""
+    """The subject of a state: a live branch, or a member's landing on a shared branch."""
 
     LIVE = 1
     LANDED = 2
@@ -30,10 +30,10 @@ class BranchKind(Enum):
 
 @dataclass(frozen=True)
 class Key:
-    """Whose state of what; for each key the highest sequence counts. `branch`: bytes as in Git.
+    """Identifies a state's subject; for each key the highest sequence counts. `branch`: bytes as in Git.
 
-    `aside`: the tip of a state that is kept beside the one that counts, as that one does not lead to it: of two with
-    one number, or of what a restored backup does not have. Empty for the state that counts.
+    `aside`: the tip of a state that is kept aside, because the one that counts does not contain it: of two with one
+    number, or of what a restored backup lacks. Empty for the state that counts.
     """
 
     member: str
@@ -43,14 +43,14 @@ class Key:
 
     @property
     def branch_name(self) -> str:
-        """Return the branch's name here: `alice`, and `alice@9b2e41c0de` for a state that is kept beside it."""
+        """Return the branch's name here: `alice`, or `alice@9b2e41c0de` for a state that is kept aside."""
         name = os.fsdecode(self.branch)
         return f"{name}@{self.aside[:SHORT]}" if self.aside else name
 
 
 @dataclass(frozen=True)
 class State:
-    """One signed state. `tip`, `base`: commits, the same one where it landed. `time`: milliseconds since the epoch."""
+    """A signed state. `tip`, `base`: commits, the same one for a landing. `time`: milliseconds since the epoch."""
 
     team: str
     key: Key
@@ -67,11 +67,11 @@ class State:
         return statement("state", *fields)
 
     def as_aside(self) -> State:
-        """Return the same state as one that is kept beside the one that counts; what was signed stays the same."""
+        """Return this state as one to be kept aside; the signed fields are unchanged."""
         return replace(self, key=replace(self.key, aside=self.tip))
 
     def signed(self, identity: Identity) -> State:
-        """Return the same state with the identity's signature."""
+        """Return this state with the identity's signature."""
         return replace(self, signature=identity.sign(self.statement()))
 
 
@@ -86,15 +86,15 @@ class TeamLanding:
 
 
 def branch_owner(roster: Roster, branch: str) -> str:
-    """Return the member who alone may say what a live branch is.
+    """Return the only member who may publish a live branch.
 
-    `alice+desktop` is the member of that name if there is one, or was, else a further worktree of alice.
+    `alice+desktop` is the current or former member of that name, else a further worktree of alice's.
     """
     return branch if branch in roster.names else owner_of(branch)
 
 
 def check_state(state: State, roster: Roster) -> State:
-    """Return a state that its member may make and has signed, or raise PeerRefused that says why not."""
+    """Return a state that its member may publish and has signed, or raise PeerRefused with the reason."""
     key = state.key
     member = roster.members.get(key.member)
     if state.team != roster.team:
@@ -126,9 +126,9 @@ def _is_well_formed(state: State) -> bool:
 
 @dataclass(frozen=True)
 class KnownBranch:
-    """One live branch of a teammate. `tip`, `base`: commits in the store; None while none has come. `time`: in ms.
+    """One live branch of a teammate. `tip`, `base`: commits in the store; None: none arrived yet. `time`: in ms.
 
-    `not_taken`: why their newest state is not here; empty where nothing is in the way.
+    `not_taken`: why their newest state is not here; empty if nothing prevents it.
     """
 
     name: str

@@ -1,12 +1,11 @@
-"""Who is no longer in the team: signed removals, and what they come to.
+"""Who is no longer in the team: signed removals, and their effect.
 
-Any member may remove any other, or themselves, which is leaving. What counts follows from the set of what was signed
-alone, not from the order in which it was heard of, and not from times, which are the words of those who sign. It is
-worked out from the founder on, by steps along the admissions: a removal counts unless its remover was removed by
-someone nearer to the founder. Those who are as near do not void each other's: of two who remove each other both go.
-
-Somebody who is removed loses their word for others: the members they admitted are out, and the members they removed are
-in again, except the ones that the removal names. So nothing that is signed later, or dated back, has an effect.
+Any member may remove any other, or themselves, which is leaving. What counts follows from the set of signed statements
+alone, not from their order of arrival, and not from times, which their signers choose. It is computed from the founder
+on, by steps along the admissions: a removal counts unless its remover was removed by someone nearer to the founder.
+Members at equal distance do not void each other's: of two who remove each other both are removed. A removed member's
+statements about others lose effect: the members they admitted are out, and the members they removed are in again,
+except those that the removal names. So nothing that is signed later, or dated back, has an effect.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ REMOVALS_BYTES = 256 << 10  # by one member and by the members they admitted, th
 
 @dataclass(frozen=True)
 class Removal:
-    """A member's word that the holder of `key` is no longer in the team.
+    """A member's statement that the holder of `key` is no longer in the team.
 
-    `keeps`: keys of the members whom the removed member admitted and who stay. `upholds`: keys of the members
-    whom they removed and who stay removed. `time`: milliseconds since the epoch, by the remover's clock.
+    `keeps`: keys of members whom the removed member admitted and who stay. `upholds`: keys of members whom they removed
+    and who stay removed. `time`: milliseconds since the epoch, by the remover's clock.
     """
 
     key: bytes
@@ -44,11 +43,11 @@ class Removal:
         return statement("removal", team, self.key, self.remover, self.time, *kept)
 
     def signed(self, team: str, by: Identity) -> Removal:
-        """Return the same removal with the remover's signature."""
+        """Return this removal with the remover's signature."""
         return replace(self, signature=by.sign(self.statement(team)))
 
     def is_signed(self, team: str) -> bool:
-        """Return whether it is well-formed, and the word of its remover for this team."""
+        """Return whether it is well-formed, and signed by its remover for this team."""
         kept = (*self.keeps, *self.upholds)
         well_formed = len(kept) <= MOST_KEPT and all(len(key) == KEY_BYTES for key in (self.key, *kept))
         return well_formed and 0 <= self.time < 2**63 and verify(self.remover, self.signature, self.statement(team))
@@ -71,7 +70,7 @@ class Removal:
 
 @dataclass
 class Departures:
-    """The removals that count. `steps`: how far each key is from the founder.
+    """The removals that count. `steps`: each key's distance from the founder.
 
     `by_key`: the removals of each key, by those nearest to the founder first.
     """
@@ -80,11 +79,11 @@ class Departures:
     by_key: dict[bytes, list[Removal]] = field(default_factory=lambda: defaultdict(list))
 
     def lets_in(self, admitter: bytes, key: bytes) -> bool:
-        """Return whether a member's admission of `key` is good as far as removals go."""
+        """Return whether a member's admission of `key` is valid with regard to removals."""
         return all(key in one.keeps for one in self._deciding(admitter))
 
     def may_remove(self, remover: bytes, key: bytes) -> bool:
-        """Return whether a member's removal of `key` is good as far as other removals go."""
+        """Return whether a member's removal of `key` is valid with regard to other removals."""
         return all(key in one.upholds for one in self._deciding(remover))
 
     def of(self, key: bytes) -> list[Removal]:
@@ -102,13 +101,13 @@ class Departures:
 
 
 def departures(founder: bytes, admitted: Mapping[bytes, Iterable[bytes]], removals: Iterable[Removal]) -> Departures:
-    """Return which removals count. `admitted`: the keys that each member has ever signed for."""
+    """Return the removals that count. `admitted`: the keys that each member has ever admitted."""
     by_remover = defaultdict[bytes, list[Removal]](list)
     for one in removals:
         by_remover[one.remover].append(one)
     made, ring, step = Departures({founder: 0}), [founder], 0
     while ring:
-        # All of one distance at once, by what those who are nearer have said.
+        # All at one distance together, by what nearer members have said.
         said = [one for key in ring for one in by_remover.pop(key, ()) if made.may_remove(key, one.key)]
         for one in sorted(said, key=lambda one: (one.key, one.remover)):
             made.by_key[one.key].append(one)

@@ -2,7 +2,7 @@
 
 120 bits of the SHA-256 of a key, in Crockford's base 32 (https://www.crockford.com/base32.html: no letter looks or
 sounds like another one), in six groups of four, each with a check character by the Luhn algorithm mod 32 over the group
-and its number. So one wrong character, two neighbours swapped or two groups swapped are told apart from another key.
+and its number. So one wrong character, two swapped neighbours or two swapped groups are recognized as typing errors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def readable_fingerprint(key: bytes) -> str:
 
 
 def parse_fingerprint(text: str) -> str:
-    """Return a fingerprint as `readable_fingerprint` writes it; raise BadFingerprint that says which group is wrong."""
+    """Return a fingerprint as `readable_fingerprint` writes it; raise BadFingerprint naming the wrong group."""
     said = "".join(letter for letter in text.upper() if letter not in " -").translate(MEANT)
     size = GROUP + 1
     if len(said) != GROUPS * size:

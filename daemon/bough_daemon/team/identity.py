@@ -1,6 +1,6 @@
-"""Who this home is: an Ed25519 key that signs, and a P-256 certificate for TLS that it vouches for.
+"""A home's identity: an Ed25519 key that signs, and a P-256 certificate for TLS that it vouches for.
 
-One file holds all of it and is written whole, so a home has either no identity yet or a complete one.
+One file holds everything and is written atomically, so a home has either no identity or a complete one.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from bough_daemon.home import Home
 from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record, record_from
 
-SERVER_NAME = "bough"  # every certificate names it; who a peer is, is decided by the exact certificate
+SERVER_NAME = "bough"  # every certificate names it; the exact certificate identifies a peer
 VOUCHED = b"bough certificate 1\0"
 LARGEST_CERTIFICATE_BYTES = 2000
-SERIAL_AT = 14  # where the length of the serial number is: after two headers, the version and a tag
-P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # what a point of the curve comes after
+SERIAL_AT = 14  # position of the serial number's length: after two headers, the version and a tag
+P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # what precedes a point of the curve
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 LONGEST_ECDSA_BYTES = 72  # of a signature of that curve: two numbers of 32 bytes and a sign, in DER
 FIRST_DAY, LAST_DAY = datetime.datetime(2020, 1, 1), datetime.datetime(2120, 1, 1)
@@ -68,7 +68,7 @@ class _IdentityFile:
 
 
 def load_identity(home: Home) -> Identity:
-    """Return the home's identity, made at the first call; its file is readable by the user alone."""
+    """Return the home's identity, created by the first call; its file is readable only by the user."""
     path = identity_path(home)
     if not os.path.exists(path):
         home.make()
@@ -76,23 +76,25 @@ def load_identity(home: Home) -> Identity:
     try:
         return _identity_of(read_record(path, _IdentityFile))
     except (StoreDamaged, ValueError) as damage:
-        hint = f"Bring {path} back from a backup, or `bough key import` it; without it your teams do not know you."
+        hint = (
+            f"Bring {path} back from a backup, or `bough key import` it; without it your teams will not recognize you."
+        )
         raise HomeUnusable(f"{path}, which holds your keys, is damaged", path=path, hint=hint) from damage
 
 
 def identity_path(home: Home) -> str:
-    """Return where the keys of a home are."""
+    """Return the path of a home's keys."""
     return home.path("identity.json")
 
 
 def parse_identity(data: bytes) -> Identity:
-    """Return the identity that a file of keys has, whose parts belong together; raise ValueError."""
+    """Return the identity in a file of keys, whose parts match; raise ValueError."""
     found = _identity_of(record_from(data, _IdentityFile))
     tls_key = serialization.load_pem_private_key(found.tls_key, None).public_key()
     if not certificate_is_vouched(found.key, found.certificate, found.vouch):
-        raise ValueError("the certificate is not that of the key")
+        raise ValueError("the certificate does not match the key")
     if x509.load_der_x509_certificate(found.certificate).public_key() != tls_key:
-        raise ValueError("the TLS key is not that of the certificate")
+        raise ValueError("the TLS key does not match the certificate")
     return found
 
 
@@ -119,7 +121,7 @@ def _new_certificate(tls_key: ec.EllipticCurvePrivateKey, key: bytes) -> bytes:
 
 
 def _form(key: bytes, tls_public: ec.EllipticCurvePublicKey, serial: int) -> x509.CertificateBuilder:
-    """Return the one form that the certificate of the holder of `key` has, but for the signature."""
+    """Return the only form of the certificate of the holder of `key`, without the signature."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject_of(key))])
     return (
         x509.CertificateBuilder()
@@ -135,15 +137,15 @@ def _form(key: bytes, tls_public: ec.EllipticCurvePublicKey, serial: int) -> x50
 
 
 def subject_of(key: bytes) -> str:
-    """Return the common name that a certificate vouched for by `key` must bear.
+    """Return the common name in a certificate vouched for by `key`.
 
-    OpenSSL finds a root by its subject; so two members of one team never have the same.
+    OpenSSL finds a root by its subject, so two members of one team must never have the same.
     """
     return "bough " + hashlib.sha256(key).hexdigest()[:40]
 
 
 def verify(key: bytes, signature: bytes, message: bytes) -> bool:
-    """Return whether `signature` is the word of the holder of `key` on `message`."""
+    """Return whether `signature` is the key holder's signature of `message`."""
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -152,15 +154,15 @@ def verify(key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def certificate_is_vouched(key: bytes, certificate: bytes, vouch: bytes) -> bool:
-    """Return whether `certificate` (DER) is one that Bough made for the holder of `key`, who vouches for it."""
+    """Return whether `certificate` (DER) is one that Bough created for the holder of `key`, who vouches for it."""
     return verify(key, vouch, VOUCHED + certificate) and _is_in_form(key, certificate)
 
 
 def _is_in_form(key: bytes, certificate: bytes) -> bool:
-    """Return whether a certificate is byte for byte what Bough makes, for some TLS key and serial number.
+    """Return whether a certificate is byte for byte what Bough creates, for some TLS key and serial number.
 
-    No parser gets to see it before that is sure: two of them need not agree on what they take, and one certificate that
-    gRPC's does not take would be the end of the list that has it.
+    Nothing parses it before that is certain: two parsers may disagree on what they accept, and one certificate that
+    gRPC's rejects would invalidate the whole list that contains it.
     """
     if len(certificate) > LARGEST_CERTIFICATE_BYTES:
         return False
@@ -187,7 +189,7 @@ def _is_in_form(key: bytes, certificate: bytes) -> bool:
 
 @cache
 def _anybody() -> ec.EllipticCurvePrivateKey:
-    """Return a key for signatures that nobody looks at."""
+    """Return a key for signatures that nobody checks."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -207,7 +209,7 @@ def der_of(pem: bytes) -> bytes:
 
 
 def statement(about: str, *fields: bytes | str | int) -> bytes:
-    """Return the bytes that are signed for `fields`: what they are about, and each with its length before it.
+    """Return the bytes to sign for `fields`: what they are about, and each with its length before it.
 
     So no two lists of fields, and no two kinds of statement, have the same bytes.
     """

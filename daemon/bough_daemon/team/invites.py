@@ -1,7 +1,7 @@
-"""What members keep of tickets: who made each, for how many and how long, and who came in with it.
+"""What members know about tickets: who created each, for how many and how long, and who joined with it.
 
-Of a ticket's secret there is a public key here, no more; who has the ticket signs with it. Each part is signed by the
-member who says it, for one team.
+Only the public key of a ticket's secret is stored; the ticket's holder signs with the secret. Each part is signed by
+the member who states it, for one team.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from bough_daemon.team.tickets import claim_statement, key_of, ticket_claim
 
 VALID_MS = 24 * 3600 * 1000
 SHORTEST_MS, LONGEST_MS = 60 * 1000, 30 * 24 * 3600 * 1000
-KEPT_MS = 7 * 24 * 3600 * 1000  # for which a ticket that expired is known: who presents it is told so
+KEPT_MS = 7 * 24 * 3600 * 1000  # for which an expired ticket is remembered, so that its holder can be told
 MOST_USES = 1000
-MOST_OUT = 100  # tickets of one member that are known at once
-MOST_KNOWN = 1000  # of all members together; one's own are known in any case
+MOST_OUT = 100  # known tickets of one member at once
+MOST_KNOWN = 1000  # of all members together; this member's own are always known
 MOST_DEPUTIES = 2
-MOST_OVER = 10  # uses of a ticket beyond those that it is for: they are told of
+MOST_OVER = 10  # uses of a ticket beyond its limit that are reported
 SKEW_MS = 24 * 3600 * 1000  # by which a teammate's clock may be ahead
 ID_DIGITS = 8
 
 
 @dataclass(frozen=True)
 class Invite:
-    """A member's word that the holder of a ticket may come in.
+    """A member's statement that the holder of a ticket may join.
 
     `key`: the ticket's. `maker`: the member's. `time`, `expires`: milliseconds since the epoch, by the maker's clock.
-    `uses`: how many may come in with it. `revoked`: since when nobody may any longer; 0: they may. `deputies`: the keys
-    of members who may let in its holder as well. `claim`: the ticket's own word for its maker, so that nobody else can
-    say anything about it.
+    `uses`: how many may join with it. `revoked`: when it was revoked; 0: it was not. `deputies`: the keys of members
+    who may also admit its holder. `claim`: the ticket key's signature for its maker, so that nobody else can make
+    statements about it.
     """
 
     key: bytes
@@ -60,11 +60,11 @@ class Invite:
         return statement("invite", team, self.key, self.maker, *numbers, *self.deputies)
 
     def signed(self, team: str, by: Identity) -> Invite:
-        """Return the same with the maker's signature."""
+        """Return this invite with the maker's signature."""
         return replace(self, signature=by.sign(self.statement(team)))
 
     def is_signed(self, team: str) -> bool:
-        """Return whether it is well-formed, and the word of its maker for this team."""
+        """Return whether it is well-formed, and signed by its maker for this team."""
         sound = min(self.time, self.revoked) >= 0 and self.time < self.expires <= self.time + LONGEST_MS < 2**63
         if not sound or not 1 <= self.uses <= MOST_USES or len(self.deputies) > MOST_DEPUTIES:
             return False
@@ -72,7 +72,7 @@ class Invite:
         return claimed and verify(self.maker, self.signature, self.statement(team))
 
     def answered_by(self, key: bytes) -> bool:
-        """Return whether the member who signs with a key may let in the ticket's holder."""
+        """Return whether the member who signs with a key may admit the ticket's holder."""
         return key == self.maker or key in self.deputies
 
     @property
@@ -82,13 +82,13 @@ class Invite:
 
     @property
     def id(self) -> str:
-        """What people call it: the beginning of its key."""
+        """Its id for users: the beginning of its key."""
         return self.key.hex()[:ID_DIGITS]
 
 
 @dataclass(frozen=True)
 class TicketUse:
-    """A member's word that they let in the holder of `key` for a ticket. `time`: milliseconds since the epoch."""
+    """A member's statement that they admitted the holder of `key` for a ticket. `time`: ms since the epoch."""
 
     ticket: bytes
     key: bytes
@@ -101,11 +101,11 @@ class TicketUse:
         return statement("ticket use", team, self.ticket, self.key, self.admitter, self.time)
 
     def signed(self, team: str, by: Identity) -> TicketUse:
-        """Return the same with that member's signature."""
+        """Return this use with the admitting member's signature."""
         return replace(self, signature=by.sign(self.statement(team)))
 
     def is_signed(self, team: str) -> bool:
-        """Return whether it is well-formed, and the word of its admitter for this team."""
+        """Return whether it is well-formed, and signed by its admitter for this team."""
         return 0 <= self.time < 2**63 and verify(self.admitter, self.signature, self.statement(team))
 
     @property
@@ -116,16 +116,16 @@ class TicketUse:
 
 @dataclass(frozen=True)
 class Invites:
-    """The tickets that are known. Immutable, so that using one is a single replacement.
+    """The known tickets. Immutable, so that using one is a single replacement.
 
-    `made`: by the ticket's key. `uses`: by that and the key of who came in.
+    `made`: by the ticket's key. `uses`: by that and the joiner's key.
     """
 
     made: Mapping[bytes, Invite] = field(default_factory=dict)
     uses: Mapping[tuple[bytes, bytes], TicketUse] = field(default_factory=dict)
 
     def with_new(self, invite: Invite, now: int) -> Invites:
-        """Return the same and one more, without those that expired long ago; raise BadUsage or TooManyTickets."""
+        """Return these with one more, without long expired ones; raise BadUsage or TooManyTickets."""
         if not SHORTEST_MS <= invite.expires - invite.time <= LONGEST_MS:
             raise BadUsage("a ticket is valid for 1 minute to 30 days")
         if not 1 <= invite.uses <= MOST_USES:
@@ -136,30 +136,30 @@ class Invites:
         return replace(kept, made={**kept.made, invite.key: invite})
 
     def kept(self, now: int) -> Invites:
-        """Return the same without those that expired long ago."""
+        """Return these without long expired ones."""
         made = {key: one for key, one in self.made.items() if one.expires + KEPT_MS > now}
         return Invites(made, {pair: use for pair, use in self.uses.items() if pair[0] in made})
 
     def without(self, key: bytes) -> Invites:
-        """Return the same without a ticket that nobody has got."""
+        """Return these without a ticket that nobody has received."""
         return replace(self, made={other: one for other, one in self.made.items() if other != key})
 
     def with_revoked(self, invite: Invite) -> Invites:
-        """Return the same with a ticket revoked, by its maker's word."""
+        """Return these with a ticket revoked by its maker."""
         return replace(self, made={**self.made, invite.key: invite})
 
     def with_use(self, use: TicketUse) -> Invites:
-        """Return the same with somebody let in for a ticket; they may present it again: an answer may be lost."""
+        """Return these with someone admitted for a ticket; they may present it again: an answer may be lost."""
         pair = (use.ticket, use.key)
         return self if pair in self.uses else replace(self, uses={**self.uses, pair: use})
 
     def with_heard(
         self, roster: Roster, invites: Iterable[Invite], uses: Iterable[TicketUse], now: int
     ) -> tuple[Invites, list[Invite], list[TicketUse]]:
-        """Return the same with what is new and valid of what a teammate passed on, and just that; the rest is dropped.
+        """Return these with what is new and valid from a teammate, and just that; the rest is dropped.
 
-        A ticket is its maker's to tell of, who is in the team; that it was revoked stays. A use is the word of who
-        answers for the ticket, for somebody who was let in. Of each maker and ticket so much is kept, no more.
+        Only a ticket's maker, who is in the team, may state it; a revocation is permanent. A use is stated by a member
+        who answers for the ticket, about someone they admitted. A limited number is kept for each maker and ticket.
         """
         heard, new, used = self.kept(now), list[Invite](), list[TicketUse]()
         for invite in invites:
@@ -192,25 +192,25 @@ class Invites:
         return use.is_signed(roster.team)
 
     def overused(self) -> list[tuple[Invite, list[TicketUse]]]:
-        """Return the tickets with which more came in than they were for, and who did: two let in one each at once."""
+        """Return the tickets that admitted more than their limit, and the joiners: two admitted one each at once."""
         found = ((one, self.users(one.key)) for one in self.made.values())
         return [(one, users) for one, users in found if len(users) > one.uses]
 
     def users(self, ticket: bytes) -> list[TicketUse]:
-        """Return who came in with a ticket, the first one first."""
+        """Return who joined with a ticket, the first one first."""
         return sorted((use for use in self.uses.values() if use.ticket == ticket), key=lambda use: use.time)
 
     def left(self, invite: Invite) -> int:
-        """Return how many more may come in with a ticket, as far as uses go."""
+        """Return how many more may join with a ticket, as far as known uses go."""
         return max(0, invite.uses - len(self.users(invite.key)))
 
     def out(self, now: int) -> list[Invite]:
-        """Return the tickets with which somebody may still come in."""
+        """Return the tickets with which someone may still join."""
         valid = (one for one in self.made.values() if one.expires > now and not one.revoked)
         return [one for one in valid if self.left(one)]
 
     def check(self, ticket: bytes, joiner: bytes, now: int) -> Invite:
-        """Return the ticket of that key if the holder of `joiner` may come in with it; raise BadTicket."""
+        """Return the ticket with this key if the holder of `joiner` may join with it; raise BadTicket."""
         invite = self.made.get(ticket)
         if invite is None:
             raise BadTicket("this ticket was not issued by that member, or has expired")
@@ -225,7 +225,7 @@ class Invites:
         return invite
 
     def named(self, id: str) -> Invite:
-        """Return the ticket whose id begins so, or raise UnknownTicket."""
+        """Return the ticket whose id begins with `id`, or raise UnknownTicket."""
         found = [one for one in self.made.values() if id and one.key.hex().startswith(id.lower())]
         if len(found) != 1:
             what = f"{len(found)} tickets have an id that begins with" if found else "there is no ticket"

@@ -1,7 +1,7 @@
-"""A home's keys in a file of their own, under a passphrase: for the day on which the machine is gone.
+"""A home's keys in a separate file, protected by a passphrase, in case the machine is lost.
 
-What is sealed is the identity file, so that who imports it is the same member with the same certificate. The key of the
-seal is made of the passphrase by scrypt (RFC 7914), with a salt; the seal is ChaCha20-Poly1305 (RFC 8439).
+The identity file itself is sealed, so that an import restores the same member with the same certificate. The sealing
+key is derived from the passphrase by scrypt (RFC 7914), with a salt; the seal is ChaCha20-Poly1305 (RFC 8439).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bough_daemon.team.identity import Identity, identity_path, load_identity, p
 from bough_daemon.team.team_files import note_of
 
 FORMAT = 1
-COST, BLOCK, LANES = 2**17, 8, 1  # 128 MiB and about half a second for each guess
+COST, BLOCK, LANES = 2**17, 8, 1  # 128 MiB and about half a second per guess
 SALT_BYTES, NONCE_BYTES, KEY_BYTES = 16, 12, 32
 SHORTEST = 8  # characters of a passphrase
 LARGEST_BYTES = 64 << 10
@@ -31,7 +31,7 @@ LARGEST_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class _KeyFile:
-    """The file. `bough_key`: its format. `fingerprint`: whose key it is, for people; it is part of what is sealed."""
+    """The file. `bough_key`: its format. `fingerprint`: of the key, for people; it is part of the sealed data."""
 
     bough_key: int
     fingerprint: str
@@ -41,9 +41,9 @@ class _KeyFile:
 
 
 def signing_home(home: Home, path: str) -> Home:
-    """Return the part of a home whose key signs in the repository around `path`; the home itself outside of one.
+    """Return the part of a home whose key signs in the repository around `path`; outside of one, the home itself.
 
-    A clone that is a member of its own has a key of its own, and so has one that joined again after a removal.
+    A clone that is a separate member has its own key, and so has one that joined again after a removal.
     """
     try:
         clone = note_of(os.path.join(Worktree.find(path).common_dir, "bough")).clone
@@ -53,7 +53,7 @@ def signing_home(home: Home, path: str) -> Home:
 
 
 def export_key(home: Home, passphrase: str) -> bytes:
-    """Return the keys of a home as a file that a passphrase opens; raise BadPassphrase for one that is too short."""
+    """Return the keys of a home as a file protected by a passphrase; raise BadPassphrase if that is too short."""
     if len(passphrase) < SHORTEST:
         raise BadPassphrase(f"a passphrase has at least {SHORTEST} characters")
     fingerprint = readable_fingerprint(load_identity(home).key)
@@ -65,7 +65,7 @@ def export_key(home: Home, passphrase: str) -> bytes:
 
 
 def open_key(data: bytes, passphrase: str) -> bytes:
-    """Return the identity file that is sealed in a key file; raise KeyNotOpened."""
+    """Return the sealed identity file in a key file; raise KeyNotOpened."""
     try:
         if len(data) > LARGEST_BYTES:
             raise BadRecord("it is too large")
@@ -84,10 +84,10 @@ def open_key(data: bytes, passphrase: str) -> bytes:
 
 
 def import_key(home: Home, plain: bytes, *, replace: bool = False) -> tuple[Identity, str]:
-    """Make the keys in an identity file those of a home; return them, and where the keys of before are kept.
+    """Make the keys in an identity file those of a home; return them, and where the previous keys are kept.
 
-    That is empty where there were none, or the same. Raises OtherKeyHere unless others may be replaced. No daemon may
-    be running. At any kill the home has its keys of before, or all of the new ones.
+    That is empty if there were none, or the same. Raises OtherKeyHere unless others may be replaced. No daemon may be
+    running. At any kill the home has its previous keys, or all of the new ones.
     """
     identity, path, kept = parse_identity(plain), identity_path(home), ""
     home.make()

@@ -1,7 +1,7 @@
-"""What a member and a branch may be called.
+"""Valid names of members and branches.
 
-A member's name is a Git reference, a folder and a word on the command line, on every machine of the team; so it keeps
-to what all of them take alike.
+A member's name is a Git reference, a folder and a command-line argument on every machine of the team, so it is
+restricted to what all of them accept.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import unicodedata
 from bough_daemon.errors import BadName
 
 LONGEST = 64
-MOST_NAMES = 100  # that are tried for a further clone or worktree
+MOST_NAMES = 100  # that are tried for an additional clone or worktree
 FORM = re.compile(r"[a-z0-9][a-z0-9._-]*(\+[a-z0-9-]+)?")
 OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-# On a file system that folds case these would be read as Git's own pseudo references.
+# Git's pseudo references: file systems that fold case would confuse these with them.
 RESERVED = re.compile(r"(.*_)?head|(auto_merge|merge_rr|stash|config|index|refs|objects|hooks|live|none)")
-# On Windows these are devices, in every folder and before every ending.
+# Device names on Windows, in every folder and with any extension.
 DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
-# Letters that Unicode does not take apart into an ASCII letter and a mark.
+# Letters that Unicode does not decompose into an ASCII letter and a mark.
 FOLDED = str.maketrans({"ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 # https://git-scm.com/docs/git-check-ref-format, on bytes: a branch need not be UTF-8.
 REFUSED_IN_BRANCH = re.compile(rb"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[/-]|/$|\.$|(^|/)\.|\.lock(/|$)|^@$|^HEAD$")
@@ -27,7 +27,7 @@ LONGEST_BRANCH_BYTES = 200
 
 
 def check_member_name(name: str) -> str:
-    """Return `name` if a member may have it, or raise BadName that says why not."""
+    """Return `name` if a member may have it, or raise BadName with the reason."""
     why = None
     if len(name) > LONGEST:
         why = f"it is longer than {LONGEST} characters"
@@ -45,9 +45,9 @@ def check_member_name(name: str) -> str:
 
 
 def member_name_from(git_user_name: str) -> str:
-    """Return the member name that follows from a Git user's name: `Älice Müller` gives `alice-muller`.
+    """Return the member name derived from a Git user's name: `Älice Müller` gives `alice-muller`.
 
-    Raises BadName when nothing of it can be kept, as with a name in a script that has no ASCII letters.
+    Raises BadName if nothing of it can be used, as with a script without ASCII letters.
     """
     plain = unicodedata.normalize("NFKD", git_user_name.lower().translate(FOLDED))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
@@ -59,14 +59,14 @@ def member_name_from(git_user_name: str) -> str:
 
 
 def check_branch(name: bytes) -> bytes:
-    """Return the name of a shared branch (`main`) if Git would take it as a branch, or raise BadName."""
+    """Return the name of a shared branch (`main`) if Git accepts it as a branch, or raise BadName."""
     if not name or len(name) > LONGEST_BRANCH_BYTES or REFUSED_IN_BRANCH.search(name):
         raise BadName(f"{name!r} is not a valid branch name", name=repr(name))
     return name
 
 
 def owner_of(branch: str) -> str:
-    """Return the name before the last `+`: whose further worktree a branch is, unless a member has the whole name."""
+    """Return the name before the last `+`: the owner of a further branch, unless a member has the whole name."""
     return branch.rpartition("+")[0] or branch
 
 
@@ -81,9 +81,9 @@ def check_live_branch(name: str) -> str:
 
 
 def further_names(name: str, folder: str, *, branch: bool = False) -> list[str]:
-    """Return what a further clone of a member (`branch`: a further worktree) may be called, the best first.
+    """Return possible names for another clone of a member (`branch`: another worktree), best first.
 
-    That is `NAME+FOLDER` in letters that a name may have, or numbered. A member's own name has one `+` at most.
+    That is `NAME+FOLDER` in valid characters, or numbered. A member's own name has one `+` at most.
     """
     join = "-" if "+" in name and not branch else "+"
     room = LONGEST - len(name) - len(f"+-{MOST_NAMES}")

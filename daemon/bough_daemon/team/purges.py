@@ -1,7 +1,7 @@
-"""What members ask the team to purge: signed lists of blob ids, and what each member says came of them.
+"""Members' requests to purge: signed lists of blob ids, and each member's report of the outcome.
 
-A list may pass through any member. Whether it is followed is decided on each machine, by what is there: see
-`purge_rights`. The contents themselves, and the texts that they were found by, are never told.
+A list may pass through any member. Each machine decides whether to follow it: see `purging/rights`. The contents
+themselves, and the texts that they were found by, are never sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bough_daemon.team.identity import Identity, statement, verify
 from bough_daemon.team.roster import Roster
 
 ID_BYTES = 20
-MOST_CONTENTS = 5000  # ids of one purge: 100 kB, that is signed and sent in one piece
+MOST_CONTENTS = 5000  # ids of one purge: 100 kB, signed and sent as one piece
 MOST_OF_MEMBER = 20_000  # ids of all purges of one member
 MOST_PURGES = 200  # of one member
 LATEST = 2**63
@@ -33,15 +33,15 @@ class PurgeOutcome(Enum):
 
 IN_WORDS = {
     PurgeOutcome.DONE: "done",
-    PurgeOutcome.ASKED: "has to be accepted by them",
-    PurgeOutcome.WAITS: "waits until no branch there has it",
+    PurgeOutcome.ASKED: "they have to accept it",
+    PurgeOutcome.WAITS: "waiting until none of their branches has it",
     PurgeOutcome.IN_GIT: "not done: their own Git history has it",
 }
 
 
 @dataclass(frozen=True)
 class Purge:
-    """A member's word that some blobs be purged. `contents`: their ids, one after the other, in bytes.
+    """A member's request to purge some blobs. `contents`: their ids, concatenated, in bytes.
 
     `by`: the member's key. `time`: milliseconds since the epoch, by their clock; it decides nothing.
     """
@@ -53,7 +53,7 @@ class Purge:
 
     @classmethod
     def of(cls, ids: Iterable[str], team: str, identity: Identity, time: int) -> Purge:
-        """Return the signed word of the holder of an identity."""
+        """Return the request signed by the holder of an identity."""
         plain = cls(identity.key, b"".join(map(bytes.fromhex, sorted(ids))), time)
         return replace(plain, signature=identity.sign(plain.statement(team)))
 
@@ -62,7 +62,7 @@ class Purge:
         return statement("purge", team, self.by, self.time, self.contents)
 
     def is_sound(self, team: str) -> bool:
-        """Return whether it is well-formed, and the word of its member for this team."""
+        """Return whether it is well-formed, and signed by its member for this team."""
         well_formed = 0 < len(self.contents) <= MOST_CONTENTS * ID_BYTES and len(self.contents) % ID_BYTES == 0
         return well_formed and 0 <= self.time < LATEST and verify(self.by, self.signature, self.statement(team))
 
@@ -98,11 +98,11 @@ class PurgeAnswer:
         return statement("purged", team, self.purge, self.by, self.outcome.name, self.time)
 
     def signed(self, team: str, identity: Identity) -> PurgeAnswer:
-        """Return the same answer with the member's signature."""
+        """Return this answer with the member's signature."""
         return replace(self, signature=identity.sign(self.statement(team)))
 
     def is_sound(self, team: str) -> bool:
-        """Return whether it is the word of its member for this team."""
+        """Return whether it is signed by its member for this team."""
         return 0 <= self.time < LATEST and verify(self.by, self.signature, self.statement(team))
 
     @property
@@ -113,7 +113,7 @@ class PurgeAnswer:
 
 @dataclass
 class Purges:
-    """Every purge that members of one team have asked for, and every answer. What former members said counts no more.
+    """The purges requested by members of one team, and the answers. Former members' requests no longer count.
 
     `known`: by digest; `answers`: by purge and member.
     """
@@ -123,7 +123,7 @@ class Purges:
     answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
 
     def merge(self, purges: Iterable[Purge], answers: Iterable[PurgeAnswer]) -> tuple[list[Purge], list[PurgeAnswer]]:
-        """Take in what is new, sound and within the budgets, and return just that."""
+        """Add what is new, sound and within the budgets, and return just that."""
         new_purges, new_answers = list[Purge](), list[PurgeAnswer]()
         for purge in purges:
             if purge.digest not in self.known and self._is_taken(purge):
@@ -145,11 +145,11 @@ class Purges:
         return len(theirs) < MOST_PURGES and size <= MOST_OF_MEMBER * ID_BYTES and purge.is_sound(self.roster.team)
 
     def counting(self) -> list[Purge]:
-        """Return the purges of those who are in the team, oldest first."""
+        """Return the purges requested by current members, oldest first."""
         return sorted((one for one in self.known.values() if self._counts(one.by)), key=lambda one: one.time)
 
     def answers_counting(self) -> list[PurgeAnswer]:
-        """Return the answers of those who are in the team to purges of others who are."""
+        """Return the answers of current members to purges of current members."""
         asked = {one.digest for one in self.counting()}
         return [one for one in self.answers.values() if one.purge in asked and self._counts(one.by)]
 
@@ -163,6 +163,6 @@ class Purges:
         return frozenset[str]().union(*theirs)
 
     def open_for(self, key: bytes) -> list[Purge]:
-        """Return the purges that the holder of a key has not done yet, their own among them."""
+        """Return the purges that the holder of a key has not done yet, including their own."""
         done = {one.purge for one in self.answers.values() if one.by == key and one.outcome is PurgeOutcome.DONE}
         return [one for one in self.counting() if one.digest not in done]

@@ -1,4 +1,4 @@
-"""A member's signed word that they hold a teammate's state, or why they do not take it: it may pass through anyone."""
+"""Receipts: a member's signed statement that they hold a teammate's state, or why they refused it, valid via relays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bough_daemon.team.identity import Identity, statement, verify
 
 @dataclass(frozen=True)
 class Receipt:
-    """The word of the holder of a key (`by`) about a state. `refused`: why they do not take it; empty: they hold it."""
+    """A statement about a state by the holder of a key (`by`). `refused`: why they refused it; empty: they hold it."""
 
     by: bytes
     key: Key
@@ -25,10 +25,10 @@ class Receipt:
         return statement("receipt", team, self.by, *of, self.sequence, self.tip, self.refused)
 
     def signed(self, team: str, identity: Identity) -> Receipt:
-        """Return the same with the signature of the holder of an identity."""
+        """Return this receipt with the signature of the holder of an identity."""
         plain = replace(self, by=identity.key)
         return replace(plain, signature=identity.sign(plain.statement(team)))
 
     def is_signed(self, team: str) -> bool:
-        """Return whether the signature is that of the member whose word it is."""
+        """Return whether the signature is its member's."""
         return verify(self.by, self.signature, self.statement(team))

@@ -1,19 +1,19 @@
-"""The team: who is in it, who let them in, and where they can be reached.
+"""The team: its members, who admitted them, and their addresses.
 
 A roster is a set of signed admissions that everyone may pass on. Anyone with the team's id can verify all of it: the id
-is a hash of the founder's key, and every other member was admitted by an earlier member. Everyone in the team
-may admit; `alice+FOLDER` is admitted by alice alone.
+is a hash of the founder's key, and every other member was admitted by an earlier member. Every member may admit;
+`alice+FOLDER` is admitted by alice alone.
 
-Of two admissions of one name, or of one key, the one that was known here first counts, and the other is told of: what
-an admission says of its time is its admitter's word, and decides nothing there. A new member learns the admissions in
-the order in which they count for the member who admitted them. So machines agree, except those that were cut off and
-heard of the other first. These settle it in the first minutes: the admission counts whose admitter is nearer to the
-founder, by a chain that others have signed, so that no admitter can make themselves nearer. Of two who are as near,
-each machine keeps the one that it heard of first and tells of the other: by whatever else decided between them,
-somebody hostile could take a new member's place. After that nothing displaces a member.
+Of two admissions of one name, or of one key, the one that was known here first counts, and the other is reported: the
+time in an admission is chosen by its admitter, and decides nothing there. A new member learns the admissions in the
+order in which they count for the member who admitted them. So machines agree, except those that were disconnected and
+learned of the other first. They settle it in the first minutes: the admission counts whose admitter is nearer to the
+founder, by a chain that others have signed, so that no admitter can bring themselves nearer. Of two at equal distance,
+each machine keeps the one that it learned first and reports the other: any other rule would let a hostile member take a
+new member's place. After that nothing displaces a member.
 
-A member who signs an admission of themselves is called by its name from then on. It counts by the same rules as one of
-somebody else: a name is given once, the old one included.
+A member who signs an admission of themselves is renamed to its name. It counts by the same rules as any other: a name
+is assigned once, former names included.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from bough_daemon.team.departures import REMOVALS_BYTES, Departures, Removal, de
 from bough_daemon.team.identity import Identity, certificate_is_vouched, statement, verify
 from bough_daemon.team.names import check_member_name, owner_of
 
-SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: others have long been heard by then
+SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: other admissions have long arrived by then
 LARGEST = 2000  # admissions of one team
 MOST_BELOW = 500  # admissions by one member and by the members they admitted, the founder excepted
-MOST_RENAMES = 20  # of one member: each takes a name for good
+MOST_RENAMES = 20  # of one member: each uses a name forever
 MOST_ADDRESSES = 16
 
 
@@ -54,8 +54,8 @@ class Admission:
     """One member's key and certificate under a name, signed by the member who admitted them.
 
     `admitter`: the signing key of that member; the founder's own, with a `nonce`, for the founder. `time`: milliseconds
-    since the epoch, by the admitter's clock, and later than the admitter's own; it decides only how new to a joiner is
-    what they learn as they join.
+    since the epoch, by the admitter's clock, and later than the admitter's own; it only decides how new to a joiner is
+    what they learn on joining.
     """
 
     name: str
@@ -109,7 +109,7 @@ def team_id_of(founder: bytes, nonce: bytes) -> str:
 
 @dataclass(frozen=True)
 class Rival:
-    """An admission that does not count, as another one of the same name or key does."""
+    """An admission that does not count because another one has the same name or key."""
 
     admission: Admission
     counts: Admission
@@ -117,13 +117,12 @@ class Rival:
 
 @dataclass
 class Roster:
-    """The members of one team, as far as this machine knows. Pure: time is passed in, in milliseconds.
+    """The members of one team, as known on this machine. Pure: time is passed in, in milliseconds.
 
-    `admissions`: by digest, in the order in which they count. `seen`: when each was first heard of here. `members`:
-    each with the admission under the name that they have now; `origins`: those by which they came in, by key. `rivals`:
-    those that do not count. `removals`: by who is removed and by whom. `former`: those who were removed; their names
-    and keys are not given again. `previous`: whose each earlier name was. `dropped`: how many of those that were
-    written down are no longer taken.
+    `admissions`: by digest, in the order in which they count. `seen`: when each first arrived here. `members`: each
+    with the admission of their current name; `origins`: their first admissions, by key. `rivals`: those that do not
+    count. `removals`: by removed member and remover. `former`: removed members; their names and keys are not assigned
+    again. `previous`: the member of each earlier name. `dropped`: how many recorded admissions are no longer accepted.
     """
 
     team: str
@@ -145,7 +144,7 @@ class Roster:
 
     @classmethod
     def found(cls, identity: Identity, name: str, now: int) -> Roster:
-        """Return the roster of a new team that has one member."""
+        """Return the roster of a new team with one member."""
         nonce = os.urandom(16)
         roster = cls(team_id_of(identity.key, nonce))
         founder = roster.signed(identity, name, identity.key, identity.certificate, identity.vouch, now, nonce)
@@ -153,9 +152,9 @@ class Roster:
         return roster
 
     def admit(self, identity: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, now: int) -> Admission:
-        """Let someone in under a free name and return the admission; raise NameTaken or NotPossibleNow.
+        """Admit someone under an unused name and return the admission; raise NameTaken or NotPossibleNow.
 
-        The holder of a key who is in the team under this name already is let in again, which changes nothing.
+        If the holder of the key is already in the team under this name, nothing changes.
         """
         present = self.by_key(key)
         if present is not None and present.name == name and present.certificate == certificate:
@@ -176,9 +175,9 @@ class Roster:
         return admission
 
     def rename(self, identity: Identity, name: str, now: int) -> Admission:
-        """Call the member of an identity by another, free name, and return what was signed; raise NameTaken.
+        """Rename the holder of an identity to an unused name, and return the signed admission; raise NameTaken.
 
-        The name of before is not given again. Raises NotPossibleNow where this home is not in the team, or has had too
+        The previous name is not assigned again. Raises NotPossibleNow if this home is not in the team, or has had too
         many names.
         """
         me = self.by_key(identity.key)
@@ -192,12 +191,12 @@ class Roster:
     def signed(
         self, by: Identity, name: str, key: bytes, certificate: bytes, vouch: bytes, time: int, nonce: bytes = b""
     ) -> Admission:
-        """Return an admission that lets nobody in yet."""
+        """Return a signed admission without adding it."""
         plain = Admission(check_member_name(name), key, certificate, vouch, by.key, time, nonce)
         return replace(plain, signature=by.sign(plain.statement(self.team)))
 
     def take(self, entry: Admission, now: int) -> None:
-        """Take in an admission, or raise NameTaken, or NotPossibleNow that says why it does not count."""
+        """Add an admission, or raise NameTaken, or NotPossibleNow with the reason why it does not count."""
         if self.members.get(entry.name) == entry:
             return
         self._check_name(entry.name)
@@ -215,16 +214,16 @@ class Roster:
             raise NameTaken(f"the team had a member named {name}, who was removed", name=name)
         if name in self.previous:
             now = self.name_of(self.previous[name])
-            raise NameTaken(f"{name} is the earlier name of {now}, and is not given again", name=name)
+            raise NameTaken(f"{name} is the earlier name of {now}, and cannot be used again", name=name)
 
     def remove(
         self, identity: Identity, name: str, now: int, *, with_invited: bool = False, restore: bool = False
     ) -> list[Removal]:
-        """Remove a member, with their further clones, and return what was signed; one's own name is for leaving.
+        """Remove a member, with their further clones, and return the signed removals; members leave by `leave`.
 
-        `with_invited`: the members they admitted go as well, and whom these let in, but for oneself. `restore`: the
-        members they removed are in again. Raises UnknownMember, or NotPossibleNow where they are removed already, or
-        nothing that this home signs counts.
+        `with_invited`: also remove the members they admitted, recursively, except oneself. `restore`: readmit the
+        members they removed. Raises UnknownMember, or NotPossibleNow if they are already removed, or this home's
+        statements do not count.
         """
         entry = self.members.get(name) or self.former.get(name)
         if entry is None:
@@ -247,7 +246,7 @@ class Roster:
         return said
 
     def leave(self, identity: Identity, now: int) -> Removal:
-        """Sign that this member leaves, and return that; whom they let in stays, and whom they removed stays out."""
+        """Sign that this member leaves, and return that; members they admitted stay, those they removed stay out."""
         me = self.by_key(identity.key)
         if me is None:
             raise NotInTeam("this home is no longer in the team")
@@ -256,14 +255,14 @@ class Roster:
         return said
 
     def _removal(self, by: Identity, entry: Admission, restore: bool, now: int) -> Removal:
-        # Those who go with them are named, too: each by a removal of their own, so that their names stay taken.
+        # Members who leave with them are named too, each by a separate removal, so that their names stay taken.
         keeps = {one.key for one in self.invited_by(entry.name)}
         removed = {one.key for one in self.removed_by(entry.name)} - {by.key}
         upholds = set() if restore else removed
         return Removal(entry.key, by.key, now, tuple(sorted(keeps)), tuple(sorted(upholds))).signed(self.team, by)
 
     def invited_by(self, name: str, *, further: bool = False) -> list[Admission]:
-        """Return the members whom a member let in; `further`: and the members those admitted, and so on."""
+        """Return the members whom a member admitted; `further`: recursively."""
         by, found = {(self.members.get(name) or self.former[name]).key}, list[Admission]()
         for entry in self.members.values():  # admitters come before the members they admitted
             admitter = self.origins[entry.key].admitter
@@ -282,22 +281,22 @@ class Roster:
         ]
 
     def was_admitted(self, key: bytes) -> bool:
-        """Return whether somebody has signed for the holder of a key, whether that counts or not."""
+        """Return whether anyone has admitted the holder of a key, whether or not that counts."""
         return bool(self._names.get(key))
 
     def last_name_of(self, key: bytes) -> str | None:
-        """Return what the holder of a key is called, was, or was to be; None for one of whom nothing is known."""
+        """Return the current, former or intended name of the holder of a key; None if the key is unknown."""
         entry = self.by_key(key) or self.former_by_key(key)
         said = [entry] if entry is not None else [one for one in self.admissions.values() if one.key == key]
         return said[0].name if said else None
 
     def name_of(self, key: bytes) -> str:
-        """Return what the holder of a key is called, or was."""
+        """Return the current or former name of the holder of a key."""
         entry = self.by_key(key) or self.former_by_key(key)
         return entry.name if entry is not None else "a former member"
 
     def announce(self, identity: Identity, addresses: Iterable[str], now: int) -> Contact:
-        """Say where this member listens and return it, signed."""
+        """Set this member's addresses and return them, signed."""
         before = self.contacts.get(identity.key)
         time = max(now, before.time + 1 if before is not None else 0)
         plain = Contact(identity.key, tuple(addresses)[:MOST_ADDRESSES], time)
@@ -312,7 +311,7 @@ class Roster:
         now: int,
         removals: Iterable[Removal] = (),
     ) -> None:
-        """Take in what was written down of this roster, each admission with the time at which it was first heard of."""
+        """Add the recorded roster, each admission with the time of its first arrival."""
         for entry, seen in admissions.items():
             if not self._take(entry, seen):
                 self.dropped += 1
@@ -330,21 +329,21 @@ class Roster:
         key: bytes,
         now: int,
     ) -> None:
-        """Take in what the member who has just let in the holder of `key` knows, in the order in which it counts there.
+        """Add what the admitter of the holder of `key` knows, in the order in which it counts there.
 
-        Those who were let in just before are as new here as for everyone else, whom another one may yet displace.
+        Recently admitted members are as new here as for everyone else: another admission may still displace them.
         """
         entries = list(admissions)
         latest = max((entry.time for entry in entries if entry.key == key), default=0)
         first = next((at for at, entry in enumerate(entries) if latest - entry.time < SETTLED_MS), len(entries))
-        # And all that come after the first of these: a time that is dated back puts nobody in front.
+        # And all after the first of these: a time dated back puts nobody in front.
         seen = {entry: now if at >= first else 0 for at, entry in enumerate(entries)}
         self.restore(seen, contacts, now, removals)
 
     def merge(
         self, admissions: Iterable[Admission], contacts: Iterable[Contact], now: int
     ) -> tuple[list[Admission], list[Contact]]:
-        """Take in what is new and valid and return just that; the rest is dropped."""
+        """Add what is new and valid and return just that; the rest is dropped."""
         fresh: list[Admission] = []
         waiting = list(admissions)
         while waiting:
@@ -358,14 +357,14 @@ class Roster:
         return fresh, [contact for contact in contacts if self._take_contact(contact)]
 
     def merge_removals(self, removals: Iterable[Removal], now: int) -> list[Removal]:
-        """Take in what is new and valid and return just that; the rest is dropped."""
+        """Add what is new and valid and return just that; the rest is dropped."""
         fresh = [entry for entry in removals if self._take_removal(entry)]
         if fresh:
             self._decide(now)
         return fresh
 
     def withdraw(self, removals: Iterable[Removal], now: int) -> None:
-        """Forget removals that could not be written down and that nobody has heard of."""
+        """Forget removals that could not be recorded and that nobody has received."""
         for entry in removals:
             if self.removals.get((entry.key, entry.remover)) == entry:
                 del self.removals[entry.key, entry.remover]
@@ -373,7 +372,7 @@ class Roster:
         self._decide(now)
 
     def counter_removals(self, key: bytes, removals: Iterable[Removal]) -> list[Removal]:
-        """Return what a former member may still say: that those who removed them, and may not, are removed."""
+        """Return what a former member may still say: that those who wrongly removed them are removed."""
         return [entry for entry in removals if entry.remover == key and self._may_return(key, entry.key)]
 
     def _may_return(self, key: bytes, remover: bytes) -> bool:
@@ -381,10 +380,10 @@ class Roster:
         return remover in removers and self.departures.is_nearer(key, remover)
 
     def notice(self, key: bytes) -> tuple[list[Admission], list[Removal]]:
-        """Return what the holder of a key, who is not in the team, needs to know why; it tells of nobody else.
+        """Return what tells the holder of a key why they are not in the team, without revealing anyone else.
 
-        That is the removals by which they are out, and the admissions by which the removers are in; or those by which
-        another one has their name.
+        That is the removals by which they are out, and the admissions by which the removers are in; or the admissions
+        by which another member has their name.
         """
         removals = self.out_by(key)
         counting = [one.counts.key for one in self.rivals if one.admission.key == key]
@@ -394,7 +393,7 @@ class Roster:
         ], removals
 
     def out_by(self, key: bytes) -> list[Removal]:
-        """Return the removals by which somebody is not in the team: of them, or of those who let them in."""
+        """Return the removals by which someone is not in the team: of them, or of those who admitted them."""
         below = key
         for above in self._chain(key):
             if self.departures.of(above) and (above == key or not self.departures.lets_in(above, below)):
@@ -403,14 +402,14 @@ class Roster:
         return []
 
     def _is_fresh(self, entry: Admission, now: int) -> bool:
-        # Either way: a clock that was wrong may have been set back since.
+        # In both directions: a wrong clock may have been corrected since.
         return abs(now - self.seen[entry.digest]) < SETTLED_MS
 
     def _is_rival(self, entry: Admission) -> bool:
         return any(rival.admission == entry for rival in self.rivals)
 
     def forget(self, entry: Admission, now: int) -> None:
-        """Forget an admission that could not be written down and that nobody has heard of."""
+        """Forget an admission that could not be recorded and that nobody has received."""
         kept = [one for one in self.admissions.values() if one != entry]
         self.admissions, self._names, self._above, self._below = {}, defaultdict(set), {}, Counter()
         for one in kept:
@@ -431,7 +430,7 @@ class Roster:
         self._below.update(self._chain(entry.admitter))
 
     def _take_removal(self, entry: Removal) -> bool:
-        """Take in a removal of someone known by someone known; of two by one member, one counts on all machines."""
+        """Add a removal if both its members are known; of two by one member, the same one counts on all machines."""
         pair = (entry.key, entry.remover)
         before = self.removals.get(pair)
         if not {*pair} <= self._names.keys() or (before is not None and before.digest <= entry.digest):
@@ -446,7 +445,7 @@ class Roster:
         return True
 
     def _why_not(self, entry: Admission) -> str | None:
-        """Return why an admission is not taken, or None: it is well-formed, and signed by someone who was admitted."""
+        """Return why an admission is rejected, or None: it is well-formed, and signed by someone who was admitted."""
         try:
             check_member_name(entry.name)
         except BadName as bad:
@@ -459,7 +458,7 @@ class Roster:
                 return "nobody in the team has signed for them"
             same = sum(self._is_same(entry, one) for one in self.admissions.values())
             if same >= (MOST_RENAMES if entry.admitter == entry.key else 1):
-                return "a member lets in each of the others once, and has a number of names"
+                return "a member can admit each other member only once, and can have only a few names"
             if owner != entry.name and owner not in self._names[entry.admitter]:
                 return f"only {owner} can admit them"
         if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
@@ -481,7 +480,7 @@ class Roster:
         return self._below[key] >= MOST_BELOW and self._above[key] != key
 
     def _chain(self, key: bytes) -> Iterator[bytes]:
-        """Yield a member's key, and those of all between them and the founder, who is the last."""
+        """Yield a member's key, and those on the chain to the founder, who is the last."""
         seen = set[bytes]()
         while key in self._above and key not in seen:
             seen.add(key)
@@ -489,12 +488,12 @@ class Roster:
             key = self._above[key]
 
     def _decide(self, now: int) -> None:
-        """Work out the members, each name and each key once, and put the admissions in the order in which they count.
+        """Compute the members, each name and each key once, and order the admissions as they count.
 
-        From the founder on, each admitted member brings the members they admitted: first all who have been known here
-        for long, in their order, then the others, those nearer to the founder first. A removed member keeps their
-        names and key, and brings the members whom the removal names. What a member signs for themselves is another
-        name of theirs; the latest one counts, by their own clock.
+        From the founder on, each admitted member adds the members they admitted: first all who have long been known
+        here, in their order, then the others, those nearer to the founder first. A removed member keeps their names and
+        key, and adds the members whom the removal names. A member's admission of themselves is another name of theirs;
+        the latest one counts, by their own clock.
         """
         by_admitter = defaultdict[bytes, list[tuple[int, Admission]]](list)
         for number, entry in enumerate(self.admissions.values()):
@@ -535,7 +534,7 @@ class Roster:
                 for one in waiting.pop(entry.key, []):
                     heapq.heappush(heap, one)
             else:
-                waiting[admitter].append(item)  # until the admitter has the name that it is called after
+                waiting[admitter].append(item)  # until the admitter has the name that it is derived from
         self.members = {one.name: one for key, one in keys.items() if not self.departures.of(key)}
         self.former = {one.name: one for key, one in keys.items() if self.departures.of(key)}
         self.previous = {name: one.key for name, one in named.items() if keys[one.key].name != name}
@@ -559,7 +558,7 @@ class Roster:
         return True
 
     def member(self, name: str) -> Admission:
-        """Return a member, or raise UnknownMember."""
+        """Return a member by name, or raise UnknownMember."""
         found = self.members.get(name)
         if found is None:
             raise UnknownMember(f"the team has no member named {name}", name=name)
@@ -574,13 +573,13 @@ class Roster:
         return next((member for member in self.former.values() if member.key == key), None)
 
     def by_certificate(self, certificate: bytes) -> Admission | None:
-        """Return the member whose certificate (DER) is exactly this one, or None."""
+        """Return the member with exactly this certificate (DER), or None."""
         return next((member for member in self.members.values() if member.certificate == certificate), None)
 
     def turned_away(self) -> list[Admission]:
         """Return the admissions of all who are not in the team and can be told why.
 
-        They, or those who let them in, were removed, or another member has their name.
+        They, or those who admitted them, were removed, or another member has their name.
         """
         here = {entry.key for entry in self.members.values()}
         away = [entry for entry in self.admissions.values() if entry.key not in here]
@@ -588,16 +587,16 @@ class Roster:
         return [entry for entry in away if entry.digest in rivals or self.out_by(entry.key)]
 
     def caller(self, certificate: bytes) -> Admission | None:
-        """Return the admission of the member, or of someone who is turned away, whose certificate (DER) is this one."""
+        """Return the admission of the member, or the turned-away caller, with this certificate (DER)."""
         away = (entry for entry in self.turned_away() if entry.certificate == certificate)
         return self.by_certificate(certificate) or next(away, None)
 
     @property
     def names(self) -> set[str]:
-        """The names that are taken: of members and of former ones, the earlier ones included."""
+        """The taken names: of current and former members, earlier ones included."""
         return self.members.keys() | self.former.keys() | self.previous.keys()
 
     def addresses(self, name: str) -> tuple[str, ...]:
-        """Return where a member was last said to listen."""
+        """Return the last known addresses of a member."""
         contact = self.contacts.get(self.member(name).key)
         return contact.addresses if contact is not None else ()

@@ -1,7 +1,7 @@
-"""What a member knows of one team, kept under `$BOUGH_HOME/teams/<team id>/`.
+"""A member's data of one team, kept under `$BOUGH_HOME/teams/<team id>/`.
 
-The roster and the invites lie in one file, which is written whole: so a ticket is spent and its holder let in at once,
-or neither. The states lie beside it. A repository's store names the team that it is in.
+The roster and the invites are in one file, which is written atomically: so a ticket is used and its holder admitted
+together, or neither. The states are in a separate file. A repository's store names the team that it is in.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PURGES = "purges.json"
 
 @dataclass(frozen=True)
 class Note:
-    """The team that a repository is in, and as which clone of its home, where it is a member of its own; or empty."""
+    """The team that a repository is in and, if it is a separate member, which clone of its home; or empty."""
 
     team: str = ""
     clone: str = ""
@@ -51,9 +51,9 @@ def now_ms() -> int:
 
 @dataclass
 class Team:
-    """A team as one member knows it. `folder`: where it is kept; `repository`: the git common directory that is in it.
+    """A team as one member knows it. `folder`: where it is stored; `repository`: the git common directory in it.
 
-    `sequences`: the number of my newest state, by key; it never goes back, whatever is restored. `taken`: bytes that
+    `sequences`: the numbers of my newest states, by key; they never decrease, whatever is restored. `taken`: bytes that
     each member has sent and that were kept.
     """
 
@@ -69,9 +69,9 @@ class Team:
 
     @classmethod
     def of_store(cls, home: Home, store: Store, identity: Identity, name: str) -> Team:
-        """Return the team that a repository is in; at first one of its own, in which `name` is alone.
+        """Return the team that a repository is in; at first its own, with `name` as the only member.
 
-        A copy of a repository that is still there is not in its team: one member cannot be in two places.
+        A copy of a repository that still exists is not in its team: one member cannot be in two places.
         """
         found = cls.known(home, note_of(store.folder).team)
         if found is not None and not found.is_elsewhere(store.common_dir):
@@ -81,7 +81,7 @@ class Team:
 
     @classmethod
     def known(cls, home: Home, team: str) -> Team | None:
-        """Return what a home has of a team, or None for nothing."""
+        """Return a home's data of a team, or None."""
         folder = home.path("teams", team)
         if not TEAM.fullmatch(team) or not os.path.exists(os.path.join(folder, "roster.json")):
             return None
@@ -89,7 +89,7 @@ class Team:
 
     @classmethod
     def new(cls, home: Home, roster: Roster, store: Store) -> Team:
-        """Write down a team that a repository has just come into; the last step is the note in its store."""
+        """Record a team that a repository has just joined; the last step is the note in its store."""
         before = cls.known(home, roster.team)
         team = cls(home.path("teams", roster.team), roster, store.common_dir)
         team.sequences = before.sequences if before is not None else {}
@@ -100,7 +100,7 @@ class Team:
         return team
 
     def is_elsewhere(self, common_dir: str) -> bool:
-        """Return whether another repository, which is still where it was, is the one that is in the team."""
+        """Return whether another repository, which still exists, is the one in the team."""
         if self.repository == common_dir:
             return False
         return note_of(os.path.join(self.repository, "bough")).team == self.roster.team
@@ -133,14 +133,14 @@ class Team:
         return team
 
     def carry_taken(self) -> None:
-        """Count what members have sent under earlier names for those that they have now."""
+        """Count what members sent under earlier names for their current names."""
         for name, key in self.roster.previous.items():
             if name in self.taken:
                 now = self.roster.name_of(key)
                 self.taken[now] = self.taken.get(now, 0) + self.taken.pop(name)
 
     def save_roster(self) -> None:
-        """Write the roster and the invites down, both or neither, synced."""
+        """Save the roster and the invites atomically, synced."""
         roster = self.roster
         kept = _RosterFile(
             team=roster.team,
@@ -156,7 +156,7 @@ class Team:
         write_whole(os.path.join(self.folder, "roster.json"), as_json(kept, indent=1))
 
     def save_states(self, states: Iterable[State]) -> None:
-        """Write the states down, synced. May be called from one other thread at a time."""
+        """Save the states, synced. May be called from one other thread at a time."""
         sequences = list(self.sequences.items())
         kept = _StatesFile(
             states=[_StateEntry.of(state) for state in states],
@@ -166,7 +166,7 @@ class Team:
         write_whole(os.path.join(self.folder, "states.json"), as_json(kept))
 
     def save_purges(self, purges: Purges) -> None:
-        """Write down what members ask to purge and what came of it, synced."""
+        """Save the members' purges and their outcomes, synced."""
         asked, said = purges.counting(), purges.answers_counting()
         if (asked, said) == (self.purges, self.purge_answers):
             return
@@ -176,7 +176,7 @@ class Team:
 
 
 def note_of(folder: str) -> Note:
-    """Return what a store's folder says of the team that its repository is in; raise StoreDamaged."""
+    """Return the note in a store's folder about its repository's team; raise StoreDamaged."""
     path = os.path.join(folder, NOTE)
     try:
         with open(path, errors="replace") as note:
@@ -184,17 +184,17 @@ def note_of(folder: str) -> Note:
     except FileNotFoundError:
         return Note()
     if team.strip() and not TEAM.fullmatch(team.strip()):
-        # Otherwise the repository would be in a new team, and nobody told.
+        # Otherwise the repository would be in a new team, silently.
         raise StoreDamaged(f"{path}, which records the team of this repository, is damaged", path=path)
     return Note(team.strip(), clone.strip() if CLONE.fullmatch(clone.strip()) else "")
 
 
-# The files, where a record is otherwise there than in memory.
+# The files, where a record differs from the one in memory.
 
 
 @dataclass(frozen=True)
 class _SeenAdmission(Admission):
-    """An admission, and when it came here first."""
+    """An admission, and when it first arrived here."""
 
     seen: int = field(kw_only=True)
 
@@ -214,7 +214,7 @@ class _RosterFile:
 
 
 class _KeyEntry(Struct, frozen=True, omit_defaults=True):
-    """A key; `aside` is left out where it is empty."""
+    """A key; `aside` is omitted if it is empty."""
 
     member: str
     kind: Literal["LIVE", "LANDED"]
@@ -226,7 +226,7 @@ class _KeyEntry(Struct, frozen=True, omit_defaults=True):
 
 
 class _SequenceEntry(_KeyEntry, frozen=True, omit_defaults=True, kw_only=True):
-    """The number of my newest state of a key."""
+    """The number of my newest state for a key."""
 
     sequence: int
 

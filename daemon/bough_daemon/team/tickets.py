@@ -1,7 +1,7 @@
-"""Tickets: one string with which somebody comes into a team. `invites` has what members keep of those they made.
+"""Tickets: one string with which someone joins a team. `invites` has what members know about issued tickets.
 
-A ticket says where to knock, whom to expect there, and a secret. The secret never travels: it is the seed of a key,
-with which its holder signs who wants to come in. So nobody who answers can use the ticket themselves.
+A ticket contains addresses to call, fingerprints of who answers there, and a secret. The secret is never sent: it is
+the seed of a key with which the holder signs the request to join. So nobody who answers can use the ticket themselves.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ DAMAGED = "the ticket is truncated or altered; copy all of it"
 
 @dataclass(frozen=True)
 class TicketAnswerer:
-    """A member who lets in the holder of a ticket. `fingerprint`: SHA-256 of the certificate."""
+    """A member who admits the holder of a ticket. `fingerprint`: SHA-256 of the certificate."""
 
     fingerprint: bytes
     addresses: tuple[str, ...]
 
     def packed(self) -> bytes:
-        """Return it as a ticket has it: so many addresses as fit into 255 bytes."""
+        """Return it as encoded in a ticket, with as many addresses as fit into 255 bytes."""
         text = b""
         for address in self.addresses:
             longer = text + (b"," if text else b"") + address.encode()
@@ -46,7 +46,7 @@ class TicketAnswerer:
 class Ticket:
     """The data for joining. `fingerprint`: SHA-256 of the inviter's certificate. `addresses`: `host:port` each.
 
-    `expires`: seconds since the epoch, by the inviter's clock. `deputies`: members who let in the holder, too.
+    `expires`: seconds since the epoch, by the inviter's clock. `deputies`: members who may also admit the holder.
     """
 
     team: str
@@ -70,7 +70,7 @@ class Ticket:
 
     @classmethod
     def parse(cls, text: str) -> Ticket:
-        """Read a ticket, or raise BadTicket that says what is wrong with it."""
+        """Parse a ticket, or raise BadTicket with the reason."""
         text = text.strip()
         digits = text.removeprefix(PREFIX)
         if digits == text or len(text) > LONGEST or not all(digit in DIGITS for digit in digits):
@@ -109,11 +109,11 @@ class Ticket:
 
     @property
     def key(self) -> bytes:
-        """The public key by which members know the ticket."""
+        """The public key that identifies the ticket to members."""
         return key_of(self.secret)
 
     def proof(self, name: str, key: bytes, certificate: bytes) -> bytes:
-        """Return the word of the ticket's holder that this member is to come in."""
+        """Return the ticket holder's signature for the joining member."""
         return _signing_key(self.secret).sign(proof_statement(self.team, name, key, certificate))
 
 
@@ -123,12 +123,12 @@ def proof_statement(team: str, name: str, key: bytes, certificate: bytes) -> byt
 
 
 def claim_statement(team: str, maker: bytes) -> bytes:
-    """Return what a ticket's key signs for the member who made it."""
+    """Return what a ticket's key signs for the member who created it."""
     return statement("ticket", team, maker)
 
 
 def ticket_claim(secret: bytes, team: str, maker: bytes) -> bytes:
-    """Return a ticket's word for the member who made it."""
+    """Return a ticket's signature for the member who created it."""
     return _signing_key(secret).sign(claim_statement(team, maker))
 
 
@@ -144,12 +144,12 @@ def _check(body: bytes) -> bytes:
 
 
 def new_secret() -> bytes:
-    """Return a secret that nobody can guess."""
+    """Return a random secret."""
     return os.urandom(SECRET_BYTES)
 
 
 def key_of(secret: bytes) -> bytes:
-    """Return the public key of a secret: all that anybody keeps of it. It has 128 random bits, so none leads back."""
+    """Return the public key of a secret, which is all that members keep of it. The secret has 128 random bits."""
     return _signing_key(secret).public_key().public_bytes_raw()
 
 

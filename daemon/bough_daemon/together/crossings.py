@@ -45,6 +45,6 @@ class Crossings:
         return Beginning(self._store.objects.commit(commit).tree) if commit is not None else None
 
     def _read(self, oid: str) -> Snapshot | None:
-        """Return a snapshot that one side names; None where it is not here, or is one that the team does not see."""
+        """Return a snapshot that one side names; None if it is not here, or is one that the team does not see."""
         found = read_snapshot(self._store.objects, oid) if self._store.objects.exists(oid) else None
         return found if found is not None and found.shared == found.oid else None

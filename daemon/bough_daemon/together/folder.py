@@ -37,9 +37,9 @@ from bough_daemon.transaction.transaction import check_no_repository, overlooked
 
 DISPUTED = "both changed the same lines"
 IGNORED = "Git ignores this path here"
-HIDDEN = "the index says to leave it alone"
+HIDDEN = "it is marked assume-unchanged or skip-worktree"
 UNMERGED = "it has unresolved conflicts"
-OCCUPIED = "something that Git ignores is in its place"
+OCCUPIED = "an ignored file is in its place"
 
 
 LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not looked at here: Git then says what it converts
@@ -176,7 +176,7 @@ class WorktreeFolder:
         return any(path not in found.paused for path, _, _ in changed)
 
     def _follow(self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str]) -> Attempt:
-        """Take what a branch that is followed has changed, but for files that were edited here."""
+        """Take what a branch that is followed has changed, except files that were edited here."""
         objects, seen = self.live.store.objects, mine.company.folded.get(other.branch)
         if seen is None or seen == other.tip or not objects.exists(seen):
             return Attempt()

@@ -27,7 +27,7 @@ class StayFold:
     _tried: dict[str, tuple[str, str]] = field(default_factory=dict)  # what was merged last, and could not be
 
     async def fold(self, name: str) -> Snapshot | None:
-        """Fold a branch, and return the new tip; None where there is nothing to fold, or `held` says why it is not."""
+        """Fold a branch, and return the new tip; None if there is nothing to fold, or `held` says why it is not."""
         live = self.folder.live
         try:
             plan = await live.owner.run(self._plan, name)
@@ -65,7 +65,7 @@ class StayFold:
         return mine, source
 
     def _check(self, source: MergeSource, merged: Merged) -> None:
-        """Raise NotPossibleNow where a person has to look at the merge first."""
+        """Raise NotPossibleNow if a person has to look at the merge first."""
         if merged.conflicts:
             raise NotPossibleNow(f"conflicts in {first_few(merged.conflicts)}")
         if merged.untouched:

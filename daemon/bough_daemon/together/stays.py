@@ -33,7 +33,7 @@ class Stays:
         self._write(list(dict.fromkeys([*self.names(), name])))
 
     def stop(self, name: str) -> None:
-        """Stay on it no longer; an empty name: on none. Raise NoStay where it is not one of them."""
+        """Stay on it no longer; an empty name: on none. Raise NoStay if it is not one of them."""
         if name and name not in self.names():
             raise NoStay(f"you do not stay on {name}", name=name)
         self._write([one for one in self.names() if name and one != name])

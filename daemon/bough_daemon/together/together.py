@@ -169,7 +169,7 @@ class Together:
         return has_nothing_new or theirs.company.folded.get(seat.session.branch.name) == mine.shared
 
     async def look(self, root: str) -> None:
-        """See that the newest snapshot was not written over a fold by somebody who had not read it."""
+        """See that the newest snapshot was not written over a fold by someone who had not read it."""
         seat = self._seats.get(root)
         if seat is not None and seat.folder.recent and not seat.session.is_acting:
             repairing = self._background.begin(WORK, partial(self._repair, seat))
@@ -424,7 +424,7 @@ class Together:
 
 
 def _check_branch(live: LiveWorktree, name: str) -> None:
-    """Raise UnknownMember where a name means no branch here, OwnBranch for the user's own. On the store's thread."""
+    """Raise UnknownMember if a name means no branch here, OwnBranch for the user's own. On the store's thread."""
     mine = live.branch.tip
     if name == live.branch.name:
         raise OwnBranch(f"{name} is your own branch", name=name)

@@ -60,7 +60,7 @@ class TreeFolder:
         self._decided: dict[tuple[str, Three], Decision] = {}
 
     def decide(self, one: Undecided, content: bytes | None) -> None:
-        """Remember what the engine made of a path, None where it could not merge it."""
+        """Remember what the engine made of a path, None if it could not merge it."""
         _, host, guest = one.three
         entry = None
         if content is not None and host is not None and guest is not None:
@@ -94,7 +94,7 @@ class TreeFolder:
         return TreeFold(kept, frozenset(paused | (changes.keys() - kept.keys())), tuple(undecided))
 
     def lines(self, base: bytes, mine: bytes, other: bytes, *, hosting: bool) -> bytes | None:
-        """Return a text with the edits of both sides, None where they dispute."""
+        """Return a text with the edits of both sides, None if they dispute."""
         host, guest = (mine, other) if hosting else (other, mine)
         return fold_lines(base, host, guest)
 

@@ -1,1 +1,1 @@
-"""Change the user's files: all of it or nothing, recorded before, and undoable."""
+"""Change the user's files: all or nothing, recorded before, and undoable."""

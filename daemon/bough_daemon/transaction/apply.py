@@ -1,8 +1,8 @@
-"""Put another picture of the files into a working tree: all of it or nothing, and no byte on disk is lost.
+"""Change a working tree to another state of the files: all or nothing, without losing a byte on disk.
 
-Every new content is made ready beside the tree first, through the user's own filters. Then each file changes places
-with its successor in one step, so what stood there is always still there to be compared with what we believed. When it
-was something else, because somebody saved in the same instant, everything is put back.
+Every new content is prepared next to the tree first, through the user's own filters. Then each file is exchanged with
+its successor in one step, so the old file is always still there to be compared with what was expected. If it differs,
+because someone saved at the same instant, everything is put back.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def apply(
 def in_the_way(
     worktree: Worktree, objects: Objects, old: FileState, new: FileState, also: Iterable[str] = ()
 ) -> FileState:
-    """Return `old` with what is where `new` needs room and `old` knows nothing of, recorded byte for byte.
+    """Return `old` with the files that are in the way of `new` and unknown to `old`, recorded byte for byte.
 
-    That is what Git ignores, or what appeared in this instant. `also`: further paths to look at.
+    They are ignored by Git, or appeared at this instant. `also`: further paths to check.
     """
     found: dict[str, TreeEntry] = {}
     coming = [step.path for step in differences(objects, old, new) if step.arrives and step.before is None]
@@ -80,9 +80,9 @@ def in_the_way(
 
 
 def unusual_modes(worktree: Worktree, objects: Objects, old: FileState, new: FileState) -> dict[str, int]:
-    """Return the permission bits of the files that `new` replaces or does away with, if `old` does not imply them.
+    """Return the permission bits of the files that `new` replaces or removes, if `old` does not imply them.
 
-    Those of the folders around what goes are among them.
+    Including those of the folders around removed files.
     """
     umask = os.umask(0o077)
     os.umask(umask)
@@ -101,9 +101,9 @@ def unusual_modes(worktree: Worktree, objects: Objects, old: FileState, new: Fil
 
 
 def rescue(worktree: Worktree, objects: Objects, scratch: str) -> dict[str, TreeEntry]:
-    """Record what a killed command left beside the tree, clear it away, and return by path what nobody else had.
+    """Record what a killed command left next to the tree, clear it away, and return by path what nothing else has.
 
-    Most of it is known to the store already; a save that came in the very moment of the kill is not.
+    Most of it is already in the store; a save at the very moment of the kill is not.
     """
     found: dict[str, TreeEntry] = {}
     for stage, paths in [*stages(scratch), *stages(worktree.root)]:
@@ -132,14 +132,14 @@ def _standing(ground: RootDir, path: str) -> list[str]:
 
 
 def _inner_repositories(paths: Iterable[str]) -> set[str]:
-    """Return the folders, each with a slash behind it, that a file in a `.git` folder makes repositories."""
+    """Return the folders, each with a trailing slash, that a `.git` folder among the paths turns into repositories."""
     parts = ([*path.split("/"), ""] for path in paths)
     names = ((words, [word.lower() for word in words]) for words in parts)
     return {"/".join([*words[: lower.index(".git")], ""]) for words, lower in names if ".git" in lower}
 
 
 def _named(failure: OSError) -> Exception:
-    """Return what a failure of the file system means for the user; the files are as they were."""
+    """Return the error for a failure of the file system; the files are as before."""
     if failure.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("the disk is full; nothing was changed")
     if failure.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -148,7 +148,7 @@ def _named(failure: OSError) -> Exception:
 
 
 def _check_reachable(ground: RootDir, steps: Iterable[FileStep]) -> None:
-    """Raise NotPossibleNow where a folder cannot be written, is elsewhere, or is a repository of its own."""
+    """Raise NotPossibleNow if a folder cannot be written, is on another file system, or is a nested repository."""
     home = os.stat(ground.descriptor).st_dev
     checked: set[str] = set()
     for step in steps:
@@ -164,13 +164,13 @@ def _check_reachable(ground: RootDir, steps: Iterable[FileStep]) -> None:
 
 
 def _occupied(root: str, cwd: str) -> frozenset[str]:
-    """Return the folders that a user in `cwd` would lose the ground with: it, and those that it is in."""
+    """Return the folders that a user in `cwd` must not lose: that one and its parents."""
     inside = os.path.relpath(os.path.realpath(cwd), root) if cwd else "."
     return frozenset() if inside.split(os.sep)[0] in (".", "..") else frozenset([inside, *folders_above(inside)])
 
 
 def _check_free(steps: Iterable[FileStep], occupied: Collection[str]) -> None:
-    """Raise NotPossibleNow where a file is to come to where the folder is that the user is in."""
+    """Raise NotPossibleNow if a file would replace the folder that the user is in."""
     for step in steps:
         if step.arrives and step.path in occupied:
             top = "the top folder of the working tree"
@@ -208,9 +208,9 @@ def _believe(
     new: FileState,
     plain: Collection[str],
 ) -> list[FileStep]:
-    """Return the steps that there is something to do for, with the exact bytes that we believe stand there.
+    """Return the necessary steps, with the exact bytes that are expected on disk.
 
-    A file that Git converts is as believed while `git add` would make the known blob of it.
+    A file that Git converts is as expected if `git add` would create the known blob from it.
     """
     unsure = (step.path for step in steps if is_file(step.before) and step.path not in old.raw)
     unknown = [path for path in unsure if path not in plain]
@@ -219,14 +219,14 @@ def _believe(
     known: list[FileStep] = []
     for step in steps:
         if step.leaves and step.after is None and ground.status(step.path) is None and is_sparse(worktree):
-            continue  # outside of a sparse checkout Git keeps what is not on disk
+            continue  # outside a sparse checkout Git keeps what is not on disk
         believed = step.before.oid if step.before is not None and step.leaves else None
         if step.path in old.raw:
             believed = old.raw[step.path]
         elif step.path in as_added:
             standing = ground.read(step.path)
             exact = blob_id(standing[1]) if standing is not None else None
-            # Line ends that the index has already are left alone by `text=auto`, of which `hash-object` knows nothing.
+            # `text=auto` keeps line ends that the index already has, unlike `hash-object`.
             if exact is None or believed not in (as_added[step.path], exact):
                 raise Disturbed(step.path)
             believed = exact

@@ -1,6 +1,6 @@
-"""Where I am: HEAD, the index and all it names, the files, and what a tree cannot say; recorded, and given back whole.
+"""Checkpoints: HEAD, the index and everything it names, the files, and what a tree cannot hold; recorded and restored.
 
-A place is one commit in the store, kept by a reference and synced to disk before a file of the user's is touched.
+A checkpoint is one commit in the store, kept by a reference and synced to disk before a file of the user's is touched.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
 
 FILES, INDEX, SHARED_INDEX, NAMED, RAW, FACTS = "files", "index", "shared-index", "named", "raw", "place.json"
-SAID = "place\n"  # by the commit that records a place
+SAID = "place\n"  # in the commit that records a checkpoint
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A recorded place.
+    """A recorded checkpoint.
 
-    `tree`: the tree of the snapshot, `picture`: the same with what Git ignored and was in the way. `index`: the blob of
+    `tree`: the tree of the snapshot; `picture`: the same with ignored files that were in the way. `index`: the blob of
     the index file. `named`: what the index names beyond HEAD's commit. `shared_index`: (name, blob) of the file that a
-    split index shares. `index_written_at`: nanoseconds since the epoch. `hidden`: paths that the index says to skip or
-    to assume unchanged, whatever is on disk.
+    split index shares. `index_written_at`: nanoseconds since the epoch. `hidden`: paths marked skip-worktree or
+    assume-unchanged, whatever is on disk.
     """
 
     oid: str
@@ -49,7 +49,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class CheckpointFacts:
-    """What the file of a checkpoint says; the rest of it are entries beside that file."""
+    """The content of a checkpoint's file; the rest of it are entries next to that file."""
 
     branch: str | None
     commit: str
@@ -63,7 +63,7 @@ class CheckpointFacts:
 
 
 def facts_of(objects: Objects, oid: str) -> CheckpointFacts:
-    """Return what the commit of a checkpoint says, or raise StoreDamaged."""
+    """Return the facts in a checkpoint's commit, or raise StoreDamaged."""
     entry = objects.tree(objects.commit(oid).tree).get(FACTS)
     try:
         return record_from(objects.blob(entry.oid) if entry is not None else b"", CheckpointFacts)
@@ -72,9 +72,9 @@ def facts_of(objects: Objects, oid: str) -> CheckpointFacts:
 
 
 def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Collection[str] = ()) -> Checkpoint:
-    """Record the place that the worktree is at, `snapshot` being its files, before it changes toward another picture.
+    """Record a checkpoint of the worktree, whose files are `snapshot`, before it changes to another state.
 
-    `also`: paths whose files belong to it even where Git ignores them. Call it with the index locked, on the store's
+    `also`: paths whose files belong to it even if Git ignores them. Call it with the index locked, on the store's
     thread.
     """
     objects, head = live.store.objects, live.worktree.head()
@@ -106,7 +106,7 @@ def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Coll
 
 
 def read(objects: Objects, oid: str) -> Checkpoint:
-    """Return the place that a commit records."""
+    """Return the checkpoint that a commit records."""
     entries = objects.tree(objects.commit(oid).tree)
     facts = facts_of(objects, oid)
     shared = entries.get(SHARED_INDEX)
@@ -125,12 +125,12 @@ def read(objects: Objects, oid: str) -> Checkpoint:
 
 
 def give(live: LiveWorktree, place: Checkpoint) -> None:
-    """Copy what the place's HEAD and index name into the user's own database."""
+    """Copy what the checkpoint's HEAD and index name into the user's own database."""
     live.store.give([place.head.commit, *place.named])
 
 
 def put_index(live: LiveWorktree, place: Checkpoint, lock: index.Lock) -> None:
-    """Make the index what it was, byte for byte; `give` comes first."""
+    """Restore the index byte for byte; `give` comes first."""
     objects = live.store.objects
     if place.shared_index is not None:
         name, blob = place.shared_index

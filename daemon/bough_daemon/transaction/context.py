@@ -1,4 +1,4 @@
-"""One live working tree, as the commands that change the user's files see it."""
+"""One live working tree, as seen by the commands that change the user's files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bough_daemon.system.threads import StoreThread
 
 @dataclass(frozen=True)
 class LiveBranch:
-    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it is on.
+    """A teammate's branch as it is known here: the shared tip, in the store, and the commit that it is based on.
 
-    `connected`: whether a newer state would be here at once.
+    `connected`: whether a newer state would arrive at once.
     """
 
     name: str
@@ -31,8 +31,8 @@ class LiveBranch:
 class LiveWorktree:
     """A worktree with its store and live branch.
 
-    `owner`: the thread that all work on the store runs on. `save`: take an exact snapshot now and return it.
-    `teammate`: the branch of a name, or None. `cwd`: the folder that the command was typed in; empty: unknown.
+    `owner`: the thread for all work on the store. `save`: takes an exact snapshot and returns it. `teammate`: returns a
+    branch by name, or None. `cwd`: the folder that the command was typed in; empty: unknown.
     """
 
     worktree: Worktree
@@ -45,13 +45,13 @@ class LiveWorktree:
 
     @property
     def scratch(self) -> str:
-        """The folder that holds what stood in this worktree while a change is on its way."""
+        """The folder that holds this worktree's old files during a change."""
         folder = os.path.join(self.store.folder, "stage", os.path.basename(self.worktree.git_dir))
         os.makedirs(folder, mode=0o700, exist_ok=True)
         return folder
 
     def known(self, name: str) -> LiveBranch:
-        """Return the teammate of this name, or raise UnknownMember."""
+        """Return the teammate with this name, or raise UnknownMember."""
         found = self.teammate(name)
         if found is None:
             near = self.teammate(name.lower())
@@ -60,7 +60,7 @@ class LiveWorktree:
         return found
 
     def from_top(self, typed: Sequence[str]) -> list[str]:
-        """Return paths that were typed as Git names them; raise BadUsage where one is outside the working tree."""
+        """Return typed paths as Git names them; raise BadUsage if one is outside the working tree."""
         root = self.worktree.root
         here = os.path.realpath(self.cwd or root)
         return [_from_top(root, whole(os.path.join(here, path))) for path in typed]

@@ -1,4 +1,4 @@
-"""What the user edited and a command leaves out of the files: it is on record, and can be brought back."""
+"""The user's edits that a command left out of the files: they are recorded, and can be restored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.system.text import SHORT, shell_word
 from bough_daemon.transaction.context import LiveWorktree
 
-MOST_NAMED = 20  # files in a command that names each
+MOST_NAMED = 20  # files that a command names one by one
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class EditsLeft:
     snapshot: str
 
     def command(self, root: str, cwd: str) -> str:
-        """Return what a shell in the folder `cwd` brings all of them back with; `root`: the top of the working tree."""
+        """Return the shell command that restores all of them in the folder `cwd`; `root`: the working tree's top."""
         source = self.snapshot[:SHORT]
         if len(self.paths) <= MOST_NAMED:
             names = (os.path.relpath(path, os.path.relpath(cwd, root)) for path in self.paths)
@@ -35,7 +35,7 @@ class EditsLeft:
 
 
 def edits_on_record(live: LiveWorktree, left: EditsLeft | None) -> EditsOnRecord:
-    """Return edits as their user is told of them, with the command that restores them where `live` was asked from."""
+    """Return edits as a record, with the command that restores them in the folder that `live` was called from."""
     if left is None or not left.paths:
         return EditsOnRecord()
     root = live.worktree.root
@@ -50,9 +50,9 @@ def _argument(name: str) -> str:
 def edits_left(
     objects: Objects, start: str, snapshot: Snapshot, present: Sequence[str], besides: Collection[str] = ()
 ) -> EditsLeft:
-    """Return the files of a snapshot that differ from the tree `start` and that none of the trees `present` has so.
+    """Return the files of a snapshot that differ from the tree `start` and from all trees `present`.
 
-    `besides`: paths that are none of the user's edits.
+    `besides`: paths that are not the user's edits.
     """
     left = (
         path

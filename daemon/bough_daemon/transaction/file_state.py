@@ -1,4 +1,4 @@
-"""How the files of a working tree look, or should look, and what differs between two such pictures."""
+"""States of a working tree's files, and the differences between two of them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Disturbed(NotPossibleNow):
 class FileState:
     """A state of files: a tree, and the facts that a tree cannot hold.
 
-    `raw`: blobs of exact bytes, for paths where Git's filters would give others. `modes`: permission bits of paths and
-    folders that are not the usual ones.
+    `raw`: blobs of exact bytes, for paths where Git's filters would produce others. `modes`: unusual permission bits of
+    paths and folders.
     """
 
     tree: str
@@ -32,7 +32,7 @@ class FileState:
 
 @dataclass(frozen=True)
 class FileStep:
-    """One path to change. `believed`: the blob of the exact bytes that should stand there now."""
+    """One path to change. `believed`: the blob of the exact bytes expected on disk."""
 
     path: str
     before: TreeEntry | None
@@ -46,19 +46,19 @@ class FileStep:
 
     @property
     def leaves(self) -> bool:
-        """Return whether a file or symlink of the old picture is at the path; a submodule's folder is left alone."""
+        """Return whether a file or symlink of the old state is at the path; a submodule's folder is left alone."""
         return self.before is not None and self.before.mode != SUBMODULE
 
     @property
     def arrives(self) -> bool:
-        """Return whether a file or symlink of the new picture comes to the path."""
+        """Return whether a file or symlink of the new state comes to the path."""
         return self.after is not None and self.after.mode != SUBMODULE
 
 
 def differences(objects: Objects, old: FileState, new: FileState) -> list[FileStep]:
-    """Return a step for every path that differs between two pictures, sorted by path.
+    """Return a step for every path that differs between two states, sorted by path.
 
-    Every path is a harmless one: raise HostilePath where one is not.
+    Raise HostilePath if a path is not valid.
     """
     steps = {path: FileStep(path, before, after) for path, before, after in objects.difference(old.tree, new.tree)}
     for step in steps.values():

@@ -31,7 +31,7 @@ def find(live: LiveWorktree, name: str) -> Commit | None:
 
 
 def reasons(live: LiveWorktree, tree: str) -> dict[str, str]:
-    """Return, by path, where rescued files are that `tree` does not have so, and the command that brings each back."""
+    """Return, by path, where rescued files are that differ from `tree`, and the command that restores each."""
     found: dict[str, str] = {}
     for one in _all(live):
         if time.time() - one.time > TOLD_SECONDS:
@@ -43,7 +43,7 @@ def reasons(live: LiveWorktree, tree: str) -> dict[str, str]:
 
 
 def note_restored(live: LiveWorktree, one: Commit, tree: str) -> None:
-    """Tell no more of rescued files once all of them are in `tree`."""
+    """Stop reporting rescued files once all of them are in `tree`."""
     if not list(_missing(live, one, tree)):
         live.store.keep(f"{live.branch.name}/restored-{one.oid}", one.oid)
         live.store.delete_ref(f"{KEPT}{live.branch.name}/rescued-{one.oid}")

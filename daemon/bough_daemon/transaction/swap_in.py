@@ -1,4 +1,4 @@
-"""Carry one difference into the working tree: make everything ready beside it, swap, compare, or put it all back."""
+"""Apply one difference to the working tree: prepare everything next to it, swap, compare, or put it all back."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class Placing:
         self._occupied = occupied
         self._plain = plain
         self._modes = dict(new.modes)
-        self._ready: dict[int, str] = {}  # the blob of what comes, by step
+        self._ready: dict[int, str] = {}  # the blob of the new content, by step
         self._swapped: list[int] = []
         self._kept: dict[str, TreeEntry] = {}
         self._removed: list[str] = []
 
     def carry_out(self, worktree: Worktree, scratch: str) -> None:
-        """Do it all, or raise and leave the files as they were.
+        """Do it all, or raise and leave the files as before.
 
-        Where not even that is possible, the stage stays, for `rescue` to find.
+        If not even that is possible, the stage is kept for `rescue`.
         """
         stage = tempfile.mkdtemp(prefix=STAGE, dir=scratch)
         try:
@@ -83,7 +83,7 @@ class Placing:
                 raise
         shutil.rmtree(stage)
 
-    # Making ready.
+    # Preparing.
 
     def _make_ready(self, worktree: Worktree, stage: str) -> None:
         files = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
@@ -106,7 +106,7 @@ class Placing:
             self._make_each_ready(stage, converted, made)
 
     def _make_each_ready(self, stage: str, converted: Collection[str], made: Iterator[bytes]) -> None:
-        """Write each file that comes. `made`: the bytes of those that Git has converted, in the order of the steps."""
+        """Write each new file. `made`: the bytes of those that Git has converted, in the order of the steps."""
         for number, step in enumerate(self.steps):
             if step.after is None or not step.arrives:
                 continue
@@ -118,7 +118,7 @@ class Placing:
             self._write(os.path.join(stage, str(number)), step, step.after.mode, content)
 
     def _write(self, staged: str, step: FileStep, mode: int, content: bytes) -> None:
-        """Write what comes as Git would; the permissions of a file that it follows stay, but for execution."""
+        """Write new content as Git would; it keeps the permissions of the file that it replaces, except execution."""
         if mode == LINK:
             try:
                 os.symlink(content, os.fsencode(staged))
@@ -135,7 +135,7 @@ class Placing:
                 os.fchmod(out.fileno(), bits)
 
     def _bits(self, path: str, mode: int) -> int | None:
-        """Return the permissions that a file had or has, None where the usual ones will do."""
+        """Return a file's current or former permissions, None for the usual ones."""
         if path in self._modes:
             return self._modes[path]
         status = self.ground.status(path)
@@ -176,7 +176,7 @@ class Placing:
             self._remove_empty([*([] if step.leaves else [step.path]), *folders_above(step.path)])
         else:
             with self.ground.folder(step.path, make=True):
-                pass  # Git wants a submodule's folder to be there
+                pass  # Git expects a submodule's folder to exist
 
     def _place(self, number: int, step: FileStep) -> None:
         if not step.leaves:
@@ -246,7 +246,7 @@ class Placing:
 
     @contextlib.contextmanager
     def _folder(self, path: str) -> Iterator[int]:
-        """Open a folder, made with its remembered permissions where it is missing."""
+        """Open a folder, creating it with its remembered permissions if it is missing."""
         missing = [above for above in [*folders_above(path), path] if above in self._modes and self._absent(above)]
         with self.ground.folder(path, make=True) as opened:
             for folder in missing:
@@ -258,7 +258,7 @@ class Placing:
         return self.ground.status(path) is None
 
     def _remove_empty(self, folders: Iterable[str]) -> None:
-        """Remove those of `folders` that nothing is left in, and remember their permissions."""
+        """Remove those of `folders` that are empty, and remember their permissions."""
         for folder in sorted(set(folders).difference(self._occupied), reverse=True):
             status = self.ground.status(folder)
             if status is None or not stat.S_ISDIR(status.st_mode):
@@ -267,12 +267,12 @@ class Placing:
                 with self.ground.folder(folder_of(folder)) as above:
                     os.rmdir(folder.rpartition("/")[2], dir_fd=above)
             except (OSError, Blocked):
-                continue  # something is in it
+                continue  # not empty
             self._modes.setdefault(folder, stat.S_IMODE(status.st_mode))
             self._removed.append(folder)
 
     def _folders_only(self, path: str) -> list[str]:
-        """Return a folder and those below it where they hold no file, else nothing."""
+        """Return a folder and its subfolders if they hold no file, else nothing."""
         if next(self.ground.files_below(path), None) is not None:
             return []
         found, pending = [], [path]

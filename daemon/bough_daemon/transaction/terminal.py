@@ -14,7 +14,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Finished:
-    """The result of a program: its exit code, its standard output, and what it said on standard error."""
+    """The result of a program: its exit code, its standard output, and its standard error."""
 
     code: int
     output: bytes
@@ -37,4 +37,4 @@ class Terminal(Protocol):
         environment: Mapping[str, str] = NOTHING,
         stdin: bytes = b"",
     ) -> Finished:
-        """Run a program in `directory`, `environment` added to the user's own, and return when it has ended."""
+        """Run a program in `directory`, with `environment` added to the user's own, and return its result."""

@@ -1,4 +1,4 @@
-"""One change of the user's files: recorded first, carried out as a whole, and written down, so it can be undone."""
+"""One change of the user's files: recorded first, carried out as a whole, and recorded again, so it can be undone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bough_daemon.transaction.checkpoint import Checkpoint
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed, FileState, differences, is_file
 
-TRIES = 5  # of a command, while somebody saves in the very moment that it places files
+TRIES = 5  # attempts, while someone saves at the very moment that files are placed
 
 TAKEN_BACK = "bough: undone"
 CUT_SHORT = "cut short"
@@ -37,9 +37,9 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True)
 class Recovered:
-    """The state after a kill. `interrupted`: the command that was cut short. `kept`: a commit in the store.
+    """The state after a kill. `interrupted`: the interrupted command. `kept`: a commit in the store.
 
-    It holds saves that came in the very moment of the kill; None where there were none.
+    It has saves from the very moment of the kill; None if there were none.
     """
 
     interrupted: Operation | None
@@ -51,12 +51,13 @@ class Transaction:
     """The plan of a command.
 
     `command`: as it was typed (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes;
-    None: it stays. `refs`: branches to move. `index`: makes the index file, once the files are in place; None: it
-    stays. `place`: the checkpoint whose index comes back. `given`: what HEAD, index or refs will name. `spared`: paths
-    to leave alone. `placed`: paths that an earlier change put there, and that go even where Git ignores them by now.
-    `hop`: whose branch I am in from then on, unless `keeps_hop`; without a `home` it is where this began. `undoes`: the
-    number of an operation. `origins`: the snapshots that paths are restored from. `continues`: the operation that this
-    is a part of. `ends`: how that is left: `begun` for a further part to come, `dropped` where all is as it was before.
+    None: it stays. `refs`: branches to move. `index`: returns the index file, once the files are in place; None: it
+    stays. `place`: the checkpoint whose index is restored. `given`: what HEAD, index or refs will name. `spared`: paths
+    to leave alone. `placed`: paths that an earlier change put there, and that are removed even if Git ignores them by
+    now. `hop`: the hop after it, unless `keeps_hop`; without a `home` it is this command's starting point. `undoes`:
+    the number of an operation. `origins`: the snapshots that paths are restored from. `continues`: the operation that
+    this is a part of. `ends`: its state afterwards: `begun` if a further part follows, `dropped` if everything is as
+    before.
     """
 
     command: str
@@ -83,7 +84,7 @@ def journal_of(live: LiveWorktree) -> Journal:
 
 
 def recover(live: LiveWorktree) -> Recovered:
-    """Clear up what a killed daemon left here; call it when a worktree becomes live, on the store's thread.
+    """Clean up what a killed daemon left here; called when a worktree becomes live, on the store's thread.
 
     Files, HEAD and index stay as they are: the user decides whether the command is undone.
     """
@@ -96,7 +97,7 @@ def recover(live: LiveWorktree) -> Recovered:
 
 
 def _contain_less(live: LiveWorktree, broken: Operation) -> None:
-    """Let my branch go on from a snapshot that contains nobody whose work the half-changed files may lack.
+    """Continue my branch from a snapshot that does not contain anyone whose work the half-changed files may lack.
 
     Else the next snapshot would say that I removed it, and a merge would believe that.
     """
@@ -114,10 +115,10 @@ def overlooked(live: LiveWorktree, old: str, new: str) -> frozenset[str]:
 
 
 def check_no_repository(live: LiveWorktree, old: str, new: str, by: str) -> None:
-    """Raise NotPossibleNow where a tree that somebody sent has a Git directory: plain git there would do as it says.
+    """Raise NotPossibleNow if a tree from someone else has a Git directory: plain git there would obey its config.
 
-    `old`: what the files are; one that is there is no reason, until its settings or hooks change. Nor is any where the
-    user has told git to take no such folder for a repository.
+    `old`: the current files; an existing one is no reason, until its settings or hooks change. Nor is any if the user
+    has told git not to use such folders as repositories.
     """
     objects = live.store.objects
     inside = Inside(objects, EMPTY_TREE, new)
@@ -133,7 +134,7 @@ def check_no_repository(live: LiveWorktree, old: str, new: str, by: str) -> None
 
 
 def check_ready(live: LiveWorktree) -> None:
-    """Raise NotPossibleNow while Git is in the middle of something, a conflict is open, or a command was cut short."""
+    """Raise NotPossibleNow during a Git operation, with an open conflict, or after an interrupted command."""
     broken = journal_of(live).interrupted()
     if broken is not None:
         raise CutShort(f"`{broken.command}` was cut short; `bough undo` reverses it", command=broken.command)
@@ -144,10 +145,10 @@ def check_ready(live: LiveWorktree) -> None:
 
 
 def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, record: Callable[[], Snapshot]) -> Snapshot:
-    """Carry a change out from where the files are as `snapshot` says, and return what `record` puts on my branch.
+    """Carry out a change of files that are as in `snapshot`, and return what `record` puts on my branch.
 
-    On the store's thread. Raise Disturbed where the files are not so, or no longer: then, and after any other failure,
-    all is as it was.
+    On the store's thread. Raise Disturbed if the files differ: then, and after any other failure, everything is as
+    before.
     """
     worktree, journal = live.worktree, journal_of(live)
     with index.lock(worktree) as lock:
@@ -180,7 +181,7 @@ def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, recor
 
 
 def _further(live: LiveWorktree, operation: Operation, change: Transaction, snapshot: Snapshot) -> Operation:
-    """Return an operation with what a further part of it does; what was saved since it began is not its own doing."""
+    """Return an operation with its next part; what was saved since it began is not part of it."""
     objects, ways = live.store.objects, dict(operation.refs)
     steps = differences(objects, FileState(snapshot.tree), change.picture)
     for ref, (now, then) in change.refs.items():
@@ -197,7 +198,7 @@ def _further(live: LiveWorktree, operation: Operation, change: Transaction, snap
 
 
 async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Do what `attempt` does; where somebody saved in the very moment, do it again from the save, a few times."""
+    """Run `attempt`; if someone saved at that moment, repeat it from the save, a few times."""
     for _ in range(TRIES - 1):
         try:
             return await attempt()
@@ -209,7 +210,7 @@ async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
 def _steps(
     live: LiveWorktree, change: Transaction, before: Checkpoint, lock: index.Lock
 ) -> Iterator[tuple[Step, Step]]:
-    """Yield what there is to do, each step with the one that takes it back: files, branches, HEAD, index."""
+    """Yield the steps, each with its reversal: files, branches, HEAD, index."""
     worktree, old, new = live.worktree, before.picture, change.picture
 
     def place_files(now: FileState, then: FileState) -> None:

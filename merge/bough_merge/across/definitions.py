@@ -129,7 +129,7 @@ def _read(source: bytes, lang: Language | None) -> list[Node]:
 
 
 def root_of(source: bytes, lang: Language) -> Node | None:
-    """Return the tree of a file, or None where there is none or it cannot be parsed."""
+    """Return the tree of a file, or None if there is none or it cannot be parsed."""
     if not lang.grammar or lang.remedy or is_binary(source) or is_hostile(source, lang.grammar):
         return None
     root = parse(source, lang)
@@ -137,7 +137,7 @@ def root_of(source: bytes, lang: Language) -> Node | None:
 
 
 def is_nearly_same(was: Definition, now: Definition) -> bool:
-    """Return whether two definitions differ in their names only, or in little else where there is much of them."""
+    """Return whether two definitions differ in their names only, or in little else if there is much of them."""
     old = [now.name if word == was.name else word for word in _TOKENS.findall(was.text)]
     new = _TOKENS.findall(now.text)
     if old == new:

@@ -157,7 +157,7 @@ class Carrier:
                 message = f"{change.told()}; the new use here was renamed with it"
                 findings.append(Finding("renamed", path, bisect_right(starts, sure[0]), message))
             elif sure or (unsure and is_linked(change, path, text)):
-                message = f"{change.told()}; the new use here may mean it, and was left as it is"
+                message = f"{change.told()}; the new use here may refer to it, and was left unchanged"
                 findings.append(Finding("renamed", path, bisect_right(starts, min(sure + unsure)), message))
         return text, findings
 

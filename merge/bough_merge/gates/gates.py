@@ -234,7 +234,7 @@ def _same_number(merged: Node, mine: Node | None, other: Node | None, names: tup
     for number, count in now.items():
         if count > max(ours[number], theirs[number], 1):
             at = next(part.start for part in reversed(merged.parts) if number_of(merged, part) == number)
-            yield Failure("duplicate", at, f"the number {_shown(number)} is given twice", names)
+            yield Failure("duplicate", at, f"the number {_shown(number)} is used twice", names)
 
 
 def _added_twice(

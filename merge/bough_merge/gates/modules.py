@@ -121,7 +121,7 @@ def _python_modules(statement: tree_sitter.Node, path: str, home: DefinedAt) -> 
 
 
 def _is_python(module: str, path: str, home: DefinedAt) -> bool:
-    """Return whether a dotted module means a home; one of a single word must be beside the file or at the top."""
+    """Return whether a dotted module means a home; one of a single word must be next to the file or at the top."""
     whole = splitext(home.paths[0])[0].removesuffix("/__init__")
     bare = module.lstrip(".")
     if bare != module:

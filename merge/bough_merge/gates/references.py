@@ -156,7 +156,7 @@ class _Reader:
         return False
 
     def _meant(self, place: Reference) -> bool | None:
-        """Return whether a place means the definition; None where it means something else."""
+        """Return whether a place means the definition; None if it means something else."""
         owner = _owner(place)
         if owner is not None:
             return True if self._is_home(owner) else None

@@ -200,7 +200,7 @@ class _Gaps:
         return tuple(side for side in (1, 2, 0) if layouts[side] == wanted)
 
     def _is_stacked(self, side: int) -> bool | None:
-        """Return whether each child is on a line of its own, or all on one line; None where it is neither."""
+        """Return whether each child is on a line of its own, or all on one line; None if it is neither."""
         nodes = self.sides.lists[side][0]
         if len(nodes) < 3 or nodes[0].named or nodes[-1].named:
             return None

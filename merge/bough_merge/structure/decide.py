@@ -137,7 +137,7 @@ class Decider:
         return [piece for piece in pieces if any(part != b"" for part in piece.parts)]
 
     def _chosen(self, region: Region, children: Children) -> list[int] | None:
-        """Return the children of a region in merged order, or None where the region is in dispute."""
+        """Return the children of a region in merged order, or None if the region is in dispute."""
         base = list(range(region.base.start, region.base.stop))
         ours, theirs = children.ours[region.ours], children.theirs[region.theirs]
         if children.commute(region):

@@ -19,7 +19,7 @@ _LIMIT_WORDS = 50_000
 
 
 def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int | None]:
-    """Return, for each child of the side, the index of its counterpart in the base, or None where it is new."""
+    """Return, for each child of the side, the index of its counterpart in the base, or None if it is new."""
     found: list[int | None] = [None] * len(side)
     taken: set[int] = set()
 
@@ -237,5 +237,5 @@ def _is_pair(node: Node) -> bool:
 
 
 def _units(node: Node) -> list[bytes]:
-    """Return what similarity counts: words, or lines where there are too many words."""
+    """Return what similarity counts: words, or lines if there are too many words."""
     return node.words if len(node.text) <= _LIMIT_WORDS else node.text.split(b"\n")

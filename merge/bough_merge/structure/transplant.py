@@ -62,7 +62,7 @@ def carried(base: Sequence[Node], edited: Sequence[Node], target: Sequence[Node]
 
 
 def _applied(edit: Edit, times: int, before: bytes, text: bytes, depth: bytes) -> bytes | None:
-    """Make an edit in a text whose first line is `depth` in; None where its place is not certain."""
+    """Make an edit in a text whose first line is `depth` in; None if its place is not certain."""
     for old, new in edit.chain:
         pattern = pattern_of(old)
         in_base, in_text = len(pattern.findall(before)), len(pattern.findall(text))
@@ -92,7 +92,7 @@ def _replaced(pattern: re.Pattern[bytes], new: Node, text: bytes, depth: bytes =
 
 
 def edits_of(base: Sequence[Node], edited: Sequence[Node]) -> list[Edit] | None:
-    """Return the smallest changed nodes below two equally long stretches, or None where they are not inside of it."""
+    """Return the smallest changed nodes below two equally long stretches, or None if they are not inside of it."""
     if len(base) != len(edited):
         return None
     found: list[Edit] = []
@@ -184,7 +184,7 @@ def moved(base: Sequence[Node], edited: Sequence[Node], before: bytes, other: by
 
 
 def made(parts: list[bytes | Dispute], edits: Sequence[Edit]) -> list[bytes | Dispute] | None:
-    """Make moved edits in merged text, or return None where the place of one is not certain any more."""
+    """Make moved edits in merged text, or return None if the place of one is not certain any more."""
     parts = list(parts)
     for edit in edits:
         old, new = edit.chain[0]

@@ -17,7 +17,7 @@ class Embedded(NamedTuple):
 
 
 def embedded(node: Node) -> Embedded | None:
-    """Return the language inside a node, or None where it is of its own file's language."""
+    """Return the language inside a node, or None if it is of its own file's language."""
     core = node.core
     named = core.lang.embedded.get(f"{core.container}/{core.kind}") or core.lang.embedded.get(core.kind)
     quoted = core.text[:1] in (b"'", b'"')
@@ -30,7 +30,7 @@ def embedded(node: Node) -> Embedded | None:
 
 
 def _neighbour(node: Node, kind: str) -> str:
-    """Return the first word of the sibling that names a language, empty where there is none."""
+    """Return the first word of the sibling that names a language, empty if there is none."""
     parent = node.raw.parent if node.raw is not None else None
     for child in parent.children if parent is not None else []:
         if child.type == kind:

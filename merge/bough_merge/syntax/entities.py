@@ -33,7 +33,7 @@ _VISIBILITY = frozenset({b"public", b"protected", b"private", b"internal", b"fil
 
 
 def name_of(node: Node) -> bytes | None:
-    """Return the name that tells this entity from its siblings of the same type, or None where it has none."""
+    """Return the name that tells this entity from its siblings of the same type, or None if it has none."""
     core = node.core
     if core.label is None and core.raw is not None:
         core.label = core.lang.told_name(core.text) or _name(core.raw, node, _DEPTH) or b""
@@ -90,7 +90,7 @@ def _holds(node: Node, inner: tree_sitter.Node) -> bool:
 
 
 def group_of(parent: Node, child: Node) -> str | None:
-    """Return the group within which a child commutes in its parent, or None where its place means something."""
+    """Return the group within which a child commutes in its parent, or None if its place means something."""
     holder, child = parent.core, child.core
     if not child.named and holder.kind not in BARE:
         return None
@@ -142,7 +142,7 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
 
 
 def operator_of(node: Node) -> bytes | None:
-    """Return the operator of an expression, or None where a node is none: with another operator it is another one."""
+    """Return the operator of an expression, or None if a node is none: with another operator it is another one."""
     raw = node.core.raw
     operator = raw.child_by_field_name("operator") if raw is not None else None
     return None if operator is None else _text(operator, node)

@@ -9,7 +9,7 @@ from bough_merge.syntax.table import LANGUAGES
 
 
 def language_of(path: str) -> Language | None:
-    """Return the row for a path: by its whole name first, by its last extension then; None where nothing is known."""
+    """Return the row for a path: by its whole name first, by its last extension then; None if nothing is known."""
     rows = _rows()
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
     dot = name.rfind(".")

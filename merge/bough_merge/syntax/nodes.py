@@ -79,7 +79,7 @@ def is_too_deep(root: Node) -> bool:
 
 
 def same_meaning(one: Node, other: Node) -> bool:
-    """Return whether two nodes are equal but for white space between their tokens."""
+    """Return whether two nodes are equal except white space between their tokens."""
     if one.kind != other.kind:
         return False
     return one.text == other.text or (one.bare == other.bare and _same_leaves(one, other))
@@ -117,7 +117,7 @@ def _plain(node: Node, told: bool) -> list[Node]:
 
 
 def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
-    """Wrap a raw child without the white space at its ends, or return None where nothing else is in it."""
+    """Wrap a raw child without the white space at its ends, or return None if nothing else is in it."""
     source, start, end = parent.source, raw.start_byte, raw.end_byte
     while end > start and source[end - 1] in _SPACE:
         end -= 1

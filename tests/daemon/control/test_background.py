@@ -107,7 +107,9 @@ def test_a_save_reaches_the_team_though_the_loop_that_shares_it_was_killed(
             (at_alice / "a.txt").write_bytes(b"two\n")
             await eventually(lambda: trap.sprung == 2)
             told = await alice.status(str(at_alice))
-            assert told.state == "live, but sharing failed 2 times and is tried again: RuntimeError: killed by the test"
+            assert (
+                told.state == "live, but sharing failed 2 times and is being retried: RuntimeError: killed by the test"
+            )
             (failing,) = told.failing
             assert (failing.work, failing.failures, failing.recovered) == ("sharing", 2, False)
             await sees(bob, at_bob, "alice", lambda: shared_tip(session))
@@ -205,7 +207,7 @@ def test_a_tree_that_cannot_be_brought_back_keeps_no_other_from_it_and_is_tried_
             assert not await again._bring_back()
             assert [list(one.sessions) for one in again.repositories.values()] == [[str(folder / "other")]]
             (failing,) = again._background.failing()
-            assert (failing.work, failing.recovered) == (f"bringing {at_alice} back", False)
+            assert (failing.work, failing.recovered) == (f"resuming {at_alice}", False)
             trap.sprung = 0
             await again._revive()
             assert again._find(str(at_alice)) is not None and trap.sprung == 1
@@ -294,7 +296,7 @@ def test_what_was_taken_is_written_down_after_a_full_disk(folder: Path, monkeypa
             states = Path(bob.home.path("teams", bob.sync.team_id)) / "states.json"
             await eventually(lambda: states.exists() and tip in states.read_text(), "the write")
             assert trap.sprung == 3
-            assert [one.work for one in bob.sync.failing()] == ["writing down what the team has"]
+            assert [one.work for one in bob.sync.failing()] == ["saving the team's data"]
             json.loads(states.read_text())
 
     run(test())
@@ -317,7 +319,7 @@ def test_a_failure_in_the_talk_with_one_leaves_the_others_alone(folder: Path, mo
                 await eventually(lambda: alice.tip_of("carol") == tip)
             await eventually(lambda: trap.sprung > 1)
             assert alice.sync._conversations._sessions["carol"] is with_carol
-            assert "talking with bob" in {one.work for one in alice.sync.failing()}
+            assert "the connection to bob" in {one.work for one in alice.sync.failing()}
 
     run(test())
 

@@ -101,7 +101,7 @@ def kept_in_source() -> set[str]:
 
 # What is over at once, unless it fails; what begins only when another machine is this member, too, or knows more of it.
 MOMENTARY = {
-    "bringing back what was live",
+    "resuming live working trees",
     "publishing above the state of another machine",
     "publishing above the state that peers know",
 }

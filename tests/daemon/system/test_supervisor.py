@@ -223,6 +223,6 @@ def test_the_state_tells_of_what_failed_lately_and_of_nothing_else() -> None:
     long_ago = Failing("learning", 9, "RuntimeError: old", 0.0, recovered=True)
     assert state_with("live", []) == state_with("live", [long_ago]) == "live"
     told = state_with("live", [long_ago, lately])
-    assert told == "live, but sharing failed and is tried again: RuntimeError: boom"
+    assert told == "live, but sharing failed and is being retried: RuntimeError: boom"
     assert "failed 3 times and" in state_with("live", [often])
     assert state_with("the disk is full", [lately]) == "the disk is full"

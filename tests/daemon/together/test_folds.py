@@ -73,7 +73,7 @@ def test_an_ignored_file_in_the_way_stays_and_the_path_is_named(pair: Pair) -> N
     made.settle()
     assert (alice.root / "local.txt").read_bytes() == b"mine alone\n"
     assert alice.paused() == {"local.txt"}
-    assert alice.folder.reasons["bob"] == {"local.txt": "something that Git ignores is in its place"}
+    assert alice.folder.reasons["bob"] == {"local.txt": "an ignored file is in its place"}
     bob.add("a.txt", b"and on", 0)
     made.settle()
     assert text(alice)[0] == b"and on"

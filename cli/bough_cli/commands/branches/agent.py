@@ -70,7 +70,7 @@ def _remove(name: str, *, json: bool) -> None:
     with connect() as daemon:
         one = next((one for one in daemon.status(here()).worktrees if one.agent == name), None)
         if one is not None and not one.runs and one.live:
-            daemon.save(one.repository, [], False, 0.0)  # so that all of it is on record
+            daemon.save(one.repository, [], False, 0.0)  # so that all of it is recorded
             daemon.down(one.repository, False)
     with acting("agent") as (daemon, terminal):
         removed = daemon.remove_agent(here(), terminal, name)
@@ -102,7 +102,7 @@ def _prepare(made: AgentMade, *, yes: bool) -> None:
     place, repository = home(), Worktree.find(made.repository).common_dir
     if not yes and not is_trusted(place, repository, made.run):
         if not output.can_ask():
-            output.talk(f"not run, as nobody could be asked: {printable(made.run)}; `--yes` runs it")
+            output.talk(f"not run, because nobody could be asked: {printable(made.run)}; `--yes` runs it")
             return
         if not typer.confirm(output.harmless(f".bough.toml wants to run `{made.run}` there; run it?"), err=True):
             return

@@ -61,7 +61,7 @@ def join(
     if joined.opened:
         output.talk(f"Listening on {' and '.join(joined.opened)}")
     if joined.already:
-        output.data(f"The hub is in this team already, as {output.bold(joined.member)}")
+        output.data(f"The hub is already in this team, as {output.bold(joined.member)}")
         return
     output.data(f"The hub is {output.bold(joined.member)}, in a team with {', '.join(joined.teammates)}")
     output.talk("It runs until this machine shuts down; `bough hub unit` prints a service that starts it again.")

@@ -39,11 +39,11 @@ def join(
     if joined.opened:
         output.talk(f"Listening on {' and '.join(joined.opened)}; `bough config set team.listen 127.0.0.1` closes it.")
     if joined.met and joined.connected:
-        output.data(f"You are in this team already; reconnected with {joined.met}")
+        output.data(f"You are already in this team; reconnected with {joined.met}")
         return
     if joined.met:
-        output.data(f"You are in this team already; {joined.met}'s current addresses are known now")
-        output.talk("No connection yet: each of the two keeps calling the other, and `bough status` tells of it.")
+        output.data(f"You are already in this team; {joined.met}'s current addresses are known now")
+        output.talk("No connection yet: both machines keep trying, and `bough status` shows when they are connected.")
         return
     output.data(f"You are {output.bold(joined.member)}, live with {output.named(joined.teammates)}")
     if joined.other:

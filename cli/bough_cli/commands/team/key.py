@@ -89,7 +89,7 @@ def import_(
         return
     output.data(f"This home signs with the key {fingerprint}")
     if kept:
-        output.talk(f"The key of before is kept in {printable(kept)}.")
+        output.talk(f"The previous key is kept in {printable(kept)}.")
     output.talk("In a clone of the repository, `bough join TICKET --as NAME` with your old name brings you back.")
 
 

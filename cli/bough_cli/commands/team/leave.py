@@ -25,6 +25,8 @@ def leave(
         return
     output.data("You left the team; your saves are recorded on this machine only")
     if left.copies:
-        output.talk(f"You keep your copies of the branches {output.few(left.copies)}; teammates keep theirs of yours.")
+        output.talk(
+            f"You keep your copies of the branches {output.few(left.copies)}; teammates keep their copies of yours."
+        )
     if not left.told:
         output.talk("No teammate is connected; they learn of it when one next connects to this machine.")

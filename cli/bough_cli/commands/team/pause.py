@@ -31,7 +31,9 @@ def pause(
     shared, until `bough resume PATH`.
     """
     if paths and not files:
-        raise BadUsage("a pause is for everything; for some files it needs --files", hint="`bough pause --files PATH`")
+        raise BadUsage(
+            "a pause applies to everything; to hide only some files, add --files", hint="`bough pause --files PATH`"
+        )
     if files:
         with acting("pause") as (daemon, terminal):
             made = daemon.hide(here(), terminal, paths or [])

@@ -56,7 +56,7 @@ def _question(name: str, members: list[MemberRecord], *, with_invited: bool, res
     if own:
         lines.append(f"Their other clones are removed too: {output.few(own)}.")
     if others and with_invited:
-        lines.append(f"The members they invited are removed too: {output.few(others)}, and everyone those invited.")
+        lines.append(f"The members they invited are removed too: {output.few(others)}, and everyone they invited.")
     elif others:
         lines.append(f"The members they invited stay: {output.few(others)} (`--with-invited` removes them too).")
     if removed and restore:

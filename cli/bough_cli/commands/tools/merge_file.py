@@ -53,7 +53,7 @@ def read(path: Path) -> bytes:
 
 
 def settings_in(folder: Path) -> MergeSettings:
-    """Return the `[merge]` settings of the `.bough.toml` in a folder; the defaults where there is none."""
+    """Return the `[merge]` settings of the `.bough.toml` in a folder; the defaults if there is none."""
     from bough_merge import MergeSettings, SettingsError
 
     try:
