@@ -139,7 +139,7 @@ def setting(key: str) -> Setting:
 
 
 def parse(key: str, text: str) -> Value:
-    """Return the value that a text stands for, or raise BadUsage."""
+    """Return the value of a text, or raise BadUsage."""
     kind = type(setting(key).default)
     value: Value = text
     if kind is bool:

@@ -54,7 +54,7 @@ class Target:
     async def of(cls, live: LiveWorktree, terminal: Terminal) -> Target:
         """Return the branch that `[land]` in `.bough.toml` names, else `main`, else the default branch of the remote.
 
-        A local branch stands for its upstream, whatever its name. The remote is asked only if the answer is not known
+        A local branch means its upstream, whatever its name. The remote is asked only if the answer is not known
         here.
         """
         branches = await live.owner.run(_Branches.of, live.worktree)

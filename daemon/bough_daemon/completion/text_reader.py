@@ -62,7 +62,7 @@ class Reader:
     def texts(self, changes: Sequence[Change], start: int) -> tuple[list[tuple[str, str | None]], int]:
         """Return a slice of texts from `start` on, and where the next one starts.
 
-        None stands for files that are gone, are not text worth learning, or must not be learned.
+        None means files that are gone, are not text worth learning, or must not be learned.
         """
         found, size, at = list[tuple[str, str | None]](), 0, start
         for path, entry in changes[start : start + SLICE_FILES]:

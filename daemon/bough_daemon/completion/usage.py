@@ -58,7 +58,7 @@ class UseLog:
             del tree.waiting[:-WAITING]
 
     def awaited(self, root: str) -> set[str]:
-        """Return the paths whose next commit is awaited; the empty path stands for suggestions in unknown files."""
+        """Return the paths whose next commit is awaited; the empty path means suggestions in unknown files."""
         tree = self._trees.get(root)
         return {path for path, _, _ in tree.waiting} if tree is not None else set()
 

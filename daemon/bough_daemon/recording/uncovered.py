@@ -21,7 +21,7 @@ GIT = "a Git command"
 class Uncovered:
     """The files of one working tree that only former ignore rules keep here. On the store's thread only.
 
-    `reasons`: by path; a folder stands for all its files if the tree has none of them.
+    `reasons`: by path; a folder represents all its files if the tree has none of them.
     """
 
     def __init__(self, worktree: Worktree, branch: Branch, index: IndexReader, head_reader: HeadReader) -> None:
