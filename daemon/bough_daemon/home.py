@@ -98,9 +98,9 @@ class Home:
     def check_socket_folder(self) -> None:
         """Raise HomeUnusable if others may access the folder of the control socket.
 
-        Anyone may be able to write in the short runtime folder: the first user to create it could impersonate the daemon.
-        The home itself is closed to others when it is created; until then nothing in it may be another user's: raise
-        NotPermitted.
+        Anyone may be able to write in the short runtime folder, and the first user to create it could impersonate the
+        daemon. The home itself is closed to others when it is created; until then nothing in it may be another user's:
+        raise NotPermitted.
         """
         folder = os.path.dirname(self.socket)
         if folder == self.root:
