@@ -22,11 +22,12 @@ from tests.daemon.support import git, make_repository
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for a condition, or fail."""
-    deadline = time.monotonic() + seconds
+    """Wait for a condition, or fail. It is asked less and less often: a command that is typed again takes its time."""
+    began, pause = time.monotonic(), 0.02
     while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about in time"
-        time.sleep(0.02)
+        assert time.monotonic() < began + seconds, "the condition did not come about in time"
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.25)
 
 
 @dataclass

@@ -53,7 +53,9 @@ def remove(folder: Path) -> None:
 CHANGES: dict[str, Callable[[Path], None]] = {"allow": allow, "weaken": weaken, "remove": remove}
 
 
-def main(what: str, folder: str, last: int) -> None:
+def main() -> None:
+    """Make the change that the words name."""
+    what, folder, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
     steps, counts = 0, True
 
     def hook(event: str, _: object) -> None:
@@ -70,4 +72,4 @@ def main(what: str, folder: str, last: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import ready
+
 BASE = "a = 1\nb = 2\n"
 RUN = f"{shlex.quote(sys.executable)} -P -m bough_cli"
 
@@ -33,9 +35,8 @@ def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sides:
 
 
 def _run(*arguments: str) -> tuple[int, str, str]:
-    command = [sys.executable, "-P", "-m", "bough_cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    code, out, said = ready.run(arguments, Path.cwd(), os.environ)
+    return code, out.decode(), said.decode()
 
 
 def test_a_clean_merge_is_printed(sides: Sides) -> None:

@@ -67,15 +67,15 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="law-"))
         self.crew: dict[str, Mate] = {}
+        self.outsider: Mate | None = None
         self.branches = 0
 
     @initialize(size=st.integers(2, 3))
     def found(self, size: int) -> None:
         self.crew = found_crew(self.folder, NAMES[:size])
-        self.outsider = found_outsider(self.folder)
 
     def teardown(self) -> None:
-        for mate in [*self.crew.values(), self.outsider]:
+        for mate in [*self.crew.values(), *([self.outsider] if self.outsider else [])]:
             mate.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -110,11 +110,12 @@ class NothingIsTakenAway(RuleBasedStateMachine):
     @rule(path=paths, line=st.integers(0, 12))
     def upstream(self, path: str, line: int) -> None:
         """Somebody who does not use Bough pushes to main."""
-        self.outsider.git("pull", "-q")
-        self.outsider.edit(path, line, insert=False)
-        self.outsider.git("add", "-A")
-        self.outsider.git("commit", "-qm", "upstream")
-        self.outsider.git("push", "-q")
+        outsider = self.outsider = self.outsider or found_outsider(self.folder)
+        outsider.git("pull", "-q")
+        outsider.edit(path, line, insert=False)
+        outsider.git("add", "-A")
+        outsider.git("commit", "-qm", "upstream")
+        outsider.git("push", "-q")
 
     @rule(
         number=who,

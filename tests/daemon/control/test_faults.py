@@ -16,8 +16,8 @@ from bough_daemon.errors import BoughError
 from bough_daemon.faults import fault_of, obstacle_to
 from bough_daemon.recording.recorder import Recorder
 
-from tests.daemon.recording.test_recorder import live, until
-from tests.daemon.support import make_repository, tree_by_git
+from tests.daemon.recording.test_recorder import live, recorded, until
+from tests.daemon.support import make_repository
 
 PATH = "/some/where"
 
@@ -111,6 +111,9 @@ STEPS = {
 }
 
 
+ONE_OF_EACH = list({kind: (failure, kind, words) for failure, kind, words in FAILURES}.values())
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_recording_says_when_it_stops_and_goes_on_by_itself(
     folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
@@ -119,7 +122,7 @@ def test_recording_says_when_it_stops_and_goes_on_by_itself(
 
     async def scene() -> None:
         async with live(folder) as (session, told):
-            for number, (failure, kind, words) in enumerate(FAILURES):
+            for number, (failure, kind, words) in enumerate(ONE_OF_EACH):
 
                 def fail(*_: Any, failure: Exception = failure, **__: Any) -> Any:
                     raise failure
@@ -135,7 +138,7 @@ def test_recording_says_when_it_stops_and_goes_on_by_itself(
                         await session.save()
                     assert refused.value is session.failure is session.trouble()
                 (folder / "a").write_bytes(b"later %d" % number)
-                await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+                await recorded(told, folder, tmp_path)
                 assert session.state() == "live"
                 assert not session.failing()
             assert session.failing() == []
@@ -155,7 +158,7 @@ def test_what_was_saved_while_nothing_could_be_recorded_is_recorded_without_anot
                 broken.setattr(session.snapshots, "everything", lambda *_: 1 / 0)
                 (folder / "a").write_bytes(b"2")
                 await until(lambda: session.failure is not None)
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
 
     asyncio.run(scene())
 
@@ -174,7 +177,7 @@ def test_a_loop_of_the_recording_that_fails_is_started_again_and_told_of(
                 (folder / "a").write_bytes(b"2")
                 await until(lambda: session.failing() != [])
                 broken.setattr(session, name, before)
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
             (failing,) = session.failing()
             assert failing.work == "recording" and "ZeroDivisionError" in failing.reason
 

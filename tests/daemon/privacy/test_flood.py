@@ -16,7 +16,7 @@ from bough_daemon.recording.recorder import Recorder
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.store.store import Store
 
-from tests.daemon.recording.test_recorder import live, until
+from tests.daemon.recording.test_recorder import live, recorded, until
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
 
 LARGE = 9_000_000  # bytes: the team gets such a file
@@ -152,7 +152,8 @@ def test_a_flood_is_recorded_and_not_shared_and_forgotten_once_it_is_ignored(fol
             write_files(folder, {"näw/0/0": b"2", "c": b"1"})
             await until(lambda: shared(session) == {"a", "b", "c"})
             (folder / ".gitignore").write_bytes(b"*w\n")
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path) and session.branch.withheld == {})
+            await recorded(told, folder, tmp_path)
+            await until(lambda: session.branch.withheld == {})
             assert shared(session) == {".gitignore", "a", "b", "c"}
 
     asyncio.run(scene())
@@ -196,7 +197,7 @@ def test_a_switch_to_a_branch_with_many_files_is_no_flood(folder: Path, tmp_path
         async with live(folder) as (session, told):
             for words in (["switch", "-q", "large"], ["switch", "-q", "-"], ["merge", "-q", "--no-commit", "large"]):
                 git(folder, *words)
-                await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+                await recorded(told, folder, tmp_path)
                 await until(lambda: told[-1].shared == told[-1].oid and session.branch.withheld == {})
 
     asyncio.run(scene())

@@ -19,7 +19,7 @@ from bough_daemon.recording.recorder import Recorder
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.store.store import Store
 
-from tests.daemon.recording.test_recorder import live, until
+from tests.daemon.recording.test_recorder import live, recorded, until
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
 
 LARGE = 1000  # bytes
@@ -74,7 +74,8 @@ def test_a_small_save_does_not_wait_for_a_large_file(folder: Path, tmp_path: Pat
             await until(lambda: content(session, "a") == b"2")
             assert (content(session, "b ig"), content(session, "new")) == (large(b"1"), None)
             gate.open.set()
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path) and not session.reading())
+            await recorded(told, folder, tmp_path)
+            await until(lambda: not session.reading())
             assert content(session, "b ig") == large(b"2")
 
     asyncio.run(scene())
@@ -140,7 +141,8 @@ def test_what_git_switches_or_commits_is_never_taken_back_while_it_is_read(
             gate.open.set()
             write_files(folder, {"big": large(b"3")})
             git(folder, "commit", "-qam", "mine")
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path) and not session.reading())
+            await recorded(told, folder, tmp_path)
+            await until(lambda: not session.reading())
 
     asyncio.run(scene())
 

@@ -55,6 +55,12 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         await asyncio.sleep(0.005)
 
 
+async def recorded(told: list[Snapshot], root: Path, scratch: Path) -> None:
+    """Wait until the newest snapshot has the files as they are, which nobody changes meanwhile."""
+    wanted = tree_by_git(root, scratch)
+    await until(lambda: bool(told) and told[-1].tree == wanted)
+
+
 def users_own(root: Path) -> dict[str, bytes]:
     """Return every file of the user's git directory but Bough's folder."""
     top = root / ".git"
@@ -74,7 +80,7 @@ def test_a_save_is_on_the_branch_by_itself(folder: Path, tmp_path: Path) -> None
     async def scene() -> None:
         async with live(folder) as (session, told):
             (folder / "a").write_bytes(b"2")
-            await until(lambda: len(told) > 1 and told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
             assert told[-1].title == "a"
             assert [s.event for s in timeline(session.store.objects, told[-1].oid)] == ["save", "save"]
 
@@ -147,7 +153,7 @@ def test_a_repository_inside_is_followed_and_watched_once_it_is_none(folder: Pat
             shutil.rmtree(folder / "in ner/.git")
             assert (await session.save()).tree == tree_by_git(folder, tmp_path)
             (folder / "in ner/x").write_bytes(b"2")
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
 
     asyncio.run(scene())
 
@@ -245,7 +251,7 @@ def test_lost_events_are_made_up_for_by_a_look_at_everything(folder: Path, tmp_p
             session._watch.on_event = lambda event: None  # type: ignore[method-assign]
             (folder / "a").write_bytes(b"unseen")
             session._watch.on_queue_overflow()
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
 
     asyncio.run(scene())
 

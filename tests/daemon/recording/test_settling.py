@@ -20,7 +20,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.recording.settling import HEAVY, NEW, WRITTEN, Brake, Look, SettlePatience, Unsettled, Writers
 
-from tests.daemon.recording.test_recorder import live, until
+from tests.daemon.recording.test_recorder import live, recorded, until
 from tests.daemon.support import git, make_repository, tree_by_git, write_files
 
 PIECE = b"piece\n"
@@ -180,7 +180,7 @@ def test_a_file_that_is_being_written_is_taken_when_it_is_closed(folder: Path, t
                     await other_save(session)
                     assert (content(session, "known"), content(session, "new")) == (b"1", None)
                 await until(lambda: session.unsettled.written() == {"new": WRITTEN})
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
             assert told[-1].shared == told[-1].oid and pieces_sent(session) == {3}
 
     asyncio.run(scene())
@@ -385,10 +385,10 @@ def test_what_is_known_goes_at_once(folder: Path, tmp_path: Path) -> None:
             (folder / "gone").unlink()
             for old, new in (("d", "d2"), ("d2/e", "d2/g"), ("d2/g/f", "d2/h")):
                 (folder / old).rename(folder / new)
-                await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+                await recorded(told, folder, tmp_path)
             git(folder, "stash", "-q")
             git(folder, "switch", "-q", "topic")
-            await until(lambda: told[-1].tree == tree_by_git(folder, tmp_path))
+            await recorded(told, folder, tmp_path)
             assert content(session, "topics/own") == b"t"
 
     asyncio.run(scene())

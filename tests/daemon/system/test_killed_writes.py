@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from bough_daemon.team.identity import load_identity
 from bough_daemon.team.roster import Roster
 from bough_daemon.team.team_files import Team, now_ms
 
+from tests import ready
 from tests.daemon.support import make_repository
 from tests.daemon.team.test_roster import someone
 from tests.daemon.writes_killed import CHANGES, former_rules
@@ -65,12 +64,10 @@ KINDS: dict[str, tuple[Callable[[Path], None], Callable[[Path], bool]]] = {
 
 def change(what: str, folder: Path, step: int) -> int:
     """Make a change, killed at a step; return how many steps there were, 0 where it was killed."""
-    command = [sys.executable, "-m", "tests.daemon.writes_killed", what, str(folder), str(step)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    here = Path(__file__).parents[3]
-    done = subprocess.run(command, env=environment, cwd=here, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, -9), done.stderr
-    return int(done.stdout) if done.returncode == 0 else 0
+    words = [what, str(folder), str(step)]
+    code, out, said = ready.run(words, folder, os.environ, program="tests.daemon.writes_killed")
+    assert code in (0, -9), said
+    return int(out) if code == 0 else 0
 
 
 @pytest.mark.parametrize("what", CHANGES)
