@@ -164,6 +164,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.InTheWay: (NOT_NOW, "Move {path} aside first."),
     errors.NotWritable: (NOT_NOW, "Make it writable: `chmod u+w {path}`."),
     errors.NoStay: (NOT_NOW, "`bough stay` lists the branches that you stay on."),
+    errors.NothingSolid: (NOT_NOW, "Ask {name} to run `bough solid`, or do it without `--solid`."),
     errors.NothingToRestore: (NOT_NOW, "Run `bough log` to see the snapshots, and name one with `--from`."),
     errors.NothingSuggested: (NOT_NOW, "`bough config list` shows the settings of completion."),
     errors.IndexLocked: (NOT_NOW, "Wait until it is finished; if no Git command is running, remove {path}."),

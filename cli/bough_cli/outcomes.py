@@ -43,6 +43,8 @@ def hopped(moved: MoveOutcome) -> list[str]:
         lines.append(f"Your saves go into {moved.name}'s files, and theirs into yours")
     elif moved.kind == "follow":
         lines.append(f"{moved.name}'s changes come into your files; your edits stay here")
+    elif moved.kind == "solid":
+        lines.append(f"What {moved.name} marks as solid comes into your files; your edits stay here")
     return [*lines, *_on_record(moved.edits, f"on {moved.edited_in}'s branch")]
 
 
@@ -96,9 +98,12 @@ def resumed(told: SharingState) -> list[str]:
 
 
 def _stayed(one: StayedBranch) -> str:
+    name = f"{one.name}'s solid states" if one.solid else one.name
+    if one.waits:
+        return f"Staying on {name}: {one.waits}"
     if not one.held:
-        return f"Staying on {one.name}: all of it is in your files"
-    return f"Staying on {one.name}, paused: {one.held}; `bough merge {one.name}` resolves it"
+        return f"Staying on {name}: all of it is in your files"
+    return f"Staying on {name}, paused: {one.held}; `bough merge {one.name}` resolves it"
 
 
 def merged(made: MergeOutcome, *, preview: bool) -> list[str]:

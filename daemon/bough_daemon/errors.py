@@ -378,6 +378,10 @@ class NotWritable(NotPossibleNow):
     """A folder that a file belongs in cannot be written."""
 
 
+class NothingSolid(NotPossibleNow):
+    """A member has marked no state of their branch as solid, or not one that is here."""
+
+
 class NoStay(NotPossibleNow):
     """The branch is not one that the working tree stays on."""
 

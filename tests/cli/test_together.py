@@ -16,6 +16,9 @@ LINES = b"".join(b"line %d\n" % number for number in range(20))
 FILES = {"a.txt": LINES, "b.txt": LINES, "src/b.py": b"def b():\n    return 1\n", ".gitignore": b"*.log\n"}
 
 
+STAYS_ON_ALICE = {"name": "alice", "held": "", "solid": False, "waits": ""}
+
+
 def team_of(members: Callable[..., Member], *names: str) -> list[Member]:
     """Return members of one team, all connected with the first."""
     first, *others = [members(name, FILES) for name in names]
@@ -190,7 +193,7 @@ def test_one_who_stays_on_a_branch_gets_whole_states_of_it_while_they_are_clean(
     bob.ends()
     (alice.tree / "a.txt").write_text(text(alice).replace("line 7 is hers\n", "line 7\n"))
     alice.bough("save")
-    until(lambda: bob.told("status")["stays"] == [{"name": "alice", "held": ""}] and "whole" in text(bob, "b.txt"))
+    until(lambda: bob.told("status")["stays"] == [STAYS_ON_ALICE] and "whole" in text(bob, "b.txt"))
     assert (
         bob.git("status", "--porcelain").split() == ["M", "a.txt", "M", "b.txt"] and bob.git("diff", "--cached") == ""
     )
@@ -203,6 +206,39 @@ def test_one_who_stays_on_a_branch_gets_whole_states_of_it_while_they_are_clean(
     alice.bough("save", "--wait", "bob")
     assert "too late" not in text(bob)
     assert bob.bough("stay", "--stop") == "Stopped"
+
+
+def test_only_what_is_marked_as_solid_is_taken_by_those_who_want_that(members: Callable[..., Member]) -> None:
+    alice, bob, carol = team_of(members, "alice", "bob", "carol")
+    typed = carol.types("hop", "alice", "--follow", "--solid")
+    assert typed.code == 1 and "alice has not marked a state as solid" in typed.err
+    assert bob.bough("stay", "alice", "--solid").endswith("solid states: alice has not marked a state as solid")
+    assert bob.types("stay", "main", "--solid").code == 2 and bob.types("hop", "alice", "--solid").code == 2
+    add(alice, "first")
+    alice.bough("save", "--wait", "bob", "carol")
+    assert "first" not in text(bob)
+    alice.bough("solid", "fit to be taken")
+    until(lambda: "first" in text(bob))
+    add(alice, "not yet")
+    alice.bough("save", "--wait", "bob", "carol")
+    until(lambda: teammate(carol, "alice").get("solid") is not None)
+    assert "What alice marks as solid comes into your files" in carol.bough("hop", "alice", "--follow", "--solid")
+    assert carol.told("status")["hop_kind"] == "solid"
+    for member in (bob, carol):
+        assert "first" in text(member) and "not yet" not in text(member)
+    add(carol, "carol's own", "b.txt")
+    carol.bough("save")
+    carol.ends()  # what is followed is remembered
+    add(alice, "second", at=0)
+    alice.bough("solid")
+    add(alice, "third")
+    alice.bough("save", "--wait", "bob")
+    carol.bough("status")
+    until(lambda: all("second" in text(member) and "not yet" in text(member) for member in (bob, carol)))
+    assert "third" not in text(bob) and "third" not in text(carol)
+    assert "carol's own" in text(carol, "b.txt") and "carol's own" not in text(alice, "b.txt")
+    carol.bough("back")
+    assert text(carol) == LINES.decode()
 
 
 def test_a_host_may_keep_guests_out_and_they_are_told(pair: tuple[Member, Member]) -> None:

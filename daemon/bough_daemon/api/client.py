@@ -166,9 +166,9 @@ class Client:
         """Leave the team."""
         return self._call(self._stub.LeaveTeam, pb.LeaveTeamRequest(path=path.encode(*FS)), records.Left)
 
-    def stay(self, path: str, name: str, *, stop: bool = False) -> records.Stayed:
+    def stay(self, path: str, name: str, *, stop: bool = False, solid: bool = False) -> records.Stayed:
         """Keep a branch folded into the files, or list such branches (an empty name)."""
-        request = pb.StayRequest(path=path.encode(*FS), name=_text(name, "name").encode(), stop=stop)
+        request = pb.StayRequest(path=path.encode(*FS), name=_text(name, "name").encode(), stop=stop, solid=solid)
         return self._call(self._stub.Stay, request, records.Stayed)
 
     def pause_sharing(self, path: str, *, stop: bool = False) -> records.SharingState:
@@ -240,10 +240,10 @@ class Client:
     # The commands that change the user's files. `path`: the folder that they are typed in; `hands`: its terminal.
 
     def hop(
-        self, path: str, hands: CallerTerminal, name: str, *, follow: bool = False, at: str = ""
+        self, path: str, hands: CallerTerminal, name: str, *, follow: bool = False, solid: bool = False, at: str = ""
     ) -> records.MoveOutcome:
         """Switch to a teammate's branch."""
-        begin = pb.HopRequest.Begin(name=_text(name, "name"), follow=follow, at=_text(at, "moment"))
+        begin = pb.HopRequest.Begin(name=_text(name, "name"), follow=follow, solid=solid, at=_text(at, "moment"))
         return self._carry_out(self._stub.Hop, pb.HopRequest, begin, path, hands, records.MoveOutcome)
 
     def back(self, path: str, hands: CallerTerminal) -> records.MoveOutcome:

@@ -91,10 +91,15 @@ class TeammateStatus:
 
 @dataclass
 class StayedBranch:
-    """A branch that is kept folded into the files. `held`: why it is not folded at the moment; empty: it is."""
+    """A branch that is kept folded into the files. `held`: why it is not folded at the moment; empty: it is.
+
+    `solid`: only states that were marked as solid are folded; `waits`: why there is nothing to fold yet.
+    """
 
     name: str
     held: str = ""
+    solid: bool = False
+    waits: str = ""
 
 
 @dataclass

@@ -10,12 +10,13 @@ from bough_daemon.api.progress import HopEnded
 from bough_daemon.commands.hooks import after_checkout
 from bough_daemon.commands.merge import merge_commits
 from bough_daemon.commands.restore import chosen
+from bough_daemon.commands.solid_state import solid_state
 from bough_daemon.errors import BadBranchName, BranchExists, EditsConflict, OwnBranch, UnknownSnapshot
 from bough_daemon.git import index
 from bough_daemon.git.filters import ignored_under
 from bough_daemon.git.refs import BRANCHES, check_free, commit_of, free_branch, short, words
 from bough_daemon.git.worktree import Head
-from bough_daemon.history.journal import Hop, HopKind
+from bough_daemon.history.journal import FOLLOWING, Hop, HopKind
 from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.transaction import checkpoint
@@ -86,7 +87,8 @@ async def hop(
     """Put a teammate's newest tip into my working tree: HEAD and index at their base, the files as they share them.
 
     If already in their branch, move on to their newest tip with my edits, or raise NotPossibleNow naming the conflicts.
-    `kind`: what happens to later edits. `at`: an earlier snapshot of theirs, or a time, instead of the newest.
+    `kind`: what happens to later edits; `solid` begins at their last solid state. `at`: an earlier snapshot of theirs,
+    or a time, instead of the newest.
     """
     await _begin(live, terminal)
 
@@ -94,6 +96,8 @@ async def hop(
         snapshot, theirs = await live.save(), live.known(name)
         if theirs.name == live.branch.name:
             raise OwnBranch(f"{name} is your own branch", name=name)
+        if kind == "solid":
+            theirs = await live.owner.run(solid_state, live, theirs)
         if at:
             theirs = await live.owner.run(_earlier, live, theirs, at)
         there = await live.owner.run(hop_now, live)
@@ -204,7 +208,7 @@ def _enter(
     company = snapshot.company.left()
     if kind == "together":
         company = snapshot.company.entered(theirs.name, theirs.tip, snapshot.shared)
-    elif kind == "follow":
+    elif kind in FOLLOWING:
         company = company.with_folded(theirs.name, theirs.tip, ())
     entered = carry_out(
         live,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bough_daemon.commands.shared_branch import Target, newest
+from bough_daemon.commands.solid_state import solid_state
 from bough_daemon.commands.taken_out import TakenOut, taken_out, tracked_tip
 from bough_daemon.errors import BadUsage, GitFailed, InTheMiddle, NoSharedBranch, NotPossibleNow, UnknownMember
 from bough_daemon.git.refs import commit_of, short
@@ -40,11 +41,16 @@ async def source_of(live: LiveWorktree, terminal: Terminal, name: str, mine: Sna
     return await _git_branch(live, terminal, name, mine)
 
 
-def known_source(live: LiveWorktree, name: str, mine: Snapshot) -> MergeSource:
-    """Return the source with this name, as `source_of` does, without fetching. On the store's thread."""
+def known_source(live: LiveWorktree, name: str, mine: Snapshot, *, solid: bool = False) -> MergeSource:
+    """Return the source with this name, as `source_of` does, without fetching. On the store's thread.
+
+    `solid`: its last solid state, or raise NothingSolid; for a Git branch, raise BadUsage.
+    """
     teammate = live.teammate(name)
     if teammate is not None:
-        return _live_branch(live, teammate, mine)
+        return _live_branch(live, solid_state(live, teammate) if solid else teammate, mine)
+    if solid:
+        raise BadUsage(f"{name} is not a teammate's branch: only these have states that are marked as solid")
     target = Target.known(live)
     if target is not None and name in _names(target):
         return _shared_branch(live, target, tracked_tip(live, target), "", mine)

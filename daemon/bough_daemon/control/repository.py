@@ -676,9 +676,12 @@ class Repository:
 
     def live(self, session: Recorder, cwd: str = "") -> LiveWorktree:
         """Return a working tree as commands see it; `cwd`: where the command was typed."""
-        return LiveWorktree(
-            session.worktree, self.store, session.branch, self.owner, session.save, self._branch_of, cwd
-        )
+        named = self._branch_of, cwd, self._solid_tip
+        return LiveWorktree(session.worktree, self.store, session.branch, self.owner, session.save, *named)
+
+    def _solid_tip(self, branch: str) -> str:
+        solid = self.talker.solid(branch)
+        return solid.tip if solid is not None else ""
 
     def _branch_of(self, name: str) -> LiveBranch | None:
         """Return a live branch by name: a teammate's, or one of this member's, including those of removed trees."""
@@ -711,7 +714,7 @@ class Repository:
 
     def stayed(self, session: Recorder) -> list[StayedBranch]:
         """Return the branches that are kept folded into the files of a working tree."""
-        return [StayedBranch(name, held) for name, held in self.together.stays(session)]
+        return self.together.stays(session)
 
     def follow_settings(self) -> None:
         """Apply the settings for working together; those that cannot be read are unchanged."""
@@ -779,6 +782,7 @@ class Repository:
             self._untold[event.kind, event.branch] = event
             self._tell_soon.set()
         elif event.kind in team_sync.KINDS_OF_TALK.values():
+            self.together.wake()  # what is solid is folded
             self.tell(event.kind, event.member, about=self.talker.about(event.tip))
         elif event.kind != "held":
             self.tell(event.kind, event.branch if event.kind == "kept" else event.member)

@@ -246,7 +246,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     async def Stay(self, request: pb.StayRequest, context: Context) -> pb.StayResponse:
         """Keep a branch folded into the files, or list such branches."""
         repository, session = await self._daemon.session(os.fsdecode(request.path))
-        await repository.together.stay(session, os.fsdecode(request.name), stop=request.stop)
+        await repository.together.stay(session, os.fsdecode(request.name), stop=request.stop, solid=request.solid)
         return to_message(records.Stayed(repository.stayed(session)), pb.StayResponse)
 
     @answers
@@ -303,7 +303,8 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @in_terminal(pb.HopResponse)
     def Hop(commands: CommandSet, begin: pb.HopRequest.Begin) -> Awaitable[records.MoveOutcome]:
         """Switch to a teammate's branch."""
-        kind: HopKind = "follow" if begin.follow else "still" if begin.at else "together"
+        following: HopKind = "solid" if begin.solid else "follow"
+        kind: HopKind = following if begin.follow else "still" if begin.at else "together"
         return commands.hop(begin.name, kind, begin.at)
 
     @in_terminal(pb.BackResponse)

@@ -23,14 +23,16 @@ from bough_daemon.system.json_records import BadRecord, parsed, record_of
 
 FOLDER, ENDING = "journal", ".jsonl"
 State = Literal["begun", "done", "undone", "dropped"]
-HopKind = Literal["together", "follow", "still"]
+HopKind = Literal["together", "follow", "solid", "still"]
+FOLLOWING: frozenset[HopKind] = frozenset({"follow", "solid"})
 
 
 @dataclass(frozen=True)
 class Hop:
     """A visit to a teammate's branch. `home`: the checkpoint to return to. `mine`: this member's tip at that time.
 
-    `kind`: whether edits are folded both ways, or only their changes come here, or neither.
+    `kind`: whether edits are folded both ways, or only their changes come here (all of them, or only solid states), or
+    neither.
     """
 
     name: str
@@ -39,6 +41,11 @@ class Hop:
     home: str
     mine: str
     kind: HopKind = "still"
+
+    @property
+    def follows(self) -> bool:
+        """Whether the teammate's changes come here, and nothing goes to them."""
+        return self.kind in FOLLOWING
 
 
 @dataclass(frozen=True)

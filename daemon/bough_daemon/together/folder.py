@@ -137,7 +137,7 @@ class WorktreeFolder:
             return mine.company.guest_of == other.branch
         if other.role == "followed":
             hop = hop_now(self.live)
-            return hop is not None and hop.kind == "follow" and hop.name == other.branch
+            return hop is not None and hop.follows and hop.name == other.branch
         return True
 
     def _attempt(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.commands.merge import Merged, merge_preview
 from bough_daemon.commands.merge_source import MergeSource, known_source
-from bough_daemon.errors import BoughError, NotPossibleNow
+from bough_daemon.errors import BoughError, NothingSolid, NotPossibleNow
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.system.text import first_few
@@ -19,18 +19,25 @@ Plan = tuple[Snapshot, MergeSource]
 
 @dataclass
 class StayFold:
-    """What keeps branches folded into one working tree. `held`: why one is not, by its name."""
+    """What keeps branches folded into one working tree.
+
+    `held`: why one is not, by its name; `waits`: why there is nothing yet to be folded of one.
+    """
 
     folder: WorktreeFolder
     both: Both
     held: dict[str, str] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)
     _tried: dict[str, tuple[str, str]] = field(default_factory=dict)  # what was merged last, and could not be
 
-    async def fold(self, name: str) -> Snapshot | None:
-        """Fold a branch, and return the new tip; None if there is nothing to fold, or `held` says why it is not."""
+    async def fold(self, name: str, *, solid: bool) -> Snapshot | None:
+        """Fold a branch, and return the new tip; None if there is nothing to fold, or `held` says why it is not.
+
+        `solid`: fold only what was marked as solid.
+        """
         live = self.folder.live
         try:
-            plan = await live.owner.run(self._plan, name)
+            plan = await live.owner.run(self._plan, name, solid)
             if plan is None:
                 return None
             mine, source = plan
@@ -40,13 +47,17 @@ class StayFold:
                 made = await live.owner.run(self._carry_out, name, mine, source, merged)
         except Disturbed:
             raise
+        except NothingSolid as nothing:
+            self.held.pop(name, None)
+            self.waits[name] = nothing.message
+            return None
         except BoughError as failure:
             self.held[name] = failure.message
             return None
         self.held.pop(name, None)
         return made
 
-    def _plan(self, name: str) -> Plan | None:
+    def _plan(self, name: str, solid: bool) -> Plan | None:
         """Return what is to be merged into what; None where all of it is here, or the same has just failed."""
         live, mine = self.folder.live, self.folder.session.branch.tip
         if mine is None or mine.operation:
@@ -54,7 +65,8 @@ class StayFold:
         there = hop_now(live)
         if there is not None:
             raise NotPossibleNow(f"the files here show {there.name}'s branch")
-        source = known_source(live, name, mine)
+        source = known_source(live, name, mine, solid=solid)
+        self.waits.pop(name, None)
         if live.store.is_ancestor(source.brought, mine.oid):
             self.held.pop(name, None)
             return None

@@ -1,9 +1,12 @@
-"""Branches that are kept folded into a working tree: `bough stay NAME`, until `--stop`, also after a restart."""
+"""Branches that are kept folded into a working tree: `bough stay NAME`, until `--stop`, also after a restart.
+
+With `--solid` only what their members marked as solid is.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from bough_daemon.errors import NoStay
 from bough_daemon.git.worktree import Worktree
@@ -21,23 +24,24 @@ class Stays:
         name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
         self._path = os.path.join(folder, FOLDER, f"{name}.json")
 
-    def names(self) -> list[str]:
-        """Return the names."""
+    def all(self) -> dict[str, bool]:
+        """Return the names, each with whether only solid states of it are folded."""
         try:
-            return read_record(self._path, list[str])
+            return read_record(self._path, dict[str, bool])
         except FileNotFoundError:
-            return []
+            return {}
 
-    def add(self, name: str) -> None:
-        """Stay on a branch."""
-        self._write(list(dict.fromkeys([*self.names(), name])))
+    def add(self, name: str, *, solid: bool) -> None:
+        """Stay on a branch, or on its solid states alone."""
+        self._write({**self.all(), name: solid})
 
     def stop(self, name: str) -> None:
         """Stay on it no longer; an empty name: on none. Raise NoStay if it is not one of them."""
-        if name and name not in self.names():
+        known = self.all()
+        if name and name not in known:
             raise NoStay(f"you do not stay on {name}", name=name)
-        self._write([one for one in self.names() if name and one != name])
+        self._write({one: solid for one, solid in known.items() if name and one != name})
 
-    def _write(self, names: Sequence[str]) -> None:
+    def _write(self, known: Mapping[str, bool]) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        write_whole(self._path, as_json(list(names)))
+        write_whole(self._path, as_json(dict(known)))

@@ -11,10 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from bough_daemon.api.records import StayedBranch
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.commands.merge_source import known_source
-from bough_daemon.errors import BoughError, OwnBranch
+from bough_daemon.commands.solid_state import solid_state
+from bough_daemon.errors import BoughError, NothingSolid, OwnBranch
 from bough_daemon.git.objects import Objects
+from bough_daemon.history.journal import Hop
 from bough_daemon.history.timeline import read_snapshot
 from bough_daemon.merging.merge_input import Both, MergeInput
 from bough_daemon.recording.recorder import Recorder
@@ -197,31 +200,40 @@ class Together:
 
     # Branches that it stays on.
 
-    def stays(self, session: Recorder) -> list[tuple[str, str]]:
-        """Return the branches that a working tree stays on, each with why it is not folded; empty: it is."""
+    def stays(self, session: Recorder) -> list[StayedBranch]:
+        """Return the branches that a working tree stays on."""
         seat = self._seats.get(session.worktree.root)
-        return [(name, seat.stay.held.get(name, "")) for name in seat.stays.names()] if seat is not None else []
+        if seat is None:
+            return []
+        held, waits = seat.stay.held, seat.stay.waits
+        return [
+            StayedBranch(name, held.get(name, ""), solid, waits.get(name, ""))
+            for name, solid in seat.stays.all().items()
+        ]
 
-    async def stay(self, session: Recorder, name: str, *, stop: bool) -> None:
-        """Stay on a branch, or on it no longer (an empty name: on none); raise UnknownMember, OwnBranch or NoStay."""
+    async def stay(self, session: Recorder, name: str, *, stop: bool, solid: bool = False) -> None:
+        """Stay on a branch, or on it no longer (an empty name: on none); raise UnknownMember, OwnBranch or NoStay.
+
+        `solid`: only on what its member marks as solid.
+        """
         seat = self._seats[session.worktree.root]
         if stop:
             seat.stays.stop(name)
             seat.stay.held.clear()
         elif name:
-            await self._owner.run(_check_branch, seat.folder.live, name)
-            seat.stays.add(name)
+            await self._owner.run(_check_branch, seat.folder.live, name, solid)
+            seat.stays.add(name, solid=solid)
             seat.stay = StayFold(seat.folder, self._around.merge)
             await self._stay(seat)
 
     async def _stay(self, seat: _Seat) -> None:
         """Fold the branches that a working tree stays on."""
-        names = seat.stays.names()
-        if not names or (await self._owner.run(self._journal, seat))[0]:
+        stays = seat.stays.all()
+        if not stays or (await self._owner.run(self._journal, seat))[0]:
             return
-        for name in names:
+        for name, solid in stays.items():
             try:
-                made = await seat.stay.fold(name)
+                made = await seat.stay.fold(name, solid=solid)
             except Disturbed:
                 self._try_again(seat, DISTURBED_PAUSE)
                 continue
@@ -260,8 +272,18 @@ class Together:
             found += [Other(name, tips[name], "guest") for name in standing.guests if name in tips]
         hop = hop_now(live) if follows else None
         if hop is not None and hop.name in tips and hop.name not in standing.guests:
-            found.append(Other(hop.name, tips[hop.name], "followed"))
+            found += self._followed(live, hop)
         return found
+
+    def _followed(self, live: LiveWorktree, hop: Hop) -> list[Other]:
+        """Return the state of a branch that is followed; none where there is no solid one, and only these are."""
+        theirs = live.teammate(hop.name)
+        if theirs is None:
+            return []
+        with suppress(NothingSolid):
+            theirs = solid_state(live, theirs) if hop.kind == "solid" else theirs
+            return [Other(hop.name, theirs.tip, "followed")]
+        return []
 
     def _journal(self, seat: _Seat) -> tuple[bool, bool]:
         """Return whether a command was cut short, and whether a branch is followed; read where the journal changed."""
@@ -273,7 +295,7 @@ class Together:
         state = status.st_mtime_ns, status.st_size, status.st_ino
         if seat.journal[0] != state:
             hop = journal.hop()
-            seat.journal = state, (journal.interrupted() is not None, hop is not None and hop.kind == "follow")
+            seat.journal = state, (journal.interrupted() is not None, hop is not None and hop.follows)
         return seat.journal[1]
 
     def report(self, session: Recorder) -> TogetherReport:
@@ -295,7 +317,7 @@ class Together:
         """Return the files that were edited here while a branch is followed."""
         hop, mine, objects = hop_now(seat.folder.live), seat.session.branch.tip, self._store.objects
         seen = mine.company.folded.get(hop.name) if hop is not None and mine is not None else None
-        if hop is None or mine is None or seen is None or hop.kind != "follow" or not objects.exists(seen):
+        if hop is None or mine is None or seen is None or not hop.follows or not objects.exists(seen):
             return ()
         return tuple(objects.some_difference(objects.commit(seen).tree, mine.tree, MOST_DETACHED)[0])
 
@@ -423,13 +445,14 @@ class Together:
             await self._owner.run(self._crossings.folder.decide, one, decided.get(one.path))
 
 
-def _check_branch(live: LiveWorktree, name: str) -> None:
+def _check_branch(live: LiveWorktree, name: str, solid: bool) -> None:
     """Raise UnknownMember if a name means no branch here, OwnBranch for the user's own. On the store's thread."""
     mine = live.branch.tip
     if name == live.branch.name:
         raise OwnBranch(f"{name} is your own branch", name=name)
     if mine is not None:
-        known_source(live, name, mine)
+        with suppress(NothingSolid):  # there may be one later
+            known_source(live, name, mine, solid=solid)
 
 
 def _sides(objects: Objects, undecided: tuple[Undecided, ...]) -> MergeInput:

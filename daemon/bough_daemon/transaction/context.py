@@ -32,7 +32,8 @@ class LiveWorktree:
     """A worktree with its store and live branch.
 
     `owner`: the thread for all work on the store. `save`: takes an exact snapshot and returns it. `teammate`: returns a
-    branch by name, or None. `cwd`: the folder that the command was typed in; empty: unknown.
+    branch by name, or None. `cwd`: the folder that the command was typed in; empty: unknown. `solid`: returns the
+    snapshot that the member of a branch marked as solid last; empty: none.
     """
 
     worktree: Worktree
@@ -42,6 +43,7 @@ class LiveWorktree:
     save: Callable[[], Awaitable[Snapshot]]
     teammate: Callable[[str], LiveBranch | None]
     cwd: str = ""
+    solid: Callable[[str], str] = lambda name: ""
 
     @property
     def scratch(self) -> str:

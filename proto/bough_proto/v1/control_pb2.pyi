@@ -587,7 +587,7 @@ class StatusResponse(_message.Message):
     """Open comments on this branch, and what teammates said in all comments that the user has not been shown."""
     new_comments: _builtins.int
     hop_kind: _builtins.str
-    """With `hopped_to`: `together`, `follow` or `still`; `ended` where the edits here no longer fold into their branch."""
+    """With `hopped_to`: `together`, `follow`, `solid` (only solid states are followed) or `still`; `ended` where the edits here no longer fold into their branch."""
     sharing_paused_at: _builtins.float
     """Since when this member has paused sharing, in seconds since the epoch; 0: they have not."""
     shared_branch: _builtins.bytes
@@ -3267,11 +3267,14 @@ class HopRequest(_message.Message):
         NAME_FIELD_NUMBER: _builtins.int
         FOLLOW_FIELD_NUMBER: _builtins.int
         AT_FIELD_NUMBER: _builtins.int
+        SOLID_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         follow: _builtins.bool
         """Their changes come into the files, and nothing goes to them."""
         at: _builtins.str
         """An earlier snapshot of theirs, or a time, as it was; empty: the newest, together with them."""
+        solid: _builtins.bool
+        """With `follow`: only what they marked as solid."""
         @_builtins.property
         def caller(self) -> Global___Caller: ...
         def __init__(
@@ -3281,10 +3284,11 @@ class HopRequest(_message.Message):
             name: _builtins.str = ...,
             follow: _builtins.bool = ...,
             at: _builtins.str = ...,
+            solid: _builtins.bool = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "caller", b"caller", "follow", b"follow", "name", b"name"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "caller", b"caller", "follow", b"follow", "name", b"name", "solid", b"solid"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4609,21 +4613,25 @@ class StayRequest(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
+    SOLID_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     name: _builtins.bytes
     """A live branch or a Git branch; empty: only list them."""
     stop: _builtins.bool
     """Stay on it no longer; with an empty name on none."""
+    solid: _builtins.bool
+    """Stay on what its member marks as solid, and on nothing beyond that."""
     def __init__(
         self,
         *,
         path: _builtins.bytes = ...,
         name: _builtins.bytes = ...,
         stop: _builtins.bool = ...,
+        solid: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path", "solid", b"solid", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4637,17 +4645,24 @@ class StayedBranch(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    SOLID_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
     name: _builtins.bytes
     held: _builtins.str
+    solid: _builtins.bool
+    waits: _builtins.str
+    """Why nothing is there to be folded yet."""
     def __init__(
         self,
         *,
         name: _builtins.bytes = ...,
         held: _builtins.str = ...,
+        solid: _builtins.bool = ...,
+        waits: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "name", b"name", "solid", b"solid", "waits", b"waits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

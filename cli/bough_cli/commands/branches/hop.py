@@ -17,6 +17,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def hop(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The teammate whose branch to switch to.")],
     follow: Annotated[bool, typer.Option("--follow", help="Only receive their changes; yours stay here.")] = False,
+    solid: Annotated[
+        bool, typer.Option("--solid", help="With --follow: only what they marked with `bough solid`.")
+    ] = False,
     at: Annotated[
         str, typer.Option("--at", metavar="MOMENT", help="Their files at a snapshot or time: 10m, 14:05, 9b2e41c.")
     ] = "",
@@ -30,8 +33,10 @@ def hop(
         raise BadUsage("`-` does not name a branch", hint="Use `bough back` to return to your own.")
     if follow and at:
         raise BadUsage("a moment of a branch cannot be followed: use either --follow or --at")
+    if solid and not follow:
+        raise BadUsage("solid states are followed: use `--solid` with `--follow`")
     with acting("hop") as (daemon, terminal):
-        moved = daemon.hop(here(), terminal, name, follow=follow, at=at)
+        moved = daemon.hop(here(), terminal, name, follow=follow, solid=solid, at=at)
     tell(moved, outcomes.hopped(moved), json=json)
 
 

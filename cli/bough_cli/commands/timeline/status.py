@@ -146,6 +146,7 @@ def _about_host(told: Status, mate: TeammateStatus) -> list[str]:
 _HOP = {
     "together": "your saves go into {0}'s files, and theirs into yours",
     "follow": "{0}'s changes come into your files; your edits stay here",
+    "solid": "what {0} marks as solid comes into your files; your edits stay here",
     "still": "these files stay as they are; `bough hop {0}` joins {0}",
     "ended": "git reset or stash ended working together: your edits stay here; `bough hop {0}` joins {0} again",
 }
