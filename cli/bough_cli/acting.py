@@ -1,4 +1,4 @@
-"""Run a command that changes the user's files: the daemon does it, and borrows this terminal where it needs one."""
+"""Run a command that changes the user's files: the daemon does it, and borrows this terminal when necessary."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bough_daemon.system.text import shown
 from bough_cli import output, progress
 from bough_cli.connection import connect, here
 
-INSIDE = "BOUGH_INSIDE"  # set for what a command runs: its name, and the top folder that it works on
+INSIDE = "BOUGH_INSIDE"  # set for what a command runs: the command's name, and the top folder of its working tree
 
-# What the daemon may ask a terminal to run: nothing else, even if something else than the daemon should answer.
+# What the daemon may ask a terminal to run, and nothing else, even if something other than the daemon answers.
 ASKED_OF_GIT = frozenset(
     "branch commit-tree config fetch hook ls-remote push rev-parse var worktree write-tree".split()
 )
@@ -51,7 +51,7 @@ class UserTerminal:
     def run(
         self, arguments: list[str], directory: str, environment: Mapping[str, str], stdin: bytes
     ) -> tuple[int, bytes, str]:
-        """Run git for the user; its errors are kept for the message that may follow."""
+        """Run git for the user; its errors are kept for a message that may follow."""
         if arguments[0] != "git" or arguments[1] not in ASKED_OF_GIT:
             raise DaemonFailed(f"the daemon asked for `{shown(arguments)}`, which no command needs")
         with subprocess.Popen(
@@ -70,7 +70,7 @@ class UserTerminal:
         return child.returncode, out, said.decode(errors="replace")
 
     def _outcome(self, child: subprocess.Popen[bytes], arguments: list[str], stdin: bytes) -> tuple[bytes, bytes]:
-        """Return what a program prints; say which one it is where it takes longer than a user waits without a word."""
+        """Return a program's output; name the program if it takes longer than a user waits in silence."""
         try:
             return child.communicate(stdin, PATIENCE)
         except subprocess.TimeoutExpired:
@@ -79,7 +79,7 @@ class UserTerminal:
 
 
 def check_outside(command: str) -> None:
-    """Raise NotPossibleNow in a hook of a command that is at work on this working tree: both would wait for ever."""
+    """Raise NotPossibleNow in a hook of a command that is working on this tree: each would wait for the other."""
     running, _, root = os.environ.get(INSIDE, "").partition(" ")
     if running and root == live_root(here()):
         raise InsideHook(
@@ -90,7 +90,7 @@ def check_outside(command: str) -> None:
 
 @contextmanager
 def acting(command: str) -> Iterator[tuple[Client, UserTerminal]]:
-    """Give the daemon and this terminal, for a command that changes files."""
+    """Yield the daemon and this terminal, for a command that changes files."""
     check_outside(command)
     with connect() as daemon:
         yield daemon, UserTerminal(command)

@@ -1,6 +1,6 @@
-"""What an agent may see and do of a team, as tools and resources of the Model Context Protocol.
+"""What an agent may see and do in a team, as tools and resources of the Model Context Protocol.
 
-One server for one working tree, over the pipe of the program that started it. What teammates wrote reaches the agent as
+One server for one working tree, over the pipe of the program that started it. Teammates' text reaches the agent as
 data: names and paths are printable, texts are shortened, and no tool runs what a repository names.
 """
 
@@ -36,7 +36,7 @@ from bough_cli.acting import UserTerminal, check_outside
 from bough_cli.connection import connect
 from bough_cli.failure import hint_of
 
-MOST_TEXT = 60_000  # characters of one answer: a model reads all of it
+MOST_TEXT = 60_000  # characters of one answer, all of which a model reads
 MOST_ENTRIES = 200  # snapshots of one answer
 INSTRUCTIONS = """
 This repository is live: every save is recorded, and teammates' uncommitted work is visible as it happens.
@@ -52,7 +52,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _AgentTerminal(UserTerminal):
-    """The terminal of an agent: what a command says is kept for its answer, and nobody can be asked."""
+    """The terminal of an agent: messages are kept for its answer, and questions are refused."""
 
     def __init__(self, command: str) -> None:
         super().__init__(command)
@@ -63,7 +63,7 @@ class _AgentTerminal(UserTerminal):
         self.said.append(text)
 
     def ask(self, asked: Question) -> bool:
-        """Refuse: what needs a person is not decided here."""
+        """Refuse: an agent does not decide what needs a person."""
         told, question = progress.question(asked)
         self.say(told)
         raise NeedsYes(question)
@@ -86,7 +86,7 @@ def server(path: str) -> MCPServer[Any]:
 
 
 def _answering(tool: F, kind: type[Exception]) -> F:
-    """Let a refusal of Bough's reach the agent with its remedy."""
+    """Pass Bough's errors to the agent, with their remedies."""
 
     @functools.wraps(tool)
     def answered(*arguments: Any, **named: Any) -> Any:
@@ -100,7 +100,7 @@ def _answering(tool: F, kind: type[Exception]) -> F:
 
 
 class AgentTools:
-    """The tools of one working tree. Each raises BoughError if it cannot be done; then nothing was changed."""
+    """The tools of one working tree. If one raises BoughError, nothing was changed."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -110,7 +110,7 @@ class AgentTools:
         return _plain(self._status())
 
     def before_editing(self, paths: list[str]) -> dict[str, Any]:
-        """Tell which teammates are changing some files right now, and show how. Call it before you edit them."""
+        """List the teammates who are changing these files now, and show how. Call it before you edit the files."""
         told = self._status()
         wanted = [self._from_top(path, told.repository) for path in paths]
         found = []
@@ -148,13 +148,13 @@ class AgentTools:
     def comment(self, file: str, first: int, text: str, last: int = 0, on: str = "") -> dict[str, Any]:
         """Comment on lines of a file for the whole team; `on`: a teammate's branch.
 
-        A fenced block called `suggestion` proposes other lines.
+        A fenced block with the language `suggestion` proposes other lines.
         """
         with connect() as daemon:
             return _plain(daemon.comment(CommentOrder(self._path, file, first, last or first, text, on)))
 
     def reply(self, id: str, text: str = "", close: bool = False) -> dict[str, Any]:
-        """Reply to a comment; `close`: say that nothing more is to be done about it."""
+        """Reply to a comment; `close`: nothing more is to be done about it."""
         if not text and not close:
             raise BadUsage("there is nothing to say", hint="Give a text, or `close`.")
         with connect() as daemon:
@@ -163,7 +163,7 @@ class AgentTools:
         return _plain(made or closed)
 
     def apply_suggestion(self, id: str) -> dict[str, Any]:
-        """Put what a comment suggests in place of the lines that it is about. `undo` reverses it."""
+        """Replace the lines of a comment by its suggestion. `undo` reverses it."""
         with self._acting("comments apply") as (daemon, terminal):
             return _plain(daemon.apply_suggestion(self._path, terminal, id))
 
@@ -173,7 +173,7 @@ class AgentTools:
             return _plain(daemon.save(self._path, [], False, 0.0))
 
     def restore(self, paths: list[str], since: str = "", name: str = "") -> dict[str, Any]:
-        """Bring files back as they were: the newest version that differs from the disk, or as of a snapshot `since`.
+        """Restore files: the newest version that differs from the disk, or as of a snapshot `since`.
 
         `name`: a teammate whose version to take. `undo` reverses it.
         """
@@ -187,7 +187,7 @@ class AgentTools:
             return _plain(daemon.undo(self._path, terminal))
 
     def preview_merge(self, name: str) -> list[str]:
-        """Tell what merging a teammate's branch, or a Git branch such as main, would do; changes nothing."""
+        """Show what merging a teammate's branch, or a Git branch such as main, would do; changes nothing."""
         with self._acting("merge") as (daemon, terminal):
             made = daemon.merge(self._path, terminal, name, preview=True)
         return [printable(line) for line in outcomes.merged(made, preview=True)]
@@ -203,7 +203,7 @@ class AgentTools:
         return {"result": made.result, "told": lines, "said": terminal.said}
 
     def preview_landing(self) -> list[str]:
-        """Tell what `land` would put on the shared branch; changes nothing."""
+        """Show what `land` would put on the shared branch; changes nothing."""
         with self._acting("land") as (daemon, terminal):
             made = daemon.preview_landing(self._path, terminal)
         return [printable(line) for line in outcomes.would_land(made)]
@@ -225,7 +225,7 @@ class AgentTools:
             yield daemon, _AgentTerminal(command)
 
     def _from_top(self, path: str, root: str) -> str:
-        """Return a path as Git names it; one that is outside the working tree stays as it is, and is nobody's."""
+        """Return a path as Git names it; one outside the working tree is returned unchanged."""
         return os.path.relpath(os.path.join(self._path, path), root)
 
     def _diff(self, branch: str, paths: list[str]) -> str:
@@ -242,7 +242,7 @@ def _others(told: Status) -> list[TeammateStatus | WorktreeStatus]:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    """Return a record as an object of JSON, its texts printable; a diff stays as it is."""
+    """Return a record as a JSON object with printable texts; a diff is left unchanged."""
     fields = dataclasses.asdict(record) if dataclasses.is_dataclass(record) and not isinstance(record, type) else record
     return {key: value if key == "diff" else _printable(value) for key, value in fields.items()}
 
@@ -256,7 +256,7 @@ def _printable(value: Any) -> Any:
 
 
 def _is_at(file: str, path: str) -> bool:
-    """Return whether a file is the one of a path, or below it."""
+    """Return whether a file is at a path, or below it."""
     return file == path or file.startswith(f"{path}/") or path == "."
 
 

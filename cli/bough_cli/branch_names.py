@@ -1,4 +1,4 @@
-"""What the words after a command name: a live branch first, then paths, as with Git."""
+"""Parse the words after a command: a live branch first, then paths, as with Git."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bough_cli.connection import here
 
 
 def branch_and_paths(daemon: Client, name: str, paths: list[str]) -> tuple[str, list[str]]:
-    """Return the live branch that was named (empty: none), and the paths from the top folder.
+    """Return the named live branch (empty: none), and the paths from the top folder.
 
     A word that names no live branch is a path.
     """
@@ -24,7 +24,7 @@ def branch_and_paths(daemon: Client, name: str, paths: list[str]) -> tuple[str, 
 
 
 def check_known(paths: list[str], *, found: bool) -> None:
-    """Raise UnknownMember if a word names neither a live branch nor a path that anything is known of."""
+    """Raise UnknownMember if a word names neither a live branch nor a path with any snapshot."""
     root = live_root(here()) or here()
     if not found and paths and not any(os.path.lexists(os.path.join(root, path)) for path in paths):
         name = printable(paths[0])

@@ -1,4 +1,4 @@
-"""Reach the daemon from the folder that the user is in, starting it where that is what they would want."""
+"""Connect with the daemon from the user's current folder, starting it if the user would expect that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bough_cli.progress import tell
 
 
 def here() -> str:
-    """Return the folder that the user is in; raise NotPossibleNow if it was removed meanwhile."""
+    """Return the user's current folder; raise NotPossibleNow if it was removed meanwhile."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -39,8 +39,8 @@ def home() -> Home:
 def connect(*, start: bool = False) -> Client:
     """Return a connection to the daemon.
 
-    With `start`, or where this working tree is remembered as live, a daemon that is not there is started; elsewhere
-    its absence is a DaemonNotRunning.
+    With `start`, or if this working tree is remembered as live, the daemon is started if necessary; else raise
+    DaemonNotRunning.
     """
     place = home()
     if start and live_root(here()) is None:
@@ -53,7 +53,7 @@ def connect(*, start: bool = False) -> Client:
 
 
 def _find_here() -> None:
-    """Say what is wrong if there is no repository around the user's folder, before anything is started."""
+    """Raise the reason if there is no repository around the user's folder, before anything is started."""
     try:
         Worktree.find(here(), UserEnvironment(taken(os.environ)))
     except NotARepository as nothing:

@@ -1,4 +1,4 @@
-"""What a failure looks like on the screen, and the exit code that goes with it."""
+"""Show a failure on the screen, and return its exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bough_daemon.home import Home
 from bough_daemon.system.text import printable
 
 OUTPUT_FAILS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF}
-BREAK = re.compile(r"\s*[\n\t]\s*")  # Typer lists choices one a line
+BREAK = re.compile(r"\s*[\n\t]\s*")  # Typer lists one choice per line
 INDENT = "    "
 NOT_NOW, USAGE, CONFLICTS, NO_DAEMON, OUR_FAULT = 1, 2, 3, 4, 70
 
@@ -203,7 +203,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
 
 
 def show(error: BaseException, advice: str | None = None) -> int:
-    """Say on stderr what went wrong and return the exit code; `advice`: what to do about a wrong command line."""
+    """Print what went wrong on stderr and return the exit code; `advice`: the remedy for a wrong command line."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else NOT_NOW
     if isinstance(error, typer.Exit):
@@ -224,7 +224,7 @@ def show(error: BaseException, advice: str | None = None) -> int:
     if isinstance(error, OSError) and error.filename and not isinstance(fault_of(error), errors.DaemonFailed):
         return _show_ours(fault_of(error))
     if isinstance(error, OSError) and error.errno is not None:
-        # What names no file was written to the terminal or the pipe, or is a limit of the system.
+        # An OSError without a file concerns the terminal or the pipe, or a limit of the system.
         where = error.filename or ("the output" if error.errno in OUTPUT_FAILS else "")
         return _report(f"{where}: {error.strerror}" if where else str(error.strerror), "", "", NOT_NOW)
     logging.getLogger(__name__).debug("unexpected", exc_info=error)
@@ -245,20 +245,20 @@ def _show_ours(error: errors.BoughError) -> int:
 
 
 def trouble_of(told: Status) -> errors.BoughError:
-    """Return the error that a status tells of."""
+    """Return the error that a status reports."""
     kind: type[errors.BoughError] = getattr(errors, told.failure, errors.BoughError)
     return kind(told.state, **told.facts)
 
 
 def remedy_of(told: Status) -> str:
-    """Return what to do about the trouble that a status tells of."""
+    """Return the remedy for the trouble that a status reports."""
     trouble = trouble_of(told)
     git_fails = isinstance(trouble, errors.GitFailed)
     return hint_of(trouble) or ("Git fails here too; see the output of `git status`." if git_fails else "")
 
 
 def hint_of(error: errors.BoughError) -> str:
-    """Return what to do about an error."""
+    """Return the remedy for an error."""
     log = Home.from_environment(os.environ).log
     return error.facts.get("hint") or _row_of(error)[1].format_map(_Facts({"log": log} | error.facts))
 
@@ -287,6 +287,6 @@ def _say(label: str, text: str) -> None:
 
 
 def _shown(line: str) -> str:
-    """Return a line as a terminal may show it; Git begins some of its own with a tab."""
+    """Return a line as a terminal may show it; Git starts some of its lines with a tab."""
     text = line.lstrip("\t")
     return INDENT * (len(line) - len(text)) + printable(text)

@@ -1,4 +1,4 @@
-"""What fingers type that know other tools, and what to type here."""
+"""What people who know other tools type, and what to type here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bough_daemon.errors import BadUsage
 
 NUMBER = re.compile(r"-\d+")
-# By command: what else was typed with it (`-1`: any number; empty: whatever it was), and the advice.
+# By command: what else was typed (`-1`: any number; empty: anything), and the advice.
 WITH = {
     "merge": {
         "--abort": "`bough undo` reverses a merge, with its conflicts.",
@@ -42,7 +42,7 @@ WITH = {
 
 
 def check_known(typed: Sequence[str]) -> None:
-    """Raise BadUsage, with the command that does it, for a command that is none of ours but has a meaning elsewhere."""
+    """Raise BadUsage for an unknown command that has a meaning elsewhere, naming its replacement."""
     from bough_daemon.git.view import instead_of  # rarely needed, and it takes a while to import
 
     advice = instead_of(typed[0], typed[1:])
@@ -51,7 +51,7 @@ def check_known(typed: Sequence[str]) -> None:
 
 
 def advice_for(typed: Sequence[str]) -> str | None:
-    """Return what to type in place of a command line that was refused, or None."""
+    """Return what to type instead of a refused command line, or None."""
     known = WITH.get(typed[0], {}) if typed else {}
     words = ("-1" if NUMBER.fullmatch(word) else word.partition("=")[0] for word in typed[1:])
     return next((known[word] for word in words if word in known), known.get(""))

@@ -1,6 +1,6 @@
 """The `bough` command.
 
-Only the module of the command that is typed is imported: starting up is most of what a short command takes.
+Only the module of the typed command is imported: importing is most of a short command's time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bough_cli.habits import advice_for, check_known
 
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-# What is typed: (module below bough_cli.commands, function). The order is that of the help.
+# The commands: (module below bough_cli.commands, function), in the order of the help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("timeline.up", "up"),
     "down": ("timeline.down", "down"),
@@ -67,7 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-# Commands with commands of their own: the module below bough_cli.commands that has the `app`.
+# Commands with subcommands: the module below bough_cli.commands that has the `app`.
 GROUPS = {
     "key": "team.key",
     "hub": "team.hub",
@@ -78,7 +78,7 @@ GROUPS = {
 
 
 def application(typed: str = "") -> typer.Typer:
-    """Return the command line with the command that is typed, or with all of them if there is none of that name."""
+    """Return the command line with the typed command, or with all commands if there is none of that name."""
     app = typer.Typer(
         name="bough",
         help="Make a Git repository live: every save on a branch of your own, streamed to your team.",
@@ -105,7 +105,7 @@ def application(typed: str = "") -> typer.Typer:
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # as much to import as a short command takes in all
+        from importlib.metadata import version  # its import takes as long as a whole short command
 
         typer.echo(f"bough {version('bough')}")
         raise typer.Exit
@@ -130,5 +130,5 @@ def main() -> None:
         code = application(typed[0])(args=typed, standalone_mode=False)
     except BaseException as error:
         code = failure.show(error, advice_for(typed))
-    gc.freeze()  # or the interpreter, before it ends, goes through all that was imported: a quarter of a short command
+    gc.freeze()  # else the interpreter, before it exits, traverses all imported objects: a quarter of a short command
     sys.exit(code or 0)

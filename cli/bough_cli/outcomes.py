@@ -1,4 +1,4 @@
-"""How the commands that change the user's files ended, in words."""
+"""The words for the results of commands that change the user's files."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from bough_daemon.system.text import SHORT, ago, commits_by, first_few, printabl
 
 from bough_cli.output import changed, count, few
 
-SHOWN = 40  # files that only one side changed, in a preview
+SHOWN = 40  # files in a preview that only one side changed
 
 
 def hopped(moved: MoveOutcome) -> list[str]:
-    """Say whose branch the files are of now."""
+    """Describe the hop."""
     said = f"Now on {moved.name}'s branch at {moved.tip[:SHORT]}; run `bough back` to return"
     lines = [said + _commits(moved)]
     if moved.kind == "still":
@@ -49,7 +49,7 @@ def hopped(moved: MoveOutcome) -> list[str]:
 
 
 def returned(moved: MoveOutcome) -> list[str]:
-    """Say where a return has led."""
+    """Describe the return."""
     said = f"Returned from {moved.name}'s branch to {_place(moved)}"
     if moved.left:
         said += f": {moved.left} has moved or was deleted; run `git switch {moved.left}` to check it out"
@@ -57,7 +57,7 @@ def returned(moved: MoveOutcome) -> list[str]:
 
 
 def branched_off(moved: MoveOutcome) -> list[str]:
-    """Say which Git branch was made."""
+    """Describe the new Git branch."""
     said = f"Created the branch {_place(moved)} and switched to it"
     return [said + _commits(moved), *_on_record(moved.edits, "before the hop")]
 
@@ -71,7 +71,7 @@ def _commits(moved: MoveOutcome) -> str:
 
 
 def _on_record(edits: EditsOnRecord, where: str) -> list[str]:
-    """Return what a person is told of edits that are not in the files now: where they are, and the way to get them."""
+    """Return what the user is told about edits that are not in the files now, with the command that restores them."""
     if not edits.paths:
         return []
     them = "them" if len(edits.paths) > 1 else "it"
@@ -80,20 +80,20 @@ def _on_record(edits: EditsOnRecord, where: str) -> list[str]:
 
 
 def stayed(told: Stayed, *, stop: bool) -> list[str]:
-    """Say which branches the files stay on."""
+    """List the branches that are kept folded into the files."""
     if not told.branches:
         return ["Stopped" if stop else "Staying on no branch; `bough stay NAME` keeps one merged into your files"]
     return [_stayed(one) for one in told.branches]
 
 
 def paused(told: SharingState) -> list[str]:
-    """Say that sharing is paused."""
+    """Describe the pause of sharing."""
     since = f"You paused sharing {ago(told.since)}" if told.already else "Sharing is paused"
     return [f"{since}; `bough resume` shares again"]
 
 
 def resumed(told: SharingState) -> list[str]:
-    """Say that everything is shared again."""
+    """Describe the end of the pause."""
     return ["Sharing was not paused" if told.already else "Sharing again: your newest state is on its way"]
 
 
@@ -107,7 +107,7 @@ def _stayed(one: StayedBranch) -> str:
 
 
 def merged(made: MergeOutcome, *, preview: bool) -> list[str]:
-    """Say how a merge ended, or would."""
+    """Describe the result of a merge, or of its preview."""
     conflicts = [file.path for file in made.files if file.result == "conflict"]
     if made.result == "same":
         said = f"Already up to date with {made.source}"
@@ -132,14 +132,14 @@ def _brought(brought: BroughtFiles) -> str:
 
 
 def _one_sided(brought: BroughtFiles) -> list[str]:
-    """Return what only the other side changed, a line for each file, as far as a person wants to read."""
+    """Return what only the other side changed, one line per file, as far as a person wants to read."""
     marks = (("added", brought.added), ("changed", brought.changed), ("removed", brought.removed))
     lines = [f"  {printable(path)}: {mark}" for mark, paths in marks for path in paths]
     return lines[:SHOWN] + ([f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
 
 
 def _files(files: Sequence[MergedFile]) -> list[str]:
-    """Return how each file was merged and what was found, as lines for a person."""
+    """Return lines about how each file was merged, with findings and conflicts."""
     lines: list[str] = []
     for file in files:
         how = "conflict" if file.result == "conflict" else f"merged by {file.method}"
@@ -156,7 +156,7 @@ def _conflict(conflict: FileConflict) -> str:
 
 
 def landed(made: LandOutcome, left_at: str = "") -> list[str]:
-    """Say what landed and where HEAD is. `left_at`: what HEAD was on before it went to the shared branch."""
+    """Describe what landed and where HEAD is. `left_at`: where HEAD was before it moved to the shared branch."""
     return ["; ".join([*_landed(made), *_where_after(made, left_at)]), *_files(made.files)]
 
 
@@ -190,13 +190,13 @@ def _where_after(made: LandOutcome, left_at: str) -> list[str]:
 
 
 def still_on(made: LandOutcome) -> str:
-    """Return what HEAD is on after a landing, as a sentence has it."""
+    """Return where HEAD is after a landing, for a message."""
     here = made.still_on or ""
     return here[:SHORT] if OBJECT_ID.fullmatch(here) else here
 
 
 def would_land(plan: LandingPreview) -> list[str]:
-    """Say what would land."""
+    """Describe what would land."""
     where = f"{plan.remote}'s {plan.branch}" if plan.remote else f"{plan.branch}, for the team"
     if plan.conflicts:
         said = f"Would conflict with {where} in {', '.join(map(printable, plan.conflicts))}"
@@ -224,7 +224,7 @@ def would_land(plan: LandingPreview) -> list[str]:
 
 
 def restored(made: RestoreOutcome) -> list[str]:
-    """Say what came back, and from when."""
+    """Describe what was restored, and from when."""
     came = [f"{printable(one.path) or '.'} as of {ago(one.at)} ({one.snapshot[:SHORT]})" for one in made.paths]
     said = f"Restored {came[0] if len(came) == 1 else f'{len(came)} paths'}; `bough undo` reverses it"
     lines = [f"  {one}" for one in came] if len(came) > 1 else []
@@ -232,19 +232,19 @@ def restored(made: RestoreOutcome) -> list[str]:
 
 
 def undone(made: UndoOutcome) -> list[str]:
-    """Say what was undone."""
+    """Describe what was undone."""
     published = "; what was published stays published" if made.undone.startswith("land") else ""
     kept = f"; the saves made while it was interrupted are kept as {made.kept[:SHORT]}" if made.kept else ""
     return [f"Undid `{made.undone}`{published}{kept}; `bough redo` does it again", *_on_record(made.edits, "after it")]
 
 
 def redone(made: UndoOutcome) -> list[str]:
-    """Say what was done again."""
+    """Describe what was redone."""
     return [f"Redid `{made.undone}`; `bough undo` reverses it", *_on_record(made.edits, "after it was undone")]
 
 
 def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:
-    """Say which paths may leave."""
+    """List the paths that may be shared."""
     if made.named:
         stays = "is withheld again" if len(made.named) == 1 else "are withheld again"
         return [f"{', '.join(map(printable, made.named))} {stays if stop else 'can now be shared'}"]
@@ -252,7 +252,7 @@ def allowed(made: AllowOutcome, *, stop: bool) -> list[str]:
 
 
 def hidden(made: AllowOutcome, *, stop: bool) -> list[str]:
-    """Say which paths the team does not see."""
+    """List the paths that are hidden from the team."""
     if made.named:
         named = ", ".join(map(printable, made.named))
         return [f"{named}: shared again" if stop else f"{named}: hidden from your team until `bough resume PATH`"]
@@ -260,7 +260,7 @@ def hidden(made: AllowOutcome, *, stop: bool) -> list[str]:
 
 
 def agent_made(made: AgentMade, branch: str) -> list[str]:
-    """Say which working tree an agent has, and what is its own there."""
+    """Describe an agent's working tree and its resources."""
     what = "Created" if made.is_new else "Using"
     last = made.port + made.ports - 1
     copied = [f"  copied: {few(made.copied)}"] if made.copied else []
@@ -272,7 +272,7 @@ def agent_made(made: AgentMade, branch: str) -> list[str]:
 
 
 def agent_removed(removed: AgentRemoved, branch: str) -> list[str]:
-    """Say what is left of an agent."""
+    """Describe what is kept of an agent."""
     lines = [f"Removed {printable(removed.repository)}"]
     if branch:
         lines.append(f"  all of its saves stay: `bough merge {branch}`, `bough log {branch}`")
@@ -282,7 +282,7 @@ def agent_removed(removed: AgentRemoved, branch: str) -> list[str]:
 
 
 def worktree(one: WorktreeStatus) -> list[str]:
-    """Say how a further working tree of one's own is."""
+    """Describe another working tree of the user's."""
     what = changed(one)
     where = f" in {one.hopped_to}'s branch" if one.hopped_to else ""
     state = f"at {one.tip[:SHORT]} ({ago(one.changed_at)}) {what}" if one.tip else "not live"

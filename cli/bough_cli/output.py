@@ -1,4 +1,4 @@
-"""What goes to the screen: data on stdout, talk on stderr, colours only on a terminal."""
+"""Output: data on stdout, messages on stderr, colours only on a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bough_daemon.api.records import Status, TeammateStatus, Withheld, WorktreeS
 from bough_daemon.errors import NeedsYes
 from bough_daemon.system.text import SHORT, printable
 
-KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles that Bough gives its own text, and its layout
+KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles and the layout of Bough's own text
 
 
 def data(text: str = "") -> None:
@@ -22,14 +22,14 @@ def data(text: str = "") -> None:
 
 
 def talk(text: str) -> None:
-    """Print a line for the person, not for a pipe."""
+    """Print a message for the user, on stderr."""
     typer.echo(harmless(text), err=True)
 
 
 def harmless(text: str) -> str:
-    """Return text that does nothing to a terminal but show: whatever a teammate or a file name put into it.
+    """Return text that a terminal only displays, whatever a teammate or a file name put into it.
 
-    Every line that Bough prints comes through here, so no place that makes one can forget it.
+    Every line that Bough prints passes through here, so no caller can forget it.
     """
     parts = KEPT.split(text)
     return "".join(part if number % 2 else printable(part) for number, part in enumerate(parts))
@@ -42,7 +42,7 @@ def as_json(record: Any) -> None:
 
 
 def _strict(value: Any) -> Any:
-    """Return a value whose texts are all valid: the odd bytes of a name that is no UTF-8 are written out."""
+    """Return a value whose texts are all valid: bytes of a name that are not UTF-8 are escaped."""
     if isinstance(value, dict):
         return {_strict(key): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -55,12 +55,12 @@ def _is_valid(text: str) -> bool:
 
 
 def short(oid: str) -> str:
-    """Return an id as people read it."""
+    """Return an abbreviated id."""
     return oid[:SHORT]
 
 
 def shortened(text: str, most: int = 160) -> str:
-    """Return a long text without its middle."""
+    """Return a text, shortened in the middle if it is long."""
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
 
 
@@ -80,7 +80,7 @@ def count(number: int, noun: str) -> str:
 
 
 def not_folded(told: Status) -> list[str]:
-    """Say which files and branches are not folded, why, and what to do about it."""
+    """Return lines about files and branches that are not folded, with the reasons and remedies."""
     lines = [f"nothing of {one.branch} is folded for now: {one.reason}" for one in told.held]
     paused: dict[tuple[str, str], list[str]] = {}
     for file in told.paused:
@@ -102,7 +102,7 @@ def not_folded(told: Status) -> list[str]:
 
 
 def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
-    """Return a line for each withheld path; those beyond `most` of one reason share one."""
+    """Return a line for each withheld path; those beyond `most` with the same reason share one."""
     by_reason: dict[str, list[str]] = {}
     for one in paths:
         by_reason.setdefault(one.reason, []).append(one.path)
@@ -114,7 +114,7 @@ def withheld(paths: list[Withheld], most: int = 3) -> list[str]:
 
 
 def comments(status: Status) -> str:
-    """Return how many comments there are on the user's branch; empty: none, and nothing new."""
+    """Return the number of comments on the user's branch; empty: no open and no new ones."""
     if not status.comments and not status.new_comments:
         return ""
     new = f", {status.new_comments} new" if status.new_comments else ""
@@ -127,9 +127,9 @@ def can_ask() -> bool:
 
 
 def agree(question: str, yes: bool, what: str) -> None:
-    """Ask before something that cannot be undone; where nobody can be asked, `yes` has to be given.
+    """Ask before something irreversible; without a terminal, `yes` is required.
 
-    `what`: what needs confirmation. Raises NotPossibleNow, or what ends the command where the answer is no.
+    `what`: what needs confirmation. Raises NotPossibleNow, or aborts the command if the answer is no.
     """
     if yes:
         return
@@ -139,7 +139,7 @@ def agree(question: str, yes: bool, what: str) -> None:
 
 
 def named(names: list[str]) -> str:
-    """Return names as a sentence has them."""
+    """Return names joined for a message."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1] if names else "") if part)
 
 
@@ -151,13 +151,13 @@ def few(words: list[str], most: int = 3) -> str:
 
 
 def extent(commits: int, files: list[str], *, more: bool) -> str:
-    """Return how many commits and files there are; `more`: of the files, more than are named."""
+    """Return the numbers of commits and files; `more`: there are more files than named."""
     counted = count(len(files), "file")
     return ", ".join([*([count(commits, "commit")] if commits else []), f"more than {counted}" if more else counted])
 
 
 def changed(one: TeammateStatus | WorktreeStatus | Status, most: int = 3) -> str:
-    """Return what a branch has of its own: commits that have not landed, and files, or else what is not committed."""
+    """Return what a branch has of its own: commits that have not landed, and files, or else uncommitted changes."""
     would = one.would_land
     if would is not None and would.commits:
         said, files = extent(would.commits, would.files, more=would.more_files), would.files

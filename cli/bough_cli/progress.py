@@ -16,17 +16,17 @@ SHOWN = 20  # untracked files that are named before they are published
 
 
 def tell(told: progress.Progress | progress.Launching) -> None:
-    """Show the user what they are told."""
+    """Show the user a message about progress."""
     output.talk(words_of(told))
 
 
 def words_of(told: progress.Progress | progress.Launching) -> str:
-    """Return what the user is told, in words."""
+    """Return the words for a message about progress."""
     return WORDS[type(told)](told)
 
 
 def question(asked: progress.Question) -> tuple[str, str]:
-    """Return what the user has to know before a question, and the question."""
+    """Return what the user should know before a question, and the question."""
     count = output.count(len(asked.paths), "untracked file")
     shown = [f"  {printable(path)}" for path in asked.paths[:SHOWN]]
     shown += [f"  and {len(asked.paths) - SHOWN} more"] if len(asked.paths) > SHOWN else []

@@ -20,7 +20,7 @@ from rich.text import Text
 from bough_cli import output
 
 REMEMBERED = 12  # events on the screen
-REFRESH = 5.0  # seconds after which "5 seconds ago" is redrawn when nothing happens
+REFRESH = 5.0  # seconds after which "5 seconds ago" is redrawn without an event
 
 
 def show(daemon: Client, path: str) -> None:
@@ -49,7 +49,7 @@ def _listen(daemon: Client, path: str, happened: queue.SimpleQueue[Event | Bough
 
 
 def drawn(status: Status, recent: Iterable[Event]) -> Group:
-    """Return the screen for the present status and recent events, newest first."""
+    """Return the screen for the current status and recent events, newest first."""
     team = Table(expand=True, box=None, header_style="bold")
     for column in ("", "who", "at", "changed", "on"):
         team.add_column(column, no_wrap=column != "on")
@@ -93,5 +93,5 @@ def _where(one: Status | TeammateStatus) -> tuple[Text, Text, Text]:
 
 
 def _plain(text: str, style: str = "") -> Text:
-    """Return text as it is: what looks like markup or an escape is only shown."""
+    """Return text unchanged: markup and escapes in it are only displayed."""
     return Text(printable(text), style)

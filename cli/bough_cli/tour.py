@@ -22,11 +22,11 @@ PATIENCE = 30.0
 
 
 class StepFailed(Exception):
-    """A step of the tour did not do what it should."""
+    """A step of the tour failed."""
 
 
 def real_files(limit: int = FILES_WANTED) -> list[tuple[Path, str]]:
-    """Return (source, path in the tree) of the running Python's own library, at most `limit` files."""
+    """Return (source, path in the tree) of files of the running Python's library, at most `limit`."""
     top = Path(sysconfig.get_path("stdlib"))
     found: list[tuple[Path, str]] = []
     for folder, folders, names in os.walk(top):
@@ -40,7 +40,7 @@ def real_files(limit: int = FILES_WANTED) -> list[tuple[Path, str]]:
 
 
 class TourMember:
-    """One member of the tour: a clone and a home with a daemon of its own."""
+    """One member of the tour: a clone and a home with its own daemon."""
 
     def __init__(self, name: str, top: Path) -> None:
         self.name = name
@@ -49,21 +49,21 @@ class TourMember:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which this member types."""
+        """The environment in which this member types commands."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "BOUGH_"))}
         return kept | {"BOUGH_HOME": str(self.home), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
     def bough(self, *arguments: str, stdin: str = "", codes: tuple[int, ...] = (0,)) -> str:
-        """Type a `bough` command and return what it printed; raise StepFailed when it fails."""
+        """Run a `bough` command and return its output; raise StepFailed if it fails."""
         return self._type([sys.executable, "-P", "-m", "bough_cli", *arguments], "bough " + arguments[0], stdin, codes)
 
     def told(self, *arguments: str) -> dict[str, Any]:
-        """Type a `bough` command with `--json` and return its object."""
+        """Run a `bough` command with `--json` and return its object."""
         said: dict[str, Any] = json.loads(self.bough(*arguments, "--json"))
         return said
 
     def git(self, *arguments: str) -> str:
-        """Type a git command and return what it printed."""
+        """Run a git command and return its output."""
         return self._type(["git", *arguments], "git " + arguments[0], "", (0,))
 
     def _type(self, words: list[str], name: str, stdin: str, codes: tuple[int, ...]) -> str:
@@ -76,7 +76,7 @@ class TourMember:
 
     @contextlib.contextmanager
     def events(self) -> Iterator[queue.SimpleQueue[dict[str, Any]]]:
-        """Yield what `bough watch --json` prints, as it comes, once it has begun."""
+        """Yield the events of `bough watch --json` as they come, once it has started."""
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "bough_cli", "watch", "--json"],
             cwd=self.tree,
@@ -104,7 +104,7 @@ def _read(output: IO[str], lines: queue.SimpleQueue[dict[str, Any]]) -> None:
 
 
 def until_told(events: queue.SimpleQueue[dict[str, Any]], member: str) -> None:
-    """Wait for the next snapshot on a member's branch; raise StepFailed when none comes."""
+    """Wait for the next snapshot on a member's branch; raise StepFailed if none comes."""
     try:
         while True:
             event = events.get(timeout=PATIENCE)
@@ -115,9 +115,9 @@ def until_told(events: queue.SimpleQueue[dict[str, Any]], member: str) -> None:
 
 
 class Tour:
-    """The steps, in order. Each returns a sentence about what was seen.
+    """The steps, in order. Each returns a sentence about the result.
 
-    `progress` is told how much of a long step is done (0 to 1).
+    `progress` is called with the done part of a long step (0 to 1).
     """
 
     def __init__(self, top: Path) -> None:

@@ -30,7 +30,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the engine, and with it the grammars, when someone wants it: the daemon only compares lines."""
+    """Import the engine, and with it the grammars, when first used: the daemon only compares lines."""
     for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(f".{module}", __name__), name)

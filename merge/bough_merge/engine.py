@@ -1,4 +1,4 @@
-"""The door of the room: one file, three sides, one result."""
+"""The engine's entry point: one file, three sides, one result."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def merge_file(
 ) -> MergeResult:
     """Merge one file by what its language means.
 
-    `base` is None where the sides have no common ancestor. `path` tells the language. `labels` stand at the conflict
-    markers, in this order. Never raises for any content; the same inputs give the same bytes on every machine.
+    `base` is None if the sides have no common ancestor. `path` determines the language. `labels` name the sides at the
+    conflict markers, in this order. Never raises for any content; the same inputs give the same bytes on every machine.
     """
     if ours == theirs:
         return MergeResult(ours, (), Method.EQUAL)
@@ -88,14 +88,14 @@ def _merged(base: bytes, ours: bytes, theirs: bytes, lang: Language | None, sett
 
 
 def _regenerated(base: bytes, ours: bytes, theirs: bytes, remedy: str) -> _Merged:
-    """Leave a file that a tool writes in dispute: only the tool knows what belongs together in it."""
+    """Return a conflict for a generated file: only its generator knows what belongs together in it."""
     reason = f"this file is generated: take either side, then run `{remedy}`"
     parts = whole_lines([Dispute(base, ours, theirs, reason=reason, final=True)])
     return _Merged(parts, Method.GENERATED, (("generated", reason),))
 
 
 def _by_structure(base: Node, ours: Node, theirs: Node) -> _Merged:
-    """Merge by entities; where a gate fails, keep what is needed, carry a rename or refuse an entity, and try again."""
+    """Merge by entities; if a gate fails, keep an import, carry a rename or refuse an entity, and try again."""
     vetoed: frozenset[bytes] = frozenset()
     needed: frozenset[bytes] = frozenset()
     failed: Failure | None = None
@@ -133,7 +133,7 @@ def _kept(needed: frozenset[bytes]) -> tuple[tuple[str, str], ...]:
 def _with_renames(
     content: bytes, found: list[Failure], base: Node, ours: Node, theirs: Node
 ) -> tuple[bytes, tuple[tuple[str, str], ...]] | None:
-    """Carry renames into the uses that a merge cut loose; None if one is no rename, or another gate fails then."""
+    """Carry renames into the uses that a merge broke; None if one is not a rename, or another gate fails then."""
     notes: dict[tuple[str, str], None] = {}
     root = parse(content, ours.lang)
     for failure in sorted(found, key=lambda failure: -failure.at):
@@ -163,7 +163,7 @@ def _decided(base: Node, ours: Node, theirs: Node, vetoed: frozenset[bytes], nee
 
 
 def refused(content: bytes, failed: Failure, base: bytes, ours: bytes, theirs: bytes) -> Parts:
-    """Turn the change around a failure into a dispute between the side that has it not and the merged text."""
+    """Turn the change around a failure into a conflict between the side without it and the merged text."""
     merged = lines_of(content)
     line = content.count(b"\n", 0, failed.at)
     for side, ours_is_side in ((ours, True), (theirs, False)):

@@ -1,4 +1,4 @@
-"""What a file defines for others: its named entities, and what one side did to each of them."""
+"""The definitions of a file: its named entities, and what one side did to each of them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bough_merge.text.text import is_binary
 
 _GROUPS = frozenset({"members", "declarations"})
 _HOLDERS = re.compile("class|interface|trait|struct|impl|object|protocol|module")
-# What gives a name to a value at the top of a file, where its place means something.
+# Node types that name a value at the top of a file, where its place means something.
 _VALUES = re.compile(
     r"^(assignment|expression_statement|(lexical|variable)_declaration|(const|static|var)_(item|declaration))$"
 )
 _PARAMETERS = re.compile(rb"[^()={:\n]*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
-# What was read lately, by (language, content). The language is held, so that its id stays its own.
+# Recent results, by (language, content). The language is held, so that its id stays unique.
 _KNOWN: dict[tuple[int, bytes], tuple[Language | None, list[Node]]] = {}
 _KNOWN_LIMIT = 512
 _TOKENS = re.compile(rb"\w+|[^\w\s]")
-# From so many words on, so large a part of them says that it is the same function under another name.
+# From this many words on, this share of them means that it is the same function under another name.
 _MANY_WORDS = 40
 _NEARLY = 0.9
 WORD = re.compile(rb"[A-Za-z_$][\w$]*")
@@ -34,9 +34,9 @@ WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """Hold one named entity: its name, type in words, whole text, parameters' text, and the class that it is in.
+    """A named entity: its name, type in words, whole text, parameters' text, and its class.
 
-    `is_value` tells a name for a value from functions and types.
+    `is_value` distinguishes a name for a value from functions and types.
     """
 
     name: bytes
@@ -49,10 +49,10 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """Say what one side did to a definition.
+    """What one side did to a definition.
 
-    `what` is `renamed` (then `now` is its new self), `signature` (its parameters changed), `deleted` or `kept` (only
-    other text of it changed).
+    `what` is `renamed` (then `now` is its new form), `signature` (its parameters changed), `deleted` or `kept` (only
+    its other text changed).
     """
 
     what: str
@@ -61,12 +61,12 @@ class Fate:
 
 
 def definitions_of(source: bytes, lang: Language | None) -> dict[bytes, Definition]:
-    """Return the functions and types of a file by name; those of one name more than once are left out."""
+    """Return the functions and types of a file by name, without names that occur more than once."""
     return {item.name: item for item in _definitions(_nodes(source, lang)) if not item.is_value}
 
 
 def fates(base: bytes, side: bytes, lang: Language | None) -> list[Fate]:
-    """Return what a side did to definitions of the base, in order: those of the file and those in its classes."""
+    """Return what a side did to definitions of the base, in order, including those in classes."""
     return list(_fates(_nodes(base, lang), _nodes(side, lang), b""))
 
 
@@ -94,7 +94,7 @@ def times_defined(source: bytes, name: bytes, lang: Language | None) -> int:
 
 
 def _members(node: Node) -> list[Node]:
-    """Return the definitions in the body of one: the methods of a class."""
+    """Return the definitions in the body of a class."""
     holder = unwrapped(node)
     if not _HOLDERS.search(holder.kind):
         return []
@@ -111,7 +111,7 @@ def _fate(was: Definition, now: Definition | None) -> str:
 
 
 def _nodes(source: bytes, lang: Language | None) -> list[Node]:
-    """Return the nodes of a file that define something; a merge asks for the same file many times over."""
+    """Return the defining nodes of a file; a merge needs the same file many times."""
     key = id(lang), source
     known = _KNOWN.get(key)
     if known is None:
@@ -129,7 +129,7 @@ def _read(source: bytes, lang: Language | None) -> list[Node]:
 
 
 def root_of(source: bytes, lang: Language) -> Node | None:
-    """Return the tree of a file, or None if there is none or it cannot be parsed."""
+    """Return the tree of a file, or None if the file does not exist or cannot be parsed."""
     if not lang.grammar or lang.remedy or is_binary(source) or is_hostile(source, lang.grammar):
         return None
     root = parse(source, lang)
@@ -137,7 +137,7 @@ def root_of(source: bytes, lang: Language) -> Node | None:
 
 
 def is_nearly_same(was: Definition, now: Definition) -> bool:
-    """Return whether two definitions differ in their names only, or in little else if there is much of them."""
+    """Return whether two definitions differ in their names only, or in little else if they are long."""
     old = [now.name if word == was.name else word for word in _TOKENS.findall(was.text)]
     new = _TOKENS.findall(now.text)
     if old == new:

@@ -1,4 +1,4 @@
-"""Merge whole trees: every path, what was renamed and moved on the way, and what one file's change means for another.
+"""Merge whole trees: every path, renamed and moved files, and the effect of one file's change on another.
 
 Bytes by path in, bytes by path out; nothing here knows a repository.
 """
@@ -21,10 +21,10 @@ Tree = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class TreeResult:
-    """Hold the merged files by path, in path order, and what was found across files.
+    """The merged files by path, in path order, and the findings across files.
 
-    A path that is in no result is gone. Where a side deleted what the other changed, the changed file stays and its
-    result has a conflict.
+    A path without a result is removed. If a side deleted what the other changed, the changed file stays and its result
+    has a conflict.
     """
 
     files: Mapping[str, MergeResult]
@@ -38,7 +38,7 @@ class TreeResult:
 
 @dataclass
 class _Merge:
-    """Hold one file on its three sides under the path where it ends up; `origin` is where it was before."""
+    """One file on its three sides under its resulting path; `origin` is its former path."""
 
     path: str
     origin: str
@@ -60,8 +60,8 @@ def merge_tree(
     """Merge three trees, given as contents by path; a path that is equal on all sides may be left out.
 
     Renames of files and folders are followed, an edit follows a function that the other side moved to another file, and
-    one side's renames, signature changes and deletions are held against the other side's new uses: a rename is carried
-    into them where the name is unique in the tree, the rest is reported.
+    one side's renames, signature changes and deletions are compared with the other side's new uses: a rename is carried
+    into them if the name is unique in the tree; the rest is reported.
     """
     mine, other = renames_of(base, ours), renames_of(base, theirs)
     merges = _paired(base, ours, theirs, mine, other)
@@ -84,7 +84,7 @@ def merge_tree(
 
 
 def _carry(merge: _Merge, carriers: list[Carrier]) -> None:
-    """Carry each side's renames into what the other side adds."""
+    """Carry each side's renames into the other side's additions."""
     mine, other = carriers
     before = merge.ours, merge.theirs
     if merge.theirs is not None and merge.theirs != merge.base:

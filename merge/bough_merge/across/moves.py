@@ -1,4 +1,4 @@
-"""Functions that one side moved to another file while the other side edited them: the edit follows."""
+"""Follow functions that one side moved to another file while the other side edited them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Versions = tuple[bytes | None, bytes | None, bytes | None]
 
 
 class Merge(Protocol):
-    """Name what is needed of a file that is being merged."""
+    """What is needed of a file that is being merged."""
 
     path: str
     base: bytes | None
@@ -24,9 +24,9 @@ class Merge(Protocol):
 
 @dataclass(frozen=True)
 class Move:
-    """Hold one definition that `mover` (1 ours, 2 theirs) took from `origin` to the file `to`, and its merged text.
+    """A definition that `mover` (1 ours, 2 theirs) moved from `origin` to the file `to`, and its merged text.
 
-    `was` is its text in the base, `edited` in the origin on the side that edited it, `moved` where it is now.
+    `was` is its text in the base, `edited` on the side that edited it in the origin, `moved` at its new place.
     """
 
     name: bytes
@@ -40,7 +40,7 @@ class Move:
 
 
 def moved_definitions(files: Mapping[str, Versions], settings: MergeSettings) -> list[Move]:
-    """Find definitions that one side moved and the other edited, and merge each of them on its own."""
+    """Find definitions that one side moved and the other edited, and merge each of them separately."""
     found: list[Move] = []
     for mover in (1, 2):
         arrived = _arrived(files, mover, settings)
@@ -53,7 +53,7 @@ def moved_definitions(files: Mapping[str, Versions], settings: MergeSettings) ->
 def _arrived(
     files: Mapping[str, Versions], mover: int, settings: MergeSettings
 ) -> dict[bytes, list[tuple[str, Definition]]]:
-    """Return the definitions that a side has in files where the base has them not, by name."""
+    """Return the definitions that are new in a side's files, by name."""
     found: dict[bytes, list[tuple[str, Definition]]] = {}
     for path, versions in files.items():
         side = versions[mover]
@@ -92,7 +92,7 @@ def _moves(
 
 
 def follow(merge: Merge, moves: list[Move]) -> None:
-    """Take an edit out of the file that its function left, and put it into the file where the function is now."""
+    """Remove an edit from the file that its function left, and apply it where the function is now."""
     for move in moves:
         if move.origin == merge.path:
             if move.mover == 1 and merge.theirs is not None:

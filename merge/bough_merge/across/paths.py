@@ -1,4 +1,4 @@
-"""Which file became which: renames of files, and of the folders that they were in."""
+"""Find renamed files and folders."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from bough_merge.text.text import lines_of
 
-# As git does (diffcore.h, DEFAULT_RENAME_SCORE): half of the lines must still be there.
+# As in git (diffcore.h, DEFAULT_RENAME_SCORE): half of the lines must remain.
 _SIMILAR = 0.5
 _LIMIT_PAIRS = 40_000
 
 
 @dataclass(frozen=True)
 class Renames:
-    """Hold one side's renames of files and folders, old path to new path."""
+    """One side's renames of files and folders, old path to new path."""
 
     files: Mapping[str, str]
     folders: Mapping[str, str]
@@ -26,11 +26,11 @@ class Renames:
         return set(self.files.values())
 
     def now(self, path: str) -> str:
-        """Return where a file of the base is on this side."""
+        """Return the path of a base file on this side."""
         return self.files.get(path, path)
 
     def follow(self, path: str) -> str:
-        """Return where a file that the other side added belongs, now that this side renamed folders."""
+        """Return where a file that the other side added belongs, given that this side renamed folders."""
         folder = path
         while "/" in folder:
             folder = folder.rsplit("/", 1)[0]
@@ -40,7 +40,7 @@ class Renames:
 
 
 def renames_of(base: Mapping[str, bytes], side: Mapping[str, bytes]) -> Renames:
-    """Find what a side renamed: the same content first, then the most similar among files of one extension."""
+    """Find what a side renamed: identical contents first, then the most similar among files with the same extension."""
     gone = [path for path in sorted(base) if path not in side]
     new = [path for path in sorted(side) if path not in base]
     files: dict[str, str] = {}
@@ -83,7 +83,7 @@ def _likeness(one: Counter[bytes], other: Counter[bytes]) -> float:
 
 
 def _folders(files: Mapping[str, str], side: Mapping[str, bytes]) -> dict[str, str]:
-    """Return the folders that moved as a whole: nothing is left in them, and all their files went to one place."""
+    """Return the folders that moved as a whole: nothing is left in them, and all their files went to one folder."""
     targets: dict[str, set[str]] = {}
     for old, new in files.items():
         if "/" in old and "/" in new and _name(old) == _name(new):

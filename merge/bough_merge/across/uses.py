@@ -1,4 +1,4 @@
-"""One side's renames, signature changes and deletions, held against the other side's new uses anywhere in the tree."""
+"""Compare one side's renames, signature changes and deletions with the other side's new uses anywhere in the tree."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bough_merge.text.sequences import changes
 from bough_merge.text.text import is_binary, lines_of
 
 Tree = Mapping[str, bytes]
-# Languages in which a name is known everywhere without being imported, and in which it is in its own folder.
+# Languages in which names are visible everywhere without an import, and in which within their folder.
 _ONE_NAMESPACE = frozenset("c h cc cpp cxx hh hpp hxx m mm rb sh bash sql r php".split())
 _PACKAGES = frozenset("java kt scala go cs swift dart".split())
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionChange:
-    """Hold what one side did to a definition that the base has once in the whole tree, and in which file.
+    """What one side did to a definition that the base has once in the whole tree, and in which file.
 
     `paths` are all files that define or declare it.
     """
@@ -45,7 +45,7 @@ class DefinitionChange:
         return self.fate.what == "renamed" and not self.fate.was.within and not self.fate.was.is_value
 
     def told(self) -> str:
-        """Say what happened."""
+        """Describe what happened."""
         was, now = self.fate.was, self.fate.now
         thing = f"{was.kind} `{was.name.decode()}` in {self.path}"
         if self.fate.what == "renamed" and now is not None:
@@ -60,7 +60,7 @@ class DefinitionChange:
 def changes_of(base: Tree, tree: Tree, renames: Renames, side: str, settings: MergeSettings) -> list[DefinitionChange]:
     """Return what a side (named `side`) did to definitions, one for each name.
 
-    Where a name is defined several times (declared in a header, say), the same must have happened to all of them: else
+    If a name is defined several times (declared in a header, say), the same must have happened to all of them: else
     nobody can tell which one a use means. A name that the side still defines somewhere was moved, not deleted.
     """
     found: dict[bytes, list[DefinitionChange]] = {}
@@ -82,9 +82,9 @@ def changes_of(base: Tree, tree: Tree, renames: Renames, side: str, settings: Me
 def _believed(
     changed: list[DefinitionChange], base: Tree, tree: Tree, renames: Renames, settings: MergeSettings
 ) -> DefinitionChange:
-    """Return what happened to one name; what is alike and took its place is its new self only on evidence.
+    """Return what happened to one name; a similar replacement counts as its rename only on evidence.
 
-    That is (nearly) the same text under another name, or uses of the base that all say the new name now.
+    That is (nearly) the same text under another name, or base uses that all have the new name now.
     """
     first = replace(changed[0], paths=tuple(change.path for change in changed))
     was, now = first.fate.was, first.fate.now
@@ -124,23 +124,23 @@ def _references(text: bytes, name: bytes, path: str, home: DefinedAt, settings: 
 
 
 def _times_defined(tree: Tree, name: bytes, settings: MergeSettings) -> int:
-    """Count the definitions of a name; only files that mention it are read."""
+    """Count the definitions of a name, reading only files that mention it."""
     return sum(times_defined(text, name, settings.language_of(path)) for path, text in tree.items() if name in text)
 
 
 @dataclass(frozen=True)
 class Carrier:
-    """Carry one side's renames into what the other side adds to the tree `base`."""
+    """Carry one side's renames into the other side's additions to the tree `base`."""
 
     base: Tree
     renames: list[DefinitionChange]
     settings: MergeSettings
 
     def carry(self, text: bytes, base: bytes, path: str, there: bytes | None) -> tuple[bytes, list[Finding]]:
-        """Return one file's text with the renames in the uses that it adds, and what was found on the way.
+        """Return one file's text with the renames in its new uses, and the findings.
 
-        `there` is the file on the side that renamed, if it has it.
-        Only what surely means the definition is renamed; what may mean it is reported and left as it is.
+        `there` is the file on the side that renamed, if it has it. Only what certainly means the definition is renamed;
+        what may mean it is reported and left unchanged.
         """
         findings: list[Finding] = []
         for change in self.renames:
@@ -162,7 +162,7 @@ class Carrier:
         return text, findings
 
     def _is_safe(self, change: DefinitionChange, text: bytes, path: str, there: bytes | None) -> bool:
-        """Return whether the new name means in a file what the old one did: it is free there, and known."""
+        """Return whether the new name means in a file what the old one did: it is unused there, and visible."""
         now, lang = change.fate.now, self.settings.language_of(path)
         assert now is not None
         root = root_of(text, lang) if lang is not None else None
@@ -183,9 +183,9 @@ class Carrier:
 
 
 def is_linked(change: DefinitionChange, path: str, text: bytes) -> bool:
-    """Return whether a file can mean a changed definition by its name: it is there, or beside it, or is mentioned.
+    """Return whether a file can mean a changed definition by its name: it is in or next to its file, or mentions it.
 
-    Other files, which no side changed and nobody reads here, may define the same name.
+    Other files, which no side changed, may define the same name.
     """
     if path == change.path or _extension(path) in _ONE_NAMESPACE:
         return True
@@ -201,7 +201,7 @@ def _extension(path: str) -> str:
 
 
 def new_uses(text: bytes, base: bytes, name: bytes) -> Iterator[int]:
-    """Yield the lines (from 0) of a text that the base has not and that use a name."""
+    """Yield the lines (from 0) of a text that are not in the base and that use a name."""
     if name not in text or is_binary(text):
         return
     lines = lines_of(text)
@@ -212,7 +212,7 @@ def new_uses(text: bytes, base: bytes, name: bytes) -> Iterator[int]:
 
 
 def reported(merged: bytes, base: bytes, other: bytes, path: str, changed: list[DefinitionChange]) -> Iterator[Finding]:
-    """Yield a finding where a merged file has new uses, added by the other side, of what changed underneath them."""
+    """Yield a finding if a merged file has new uses, added by the other side, of a changed definition."""
     for change in changed:
         linked = is_linked(change, path, other)
         added = {lines_of(other)[at] for at in new_uses(other, base, change.name)} if linked else set()

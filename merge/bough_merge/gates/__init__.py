@@ -1,1 +1,1 @@
-"""What must hold before a merged file may be called clean, and how names are followed for it."""
+"""Conditions for calling a merged file clean, and the name resolution that they need."""

@@ -1,4 +1,4 @@
-"""Which rules of binding a language has; names are followed in these languages, and left alone in all others."""
+"""The binding rules of each language; names are followed in these languages only."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ _RULES: dict[str, Rules] = {
 
 
 def rules_of(language: str) -> Rules | None:
-    """Return the rules of a language, or None where names are not followed."""
+    """Return the rules of a language, or None if names are not followed in it."""
     return _RULES.get(language)

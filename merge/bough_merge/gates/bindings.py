@@ -1,4 +1,4 @@
-"""Bindings: where a name is defined and where it is used, told from the syntax around it."""
+"""Bindings: where a name is defined and where it is used, derived from the surrounding syntax."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tree_sitter
 _IMPORT = re.compile(
     r"import_(declaration|header|spec|specification)|use_declaration|namespace_use_clause|using_directive"
 )
-# Between an import and the names in it; in a list each entry is a path of its own.
+# Between an import and its names; in a list each entry is a separate path.
 _PATH = re.compile(
     r"identifier|import_alias|qualified_name|namespace_name|interpreted_string_literal"
     r"|scoped_\w+|use_as_clause|arrow_renamed_identifier|namespace_selectors|namespace_use_group|use_list"
@@ -21,7 +21,7 @@ _VERSION = re.compile(rb"v\d+")
 
 
 class Rules:
-    """Tell the role of an identifier from the node types around it; the base class knows no language in particular."""
+    """Derive the role of an identifier from the node types around it; the base class knows no particular language."""
 
     builtins: frozenset[bytes] = frozenset()
     inner_scopes_see_classes = True
@@ -74,10 +74,10 @@ class GoRules(Rules):
 
 
 class Places(Rules):
-    """Know a language by the places of its identifiers, each written `parent.field`.
+    """Rules given by the places of identifiers, each written `parent.field`.
 
-    `binding` are those that define a name, `label` those that only stand for a member or an argument; everywhere else
-    a name is looked up. In an `argument` an identifier is a label where something follows it.
+    `binding` places define a name, `label` places only name a member or an argument; everywhere else a name is looked
+    up. In an `argument` an identifier is a label if something follows it.
     """
 
     def __init__(self, identifiers: str, binding: str, label: str, argument: str = "") -> None:
@@ -126,7 +126,7 @@ def imports(node: tree_sitter.Node, name: bytes) -> bool | None:
 
 
 def _package(path: bytes) -> bytes:
-    """Return the name that a Go package has by its import path (Go Modules Reference, "Module paths")."""
+    """Return the name of a Go package, from its import path (Go Modules Reference, "Module paths")."""
     parts = path.split(b"/")
     if len(parts) > 1 and _VERSION.fullmatch(parts[-1]):
         parts.pop()
@@ -134,7 +134,7 @@ def _package(path: bytes) -> bytes:
 
 
 def field_of(node: tree_sitter.Node, parent: tree_sitter.Node) -> str | None:
-    """Return the field in which a node is in its parent."""
+    """Return the field of its parent that a node is in."""
     for index, child in enumerate(parent.children):
         if child.id == node.id:
             return parent.field_name_for_child(index)
@@ -147,7 +147,7 @@ def _matches(expression: re.Pattern[str], kind: str) -> bool:
 
 
 def is_label(node: tree_sitter.Node, parent: tree_sitter.Node) -> bool:
-    """Return whether a name is that of an argument or a key, whatever is defined under it."""
+    """Return whether a name is that of an argument or a key, independent of definitions."""
     kind, around = parent.type, parent.parent
     if kind == "argument" or kind.endswith("_argument"):
         return field_of(node, parent) == "name"

@@ -1,4 +1,4 @@
-"""Gates: what must hold before a merged file may be called clean, however it was merged."""
+"""Gates: conditions for calling a merged file clean, however it was merged."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from bough_merge.syntax.entities import (
 from bough_merge.syntax.nodes import Node
 from bough_merge.syntax.parsing import parse
 
-# More containers than this are not compared one by one; a file that changed in so many places is over every limit.
+# More containers than this are not compared individually; a file that changed in so many places exceeds every limit.
 _LIMIT_CONTAINERS = 2000
 _LIMIT_FAILURES = 100
 # Separators of cells, outside of quotes.
 _CELL_ENDS = re.compile(rb"[,;\t](?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
-# Shorter code may well stand in one function twice (`if err != nil { return nil, err }`).
+# Shorter code may well occur twice in one function (`if err != nil { return nil, err }`).
 _TELLING_WORDS = 20
 _WORD = re.compile(rb"\w")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Say which gate refused, at which byte of the merged text, why, and in which entities, innermost first.
+    """A gate's refusal: its byte in the merged text, the reason, and the entities around it, innermost first.
 
-    `word` is the name that is not found any more, where it is that.
+    `word` is the name that is no longer found, if that is the reason.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Failure:
 
 
 def failures(merged: bytes, base: Node, ours: Node, theirs: Node) -> list[Failure]:
-    """Return what a merged text breaks that neither side broke, the most telling first."""
+    """Return what a merged text breaks and neither side broke, the most significant first."""
     root = parse(merged, ours.lang)
     broken = list(_new_errors(root, ours, theirs))
     if broken:
@@ -79,7 +79,7 @@ def _new_errors(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
 
 
 def errors_of(root: Node) -> list[int]:
-    """Return where a tree has ERROR or MISSING nodes, as byte offsets in order."""
+    """Return the byte offsets of ERROR or MISSING nodes in a tree, in order."""
     found: list[int] = []
     stack: list[tree_sitter.Node] = [root.raw] if root.raw is not None else []
     while stack:
@@ -92,7 +92,7 @@ def errors_of(root: Node) -> list[int]:
 
 
 def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
-    """Walk down in step wherever the merged text is new, and hold each container against its versions."""
+    """Walk down where the merged text is new, comparing each container with its versions."""
     stack: list[tuple[Node, Node | None, Node | None, Node | None, tuple[bytes, ...]]] = [
         (root, base, ours, theirs, ())
     ]
@@ -113,9 +113,9 @@ def _broken_containers(root: Node, base: Node, ours: Node, theirs: Node) -> Iter
 
 
 def _twice_imported(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
-    """Find a name that an import of one side and another import of the other side both bind.
+    """Find a name that is bound by an import of one side and a different import of the other side.
 
-    `import a.b` and `import a.c` of Python bind the same module, and are no matter.
+    `import a.b` and `import a.c` of Python bind the same module, and are allowed.
     """
     tops = [{part.text for part in side.parts if group_of(side, part) == "imports"} for side in (ours, theirs)]
     if tops[0] <= tops[1] or tops[1] <= tops[0]:
@@ -134,7 +134,7 @@ def _twice_imported(root: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
 
 
 def _imports(parent: Node) -> Iterator[Node]:
-    """Yield the single imports of a file, those in lists of imports one by one."""
+    """Yield the single imports of a file, including those in lists."""
     for part in parent.parts:
         if group_of(parent, part) == "imports":
             inner = [one for nested in part.core.parts for one in _imports(nested)] or list(_imports(part.core))
@@ -142,7 +142,7 @@ def _imports(parent: Node) -> Iterator[Node]:
 
 
 def _lost_lines(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
-    """Find a line that all three versions have and the merged text has not, nor as often as the sides left it."""
+    """Find a line that all three versions have and the merged text lacks, or has less often than the sides."""
     before, mine, other, now = (_counted_lines(node.source) for node in (base, ours, theirs, root))
     for line in before.keys() & mine.keys() & other.keys():
         kept = min(mine[line], other[line], mine[line] + other[line] - before[line])
@@ -152,7 +152,7 @@ def _lost_lines(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Fa
 
 
 def _ragged(root: Node, base: Node, ours: Node, theirs: Node) -> Iterator[Failure]:
-    """Find a row that has not as many cells as the others, where each version had as many in all of its rows."""
+    """Find a row with a different number of cells than the others, if it is equal in all rows of each version."""
     if not root.lang.cells or any(len(set(_widths(side))) != 1 for side in (base, ours, theirs)):
         return
     widths = _widths(root)
@@ -171,13 +171,13 @@ def _counted_lines(source: bytes) -> Counter[bytes]:
 
 
 def _is_one_sided(part: Node, old: Node | None, mine: Node | None, other: Node | None) -> bool:
-    """Return whether a merged child is one side's version, and the other side left it as it was."""
+    """Return whether a merged child is one side's version, and the other side left it unchanged."""
     texts = [None if version is None else version.text for version in (old, mine, other)]
     return part.text in texts[1:] and texts[0] in texts[1:]
 
 
 class _Versions:
-    """Find the version of a merged child in one side: the same type and name, or the only one of its type."""
+    """Find the version of a merged child on one side: the same type and name, or the only one of its type."""
 
     def __init__(self, side: Node | None) -> None:
         self._side = side
@@ -187,7 +187,7 @@ class _Versions:
             self._by_type.setdefault(part.core.kind, []).append(part)
 
     def of(self, part: Node) -> Node | None:
-        """Return the one counterpart, or None."""
+        """Return the only counterpart, or None."""
         if self._side is None:
             return None
         kind, key = part.core.kind, key_of(part)
@@ -226,7 +226,7 @@ def _broken(
 
 
 def _same_number(merged: Node, mine: Node | None, other: Node | None, names: tuple[bytes, ...]) -> Iterator[Failure]:
-    """Find two members or fields of one number, where each side gave it to one of them."""
+    """Find two members or fields with the same number, if each side added one of them."""
     now, ours, theirs = (
         Counter(number for part in node.parts if (number := number_of(node, part))) if node is not None else Counter()
         for node in (merged, mine, other)
@@ -242,7 +242,7 @@ def _added_twice(
 ) -> Iterator[Failure]:
     """Find what both sides added word for word, each in its own place: a call, a title, a block of some size.
 
-    In a list on one line it is anything: there git has a conflict.
+    In a list on one line, anything: git has a conflict there.
     """
     ours, theirs = (Counter(_said(part) for part in side.parts) for side in (mine, other))
     both = ours.keys() & theirs.keys() - {_said(part) for part in (old.parts if old is not None else [])}
@@ -257,13 +257,13 @@ def _added_twice(
 
 
 def _said(node: Node) -> bytes:
-    """Return the title of a node that begins with one, or all of its text."""
+    """Return the title that a node begins with, or all of its text."""
     title = title_of(node)
     return node.core.text if title is None else title.text
 
 
 def _is_telling(node: Node) -> bool:
-    """Return whether two of a node by chance are unlikely."""
+    """Return whether a second occurrence of a node is unlikely to be a coincidence."""
     return is_call(node) or title_of(node) is not None or len(node.core.words) >= _TELLING_WORDS
 
 
@@ -281,7 +281,7 @@ def _identities(node: Node | None) -> list[tuple[str, bytes]]:
 
 
 def _names(node: Node | None) -> set[bytes]:
-    """Return the names of the entities in a container whose order is free and that are no imports."""
+    """Return the names of the entities in a container whose order is free, without imports."""
     if node is None:
         return set()
     return {name for part in node.parts if group_of(node, part) not in (None, "imports") and (name := name_of(part))}

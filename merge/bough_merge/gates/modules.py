@@ -1,4 +1,4 @@
-"""Which file an import names, and under which names a file knows the definitions of another one."""
+"""Resolve imports: which file an import names, and under which names a file sees definitions of another one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posixpath import dirname, join, normpath, splitext
 
 import tree_sitter
 
-# Folders that stand before the first package of a path.
+# Folders that precede the first package of a path.
 _SOURCES = frozenset({"", "src", "lib", "python", "app"})
 _IMPORTS = frozenset(
     ("import_statement", "import_from_statement", "import_declaration", "import_header", "use_declaration")
@@ -21,7 +21,7 @@ _SOURCED = re.compile(rb"^\s*(?:\.|source)\s+[\"']?([^\s\"';]+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class DefinedAt:
-    """Hold where a name is defined: the paths, the language of the first one and its text."""
+    """Where a name is defined: the paths, the language of the first one and its text."""
 
     paths: tuple[str, ...]
     language: str
@@ -29,7 +29,7 @@ class DefinedAt:
 
 
 def statement_around(node: tree_sitter.Node) -> tree_sitter.Node | None:
-    """Return the import that a node is in, or None; `const {a} = require('b')` is one, and `export {a} from 'b'`."""
+    """Return the import around a node, or None; `const {a} = require('b')` is one, and `export {a} from 'b'`."""
     current: tree_sitter.Node | None = node
     for _ in range(8):
         if current is None:
@@ -43,7 +43,7 @@ def statement_around(node: tree_sitter.Node) -> tree_sitter.Node | None:
 
 
 def names_home(statement: tree_sitter.Node, node: tree_sitter.Node, path: str, home: DefinedAt) -> bool:
-    """Return whether an import in the file at `path` takes the name at `node` out of a home of it."""
+    """Return whether an import in the file at `path` takes the name at `node` from its home."""
     if node.parent is not None and _is_alias(node, node.parent):
         return False
     if home.language == "python":
@@ -65,14 +65,14 @@ def names_home(statement: tree_sitter.Node, node: tree_sitter.Node, path: str, h
 
 
 def statement_head(statement: tree_sitter.Node, node: tree_sitter.Node) -> str:
-    """Return what an import says before a name: `a.b.` of `import a.b.c`, `crate::a::` of `use crate::a::{b, c}`."""
+    """Return the part of an import before a name: `a.b.` of `import a.b.c`, `crate::a::` of `use crate::a::{b, c}`."""
     text = (statement.text or b"")[: node.start_byte - statement.start_byte].decode("utf-8", "replace")
     text = re.sub(r"\{[^{}]*$", "", text)
     return re.sub(r"^\s*(?:pub(?:\([^)]*\))?\s+)?(?:import|use)\s+(?:static\s+)?", "", text)
 
 
 def qualifiers(root: tree_sitter.Node, path: str, home: DefinedAt) -> Iterator[str]:
-    """Yield the names by which a file knows a whole home: `shop` of `import shop`, `s` of `import shop as s`."""
+    """Yield the names by which a file refers to a whole home: `shop` of `import shop`, `s` of `import shop as s`."""
     for statement in root.children:
         if home.language == "python" and statement.type in ("import_statement", "import_from_statement"):
             yield from _python_modules(statement, path, home)
@@ -91,7 +91,7 @@ def qualifiers(root: tree_sitter.Node, path: str, home: DefinedAt) -> Iterator[s
 
 
 def reaches(text: bytes, path: str, home: DefinedAt) -> bool:
-    """Return whether a file sees all definitions of a home: in one package, by an include, from a sourced script."""
+    """Return whether a file sees all definitions of a home: same package, an include, a sourced script."""
     if home.language in ("c", "cpp", "objc"):
         return any(_is_included(found[1].decode("utf-8", "replace"), path, home) for found in _INCLUDE.finditer(text))
     if home.language == "bash":
@@ -121,7 +121,7 @@ def _python_modules(statement: tree_sitter.Node, path: str, home: DefinedAt) -> 
 
 
 def _is_python(module: str, path: str, home: DefinedAt) -> bool:
-    """Return whether a dotted module means a home; one of a single word must be next to the file or at the top."""
+    """Return whether a dotted module means a home; a single word must be next to the file or at the top."""
     whole = splitext(home.paths[0])[0].removesuffix("/__init__")
     bare = module.lstrip(".")
     if bare != module:

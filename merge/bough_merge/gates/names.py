@@ -1,6 +1,6 @@
-"""Names: which uses of a name still find what they name, in the file and in its local scopes.
+"""Names: which uses of a name still resolve, in the file and in its local scopes.
 
-Only names that a merge may have cut loose are looked at: what lines define that are gone, and what new lines mention.
+Only names that a merge may have broken are checked: those bound by removed lines, and those mentioned in new lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bough_merge.text.text import lines_of
 
 _WORD = re.compile(rb"[A-Za-z_$][\w$]*")
 _WORD_BYTES = frozenset(bytes([byte]) for byte in b"_$abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-# A member of one's own object, and where one is made: an assignment to it, a field or method in a class.
+# Members of one's own object, and where they are defined: an assignment, a field or a method of a class.
 _OWN = re.compile(rb"(?:\b(?:self|this)(?:\.|->)|(?<![\w@])@)([A-Za-z_]\w*)\b")
 _MEMBER = rb"(?:\b(?:self|this)(?:\.|->)|@)%b\s*(?::[^=\n]*)?=(?!=)|^[ \t]+(?:[\w<>\[\],]+[ \t]+)*\$?%b\s*[=(:;]"
 _SAID = re.compile(r"comment|string|char_|_content|fragment|regex|heredoc|doc")
@@ -35,7 +35,7 @@ _LIMIT_USES = 4000
 
 
 class NameUse(NamedTuple):
-    """Hold one use of a name, the innermost named function or class around it, and where it is."""
+    """A use of a name, the innermost named function or class around it, and its position."""
 
     name: bytes
     scope: bytes
@@ -43,9 +43,9 @@ class NameUse(NamedTuple):
 
 
 def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[NameUse]:
-    """Yield the uses in the merged text whose name resolves on the sides that have them, and no longer here.
+    """Yield the uses in the merged text whose name resolves on the sides that have them, but not here.
 
-    A name that a side uses and defines nowhere comes from elsewhere: a header, a global of the runtime.
+    A name that a side uses and does not define comes from elsewhere: a header, a global of the runtime.
     """
     rules = rules_of(merged.lang.name)
     if rules is None:
@@ -62,9 +62,9 @@ def lost_names(merged: Node, ours: Node, theirs: Node) -> Iterator[NameUse]:
 
 
 def lost_members(merged: Node, base: Node, ours: Node, theirs: Node) -> Iterator[NameUse]:
-    """Yield the uses of a member of one's own object (`self.size`) that a side renamed or dropped throughout.
+    """Yield the uses of a member of one's own object (`self.size`) that a side renamed or removed everywhere.
 
-    The member of another class that has the same name is another one.
+    A member of another class with the same name is unrelated.
     """
     for side, other in ((ours, theirs), (theirs, ours)):
         owners: dict[bytes, set[bytes]] = {}
@@ -78,14 +78,14 @@ def lost_members(merged: Node, base: Node, ours: Node, theirs: Node) -> Iterator
 
 
 def _owners(root: Node, name: bytes) -> Iterator[bytes]:
-    """Yield the classes (empty: none) that make a member of a name."""
+    """Yield the classes (empty: none) that define a member with a name."""
     for found in re.finditer(_MEMBER % (name, name), root.source, re.MULTILINE):
         owner = _class_around(root, found.end() - 1)
         yield root.source[slice(*_name_span(owner))] if owner is not None else b""
 
 
 def _means_own(root: Node, at: int, name: bytes, owners: set[bytes]) -> bool:
-    """Return whether a use is code, in one of some classes or in one that inherits from it and has no such member."""
+    """Return whether a use is code in one of some classes, or in one that inherits from it without such a member."""
     node = root.raw.descendant_for_byte_range(at, at + len(name)) if root.raw is not None else None
     if node is None or _SAID.search(node.type):
         return False
@@ -109,14 +109,14 @@ def _class_around(root: Node, at: int) -> tree_sitter.Node | None:
 
 
 def _name_span(owner: tree_sitter.Node) -> tuple[int, int]:
-    """Return where the name of a class is."""
+    """Return the position of a class's name."""
     name = owner.child_by_field_name("name") or owner.child_by_field_name("type")
     name = name or next((child for child in owner.named_children if "identifier" in child.type), None)
     return (name.start_byte, name.end_byte) if name is not None else (owner.start_byte, owner.start_byte)
 
 
 def names_bound(root: Node, node: Node) -> set[bytes]:
-    """Return the names that a node of a tree binds for what is around it."""
+    """Return the names that a node binds for its surroundings."""
     rules = rules_of(root.lang.name)
     if rules is None:
         return set()
@@ -125,7 +125,7 @@ def names_bound(root: Node, node: Node) -> set[bytes]:
 
 
 def _cut(side: Node, merged: Node, rules: Rules) -> set[bytes]:
-    """Return the names that lines of a side bind which the merged text has not."""
+    """Return the names bound by lines of a side that the merged text does not have."""
     starts = [0, *accumulate(map(len, lines_of(side.source)))]
     names: set[bytes] = set()
     for change in line_changes(side.source, merged.source):
@@ -140,7 +140,7 @@ def _binds(root: Node, word: re.Match[bytes], rules: Rules) -> bool:
 
 
 def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[NameUse], bool]:
-    """Return the uses of a name that no binding in a scope around them answers, and whether it is bound anywhere."""
+    """Return the uses of a name that no binding in a surrounding scope resolves, and whether it is bound anywhere."""
     if name in rules.builtins or root.raw is None:
         return [], False
     bound: set[int] = set()
@@ -154,7 +154,7 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[NameUse], bo
         if rules.binds(node, parent, name):
             scope = binding_scope(node)
             if scope.id == root.raw.id:
-                return [], True  # what the whole file binds answers every use
+                return [], True  # a binding of the whole file resolves every use
             bound.add(scope.id)
     uses = [(node, at) for node, parent, at in found if rules.uses(node, parent, name)]
     left = [NameUse(name, scope_name(node, root), at) for node, at in uses if not _answered(node, bound, rules)]
@@ -162,7 +162,7 @@ def unresolved(root: Node, name: bytes, rules: Rules) -> tuple[list[NameUse], bo
 
 
 def places_of(source: bytes, name: bytes) -> Iterator[int]:
-    """Yield where a name is as a word of its own."""
+    """Yield the positions of a name as a separate word."""
     at = source.find(name)
     for _ in range(_LIMIT_USES):
         if at < 0:

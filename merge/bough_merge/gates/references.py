@@ -1,4 +1,4 @@
-"""Where a file refers to a definition: by the grammar, and bound to it by an import or by the scope that both share."""
+"""Find where a file refers to a definition: by grammar, and bound to it by an import or a common scope."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bough_merge.syntax.nodes import Node
 
 _IDENTIFIER = re.compile(r"(.*_)?(identifier|identifier_pattern|name|constant|word)")
 _FAMILIES = {"typescript": "javascript", "tsx": "javascript", "cpp": "c", "objc": "c"}
-# What precedes a member, in any grammar: the thing that it is a member of.
+# What precedes a member in any grammar: its object.
 _OWNERS = ("object", "receiver", "operand", "scope", "path", "qualifier")
 
 _BODIES = re.compile(r"class|impl|trait|interface|struct|object|extension|protocol|module")
@@ -25,14 +25,14 @@ _IMPLICIT = frozenset({"java", "csharp", "cpp", "kotlin", "scala", "swift", "rub
 
 
 class References(NamedTuple):
-    """Hold the places (byte offsets) that surely mean a definition, and those of which nobody can tell."""
+    """The positions (byte offsets) that certainly mean a definition, and the uncertain ones."""
 
     sure: tuple[int, ...] = ()
     unsure: tuple[int, ...] = ()
 
 
 class Reference(NamedTuple):
-    """Hold a name that is used: its node, the node around it, and the byte where it begins."""
+    """A use of a name: its node, the surrounding node, and its first byte."""
 
     node: tree_sitter.Node
     parent: tree_sitter.Node
@@ -45,7 +45,7 @@ def are_related(language: str, other: str) -> bool:
 
 
 def references(root: Node, name: bytes, path: str, home: DefinedAt) -> References:
-    """Return where the file at `path` refers to a definition of a name; its own definition is among them."""
+    """Return where the file at `path` refers to a definition of a name, including its own definition."""
     if root.raw is None or not are_related(root.lang.name, home.language):
         return References()
     rules, places = rules_of(root.lang.name), identifiers(root, name)
@@ -55,7 +55,7 @@ def references(root: Node, name: bytes, path: str, home: DefinedAt) -> Reference
 
 
 def binds_globally(root: Node, name: bytes) -> bool:
-    """Return whether a file binds a name at its top, by a definition or an import."""
+    """Return whether a file binds a name at its top level, by a definition or an import."""
     rules = rules_of(root.lang.name)
     if root.raw is None or rules is None:
         return False
@@ -70,7 +70,7 @@ def is_bound(root: Node, name: bytes) -> bool:
 
 
 def renamed_at(root: Node, at: int, name: bytes, now: bytes) -> bytes:
-    """Return what a use of a name becomes with the name: a key that is said in short stays the key that it is."""
+    """Return a use of a name after its rename to `now`; the key of a shorthand stays unchanged."""
     node = root.raw.descendant_for_byte_range(at, at + len(name)) if root.raw is not None else None
     parent = node.parent.type if node is not None and node.parent is not None else ""
     if node is not None and node.type == "shorthand_property_identifier":
@@ -89,7 +89,7 @@ def _before(node: tree_sitter.Node) -> str:
 
 
 def identifiers(root: Node, name: bytes) -> list[Reference]:
-    """Return where a name is an identifier by itself, not a part of a string, of a comment or of anything else."""
+    """Return where a name is an identifier by itself, not part of a string, a comment or another token."""
     found: list[Reference] = []
     for at in places_of(root.source, name):
         node = root.raw.descendant_for_byte_range(at, at + len(name)) if root.raw is not None else None
@@ -101,7 +101,7 @@ def identifiers(root: Node, name: bytes) -> list[Reference]:
 
 
 class _Reader:
-    """Read the places of one name in one file."""
+    """Classify the positions of one name in one file."""
 
     def __init__(self, root: Node, path: str, home: DefinedAt, rules: Rules, places: list[Reference]):
         assert root.raw is not None
@@ -110,10 +110,10 @@ class _Reader:
         self._name = places[0].node.text or b"" if places else b""
         self._taken: set[int] = set()
         self._inner: set[int] = set()
-        self._global = {True: 0, False: 0}  # how many bindings at the top mean the definition, and how many do not
+        self._global = {True: 0, False: 0}  # numbers of top-level bindings that mean the definition, and that do not
 
     def read(self) -> References:
-        """Sort the places: imports and definitions first, as they say what the uses mean."""
+        """Classify the positions: imports and definitions first, because they determine what the uses mean."""
         sure: list[int] = []
         for place in self._places:
             if self._is_own(place):
@@ -128,7 +128,7 @@ class _Reader:
         return References(tuple(sorted(sure)), tuple(unsure))
 
     def _is_own(self, place: Reference) -> bool:
-        """Take note of a binding; tell whether it is the definition itself or imports it."""
+        """Record a binding; return whether it is the definition itself or imports it."""
         statement = statement_around(place.node)
         if statement is not None and statement.type != "variable_declarator":
             meant = names_home(statement, place.node, self._path, self._home)
@@ -156,7 +156,7 @@ class _Reader:
         return False
 
     def _meant(self, place: Reference) -> bool | None:
-        """Return whether a place means the definition; None if it means something else."""
+        """Return whether a position means the definition; None if it means something else."""
         owner = _owner(place)
         if owner is not None:
             return True if self._is_home(owner) else None
@@ -183,7 +183,7 @@ class _Reader:
         return text in set(qualifiers(self._raw, self._path, self._home)) and self._shadow_of(owner) is None
 
     def _shadow(self, node: tree_sitter.Node) -> tree_sitter.Node | None:
-        """Return the scope inside of the file that binds the name of a node, methods where they need no owner."""
+        """Return the scope inside the file that binds a node's name, including methods called without their object."""
         current, innermost = node.parent, True
         while current is not None:
             if is_scope(current):
@@ -210,7 +210,7 @@ class _Reader:
         return None
 
     def _is_in_class(self, node: tree_sitter.Node) -> bool:
-        """Return whether a function that is called by its bare name here may be an inherited method."""
+        """Return whether a function called by its bare name here may be an inherited method."""
         if self._home.language not in ("cpp", "kotlin", "scala") or node.type == "type_identifier":
             return False
         current = node.parent
@@ -222,7 +222,7 @@ class _Reader:
 
 
 def _owner(place: Reference) -> tree_sitter.Node | None:
-    """Return what a place is a member of (`shop` in `shop.price`), or None."""
+    """Return the object of a member (`shop` in `shop.price`), or None."""
     for field in _OWNERS:
         owner = place.parent.child_by_field_name(field)
         if owner is not None and owner.id != place.node.id:

@@ -1,4 +1,4 @@
-"""One side's rename of a name, carried into what the other side wrote meanwhile in the same scope."""
+"""Carry one side's rename of a name into what the other side wrote meanwhile in the same scope."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ _LIMIT_NODES = 20_000
 
 
 def new_name(base: Node, side: Node, name: bytes, scope: bytes) -> bytes | None:
-    """Return what a side renamed `name` to within the function `scope` (empty: the whole file), or None.
+    """Return the new name that a side gave `name` within the function `scope` (empty: the whole file), or None.
 
-    It did where every line of the base that has the name is there with another word in its place, always the same one,
-    which is new there.
+    It did if every base line with the name exists with another word in its place, always the same new word.
     """
     old, new = _scope(base, scope), _scope(side, scope)
     if old is None or new is None:
@@ -44,9 +43,9 @@ def new_name(base: Node, side: Node, name: bytes, scope: bytes) -> bytes | None:
 
 
 def _is_the_same(base: Node, side: Node, name: bytes, now: bytes) -> bool:
-    """Return whether a name means what the new one does, where it names a function or a type: not what replaced it.
+    """Return whether the new name means what the old one did, if it names a function or a type: not its replacement.
 
-    Its text is the same but for the name, or code outside of it used the name, and uses the new one now.
+    Its text is the same except the name, or code outside of it used the name, and uses the new one now.
     """
     entity = _definition(base, name)
     if entity is None:
@@ -62,7 +61,7 @@ def _is_the_same(base: Node, side: Node, name: bytes, now: bytes) -> bool:
 
 
 def _definition(root: Node, name: bytes) -> Node | None:
-    """Return the first function or type of a name, anywhere in a file."""
+    """Return the first function or type with a name, anywhere in a file."""
     stack = [root]
     for _ in range(_LIMIT_NODES):
         if not stack:
@@ -78,7 +77,7 @@ def _definition(root: Node, name: bytes) -> Node | None:
 
 
 def _replaced(gone: Sequence[list[bytes]], come: Sequence[list[bytes]], name: bytes) -> set[bytes] | None:
-    """Return the words that took the place of a name in a stretch of lines, or None where more than that changed."""
+    """Return the words that replaced the name in a stretch of lines, or None if more than that changed."""
     found: set[bytes] = set()
     if len(gone) != len(come):
         return None
@@ -92,7 +91,7 @@ def _replaced(gone: Sequence[list[bytes]], come: Sequence[list[bytes]], name: by
 
 
 def _scope(root: Node, name: bytes) -> bytes | None:
-    """Return the text of the first entity of a name, or of the whole file for no name."""
+    """Return the text of the first entity with a name, or of the whole file if the name is empty."""
     if not name:
         return root.source
     stack = [root]

@@ -1,4 +1,4 @@
-"""Scopes: the functions and classes around a name, and which of them a merge put together from both sides."""
+"""Scopes: the functions and classes around a name, and which of them combine both sides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Span = tuple[int, int]
 
 
 def is_scope(node: tree_sitter.Node) -> bool:
-    """Return whether a node binds names of its own."""
+    """Return whether a node binds names in a scope of its own."""
     return _is_scope_type(node.type) and node.is_named
 
 
@@ -35,7 +35,7 @@ def _is_scope_type(kind: str) -> bool:
 
 
 def binding_scope(node: tree_sitter.Node) -> tree_sitter.Node:
-    """Return the scope that a binding adds to; the own name of a definition is bound outside of it."""
+    """Return the scope that a binding adds to; a definition's own name is bound outside of it."""
     current, parent = node, node.parent
     while parent is not None and "declarator" in parent.type:
         current, parent = parent, parent.parent
@@ -72,9 +72,9 @@ def _own_name(scope: tree_sitter.Node) -> tree_sitter.Node | None:
 
 
 def mixed_words(merged: Node, ours: Node, theirs: Node) -> set[bytes]:
-    """Return the words in new lines of the merged text, but for scopes that stand there as a side has them.
+    """Return the words in new lines of the merged text, outside scopes that are exactly as on one side.
 
-    In such a scope every name finds what it found on that side, unless a line that binds it is gone.
+    In such a scope every name resolves as on that side, unless a line that binds it is gone.
     """
     found: set[bytes] = set()
     for side in (ours, theirs):
@@ -100,7 +100,7 @@ def _new_spans(side: Node, merged: Node) -> Iterator[Span]:
 
 
 def _as_written(merged: Node, spans: Sequence[Span], sides: Sequence[Node]) -> Iterator[Span]:
-    """Yield the outermost scopes within reach of spans, in order, that a side has word for word."""
+    """Yield the outermost scopes around spans, in order, that a side has word for word."""
     starts, ends = [start for start, _ in spans], [end for _, end in spans]
     stack = [merged.raw] if merged.raw is not None else []
     while stack:
@@ -108,7 +108,7 @@ def _as_written(merged: Node, spans: Sequence[Span], sides: Sequence[Node]) -> I
         if node.start_point.row == node.end_point.row:
             continue
         if bisect_right(ends, node.start_byte) >= bisect_left(starts, node.end_byte):
-            continue  # no span reaches into it
+            continue  # no span is inside it
         if is_scope(node) and any(_stands_in(side, node, merged) for side in sides):
             yield node.start_byte, node.end_byte
         else:
@@ -116,7 +116,7 @@ def _as_written(merged: Node, spans: Sequence[Span], sides: Sequence[Node]) -> I
 
 
 def _stands_in(side: Node, scope: tree_sitter.Node, merged: Node) -> bool:
-    """Return whether a side has a scope word for word, within scopes of the same names."""
+    """Return whether a side has a scope word for word, within scopes with the same names."""
     text = merged.source[scope.start_byte : scope.end_byte]
     at = side.source.find(text)
     if at < 0 or side.raw is None:

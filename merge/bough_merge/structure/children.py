@@ -1,4 +1,4 @@
-"""The children of one entity on three sides: which are versions of one, and which may stand in any order."""
+"""The children of one entity on three sides: their versions, and which of them may be in any order."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bough_merge.syntax.entities import group_of, identity_of, is_call, name_of
 from bough_merge.syntax.nodes import Node, same_code
 from bough_merge.text.sequences import Region
 
-# Where children of several groups stand at one place, these come first.
+# Where children of several groups meet, these come first.
 _RANKS = {"future": 0, "imports": 1}
-# Groups that may meet at one place: nothing in one depends on where the others stand.
+# Groups that may meet: nothing in one depends on the position of another.
 _MIXED = frozenset({"future", "imports", "members", "declarations", "registrations"})
 
 
 class Children:
-    """Give each child one number across the sides: base children their index, new ones numbers above."""
+    """Number children across the sides: base children by their index, new ones above."""
 
     def __init__(self, sides: Sides, parent: Node):
         self._sides = sides
@@ -42,7 +42,7 @@ class Children:
         return sides.theirs[self.at_theirs[number]] if number in self.at_theirs else sides.base[number]
 
     def changed(self, number: int) -> bool:
-        """Return whether a side that still has a base child changed more of it than the wording of comments."""
+        """Return whether a side that still has a base child changed more of it than comments."""
         sides = self._sides
         base = sides.base[number]
         return any(
@@ -52,12 +52,12 @@ class Children:
         )
 
     def imports(self, number: int, needed: frozenset[bytes]) -> bool:
-        """Return whether a child imports a name that is needed."""
+        """Return whether a child imports a needed name."""
         node = self.node(number)
         return group_of(self._parent, node) in ("imports", "names") and not needed.isdisjoint(node.words)
 
     def repeats(self, number: int) -> bool:
-        """Return whether a new import states what the base and both sides import already."""
+        """Return whether a new import repeats what the base and both sides already import."""
         sides = self._sides
         if number < len(sides.base) or group_of(self._parent, self.node(number)) != "imports":
             return False
@@ -67,17 +67,17 @@ class Children:
         )
 
     def included(self, ours: Sequence[int], theirs: Sequence[int]) -> list[int] | None:
-        """Return the longer of two insertions where it contains the other one's texts in order, else None."""
+        """Return the longer of two insertions if it contains the texts of the other in order, else None."""
         longer, shorter = (ours, theirs) if len(ours) >= len(theirs) else (theirs, ours)
         rest = iter([self.node(number).text for number in longer])
         return list(longer) if shorter and all(self.node(number).text in rest for number in shorter) else None
 
     def calls(self, region: Region) -> list[int] | None:
-        """Merge a stretch of calls of which each side only dropped some and at most one side added others.
+        """Merge a stretch of calls from which each side only removed some and at most one side added others.
 
-        What one side dropped is gone, and the rest keeps the order of the side that added. None where anything else
-        happened: each of two declarations that one side dropped may stand for the other one, and code that one side
-        moved away took its place in the order along.
+        What one side removed is gone, and the rest keeps the order of the side that added. None if anything else
+        happened: each of two declarations that one side removed may replace the other one, and code that one side moved
+        away took its order along.
         """
         base = range(region.base.start, region.base.stop)
         ours, theirs = self.ours[region.ours], self.theirs[region.theirs]
@@ -91,7 +91,7 @@ class Children:
         return [number for number in order if number not in dropped]
 
     def _is_moved(self, number: int) -> bool:
-        """Return whether a side that has not this base child any more still has its text as often, somewhere else."""
+        """Return whether a side without this base child has its text as often elsewhere."""
         sides = self._sides
         base = sides.base[number]
         beside = sum(node.text == base.text for node in sides.base)
@@ -104,11 +104,11 @@ class Children:
         )
 
     def rank(self, number: int) -> int:
-        """Return where children of a group stand among other groups: imports come first."""
+        """Return the rank of a child's group among others: imports come first."""
         return _RANKS.get(group_of(self._parent, self.node(number)) or "", len(_RANKS))
 
     def commute(self, region: Region) -> bool:
-        """Return whether the order of everything in a region means nothing to the language."""
+        """Return whether the order of everything in a region is meaningless to the language."""
         numbers = {*range(region.base.start, region.base.stop), *self.ours[region.ours], *self.theirs[region.theirs]}
         groups = {number: group_of(self._parent, self.node(number)) for number in numbers}
         if not groups or None in groups.values():
@@ -124,17 +124,17 @@ class Children:
         return "assignments" not in staying or self._independent(region)
 
     def _is_at_head(self, region: Region, staying: set[str | None]) -> bool:
-        """Return whether a region begins a group of which the first child means something by its place."""
+        """Return whether a region starts a group whose first child is significant by its position."""
         headed = staying & self._lang.headed
         before = self._sides.base[: region.base.start]
         return bool(headed) and not any(group_of(self._parent, node) in headed for node in before)
 
     def _is_replaced(self, number: int) -> bool:
-        """Return whether both sides dropped a child; where each put another one, both may stand for it."""
+        """Return whether both sides removed a child; if each added another one, both may replace it."""
         return number not in self.at_ours and number not in self.at_theirs
 
     def _adds(self, region: Region) -> tuple[bool, bool]:
-        """Return whether ours and whether theirs has children in a region that the base has not there."""
+        """Return whether ours and theirs have new children in a region."""
         here = range(region.base.start, region.base.stop)
         sides = self.ours[region.ours], self.theirs[region.theirs]
         ours, theirs = (any(number not in here for number in side) for side in sides)
@@ -159,7 +159,7 @@ class Children:
     def united(self, region: Region, needed: frozenset[bytes]) -> list[int]:
         """Unite two versions of a set: the side that adds in its order (ours first), then what only the other has.
 
-        What one side dropped is gone, unless the other side changed it or it imports what is `needed`; what one side
+        What one side removed is gone, unless the other side changed it or it imports what is `needed`; what one side
         moved elsewhere is not here.
         """
         base = range(region.base.start, region.base.stop)

@@ -1,4 +1,4 @@
-"""Compose merged text from original bytes: what is between two children is merged as well, never invented."""
+"""Compose merged text from original bytes: text between children is merged too, never invented."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ At = tuple[int | None, int | None, int | None]
 
 @dataclass
 class Piece:
-    """Hold merged children: one, with its index in each side, or a stretch in dispute with its slices."""
+    """Merged children: one, with its index on each side, or a conflicting stretch with its slices."""
 
     parts: list[Part]
     at: At = (None, None, None)
@@ -26,7 +26,7 @@ class Piece:
 
 @dataclass
 class Sides:
-    """Hold the children of one entity on three sides, and the entities themselves."""
+    """The children of one entity on three sides, and the entities themselves."""
 
     base: Sequence[Node]
     ours: Sequence[Node]
@@ -40,12 +40,12 @@ class Sides:
         self.lists = ((self.base, self.base_node), (self.ours, self.ours_node), (self.theirs, self.theirs_node))
 
     def stretches(self, *slices: slice) -> tuple[bytes, bytes, bytes]:
-        """Return the text of a stretch on each side, with the gaps at both its ends."""
+        """Return the text of a stretch on each side, including the gaps at both its ends."""
         base, ours, theirs = (self._between(side, part.start - 1, part.stop) for side, part in enumerate(slices))
         return base, ours, theirs
 
     def gap(self, side: int, left: int) -> bytes:
-        """Return what is behind child `left` (-1: at the start) of one side, up to the next child or the end."""
+        """Return the gap after child `left` (-1: at the start) of one side, up to the next child or the end."""
         return self._between(side, left, left + 1)
 
     def _between(self, side: int, left: int, right: int) -> bytes:
@@ -58,7 +58,7 @@ class Sides:
 
 
 def join(pieces: Sequence[Piece], sides: Sides, parent: Node) -> list[Part]:
-    """Put pieces together with the gaps that belong between them."""
+    """Join pieces with the gaps that belong between them."""
     if not pieces and parent.core.kind in BARE:
         return []
     gaps = _Gaps(sides, parent)
@@ -85,7 +85,7 @@ class _Gaps:
         self._chosen = self._laid_out()
 
     def between(self, left: Piece, right: Piece) -> bytes:
-        """Return the gap between two pieces, merged from the sides that have an opinion."""
+        """Return the gap between two pieces, merged from the sides that have one."""
         opinions = self._opinions(left, right)
         if any(opinions[side] is not None for side in self._chosen):
             return self._levelled(opinions)
@@ -104,9 +104,9 @@ class _Gaps:
         return self._default(left)
 
     def _nearby(self, left: Piece, right: Piece) -> Iterator[tuple[bytes, int, bool]]:
-        """Yield the gaps before one and behind the other of two that no side has side by side, best first.
+        """Yield the gaps before one and after the other of two pieces that are adjacent on no side, best first.
 
-        With each comes its side, and whether it is between children of the same two types as here.
+        Each with its side, and whether it is between children of the same two types as here.
         """
         kinds = self._kind(left), self._kind(right)
         for piece, step in ((right, -1), (left, 0)):
@@ -118,7 +118,7 @@ class _Gaps:
                     yield self.sides.gap(side, at + step), side, around == kinds
 
     def _kind(self, piece: Piece) -> str:
-        """Return the group or else the type of a piece that is no edge, empty for one that is."""
+        """Return the group or else the type of a piece; empty for an edge."""
         for side in (1, 2, 0):
             at, nodes = piece.at[side], self.sides.lists[side][0]
             if at is not None and 0 <= at < len(nodes):
@@ -129,14 +129,14 @@ class _Gaps:
         return group_of(self.parent, node) or node.core.kind
 
     def _closing(self, right: Piece) -> bytes:
-        """Return what is in front of the closing delimiter of a list that lost all its children."""
+        """Return the text before the closing delimiter of a list that lost all its children."""
         side = next(side for side in (1, 2, 0) if right.at[side] is not None)
         at = right.at[side]
         assert at is not None
         return self.sides.gap(side, at - 1)
 
     def indented(self, piece: Piece, gap: bytes) -> list[Part]:
-        """Move a child that only one side has to the indentation where it comes to stand."""
+        """Reindent a child that only one side has for its new position."""
         side = 1 if piece.at[1] is not None else 2
         at = piece.at[side]
         if (
@@ -187,11 +187,11 @@ class _Gaps:
         return 0 <= at < len(nodes) and (nodes[at].named or self.bare)
 
     def _inner(self, side: int, left: int) -> bool:
-        """Return whether the gap behind a child is between two children that are no delimiters."""
+        """Return whether the gap after a child is between two children that are not delimiters."""
         return self._inner_item(side, left) and self._inner_item(side, left + 1)
 
     def _laid_out(self) -> tuple[int, ...]:
-        """Return the sides whose layout the merged list takes: one of them may have put each child on its own line."""
+        """Return the sides whose layout the merged list uses: one of them may have put each child on its own line."""
         layouts = [self._is_stacked(side) for side in range(3)]
         base, ours, theirs = layouts
         if ours is None or theirs is None or ours == theirs:
@@ -200,7 +200,7 @@ class _Gaps:
         return tuple(side for side in (1, 2, 0) if layouts[side] == wanted)
 
     def _is_stacked(self, side: int) -> bool | None:
-        """Return whether each child is on a line of its own, or all on one line; None if it is neither."""
+        """Return whether each child is on its own line, or all are on one line; None if neither."""
         nodes = self.sides.lists[side][0]
         if len(nodes) < 3 or nodes[0].named or nodes[-1].named:
             return None
@@ -234,7 +234,7 @@ class _Gaps:
         return gap[: newline + 1] + new
 
     def _behind(self) -> bytes | None:
-        """Return the line break behind an entity without delimiters: its children are stacked as it is itself."""
+        """Return the line break after an entity without delimiters: its children are stacked as it is."""
         nodes, parent = self.sides.lists[1]
         if nodes and nodes[0].named and nodes[-1].named and nodes[0].start == parent.start:
             rest = parent.source[parent.end :]
@@ -244,7 +244,7 @@ class _Gaps:
         return None
 
     def _default(self, left: Piece) -> bytes:
-        """Return what the language puts between two children, on a line of its own where the first one is."""
+        """Return the language's separator between two children, on a line of its own if the first one is."""
         stacked = self._behind()
         if stacked is not None:
             return stacked
@@ -261,7 +261,7 @@ class _Gaps:
 
 
 def _is_delimiter(nodes: Sequence[Node], at: int) -> bool:
-    """Return whether a token opens or closes a list, so that its gap is the list's, whatever is next to it."""
+    """Return whether a token opens or closes a list, so that its gap belongs to the list."""
     token = nodes[at]
     return not token.named and (at in (0, len(nodes) - 1) or not token.text.strip(b"()[]{}<>|/"))
 

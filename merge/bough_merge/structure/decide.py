@@ -1,4 +1,4 @@
-"""Decide, entity by entity, what three versions come to; only what both sides changed is looked into."""
+"""Decide, entity by entity, the result of three versions, looking only into what both sides changed."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Stretch = tuple[Sequence[Node], Sequence[Node], Sequence[Node]]
 class Decider:
     """Merge syntax trees top-down.
 
-    `vetoed` holds the names of entities that a gate refused to see merged, `needed` the names whose imports stay
-    though one side dropped them, because the other side has new uses; `sources` the whole texts of base, ours and
-    theirs. `pending` collects edits whose code moved elsewhere in the file: they are still to be made in the result.
+    `vetoed` holds the names of entities that a gate refused to merge, `needed` the names whose imports stay although
+    one side removed them, because the other side has new uses; `sources` the whole texts of base, ours and theirs.
+    `pending` collects edits whose code moved elsewhere in the file, still to be made in the result.
     """
 
     vetoed: frozenset[bytes] = frozenset()
@@ -43,7 +43,7 @@ class Decider:
     _decisions: int = 0
 
     def merge(self, base: Node | None, ours: Node, theirs: Node) -> list[Part]:
-        """Return the merged text of one entity in order, with a `Dispute` for what the sides cannot both have."""
+        """Return the merged text of one entity in order, with a `Dispute` where the sides exclude each other."""
         if ours.text == theirs.text:
             return [ours.text]
         if base is not None and ours.text == base.text and not self._drops_needed(base, theirs):
@@ -62,7 +62,7 @@ class Decider:
             self._where.pop()
 
     def _drops_needed(self, base: Node, side: Node) -> bool:
-        """Return whether a side dropped a needed name from a list of imports."""
+        """Return whether a side removed a needed name from a list of imports."""
         if not self.needed or ("import" not in base.core.kind and "use_" not in base.core.kind):
             return False
         return not self.needed.isdisjoint(set(base.words) - set(side.words))
@@ -103,7 +103,7 @@ class Decider:
         return join(self._pieces(sides, ours), sides, ours)
 
     def _embedded(self, base: Node, ours: Node, theirs: Node, inner: Embedded) -> list[Part]:
-        """Merge another language inside this one, where all three versions of it parse."""
+        """Merge another language inside this one, if all three versions of it parse."""
         roots = [
             parse(node.text[inner.quote : len(node.text) - inner.quote], inner.lang) for node in (base, ours, theirs)
         ]
@@ -118,7 +118,7 @@ class Decider:
         return [self._dispute(base, ours, theirs)]
 
     def _pieces(self, sides: Sides, parent: Node) -> list[Piece]:
-        """Return the merged children in order: single ones, and stretches in dispute."""
+        """Return the merged children in order: single ones, and conflicting stretches."""
         children = Children(sides, parent)
         pieces: list[Piece] = []
         emitted: set[int] = set()
@@ -137,7 +137,7 @@ class Decider:
         return [piece for piece in pieces if any(part != b"" for part in piece.parts)]
 
     def _chosen(self, region: Region, children: Children) -> list[int] | None:
-        """Return the children of a region in merged order, or None if the region is in dispute."""
+        """Return the children of a region in merged order, or None if the region conflicts."""
         base = list(range(region.base.start, region.base.stop))
         ours, theirs = children.ours[region.ours], children.theirs[region.theirs]
         if children.commute(region):
@@ -153,7 +153,7 @@ class Decider:
         return theirs if region.kind is RegionKind.THEIRS else ours
 
     def _piece(self, number: int, children: Children, sides: Sides) -> Piece:
-        """Merge one child, wherever the sides have it."""
+        """Merge one child, wherever it is on the sides."""
         base = sides.base[number] if number < len(sides.base) else None
         at = (number if base is not None else None, children.at_ours.get(number), children.at_theirs.get(number))
         ours = sides.ours[at[1]] if at[1] is not None else None
@@ -177,7 +177,7 @@ class Decider:
         return self._settled((nodes[0], nodes[1], nodes[2]), (texts[0], texts[1], texts[2]), final or base is None)
 
     def _settled(self, nodes: Stretch, texts: tuple[bytes, bytes, bytes], final: bool) -> Part:
-        """Carry one side's edits into the other side's version where they fit, else return the dispute."""
+        """Carry one side's edits into the other side's version if they fit, else return the conflict."""
         base, ours, theirs = nodes
         if not final:
             whole = self._raised(texts) or self._carried(nodes, texts)
@@ -213,7 +213,7 @@ def _bare(text: bytes | None) -> bytes:
 
 
 def _is_set(node: Node) -> bool:
-    """Return whether order means nothing among all children of a node."""
+    """Return whether the order of a node's children is meaningless."""
     named = [part for part in node.parts if part.named] or node.parts
     return all(group_of(node, part) is not None for part in named)
 

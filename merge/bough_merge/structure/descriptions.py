@@ -1,4 +1,4 @@
-"""Words for people: what one side did to a stretch of a file."""
+"""Describe what one side did to a stretch of a file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from bough_merge.syntax.entities import key_of, kind_in_words, name_of, operator_of
 from bough_merge.syntax.nodes import Node
 
-_SHORT = 40  # bytes of a text that is shown as it is
+_SHORT = 40  # bytes of a text that is quoted in full
 
 
 def said(base: Sequence[Node], side: Sequence[Node]) -> str:
-    """Say in words what one side did to a stretch of children."""
+    """Describe what one side did to a stretch of children."""
     if not base and not side:
         return "left it as it was"
     if not base:

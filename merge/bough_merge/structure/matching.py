@@ -11,7 +11,7 @@ from bough_merge.syntax.entities import group_of, identity_of, key_of, name_of
 from bough_merge.syntax.nodes import Node
 from bough_merge.text.sequences import changes
 
-# Two nodes of one type that share this part of their words are versions of one thing, not two things.
+# Two nodes of one type that share this part of their words are versions of one entity.
 _SIMILAR = 0.5
 # A leftover stretch with more pairs than this is matched by position at its ends only.
 _LIMIT_PAIRS = 2500
@@ -40,9 +40,9 @@ def match(base: Sequence[Node], side: Sequence[Node], parent: Node) -> list[int 
 
 
 def _lower(side: Sequence[Node], found: list[int | None]) -> None:
-    """Move each run of new children as far down as it can stand, as a diff of lines does.
+    """Move each run of new children as far down as possible, as a line diff does.
 
-    Where it is `a, b` that is new in `a, b, a`, it could be `b, a` as well; two sides must not decide it differently.
+    If `a, b` is new in `a, b, a`, it could also be `b, a`; two sides must not choose differently.
     """
     behind = len(found)
     while behind > 0:
@@ -61,7 +61,7 @@ def _is_same(one: Node, other: Node) -> bool:
 
 
 def _is_its_text(node: Node, parent: Node) -> bool:
-    """Return whether a child of a set is nothing but its text, so that another text is another child."""
+    """Return whether a child of a set is identified by its text alone, so that another text is another child."""
     return (
         group_of(parent, node) in ("types", "bases", "modifiers", "items", "requirements", "records")
         and name_of(node) is None
@@ -71,9 +71,9 @@ def _is_its_text(node: Node, parent: Node) -> bool:
 def match_new(
     ours: Sequence[Node], theirs: Sequence[Node], new_ours: list[int], new_theirs: list[int], parent: Node
 ) -> list[tuple[int, int]]:
-    """Pair children that both sides added, where order is free: by group and name, the whole text being the last name.
+    """Pair children that both sides added where order is free: by group and name, finally by the whole text.
 
-    Whatever has a name of its own may be of another type on the other side (`bar` and `bar: 1` are one key).
+    What has a name may be of another type on the other side (`bar` and `bar: 1` are one key).
     """
 
     def keyed(nodes: Sequence[Node], indices: list[int]) -> dict[Hashable, int]:
@@ -106,10 +106,10 @@ def _pair_between(old: Sequence[Hashable], new: Sequence[Hashable], pair: Callab
 
 
 def _anchors(old: Sequence[tuple[str, bytes]], new: Sequence[tuple[str, bytes]]) -> list[tuple[int, int]]:
-    """Return what stays in its place where children that both have once changed places; most of the text does.
+    """Return what stays in place if children that both have once were reordered; most of the text does.
 
-    A diff keeps as many children as it can, and where that leaves a choice takes any: of a title and the word under it
-    that is under another title now, the word. Two sides must not choose differently. Empty where nothing moved.
+    A diff keeps as many children as it can, and otherwise chooses arbitrarily: of a title and the word under it that is
+    under another title now, perhaps the word. Two sides must not choose differently. Empty if nothing moved.
     """
     counted, counted_new = Counter(old), Counter(new)
     places = {item: j for j, item in enumerate(new) if counted_new[item] == 1}
@@ -120,7 +120,7 @@ def _anchors(old: Sequence[tuple[str, bytes]], new: Sequence[tuple[str, bytes]])
 
 
 def _heaviest_in_order(pairs: Sequence[tuple[int, int]], weights: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the pairs, whose first numbers rise, of which the second rise too and which weigh most together."""
+    """Return the heaviest chain of pairs, sorted by their first numbers, whose second numbers also increase."""
     ends: list[int] = []  # the second numbers at which a chain ends that is heavier than all that end before
     chains: list[tuple[int, int]] = []  # its weight, and its last pair
     before: list[int] = []
@@ -149,7 +149,7 @@ def _pair_named(
     pair: Callable[[int, int], None],
     key: Callable[[Node], bytes | None],
 ) -> None:
-    """Pair what has the same type and name, where the name is unique among the leftovers of both."""
+    """Pair children with the same type and name, if the name is unique among the leftovers of both."""
     old = _unique({i: (n.kind, key(n)) for i, n in enumerate(base) if i not in taken and n.named})
     new = _unique({j: (n.kind, key(n)) for j, n in enumerate(side) if found[j] is None and n.named})
     for name, j in new.items():
@@ -163,7 +163,7 @@ def _unique(names: dict[int, tuple[str, bytes | None]]) -> dict[Hashable, int]:
 
 
 def _stretches(count: int, found: list[int | None], taken: set[int]) -> list[tuple[list[int], list[int]]]:
-    """Return the leftover rows (base) and columns (side) that lie between the same matched neighbours."""
+    """Return the leftover rows (base) and columns (side) between the same matched neighbours."""
     stretches: list[tuple[list[int], list[int]]] = []
     columns: list[int] = []
     last = -1
@@ -182,7 +182,7 @@ def _stretches(count: int, found: list[int | None], taken: set[int]) -> list[tup
 def _pair_similar(
     base: Sequence[Node], side: Sequence[Node], rows: list[int], columns: list[int], pair: Callable[[int, int], None]
 ) -> None:
-    """Pair leftovers in order so that the sum of similarities is greatest."""
+    """Pair leftovers in order, maximizing the sum of similarities."""
     if len(rows) == len(columns) == 1 and base[rows[0]].kind == side[columns[0]].kind and not _listed(base[rows[0]]):
         pair(rows[0], columns[0])
         return
@@ -206,14 +206,14 @@ def _pair_similar(
 
 
 def _listed(node: Node) -> bool:
-    """Return whether a node is one of many of its kind, so that another in its place may be another thing."""
+    """Return whether a node is one of many of its kind, so that another in its place may be unrelated."""
     return node.field is None and name_of(node) is not None
 
 
 def similarity(one: Node, other: Node) -> float:
-    """Return the part of words that two nodes of one type share, 0 below the threshold.
+    """Return the share of words that two nodes of one type have in common, 0 below the threshold.
 
-    The same code under another comment is more alike than other code under the same comment.
+    The same code under another comment is more similar than other code under the same comment.
     """
     if one.kind != other.kind or not one.named:
         return 1.0 if one.kind == other.kind and one.text == other.text else 0.0
@@ -223,7 +223,7 @@ def similarity(one: Node, other: Node) -> float:
         return 0.75
     words, others = _units(one), _units(other)
     if _is_pair(one) and name_of(one) != name_of(other):
-        # Signs alone make no rename: of another key its value must have stayed.
+        # Punctuation alone does not make a rename: with another key the value must have stayed.
         words, others = (([word for word in side if word.isalnum()] or side) for side in (words, others))
     total = len(words) + len(others)
     shared = sum((Counter(words) & Counter(others)).values())
@@ -237,5 +237,5 @@ def _is_pair(node: Node) -> bool:
 
 
 def _units(node: Node) -> list[bytes]:
-    """Return what similarity counts: words, or lines if there are too many words."""
+    """Return the units of similarity: words, or lines if there are too many words."""
     return node.words if len(node.text) <= _LIMIT_WORDS else node.text.split(b"\n")

@@ -1,8 +1,8 @@
 """Carry one side's edits into code that the other side wrapped, moved or rewrote around them.
 
-Where one side only touched nodes deep inside a stretch, and the other side kept those very nodes while it changed what
-is around them, the edits apply to the other side's version. An edit is only carried where its old text is exactly
-once, in the base as well as in the other side; a word that one side renamed throughout is renamed throughout.
+If one side only changed nodes deep inside a stretch, and the other side kept those nodes while it changed what is
+around them, the edits apply to the other side's version. An edit is carried only if its old text occurs exactly once,
+in the base as well as on the other side; a word that one side renamed everywhere is renamed everywhere.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from bough_merge.text.indentation import depth_at, reindented
 _LIMIT_EDITS = 60
 _LIMIT_DEPTH = 60
 _LIMIT_BYTES = 2000
-# An edit that has to find its place anywhere in the file must say at least this much, or it could land by chance.
+# An edit that is searched anywhere in the file must have at least this length, or it could match by chance.
 _TELLING_WORDS = 5
 
 
 @dataclass
 class Edit:
-    """Hold one changed node and the changed nodes around it, innermost first: each an old and a new version."""
+    """A changed node and the changed nodes around it, innermost first: each an old and a new version."""
 
     chain: tuple[tuple[Node, Node], ...]
 
@@ -39,7 +39,7 @@ class Edit:
 
 
 def carried(base: Sequence[Node], edited: Sequence[Node], target: Sequence[Node], text: bytes) -> bytes | None:
-    """Return `text`, the other side's version of a stretch, with the edits of one side, or None where they do not fit.
+    """Return `text`, the other side's version of a stretch, with the edits of one side, or None if they do not fit.
 
     `base`, `edited` and `target` are the nodes of the stretch in the base, on the side whose edits are carried and on
     the other side.
@@ -62,7 +62,7 @@ def carried(base: Sequence[Node], edited: Sequence[Node], target: Sequence[Node]
 
 
 def _applied(edit: Edit, times: int, before: bytes, text: bytes, depth: bytes) -> bytes | None:
-    """Make an edit in a text whose first line is `depth` in; None if its place is not certain."""
+    """Apply an edit to a text whose first line has the indentation `depth`; None if its place is not certain."""
     for old, new in edit.chain:
         pattern = pattern_of(old)
         in_base, in_text = len(pattern.findall(before)), len(pattern.findall(text))
@@ -82,7 +82,7 @@ def _applied(edit: Edit, times: int, before: bytes, text: bytes, depth: bytes) -
 
 
 def _replaced(pattern: re.Pattern[bytes], new: Node, text: bytes, depth: bytes = b"") -> bytes:
-    """Put a new version wherever its old one is, as far in as that was; the text's first line is `depth` in."""
+    """Replace each occurrence of the old version by the new one, reindented; `depth` is the first line's."""
 
     def placed(found: re.Match[bytes]) -> bytes:
         there = depth_at(text, found.start()) if b"\n" in text[: found.start()] else depth
@@ -92,7 +92,7 @@ def _replaced(pattern: re.Pattern[bytes], new: Node, text: bytes, depth: bytes =
 
 
 def edits_of(base: Sequence[Node], edited: Sequence[Node]) -> list[Edit] | None:
-    """Return the smallest changed nodes below two equally long stretches, or None if they are not inside of it."""
+    """Return the smallest changed nodes below two equally long stretches, or None if they are not inside them."""
     if len(base) != len(edited):
         return None
     found: list[Edit] = []
@@ -121,10 +121,10 @@ def _collect(old: Node, new: Node, around: tuple[tuple[Node, Node], ...], found:
 
 
 def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], text: bytes) -> bytes | None:
-    """Return `text`, our version of a stretch, with theirs wherever only they left the base, or None.
+    """Return `text`, our version of a stretch, with theirs wherever only they changed the base, or None.
 
-    Both sides put the same new shape around the old code; where they differ inside of it, the side that differs from
-    the base's code as well is the one that changed it.
+    Both sides put the same new shape around the old code; where they differ inside of it, the side that also differs
+    from the base's code is the one that changed it.
     """
     edits = edits_of(theirs, ours) if base and ours else None
     if not edits:
@@ -151,7 +151,7 @@ def agreed(base: Sequence[Node], ours: Sequence[Node], theirs: Sequence[Node], t
 
 
 def pattern_of(node: Node) -> re.Pattern[bytes]:
-    """Return what finds a node's text whatever the white space between its tokens; nothing for what is too long."""
+    """Return a pattern for a node's text with any white space between its tokens; none for text that is too long."""
     return _pattern(tuple(node.words) if len(node.text) <= _LIMIT_BYTES else ())
 
 
@@ -165,9 +165,9 @@ def _pattern(words: tuple[bytes, ...]) -> re.Pattern[bytes]:
 
 
 def moved(base: Sequence[Node], edited: Sequence[Node], before: bytes, other: bytes) -> list[Edit]:
-    """Return one side's edits of a stretch, each widened until its old text is found once in both whole files.
+    """Return one side's edits of a stretch, each widened until its old text occurs once in both whole files.
 
-    `before` is the whole base and `other` the whole file of the side that moved the code. Empty where one does not fit.
+    `before` is the whole base and `other` the whole file of the side that moved the code. Empty if one does not fit.
     """
     found: list[Edit] = []
     for edit in edits_of(base, edited) or []:
@@ -184,7 +184,7 @@ def moved(base: Sequence[Node], edited: Sequence[Node], before: bytes, other: by
 
 
 def made(parts: list[bytes | Dispute], edits: Sequence[Edit]) -> list[bytes | Dispute] | None:
-    """Make moved edits in merged text, or return None if the place of one is not certain any more."""
+    """Apply moved edits to merged text, or return None if the place of one is no longer certain."""
     parts = list(parts)
     for edit in edits:
         old, new = edit.chain[0]

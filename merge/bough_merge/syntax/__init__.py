@@ -1,1 +1,1 @@
-"""Syntax trees as the merge sees them: the languages, their grammars, and what a node is called."""
+"""Syntax trees as the merge uses them: the languages, their grammars, and the names of nodes."""

@@ -10,14 +10,14 @@ from bough_merge.syntax.nodes import Node
 
 
 class Embedded(NamedTuple):
-    """Say which language the text of a node is in, and how many quoting bytes stand at each end of it."""
+    """The language of a node's text, and how many quoting bytes are at each end of it."""
 
     lang: Language
     quote: int
 
 
 def embedded(node: Node) -> Embedded | None:
-    """Return the language inside a node, or None if it is of its own file's language."""
+    """Return the language inside a node, or None if it is the file's own."""
     core = node.core
     named = core.lang.embedded.get(f"{core.container}/{core.kind}") or core.lang.embedded.get(core.kind)
     quoted = core.text[:1] in (b"'", b'"')

@@ -1,4 +1,4 @@
-"""Entities: what a node is called, in code and in words."""
+"""Entities: the names of nodes, in code and in words."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _SECTIONS = re.compile(r"section")
 _TITLES = re.compile(r"title|heading")
 _NUMBERED = frozenset({"enum", "numbered"})
 _NUMBER = re.compile(rb"=\s*(-?\w+)\s*(?:\[[^\]]*\])?\s*[,;]?\s*$")
-# Where statements stand one after the other.
+# Where statements follow one another.
 _BLOCKS = frozenset(
     ("block", "body_statement", "compound_statement", "do_block", "module", "program", "statement_block", "statements")
 )
-# Containers whose children are mere words; elsewhere a nameless token belongs to the syntax around it.
+# Containers whose children are plain words; elsewhere a nameless token belongs to the surrounding syntax.
 BARE = frozenset({"modifiers", "function_modifiers"})
-# Of these a declaration has at most one.
+# A declaration has at most one of these.
 _VISIBILITY = frozenset({b"public", b"protected", b"private", b"internal", b"fileprivate"})
 
 
 def name_of(node: Node) -> bytes | None:
-    """Return the name that tells this entity from its siblings of the same type, or None if it has none."""
+    """Return the name that distinguishes this entity from its siblings of the same type, or None."""
     core = node.core
     if core.label is None and core.raw is not None:
         core.label = core.lang.told_name(core.text) or _name(core.raw, node, _DEPTH) or b""
@@ -41,7 +41,7 @@ def name_of(node: Node) -> bytes | None:
 
 
 def key_of(node: Node) -> bytes | None:
-    """Return the name, with the parameters or the head where the language tells entities of one name apart by them."""
+    """Return the name, with the parameters or the head if the language distinguishes entities of one name by them."""
     name = name_of(node)
     raw = node.core.raw
     if name is None or raw is None:
@@ -63,7 +63,7 @@ def key_of(node: Node) -> bytes | None:
 
 
 def definition_in(raw: tree_sitter.Node, lang: Language) -> tree_sitter.Node:
-    """Return the definition inside of what wraps it (decorators, a template, an export), or the node itself."""
+    """Return the definition inside a wrapper (decorators, a template, an export), or the node itself."""
     while raw.type in lang.wrappers:
         inner = raw.child_by_field_name("definition") or raw.child_by_field_name("declaration")
         if inner is None and raw.named_children:
@@ -75,7 +75,7 @@ def definition_in(raw: tree_sitter.Node, lang: Language) -> tree_sitter.Node:
 
 
 def unwrapped(node: Node) -> Node:
-    """Return the node of the definition inside of what wraps it, or the node without its comments."""
+    """Return the node of the definition inside a wrapper, or the node without its comments."""
     core = node.core
     while core.raw is not None and (inner := definition_in(core.raw, core.lang)) is not core.raw:
         found = next((part.core for part in core.parts if part.core.raw is not None and _holds(part, inner)), None)
@@ -90,7 +90,7 @@ def _holds(node: Node, inner: tree_sitter.Node) -> bool:
 
 
 def group_of(parent: Node, child: Node) -> str | None:
-    """Return the group within which a child commutes in its parent, or None if its place means something."""
+    """Return the group within which a child commutes in its parent, or None if its position is significant."""
     holder, child = parent.core, child.core
     if not child.named and holder.kind not in BARE:
         return None
@@ -98,9 +98,9 @@ def group_of(parent: Node, child: Node) -> str | None:
 
 
 def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
-    """Return what may stand only once in a parent, or None where repeating means something.
+    """Return what may occur only once in a parent, or None if repetition is meaningful.
 
-    Two imports from one module are two imports, so an import is known by its whole text.
+    Two imports from one module are two imports, so an import is identified by its whole text.
     """
     group = group_of(parent, child)
     if group is None:
@@ -112,7 +112,7 @@ def identity_of(parent: Node, child: Node) -> tuple[str, bytes] | None:
 
 
 def number_of(parent: Node, child: Node) -> bytes | None:
-    """Return the number that tells a child from its siblings: a value of an enumeration, the tag of a field."""
+    """Return the number that distinguishes a child: the value of an enumeration member, the tag of a field."""
     if group_of(parent, child) not in _NUMBERED:
         return None
     found = _NUMBER.search(child.core.text)
@@ -142,14 +142,14 @@ def _name(raw: tree_sitter.Node, node: Node, depth: int) -> bytes | None:
 
 
 def operator_of(node: Node) -> bytes | None:
-    """Return the operator of an expression, or None if a node is none: with another operator it is another one."""
+    """Return the operator of an expression, or None: with another operator it is another expression."""
     raw = node.core.raw
     operator = raw.child_by_field_name("operator") if raw is not None else None
     return None if operator is None else _text(operator, node)
 
 
 def is_call(node: Node) -> bool:
-    """Return whether a node is a statement that does nothing but call something."""
+    """Return whether a node is a statement that only calls something."""
     raw = node.core.raw
     while raw is not None and raw.type.endswith("expression_statement") and raw.named_child_count == 1:
         raw = raw.named_children[0]
@@ -178,7 +178,7 @@ def _children(raw: tree_sitter.Node, wanted: str) -> list[tree_sitter.Node]:
 
 
 def _innermost(raw: tree_sitter.Node, node: Node) -> bytes:
-    """Follow declarators down to the name that they declare."""
+    """Follow declarators down to the declared name."""
     for _ in range(_DEPTH * 2):
         inner = raw.child_by_field_name("declarator") or raw.child_by_field_name("name")
         if inner is None:
@@ -193,7 +193,7 @@ def _text(raw: tree_sitter.Node, node: Node) -> bytes:
 
 @lru_cache(maxsize=512)
 def kind_in_words(kind: str) -> str:
-    """Turn a grammar's node type into words for people."""
+    """Turn a grammar's node type into words."""
     words = kind.strip("_").replace("_", " ")
     for ending in (" definition", " declaration", " item", " statement", " specifier"):
         words = words.removesuffix(ending)

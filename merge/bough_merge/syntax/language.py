@@ -12,12 +12,12 @@ _DATA = re.compile("pair|table|object")
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """State that children of some types may stand in any order within some containers.
+    """A rule that children of some types may be in any order within some containers.
 
-    `group` names what they are: children of different groups do not mix. `container` and `kind` are regular
-    expressions that must match whole node types; a container is also known as `parent/type`, to tell a class body from
-    a function's. With `text` the child's text must match from its start as well.
-    An empty group states that order matters after all; the first rule that holds decides.
+    `group` names them: children of different groups do not mix. `container` and `kind` are regular expressions that
+    must match whole node types; a container is also known as `parent/type`, to distinguish a class body from a
+    function's. With `text` the child's text must also match from its start. An empty group states that order is
+    significant after all; the first matching rule decides.
     """
 
     group: str
@@ -28,25 +28,25 @@ class Free:
 
 @dataclass(frozen=True)
 class Language:
-    """Describe one language in terms of its grammar's node types.
+    """A language in terms of its grammar's node types.
 
     `grammar` is its name in tree-sitter-language-pack, empty for a file of records. `paths` are extensions and whole
-    names. `free` lists what commutes. `names` are the fields that name a child, in order of preference; `named_by` says
-    for single node types which fields or child types do (joined by `+`, a path of them by `>`). `wrappers` are types
-    around a definition that go by its name (a decorated function, a template, an export). `overloads` are types that
-    their parameters tell apart too; `heads` are types that everything before their body tells apart, where their text
-    matches. `atoms` are types that are never looked into. `leading` are types that belong to the child after them.
-    `flat` are lists, left-recursive ones among them, with the token that separates their children. `runs` are types
-    whose children only mean something between two separators. `joins` gives, per container, what is between two
-    children where no example does. `headed` are groups of which the first child means something by its place. `related`
-    finds two names, joined by a space, of which the later one overrides the other one. `told` gives groups of children
-    that commute by their text, where the type alone does not tell; its pattern's group `name` names the child. `marks`
-    gives a name to nodes by their text, for what means more than its type says; it is where the type would.
-    `embedded` names the language inside a node type, where `@` means that its neighbour names it. `remedy` says how a
-    file that a tool writes is generated again; such a file is never merged by guess.
+    names. `free` lists what commutes. `names` are the fields that name a child, in order of preference; `named_by`
+    gives the fields or child types for single node types (joined by `+`, a path of them by `>`). `wrappers` are types
+    around a definition that take its name (a decorated function, a template, an export). `overloads` are types that are
+    also distinguished by their parameters; `heads` are types that are distinguished by everything before their body, if
+    their text matches. `atoms` are types that are never looked into. `leading` are types that belong to the child after
+    them. `flat` are lists, including left-recursive ones, with the token that separates their children. `runs` are
+    types whose children are only meaningful together between two separators. `joins` gives, per container, the text
+    between two children if there is no example. `headed` are groups whose first child is significant by its position.
+    `related` matches two names, joined by a space, of which the later one overrides the other. `told` gives groups of
+    children that commute by their text, if the type alone is not enough; its pattern's group `name` names the child.
+    `marks` gives a name to nodes by their text, if it means more than the type; it replaces the type. `embedded` names
+    the language inside a node type, where `@` means that its neighbour names it. `remedy` says how a generated file is
+    generated again; such a file is never merged by guess.
 
     For files of records `record_key` finds the key in a line, in its groups; `ordered_records` matches lines whose
-    place means something; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
+    position is significant; with `blocks` a line `word (` opens a block up to `)`; with `cells` a record is a row of
     cells.
     """
 
@@ -86,21 +86,21 @@ class Language:
         return None
 
     def is_told(self, text: bytes) -> bool:
-        """Return whether a text counts for itself, whatever its type: a comment that is an import to a type checker."""
+        """Return whether a text is significant, whatever its type: a comment that is an import to a type checker."""
         return any(_pattern(pattern).match(text) for _, pattern in self.told)
 
     def is_told_by_head(self, kind: str, text: bytes) -> bool:
-        """Return whether a node goes by its whole head, since its name alone may be that of its neighbours, too."""
+        """Return whether a node is identified by its whole head, since its neighbours may have the same name."""
         pattern = self.heads.get(kind)
         return pattern is not None and _pattern(pattern).match(text) is not None
 
     def mark_of(self, kind: str, text: bytes, around: str) -> str:
-        """Return the mark of a node by its text, within data that of the node around it, or else its type."""
+        """Return the mark of a node by its text, within data that of the surrounding node, or else its type."""
         marks = (mark for mark, pattern in self.marks.items() if _pattern(pattern).match(text))
         return next(marks, around if around in self.marks and _DATA.search(kind) else kind)
 
     def group_of(self, parent: str, container: str, kind: str, text: bytes) -> str | None:
-        """Return the name of the group within which a child commutes here, or None where order matters."""
+        """Return the name of the group within which a child commutes here, or None if order is significant."""
         for group, pattern in self.told:
             if _pattern(pattern).match(text):
                 return group
@@ -114,7 +114,7 @@ class Language:
         return None
 
     def are_related(self, name: bytes, other: bytes) -> bool:
-        """Return whether of two assignments one overrides the other, in part at least."""
+        """Return whether one of two assignments overrides the other, at least in part."""
         pattern = _pattern(self.related) if self.related else None
         return pattern is not None and bool(
             pattern.fullmatch(name + b" " + other) or pattern.fullmatch(other + b" " + name)
@@ -131,7 +131,7 @@ def _pattern(expression: bytes) -> re.Pattern[bytes]:
 
 
 def _rules(rules: tuple[Free, ...], parent: str, container: str, kind: str) -> list[Free]:
-    """Return the rules that a child of a type may fall under in a container, in order."""
+    """Return the rules that may apply to a child of a type in a container, in order."""
     return [
         rule
         for rule in rules

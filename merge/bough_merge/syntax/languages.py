@@ -1,4 +1,4 @@
-"""Which language a file is in, by its name."""
+"""Find the language of a file by its name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bough_merge.syntax.table import LANGUAGES
 
 
 def language_of(path: str) -> Language | None:
-    """Return the row for a path: by its whole name first, by its last extension then; None if nothing is known."""
+    """Return the row for a path, by its whole name first, then by its last extension; None if it is unknown."""
     rows = _rows()
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
     dot = name.rfind(".")

@@ -1,4 +1,4 @@
-"""Syntax trees as the merge sees them: only what carries meaning is a node, everything else is a gap between nodes."""
+"""Syntax trees for merging: only what carries meaning is a node, everything else is a gap between nodes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import tree_sitter
 from bough_merge.syntax.language import Language
 
 _SPACE = b" \t\r\n\f\v"
-# Climbing from a node to its parents costs as much as the tree is deep; real code nests some 60 levels.
+# Climbing from a node to its parents takes time proportional to the depth; real code nests some 60 levels.
 _LIMIT_DEPTH = 1000
 _SAMPLES = 256
 _WORDS = re.compile(rb"\w+|[^\w\s]")
 
 
 class Node:
-    """Stand for a stretch of one side that has a meaning of its own.
+    """A stretch of one side with a meaning of its own.
 
     `start` and `end` are byte offsets into `source`, without white space at the ends. `kind` is the grammar's node type
-    and `parts` the nodes inside, in order; what is between two parts (white space and separators) is their gap.
-    A comment belongs to what it is before, or behind on the same line.
+    and `parts` the nodes inside, in order; the text between two parts (white space and separators) is their gap. A
+    comment belongs to the code after it, or before it on the same line.
     """
 
     def __init__(self, raw: tree_sitter.Node | None, kind: str, source: bytes, start: int, end: int, lang: Language):
@@ -39,14 +39,14 @@ class Node:
 
     @cached_property
     def parts(self) -> list[Node]:
-        """Return the nodes inside, separators left out; empty for a leaf."""
+        """Return the nodes inside, without separators; empty for a leaf."""
         if self.raw is None or self.kind in self.lang.atoms or self.kind == "ERROR":
             return []
         return _grouped(_runs(_filled(_flattened(self), self), self), self)
 
     @cached_property
     def bare(self) -> bytes:
-        """Return the text without white space: where this differs, so do the tokens."""
+        """Return the text without white space: if this differs, so do the tokens."""
         return b"".join(self.text.split())
 
     @cached_property
@@ -56,7 +56,7 @@ class Node:
 
     @property
     def is_comment(self) -> bool:
-        """Return whether this is a comment by itself."""
+        """Return whether this is a separate comment."""
         return "comment" in self.kind
 
 
@@ -66,7 +66,7 @@ def size_of(root: Node) -> int:
 
 
 def is_too_deep(root: Node) -> bool:
-    """Return whether a tree nests deeper than any real code, by looking at nodes spread over all of it."""
+    """Return whether a tree nests deeper than any real code, by sampling its nodes."""
     if root.raw is None:
         return False
     cursor = root.raw.walk()
@@ -79,16 +79,16 @@ def is_too_deep(root: Node) -> bool:
 
 
 def same_meaning(one: Node, other: Node) -> bool:
-    """Return whether two nodes are equal except white space between their tokens."""
+    """Return whether two nodes are equal except for white space between their tokens."""
     if one.kind != other.kind:
         return False
     return one.text == other.text or (one.bare == other.bare and _same_leaves(one, other))
 
 
 def same_code(base: Node, side: Node) -> bool:
-    """Return whether a side left a node as it was but for white space and the comments in it.
+    """Return whether a side left a node unchanged except for white space and comments inside.
 
-    A comment that is new in front of a node or behind it says something about more than this node.
+    A new comment before or after a node concerns more than this node.
     """
     if base.kind != side.kind or len(members_of(side)) > len(members_of(base)):
         return False
@@ -96,7 +96,7 @@ def same_code(base: Node, side: Node) -> bool:
 
 
 def _same_leaves(one: Node, other: Node, *, told: bool = True) -> bool:
-    """Return whether two nodes have the same tokens in the same structure, with comments where they are `told`."""
+    """Return whether two nodes have the same tokens in the same structure, with comments if `told`."""
     stack = [(one, other)]
     while stack:
         left, right = stack.pop()
@@ -112,12 +112,12 @@ def _same_leaves(one: Node, other: Node, *, told: bool = True) -> bool:
 
 
 def _plain(node: Node, told: bool) -> list[Node]:
-    """Return the nodes inside, those of groups one by one; without comments where these are not `told`."""
+    """Return the nodes inside, those of groups separately; without comments unless `told`."""
     return [one for part in node.parts for one in members_of(part) if told or not one.is_comment]
 
 
 def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
-    """Wrap a raw child without the white space at its ends, or return None if nothing else is in it."""
+    """Wrap a raw child without the white space at its ends, or return None if it has nothing else."""
     source, start, end = parent.source, raw.start_byte, raw.end_byte
     while end > start and source[end - 1] in _SPACE:
         end -= 1
@@ -127,7 +127,7 @@ def _node(raw: tree_sitter.Node, parent: Node) -> Node | None:
 
 
 def _flattened(parent: Node) -> list[Node]:
-    """Return the direct children; those of a left-recursive type take the place of the nested node.
+    """Return the direct children; those of a left-recursive type replace the nested node.
 
     So do the operands of a chain with one operator (`a and b and c`).
     """
@@ -160,7 +160,7 @@ def _operator(raw: tree_sitter.Node) -> str | None:
 
 
 def _filled(children: list[Node], parent: Node) -> list[Node]:
-    """Add a nameless leaf wherever text is in no child, so that no byte but white space is left to the gaps."""
+    """Add a nameless leaf for text outside all children, so that gaps have only white space."""
     if not children:
         return []
     found: list[Node] = []
@@ -178,7 +178,7 @@ def _filled(children: list[Node], parent: Node) -> list[Node]:
 
 
 def _runs(children: list[Node], parent: Node) -> list[Node]:
-    """Bind the children between two separators together, where one alone means nothing (the tokens of a macro)."""
+    """Bind the children between two separators together, if one alone is meaningless (the tokens of a macro)."""
     if parent.kind not in parent.lang.runs:
         return children
     found: list[Node] = []
@@ -220,9 +220,11 @@ def _grouped(children: list[Node], parent: Node) -> list[Node]:
 
 
 def _ends(node: Node, child: Node, lang: Language) -> bool:
-    """Return whether a child ends the node before it: a terminator, or a comment behind it on its line.
+    """Return whether a child ends the node before it: a terminator, or a comment after it on its line.
 
-    The separator may stand between the two: `a, // what a is`.
+    The separator may be between the two: `a,
+
+    what a is`.
     """
     if not child.is_comment:
         return not child.named and child.kind in lang.terminators
@@ -231,12 +233,12 @@ def _ends(node: Node, child: Node, lang: Language) -> bool:
 
 
 def _close(comment: Node, child: Node) -> bool:
-    """Return whether no blank line parts a comment from what follows."""
+    """Return whether no blank line separates a comment from what follows."""
     return comment.source.count(b"\n", comment.end, child.start) <= 1
 
 
 class Group(Node):
-    """Hold a node together with the comments and terminators that belong to it; `core` is the node itself."""
+    """A node together with the comments and terminators that belong to it; `core` is the node itself."""
 
     def __init__(self, members: list[Node], core: Node):
         super().__init__(None, core.kind, core.source, members[0].start, members[-1].end, core.lang)
@@ -249,7 +251,7 @@ class Group(Node):
 
 
 def members_of(node: Node) -> list[Node]:
-    """Return what a group holds, or the node alone."""
+    """Return the members of a group, or the node alone."""
     return node.members if isinstance(node, Group) else [node]
 
 
@@ -258,6 +260,6 @@ def _bound(node: Node, tail: Node) -> Node:
 
 
 def _led(comments: list[Node], node: Node) -> Node:
-    # A signature that leads to its body is what the two are known by.
+    # A signature with its body is identified by the signature.
     core = comments[-1] if comments[-1].kind.endswith("_signature") else node.core
     return Group([*comments, *members_of(node)], core)

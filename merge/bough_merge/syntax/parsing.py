@@ -1,4 +1,4 @@
-"""Read one side of a merge: by its grammar, or by lines where a file is a list of records."""
+"""Parse one side of a merge: by its grammar, or by lines if the file is a list of records."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from bough_merge.syntax.language import Language
 from bough_merge.syntax.nodes import Node
 from bough_merge.syntax.records import parse_records
 
-# What was read lately, by (language, content). A node holds its language, so that the language's id stays its own.
+# Recent results, by (language, content). A node holds its language, so that the language's id stays unique.
 _ROOTS: dict[tuple[int, bytes], Node] = {}
 _LIMIT_ROOTS = 512
 _GRAMMARS = frozenset(get_args(SupportedLanguage))
 
 
 def has_grammar(lang: Language) -> bool:
-    """Return whether a language can be read. The pack would load a library from wherever another name leads it."""
+    """Return whether a language can be parsed. The pack would load a library from any other path-like name."""
     return not lang.grammar or lang.grammar in _GRAMMARS
 
 
 def parse(source: bytes, lang: Language) -> Node:
     """Parse one side; broken syntax still gives a tree, with `has_error` on its raw root.
 
-    In a merge of whole trees the same file is read for several reasons: what was found out about it stays for a while.
+    A merge of whole trees parses the same file for several reasons, so results are kept for a while.
     """
     key = id(lang), source
     if key not in _ROOTS:

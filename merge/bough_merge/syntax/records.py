@@ -1,4 +1,4 @@
-"""Files that are lists of records, one a line: their trees are read here, without a grammar."""
+"""Parse files that are lists of records, one per line, without a grammar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CELL = re.compile(rb'"(?:[^"]|"")*"|[^,;\t\r\n]+')
 
 
 def parse_records(source: bytes, lang: Language) -> Node:
-    """Read a file of records: a tree of lines, of blocks in parentheses, and of cells where the row has `cells`."""
+    """Parse a file of records: a tree of lines, of blocks in parentheses, and of cells if the row has `cells`."""
     members: list[Node] = []
     block: list[Node] | None = None
     title = b""
@@ -65,7 +65,7 @@ def _cells(source: bytes, start: int, end: int, lang: Language) -> list[Node]:
 
 
 def _with_comments(members: list[Node]) -> list[Node]:
-    """Bind each comment to the record right under it."""
+    """Bind each comment to the record directly after it."""
     found: list[Node] = []
     for node in members:
         if (

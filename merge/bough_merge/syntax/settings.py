@@ -1,4 +1,4 @@
-"""What a repository may say about its merges: the `[merge]` table of its `.bough.toml`, already parsed."""
+"""A repository's settings for merges: the `[merge]` table of its `.bough.toml`, already parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bough_merge.syntax.parsing import has_grammar
 
 
 class SettingsError(ValueError):
-    """The `[merge]` table says something that has no meaning here; nothing of it was taken."""
+    """The `[merge]` table is not valid; nothing of it was used."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class MergeSettings:
         )
 
     def language_of(self, path: str) -> Language | None:
-        """Return the row for a path, with no free order where the team wants none."""
+        """Return the row for a path, without free order if the team wants none."""
         name = path.replace("\\", "/").rsplit("/", 1)[-1]
         own = (row for row in self.languages if any(name == end or name.endswith(end) for end in row.paths))
         lang = next(own, None) or language_of(path)
@@ -93,7 +93,7 @@ def _row(name: str, row: Mapping[str, Any]) -> Language:
 
 
 def _value(key: str, value: Any, lang: Language) -> Any:
-    """Turn what TOML can say into what a row holds; rules of order are added to those of the row that it is like."""
+    """Convert a TOML value for a row; rules of order are added to those of the row that it is like."""
     if key == "free":
         return (*(Free(**{**rule, "text": rule.get("text", "").encode()}) for rule in value), *lang.free)
     if key in ("joins", "marks", "heads"):
@@ -130,7 +130,7 @@ def _is_well_formed(record: Free | Language) -> bool:
 
 
 def _check(settings: MergeSettings) -> None:
-    """Raise for what an engine would trip over: a value of another type, or an expression that says nothing."""
+    """Raise for values that the engine could not use: one of the wrong type, or an invalid expression."""
     if not _are(str, settings.ordered) or not all(map(_is_well_formed, settings.languages)):
         raise SettingsError("[merge] has a value of the wrong type")
     for lang in settings.languages:

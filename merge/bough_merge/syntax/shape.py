@@ -1,4 +1,4 @@
-"""The shape of a text, known before any parser sees it.
+"""Check the shape of a text before any parser reads it.
 
 A grammar's scanner may take quadratic time or fail on nesting that no real code has; such a text is merged by lines.
 """
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 _BRACKETS = re.compile(rb"[\[\](){}]")
 _TAGS = re.compile(rb"<(/?)([A-Za-z_][\w:.-]*)[^<>]*?(/?)>")
-# Indentation, list and quote marks in front of a line: each may open a level (YAML, Markdown, Python).
+# Indentation, list and quote marks at the start of a line: each may open a level (YAML, Markdown, Python).
 _FRONT = re.compile(rb"^[ \t>?*+\-]{401}", re.MULTILINE)
 _VOID = frozenset(b"area base br col embed hr img input link meta param source track wbr".split())
 _OPENING = frozenset({b"(", b"[", b"{"})

@@ -1,4 +1,4 @@
-"""Write disputes into merged text as diff3 markers, and describe them."""
+"""Write conflicts into merged text as diff3 markers, and describe them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bough_merge.text.text import line_end_of, lines_of
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """Hold the three whole-line texts of one conflict, and what is said about it."""
+    """The three whole-line texts of one conflict, and its description."""
 
     base: bytes
     ours: bytes
@@ -24,13 +24,13 @@ class Dispute:
     """Whether the sides contradict each other however they are laid out, so that merging by lines would hide it."""
 
     def within(self, head: bytes, tail: bytes) -> Dispute:
-        """Return the dispute with text around it that all sides share."""
+        """Return the conflict with surrounding text that all sides share."""
         return replace(
             self, base=head + self.base + tail, ours=head + self.ours + tail, theirs=head + self.theirs + tail
         )
 
     def followed_by(self, other: Dispute) -> Dispute:
-        """Return one dispute that covers this one and the next."""
+        """Return one conflict that covers this one and the next."""
         return replace(
             self, base=self.base + other.base, ours=self.ours + other.ours, theirs=self.theirs + other.theirs
         )
@@ -38,13 +38,13 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """Know how conflict markers are written: labels for ours, base and theirs, and their length in characters."""
+    """The format of conflict markers: labels for ours, base and theirs, and their length in characters."""
 
     labels: tuple[str, str, str]
     size: int
 
     def write(self, dispute: Dispute) -> bytes:
-        """Return the dispute between markers; each part ends its last line so that a marker starts its own."""
+        """Write a conflict between markers; each part's last line is ended so that a marker starts its own line."""
         end = line_end_of(dispute.ours or dispute.theirs or dispute.base)
         ours, base, theirs = (label.encode() for label in self.labels)
         return b"".join(
@@ -61,7 +61,7 @@ class Markers:
 
 
 def compose(parts: list[bytes | Dispute], markers: Markers) -> tuple[bytes, tuple[Conflict, ...]]:
-    """Join merged text and disputes into one content, and list the conflicts with their lines."""
+    """Join merged text and conflicts into one content, and list the conflicts with their lines."""
     written: list[bytes] = []
     conflicts: list[Conflict] = []
     line = 1
@@ -77,7 +77,7 @@ def compose(parts: list[bytes | Dispute], markers: Markers) -> tuple[bytes, tupl
 
 
 def whole_lines(parts: Sequence[bytes | Dispute]) -> list[bytes | Dispute]:
-    """Widen disputes to whole lines, and leave out of them the lines that all three sides share at their ends."""
+    """Widen conflicts to whole lines, without lines that all three sides share at their ends."""
     found: list[bytes | Dispute] = []
     open_dispute: Dispute | None = None
     clean = b""
@@ -125,12 +125,12 @@ def _trimmed(dispute: Dispute) -> list[bytes | Dispute]:
 
 
 def _unless_blank(text: bytes) -> bytes:
-    """Drop what is left of a line once its only entity is gone."""
+    """Drop the rest of a line once its only entity is gone."""
     return text if text.strip(b" \t\r\n,;") or b"\n" in text[:-1] else b""
 
 
 def change_in_words(base: bytes, side: bytes) -> str:
-    """Say what one side did to a stretch of lines."""
+    """Describe what one side did to a stretch of lines."""
     before, after = base.count(b"\n") or bool(base), side.count(b"\n") or bool(side)
     if base == side:
         return "left it as it was"

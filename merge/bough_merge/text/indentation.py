@@ -1,4 +1,4 @@
-"""Indentation: how far a line is in, and code that moves to another depth; text within strings never moves."""
+"""Indentation of lines, and code that moves to another depth; text within strings never changes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _VERBATIM = re.compile(r"(?!concatenated).*(string|heredoc|nowdoc|template_liter
 
 
 def indentation(source: bytes, start: int) -> bytes | None:
-    """Return the white space before an offset back to its line's start, or None where other text is in between."""
+    """Return the white space between a line's start and an offset, or None if there is other text in between."""
     begin = source.rfind(b"\n", 0, start) + 1
     space = source[begin:start]
     return space if not space.strip() else None
 
 
 def depth_at(source: bytes, at: int) -> bytes:
-    """Return the white space that begins the line of an offset."""
+    """Return the white space that starts the line of an offset."""
     begin = source.rfind(b"\n", 0, at) + 1
     return source[begin : begin + len(source[begin:at]) - len(source[begin:at].lstrip(b" \t"))]
 
 
 def reindented(node: Node, old: bytes, new: bytes) -> bytes:
-    """Return a node's text with `new` in place of the indentation `old` in front of its further lines."""
+    """Return a node's text with the indentation `old` of its further lines replaced by `new`."""
     text = node.text
     if old == new or b"\n" not in text:
         return text
@@ -40,7 +40,7 @@ def reindented(node: Node, old: bytes, new: bytes) -> bytes:
 
 
 def _verbatim(node: Node) -> list[tuple[int, int]]:
-    """Return the stretches of several lines whose white space is part of what they say."""
+    """Return the multi-line stretches whose white space is part of their content."""
     found: list[tuple[int, int]] = []
     stack: list[tree_sitter.Node] = [raw for part in members_of(node) if (raw := part.core.raw) is not None]
     while stack:

@@ -13,8 +13,8 @@ from bough_merge.text.text import lines_of
 def merge_lines(base: bytes, ours: bytes, theirs: bytes, *, in_place: bool = False) -> list[bytes | Dispute]:
     """Return the merged text in order, with a `Dispute` where both sides changed the same or adjacent lines.
 
-    With `in_place`, for text whose only structure is its lines, neighbouring lines that each only one side edited where
-    they stand are no dispute.
+    With `in_place`, for text whose only structure is its lines, neighbouring lines that only one side each edited in
+    place do not conflict.
     """
     old, mine, other = lines_of(base), lines_of(ours), lines_of(theirs)
     parts: list[bytes | Dispute] = []
@@ -33,12 +33,12 @@ def merge_lines(base: bytes, ours: bytes, theirs: bytes, *, in_place: bool = Fal
 
 @lru_cache(maxsize=8)
 def line_changes(old: bytes, new: bytes) -> tuple[Hunk, ...]:
-    """Return which lines changed from one text to another; several gates ask it of the same two."""
+    """Return which lines changed between two texts; cached, as several gates need it."""
     return tuple(changes(lines_of(old), lines_of(new)))
 
 
 def merge_two(ours: bytes, theirs: bytes) -> list[bytes | Dispute]:
-    """Merge two versions without a common ancestor: what is equal in order is clean, everything else in dispute."""
+    """Merge two versions without a common ancestor: what is equal in order is clean, everything else conflicts."""
     mine, other = lines_of(ours), lines_of(theirs)
     parts: list[bytes | Dispute] = []
     at = 0
@@ -51,7 +51,7 @@ def merge_two(ours: bytes, theirs: bytes) -> list[bytes | Dispute]:
 
 
 def _edited(base: Sequence[bytes], ours: Sequence[bytes], theirs: Sequence[bytes]) -> bytes | None:
-    """Merge as many lines on each side one by one, or return None where both sides changed one of them."""
+    """Merge equal numbers of lines on each side one by one, or return None if both sides changed one of them."""
     if not len(base) == len(ours) == len(theirs):
         return None
     rows = list(zip(base, ours, theirs, strict=True))

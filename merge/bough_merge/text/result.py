@@ -1,4 +1,4 @@
-"""Words for what a merge gives back."""
+"""The result of a merge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Method(StrEnum):
-    """Name how a file was merged, from the surest to the least sure."""
+    """How a file was merged, from the most to the least certain."""
 
     EQUAL = "equal"
     """Both sides are the same."""
@@ -29,11 +29,11 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Describe one dispute.
+    """A conflict.
 
-    `line` counts from 1 and is the line of the opening marker in the merged content (0 where there are no markers, as
-    in a file that is not text). `where` names the enclosing entity, empty at the top of the file. `ours` and `theirs`
-    say in words what each side did. `reason` is empty for a plain dispute and else names the gate that refused.
+    `line` counts from 1 and is the line of the opening marker in the merged content (0 without markers, as in a file
+    that is not text). `where` names the enclosing entity, empty at the top of the file. `ours` and `theirs` describe
+    what each side did. `reason` is empty for a plain conflict and else names the gate that refused.
     """
 
     line: int
@@ -45,7 +45,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Report something a human should look at though the text merged.
+    """Something to review although the text merged.
 
     `kind` is a stable word (`unresolved`, `duplicate`, `renamed`, `moved`, `signature`, `deleted`, `limit`); `line`
     counts from 1 in the merged content of `path`.
@@ -59,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """Hold the merged bytes; they carry diff3 markers exactly where `conflicts` is not empty and the file is text."""
+    """The merged bytes; they have diff3 markers exactly if `conflicts` is not empty and the file is text."""
 
     content: bytes
     conflicts: tuple[Conflict, ...]
@@ -68,5 +68,5 @@ class MergeResult:
 
     @property
     def clean(self) -> bool:
-        """Return whether nothing is left for a human."""
+        """Return whether there is no conflict."""
         return not self.conflicts

@@ -1,4 +1,4 @@
-"""Compare sequences two and three ways; lines, tokens and children of syntax trees all merge through here."""
+"""Compare sequences two and three ways, for lines, tokens and children of syntax trees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pygit2.enums import DiffOption
 
 
 class Hunk(NamedTuple):
-    """Say that `old[old_start:old_end]` became `new[new_start:new_end]`."""
+    """A change of `old[old_start:old_end]` to `new[new_start:new_end]`."""
 
     old_start: int
     old_end: int
@@ -20,7 +20,7 @@ class Hunk(NamedTuple):
 
 
 class RegionKind(Enum):
-    """Name which sides of a region differ from the base."""
+    """Which sides of a region differ from the base."""
 
     SAME = "same"
     OURS = "ours"
@@ -30,7 +30,7 @@ class RegionKind(Enum):
 
 
 class Region(NamedTuple):
-    """Hold one stretch of a three-way comparison: a range in each of the three sequences."""
+    """One stretch of a three-way comparison: a range in each of the three sequences."""
 
     kind: RegionKind
     base: slice
@@ -41,8 +41,8 @@ class Region(NamedTuple):
 def changes(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Hunk]:
     """Return what changed from `old` to `new`, in order, by libgit2's Myers diff over interned elements.
 
-    The equal ends take no part in it, which saves time and changes nothing but one thing: what was only added or only
-    dropped is as far down as it can, as in git, also where that is within the equal end.
+    Equal ends are cut off first, which saves time and has only one effect: pure additions and removals are moved as far
+    down as possible, as in git, even into the equal end.
     """
     if old == new:
         return []
@@ -55,9 +55,9 @@ def changes(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Hunk]:
 
 
 def three_way(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[Region]:
-    """Cut three sequences into regions in order; changes that touch or overlap fall into one region.
+    """Cut three sequences into regions in order; changes that touch or overlap share a region.
 
-    Adjacent changes of both sides are one conflict, as in git: nothing between them says that they are independent.
+    Adjacent changes of both sides are one conflict, as in git: nothing between them shows that they are independent.
     """
     regions: list[Region] = []
     mine, other = changes(base, ours), changes(base, theirs)
@@ -111,7 +111,7 @@ def _region(
 
 
 def _numbered(items: Sequence[Hashable], numbers: dict[Hashable, bytes]) -> bytes:
-    """Write each element as a line that holds its number, so that any hashable can go through a line diff."""
+    """Write each element as a line with its number, so that any hashable can be compared by a line diff."""
     for item in items:
         if item not in numbers:
             numbers[item] = b"%d\n" % len(numbers)

@@ -1,4 +1,4 @@
-"""What text is: lines in bytes, their ends, and files that are no text."""
+"""Text files: lines in bytes, their ends, and files that are not text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def is_binary(content: bytes) -> bool:
 
 
 def lines_of(content: bytes) -> list[bytes]:
-    r"""Cut content into lines that keep their ends; only `\n` ends a line, as in git."""
+    r"""Split content into lines that keep their ends; only `\n` ends a line, as in git."""
     lines = content.split(b"\n")
     last = lines.pop()
     lines = [line + b"\n" for line in lines]
@@ -22,6 +22,6 @@ def lines_of(content: bytes) -> list[bytes]:
 
 
 def line_end_of(content: bytes) -> bytes:
-    r"""Return the line end that the first line of the content uses, `\n` where there is none."""
+    r"""Return the line end of the content's first line, `\n` if there is none."""
     end = content.find(b"\n")
     return b"\r\n" if end > 0 and content[end - 1] == 0x0D else b"\n"

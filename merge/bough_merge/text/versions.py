@@ -1,4 +1,4 @@
-"""Versions that both sides raised: the one that serves both, where the notation says that there is one."""
+"""Merge versions that both sides raised, if the notation says which one satisfies both."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Version = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, bytes], ...]]
 
 
 def is_own_version(place: str) -> bool:
-    """Return whether a dotted place in a file is where a project states its own version."""
+    """Return whether a dotted path in a file is where a project states its own version."""
     bare = place.replace('"', "").replace("'", "")
     return bool(_OWN.search(bare)) and bare.count(".") <= 1
 
 
 def raised(base: bytes, ours: bytes, theirs: bytes, own: bool) -> bytes | None:
-    """Return the version that satisfies both sides, or None where there is none or one side did not raise it.
+    """Return the version that satisfies both sides, or None if there is none or one side did not raise it.
 
     Two ranges of the same kind with the same compatible part (`^1.4` and `^1.9`) have the higher one in common. A
     project's `own` version only grows. Two exact requirements exclude each other.
@@ -45,7 +45,7 @@ def _compatible(ours: re.Match[bytes], theirs: re.Match[bytes]) -> bool:
 
 
 def _version(match: re.Match[bytes]) -> Version:
-    """Order versions as semver.org states it: numbers first; a pre-release is before its release."""
+    """Return a sort key for versions, as in semver.org: numbers first; a pre-release comes before its release."""
     numbers = [int(number) for number in match[3].split(b".")]
     numbers += [0] * (3 - len(numbers))
     parts = re.findall(rb"\d+|[A-Za-z]+", match[4] or b"")

@@ -96,7 +96,7 @@ def _make(name: str, command: list[str], *, yes: bool, json: bool) -> None:
 
 
 def _prepare(made: AgentMade, *, yes: bool) -> None:
-    """Run what `.bough.toml` names for a new working tree, where the user agrees to it."""
+    """Run what `.bough.toml` names for a new working tree, if the user agrees."""
     if not made.run:
         return
     place, repository = home(), Worktree.find(made.repository).common_dir
@@ -114,7 +114,7 @@ def _prepare(made: AgentMade, *, yes: bool) -> None:
 
 
 def _run(daemon: Client, made: AgentMade, command: list[str]) -> int:
-    """Run an agent's command in this terminal, tell the daemon when it begins and ends, and return its exit code."""
+    """Run an agent's command in this terminal, tell the daemon when it starts and ends, and return its exit code."""
     typed = shown(command)
     try:
         child = subprocess.Popen(command, cwd=made.repository, env=_environment(made))

@@ -54,7 +54,7 @@ def land(
 
 
 def _agrees(made: LandOutcome) -> bool:
-    """Ask whether to go to the shared branch; where nobody can be asked, it is not done unasked."""
+    """Ask whether to switch to the shared branch; if there is no one to ask, return False."""
     landed = f"Landed {made.commit[:SHORT]}. " if made.new else ""
     question = f"{landed}You are still on {outcomes.still_on(made)}. Switch to {made.local}?"
     return output.can_ask() and typer.confirm(output.harmless(question), err=True)

@@ -47,7 +47,7 @@ def comment(
 
 
 def written(words: list[str] | None, about: str) -> str:
-    """Return a text that was typed, comes from stdin, or is written in the user's editor."""
+    """Return a text that was typed, read from stdin, or written in the user's editor."""
     if words == ["-"]:
         return sys.stdin.read()
     if words:

@@ -59,7 +59,7 @@ def _apply(id: str, *, json: bool) -> None:
 
 
 def _shown(one: CommentThread) -> list[str]:
-    """Return a comment as people read it: where, the code, and what everyone said."""
+    """Return a comment as shown to people: its place, the code, and what everyone wrote."""
     state = f" (closed by {one.closed_by})" if one.closed_by else ""
     lines = [f"{output.bold(one.id)} {_where(one)}{state}"]
     lines += [output.dim(f"    │ {printable(line)}") for line in one.code.splitlines()]

@@ -138,7 +138,7 @@ def unit(folder: Folder = "") -> None:
 
 
 def _home(folder: str) -> Home:
-    """Return the hub's own home: apart from its user's, who may be a member as well."""
+    """Return the hub's own home, separate from its user's, who may be a member as well."""
     named = os.path.abspath(os.path.expanduser(folder)) if folder else ""
     return Home.of_hub(os.environ, named)
 

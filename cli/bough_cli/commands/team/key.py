@@ -102,7 +102,7 @@ def _read(file: str) -> bytes:
 
 
 def _passphrase(file: str, *, new: bool) -> str:
-    """Return the passphrase: from a file, or asked for at the terminal, twice where it is a new one."""
+    """Return the passphrase, from a file or asked for at the terminal, twice if it is new."""
     if file == "-":
         return sys.stdin.readline().rstrip("\r\n")
     if file:

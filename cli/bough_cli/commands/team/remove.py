@@ -47,7 +47,7 @@ def _check(name: str, members: list[MemberRecord]) -> None:
 
 
 def _question(name: str, members: list[MemberRecord], *, with_invited: bool, restore: bool) -> str:
-    """Return what to ask, with what the removal does to others."""
+    """Return the question, naming the consequences for other members."""
     lines = [f"{name} can no longer receive anything from the team or send to it. They keep what they already have."]
     invited = [one.name for one in members if one.admitted_by == name and not one.removed_by]
     own = [one for one in invited if one.startswith(f"{name}+")]

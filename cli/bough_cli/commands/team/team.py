@@ -44,7 +44,7 @@ def _verified(member: MemberRecord) -> str:
 
 
 def _lines(member: MemberRecord, indent: str) -> str:
-    """Return who a member is, and on a line below how they came and where they are."""
+    """Return who a member is and, on a second line, who invited them and how they are reached."""
     presence = "●" if member.connected and not member.removed_by else "○"
     came = f"invited by {member.admitted_by}" if member.admitted_by else "founder"
     name = output.bold(member.name) if not member.removed_by else member.name

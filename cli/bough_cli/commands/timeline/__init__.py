@@ -1,1 +1,1 @@
-"""What is recorded, and what comes back from it."""
+"""The timeline: what is recorded, and how to restore it."""

@@ -14,7 +14,7 @@ from bough_daemon.git.view import run_in_view
 from bough_cli.branch_names import branch_and_paths, check_known
 from bough_cli.connection import connect, here
 
-LATEST = 10_000  # of one's own snapshots, by a part of whose id one may be named
+LATEST = 10_000  # of one's own snapshots, that can be named by a part of their id
 PART_OF_ID = re.compile(r"[0-9a-f]{6,39}")
 
 
@@ -44,7 +44,7 @@ def diff(
 
 
 def _snapshot(daemon: Client, branch: str, name: str) -> str | None:
-    """Return the snapshot whose id begins so, or None."""
+    """Return the snapshot whose id begins with `name`, or None."""
     if OBJECT_ID.fullmatch(name):
         return name
     if not PART_OF_ID.fullmatch(name):

@@ -21,15 +21,15 @@ from bough_cli import output
 from bough_cli.branch_names import branch_and_paths, check_known
 from bough_cli.connection import connect, here
 
-MOST = 10_000  # snapshots that are looked at for those that changed a path
+MOST = 10_000  # snapshots that are searched for changes of a path
 FLURRY_SECONDS = 90.0  # between two saves of one flurry
 MOST_OF_A_FLURRY = 50
-MOVES = 500  # of HEAD that are looked at
+MOVES = 500  # of HEAD that are read
 
 
 @dataclass(frozen=True)
 class Flurry:
-    """Saves that came one soon after the other, newest first, and what they changed together."""
+    """Saves in quick succession, newest first, and what they changed together."""
 
     entries: list[LogEntry]
     lines: list[LinesChanged]
@@ -71,7 +71,7 @@ def log(
 
 
 def _steps(entries: list[LogEntry]) -> Iterator[tuple[LogEntry, str]]:
-    """Yield each snapshot with what it is compared to: the one before it in time, the first with its commit."""
+    """Yield each snapshot with its predecessor in time; the first with its commit."""
     for entry, older in pairwise(entries):
         yield entry, older.tip
     if entries:
@@ -92,7 +92,7 @@ def _show(steps: list[tuple[LogEntry, str]], paths: list[str], *, each: bool, mo
 def _flurries(
     steps: list[tuple[LogEntry, str]], *, most: int, moves: list[HeadMove]
 ) -> Iterator[list[tuple[LogEntry, str]]]:
-    """Yield the snapshots that share a line: saves with little time, and nothing of Git's or Bough's, between them."""
+    """Yield the snapshots that share a line: saves in quick succession, without Git or Bough commands in between."""
     times = {move.time for move in moves}
     group: list[tuple[LogEntry, str]] = []
     for step in steps:

@@ -69,7 +69,7 @@ def _sum(told: PurgeTold) -> str:
 
 
 def _notes(told: PurgeTold) -> list[str]:
-    """Return what a person should know before they agree."""
+    """Return what the user should know before they agree."""
     lines = list[str]()
     if told.files:
         lines.append(f"Left on disk, but no longer shared: {output.few(told.files)}.")

@@ -41,7 +41,7 @@ def restore(
 
 
 def _moment_before(words: str, snapshot: str) -> str:
-    """Return the moment just before Git did what words say, in the form that `--from` takes."""
+    """Return the moment just before the Git command that `words` name, in the form that `--from` takes."""
     if snapshot:
         raise BadUsage("`--from` and `--before` cannot be combined")
     move = latest_move(here(), words)

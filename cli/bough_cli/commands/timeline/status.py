@@ -13,7 +13,7 @@ from bough_cli import outcomes, output
 from bough_cli.connection import connect, here
 from bough_cli.failure import remedy_of
 
-MOST = 3  # withheld paths of one reason that are named
+MOST = 3  # withheld paths per reason that are named
 MOST_GUESTS = 6  # that are named
 
 
@@ -90,7 +90,7 @@ def _show(told: Status, most: int) -> None:
 
 
 def _towards_landing(told: Status) -> list[str]:
-    """Say what is in the way of landing, and what would land."""
+    """Print what prevents landing, and what would land."""
     lines = [f"{told.operation} in progress"] if told.operation else []
     if told.conflicts:
         lines.append(f"{output.count(told.conflicts, 'conflict')} left to resolve")
@@ -107,7 +107,7 @@ def _towards_landing(told: Status) -> list[str]:
 
 
 def _show_way(teammate: TeammateStatus) -> None:
-    """Tell how a teammate is reached who is not connected, or why not."""
+    """Print how an unconnected teammate is reached, or why not."""
     if teammate.through:
         output.data(f"  reached through {output.few(teammate.through)}")
     elif not teammate.connected:
@@ -118,7 +118,7 @@ def _show_way(teammate: TeammateStatus) -> None:
 
 
 def _together(told: Status) -> list[str]:
-    """Say who is together with this branch, and what is not folded."""
+    """Print who works together with this branch, and what is not folded."""
     host = told.hopped_to
     lines = [_HOP[told.hop_kind].format(host)] if told.hop_kind in _HOP else []
     for mate in told.teammates:

@@ -1,1 +1,1 @@
-"""Merging for stock Git, completion and its models, settings, and help in trouble."""
+"""Merging for stock Git, completion and its models, settings, and diagnosis."""

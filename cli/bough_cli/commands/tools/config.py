@@ -57,7 +57,7 @@ def unset(key: Key, json: Json = False) -> None:
 
 
 def tell_daemon() -> None:
-    """Let the running daemon take up the settings, and show what it has to say about that."""
+    """Have the running daemon apply the settings, and show its notices."""
     if is_running(home()):
         with Client(home()) as daemon:
             for note in daemon.reload_settings():
@@ -73,5 +73,5 @@ def show(key: str, value: Value, json: bool) -> None:
 
 
 def written(value: Value) -> str:
-    """Return a value as it is typed."""
+    """Return a value as the user would type it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

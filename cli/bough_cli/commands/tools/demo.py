@@ -23,7 +23,7 @@ def demo() -> None:
     """
     started = time.perf_counter()
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _stop)  # a closed terminal, too, leaves nothing behind
+        signal.signal(ending, _stop)  # a closed terminal must leave nothing behind either
     tour = Tour(Path(tempfile.mkdtemp(prefix="bough-demo-")))
     try:
         for number, step in enumerate(tour.STEPS, 1):
@@ -47,7 +47,7 @@ def _stop(*_: object) -> None:
 
 @contextlib.contextmanager
 def _busy(title: str) -> Iterator[Callable[[float], None]]:
-    """Show on a terminal that a step is under way; what is yielded is told how much of it is done (0 to 1)."""
+    """Show progress on a terminal; the yielded function is called with the part done (0 to 1)."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

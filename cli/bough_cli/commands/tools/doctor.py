@@ -32,7 +32,7 @@ FEW_BYTES = 1024 * 1024
 
 @dataclass
 class Check:
-    """One check: what was looked at, whether it is well, what was found, and the remedy where it is not."""
+    """One check: its subject, whether it passed, the finding, and the remedy if it failed."""
 
     name: str
     well: bool
@@ -127,7 +127,7 @@ def _files() -> Check:
 
 
 def _writable(worktree: Worktree) -> Iterator[Check]:
-    """Say whether Bough may write where it keeps what it records, and whether there is room."""
+    """Check that Bough can write its data, and has space for it."""
     top = os.path.join(worktree.common_dir, "bough")
     folders = [worktree.common_dir, *(folder for folder, _, _ in os.walk(top))]
     obstacle = next(filter(None, map(obstacle_to, folders)), None)
@@ -156,7 +156,7 @@ def _settings() -> str:
 
 
 def _completion() -> Check:
-    """Say how editors reach completion; what keeps it from being as the user wants it is not well."""
+    """Check how editors reach completion; anything that differs from the user's settings fails."""
     closed = Check("completion", True, "by `bough lsp`; HTTP is closed")
     try:
         if not is_running(home()) or not read_settings(home()).number("completion.http_port"):

@@ -13,7 +13,7 @@ from bough_daemon.system.text import printable
 from bough_cli.commands.tools.merge_file import read, settings_in, spoken
 from bough_cli.failure import show
 
-# Git reads 0 as merged, 1 to 127 as conflicts, and above that as a driver that failed.
+# Git reads 0 as merged, 1 to 127 as conflicts, and anything higher as a failed driver.
 CONFLICTS_LEFT = 1
 FAILED = 129
 
@@ -43,6 +43,6 @@ def merge_driver(
         print(printable(line), file=sys.stderr)
     merged = ours.with_name(f"{ours.name}.merged")
     merged.write_bytes(result.content)
-    merged.replace(ours)  # last and at once, so that a driver that failed has changed nothing
+    merged.replace(ours)  # last and atomically, so that a failed driver has changed nothing
     if not result.clean:
         raise typer.Exit(conflict_code)

@@ -77,7 +77,7 @@ def described(name: str, result: MergeResult) -> dict[str, object]:
 
 
 def spoken(name: str, result: MergeResult) -> list[str]:
-    """Say what a human has to look at, one line each."""
+    """Describe what a person must review, one line each."""
     lines = []
     for item in result.conflicts:
         place = f"{name}:{item.line}" + (f" in {item.where}" if item.where else "")

@@ -1,4 +1,4 @@
-"""`bough merge-tool`: make stock Git merge by meaning, or let it merge as before."""
+"""`bough merge-tool`: make stock Git merge by meaning, or restore its own merge."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bough_daemon.system.durable import write_whole
 
 LINE = b"* merge=bough"
 SECTION = "merge.bough"
-# What Git gives to a shell. A program that is not there, or that fails for whatever reason, must not leave our version
-# as the result of the merge: then Git's own merge writes its markers.
+# What Git passes to a shell. A missing or failing program must not leave our version as the result of the merge: then
+# Git's own merge writes its markers.
 DRIVER = (
     'b={program}; [ -x "$b" ] || b=bough; '
     '"$b" merge-driver --conflict-code 3 -- %O %A %B %L %P; case $? in 0) exit 0;; 3) exit 1;; esac; '
@@ -50,7 +50,7 @@ def merge_tool(
 
 
 def uninstalled(scope: str) -> list[str]:
-    """Remove exactly what installing wrote for a scope (`--local`, `--global`), and return what was removed."""
+    """Remove exactly what the installation wrote for a scope (`--local`, `--global`), and return it."""
     said = []
     for key in ("name", "driver"):
         if _git("config", scope, "--get", f"{SECTION}.{key}", may_fail=True):
@@ -76,7 +76,7 @@ def _installed(scope: str) -> list[str]:
     lines = _lines(attributes)
     if LINE not in map(bytes.strip, lines):
         attributes.parent.mkdir(parents=True, exist_ok=True)
-        _write(attributes, b"".join([LINE + b"\n", *lines]))  # first, so that what the user says of some files counts
+        _write(attributes, b"".join([LINE + b"\n", *lines]))  # first, so that the user's own attributes take precedence
     return [
         *(f"{SECTION}.{key} = {value} ({scope[2:]} config)" for key, value in values.items()),
         f"{LINE.decode()} in {attributes}",
@@ -84,7 +84,7 @@ def _installed(scope: str) -> list[str]:
 
 
 def _program() -> str:
-    """Return the path of this program as it was called: a link to it outlives what it points to."""
+    """Return the path of this program as it was called: a symlink outlives its target."""
     typed = shutil.which(sys.argv[0]) or ""
     beside = os.path.join(os.path.dirname(sys.executable), "bough")
     named = [path for path in (typed, beside) if os.path.basename(path) == "bough" and os.access(path, os.X_OK)]
@@ -105,7 +105,7 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Replace a file of the user's as a whole, with its permissions; through a link where it is one."""
+    """Replace a file of the user's atomically, keeping its permissions; through a symlink if it is one."""
     path.touch()
     there = os.path.realpath(path)
     mode = os.stat(there).st_mode & 0o7777
@@ -114,7 +114,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _git(*arguments: str, may_fail: bool = False) -> str:
-    """Run git and return what it prints; where it must not fail, its failure ends the command."""
+    """Run git and return its output; unless `may_fail`, a failure ends the command."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if done.returncode and not may_fail:
         raise NotPossibleNow(f"git {arguments[0]} failed: {done.stderr.strip()}")

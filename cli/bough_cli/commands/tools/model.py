@@ -31,7 +31,7 @@ WANTED = f"A folder, a hub id (OWNER/NAME), or one of {', '.join(each.name for e
 
 @contextmanager
 def our_errors() -> Iterator[None]:
-    """Turn what models raise into what the command line knows."""
+    """Turn errors of models into Bough's."""
     try:
         yield
     except (UnsupportedPrecision, UnknownTemplate) as error:
@@ -41,7 +41,7 @@ def our_errors() -> Iterator[None]:
 
 
 def shelf() -> Shelf:
-    """Return the user's models, which lie under Bough's home."""
+    """Return the user's models, which are kept in Bough's home."""
     return Shelf(Path(home().path("models")))
 
 
@@ -136,7 +136,7 @@ def bench(
 
 
 def chosen(name: str | None) -> Item:
-    """Return the model of that name, or the used one."""
+    """Return the model with that name, or the one in use."""
     models = shelf()
     found = models.named(name) if name else models.used()
     if found is None:

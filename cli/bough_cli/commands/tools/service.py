@@ -28,7 +28,7 @@ def install(json: Json = False) -> None:
     place = home()
     place.make()
     service = service_of(place, os.environ)
-    if is_running(place):  # so that the service has the daemon from now on, and restarts it
+    if is_running(place):  # so that the service owns the daemon from now on, and restarts it
         with Client(place) as daemon:
             daemon.shutdown()
         wait_until_ended(place, progress.tell)

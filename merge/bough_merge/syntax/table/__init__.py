@@ -1,7 +1,7 @@
-"""The table of languages by family: which order means nothing, what names a thing, and what grammar reads it.
+"""The table of languages by family: which order is meaningless, what names an entity, and which grammar to use.
 
-The node types are the grammars' own (`node-types.json` of each). A rule is in `COMMON` where every language that has
-the type agrees; what only one language allows is in its row.
+The node types are the grammars' own (`node-types.json` of each). A rule is in `COMMON` if every language that has the
+type agrees; what only one language allows is in its row.
 """
 
 from __future__ import annotations

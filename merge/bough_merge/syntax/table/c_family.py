@@ -1,4 +1,4 @@
-"""C, and what grew from its preprocessor."""
+"""C, and languages with its preprocessor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order that means nothing in every language that has a node type, and what several families share."""
+"""Rules for every language that has a node type, and what several families share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEFINED = _any("""
     union
 """)
 
-# Order means nothing among imports, among declarations that are found by name, and among what is addressed by key.
+# Order is meaningless among imports, among declarations that are found by name, and among keyed items.
 COMMON = (
     Free("future", "future_import_statement"),
     Free(
@@ -53,7 +53,7 @@ COMMON = (
             secondary_constructor service singleton_method template_declaration type_definition
         """),
     ),
-    # Within a function these are its local variables, which are made in order.
+    # Within a function these are local variables, which are created in order.
     Free("members", "(property|val)_(declaration|definition)", "(?!.*(statements|block)).*"),
     Free(
         "pairs",

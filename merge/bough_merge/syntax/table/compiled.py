@@ -1,4 +1,4 @@
-"""Languages that are compiled, and Lisps."""
+"""Compiled languages, and Lisps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data, settings, and what builds are made of."""
+"""Data, settings, and build files."""
 
 from __future__ import annotations
 

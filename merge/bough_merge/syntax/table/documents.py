@@ -1,4 +1,4 @@
-"""Text for people."""
+"""Documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of lines, without a grammar or written by a tool."""
+"""Files of lines, without a grammar or generated."""
 
 from __future__ import annotations
 

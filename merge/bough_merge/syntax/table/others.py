@@ -5,7 +5,7 @@ from __future__ import annotations
 from bough_merge.syntax.language import Language
 from bough_merge.syntax.table.common import COMMON
 
-# Grammars without a row of their own: what all languages agree on holds for them too.
+# Grammars without a row of their own: the common rules apply to them too.
 _OTHERS = {
     "ada": ".adb .ads",
     "arduino": ".pde",

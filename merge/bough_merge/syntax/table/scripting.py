@@ -1,4 +1,4 @@
-"""Languages of scripts."""
+"""Scripting languages."""
 
 from __future__ import annotations
 

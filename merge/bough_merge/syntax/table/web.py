@@ -1,4 +1,4 @@
-"""JavaScript and what a browser reads."""
+"""JavaScript and other languages of browsers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bough_merge.syntax.language import Free, Language
 from bough_merge.syntax.table.common import COMMON, FIELDS
 
 _JS = (
-    # What binds nothing is imported for what it does, in this order.
+    # An import without a binding is imported for its effect, in this order.
     Free("", "import_statement", text=rb"import\s*[\"']"),
     *COMMON,
     Free("members", r"export_statement", "program"),
