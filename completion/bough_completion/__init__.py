@@ -1,6 +1,6 @@
 """Completion: text in, text out.
 
-The face of the room is `RepositoryEngine`: blobs go in by `put`, leave by `drop`, and `complete` answers a `Query`.
+`RepositoryEngine` is the entry point: `put` adds texts, `drop` removes them, and `complete` answers a `Query`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ __all__ = ["BUFFER", "SAVED", "BlobKind", "Origin", "Query", "RepositoryEngine",
 
 
 def __getattr__(name: str) -> Any:
-    """Import the engine, and with it numpy, when someone wants it: the daemon and `bough lsp` only talk to it."""
+    """Import the engine, and with it numpy, when first used: the daemon and `bough lsp` only connect to it."""
     if name == "RepositoryEngine":
         from bough_completion.learned.engine import RepositoryEngine
 

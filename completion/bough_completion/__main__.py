@@ -1,8 +1,8 @@
 """The completion process.
 
-Serves `completion.proto` on a unix socket and, where a port is given, the HTTP shapes of other completion servers on
-loopback. Ends when its standard input is closed, so it never outlives the process that started it. It holds no lock
-and no key of the team's. A model runs in a process of its own below this one.
+Serves `completion.proto` on a unix socket and, if a port is given, the HTTP shapes of other completion servers on
+loopback. Ends when its standard input is closed, so it never outlives the process that started it. It holds no lock and
+no key of the team's. A model runs in a separate process below this one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def serve(options: argparse.Namespace, token: str) -> None:
 
 
 async def _writers(options: argparse.Namespace, notes: Notes) -> list[Writer]:
-    """Return who writes: the remote where one is named, then the model on this machine."""
+    """Return the writers: the remote if one is configured, then the model on this machine."""
     writers: list[Writer] = []
     if options.remote:
         key = options.remote_key_file.read_text().strip() if options.remote_key_file else ""
@@ -67,7 +67,7 @@ async def _writers(options: argparse.Namespace, notes: Notes) -> list[Writer]:
 
 
 async def _listen(server: grpc.aio.Server, socket: Path) -> None:
-    """Open the socket, for this user alone."""
+    """Open the socket, for this user only."""
     socket.unlink(missing_ok=True)
     previous = os.umask(0o177)
     try:

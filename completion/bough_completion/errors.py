@@ -1,10 +1,10 @@
-"""What can go wrong with a model, each named for what happened."""
+"""Errors of models, each named for what happened."""
 
 from __future__ import annotations
 
 
 class ModelError(Exception):
-    """Anything that a model, or the lack of one, makes impossible; no file of the user's was changed."""
+    """Anything that a model, or its absence, makes impossible; no file of the user's was changed."""
 
 
 class MissingLibrary(ModelError):
@@ -17,7 +17,7 @@ class MissingLibrary(ModelError):
 
 
 class BadCheckpoint(ModelError):
-    """The folder is not a Hugging Face checkpoint that can be read."""
+    """The folder is not a readable Hugging Face checkpoint."""
 
 
 class UnsupportedArchitecture(ModelError):
@@ -29,11 +29,11 @@ class UnsupportedPrecision(ModelError):
 
 
 class UnknownTemplate(ModelError):
-    """No fill-in-the-middle template has this name."""
+    """There is no fill-in-the-middle template with this name."""
 
 
 class ExportFailed(ModelError):
-    """The exporter stopped; the target folder was not made."""
+    """The exporter failed; the target folder was not created."""
 
 
 class BadModel(ModelError):
@@ -41,19 +41,19 @@ class BadModel(ModelError):
 
 
 class TooLarge(ModelError):
-    """The model does not fit into the memory that it may use; it was not loaded."""
+    """The model exceeds its memory limit; it was not loaded."""
 
 
 class ContextFull(ModelError):
-    """The prompt is longer than the window that the cache was made for; the slot is as it was."""
+    """The prompt is longer than the window of the cache; the slot is unchanged."""
 
 
 class Stopped(ModelError):
-    """The run was stopped on request; the slot still holds every token of the runs before it."""
+    """The run was stopped on request; the slot still holds every token of the earlier runs."""
 
 
 class UnknownModel(ModelError):
-    """No model has this name here."""
+    """There is no model with this name here."""
 
 
 class LicenceRefused(ModelError):
@@ -61,8 +61,8 @@ class LicenceRefused(ModelError):
 
 
 class DownloadFailed(ModelError):
-    """The download stopped; what has arrived stays and the next try goes on from there."""
+    """The download failed; what has arrived is kept and the next attempt resumes it."""
 
 
 class AlreadyThere(ModelError):
-    """A model of this name is on the shelf; it was not touched."""
+    """There is already a model with this name; it was not touched."""

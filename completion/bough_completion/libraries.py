@@ -1,4 +1,4 @@
-"""Import what an optional extra brings, when it is first needed."""
+"""Import the libraries of optional extras when they are first needed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ EXTRAS = {
 def library(name: str) -> Any:
     """Return the module `name`.
 
-    ONNX Runtime sends telemetry unless it is told not to before its first import, so it is told here.
-
-    Raise `MissingLibrary` when it is not installed.
+    ONNX Runtime sends telemetry unless it is disabled before its first import, so it is disabled here. Raise
+    `MissingLibrary` if it is not installed.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:

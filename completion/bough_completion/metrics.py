@@ -1,4 +1,4 @@
-"""How useful the answers are: how many were shown, and how many became text. It stays on this machine."""
+"""Count how useful the answers are: how many were shown, and how many became text. The counts stay on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNREAD = 1000
 
 @dataclass(frozen=True)
 class Suggested:
-    """A suggestion that was shown, or one that was accepted. `before`: what stood before it in its line."""
+    """A suggestion that was shown or accepted. `before`: the text before it on its line."""
 
     path: str
     before: str
@@ -26,7 +26,7 @@ class Suggested:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What was shown, the text before it, and how often its line stood in the buffer by then."""
+    """What was shown, the text before it, and how often its line was in the buffer at that time."""
 
     prefix: str
     use: Suggested
@@ -43,9 +43,9 @@ class _Shown:
 
 @dataclass
 class Metrics:
-    """Count the answers that were sure enough to be shown, by what is seen of the same file afterwards.
+    """Count the answers that were certain enough to be shown, by what is later seen of the same file.
 
-    An answer is accepted when the whole of it is where it was shown, typed or inserted.
+    An answer is accepted when all of it is where it was shown, typed or inserted.
     """
 
     shown: int = 0
@@ -54,7 +54,7 @@ class Metrics:
     _open: dict[Hashable, _Shown] = field(default_factory=dict)
 
     def see(self, buffer: Hashable, query: Query) -> Suggested | None:
-        """Learn from a new question what became of the answer shown last in its buffer; return it if accepted."""
+        """Learn from a new question what became of the answer last shown in its buffer; return it if accepted."""
         last = self._open.get(buffer)
         if last is None:
             return None
@@ -68,13 +68,13 @@ class Metrics:
         return None
 
     def look(self, path: str, text: str) -> Iterator[Suggested]:
-        """Learn from the text of a file, as saved or as it is in an editor; yield what was accepted."""
+        """Learn from the text of a file, as saved or as in an editor; yield what was accepted."""
         for buffer, last in list(self._open.items()):
             if last.use.path == path and (text.startswith(last.whole) or text.count(last.line) > last.stood):
                 yield self._accept(buffer)
 
     def show(self, buffer: Hashable, query: Query, text: str) -> Suggested | None:
-        """Count an answer and return it; what is left of one that the member types through is not counted again."""
+        """Count an answer and return it; the rest of one that the member types through is not counted again."""
         last = self._open.get(buffer)
         if last is not None and last.whole == query.prefix + text:
             return None
@@ -94,14 +94,14 @@ class Metrics:
 
 
 class Uses:
-    """Tell anyone who watches what becomes of suggestions, from the event loop."""
+    """Publish what becomes of suggestions to all watchers, on the event loop."""
 
     def __init__(self) -> None:
         self._watchers: set[asyncio.Queue[tuple[str, Suggested]]] = set()
 
     @contextmanager
     def watch(self) -> Iterator[asyncio.Queue[tuple[str, Suggested]]]:
-        """Yield a queue that gets every (repository, use) until the end of the block; unread, the oldest go."""
+        """Yield a queue that gets every (repository, use) until the end of the block; unread, the oldest are lost."""
         uses: asyncio.Queue[tuple[str, Suggested]] = asyncio.Queue(_UNREAD)
         self._watchers.add(uses)
         try:
@@ -110,7 +110,7 @@ class Uses:
             self._watchers.discard(uses)
 
     def tell(self, repository: str, use: Suggested | None) -> None:
-        """Tell of a use; None is none."""
+        """Publish a use, unless it is None."""
         if use is None:
             return
         for uses in self._watchers:

@@ -1,4 +1,4 @@
-"""Notices about the completion process: told on standard error at once, and on request later."""
+"""Notices about the completion process: printed on standard error at once, and available later."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Notes:
         self._told: dict[str, str] = {}
 
     def tell(self, about: str, sentence: str) -> None:
-        """Say something in place of what was said about it before."""
+        """Set a notice about something, replacing an earlier one."""
         if self._told.get(about) != sentence:
             self._told[about] = sentence
             print(f"completion: {sentence}", file=sys.stderr, flush=True)
 
     def take_back(self, about: str) -> None:
-        """Forget what was said: it is as configured again."""
+        """Remove a notice: everything is as configured again."""
         self._told.pop(about, None)
 
     def __iter__(self) -> Iterator[str]:

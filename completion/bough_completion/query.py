@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class BlobKind(Enum):
-    """Where a blob comes from."""
+    """The origin of a blob."""
 
     TREE = "tree"
     """A file of the member's own working tree, as saved."""
@@ -21,7 +21,7 @@ class BlobKind(Enum):
 
 @dataclass(frozen=True)
 class Origin:
-    """Say where a blob comes from; `member` names the teammate of a live branch."""
+    """Where a blob comes from; `member` names the teammate of a live branch."""
 
     kind: BlobKind = BlobKind.TREE
     member: str = ""
@@ -44,10 +44,10 @@ MAX_TOKENS = 128
 
 @dataclass(frozen=True)
 class Query:
-    """Ask what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.
+    """A question for what belongs between `prefix` and `suffix`, the whole text of `path` around the cursor.
 
-    `max_lines` caps a block; 1 asks for the rest of the line. `limit` caps the suggestions. `patience` is how many
-    seconds may be spent; what is best by then is the answer. `max_tokens` caps what a model writes.
+    `max_lines` limits a block; 1 asks for the rest of the line. `limit` limits the suggestions. `patience` is how many
+    seconds may be spent; the best by then is the answer. `max_tokens` limits what a model writes.
     """
 
     path: str
@@ -64,8 +64,8 @@ class Suggestion:
     """Text to insert at the cursor.
 
     `confidence` is the estimated chance, 0 to 1, that this is exactly what the member types next. `source` says where
-    it was learned: `repository`, or `live:NAME` when only a teammate's live branch has it, or `model`. `shown` is the
-    verdict of the gate: a door that shows text unasked shows only these.
+    it was learned: `repository`, or `live:NAME` if only a teammate's live branch has it, or `model`. `shown` says
+    whether it may be shown unasked.
     """
 
     text: str
@@ -77,7 +77,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class ModelUse:
-    """Tell what models have done: their answers, the tokens of these and of the prompts, and those decoded already."""
+    """What models have done: their answers, the tokens of these and of the prompts, and those already decoded."""
 
     answers: int = 0
     tokens: int = 0
@@ -99,9 +99,9 @@ NO_USE = ModelUse()
 
 @dataclass(frozen=True)
 class Stats:
-    """Tell what an engine holds, what became of its answers, and what people should know.
+    """What an engine holds, what became of its answers, and notices for the user.
 
-    `engine` names what answers best now; `notes` are sentences, none while all is as configured.
+    `engine` names what answers best now; `notes` are sentences, none while everything is as configured.
     """
 
     blobs: int

@@ -1,4 +1,4 @@
-"""Messages to dataclasses and back."""
+"""Convert messages to dataclasses and back."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LONGEST_PATIENCE = 60.0
 
 
 class BadRequest(Exception):
-    """A message does not say what it must; nothing was done."""
+    """A message is malformed; nothing was done."""
 
 
 @dataclass(frozen=True)
 class Blob:
-    """A text to learn, or to forget where `text` is None."""
+    """A text to learn, or to forget if `text` is None."""
 
     path: str
     text: str | None
@@ -38,7 +38,7 @@ class Blob:
 
 @dataclass(frozen=True)
 class Question:
-    """A query, and who asks it about which repository; `is_ahead` where nobody asked it yet."""
+    """A query, and who asks it about which repository; `is_ahead` if nobody asked it yet."""
 
     repository: str
     editor: str
@@ -63,7 +63,7 @@ def feed_request(repository: str, blobs: Iterable[Blob]) -> pb.FeedRequest:
 
 
 def question_from(message: pb.CompleteRequest, patience: float) -> Question:
-    """Read a question; `patience`, in seconds, is what one gets that names none."""
+    """Read a question; `patience`, in seconds, is the default for one that names none."""
     query = Query(
         path=message.path,
         prefix=message.prefix,

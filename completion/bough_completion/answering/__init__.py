@@ -1,1 +1,1 @@
-"""Everyone's questions about every repository, scheduled and judged."""
+"""Questions from all editors about all repositories, scheduled and judged."""

@@ -1,4 +1,4 @@
-"""Everyone's questions about every repository: the repository engine answers first, then any better writer."""
+"""Answer questions about all repositories: the repository engine first, then any better writer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Buffer = tuple[str, str, str]
 
 
 class Completer:
-    """Hold what is known of each repository and answer questions about them, from the event loop.
+    """The data of each repository, and the answers to questions about them, on the event loop.
 
     `writers` are asked for a better answer: the first of them that is ready and may read the file.
     """
@@ -52,7 +52,7 @@ class Completer:
         self.uses = Uses()
 
     async def feed(self, repository: str, blobs: list[Blob]) -> None:
-        """Learn and forget blobs, one by one, and tidy up in parts: a question waits for one of these at the most."""
+        """Learn and forget blobs, one by one, and tidy up in parts: a question waits for one of these at most."""
         self._latest = repository
         held = self._held(repository)
         for blob in blobs:
@@ -69,8 +69,7 @@ class Completer:
     async def answers(self, question: Question) -> AsyncGenerator[list[Suggestion], None]:
         """Yield the answer, and a better one if there is one within the question's patience.
 
-        It ends without another one when a newer question of the same editor and file takes its place; closing it stops
-        the work.
+        It ends early when a newer question of the same editor and file takes its place; closing it stops the work.
         """
         deadline = monotonic() + question.query.patience
         metrics, buffer = self._held(question.repository).metrics, _buffer(question)
@@ -91,9 +90,9 @@ class Completer:
         return found
 
     async def shown_for(self, editor: str, query: Query, alone: bool = False) -> Suggestion | None:
-        """Return what may be shown unasked to an editor that names a file at best.
+        """Return what may be shown unasked to an editor that knows at best a file's name.
 
-        With `alone` no repository is asked or read: what comes is a model's answer to the prompt and nothing else.
+        With `alone` no repository is used: the result is a model's answer to the prompt and nothing else.
         """
         question = Question(_NONE, editor, query) if alone else self._placed(editor, query)
         found = await self.complete(question)
@@ -104,7 +103,7 @@ class Completer:
         await self.warm(self._placed(editor, query))
 
     async def warm(self, question: Question) -> None:
-        """Let a model read a text ahead, as long as nobody asks about anything."""
+        """Let a model read a text ahead, while there are no questions."""
         writer = self._writer(question)
         if writer is None or not writer.reads_ahead or any(not work.is_over for work in self._works.values()):
             return
@@ -116,7 +115,7 @@ class Completer:
             WriterWork(writer, wish, ticket, [], self._judge(question.query, writer, []))
 
     async def stats(self, repository: str) -> Stats:
-        """Return how much of a repository is held, what became of its answers, who answers and what is to be known."""
+        """Return statistics: the held texts, the fate of answers, the writers, and notices."""
         held = Stats(0, 0, 0)
         if repository in self._repositories:
             job = self._repositories[repository].stats
@@ -125,7 +124,7 @@ class Completer:
         return replace(held, engine=engine, notes=tuple(self._notes), model=self._use)
 
     async def close(self) -> None:
-        """Stop what is still on its way."""
+        """Stop all running work."""
         self._warming.stop()
         for work in self._works.values():
             work.ticket.stop()
@@ -134,7 +133,7 @@ class Completer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _newest(self, question: Question, deadline: float) -> AsyncGenerator[list[Suggestion], None]:
-        """Yield answers from work that is on its way to this very question, from memory, or from new work."""
+        """Yield answers from running work for this very question, from memory, or from new work."""
         work = self._on_its_way(question)
         if work is None:
             ticket = self._scheduler.ask(_buffer(question), question.query, monotonic())
@@ -174,7 +173,7 @@ class Completer:
             prompt = await self._prompt(question, writer, urgent=True)
             if ticket.is_stopped:
                 return found, None
-        except BaseException:  # the caller is gone
+        except BaseException:  # the caller has left
             self._scheduler.leave(ticket)
             raise
         return found, self._work(question, ticket, writer, prompt, found)
@@ -200,7 +199,7 @@ class Completer:
         return work
 
     def _on_its_way(self, question: Question) -> WriterWork | None:
-        """Return the work for this very question; the one for another question of the buffer is stopped."""
+        """Return the running work for this very question; stop work for another question of the buffer."""
         work = self._works.get(_buffer(question))
         if work is None or work.ticket.is_stopped:
             return None
@@ -210,7 +209,7 @@ class Completer:
         return None
 
     def _settle(self, question: Question, ticket: QuestionTicket, found: list[Suggestion]) -> None:
-        """Remember an answer, and see to the question that comes next if the member accepts it."""
+        """Remember an answer, and prepare the question that follows if the member accepts it."""
         ahead = self._scheduler.next_query(ticket, found) if question.query == ticket.query else None
         self._scheduler.answered(ticket, found, monotonic())
         if ahead is not None and not question.is_ahead:
@@ -231,7 +230,7 @@ class Completer:
             self._work(question, ticket, writer, prompt, found)
 
     async def _found(self, question: Question, ticket: QuestionTicket, urgent: bool) -> list[Suggestion]:
-        """Return the repository engine's answer; what is not urgent is given up as soon as something urgent waits."""
+        """Return the repository engine's answer; what is not urgent is abandoned as soon as something urgent waits."""
 
         def is_stopped() -> bool:
             if not urgent and self._worker.has_urgent:
@@ -267,7 +266,7 @@ class Completer:
     def _placed(self, editor: str, query: Query) -> Question:
         """Return the question of an editor that names no repository.
 
-        It is about the one that the file is in, else the one that was last told of a change.
+        It is about the repository of the file, else the one that changed most recently.
         """
         homes = [name for name in self._repositories if query.path.startswith(f"{name}/")]
         repository = max(homes, key=len, default=self._latest)
@@ -286,5 +285,5 @@ def _buffer(question: Question) -> Buffer:
 
 
 def _owner(question: Question) -> str:
-    """Return whose slot of a model's memory a question is answered in; "" where no file is named."""
+    """Return the owner of the model's memory slot for a question; "" if no file is named."""
     return "\0".join(_buffer(question)) if question.editor and question.query.path else ""

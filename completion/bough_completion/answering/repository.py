@@ -1,4 +1,4 @@
-"""What is known of one repository: its texts, in the form that each engine reads them, and how its answers fared."""
+"""The data of one repository: its texts, as each engine reads them, and the fate of its answers."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class KnownRepository:
             self._context.put(blob.path, blob.text, blob.origin)
 
     def tidy_some(self) -> bool:
-        """Bring the index a step further up to date, and return whether there is more to do."""
+        """Update the index by one step, and return whether there is more to do."""
         return self._engine.tidy_some()
 
     def is_given_out(self, path: str) -> bool:
-        """Return whether the daemon gave out this file of the member's own."""
+        """Return whether the daemon released this file of the member's own."""
         return self._context.is_given_out(path)
 
     def is_open(self, path: str) -> bool:
@@ -47,11 +47,11 @@ class KnownRepository:
         return self._engine.complete(query, is_stopped)
 
     def prompt(self, query: Query, room: int, leaves: bool) -> Prompt:
-        """Return what a model reads for a question (see `Context.prompt`)."""
+        """Return a model's prompt for a question (see `Context.prompt`)."""
         return self._context.prompt(query, room, leaves)
 
     def stats(self) -> Stats:
-        """Return how much is held, and what became of the answers."""
+        """Return statistics about held texts and answers."""
         use = self.metrics
         held = self._engine.stats()
         return replace(held, shown=use.shown, accepted=use.accepted, accepted_characters=use.characters)

@@ -1,4 +1,4 @@
-"""Which question is worth answering: a member types on while an answer is made, and only the newest question counts."""
+"""Decide which question is worth answering: a member types on meanwhile, and only the newest question counts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _BUFFERS = 32
 
 @dataclass
 class QuestionTicket:
-    """One question on its way; `is_stopped` turns true when nobody waits for the answer any more.
+    """A pending question; `is_stopped` becomes true when nobody waits for the answer any longer.
 
-    `when_stopped` is called in the same moment, once.
+    `when_stopped` is called at the same moment, once.
     """
 
     buffer: Hashable
@@ -28,7 +28,7 @@ class QuestionTicket:
     when_stopped: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
-        """Let nobody wait any more."""
+        """Mark that nobody waits any longer."""
         if not self.is_stopped:
             self.is_stopped = True
             self.when_stopped()
@@ -43,9 +43,9 @@ class _RecentAnswer:
 
 @dataclass
 class Scheduler:
-    """Hold one question in flight for each buffer, and the last answers.
+    """One pending question for each buffer, and the last answers.
 
-    A buffer is whatever tells editors and files apart. Answers older than `freshness` seconds are not given again.
+    A buffer identifies an editor and a file. Answers older than `freshness` seconds are not used again.
     """
 
     freshness: float = 20.0
@@ -53,7 +53,7 @@ class Scheduler:
     _answers: dict[Hashable, deque[_RecentAnswer]] = field(default_factory=dict)
 
     def ask(self, buffer: Hashable, query: Query, now: float) -> QuestionTicket | list[Suggestion]:
-        """Return the answer if it is known, else a ticket to work on; the question before it stops either way."""
+        """Return the answer if it is known, else a ticket to work on; the previous question stops in both cases."""
         self._stop(self._flying.pop(buffer, None))
         known = self._known(buffer, query, now)
         if known is not None:
@@ -62,14 +62,14 @@ class Scheduler:
         return ticket
 
     def answered(self, ticket: QuestionTicket, suggestions: Sequence[Suggestion], now: float) -> None:
-        """Remember an answer; one that was stopped may be cut short and is not kept."""
+        """Remember an answer; one that was stopped may be incomplete and is not kept."""
         if ticket.is_stopped:
             return
         self.remember(ticket.buffer, ticket.query, suggestions, now)
         self.leave(ticket)
 
     def remember(self, buffer: Hashable, query: Query, suggestions: Sequence[Suggestion], now: float) -> None:
-        """Keep an answer that may be asked for; none is no answer, as the next blob may bring one."""
+        """Remember an answer for a likely question; an empty one is not kept, as the next blob may bring one."""
         if not suggestions:
             return
         answers = self._answers.pop(buffer, None) or deque(maxlen=_REMEMBERED)
@@ -79,7 +79,7 @@ class Scheduler:
             del self._answers[next(iter(self._answers))]
 
     def leave(self, ticket: QuestionTicket) -> None:
-        """Stop a question that nobody waits for any more; one that is over already is no error."""
+        """Stop a question that nobody waits for any longer; a finished one is not an error."""
         self._stop(ticket)
         if self._flying.get(ticket.buffer) is ticket:
             del self._flying[ticket.buffer]
@@ -90,7 +90,7 @@ class Scheduler:
         self._answers.pop(buffer, None)
 
     def next_query(self, ticket: QuestionTicket, suggestions: Sequence[Suggestion]) -> Query | None:
-        """Return what will be asked if the member accepts the answer: worth answering while nobody waits."""
+        """Return the question that follows if the member accepts the answer: worth answering while nobody waits."""
         if not suggestions or not suggestions[0].shown or ticket.is_stopped:
             return None
         prefix = ticket.query.prefix + suggestions[0].text
@@ -113,7 +113,7 @@ class Scheduler:
 
 
 def typed_through(asked: Query, suggestions: Sequence[Suggestion], query: Query) -> list[Suggestion] | None:
-    """Return what is left of an answer to `asked` after the member typed on, or None if they typed otherwise."""
+    """Return the rest of an answer to `asked` after the member typed on, or None if they typed something else."""
     if replace(asked, prefix=query.prefix, patience=query.patience) != query:
         return None
     if not query.prefix.startswith(asked.prefix):

@@ -1,4 +1,4 @@
-"""From what a model wrote to suggestions: it must fit as everything must, and be sure enough to be shown."""
+"""Turn a model's text into suggestions: it must fit, and be confident enough to be shown."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ UNTOLD = 0.5
 
 
 def judged(written: Written, query: Query, engine: str, known: Sequence[Suggestion]) -> list[Suggestion]:
-    """Return the answers to `query`, the best first: what the model wrote, where it may be inserted, and `known`.
+    """Return the answers to `query`, best first: what the model wrote, where it may be inserted, and `known`.
 
-    Of what did not come to its end only the whole lines count. What is sure enough to be shown goes first, and the
-    model's before others.
+    An unfinished text counts only up to its last whole line. Confident answers go first, the model's before others.
     """
     found = [*filter(None, [_suggestion(written, query, engine, known)])]
     texts = {one.text for one in found}
@@ -45,6 +44,6 @@ def _suggestion(written: Written, query: Query, engine: str, known: Sequence[Sug
     mine = Suggestion(text, confidence, "model", engine, shown=sure >= SHOWN_FROM)
     if same is None:
         return mine
-    # Two that say the same are at least as sure as the surer one; where it was learned is the better source.
+    # Two equal ones are at least as certain as the more certain one; where it was learned is the better source.
     confidence, shown = max(confidence, same.confidence), mine.shown or same.shown
     return replace(mine, confidence=confidence, source=same.source, shown=shown)

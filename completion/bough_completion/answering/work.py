@@ -1,4 +1,4 @@
-"""A writer at work on one question, and how long that takes."""
+"""A writer's work on one question, and its typical duration."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Judge = Callable[[Written], Awaitable[list[Suggestion]]]
 
 
 class WriterWork:
-    """One wish on its way; `best` is the answer so far, `waiting` counts who waits for a better one."""
+    """A wish in progress; `best` is the answer so far, `waiting` counts those who wait for a better one."""
 
     def __init__(
         self, writer: Writer, wish: Wish, ticket: QuestionTicket, best: list[Suggestion], judge: Judge
     ) -> None:
-        """Begin; stopping the ticket stops the work."""
+        """Start; stopping the ticket stops the work."""
         self.ticket = ticket
         self.writer = writer.name
         self.best = best
@@ -41,15 +41,15 @@ class WriterWork:
 
     @property
     def is_over(self) -> bool:
-        """Return whether no better answer comes."""
+        """Return whether no better answer will come."""
         return self._task.done()
 
     async def by(self, deadline: float) -> None:
-        """Wait for the whole answer, at most until `deadline` (monotonic seconds)."""
+        """Wait for the whole answer, until `deadline` (monotonic seconds) at the latest."""
         await asyncio.wait({self._task}, timeout=max(0.0, deadline - monotonic()))
 
     def when_over(self, call: Callable[[WriterWork], None]) -> None:
-        """Call back once it is over, however it ended."""
+        """Call back once it is finished, in whatever way."""
         self._task.add_done_callback(lambda _: call(self))
 
     def _stop(self) -> None:
@@ -74,7 +74,7 @@ class WriterWork:
 
 
 class WriterPace:
-    """How long a writer takes of late."""
+    """A writer's recent durations."""
 
     def __init__(self) -> None:
         self._seconds = deque[float](maxlen=7)
@@ -85,5 +85,5 @@ class WriterPace:
             self._seconds.append(seconds)
 
     def is_within(self, patience: float) -> bool:
-        """Say whether waiting for so many seconds is likely to be worth it; it is until three were seen."""
+        """Return whether waiting for so many seconds is likely to pay off; it is until three durations are known."""
         return len(self._seconds) < 3 or median(self._seconds) <= patience

@@ -40,7 +40,7 @@ class Worker:
 
     @property
     def has_urgent(self) -> bool:
-        """Return whether an urgent job waits; any thread may ask."""
+        """Return whether an urgent job is waiting; any thread may ask."""
         with self._jobs.mutex:
             return bool(self._jobs.queue) and self._jobs.queue[0][0] == _URGENT
 

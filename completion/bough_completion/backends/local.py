@@ -1,7 +1,7 @@
-"""The model on this machine, in a process of its own that is started again when it ends by itself.
+"""The model on this machine, in a separate process that is restarted when it dies.
 
-A process, because native code fails natively: what crashes the model, or grows past the memory it may have, must leave
-the repository engine and what it has learned alone.
+Native code can crash the process: that, or exceeding its memory limit, must not affect the repository engine and what
+it has learned.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ABOUT = "model"
 
 @dataclass(frozen=True)
 class ModelLocation:
-    """Which model runs where: `memory_mib` at the most, on `threads` cores."""
+    """Which model runs where: with at most `memory_mib`, on `threads` cores."""
 
     folder: Path
     device: str = "auto"
@@ -44,17 +44,17 @@ class ModelLocation:
 
     @property
     def command(self) -> list[str]:
-        """How its process is started."""
+        """The command line of its process."""
         told = [str(self.folder), "--device", self.device, "--threads", str(self.threads)]
         memory = [] if self.memory_mib is None else ["--memory", str(self.memory_mib)]
         return [sys.executable, "-m", "bough_completion.model.process", *told, *memory]
 
 
 class LocalModel:
-    """A `Writer` in a process of its own; `start` begins to load it and returns at once."""
+    """A `Writer` in a separate process; `start` starts loading it and returns at once."""
 
     def __init__(self, place: ModelLocation, notes: Notes, hung_after: float = 30.0) -> None:
-        """Start nothing yet; a process that does not react to a stop for `hung_after` seconds is ended."""
+        """Start nothing yet; a process that does not react to a stop for `hung_after` seconds is killed."""
         self._hung_after = hung_after
         self._stopped: dict[int, float] = {}
         self._place = place
@@ -85,7 +85,7 @@ class LocalModel:
 
     @property
     def room(self) -> int:
-        """As much as the window gives to other files."""
+        """As much as the window leaves for other files."""
         return int(CHARACTERS_PER_TOKEN * self._window * FILES)
 
     @property
@@ -94,7 +94,7 @@ class LocalModel:
         return True
 
     def may_read(self, given_out: bool) -> bool:
-        """Return that it may read everything: nothing leaves the machine."""
+        """Return True: nothing leaves the machine."""
         return True
 
     async def write(self, wish: Wish) -> AsyncGenerator[Written, None]:
@@ -139,7 +139,7 @@ class LocalModel:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def _keep(self) -> None:
-        """Run the process, and run it again when it crashes."""
+        """Run the process, and restart it when it crashes."""
         while True:
             try:
                 crash = await self._run()
@@ -157,7 +157,7 @@ class LocalModel:
             await asyncio.sleep(pause)
 
     async def _run(self) -> str | None:
-        """Run the process to its end; return how it crashed, or None where starting it again is no use."""
+        """Run the process until it ends; return how it crashed, or None if restarting is pointless."""
         pipe = asyncio.subprocess.PIPE
         closed = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         cores = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
@@ -169,7 +169,7 @@ class LocalModel:
             assert process.stdout is not None
             async for line in process.stdout:
                 if not line.endswith(b"\n"):
-                    break  # it ended in the middle of it
+                    break  # it ended in the middle of a message
                 refused = self._take(json.loads(line)) or refused
         finally:
             self._name = ""
@@ -180,7 +180,7 @@ class LocalModel:
         return None if refused else _how(process.returncode)
 
     def _take(self, message: dict[str, Any]) -> bool:
-        """Take what the process says; return whether it is that it cannot load the model."""
+        """Process a message; return whether it says that the model cannot be loaded."""
         if "number" in message:
             if message.get("done") or "failed" in message:
                 self._stopped.pop(message["number"], None)

@@ -1,7 +1,7 @@
-"""A model on another machine, behind the shape of OpenAI's `/v1/completions`.
+"""A model on another machine, with the API of OpenAI's `/v1/completions`.
 
-vLLM, llama.cpp's server, Triton and others speak it, and so does a teammate's own completion process, reached through
-a tunnel. What is sent crosses the network encrypted or not at all, and is never a file that the daemon keeps back.
+vLLM, llama.cpp's server, Triton and others implement it, and so does a teammate's completion process, reached through a
+tunnel. Requests cross the network encrypted or not at all, and never contain a file that the daemon withholds.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _OPTIONAL = ("user", "logprobs", "suffix")
 
 
 class Unsafe(ValueError):
-    """An address must not be asked; nothing was sent."""
+    """An address must not be used; nothing was sent."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to ask for what: the `model`'s name decides how the prompt is written, `key` may be empty."""
+    """The server and model to ask: the `model`'s name decides how the prompt is written, `key` may be empty."""
 
     url: str
     model: str = ""
@@ -50,7 +50,7 @@ class Address:
 
     @property
     def endpoint(self) -> str:
-        """Return where requests go.
+        """Return the URL of requests.
 
         Raise `Unsafe` for an address whose traffic others could read: only `https`, or `http` on this machine.
         """
@@ -65,10 +65,10 @@ class Address:
 
 
 class RemoteModel:
-    """A `Writer` behind HTTP; one that does not answer is left alone for a while, longer each time."""
+    """A `Writer` behind HTTP; one that does not answer is avoided for a while, longer each time."""
 
     def __init__(self, address: Address, notes: Notes) -> None:
-        """Connect to nothing yet; an address that must not be asked is told and never asked."""
+        """Connect to nothing yet; an unsafe address is reported and never used."""
         self._address = address
         self._notes = notes
         self._template: Template | None = family_of(address.model)
@@ -92,21 +92,21 @@ class RemoteModel:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether it is not being left alone."""
+        """Return whether it is not being avoided."""
         return self._client is not None and monotonic() >= self._retry_at
 
     @property
     def room(self) -> int:
-        """As much as its window gives to other files."""
+        """As much as its window leaves for other files."""
         return int(CHARACTERS_PER_TOKEN * _WINDOW * FILES)
 
     @property
     def reads_ahead(self) -> bool:
-        """What it keeps is not known."""
+        """What it keeps is unknown."""
         return False
 
     def may_read(self, given_out: bool) -> bool:
-        """Only what the daemon gave out leaves this machine."""
+        """Return whether the daemon released the file: only such files leave this machine."""
         return given_out
 
     async def write(self, wish: Wish) -> AsyncGenerator[Written, None]:
@@ -141,7 +141,7 @@ class RemoteModel:
         return httpx2.HTTPError
 
     async def _written(self, wish: Wish) -> AsyncGenerator[Written, None]:
-        """Yield the answer as it grows, asking once more without what the server does not take."""
+        """Yield the answer as it grows, retrying once without fields that the server rejects."""
         without = self._without
         while True:
             request = {name: value for name, value in self._request(wish).items() if name not in without}
@@ -169,7 +169,7 @@ class RemoteModel:
             "temperature": 0,
             "logprobs": 1,
             "stream": True,
-            # The server must tell buffers apart, to stop what is superseded, and need not know more of them.
+            # The server must distinguish buffers, to stop what is superseded, but need not know more about them.
             "user": sha256(self._salt + wish.owner.encode()).hexdigest()[:16],
         }
         if self._template is not None:
@@ -181,7 +181,7 @@ class RemoteModel:
 
 
 class _ArrivingAnswer:
-    """What has arrived of an answer."""
+    """The part of an answer that has arrived."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -191,7 +191,7 @@ class _ArrivingAnswer:
         self.is_last = False
 
     def add(self, event: object) -> None:
-        """Take the next piece; raise `ValueError` when it is not of the shape."""
+        """Add the next piece; raise `ValueError` if it is malformed."""
         choices = event.get("choices") if isinstance(event, dict) else None
         if not isinstance(choices, list):
             raise ValueError("its answer is not an OpenAI completion")
@@ -207,7 +207,7 @@ class _ArrivingAnswer:
 
     @property
     def told(self) -> Written:
-        """What it says so far."""
+        """The answer so far."""
         ended = self.is_last and self._reason != "length"
         if not self._chances:
             return Written(self._text, ended=ended)
@@ -215,7 +215,7 @@ class _ArrivingAnswer:
 
 
 def _piece(choice: object) -> tuple[str, list[float], str]:
-    """Return text, logarithms of chances and reason of the end; raise `ValueError` when it is not of the shape."""
+    """Return the text, the log probabilities and the finish reason; raise `ValueError` if it is malformed."""
     told = choice if isinstance(choice, dict) else {}
     sure = told.get("logprobs") or {}
     text, reason = told.get("text") or "", told.get("finish_reason") or ""
@@ -226,7 +226,7 @@ def _piece(choice: object) -> tuple[str, list[float], str]:
 
 
 async def _events(response: Any) -> AsyncIterator[object]:
-    """Yield the events of a stream, or the one answer of a server that does not stream."""
+    """Yield the events of a stream, or the single answer of a server that does not stream."""
     held, size = b"", 0
     if "text/event-stream" not in response.headers.get("content-type", ""):
         async for chunk in response.aiter_bytes():
@@ -248,7 +248,7 @@ async def _events(response: Any) -> AsyncIterator[object]:
 
 
 def _client(key: str) -> Any:
-    """Return an HTTP client that follows no redirect and no proxy; raise `MissingLibrary`."""
+    """Return an HTTP client that follows no redirects and no proxy; raise `MissingLibrary`."""
     try:
         import httpx2
     except ModuleNotFoundError as missing:
@@ -265,6 +265,6 @@ def _is_here(host: str) -> bool:
 
 
 def _tokens(prompt: Prompt) -> int:
-    """Return about how many tokens a prompt has; only the server knows its tokenizer."""
+    """Return the approximate number of tokens of a prompt; only the server knows its tokenizer."""
     files = sum(len(path) + len(text) for path, text in prompt.files)
     return (len(prompt.before) + len(prompt.after) + len(prompt.begun) + files) // CHARACTERS_PER_TOKEN

@@ -1,1 +1,1 @@
-"""How questions come in: gRPC, HTTP, and the language server protocol."""
+"""The endpoints: gRPC, HTTP, and the language server protocol."""

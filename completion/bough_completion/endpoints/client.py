@@ -1,4 +1,4 @@
-"""The other end of the completion process: dataclasses in, dataclasses out."""
+"""The client of the completion process: dataclasses in, dataclasses out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_BYTES = 1_000_000
 """Text in one message at the most, unless one blob alone is larger; a message must stay below 4 MiB."""
 
 _OPTIONS = [
-    # A process that was restarted is found at once: no waiting that an earlier connection to the socket began.
+    # A restarted process is found at once, without the backoff of an earlier connection to the socket.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 20),
     ("grpc.min_reconnect_backoff_ms", 20),
@@ -29,11 +29,11 @@ _OPTIONS = [
 
 
 class Gone(Exception):
-    """The process has ended over a call, or the connection was closed; what the call did is lost with it."""
+    """The process has ended during a call, or the connection was closed; the call had no effect."""
 
 
 class CompletionClient:
-    """Talk to a completion process; use it as an async context manager."""
+    """A connection to a completion process; use it as an async context manager."""
 
     def __init__(self, socket: str) -> None:
         self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=_OPTIONS)
@@ -66,13 +66,13 @@ class CompletionClient:
         return found
 
     async def stats(self, repository: str) -> Stats:
-        """Return how much of a repository is held."""
+        """Return statistics about a repository."""
         request = pb.GetStatsRequest(repository=repository)
         with or_gone():
             return wire.stats_from(await self._stub.GetStats(request, wait_for_ready=True))
 
     async def uses(self) -> AsyncIterator[tuple[str, Suggested]]:
-        """Yield what becomes of suggestions, with the repository, without end."""
+        """Yield what becomes of suggestions, with the repository, forever."""
         with or_gone():
             async for response in self._stub.WatchUse(pb.WatchUseRequest(), wait_for_ready=True):
                 yield wire.use_from(response)
@@ -80,14 +80,14 @@ class CompletionClient:
 
 @contextmanager
 def or_gone() -> Iterator[None]:
-    """Raise Gone for all that happens to a call when its process ends; grpc cancels the calls of a closed channel."""
+    """Raise Gone for any failure of a call whose process ends; grpc cancels the calls of a closed channel."""
     try:
         yield
     except grpc.aio.UsageError as failure:
         raise Gone(str(failure)) from failure
     except grpc.aio.AioRpcError as failure:
         if failure.code() is grpc.StatusCode.INVALID_ARGUMENT:
-            raise  # it is there, and right
+            raise  # the process is there, and its error is real
         raise Gone(str(failure.details())) from failure
     except asyncio.CancelledError as failure:
         task = asyncio.current_task()

@@ -1,7 +1,7 @@
-"""The door for editors: a language server whose only language feature is completion.
+"""The endpoint for editors: a language server whose only language feature is completion.
 
 Editors that know LSP 3.18 ask `textDocument/inlineCompletion`; the others `textDocument/completion`. The program that
-starts the server says how the completion process is reached, and in which repository a file is.
+starts the server provides the connection to the completion process, and the repository of each file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class FilePlace(Protocol):
 
     @property
     def repository(self) -> str:
-        """The name that its surroundings were learned under."""
+        """The name under which its surroundings were learned."""
 
     @property
     def path(self) -> str:
@@ -64,38 +64,38 @@ class FilePlace(Protocol):
 
 
 class Way(Protocol):
-    """The way to the completion process, which may go and come."""
+    """The connection to the completion process, which may end and return."""
 
     notes: list[str]
     """What a person should know."""
 
     async def client(self) -> tuple[int, CompletionClient] | None:
-        """Return a connection, and a number that changes when a new process is there, which knows no buffers."""
+        """Return a connection, and a number that changes with each new process, which knows no buffers yet."""
 
     async def place(self, file: str) -> FilePlace | None:
-        """Say where a file is; None while that cannot be said."""
+        """Return where a file is; None while that is unknown."""
 
 
 class QuietServer(LanguageServer):
-    """A language server that notes its failures in the editor's log: nobody who types wants a window about them."""
+    """A language server that logs its failures in the editor: nobody wants a window about them while typing."""
 
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log a failure."""
         self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"bough: {error}"))
 
     def start_io(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> None:
-        """Serve one editor through pipes, which the event loop reads by itself.
+        """Serve one editor through pipes, which the event loop reads itself.
 
-        pygls hands each line of each message to a thread, which costs more than the answer. What it is left with is
-        input that no loop can wait for, such as a file, and a socket for both ways: the answers must not be cut short
-        because the loop made it one that never waits.
+        pygls hands each line of each message to a thread, which takes longer than the answer. It is still used for
+        input that no loop can wait for, such as a file, and for a socket used in both directions: the loop would make
+        it non-blocking, and answers could be truncated.
         """
         source, sink = stdin or sys.stdin.buffer, stdout or sys.stdout.buffer
         if not _is_pipe(source) or os.path.sameopenfile(source.fileno(), sink.fileno()):
             super().start_io(stdin, stdout)
             return
         self.protocol.set_writer(StdoutWriter(sink))
-        with suppress(BrokenPipeError, KeyboardInterrupt, SystemExit):  # the editor is gone
+        with suppress(BrokenPipeError, KeyboardInterrupt, SystemExit):  # the editor has gone
             asyncio.run(self._serve(source))
         self.shutdown()  # type: ignore[no-untyped-call]
 
@@ -114,7 +114,7 @@ def _is_pipe(stream: BinaryIO) -> bool:
 
 @dataclass
 class LspEndpoint:
-    """What the handlers share: the way to the completion process, and which buffers changed since it was told."""
+    """What the handlers share: the connection to the completion process, and the changed buffers."""
 
     way: Way
     editor: str = field(default_factory=lambda: f"lsp-{os.getpid()}")
@@ -125,24 +125,24 @@ class LspEndpoint:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def touch(self, uri: str) -> None:
-        """Note that a buffer has changed."""
+        """Record that a buffer has changed."""
         if uri.startswith(_FILE):
             self._unsent.add(uri)
 
     def begin(self, server: LanguageServer, uri: str) -> None:
-        """Get ready for questions about a file that has been opened or closed: its place may be another one now."""
+        """Prepare for questions about a file that was opened or closed: its place may have changed."""
         self._places.pop(uri, None)
         self.touch(uri)
         self._spawn(self._begin(server, uri))
 
     def tell(self, server: LanguageServer, uri: str) -> None:
-        """Let the process know a buffer now."""
+        """Send a buffer to the process now."""
         self._spawn(self._send(server, {uri}))
 
     async def suggestions(
         self, server: LanguageServer, uri: str, position: types.Position, asked: bool
     ) -> list[Suggestion]:
-        """Return what may be inserted at a position, once the other buffers are known; nothing while nobody answers."""
+        """Return what may be inserted at a position, once the other buffers are sent; nothing while nobody answers."""
         try:
             async with asyncio.timeout(_LATEST):
                 place, client = await self._place(uri), await self._client(server)
@@ -161,7 +161,7 @@ class LspEndpoint:
         await self._client(server)
 
     async def _client(self, server: LanguageServer) -> CompletionClient | None:
-        """Return the connection; a new process is to be told of every buffer."""
+        """Return the connection; a new process must be sent every buffer."""
         found = await self.way.client()
         if self._told != self.way.notes:
             self._told = list(self.way.notes)
@@ -187,7 +187,7 @@ class LspEndpoint:
         return known
 
     async def _send(self, server: LanguageServer, uris: set[str]) -> None:
-        """Feed buffers as they stand in the editor, and drop those that it has closed."""
+        """Send buffers as they are in the editor, and drop those that it has closed."""
         if not uris:
             return
         blobs = defaultdict[str, list[Blob]](list)
@@ -198,7 +198,7 @@ class LspEndpoint:
             places = {uri: place for uri in uris if (place := await self._place(uri)) is not None}
             self._unsent -= places.keys()
             for uri, place in places.items():
-                document = server.workspace.text_documents.get(unquote(uri))  # pygls keeps them so
+                document = server.workspace.text_documents.get(unquote(uri))  # this is how pygls stores them
                 if not place.withheld and not place.ignored:
                     text = document.source.replace("\r\n", "\n") if document is not None else None
                     blobs[place.repository].append(Blob(place.path, text, BUFFER))
@@ -269,7 +269,7 @@ def language_server(door: LspEndpoint) -> LanguageServer:
 
 
 def _item(suggestion: Suggestion, word: str, span: types.Range, rank: int) -> types.CompletionItem:
-    """Return a row of a completion list; it replaces the word that is being typed, as editors filter by it."""
+    """Return an entry of a completion list; it replaces the word being typed, as editors filter by it."""
     text = word + suggestion.text
     return types.CompletionItem(
         label=text.split("\n")[0],

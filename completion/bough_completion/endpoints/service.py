@@ -1,4 +1,4 @@
-"""The gRPC door of the completion process."""
+"""The gRPC endpoint of the completion process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CompletionService(rpc.CompletionServiceServicer):
     async def Feed(
         self, request_iterator: AsyncIterator[pb.FeedRequest], context: grpc.aio.ServicerContext[object, object]
     ) -> pb.FeedResponse:
-        """Learn and forget."""
+        """Learn and forget texts."""
         count = 0
         async for request in request_iterator:
             try:
@@ -47,13 +47,13 @@ class CompletionService(rpc.CompletionServiceServicer):
     async def GetStats(
         self, request: pb.GetStatsRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> pb.GetStatsResponse:
-        """Say what is held."""
+        """Return statistics."""
         return wire.stats_response(await self._completer.stats(request.repository))
 
     async def WatchUse(
         self, request: pb.WatchUseRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> AsyncIterator[pb.WatchUseResponse]:
-        """Tell what becomes of suggestions."""
+        """Stream what becomes of suggestions."""
         with self._completer.uses.watch() as uses:
             while True:
                 yield wire.use_response(*await uses.get())

@@ -1,8 +1,7 @@
-"""The shapes of other servers' HTTP, so that the plugins made for them work as they are.
+"""The HTTP APIs of other servers, so that the plugins made for them work unchanged.
 
 llama.cpp's `/infill`, Tabby's and OpenAI's `/v1/completions`, Ollama's `/api/generate`. These plugins show whatever
-they get, so only what the gate lets through is sent; as that is decided about a whole answer, a stream brings it in one
-piece.
+they get, so only what is confident enough is sent; as that is decided for a whole answer, a stream has one piece.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ _PATIENCE, _LONGEST_PATIENCE = 0.2, 5.0
 
 
 class Answerer(Protocol):
-    """An answerer of a query of a file of which only a name is known, or not even that."""
+    """Answers a query about a file of which at best the name is known."""
 
     async def shown_for(self, editor: str, query: Query, alone: bool = False) -> Suggestion | None:
-        """Return what may be shown unasked at the cursor, if anything; `alone`, by a model and nothing else."""
+        """Return what may be shown unasked at the cursor, if anything; `alone`: by a model only."""
 
     async def read_ahead(self, editor: str, query: Query) -> None:
         """Let a model read what will be asked about soon."""
 
 
 class Shapes:
-    """Answer every request that one of the shapes knows."""
+    """Answer every request in one of the known APIs."""
 
     def __init__(self, completer: Answerer) -> None:
         self._completer = completer
@@ -56,7 +55,7 @@ class Shapes:
             case ("GET", path) if path in _FACTS:
                 return json_reply(_FACTS[path])
             case "POST", "/v1/events":
-                return Reply()  # what Tabby's client reports about its member is not kept
+                return Reply()  # the reports of Tabby's client about its user are not kept
         raise HttpRefused(HTTPStatus.NOT_FOUND, f"{request.method} {request.path} is not served")
 
     async def _infill(self, content: dict[str, Any]) -> Reply:
@@ -137,7 +136,7 @@ _FACTS: dict[str, object] = {
 
 
 def _text(content: dict[str, Any], name: str) -> str:
-    """Return a text of a request; what is absent is empty, and what no UTF-8 can say is a question mark."""
+    """Return a text of a request; empty if it is missing, with question marks for invalid characters."""
     value = content.get(name) or ""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -156,14 +155,14 @@ def _number(content: dict[str, Any], name: str, absent: int) -> int:
 
 
 def _query(path: str, prefix: str, suffix: str, tokens: int = -1, patience: float = _PATIENCE) -> Query:
-    """Return a query; `tokens` below 0 leaves it to us."""
+    """Return a query; with `tokens` below 0 the default is used."""
     prefix, suffix = prefix.replace("\r\n", "\n"), suffix.replace("\r\n", "\n")
     query = Query(path, prefix, suffix, _LINES, patience=min(patience, _LONGEST_PATIENCE))
     return query if tokens < 0 else replace(query, max_tokens=min(tokens, query.max_tokens))
 
 
 def _cut(found: Suggestion | None, stops: object) -> str:
-    """Return the text before the first of the texts that a client wants to stop at."""
+    """Return the text before the first of a client's stop texts."""
     text = found.text if found else ""
     for stop in [stops] if isinstance(stops, str) else stops if isinstance(stops, list) else []:
         if isinstance(stop, str) and stop:
@@ -172,7 +171,7 @@ def _cut(found: Suggestion | None, stops: object) -> str:
 
 
 def _logprobs(found: Suggestion | None, content: dict[str, Any], text: str) -> object:
-    """Return how sure the answer is, as the logarithm of its chance, if that was asked."""
+    """Return the log probability of the answer, if it was asked."""
     if found is None or not content.get("logprobs"):
         return None
     return {"tokens": [text], "token_logprobs": [log(max(found.confidence, 1e-30))], "text_offset": [0]}

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server for loopback: JSON in, JSON out, for the owner of the token alone."""
+"""A small HTTP/1.1 server for loopback: JSON in, JSON out, for the owner of the token only."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 _HEAD_BYTES = 64 << 10
 _BODY_BYTES = 8 << 20
-_LENGTH_DIGITS = 12  # of a body's length; Python reads no number of thousands of them
+_LENGTH_DIGITS = 12  # of a body's length; Python parses no number with thousands of them
 _CONNECTIONS = 64  # open at once: a few editors have one or two each
 _REQUEST_SECONDS = 5.0  # from the first byte of a request to its last, and from a connection to its first request
-_IDLE_SECONDS = 300.0  # that the owner may keep a connection for the next request
-_LINGER_SECONDS = 1.0  # in which a refused client may read the answer, though the rest of what they say is not read
+_IDLE_SECONDS = 300.0  # that the owner may keep an idle connection
+_LINGER_SECONDS = 1.0  # in which a refused client may read the answer, though the rest of the request is not read
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 class HttpRefused(Exception):
-    """A request cannot be answered; nothing was done."""
+    """A request was refused; nothing was done."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -66,7 +66,7 @@ class WebServer:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self, port: int) -> int:
-        """Listen; return the port, which was chosen freely if `port` is 0."""
+        """Listen; return the port, which is any free one if `port` is 0."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=_HEAD_BYTES)
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -94,7 +94,7 @@ class WebServer:
             writer.close()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> bool:
-        """Answer one request, which begins within `patience` seconds; return whether another may follow."""
+        """Answer one request, which starts within `patience` seconds; return whether another may follow."""
         try:
             reply, stays = await self._while_connected(await self._read(reader, patience), reader)
         except HttpRefused as fault:
@@ -107,7 +107,7 @@ class WebServer:
         return stays
 
     async def _read(self, reader: asyncio.StreamReader, patience: float) -> HttpRequest:
-        """Read one request; its body only if its head may ask."""
+        """Read one request; its body only if its head is allowed."""
         try:
             async with asyncio.timeout(patience):
                 first = await reader.readexactly(1)
@@ -119,7 +119,7 @@ class WebServer:
             raise HttpRefused(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time") from late
 
     def _admit(self, request: HttpRequest) -> None:
-        """Refuse a web page that reaches for loopback, and anyone who does not know the token."""
+        """Refuse a web page that accesses loopback, and anyone without the token."""
         host = request.headers.get("host", "")
         if host.rpartition(":")[0] not in _HOSTS and host not in _HOSTS:
             raise HttpRefused(HTTPStatus.FORBIDDEN, "this host name is not served")
@@ -130,9 +130,9 @@ class WebServer:
             raise HttpRefused(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
 
     async def _while_connected(self, request: HttpRequest, reader: asyncio.StreamReader) -> tuple[Reply | None, bool]:
-        """Run the handler, but stop it when the other side hangs up; tell whether it stays for another request."""
+        """Run the handler, but stop it when the client hangs up; return whether the connection stays open."""
         work = asyncio.ensure_future(self._handler(request))
-        gone = asyncio.ensure_future(reader.read(1))  # nothing is due before the reply, so this is the end
+        gone = asyncio.ensure_future(reader.read(1))  # nothing is due before the reply, so any data is the end
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             stays = not gone.done() and request.headers.get("connection", "").lower() != "close"
@@ -153,7 +153,7 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply, stays: bool) -> None
 
 
 async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Say that this was all, and let what still comes go by: closing at once might take the answer back."""
+    """Close the sending side and drain the rest: closing at once might take the answer back."""
     writer.write_eof()
     with suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_SECONDS):
@@ -162,7 +162,7 @@ async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def _head(reader: asyncio.StreamReader, first: bytes) -> HttpRequest:
-    """Read the head of a request that begins with `first`."""
+    """Read the head of a request that starts with `first`."""
     try:
         head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     except asyncio.LimitOverrunError as fault:
@@ -176,7 +176,7 @@ async def _head(reader: asyncio.StreamReader, first: bytes) -> HttpRequest:
 
 
 def _length(request: HttpRequest) -> int:
-    """Return how long the body of a request is."""
+    """Return the length of a request's body."""
     length = request.headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit():
         raise HttpRefused(HTTPStatus.BAD_REQUEST, "the length of the body is not a number")

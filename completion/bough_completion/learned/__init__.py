@@ -1,1 +1,1 @@
-"""The engine that needs no model: it continues a line as the repository continued lines like it."""
+"""The engine without a model: it continues a line as the repository continued similar lines."""

@@ -1,4 +1,4 @@
-"""How much the vote of each text weighs for a question asked in one file."""
+"""The weight of each text's votes for a question asked in one file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Affinity:
         self._changed: dict[tuple[int, int], frozenset[str]] = {}
 
     def weights(self, query: Query) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-        """Return a weight for each slot, 0 for a text that may not publish, and which slots are live branches, if any.
+        """Return a weight for each slot, 0 for a text that must not be used, and which slots are live branches, if any.
 
-        Both have one row more for slot -1, the asked file.
+        Both have one more row for slot -1, the asked file.
         """
         key = (query.path, self._corpus.version)
         if self._known != key:
@@ -50,7 +50,7 @@ class Affinity:
         return weights, is_live
 
     def _evidence(self, entry: CorpusText) -> frozenset[str]:
-        """Return the names that a teammate's text defines otherwise than the member's own."""
+        """Return the names that a teammate's text defines differently from the member's own."""
         own = self._corpus.own(entry.path)
         key = (entry.slot, own.slot if own else -1)
         if key not in self._changed:
@@ -70,7 +70,7 @@ class Affinity:
         return weights
 
     def _outdated(self, path: str) -> Iterator[CorpusText]:
-        """Yield the texts in whose place the query, the editor or the saved file holds a newer one."""
+        """Yield the texts that the query, the editor or the saved file has in a newer version."""
         entries = self._corpus.entries
         for at, origin in entries:
             if origin.kind is BlobKind.BUFFER and (at, SAVED) in entries:

@@ -1,4 +1,4 @@
-"""Lines that belong together: what is deeper than the line that begins it, and the bracket that closes it."""
+"""Lines that belong together: the lines indented deeper than the first one, and the closing bracket."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
 
 def with_block(search: Search, first: Line, prefix: str, max_lines: int) -> Line:
-    """Return a line with the block that it begins, `max_lines` lines in all at the most; the line alone if none.
+    """Return a line with the block that it starts, at most `max_lines` lines in all; the line alone if none.
 
-    The block ends before the first line that is not sure enough by itself. The chance is that of the whole.
+    The block ends before the first line that is not certain enough by itself. The chance is that of the whole.
     """
     start, unit = indent_of(prefix.rpartition("\n")[2] + first.text), indent_unit(prefix)
     indent, block = start, first
@@ -41,7 +41,7 @@ def with_block(search: Search, first: Line, prefix: str, max_lines: int) -> Line
 
 
 def indent_unit(text: str) -> str:
-    """Return what one level of indentation is in a text: a tab, or so many blanks."""
+    """Return one level of indentation in a text: a tab, or a number of blanks."""
     indents = [match[1] for match in _INDENT.finditer(text)]
     if any("\t" in indent for indent in indents[:200]):
         return "\t"

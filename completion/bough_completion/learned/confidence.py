@@ -1,7 +1,7 @@
-"""Which of the likeliest lines is the answer, and how likely it is right: the votes, held against what came true.
+"""Choose the answer among the likeliest lines, and estimate its chance from the votes and from experience.
 
 All numbers were fitted to 1,746 questions of tests/bench/completion_replay.py about nine repositories; fitted to eight,
-they told as well what came true in the ninth.
+they predicted the ninth equally well.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _LEAST = 1e-4
 
 @dataclass(frozen=True)
 class Evidence:
-    """What tells for an answer and against it.
+    """The evidence for an answer and against it.
 
-    `chance` is that of the votes, `agreement` how many tokens the best of them agrees on, `written` and `typed` how
-    many tokens the answer has and stand before it in its line, `repeats` that the whole line is above as well.
+    `chance` is that of the votes, `agreement` how many tokens its best vote agrees on, `written` and `typed` how many
+    tokens the answer has and are before it on its line, `repeats` that the whole line also occurs above.
     """
 
     chance: float
@@ -33,7 +33,7 @@ class Evidence:
 
     @property
     def score(self) -> float:
-        """Return what answers to one question are ordered by: a conditional logistic regression."""
+        """Return the sort key of answers to one question: a conditional logistic regression."""
         score = 0.44 * log(max(self.chance, _LEAST)) + 1.07 * log1p(self.agreement)
         return score - 0.91 * log(self.written) + 1.94 * self.repeats
 
@@ -41,7 +41,8 @@ class Evidence:
     def confidence(self) -> float:
         """Return the chance that the answer with the highest score is right: a logistic regression.
 
-        The votes alone are far too sure: of the answers that they gave a chance of 97 % and more, 69 % were right.
+        The votes alone are far too optimistic: of the answers that they gave a chance of 97 % and more, 69 % were
+        right.
         """
         chance = min(max(self.chance, _LEAST), 1 - _LEAST)
         score = -2.15 + 0.22 * log(chance / (1 - chance)) + 1.26 * log1p(self.agreement)
@@ -50,12 +51,12 @@ class Evidence:
 
     @property
     def is_shown(self) -> bool:
-        """Say whether the answer is sure enough to be shown to someone who did not ask."""
+        """Return whether the answer is certain enough to be shown unasked."""
         return self.confidence >= _SHOWN_FROM
 
 
 def evidence(line: Line, text: str, prefix: str) -> Evidence:
-    """Return what tells for `text`, the first line of an answer after `prefix`."""
+    """Return the evidence for `text`, the first line of an answer after `prefix`."""
     above, _, typed = prefix.rpartition("\n")
     whole = (typed + text).strip()
     repeats = whole in above and any(other.strip() == whole for other in above.split("\n"))

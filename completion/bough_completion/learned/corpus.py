@@ -1,4 +1,4 @@
-"""The texts an engine has learned from, kept by path and origin, cheap to add, replace and remove."""
+"""The texts that an engine has learned from, by path and origin, cheap to add, replace and remove."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DONE = object()
 
 @dataclass(frozen=True)
 class CorpusText:
-    """One text: where it is from, its number on the tape, and what is in it."""
+    """One text: its origin, its number on the tape, and its content."""
 
     path: str
     origin: Origin
@@ -41,7 +41,7 @@ class CorpusText:
 
 
 class Labels:
-    """A growing column of words, kept as numbers so that it is compared at once."""
+    """A growing column of words, stored as numbers so that it is compared at once."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -58,9 +58,9 @@ class Labels:
 
 
 class Corpus:
-    """Hold texts on a tape, with an index of a few segments of growing size.
+    """Texts on a tape, with an index of a few segments of growing size.
 
-    Replaced texts are left out of segments that are merged, and stay on the tape until they are half of it.
+    Replaced texts are left out when segments are merged, and stay on the tape until they are half of it.
     """
 
     def __init__(self) -> None:
@@ -82,11 +82,11 @@ class Corpus:
         self._live: dict[tuple[str, Origin], CorpusText] = {}
 
     def put(self, path: str, text: str, origin: Origin) -> None:
-        """Learn a text, in place of what that path and origin held before."""
+        """Learn a text, replacing the previous one of the path and origin."""
         self.learn(path, self.vocabulary.encode(text), origin)
 
     def learn(self, path: str, surfaces: Tokens, origin: Origin) -> None:
-        """Learn a text that is cut into tokens already."""
+        """Learn a text that is already cut into tokens."""
         self.drop(path, origin)
         slot = len(self.by_slot)
         entry = CorpusText(path, origin, slot, surfaces)
@@ -103,7 +103,7 @@ class Corpus:
         self.version += 1
 
     def drop(self, path: str, origin: Origin) -> None:
-        """Forget a text; one that was never there is no error."""
+        """Forget a text; a missing one is not an error."""
         entry = self.entries.pop((path, origin), None)
         self._live.pop((path, origin), None)
         if entry is not None:
@@ -151,7 +151,7 @@ class Corpus:
         return max(texts, key=attrgetter("slot"), default=None)
 
     def text(self, entry: CorpusText) -> str:
-        """Return a text as it was put."""
+        """Return a text as it was added."""
         return "".join(map(self.vocabulary.text, entry.surfaces))
 
     def kinds(self) -> dict[str, int]:
@@ -160,7 +160,7 @@ class Corpus:
 
     @property
     def is_held(self) -> NDArray[np.bool_]:
-        """Which slots are those of texts that are held; one row more, so that slot -1, the asked file, is."""
+        """Which slots are those of held texts; one more row, so that slot -1, the asked file, is."""
         return np.frombuffer(bytes(self._is_held) + b"\1", np.bool_)
 
     @property
@@ -168,10 +168,10 @@ class Corpus:
         return self._indexed < self.tape.end
 
     def _due(self, most: int | None = None) -> Iterator[None] | None:
-        """Return the merge of the newest segments that are not much smaller than the one before, of `most` tokens.
+        """Return the merge of the newest segments that are not much smaller than the previous one, of `most` tokens.
 
-        Where half of the tape is dead, and no `most` is named, it is compacted first. Nothing has happened yet: each
-        step does a slice. None if there is nothing to do.
+        If half of the tape is dead, and `most` is not given, it is compacted first. Nothing has happened yet: each step
+        does a slice. None if there is nothing to do.
         """
         if most is None and self.tape.end - ROOM > 2 * self.tokens + _MOST_DEAD:
             return self._compact()
@@ -188,7 +188,7 @@ class Corpus:
         self._segments[start : start + count] = [merged] if len(merged) else []
 
     def _compact(self) -> Iterator[None]:
-        """Take what is no longer held off the tape; what comes meanwhile is behind the places that move."""
+        """Remove dead texts from the tape; what comes meanwhile is behind the places that move."""
         keep = self.is_held[self.tape.slots[: self.tape.end]]
         to = keep.cumsum() - 1
         segments, moved = list(self._segments), list[Segment]()

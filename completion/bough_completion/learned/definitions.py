@@ -1,4 +1,4 @@
-"""Which names a text defines, and which otherwise than another text does: by line shapes, in any language."""
+"""Find the names that a text defines, and defines differently from another text: by line shapes, in any language."""
 
 from __future__ import annotations
 

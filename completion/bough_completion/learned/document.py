@@ -27,11 +27,11 @@ _NEAR_TOKENS = 800.0
 
 @dataclass(frozen=True)
 class Document:
-    """What was asked, cut into tokens, on the corpus' tape.
+    """A question, cut into tokens, on the corpus' tape.
 
-    `typed` is the last token before the cursor, which may not be whole yet, without the blanks before it; `spaced`
-    tells that there are blanks and nothing else. `context` are the cores before it, the newest first. `ending` is the
-    core that is after the cursor in its line, `cursor` the place of the cursor on the tape.
+    `typed` is the last token before the cursor, which may be incomplete, without the blanks before it; `spaced`: there
+    are only blanks. `context` are the cores before it, newest first. `ending` is the core after the cursor on its line,
+    `cursor` the place of the cursor on the tape.
     """
 
     segment: Segment
@@ -42,14 +42,14 @@ class Document:
     cursor: int
 
     def weights(self, places: Places) -> NDArray[np.float64]:
-        """Return what the votes of places in the file itself weigh."""
+        """Return the weights of votes from places in the file itself."""
         nearness = np.exp(-np.abs(places - self.cursor) / _NEAR_TOKENS)
         weights: NDArray[np.float64] = _WEIGHT * (1.0 + _NEARNESS * nearness)
         return weights
 
 
 class Documents:
-    """Cut queries into tokens; the lines that did not change since the last query are not cut again."""
+    """Cut queries into tokens; lines that did not change since the last query are not cut again."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
@@ -76,7 +76,7 @@ class Documents:
         return Document(self._segment, context, stripped, bool(typed) and not stripped, ending, len(self._parts[0]) + 1)
 
     def surfaces(self) -> Tokens | None:
-        """Return the tokens of the file that was read last, without the line of the cursor; None if it was cut."""
+        """Return the tokens of the last file, without the line of the cursor; None if it was truncated."""
         return np.concatenate(self._parts) if self._is_whole and self._parts else None
 
     def _index(self, above: str, below: str) -> None:
@@ -92,5 +92,5 @@ class Documents:
 
 
 def _column(text: str) -> int:
-    """Return where the last line starts that is not blank."""
+    """Return where the last non-blank line starts."""
     return len(indent_of(last_line(text)))

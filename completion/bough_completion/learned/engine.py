@@ -1,4 +1,4 @@
-"""The engine that needs no model: it continues a line as the repository continued lines like it."""
+"""The engine without a model: it continues a line as the repository continued similar lines."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class RepositoryEngine:
         self._remembered: list[str] = []
 
     def put(self, path: str, text: str, origin: Origin = SAVED) -> None:
-        """Learn the text of a blob, in place of what that path and origin held before.
+        """Learn the text of a blob, replacing the previous one of the path and origin.
 
-        What nobody typed teaches nothing: a text that is very long, or has very long lines, is not learned.
+        Text that nobody typed teaches nothing: one that is very long, or has very long lines, is not learned.
         """
         if len(text) > _LONGEST or len(text) > _WIDEST * (text.count("\n") + 1):
             self._corpus.drop(path, origin)
@@ -44,7 +44,7 @@ class RepositoryEngine:
             self._corpus.put(path, text, origin)
 
     def drop(self, path: str, origin: Origin = SAVED) -> None:
-        """Forget a blob; one that was never there is no error."""
+        """Forget a blob; a missing one is not an error."""
         self._corpus.drop(path, origin)
 
     def tidy(self) -> None:
@@ -56,11 +56,11 @@ class RepositoryEngine:
         return self._corpus.tidy_some()
 
     def stats(self) -> Stats:
-        """Return how much is held."""
+        """Return statistics."""
         return Stats(len(self._corpus.entries), self._corpus.tokens, len(self._corpus.vocabulary), self._corpus.kinds())
 
     def complete(self, query: Query, is_stopped: Callable[[], bool] = lambda: False) -> list[Suggestion]:
-        """Return what may follow the cursor, the likeliest first; less, and soon, once `is_stopped` says so."""
+        """Return what may follow the cursor, likeliest first; less, and soon, once `is_stopped` returns true."""
         self._remember(query)
         document = self._documents.read(query)
         self._asked = query.path, self._corpus.own(query.path)
@@ -76,7 +76,7 @@ class RepositoryEngine:
         return [self._suggestion(search, query, *best) for best in ranked[: query.limit]]
 
     def _suggestion(self, search: Search, query: Query, proof: Evidence, line: Line) -> Suggestion:
-        """Return a line, with the block that it begins, as it may be inserted."""
+        """Return a line, with the block that it starts, ready to be inserted."""
         whole = line
         if query.max_lines > 1 and not query.suffix.partition("\n")[0].strip():
             whole = with_block(search, line, query.prefix, query.max_lines)
@@ -84,7 +84,7 @@ class RepositoryEngine:
         return Suggestion(text, proof.confidence, self._source(whole), shown=line.ended and proof.is_shown)
 
     def _remember(self, query: Query) -> None:
-        """Learn the file that was asked about before this one: an editor may hold it unsaved and never say so.
+        """Learn the previous file that was asked about: an editor may hold it unsaved and never report it.
 
         What was fed since then is newer and stays; only the last few are kept.
         """

@@ -1,4 +1,4 @@
-"""Join tokens to lines, the likeliest line first."""
+"""Join tokens to lines, likeliest line first."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _LEAST_SHARE = 0.1
 class Line:
     """The beginning of a line: its text, the cores up to its end (newest first), its chance.
 
-    `foreign` is the slot of a teammate's text without which it would not have been found, else -1. `begun` tells that
-    the token which the member was typing is whole, `ended` that the line is.
+    `foreign` is the slot of a teammate's text without which it would not have been found, else -1. `begun`: the token
+    which the member was typing is complete; `ended`: the line is.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Line:
 
 
 class Search:
-    """Answer one query; what it reads of the corpus must not change meanwhile."""
+    """Answer one query; the corpus must not change meanwhile."""
 
     def __init__(
         self, corpus: Corpus, affinity: Affinity, document: Document, query: Query, is_stopped: Callable[[], bool]
@@ -69,9 +69,9 @@ class Search:
         self._is_stopped = is_stopped
 
     def lines(self, start: Line) -> Iterator[Line]:
-        """Yield the lines that continue `start`, the likeliest first.
+        """Yield the lines that continue `start`, likeliest first.
 
-        When the time is over before the first line has come to its end, the best beginning is yielded.
+        If the time is over before the first line is complete, the best beginning is yielded.
         """
         order, found = count(), 0.0
         frontier = [(-start.chance, next(order), start)]
@@ -111,7 +111,7 @@ class Search:
                 yield Line(text, (core, *line.context)[:REACH], chance, foreign, True, voted=votes)
 
     def _written(self, surface: int, line: Line) -> str:
-        """Return what of a token is still to be written."""
+        """Return the part of a token that is still to be written."""
         text = self._vocabulary.text(surface)
         if line.begun:
             return text
@@ -120,7 +120,7 @@ class Search:
         return text[len(self._document.typed) :]
 
     def _votes(self, line: Line) -> Votes:
-        """Return the votes for what follows a line: of the places that voted for its end, where they are enough."""
+        """Return the votes for what follows a line: of the places that voted for its end, if they are enough."""
         if line.voted is not None:
             votes = line.voted if line.ended else line.voted.after(line.context[0])
             if line.ended or len(votes.places) >= _FEW:
@@ -138,21 +138,21 @@ class Search:
     def _places(self, segment: Segment, line: Line) -> Places:
         """Return the places in one segment of what may follow a line.
 
-        Each segment is asked for itself, so that the few newest texts, which are in segments of their own, are heard.
+        Each segment is searched separately, so that the few newest texts, which have their own segments, count.
         """
         if not line.begun and self._document.typed:
             return self._beginnings(segment, line.context)
         return self._followers(segment, line.context)
 
     def _beginnings(self, segment: Segment, context: Sequence[int]) -> Places:
-        """Return the places of the words that begin as typed, at best those after the last token."""
+        """Return the places of the words that begin as typed, if possible after the last token."""
         places = segment.places_of_any(self._words, context[0])
         if len(places) >= _FEW:
             return self._narrowed(places, context, 1)
         return self._narrowed(segment.places_of_any(self._words), context, 0)
 
     def _followers(self, segment: Segment, context: Sequence[int]) -> Places:
-        """Return the places after the last token, at best after the last two."""
+        """Return the places after the last token, if possible after the last two."""
         agreed = min(2, len(context))
         places = segment.places(*context[:agreed])
         if len(places) < _FEW:
@@ -164,7 +164,7 @@ class Search:
         return self._vocabulary.starting_with(self._document.typed, _BEGINNINGS)
 
     def _narrowed(self, places: Places, context: Sequence[int], agreed: int) -> Places:
-        """Return the places that agree further, where they are many, as long as enough are left; then every n-th."""
+        """Return the places that agree further, if they are many, as long as enough are left; then every n-th."""
         for depth in range(agreed, len(context)):
             if len(places) <= _PLACES:
                 break

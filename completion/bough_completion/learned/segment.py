@@ -1,4 +1,4 @@
-"""Where each token is on the tape, sorted so that what follows a token is found by two binary searches."""
+"""The places of each token on the tape, sorted so that what follows a token is found by two binary searches."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SLICE = 200_000
 class Segment:
     """An index over some of the places of a tape.
 
-    `order`, int64[places], holds them sorted by their keys, the core that is there and the core before it, so that
-    one range is all places of a token, and a range in it all places after a given one. `keys`, int64[places], are the
-    keys in that order.
+    `order`, int64[places], holds them sorted by their keys, the core at the place and the core before it, so that one
+    range has all places of a token, and a range in it all places after a given one. `keys`, int64[places], are the keys
+    in that order.
     """
 
     keys: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Segment:
         return len(self.order)
 
     def places_of_any(self, cores: Tokens, before: int | None = None) -> Places:
-        """Return where any of `cores`, sorted, is, or where one is right after `before`."""
+        """Return the places of any of `cores`, sorted, or of those directly after `before`."""
         low = cores.astype(np.int64) << 32
         high = low + (1 << 32)
         if before is not None:
@@ -43,20 +43,20 @@ class Segment:
         return self.order[offsets + np.arange(len(offsets))]
 
     def places(self, core: int, before: int | None = None) -> Places:
-        """Return where `core` is, or where it is right after `before`."""
+        """Return the places of `core`, or those directly after `before`."""
         low = core << 32 if before is None else core << 32 | before
         high = (core + 1) << 32 if before is None else low + 1
         start, end = self.keys.searchsorted(np.array((low, high)))
         return self.order[start:end]
 
     def moved(self, keep: NDArray[np.bool_], to: Places) -> Segment:
-        """Return the index of a tape on which the places are elsewhere, or nowhere; both arrays tell it of each."""
+        """Return the index of a tape whose places have moved or vanished; both arrays say so for each."""
         kept = keep[self.order]
         return Segment(self.keys[kept], to[self.order[kept]])
 
 
 def indexed(tape: Tape, start: int, end: int) -> Segment:
-    """Return the index over the places from `start` to `end`, before which there is another place."""
+    """Return the index over the places from `start` to `end`, which are preceded by another place."""
     keys = tape.cores[start:end].astype(np.int64) << 32
     keys |= tape.cores[start - 1 : end - 1]
     order = keys.argsort()
@@ -68,8 +68,8 @@ def merging(
 ) -> Generator[None, None, Segment]:
     """Merge segments a slice at a time, so that a question need not wait for the whole; return the merged one.
 
-    `slots` are those of the tape; `is_held[slot]` tells which texts are still held. A slice takes about 20 ms,
-    whatever the size.
+    `slots` are those of the tape; `is_held[slot]` says which texts are still held. A slice takes about 20 ms, whatever
+    the size.
     """
     keys, order, done = [], [], [0] * len(segments)
     largest = max(segments, key=len)

@@ -1,4 +1,4 @@
-"""All texts side by side, as arrays of tokens that are read at any place."""
+"""All texts side by side, as arrays of tokens with random access."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FEW = 128
 
 
 class Tape:
-    """Texts one after the other, each with BOUNDARY behind it, and BOUNDARY before the first.
+    """Texts one after the other, each followed by BOUNDARY, and BOUNDARY before the first.
 
-    `surfaces`, `cores` and `slots`, int32[places], are parallel; a slot is the number that its owner knows a text by.
-    All line breaks have one surface, as what follows a line is written by its core. Past `end` nothing is to be read.
+    `surfaces`, `cores` and `slots`, int32[places], are parallel; a slot is the owner's number for a text. All line
+    breaks have one surface, as what follows a line is written by its core. Nothing may be read past `end`.
     """
 
     def __init__(self, vocabulary: TokenTable) -> None:
@@ -32,10 +32,10 @@ class Tape:
         self.slots = np.full(2 * ROOM, NOBODY, np.int32)
 
     def append(self, slot: int, surfaces: Tokens) -> None:
-        """Add a text; its places can be looked at once `complete` has given them their cores."""
+        """Add a text; its places can be used once `complete` has given them their cores."""
         start, self.end = self.end, self.end + len(surfaces) + 1
         if self.end >= len(self.surfaces):
-            grown = np.zeros(self.end + 1, np.int32)  # as much again, and the text
+            grown = np.zeros(self.end + 1, np.int32)  # double the size, plus the text
             self.surfaces, self.cores, self.slots = (
                 np.concatenate([column, grown]) for column in (self.surfaces, self.cores, self.slots)
             )
@@ -44,11 +44,11 @@ class Tape:
         self.slots[start : self.end] = slot
 
     def complete(self, start: int) -> None:
-        """Give all places from `start` on, where a text begins, their cores."""
+        """Compute the cores of all places from `start` on, where a text starts."""
         self._give_cores(start, self.end)
 
     def lay(self, texts: list[Tokens]) -> int:
-        """Write the parts of the file that is asked about, BOUNDARY around each; return where they end."""
+        """Write the parts of the asked file, BOUNDARY around each; return where they end."""
         at = 1
         for surfaces in texts:
             self.surfaces[at : at + len(surfaces)] = surfaces
@@ -77,7 +77,7 @@ class Tape:
         return length
 
     def without(self, keep: NDArray[np.bool_]) -> Tape:
-        """Return a shorter tape; `keep` tells of each place up to some end of this one whether it stays."""
+        """Return a shorter tape; `keep` says for each place, up to some end of this one, whether it stays."""
         shorter = Tape(self.vocabulary)
         shorter.surfaces, shorter.cores, shorter.slots = (
             np.concatenate([column[: len(keep)][keep], column[len(keep) : self.end + 1]])

@@ -1,7 +1,7 @@
 """Text as numbers: a token is a word, a number, an operator or a line break, with the blanks before it.
 
 Every token has two numbers. Its *surface* is what is written, blanks included, and is what gets suggested. Its *core*
-drops the blanks, and is what contexts are compared by, so that `f( x` and `f(x` are the same context.
+drops the blanks, and contexts are compared by it, so that `f( x` and `f(x` are the same context.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NEWLINE, DEEPER, SHALLOWER = 1, 2, 3
 """The cores of line breaks: the next line that is not blank starts at the same column, further right, further left."""
 
 _OPERATOR = r"=!<>+\-*/%&|^~?:"
-# Nothing is given back once it is taken, and what most tokens begin with comes first: a third of the time less.
+# Possessive quantifiers, and the most frequent beginnings first: a third less time.
 _PATTERN = re.compile(
     rf"[ \t]*+(?:[a-zA-Z_]\w*+|[^\w\s{_OPERATOR}]|\d++|[{_OPERATOR}]++|\w++)|\n[ \t]*+(?!\s)|\s*\n[ \t]*|\s+"
 )
@@ -46,7 +46,7 @@ class _Numbers(dict[str, int]):
 
 
 class TokenTable:
-    """Number the tokens, know their cores, and find cores by how they begin."""
+    """The numbers of tokens, their cores, and cores by prefix."""
 
     def __init__(self) -> None:
         self._numbers = _Numbers(["", "\n", "\n ", "\n\n"])
@@ -64,7 +64,7 @@ class TokenTable:
         return np.fromiter(map(self._numbers.__getitem__, pieces), np.int32, len(pieces))
 
     def cores(self, surfaces: Tokens, column: int = 0) -> Tokens:
-        """Return the core of every surface, where the line before the first line break starts at `column`."""
+        """Return the core of every surface; the line before the first line break starts at `column`."""
         self._admit()
         cores = self._cores[surfaces]
         breaks = np.flatnonzero(cores == NEWLINE)
@@ -79,17 +79,17 @@ class TokenTable:
         return int(self._cores[surface])
 
     def text(self, surface: int) -> str:
-        """Return what a surface looks like."""
+        """Return the text of a surface."""
         return self._numbers.texts[surface]
 
     def starting_with(self, beginning: str, limit: int) -> Tokens:
-        """Return the first cores in the alphabet that begin so, sorted by number, `limit` at the most."""
+        """Return the first cores in the alphabet with a prefix, sorted by number, at most `limit`."""
         self._admit()
         start, end = self._place(beginning), self._place(beginning + chr(sys.maxunicode))
         return np.sort(self._alphabet[start : min(end, start + limit)])
 
     def _admit(self) -> None:
-        """Give the surfaces that were numbered since the last time their cores."""
+        """Compute the cores of the surfaces that were numbered since the last call."""
         known, texts = len(self._cores), self._numbers.texts
         if known == len(texts):
             return
@@ -102,7 +102,7 @@ class TokenTable:
             else:
                 core = text.lstrip(" \t")
             cores.append(self._numbers[core])
-        cores += range(known + len(cores), len(texts))  # cores never written without blanks, numbered just now
+        cores += range(known + len(cores), len(texts))  # cores that never occur without blanks, numbered just now
         self._cores = np.concatenate([self._cores, np.array(cores, np.int32)])
         self._columns = np.concatenate([self._columns, np.full(len(cores), -1, np.int32)])
         for number, column in breaks:
@@ -118,5 +118,5 @@ class TokenTable:
             self._alphabet = np.array(sorted([*self._alphabet.tolist(), *fresh], key=self.text), np.int32)
 
     def _place(self, text: str) -> int:
-        """Return how many cores come before a text in the alphabet."""
+        """Return how many cores precede a text in the alphabet."""
         return bisect_left(self._alphabet, text, key=self.text)

@@ -1,7 +1,7 @@
-"""What comes next, by the places that agree with the context: the longer they agree, the more they decide.
+"""Predict the next token from the places that agree with the context: the longer they agree, the more they decide.
 
-The blend is that of prediction by partial matching (Cleary and Witten, 1984): the votes of the places that agree on
-at least n tokens are smoothed with the blend for fewer tokens, from 0 up.
+The blend is that of prediction by partial matching (Cleary and Witten, 1984): the votes of the places that agree on at
+least n tokens are smoothed with the blend for fewer tokens, from 0 up.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SMOOTHING = [6 / (1 + step) for step in _STEPS]
 
 @dataclass(frozen=True)
 class Votes:
-    """Parallel arrays, one row for each place on the tape that votes for the token which is there.
+    """Parallel arrays, one row for each place on the tape that votes for its token.
 
-    `agreements` says how many tokens before the place are those of the context, `weights` what the vote weighs.
+    `agreements`: how many tokens before the place equal the context; `weights`: the weight of the vote.
     """
 
     tape: Tape
@@ -40,12 +40,12 @@ class Votes:
 
     @cached_property
     def cores(self) -> Tokens:
-        """Return the cores that stand at the places."""
+        """Return the cores at the places."""
         return self.tape.cores[self.places]
 
     @cached_property
     def surfaces(self) -> Tokens:
-        """Return the surfaces that stand at the places, all line breaks as one."""
+        """Return the surfaces at the places, all line breaks as one."""
         return self.tape.surfaces[self.places]
 
     def rows(self, rows: NDArray[np.int64]) -> Votes:
@@ -53,7 +53,7 @@ class Votes:
         return Votes(self.tape, self.places[rows], self.agreements[rows], self.weights[rows])
 
     def after(self, core: int) -> Votes:
-        """Return the votes for what comes next, of the places that voted for `core`; not 0, the end of a text."""
+        """Return the votes for what follows, of the places that voted for `core`; not 0, the end of a text."""
         votes = self.rows((self.cores == core).nonzero()[0])
         return Votes(self.tape, votes.places + 1, np.minimum(votes.agreements + 1, REACH), votes.weights)
 
@@ -68,18 +68,18 @@ class Outcome:
 
 
 class Count:
-    """Count votes, again and again: what it needs as long as the vocabulary is made once."""
+    """Count votes repeatedly: arrays as long as the vocabulary are allocated once."""
 
     def __init__(self, words: int, is_live: NDArray[np.bool_] | None) -> None:
-        """Begin; there are `words` tokens, and `is_live[slot]` tells the texts of live branches, if there are any."""
+        """Create the arrays; there are `words` tokens, and `is_live[slot]` marks the texts of live branches, if any."""
         self._row_of = np.empty(words, np.int64)
         self._is_live = is_live
 
     def __call__(self, votes: Votes, tokens: Tokens, least: float) -> list[Outcome]:
-        """Return what the votes for `tokens`, one of each vote, say: chances of `least` and more, the highest first.
+        """Return the chances from the votes for `tokens`, one for each vote: those of `least` and more, highest first.
 
-        The chances leave room for what was never seen. Where many agree far, those that agree less would change
-        nothing and are not counted.
+        The chances leave room for unseen tokens. If many places agree far, those that agree less would change nothing
+        and are not counted.
         """
         levels = _LEVEL[votes.agreements]
         weights, places = votes.weights, votes.places
@@ -104,9 +104,9 @@ class Count:
 
 
 def blended(votes: Sequence[float]) -> list[float]:
-    """Return what one vote of each step is worth, a chance, where so many votes agree just as far as that step says.
+    """Return the value of one vote of each step, a chance, given how many votes agree exactly so far.
 
-    The chance of a token, of all votes and of those that agree at least so far as each step says, is smoothed step by
+    The chance of a token, over all votes and over those that agree at least as far as each step, is smoothed step by
     step; as each step adds a multiple of its own votes, so does each vote.
     """
     worth, total = [0.0] * len(votes), sum(votes)

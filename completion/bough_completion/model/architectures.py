@@ -1,4 +1,4 @@
-"""Which checkpoints can be exported, decided from `config.json` alone, before anything heavy starts."""
+"""Decide which checkpoints can be exported from `config.json` alone, before anything heavy starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from bough_completion.errors import BadCheckpoint, UnsupportedArchitecture, UnsupportedPrecision
 
-# What tests/completion/model compares with transformers; the exporter's own list is longer, but untried here.
+# Compared with transformers in tests/completion/model; the exporter's own list is longer, but untested here.
 EXPORTABLE = (
     "GemmaForCausalLM",
     "GraniteForCausalLM",
@@ -39,7 +39,7 @@ PRECISIONS = {"cpu": ("fp32", "int8", "int4"), "cuda": ("fp16", "int8", "int4")}
 
 
 def config_of(checkpoint: Path) -> dict[str, Any]:
-    """Return the checkpoint's `config.json`; raise `BadCheckpoint` when there is none that can be read."""
+    """Return the checkpoint's `config.json`; raise `BadCheckpoint` if it is missing or unreadable."""
     try:
         config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -50,7 +50,7 @@ def config_of(checkpoint: Path) -> dict[str, Any]:
 
 
 def architecture_of(config: dict[str, Any]) -> str:
-    """Return the architecture's name; raise `UnsupportedArchitecture` when it cannot be exported and served."""
+    """Return the architecture's name; raise `UnsupportedArchitecture` if it cannot be exported and served."""
     named = config.get("architectures") or ["(none named)"]
     name = str(named[0])
     if name in KNOWN_GAPS:
@@ -73,10 +73,10 @@ def check_precision(precision: str, device: str) -> None:
 
 
 def is_mixable(config: dict[str, Any]) -> bool:
-    """Return whether the exporter can choose 4 and 8 bits by what each matrix needs, as far as its shape goes.
+    """Return whether the exporter can choose 4 or 8 bits for each matrix, judging by their shapes.
 
-    ONNX Runtime's k-quant packs the zero points of a row's blocks in pairs (its `weight_only.py`, 1.32), so that every
-    matrix must have an even number of blocks in a row. Real models have; one that is a few dozen numbers wide may not.
+    ONNX Runtime's k-quant packs the zero points of a row's blocks in pairs (its `weight_only.py`, 1.32), so every
+    matrix must have an even number of blocks per row. Real models have; one that is a few dozen numbers wide may not.
     """
     hidden = int(config.get("hidden_size") or 0)
     heads = int(config.get("num_attention_heads") or 1)
@@ -93,7 +93,7 @@ def _families() -> list[str]:
 
 
 def _refuse_recurrent(name: str, config: dict[str, Any]) -> None:
-    # Rewinding is a shorter mask only where all state is keys and values of whole prefixes.
+    # Rewinding is a shorter mask only if all state is keys and values of whole prefixes.
     layers = set(config.get("layer_types") or ()) - {"attention", "full_attention"}
     if layers:
         raise UnsupportedArchitecture(f"{name} with layers of type {', '.join(sorted(layers))} cannot be rewound")

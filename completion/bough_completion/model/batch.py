@@ -15,11 +15,11 @@ from bough_completion.model.session import Session
 
 @dataclass
 class Request:
-    """What one editor wants continued, and what has come of it.
+    """What one editor wants continued, and the result so far.
 
-    `progress`, called on the serving thread after every run that brought tokens, is told all of them and their
-    chances. `owner` is who asks again and again, and finds what it had decoded (see `Cache.best_for`). `finished` is
-    set at the end; then `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
+    `progress`, called on the serving thread after every run that brought tokens, gets all of them and their chances.
+    `owner` identifies a repeated asker, and finds what it had decoded (see `Cache.best_for`). `finished` is set at the
+    end; then `tokens` and `chances` are the answer, or as much of it as there was before `failure`.
     """
 
     prompt: Sequence[int]
@@ -41,7 +41,7 @@ class Request:
 
 
 class Batcher:
-    """Serve requests of any thread on one thread; as many at once as the session has slots, in order beyond that."""
+    """Serve requests of any thread on one thread; as many at once as the session has slots, then in order."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -53,7 +53,7 @@ class Batcher:
         self._thread.start()
 
     def submit(self, request: Request) -> None:
-        """Serve `request` as soon as a slot is free; returns at once. After `close` it fails as stopped."""
+        """Serve `request` as soon as a slot is free; return at once. After `close` it fails as stopped."""
         with self._changed:
             if not self._closed:
                 self._waiting.append(request)
@@ -62,7 +62,7 @@ class Batcher:
         _fail(request, Stopped("the model is closed"))
 
     def close(self) -> None:
-        """End the thread; what was not answered yet fails as stopped."""
+        """End the thread; unanswered requests fail as stopped."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -77,7 +77,7 @@ class Batcher:
             _fail(request, Stopped("the model was closed"))
 
     def _admit(self) -> bool:
-        """Give free slots to waiting requests, and wait for one when there is none at all; False to end."""
+        """Assign free slots to waiting requests, and wait for one if there is none at all; False to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._active or self._waiting)
             if self._closed:
@@ -91,7 +91,7 @@ class Batcher:
         for request in starting:
             try:
                 self._start(request)
-            except Exception as failure:  # whatever a request raises is its own failure, not the thread's
+            except Exception as failure:  # an exception of a request is its own failure, not the thread's
                 _fail(request, failure)
         return True
 
@@ -129,7 +129,7 @@ class Batcher:
                     self._report(answer, before)
 
     def _runs(self) -> list[list[Generation]]:
-        """Return who goes together in one run, so that a failure is blamed on those it struck."""
+        """Return which requests share one run, so that a failure affects only those it concerns."""
         answers = [answer for _, answer in self._active.values()]
         ready = [answer for answer in answers if len(answer.pending) == 1]
         return [*([answer] for answer in answers if len(answer.pending) > 1), *([ready] if ready else [])]
@@ -160,7 +160,7 @@ def _fail(request: Request, failure: Exception) -> None:
 def answer_of(request: Request, patience: float | None) -> bool:
     """Wait for `request` at most `patience` seconds and return whether it was answered in full.
 
-    When time is over, or it was stopped, what was decoded so far stays in `request.tokens`. Raise what else failed.
+    When time is over, or it was stopped, what was decoded so far stays in `request.tokens`. Raise any other failure.
     """
     if not request.finished.wait(patience):
         request.stop.ask()

@@ -1,4 +1,4 @@
-"""How fast a model answers on this machine; checked before it is timed."""
+"""Measure how fast a model answers on this machine, after checking it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ WORDS = "self value = ( ) return for in if not None index size name path read wr
 
 
 class Contradiction(ModelError):
-    """The model answers one question in two ways, so no figure of it would mean anything."""
+    """The model answers one question in two ways, so none of its figures would mean anything."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked: a context of so many tokens, decoded already, letters typed after it, an answer's length."""
+    """The workload: a context of so many decoded tokens, letters typed after it, an answer's length."""
 
     context_tokens: int = 1000
     tokens: int = 16
@@ -37,7 +37,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of `count` measurements: the middle, the slow end, the slowest."""
+    """Milliseconds of `count` measurements: the median, the slow end, the maximum."""
 
     count: int
     p50: float
@@ -46,7 +46,7 @@ class Times:
 
 
 def check(engine: ModelEngine, load: Load) -> None:
-    """Raise `Contradiction` unless the model writes the same again, on kept context, with a draft right and wrong."""
+    """Raise `Contradiction` unless the model writes the same again, on kept context, with right and wrong drafts."""
     before = text(engine, load.context_tokens)
     repeated = ask(engine, before, "ret", load.tokens)
     ask(engine, text(engine, load.context_tokens, seed=9), "ret", load.tokens)
@@ -71,7 +71,7 @@ def keystrokes(engine: ModelEngine, load: Load, seed: int = 5) -> Times:
 
 
 def editors(engine: ModelEngine, load: Load, count: int) -> Times:
-    """Time answers of `count` editors that type at once, each in a context of its own."""
+    """Time answers of `count` editors that type at once, each in its own context."""
     with ThreadPoolExecutor(count) as pool:
         ready = threading.Barrier(count)
 
@@ -88,7 +88,7 @@ def editors(engine: ModelEngine, load: Load, count: int) -> Times:
 
 
 def aborts(engine: ModelEngine, rounds: int = 20) -> Times:
-    """Time from asking a prefill of the whole window to stop until its caller has it back."""
+    """Time from stopping a prefill of the whole window until its caller returns."""
     spent: list[float] = []
     for turn in range(rounds):
         stop, asked = Stop(), list[float]()
@@ -109,7 +109,7 @@ def aborts(engine: ModelEngine, rounds: int = 20) -> Times:
 
 
 def ask(engine: ModelEngine, before: str, begun: str, tokens: int, draft: str = "") -> Answer:
-    """Ask for `tokens` tokens between `before` and a fixed end, however many lines they are."""
+    """Ask for `tokens` tokens between `before` and a fixed end, whatever the number of lines."""
     return engine.complete(Prompt(before, "\nend\n", begun), limit=tokens, max_lines=MANY, draft=draft)
 
 
@@ -124,7 +124,7 @@ def text(engine: ModelEngine, tokens: int, seed: int = 5) -> str:
 
 
 def times(spent: list[float]) -> Times:
-    """Return what is told of durations in seconds."""
+    """Return the statistics of durations in seconds."""
     ranked = sorted(1000 * each for each in spent) or [0.0]
     p50, p95, worst = (ranked[min(len(ranked) - 1, int(len(ranked) * share))] for share in (0.5, 0.95, 1))
     return Times(len(spent), round(p50, 2), round(p95, 2), round(worst, 2))

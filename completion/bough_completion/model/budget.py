@@ -1,4 +1,4 @@
-"""Keep a model within the memory that it may use."""
+"""Keep a model within its memory limit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SMALLEST_WINDOW = 256
 
 
 def needed(told: Manifest, settings: RuntimeSettings) -> int:
-    """Return how many bytes a model needs with these settings, by what was measured of smaller ones.
+    """Return how many bytes a model needs with these settings, extrapolated from smaller ones.
 
-    ONNX Runtime lays weights of the CPU out again and keeps the file mapped beside them.
+    ONNX Runtime lays out the weights for the CPU again and keeps the file mapped in addition.
     """
     weights = sum(each.bytes for name, each in told.files.items() if name.startswith(GRAPH))
     window = min(settings.window_tokens, told.context_tokens)
@@ -31,7 +31,7 @@ def needed(told: Manifest, settings: RuntimeSettings) -> int:
 def fitting(settings: RuntimeSettings, told: Manifest, memory_mib: int | None) -> RuntimeSettings:
     """Return settings with as many slots, and then as wide a window, as `memory_mib` allows.
 
-    Raise `TooLarge` when not even one slot with a small window fits.
+    Raise `TooLarge` if not even one slot with a small window fits.
     """
     if memory_mib is None:
         return settings
@@ -47,6 +47,6 @@ def fitting(settings: RuntimeSettings, told: Manifest, memory_mib: int | None) -
 
 
 def hold_to(memory_mib: int | None) -> None:
-    """Let the system refuse this process more than `memory_mib`; only Linux counts what a process really writes to."""
+    """Have the system refuse this process more than `memory_mib`; only Linux counts what a process really writes to."""
     if memory_mib is not None and sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (memory_mib * _MIB, memory_mib * _MIB))

@@ -19,16 +19,16 @@ Held = Callable[[Sequence[int]], Sequence[int] | None]
 
 
 def not_held(tokens: Sequence[int]) -> None:
-    """Hold an answer to nothing."""
+    """Constrain nothing."""
 
 
 def no_draft(tokens: Sequence[int]) -> Sequence[int]:
-    """Suggest nothing."""
+    """Draft nothing."""
     return ()
 
 
 def following(drafted: Sequence[int]) -> Draft:
-    """Return the draft that holds `drafted` to be the answer, as long as the answer agrees."""
+    """Return a draft function that proposes `drafted` as long as the answer agrees."""
 
     def rest(tokens: Sequence[int]) -> Sequence[int]:
         return drafted[len(tokens) :] if common(drafted, tokens) == len(tokens) else ()
@@ -38,10 +38,10 @@ def following(drafted: Sequence[int]) -> Draft:
 
 @dataclass
 class Generation:
-    """One answer in the making in one slot.
+    """An unfinished answer in one slot.
 
-    `pending` are tokens that were not run yet: the rest of the prompt at first, then the newest token. `ends` tells
-    from the answer's tokens whether it is complete.
+    `pending` are tokens that were not run yet: first the rest of the prompt, then the newest token. `ends` decides from
+    the answer's tokens whether it is complete.
     """
 
     row: int
@@ -59,7 +59,7 @@ class Generation:
     done: bool = False
 
     def add(self, token: int, chance: float) -> None:
-        """Take the next token, and see whether the answer is complete."""
+        """Take the next token, and check whether the answer is complete."""
         if token in self.stop_tokens:
             self.done = True
             return
@@ -87,12 +87,11 @@ def begin(
 
 
 def advance(session: Session, answers: Sequence[Generation]) -> None:
-    """Take every answer one run further: a chunk of its prompt, or its next tokens.
+    """Advance every answer by one run: a chunk of its prompt, or its next tokens.
 
     Answers that only wait for their next token share one run; alone, an answer has its draft verified with it. The
-    session's settings say how much of a prompt, and of a draft, one run takes.
-
-    Raise `Stopped` when the answer that was run alone was stopped, `ContextFull` when its slot is full.
+    session's settings limit how much of a prompt, and of a draft, one run takes. Raise `Stopped` if the answer that was
+    run alone was stopped, `ContextFull` if its slot is full.
     """
     waiting = [each for each in answers if len(each.pending) == 1]
     together = len(waiting) > 1

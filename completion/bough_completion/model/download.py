@@ -1,4 +1,4 @@
-"""Bring a checkpoint from a Hugging Face hub: only what an export reads, checked, and resumed where it broke off."""
+"""Download a checkpoint from a Hugging Face hub: only what an export reads, verified, and resumable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from bough_completion.errors import DownloadFailed
 from bough_completion.libraries import library
 
-# No code and no pickles: the export loads safetensors and JSON alone.
+# No code and no pickles: the export loads only safetensors and JSON.
 WANTED = ("*.safetensors", "*.json", "merges.txt", "vocab.txt", "README.md", "LICENSE*", "LICENCE*", "NOTICE*")
 BLOCK = 1 << 20
 
@@ -43,16 +43,16 @@ class Remote:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all its files."""
+        """Total size of its files in bytes."""
         return sum(each.bytes for each in self.files)
 
     def only(self, name: str) -> Remote:
-        """Return the same checkpoint with one file alone."""
+        """Return this checkpoint with one file only."""
         return replace(self, files=tuple(each for each in self.files if each.name == name))
 
 
 class Hub:
-    """A Hugging Face hub, or what speaks its protocol at `endpoint` (None for the library's own default)."""
+    """A Hugging Face hub, or a compatible server at `endpoint` (None for the library's default)."""
 
     def __init__(self, endpoint: str | None = None) -> None:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -61,7 +61,7 @@ class Hub:
         self._endpoint = endpoint
 
     def look(self, source: str) -> Remote:
-        """Return what the hub says of `source`; raise `DownloadFailed` when it does not answer or has no such model."""
+        """Return the hub's description of `source`; raise `DownloadFailed` if it has none or does not answer."""
         try:
             api = self._library.HfApi(endpoint=self._endpoint)
             told = api.model_info(source, files_metadata=True)
@@ -71,10 +71,10 @@ class Hub:
         return Remote(source, str(told.sha), _licence(told.card_data), files)
 
     def fetch(self, remote: Remote, folder: Path, progress: Progress = lambda name, here, total: None) -> None:
-        """Bring the files of `remote` into `folder`.
+        """Download the files of `remote` into `folder`.
 
-        A file arrives as `NAME.part` and gets its name when its checksum is right. Raise `DownloadFailed` when the
-        connection breaks for good or a checksum is wrong; the next call goes on where this one ended.
+        A file arrives as `NAME.part` and gets its name when its checksum is right. Raise `DownloadFailed` if the
+        connection is lost for good or a checksum is wrong; the next call resumes the download.
         """
         folder.mkdir(parents=True, exist_ok=True)
         for file in remote.files:
@@ -104,7 +104,7 @@ class Hub:
 
 
 class _Counted(io.FileIO):
-    """A file that is appended to and tells how long it is after every write."""
+    """A file that is appended to and reports its length after every write."""
 
     def __init__(self, path: Path, tell: Callable[[int], None]) -> None:
         super().__init__(path, "a+")

@@ -23,9 +23,8 @@ class Answer:
     """What the model wrote at the cursor.
 
     `confidence` is the model's own probability of exactly this text, `line_confidence` that of its first line.
-    `complete` is False when it was stopped or ran out of time, and `text` is as far as it came; `ended` is False when
-    the limit of tokens cut it. `reused` of the `prompt_tokens` were decoded already; `runs` is how often the model was
-    run.
+    `complete` is False if it was stopped or ran out of time, and `text` is incomplete; `ended` is False if the limit of
+    tokens cut it. `reused` of the `prompt_tokens` were already decoded; `runs` counts the model's runs.
     """
 
     text: str
@@ -47,7 +46,7 @@ class ModelEngine:
     ) -> None:
         """Load the model that was exported into `folder`.
 
-        Raise `BadModel` or `MissingLibrary`. `say` is told when a GPU was wanted and the CPU serves instead.
+        Raise `BadModel` or `MissingLibrary`. `say` is called if a GPU was wanted and the CPU is used instead.
         """
         settings = settings or RuntimeSettings()
         self.manifest = manifest.read(folder)
@@ -59,7 +58,7 @@ class ModelEngine:
 
     @property
     def name(self) -> str:
-        """What it is, for people: the model, its precision and where it runs."""
+        """For messages: the model, its precision and where it runs."""
         return f"{self.manifest.name} {self.manifest.precision} on {self._session.device}"
 
     @property
@@ -69,7 +68,7 @@ class ModelEngine:
 
     @property
     def window(self) -> int:
-        """How many tokens of prompt and answer together fit."""
+        """How many tokens of prompt and answer fit together."""
         return self._session.window
 
     def complete(
@@ -87,15 +86,11 @@ class ModelEngine:
     ) -> Answer:
         """Return what belongs at the cursor: at most `max_lines` lines and `limit` tokens.
 
-        `is_over`, asked on the serving thread, ends it earlier. `owner` is who asks again and again: it has a slot of
-        its own as long as there are enough of them.
-
-        A prompt that is longer than `window` leaves room for is cut (see `fit`).
-        After `patience` seconds the answer is what there is by then. `draft` is a guess of the answer: where it is
-        right it costs no run of its own, where it is wrong it changes nothing. `stop` ends it from any thread.
-        `progress` is told the answer so far, on the serving thread.
-
-        Raise `ContextFull` when the line that was begun fills the window alone.
+        `is_over`, asked on the serving thread, ends it earlier. `owner` identifies a repeated asker, who has a slot of
+        its own if there are enough of them. A prompt that is longer than `window` leaves room for is cut (see `fit`).
+        After `patience` seconds the answer is what there is by then. `draft` is a guess of the answer: if it is right
+        it costs no run of its own, if it is wrong it changes nothing. `stop` ends it from any thread. `progress` gets
+        the answer so far, on the serving thread. Raise `ContextFull` if the current line alone fills the window.
         """
         typed = TypedLine(prompt.begun, self.vocabulary)
         spelled = len(typed.spelled)
@@ -109,7 +104,7 @@ class ModelEngine:
             return text.count("\n") >= max_lines or is_over(text)
 
         def answer(written: Sequence[int], chances: Sequence[float]) -> Answer:
-            """Return an answer as far as it came."""
+            """Return an answer as far as it was written."""
             first = next((size for size in range(1, len(written)) if "\n" in text_of(written[:size])), len(written))
             return Answer(
                 "\n".join(text_of(written).split("\n")[:max_lines]),
@@ -141,11 +136,11 @@ class ModelEngine:
         return replace(answer(request.tokens, request.chances), complete=complete, ended=ended)
 
     def warm(self) -> None:
-        """Run once, so that the first question does not wait for what is made at the first run."""
+        """Run once, so that the first question does not wait for initialization."""
         self.complete(Prompt("warm", begun="warm"), limit=2)
 
     def close(self) -> None:
-        """End the serving thread; answers in the making come back as they are."""
+        """End the serving thread; unfinished answers are returned as they are."""
         self._batcher.close()
 
     def _tokens(self, prompt: Prompt, typed: TypedLine) -> list[int]:
@@ -154,12 +149,12 @@ class ModelEngine:
             found = list(self.vocabulary.encode(prompt.before + prompt.begun))
         else:
             found = self._template.tokens(prompt, self.vocabulary)
-        # Where there is no text at all, the end of another one goes before.
+        # If there is no text at all, the end of another one precedes.
         return [*found, *typed.forced] or [self.manifest.stop[0]]
 
     def _draft(self, typed: TypedLine, draft: str) -> Sequence[int]:
-        """Return the tokens that are likely: the draft's with the typed word before it, or those of that word alone.
+        """Return the likely tokens: the draft's with the typed word before it, or those of that word alone.
 
-        The last token of half a word is seldom the one that the whole word has there.
+        The last token of half a word is seldom the one in the whole word.
         """
         return self.vocabulary.encode(typed.rest + draft) if draft else typed.spelled[:-1]

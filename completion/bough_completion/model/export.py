@@ -1,4 +1,4 @@
-"""Turn a Hugging Face checkpoint on disk into a model that Bough serves; offline."""
+"""Export a Hugging Face checkpoint on disk to a model that Bough serves; offline."""
 
 from __future__ import annotations
 
@@ -41,12 +41,10 @@ def export(
     """Export `checkpoint` into the new folder `target` and return its manifest.
 
     `precision` is one of `architectures.PRECISIONS[device]`. `name`, `licence` and `template` are for a checkpoint that
-    does not say them itself: without them the name is its folder's, the licence is read from its README, the template
-    recognised by its markers. `say` is told each step. Takes about twice the checkpoint's size in memory,
-    in a process of its own.
-
-    Raise `UnsupportedArchitecture`, `UnsupportedPrecision`, `BadCheckpoint`, `UnknownTemplate`, `MissingLibrary`,
-    `AlreadyThere` or `ExportFailed`; then `target` was not made.
+    does not state them: without them the name is its folder's, the licence is read from its README, the template
+    recognised by its markers. `say` is called with each step. Takes about twice the checkpoint's size in memory, in a
+    separate process. Raise `UnsupportedArchitecture`, `UnsupportedPrecision`, `BadCheckpoint`, `UnknownTemplate`,
+    `MissingLibrary`, `AlreadyThere` or `ExportFailed`; then `target` was not created.
     """
     config = architectures.config_of(checkpoint)
     architecture = architectures.architecture_of(config)
@@ -113,7 +111,7 @@ def _build(
     options: list[str],
     say: Callable[[str], None],
 ) -> None:
-    """Run the builder in a process of its own, so that its memory and its module paths end with it."""
+    """Run the builder in a separate process, so that its memory and its module paths end with it."""
     command = [sys.executable, "-m", BUILDER, "-i", str(checkpoint), "-o", str(made), "-p", precision, "-e", device]
     command += ["-c", str(cache), "--extra_options", *options]
     closed = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}

@@ -1,9 +1,9 @@
-"""Runs of few shapes at fixed addresses: what a GPU captures once and then starts with a single launch.
+"""Runs with few shapes at fixed addresses: a GPU captures them once and then starts each with a single launch.
 
 A run of a 3B model is some five hundred kernels; launching them one by one takes longer than running them. ONNX Runtime
-captures a run as a CUDA graph where every shape and address stays: so the tokens, the mask and the outputs have buffers
-of their own, the mask is as wide as the window (what counts is its sum), and a few tokens are padded to a fixed number.
-What padding computes lands behind the slot's own tokens, where nothing reads it.
+captures a run as a CUDA graph if every shape and address is constant: so the tokens, the mask and the outputs have
+their own buffers, the mask is as wide as the window (what counts is its sum), and a few tokens are padded to a fixed
+number. What padding computes is written behind the slot's own tokens, where nothing reads it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class _Shape:
 
 
 class FixedRuns:
-    """The runs of one session that have a fixed shape; `widths` are how many tokens they may be padded to."""
+    """The runs of one session with a fixed shape; `widths` are the numbers of tokens they may be padded to."""
 
     def __init__(
         self, runtime: Runtime, session: Any, cache: Cache, outputs: Sequence[Output], widths: Sequence[int]
     ) -> None:
-        """Bind nothing yet: each shape is made, and captured, when it is first run."""
+        """Bind nothing yet: each shape is created, and captured, when it is first run."""
         self._runtime = runtime
         self._session = session
         self._cache = cache
@@ -48,14 +48,14 @@ class FixedRuns:
         self._shapes: dict[tuple[int, int, int], _Shape] = {}
 
     def width_for(self, tokens: int, held: int) -> int | None:
-        """Return to how many tokens a run of `tokens` is padded in a slot that holds `held`; None: not run here."""
+        """Return the padded width of a run of `tokens` in a slot that holds `held`; None: not run here."""
         fitting = (width for width in self._widths if width >= tokens and held + width <= self._cache.window)
         return next(fitting, None)
 
     def run(
         self, first: int, fed: NDArray[np.int64], held: Sequence[int], width: int, wanted: Sequence[Output]
     ) -> list[NDArray[Any]]:
-        """Run `fed: int64[rows, tokens]` padded to `width`; return of each output `kind[rows, tokens, output.width]`.
+        """Run `fed: int64[rows, tokens]` padded to `width`; return for each output `kind[rows, tokens, output.width]`.
 
         All outputs are computed, and only those `wanted` leave the device.
         """

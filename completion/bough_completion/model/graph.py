@@ -23,13 +23,12 @@ PRUNE = ("/lm_head/prune/Gather", "/lm_head/prune/Unsqueeze")
 
 
 def ask_for_rows(path: Path) -> None:
-    """Replace the graph's pruned last row by an input that says which rows get logits.
+    """Replace the graph's pruned last row by an input that selects the rows with logits.
 
-    `logit_rows: int64[rows]` counts through the flattened `[batch * tokens]` of the run, and `logits` becomes
-    `[rows, vocabulary]`: one row for cheap prefill, k + 1 rows to verify k drafted tokens, a row of each member of a
-    batch. Reshape and Gather are the whole cost.
-
-    Raise `UnsupportedArchitecture` when the graph is not of the form that is served.
+    `logit_rows: int64[rows]` indexes the flattened `[batch * tokens]` of the run, and `logits` becomes `[rows,
+    vocabulary]`: one row for cheap prefill, k + 1 rows to verify k drafted tokens, a row of each member of a batch.
+    Reshape and Gather are the whole cost. Raise `UnsupportedArchitecture` if the graph does not have the form that is
+    served.
     """
     onnx = library("onnx")
     model = onnx.load(str(path), load_external_data=False)
@@ -52,7 +51,7 @@ def pick_best(path: Path) -> None:
     """Add the most likely token of each row and its probability to the graph's outputs.
 
     `best: int64[rows, 1]` and `chance: float32[rows, 1]` are a few bytes a row, where `logits` are a row of the whole
-    vocabulary that would have to come from the device and be searched by NumPy. Softmax is taken in fp32: halves would
+    vocabulary that would have to leave the device and be searched by NumPy. Softmax is taken in fp32: halves would
     round away the differences between tokens that are nearly as likely.
     """
     onnx = library("onnx")
@@ -73,7 +72,7 @@ def pick_best(path: Path) -> None:
 def write_copier(path: Path, cache: CacheLayout) -> None:
     """Write a graph that copies one slot's keys and values onto another's, device to device.
 
-    Plain ONNX Runtime has no call that copies within a device; bound to two slots of one buffer, `Identity` is it.
+    Plain ONNX Runtime has no call that copies within a device; `Identity`, bound to two slots of one buffer, does.
     """
     onnx = library("onnx")
     kind = onnx.TensorProto.FLOAT16 if cache.type == "float16" else onnx.TensorProto.FLOAT
@@ -118,7 +117,7 @@ def _replace(graph: Any, gather: Any, unsqueeze: Any, nodes: list[Any]) -> None:
 
 
 def _flatten_logits(graph: Any) -> None:
-    """Take the batch out of every shape that the head states."""
+    """Remove the batch dimension from every shape that the head states."""
     for value in [each for each in graph.value_info if each.name.startswith("/lm_head/")]:
         graph.value_info.remove(value)
     shape = next(each for each in graph.output if each.name == LOGITS).type.tensor_type.shape
@@ -127,7 +126,7 @@ def _flatten_logits(graph: Any) -> None:
 
 
 def _drop_unused(graph: Any) -> None:
-    """Drop the constant that only the pruned row used."""
+    """Remove the constant that only the pruned row used."""
     used = {name for node in graph.node for name in node.input}
     for unused in [each for each in graph.initializer if each.name not in used]:
         graph.initializer.remove(unused)

@@ -1,4 +1,4 @@
-"""What a run gives for a row: the logits of the whole vocabulary, or the best token alone with its probability."""
+"""The outputs of a run for a row: the logits of the whole vocabulary, or the best token with its probability."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Output:
 
 @dataclass(frozen=True)
 class Picks:
-    """Of each row the most likely token, and its probability."""
+    """The most likely token of each row, and its probability."""
 
     tokens: list[int]
     chances: list[float]
 
 
 class OutputHead:
-    """The outputs of one graph. Models that were exported before graphs picked have no `picks`."""
+    """The outputs of one graph. Models that were exported by older versions have no `picks`."""
 
     def __init__(self, session: Any, vocabulary: int) -> None:
         kinds = {each.name: each.type for each in session.get_outputs()}
@@ -43,14 +43,14 @@ class OutputHead:
 
     @property
     def outputs(self) -> tuple[Output, ...]:
-        """Everything that there is."""
+        """Return all outputs."""
         return (self.logits, *self.picks)
 
 
 def picks_of(logits: Logits, allowed: Sequence[Sequence[int] | None] | None = None) -> Picks:
-    """Pick from `logits: float32[rows, vocabulary]` on the host, of each row among those `allowed`; None: among all.
+    """Pick from `logits: float32[rows, vocabulary]` on the host, for each row among those `allowed`; None: all.
 
-    A probability is one among what was allowed: given that what comes is one of these.
+    A probability is relative to what was allowed.
     """
     found = [_best(scores, among) for scores, among in zip(logits, allowed or [None] * len(logits), strict=True)]
     return Picks([token for token, _ in found], [chance for _, chance in found])

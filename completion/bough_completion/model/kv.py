@@ -1,4 +1,4 @@
-"""The keys and values of what each editor's model has read, in one shared buffer."""
+"""The keys and values of each editor's decoded context, in one shared buffer."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _WORTH_A_COPY = 16
 class Slot:
     """One row of the cache and the tokens that it holds, in order.
 
-    Keys and values past `tokens` may be anything: the mask of the next run ends before them, and it writes over them.
-    So going back to an earlier prefix is a shorter list, and exact. `owner` is whose text it is, `turn` when it was
-    chosen last.
+    Keys and values past `tokens` may be anything: the mask of the next run ends before them, and it overwrites them. So
+    returning to an earlier prefix is a shorter list, and exact. `owner` identifies whose text it is, `turn` when it was
+    last chosen.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Slot:
     def rewind(self, prompt: Sequence[int]) -> int:
         """Keep the tokens that `prompt` begins with, but never all of it, and return how many.
 
-        The last token of a prompt is always run again: only a run gives its logits.
+        The last token of a prompt is always run again: only a run returns its logits.
         """
         del self.tokens[common(self.tokens, prompt[:-1]) :]
         return len(self.tokens)
@@ -44,8 +44,8 @@ class Slot:
 class Cache:
     """`slots` rows of `window` tokens, past and present in the same memory.
 
-    Per layer and side one buffer `[slots, heads, window, head_size]`; neighbouring rows are bound as a batch without
-    a copy.
+    Per layer and side one buffer `[slots, heads, window, head_size]`; neighbouring rows are bound as a batch without a
+    copy.
     """
 
     def __init__(self, runtime: Runtime, layout: CacheLayout, folder: Path, slots: int, window: int) -> None:
@@ -58,7 +58,7 @@ class Cache:
         self._names = cache_names(layout.layers)
         shape = [slots, layout.heads, window, layout.head_size]
         self._buffers = [runtime.allocate(shape, self._kind) for _ in self._names]
-        # ONNX Runtime has no call for a copy within a device; on the CPU memory is at hand.
+        # ONNX Runtime has no call for a copy within a device; on the CPU the memory is accessible.
         self._copier = None if runtime.device == "cpu" else runtime.open(folder / manifest.COPIER)
 
     def bind(self, binding: Any, first: int, count: int) -> None:
@@ -66,10 +66,10 @@ class Cache:
         self._bind(binding, first, first, count)
 
     def best_for(self, prompt: Sequence[int], free: Sequence[int], owner: Hashable = None) -> int:
-        """Return the free row to serve `prompt` with, holding whatever any row has of it.
+        """Return the free row to serve `prompt` with, containing whatever any row has of it.
 
-        It is the row that `owner` had last, else the one that nobody used for longest; without an owner, the one that
-        shares most with `prompt`. What another row shares beyond that is copied.
+        It is the row that `owner` had last, else the least recently used one; without an owner, the one that shares
+        most with `prompt`. What another row shares beyond that is copied.
         """
         shared = [common(slot.tokens, prompt) for slot in self.slots]
         richest = max(range(len(self.slots)), key=lambda row: shared[row])
@@ -114,6 +114,6 @@ class Cache:
 
 
 def common(left: Sequence[int], right: Sequence[int]) -> int:
-    """Return how many tokens two sequences have in common at their start."""
+    """Return the length of the common prefix of two sequences."""
     pairs = enumerate(zip(left, right, strict=False))
     return next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))

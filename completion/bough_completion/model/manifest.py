@@ -19,7 +19,7 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True)
 class CacheLayout:
-    """Shape of the keys and values: per layer and side `type[slots, heads, window, head_size]`."""
+    """The shape of the keys and values: per layer and side `type[slots, heads, window, head_size]`."""
 
     layers: int
     heads: int
@@ -43,7 +43,7 @@ class FileSum:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that serving needs to know and the graph does not say."""
+    """Everything that serving needs and the graph does not contain."""
 
     name: str
     architecture: str
@@ -68,7 +68,7 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest:
-    """Return the manifest of the model in `folder`; raise `BadModel` when there is none that can be read."""
+    """Return the manifest of the model in `folder`; raise `BadModel` if it is missing or unreadable."""
     try:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if told["format"] != FORMAT:
@@ -87,7 +87,7 @@ def _from_json(told: dict[str, Any]) -> Manifest:
 
 
 def sums(folder: Path) -> dict[str, FileSum]:
-    """Return size and checksum of every file in `folder` but the manifest itself."""
+    """Return size and checksum of every file in `folder` except the manifest itself."""
     names = sorted(each.name for each in folder.iterdir() if each.is_file() and each.name != FILE)
     return {name: sum_of(folder / name) for name in names}
 

@@ -1,8 +1,7 @@
-"""The process that a model runs in: questions come as lines of JSON on standard input, answers leave on the output.
+"""The process of a model: questions come as lines of JSON on standard input, answers go to standard output.
 
-A crash in native code, or the system's killer when memory is short, ends this process and nothing else: the
-repository engine, in the process that started it, goes on answering. It holds no socket, lock or key, and ends when its
-input does.
+A crash in native code, or the kernel's out-of-memory killer, ends only this process: the repository engine, in the
+parent process, continues to answer. It holds no socket, lock or key, and ends when its input does.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from bough_completion.text.extent import extent
 
 AT_ONCE = 16
 """Questions that are worked on or wait for a slot; more wait in line."""
-_NICENESS = 5  # on top of that of the process that starts it
+_NICENESS = 5  # in addition to that of the parent process
 
 
 class Answering:
@@ -44,7 +43,7 @@ class Answering:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="question")
 
     def take(self, message: dict[str, Any]) -> None:
-        """Begin to answer a question, or stop one."""
+        """Start to answer a question, or stop one."""
         number = message["number"]
         if "wish" not in message:
             stop = self._stops.get(number)
@@ -65,7 +64,7 @@ class Answering:
         try:
             told = self._written(number, wish, self._stops[number])
             self._send({"number": number, "written": asdict(told), "done": True})
-        except Exception as failure:  # the next question may do better
+        except Exception as failure:  # the next question may succeed
             self._send({"number": number, "failed": str(failure) or repr(failure)})
         finally:
             del self._stops[number]
@@ -101,7 +100,7 @@ def _told(answer: Answer) -> Written:
 
 
 def main() -> None:
-    """Load, say so, answer until the input ends."""
+    """Load the model, report that, and answer until the input ends."""
     parser = argparse.ArgumentParser(prog="python -m bough_completion.model.process", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", default="auto")
@@ -109,16 +108,16 @@ def main() -> None:
     parser.add_argument("--memory", type=int, metavar="MIB", help="the memory limit, weights included")
     options = parser.parse_args()
     os.nice(_NICENESS)
-    with suppress(OSError):  # only Linux has it: who is ended first when memory is short
+    with suppress(OSError):  # only Linux has it: which process is killed first when memory is short
         Path("/proc/self/oom_score_adj").write_text("900")
-    # Native code that prints must not write between our lines.
+    # Output of native code must not appear between our lines.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(options, sys.stdin, out)
 
 
 def settings_for(device: str, threads: int) -> RuntimeSettings:
-    """Return what suits a device: a GPU reads prompts and verifies drafts almost for nothing, and has the memory."""
+    """Return suitable settings for a device: a GPU reads prompts and drafts at almost no cost, and has the memory."""
     settings = RuntimeSettings(device=device, threads=threads, slots=4)
     if cuda_wanted(settings):
         return replace(settings, slots=8, window_tokens=4096, chunk_tokens=512, draft_tokens=16)
@@ -126,7 +125,7 @@ def settings_for(device: str, threads: int) -> RuntimeSettings:
 
 
 def serve(options: argparse.Namespace, source: TextIO, out: TextIO) -> None:
-    """Serve the questions of `source` until it ends, the answers to `out`."""
+    """Serve the questions of `source` until it ends, writing the answers to `out`."""
     turn = threading.Lock()
 
     def send(message: dict[str, Any]) -> None:

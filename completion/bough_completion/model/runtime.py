@@ -1,4 +1,4 @@
-"""ONNX Runtime on the device that there is."""
+"""ONNX Runtime on the available device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from bough_completion.errors import BadModel, Stopped
 from bough_completion.libraries import library
 
-QUIET = 4  # ORT logs what it also raises; its fatal level alone stays
+QUIET = 4  # ORT logs what it also raises; only its fatal level stays
 # ONNX Runtime's name for one captured graph among several; this one is run launch by launch.
 # https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html, "Using CUDA Graphs"
 GRAPH_ID = "gpu_graph_id"
@@ -22,15 +22,15 @@ RUNS_BEFORE_CAPTURE = 2
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """What serving may use.
+    """Limits and options of serving.
 
-    `device` is `cpu`, `cuda`, or `auto` for a GPU where there is one. `threads` caps the cores of a run on the CPU.
-    `slots` is how many editors keep their context decoded, `window_tokens` how long each may be: together they set
-    the memory of the cache. `chunk_tokens` bounds a prefill run, and so how long one editor waits for another's.
-    `draft_tokens` is how many drafted tokens one run verifies, right or wrong: on the CPU each costs about a quarter
-    of a run (60 M int4), on a GPU next to nothing. `memory_mib` caps what a GPU gives to the graph.
-    `fixed_shapes` pads the runs of a few tokens to few shapes, so that a GPU captures each as one launch; None: on a
-    GPU only.
+    `device` is `cpu`, `cuda`, or `auto` for a GPU if there is one. `threads` limits the cores of a run on the CPU.
+    `slots` is how many editors keep their context decoded, `window_tokens` how long each may be: together they
+    determine the memory of the cache. `chunk_tokens` limits a prefill run, and so how long one editor waits for
+    another's. `draft_tokens` is how many drafted tokens one run verifies, right or wrong: on the CPU each costs about a
+    quarter of a run (60 M int4), on a GPU next to nothing. `memory_mib` limits what a GPU gives to the graph.
+    `fixed_shapes` pads runs of a few tokens to few shapes, so that a GPU captures each as one launch; None: on a GPU
+    only.
     """
 
     device: str = "auto"
@@ -53,7 +53,7 @@ class Stop:
         self.asked = False
 
     def ask(self) -> None:
-        """End the run in progress before its next node, and every later one at once."""
+        """End the current run before its next node, and every later one at once."""
         self.asked = True
         self.options.terminate = True
 
@@ -67,7 +67,7 @@ class Runtime:
     """Open graphs on one device."""
 
     def __init__(self, settings: RuntimeSettings, say: Callable[[str], None]) -> None:
-        """Choose the device; `say` is told when a wanted GPU cannot be had and the CPU serves instead."""
+        """Choose the device; `say` is called if a wanted GPU is not available and the CPU is used instead."""
         self._ort = library("onnxruntime")
         self._settings = settings
         self._say = say
@@ -77,16 +77,16 @@ class Runtime:
         if self.device != settings.device == "cuda":
             say("This ONNX Runtime has no CUDA; the model runs on the CPU. `pip install 'bough[gpu]'` brings it.")
         if self.device == "cuda":
-            self._ort.preload_dlls()  # CUDA's libraries may lie in pip's packages, where the linker does not look
+            self._ort.preload_dlls()  # CUDA's libraries may be in pip's packages, which the linker does not search
 
     def open(self, graph: Path, captures: bool = False) -> Any:
-        """Return an `InferenceSession` of `graph`, able to capture runs if it `captures`.
+        """Return an `InferenceSession` of `graph`, which can capture runs if `captures`.
 
-        Raise `BadModel` when it cannot be loaded.
+        Raise `BadModel` if it cannot be loaded.
         """
         try:
             session = self._ort.InferenceSession(str(graph), self._options(), providers=self._providers(captures))
-        except Exception as error:  # ORT's exceptions have no base of their own
+        except Exception as error:  # ORT's exceptions have no common base
             raise BadModel(f"{graph} cannot be loaded: {error}") from error
         if self.device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
             self._say("The GPU could not be started; the model runs on the CPU.")
@@ -109,8 +109,8 @@ class Runtime:
     def replay(self, session: Any, binding: Any, number: int) -> None:
         """Run `session` as the captured graph `number`; the first time, ONNX Runtime runs it twice to capture it.
 
-        Before that it is run plainly: what its kernels allocate must be in the arena by then, for memory that is
-        allocated while a graph is captured ends the capture (CUDA's error 901).
+        Before that it is run normally: its kernels' allocations must be in the arena by then, because memory that is
+        allocated during a capture ends it (CUDA's error 901).
         """
         if number not in self._captured:
             for _ in range(RUNS_BEFORE_CAPTURE):
@@ -124,8 +124,8 @@ class Runtime:
         return options
 
     def _providers(self, captures: bool) -> list[Any]:
-        # Growing by powers of two leaves the arena room for what a run allocates while it is captured; TF32 would cost
-        # fp32 its exactness, and the others do not use it.
+        # Growing by powers of two leaves the arena space for allocations during a capture; TF32 would make fp32
+        # inexact, and the other types do not use it.
         told = {"arena_extend_strategy": "kNextPowerOfTwo", "use_tf32": "0"}
         if captures:
             told["enable_cuda_graph"] = "1"

@@ -1,4 +1,4 @@
-"""One model, loaded: tokens in, logits out, the cache growing by what was run."""
+"""A loaded model: tokens in, logits out, with a cache that grows with each run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bough_completion.model.runtime import Runtime, RuntimeSettings, Stop
 
 
 class Session:
-    """A model with its cache. One thread runs it; `Stop.ask` may come from any."""
+    """A model with its cache. One thread runs it; `Stop.ask` may be called from any."""
 
     def __init__(self, folder: Path, settings: RuntimeSettings, say: Callable[[str], None] = lambda line: None) -> None:
         """Load the model in `folder`; raise `BadModel`, `MissingLibrary`.
 
-        A model exported for a GPU runs on the CPU too, only slower; `say` is told when it has to.
+        A model exported for a GPU also runs on the CPU, only slower; `say` is called in that case.
         """
         self.settings = settings
         self.manifest: Manifest = manifest.read(folder)
@@ -49,15 +49,14 @@ class Session:
 
     @property
     def device(self) -> str:
-        """`cuda` or `cpu`: where it really runs."""
+        """`cuda` or `cpu`: where it actually runs."""
         return self._runtime.device
 
     def run(self, row: int, tokens: Sequence[int], wanted: Sequence[int], stop: Stop | None = None) -> Logits:
         """Append `tokens` to the slot `row` and return `logits: float32[len(wanted), vocabulary]`.
 
-        `wanted` are positions within `tokens`, at least one.
-
-        Raise `Stopped` or `ContextFull`; then the slot holds what it held.
+        `wanted` are positions within `tokens`, at least one. Raise `Stopped` or `ContextFull`; then the slot is
+        unchanged.
         """
         (logits,) = self._run(row, tokens, wanted, stop, (self.head.logits,))
         return logits.astype(np.float32, copy=False)
@@ -71,11 +70,9 @@ class Session:
     def run_batch(self, tokens: dict[int, int]) -> Logits:
         """Append one token to each slot of `tokens` in one run and return `logits: float32[len(tokens), vocabulary]`.
 
-        Rows between those named ride along: what they compute lands behind their own tokens, where nothing reads it;
-        one that is full forgets its last token for that. (GroupQueryAttention takes a batch over past tokens only one
-        token wide, so wider runs go alone.)
-
-        Raise `ContextFull` when a slot that is named is full; then nothing was run.
+        Rows in between are included: their results are written behind their own tokens, where nothing reads them; a
+        full one loses its last token for that. (GroupQueryAttention accepts a batch over past tokens only one token
+        wide, so wider runs are separate.) Raise `ContextFull` if a named slot is full; then nothing was run.
         """
         (logits,) = self._run_batch(tokens, (self.head.logits,))
         return logits.astype(np.float32, copy=False)
@@ -126,7 +123,7 @@ class Session:
         return found
 
     def _open(self, graph: Path, captures: bool, say: Callable[[str], None]) -> Any:
-        """Open the graph; where it cannot be captured, open it all the same."""
+        """Open the graph; if it cannot be captured, open it nevertheless."""
         self._captures = captures and self._runtime.device == "cuda"
         if self._captures:
             try:
@@ -137,7 +134,7 @@ class Session:
         return self._runtime.open(graph)
 
     def _checked(self, fixed: FixedRuns, say: Callable[[str], None]) -> FixedRuns | None:
-        """Return `fixed` if its runs give what others give, captured and replayed; else say so and return None."""
+        """Return `fixed` if its runs give the usual results, captured and replayed; else report it and return None."""
         tokens = [each % self.manifest.vocabulary for each in (1, 2, 3, 5, 8)]
         mask = np.ones((1, len(tokens)), np.int64)
         outputs = self.head.outputs
@@ -148,7 +145,7 @@ class Session:
                     found = fixed.run(0, np.array([tokens[4:]], np.int64), [4], width or 1, outputs)
                     if not _agree([each[0, :1] for each in found], plain):
                         raise ModelError("a captured run gives a different result")
-        except Exception as failure:  # ORT's exceptions have no base of their own
+        except Exception as failure:  # ORT's exceptions have no common base
             say(f"CUDA graphs cannot be used, which makes answers slower: {failure}.")
             return None
         return fixed
@@ -173,7 +170,7 @@ class Session:
         return found
 
     def _binding(self, first: int, count: int, outputs: Sequence[Output]) -> Any:
-        """Return a binding of the cache's rows; an output that was ever bound to it would be computed for nothing."""
+        """Return a binding of the cache's rows; an output that was ever bound to it would always be computed."""
         key = (first, count, outputs)
         if key not in self._bindings:
             made = self._bindings[key] = self._session.io_binding()
@@ -187,7 +184,7 @@ def _picks(found: Sequence[NDArray[Any]]) -> Picks:
 
 
 def _agree(found: Sequence[NDArray[Any]], expected: Sequence[NDArray[Any]]) -> bool:
-    """Return whether two runs give the same: the same tokens, and what is rounded in two ways nearly so."""
+    """Return whether two runs agree: the same tokens, and nearly the same numbers."""
     if int(found[0].argmax()) != int(expected[0].argmax()):
         return False
     return all(

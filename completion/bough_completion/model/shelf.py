@@ -1,4 +1,4 @@
-"""The models on this machine: one folder each, and which of them is used."""
+"""The models on this machine: one folder each, and which of them is in use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Agree = Callable[[str, str], bool]
 
 @dataclass(frozen=True)
 class Terms:
-    """How a model comes onto the shelf, who is asked on the way and who is told."""
+    """How a model is added: options, whom to ask, and whom to inform."""
 
     agree: Agree
     precision: str = "int4"
@@ -51,7 +51,7 @@ class Shelf:
         self.folder = folder
 
     def items(self) -> list[Item]:
-        """Return every model on the shelf by name; a folder that is damaged or half made is left out."""
+        """Return every model on the shelf by name; damaged or incomplete folders are left out."""
         used = self._used_name()
         found = []
         for folder in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
@@ -64,11 +64,11 @@ class Shelf:
         return found
 
     def used(self) -> Item | None:
-        """Return the model that is used, or None while none is."""
+        """Return the model in use, or None."""
         return next((item for item in self.items() if item.used), None)
 
     def named(self, name: str) -> Item:
-        """Return the model of that name; raise `UnknownModel` when there is none."""
+        """Return the model with that name; raise `UnknownModel` if there is none."""
         items = self.items()
         found = next((item for item in items if item.name.lower() == name.lower()), None)
         if found is None:
@@ -77,7 +77,7 @@ class Shelf:
         return found
 
     def use(self, name: str) -> Item:
-        """Use the model of that name from now on; raise `UnknownModel` or, when a file is damaged, `BadModel`."""
+        """Use the model with that name from now on; raise `UnknownModel` or, if a file is damaged, `BadModel`."""
         item = self.named(name)
         manifest.verify(item.folder, item.manifest)
         fresh = self.folder / f"{USED}.new"
@@ -86,7 +86,7 @@ class Shelf:
         return Item(item.name, item.folder, item.manifest, item.bytes, True)
 
     def remove(self, name: str) -> Item:
-        """Delete the model of that name from the disk; raise `UnknownModel`."""
+        """Delete the model with that name from disk; raise `UnknownModel`."""
         item = self.named(name)
         if item.used:
             (self.folder / USED).unlink()
@@ -94,13 +94,12 @@ class Shelf:
         return item
 
     def add(self, wanted: str, terms: Terms) -> Item:
-        """Put a model on the shelf: a name of the registry, a hub id (`OWNER/NAME`), or a folder.
+        """Add a model to the shelf: a name of the registry, a hub id (`OWNER/NAME`), or a folder.
 
-        A folder is a checkpoint, which is exported, or a model that was exported before, which is copied. A download
-        is kept until its export is done, so that a failure costs nothing twice. A licence that is not free is asked
-        about before anything large is downloaded. The first model on an empty shelf is used at once.
-
-        Raise `LicenceRefused`, `DownloadFailed`, `UnknownModel`, or what `export` raises; the shelf is as it was.
+        A folder is a checkpoint, which is exported, or an exported model, which is copied. A download is kept until its
+        export is done, so that a failure does not require another one. A licence that is not free is asked about before
+        anything large is downloaded. The first model on an empty shelf is used at once. Raise `LicenceRefused`,
+        `DownloadFailed`, `UnknownModel`, or what `export` raises; the shelf is unchanged.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         folder = Path(wanted).expanduser()

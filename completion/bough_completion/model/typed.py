@@ -1,9 +1,9 @@
-"""The word that is being typed: the answer begins with it, spelled in the tokens that the model would have chosen.
+"""The word that is being typed: the answer begins with it, in the tokens that the model would have chosen.
 
-A prompt that ends in half a word ends in tokens that the model never saw there: `.pri` is a token of its own, and what
-was always written is `.prices`, one token too. So the half-typed word is not in the prompt. The first tokens of the
-answer are held to it instead: of those that begin with it, or that it begins with, the model takes the likeliest.
-("Token healing"; https://github.com/guidance-ai/guidance has the idea.)
+A prompt that ends in half a word ends in tokens that the model never saw there: `.pri` is a separate token, while the
+model always saw `.prices`, which is one token too. So the half-typed word is not in the prompt. The first tokens of the
+answer are constrained to it instead: of those that begin with it, or that it begins with, the model chooses the
+likeliest. ("Token healing"; https://github.com/guidance-ai/guidance has the idea.)
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ class TypedLine:
 
     @property
     def spelled(self) -> Sequence[int]:
-        """The tokens of `rest` as they would be without what follows it."""
+        """The tokens of `rest` if nothing followed it."""
         return self._vocabulary.encode(self.rest)
 
     def allowed(self, written: Sequence[int]) -> Sequence[int] | None:
-        """Return the tokens that may follow those `written` of the answer; None once `rest` is written."""
+        """Return the tokens that may follow the `written` part of the answer; None once `rest` is written."""
         text = self._vocabulary.decode(written)
         left = self.rest[len(text) :]
         if not left:
             return None
         if found := self._vocabulary.beginnings(left):
             return found
-        # A character that takes several tokens: they are the only ones, one after another. One character, that of a
-        # broken encoding, does not show in a text that it ends: it is written when they all are.
+        # A character that takes several tokens: only these are allowed, one after another. A single character of a
+        # broken encoding is invisible at the end of a text: it is complete when they all are.
         spelled = self._vocabulary.encode(left)
         done = next(size for size in range(len(written) + 1) if self._vocabulary.decode(written[:size]) == text)
         return spelled[len(written) - done :][:1] or None
 
     def without(self, text: str) -> str:
-        """Return what of an answer's text comes after the cursor."""
+        """Return the part of an answer's text after the cursor."""
         return text[len(self.rest) :]
 
     def _force(self) -> None:

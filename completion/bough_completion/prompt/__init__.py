@@ -1,1 +1,1 @@
-"""What a model gets to read, and who can write."""
+"""Prompts for models, and the interface of writers."""

@@ -1,6 +1,6 @@
-"""What a model gets to read for one question, the stable parts first, so that a keystroke changes only the end.
+"""Build a model's prompt for one question, the stable parts first, so that a keystroke changes only the end.
 
-It is made of the texts that were fed, and of the file in which the cursor is; nothing else is ever read.
+It consists of the texts that were fed, and of the file with the cursor; nothing else is ever read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Context:
     _evidence: dict[tuple[str, str], tuple[str, str, frozenset[str]]] = field(default_factory=dict)
 
     def put(self, path: str, text: str, origin: Origin = SAVED) -> None:
-        """Take a text in place of what that path and origin held before; of a very long one, only that it is there."""
+        """Add a text, replacing the previous one of the path and origin; for a very long one, only its existence."""
         text = text if len(text) <= _LONGEST else ""
         if origin.kind is BlobKind.LIVE:
             self._live[path, origin.member] = text
@@ -58,11 +58,11 @@ class Context:
         self._live.pop((path, origin.member), None)
 
     def own(self, path: str) -> str | None:
-        """Return the member's own text of a file, of the editor before that of the disk; None if it was not fed."""
+        """Return the member's own text of a file, the editor's before the disk's; None if it was not fed."""
         return self._own.get((path, BUFFER.kind), self._own.get((path, SAVED.kind)))
 
     def is_given_out(self, path: str) -> bool:
-        """Return whether the daemon gave out a file; a buffer alone may be of one that it keeps back."""
+        """Return whether the daemon released a file; a buffer alone may be of one that it withholds."""
         return (path, SAVED.kind) in self._own
 
     def is_open(self, path: str) -> bool:
@@ -70,9 +70,9 @@ class Context:
         return (path, BUFFER.kind) in self._own
 
     def prompt(self, query: Query, room: int, leaves: bool = False) -> Prompt:
-        """Return what a model reads for a question; `room` is how many characters other files may take.
+        """Return the prompt for a question; `room` is how many characters other files may take.
 
-        Of what `leaves` this machine only files that the daemon gave out are a part.
+        If the prompt `leaves` this machine, it includes only files that the daemon released.
         """
         above, line_break, typed = query.prefix.rpartition("\n")
         above += line_break
@@ -87,7 +87,7 @@ class Context:
         )
 
     def _files(self, query: Query, above: str, room: int, leaves: bool) -> Iterator[tuple[str, str]]:
-        """Yield other files, what changes least first."""
+        """Yield other files, the least changing first."""
         left = 0.0
         own = (
             (_SIGNATURES, self._imported(query, above)),
@@ -129,7 +129,7 @@ class Context:
                 yield path, offered
 
     def _teammates(self, query: Query, above: str) -> Iterator[tuple[str, str]]:
-        """Yield what teammates define otherwise, where it is named near the cursor or is in the same file."""
+        """Yield what teammates define differently, if it is named near the cursor or is in the same file."""
         if not self._live:
             return
         lines = above.split("\n")

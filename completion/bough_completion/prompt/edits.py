@@ -1,4 +1,4 @@
-"""What the member changed of late, file by file."""
+"""The member's recent changes, file by file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _LINES = 24
 
 
 class RecentEdits:
-    """The newest change of each file that was changed last."""
+    """The newest change of each recently changed file."""
 
     def __init__(self) -> None:
         self._changes: dict[str, str] = {}
 
     def see(self, path: str, before: str, now: str) -> None:
-        """Learn that a file was changed."""
+        """Record that a file was changed."""
         text = changed(before, now)
         if text.strip():
             self._changes.pop(path, None)
@@ -27,12 +27,12 @@ class RecentEdits:
                 del self._changes[next(iter(self._changes))]
 
     def others(self, path: str) -> Iterator[tuple[str, str]]:
-        """Yield path and changed lines of every file but `path`, the newest first."""
+        """Yield path and changed lines of every file except `path`, newest first."""
         yield from ((other, text) for other, text in reversed(self._changes.items()) if other != path)
 
 
 def changed(before: str, now: str) -> str:
-    """Return the lines of `now` from the first that differs to the last, and a few around them; "" if none does."""
+    """Return the lines of `now` from the first to the last that differs, with a few around them; "" if none does."""
     old, new = before.split("\n"), now.split("\n")
     most = min(len(old), len(new))
     start = next((at for at in range(most) if old[at] != new[at]), most)

@@ -1,4 +1,4 @@
-"""What a file imports, and what it offers to others, by tree-sitter, in any language that has a grammar."""
+"""Find what a file imports, and what it offers to others, by tree-sitter, in any language with a grammar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True)
 class OutlineEntry:
-    """A name and how it is introduced: the text before its body. `within` is the outermost one that it is in."""
+    """A name and its signature: the text before its body. `within` is the outermost name around it."""
 
     name: str
     text: str
@@ -32,7 +32,7 @@ class OutlineEntry:
 
 @dataclass(frozen=True)
 class Import:
-    """One import: the parts of each path that it may mean, and every word in it."""
+    """One import: the parts of each path that it may mean, and all its words."""
 
     paths: tuple[tuple[str, ...], ...]
     words: frozenset[str]
@@ -84,7 +84,7 @@ def _definitions(node: tree_sitter.Node, source: bytes, depth: int, within: str 
 
 
 def _signature(node: tree_sitter.Node, end: int, source: bytes) -> str:
-    """Return what introduces a definition, on one line, in the indentation that it has."""
+    """Return the signature of a definition on one line, with its indentation."""
     start = node.start_byte
     line = source.rfind(b"\n", 0, start) + 1
     indent = source[line:start] if not source[line:start].strip() else b""

@@ -1,4 +1,4 @@
-"""Models that Bough knows by name, and which licences need no question."""
+"""The models that Bough knows by name, and the licences that need no question."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FREE_LICENCES = frozenset(
 
 @dataclass(frozen=True)
 class Known:
-    """A model known by name: `source` is its id on the hub, `template` how it is asked, `parameters` in billions."""
+    """A model known by name: `source` is its id on the hub, `template` its prompt template, `parameters` in 10⁹."""
 
     name: str
     source: str
@@ -42,13 +42,13 @@ KNOWN = {
 
 
 def known(name: str) -> Known | None:
-    """Return the model of that name or hub id, in whatever case it was typed; None when there is none."""
+    """Return the model with that name or hub id, ignoring case; None if there is none."""
     wanted = name.lower()
     return KNOWN.get(wanted) or next((each for each in KNOWN.values() if each.source.lower() == wanted), None)
 
 
 def family_of(name: str) -> Template | None:
-    """Return the template of a model that someone else serves, by its name; None if the name says nothing."""
+    """Return the template of a model that someone else serves, by its name; None if the name is unknown."""
     model = known(name)
     words = name.lower()
     families = [*([model.template] if model else ()), *(each for each in TEMPLATES if each in words)]

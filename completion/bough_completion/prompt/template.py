@@ -1,4 +1,4 @@
-"""How a model wants to be asked for the text between two others."""
+"""Prompt templates: how a model is asked for the text between two others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bough_completion.prompt.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Prompt:
-    """Ask what belongs between `before` and `after`.
+    """A question for what belongs between `before` and `after`.
 
-    `begun` is what is already typed of the answer's first line. Placed after the middle marker, it is the only part
-    that changes while one types, so that everything before it stays decoded; the word at its end, which may be half
-    typed, is not in a model's prompt at all (see `Typed`). `files` are other files as (path, text),
-    the most stable first; `repository` is its name.
+    `begun` is what is already typed of the answer's first line. After the middle marker, it is the only part that
+    changes while typing, so that everything before it stays decoded; the word at its end, which may be incomplete, is
+    not in a model's prompt at all (see `Typed`). `files` are other files as (path, text), the most stable first;
+    `repository` is its name.
     """
 
     before: str
@@ -33,9 +33,9 @@ class Template:
     """Order and markers of one family of fill-in-the-middle models.
 
     `suffix_first` puts the text after the cursor first: then neither it nor the files are decoded again while the text
-    before the cursor grows. `file` is the marker that opens another file, followed by its path on the same line;
-    empty where the family was not trained with any: there other files stand as comments before the text. `repository`
-    is the marker that opens the first file. `stop` are markers that end an answer, besides the end of text.
+    before the cursor grows. `file` is the marker that starts another file, followed by its path on the same line; empty
+    if the family was not trained with any: then other files precede the text as comments. `repository` is the marker
+    before the first file. `stop` are markers that end an answer, besides the end of text.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Template:
         return tuple(filter(None, (self.prefix, self.suffix, self.middle, self.file, self.repository)))
 
     def tokens(self, prompt: Prompt, vocabulary: Vocabulary) -> list[int]:
-        """Return the prompt as tokens; markers that stand in the user's text stay plain text."""
+        """Return the prompt as tokens; markers in the user's text stay plain text."""
         marker, text = vocabulary.id_of, vocabulary.encode
         return [
             token for part, is_marker in self.parts(prompt) for token in ([marker(part)] if is_marker else text(part))
@@ -63,7 +63,7 @@ class Template:
         """Return the prompt as text for a server that reads markers in it; those in the user's text are broken up.
 
         What is typed of the line ends the text before the cursor: half a word after the middle marker is nothing that a
-        model has seen in training, and a server's answer cannot be held to it.
+        model has seen in training, and a server's answer cannot be constrained to it.
         """
         prompt = replace(prompt, before=prompt.before + prompt.begun, begun="")
         marks = re.compile("|".join(map(re.escape, sorted({*self.markers, *self.stop}, key=len, reverse=True))))
@@ -73,7 +73,7 @@ class Template:
         )
 
     def parts(self, prompt: Prompt) -> Iterator[tuple[str, bool]]:
-        """Yield the prompt as markers and plain texts, and which of both each is."""
+        """Yield the prompt as markers and plain texts, and which of them each is."""
         if prompt.files and self.file:
             if self.repository:
                 yield from ((self.repository, True), (f"{prompt.repository}\n", False))
@@ -119,17 +119,17 @@ TEMPLATES = {
 
 
 def template_named(name: str) -> Template:
-    """Return the template of that name; raise `UnknownTemplate` when there is none."""
+    """Return the template with that name; raise `UnknownTemplate` if there is none."""
     if name not in TEMPLATES:
         raise UnknownTemplate(f"there is no template {name}; choose from {', '.join(TEMPLATES)}")
     return TEMPLATES[name]
 
 
 def recognise(known: Iterable[str], name: str = "") -> Template | None:
-    """Return the template that fits a vocabulary, or None where it has no markers.
+    """Return the template that fits a vocabulary, or None if it has no markers.
 
-    The same markers stand for different orders in different families (Mellum puts the suffix first where others with
-    its markers do not), so a family that `name`, the model's, mentions goes before the markers alone.
+    The same markers have different orders in different families (Mellum puts the suffix first, unlike others with its
+    markers), so a family mentioned in the model's `name` takes precedence over the markers.
     """
     words = set(known)
     fitting = [each for each in TEMPLATES.values() if words.issuperset(each.markers)]

@@ -19,14 +19,14 @@ class Vocabulary:
     """The tokens of one model. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
-        """Read a `tokenizer.json`; raise `BadModel` when it cannot be read."""
+        """Read a `tokenizer.json`; raise `BadModel` if it cannot be read."""
         try:
             self._tokenizer = library("tokenizers").Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise BadModel(f"{path} cannot be read: {error}") from error
         # A marker inside the user's text must not act as one.
         self._tokenizer.encode_special_tokens = True
-        # From keystroke to keystroke all parts of a prompt but the newest line are the same.
+        # Between keystrokes, only the newest line of a prompt changes.
         self._known = lru_cache(maxsize=64)(self._encode)
 
     def encode(self, text: str) -> Sequence[int]:
@@ -37,7 +37,7 @@ class Vocabulary:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of tokens without markers; a character cut in the middle at the end is left out."""
+        """Return the text of tokens without markers; an incomplete character at the end is left out."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True)).rstrip(REPLACEMENT)
 
     def beginnings(self, text: str) -> Sequence[int]:
@@ -54,9 +54,10 @@ class Vocabulary:
 
     @cached_property
     def _sorted(self) -> tuple[list[str], list[int]]:
-        """Every token by its text, but those that are markers or a part of a character.
+        """Every token by its text, except those that are markers or a part of a character.
 
-        Not all markers are called special: Qwen's for filling in are not. What else is added to a vocabulary is blanks.
+        Not all markers are called special: Qwen's for filling in are not. The other additions to a vocabulary are
+        blanks.
         """
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)
         texts = self._tokenizer.decode_batch([[number] for number in range(size)], skip_special_tokens=True)
@@ -69,7 +70,7 @@ class Vocabulary:
         return [text for text, _ in known], [number for _, number in known]
 
     def id_of(self, marker: str) -> int:
-        """Return the token of a marker; raise `BadModel` when the model has no such token."""
+        """Return the token of a marker; raise `BadModel` if the model has no such token."""
         token = self._tokenizer.token_to_id(marker)
         if token is None:
             raise BadModel(f"the tokenizer has no {marker}")

@@ -1,4 +1,4 @@
-"""Cut a prompt to what the model's window holds, so that the next keystroke finds most of it decoded."""
+"""Cut a prompt to the model's window, so that the next keystroke finds most of it decoded."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BEFORE, AFTER, FILES = 0.55, 0.2, 0.25
 def fit(prompt: Prompt, room: int, count: Callable[[Prompt], int]) -> Prompt:
     """Return `prompt`, cut until `count` of it is at most `room` tokens.
 
-    Files go from the last, the text after the cursor loses its end, the text before it its start; `begun` is kept
-    whole, and has room kept for it, so that typing it moves nothing. A text that is far too long is cut before anything
-    counts its tokens.
+    Files are dropped from the last, the text after the cursor loses its end, the text before it its start; `begun` is
+    kept whole, with space reserved for it, so that typing it moves nothing. A text that is far too long is cut before
+    its tokens are counted.
     """
     room -= max(0, min(BEGUN, room // 4) - count(Prompt("", begun=prompt.begun)))
     size = CHARACTERS_PER_TOKEN * room

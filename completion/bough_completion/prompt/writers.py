@@ -1,4 +1,4 @@
-"""Who can write at a cursor, besides the repository engine: a model on this machine, or on another one."""
+"""The interface of writers, besides the repository engine: a model on this machine, or on another one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bough_completion.query import NO_USE, ModelUse
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted: at most `max_lines` lines and `tokens` tokens at the cursor of a prompt.
+    """A request for at most `max_lines` lines and `tokens` tokens at the cursor of a prompt.
 
-    `owner` is who asks again and again: one buffer of one editor. `draft` is a guess of the answer, which may be wrong.
+    `owner` identifies a repeated asker: one buffer of one editor. `draft` is a guess of the answer, which may be wrong.
     With `tokens` 0 nothing is written: the prompt is read ahead.
     """
 
@@ -29,9 +29,8 @@ class Wish:
 class Written:
     """What was written so far.
 
-    `confidence` is the model's own probability of exactly this text, `line_confidence` that of its first line; None
-    where it is not told. `ended` tells that it came to its end by itself; what has not is a part. `use` is what it
-    took so far, as far as that is told.
+    `confidence` is the model's own probability of exactly this text, `line_confidence` that of its first line; None if
+    unknown. `ended`: it is complete. `use` is what it used so far, if known.
     """
 
     text: str
@@ -46,11 +45,11 @@ class WriterFailed(Exception):
 
 
 class Writer(Protocol):
-    """Someone who writes. All of it belongs to the event loop."""
+    """A writer of completions. All of it belongs to the event loop."""
 
     @property
     def name(self) -> str:
-        """What it is and where it runs, for people."""
+        """For messages: what it is and where it runs."""
 
     @property
     def is_ready(self) -> bool:
@@ -58,17 +57,17 @@ class Writer(Protocol):
 
     @property
     def room(self) -> int:
-        """How many characters of other files it has room for."""
+        """How many characters of other files it has space for."""
 
     @property
     def reads_ahead(self) -> bool:
-        """Return whether it keeps what it has read, so that reading ahead is of use."""
+        """Return whether it keeps what it has read, so that reading ahead is useful."""
 
     def may_read(self, given_out: bool) -> bool:
-        """Say whether it may read a file, which the member's daemon has `given_out` or not."""
+        """Return whether it may read a file, which the member's daemon has `given_out` or not."""
 
     def write(self, wish: Wish) -> AsyncGenerator[Written, None]:
-        """Yield what is written, more each time, the whole at last; closing the iterator stops the work.
+        """Yield what is written, more each time, finally the whole; closing the iterator stops the work.
 
         Raise `WriterFailed`.
         """

@@ -1,4 +1,4 @@
-"""How far an answer goes: to the end of its line, or of the block that begins there."""
+"""How far an answer goes: to the end of its line, or of the block that starts there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _WINDOW = 10_000
 
 
 def extent(text: str, prefix: str, max_lines: int) -> tuple[str, bool]:
-    """Return what of `text`, written after `prefix`, belongs to one answer, and whether no more of it can come.
+    """Return the part of `text`, written after `prefix`, that belongs to one answer, and whether it is complete.
 
-    It is the rest of the line, and where that line begins a block, or is the first of one, the block's other lines:
-    `max_lines` in all at the most. `text` may end anywhere, in the middle of a line too.
+    It is the rest of the line and, if that line starts a block, or is the first of one, the block's other lines: at
+    most `max_lines` in all. `text` may end anywhere, even in the middle of a line.
     """
     above, _, typed = prefix[-_WINDOW:].rpartition("\n")
     lines = text.split("\n")
@@ -44,5 +44,5 @@ def _joined(lines: list[str]) -> str:
 
 
 def _depth(line: str) -> int:
-    """Return how far a line is indented, a tab as eight blanks."""
+    """Return the indentation of a line, a tab as eight blanks."""
     return len(indent_of(line).expandtabs(8))

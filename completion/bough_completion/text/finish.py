@@ -1,4 +1,4 @@
-"""From what an engine wrote to what may be inserted: it must fit what already is around the cursor."""
+"""Turn what an engine wrote into what may be inserted: it must fit the text around the cursor."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SPECIAL = re.compile(
 def fitting(text: str, prefix: str, suffix: str, max_lines: int = 1) -> str:
     """Return what of `text` may be inserted between `prefix` and `suffix`; "" if nothing may.
 
-    No special tokens of a model, no more lines than asked, no blanks at the end, no bracket that the rest of the line
-    closes already, none left open that the first line did not open, nothing that the rest of the line or the next line
-    says again.
+    No special tokens of a model, no more lines than asked, no trailing blanks, no bracket that the rest of the line
+    already closes, no open bracket except from the first line, and nothing that the rest of the line or the next line
+    repeats.
     """
     special = _SPECIAL.search(text)
     text = text[: special.start()] if special else text
@@ -42,7 +42,7 @@ def _without_extra_closers(text: str, tail: str) -> str:
 
 
 def _without_open_ends(text: str) -> str:
-    """Drop the last lines as long as they leave a bracket open that the first line did not open."""
+    """Drop the last lines while they leave a bracket open that the first line did not open."""
     lines = text.split("\n")
     opened, _ = _unmatched(lines[0])
     while len(lines) > 1 and _unmatched("\n".join(lines))[0] > opened:
@@ -51,7 +51,7 @@ def _without_open_ends(text: str) -> str:
 
 
 def _unmatched(text: str) -> tuple[int, list[str]]:
-    """Return how many brackets of `text` are left open, and the closing ones that were opened before it."""
+    """Return the number of open brackets in `text`, and the closing ones that were opened before it."""
     opened, found = 0, list[str]()
     for character in text:
         if character in _CLOSES.values():
@@ -73,7 +73,7 @@ def _without_overlap(text: str, tail: str) -> str:
 
 
 def _without_next_line(text: str, typed: str, below: str) -> str:
-    """Drop the last lines of `text` as long as they are the lines that follow anyway."""
+    """Drop the last lines of `text` while they equal the lines that follow anyway."""
     following = next((line.strip() for line in below.split("\n") if line.strip()), "")
     if not any(map(str.isalnum, following)):
         return text

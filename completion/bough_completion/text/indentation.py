@@ -1,10 +1,10 @@
-"""How far lines are in."""
+"""Indentation of lines."""
 
 from __future__ import annotations
 
 
 def indent_of(line: str) -> str:
-    """Return the blanks that a line begins with."""
+    """Return the leading blanks of a line."""
     return line[: len(line) - len(line.lstrip())]
 
 

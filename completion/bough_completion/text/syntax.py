@@ -1,4 +1,4 @@
-"""Whether a text still parses with an answer in it."""
+"""Check whether a text still parses with an answer in it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parser_of(grammar: str) -> tree_sitter.Parser:
 
 
 def breaks(query: Query, text: str) -> bool:
-    """Return whether inserting `text` brings a parse error that was not there before.
+    """Return whether inserting `text` causes a new parse error.
 
     A text that leaves something open, to be closed by what is typed next, is not judged.
     """
@@ -64,7 +64,7 @@ def _errors(grammar: str, text: str) -> int:
 
 
 def _faults(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
-    """Yield what is wrong or missing, without recursion: trees may be deep."""
+    """Yield erroneous and missing nodes, without recursion: trees may be deep."""
     open_nodes = [node]
     while open_nodes:
         node = open_nodes.pop()
