@@ -62,7 +62,7 @@ class Blob(_message.Message):
     path: _builtins.str
     kind: Global___BlobKind.ValueType
     member: _builtins.str
-    """The teammate whose live branch it is of; else empty."""
+    """The teammate whose live branch has it; else empty."""
     text: _builtins.str
     """Absent: forget this blob. Invalid UTF-8 is replaced by the sender."""
     def __init__(
@@ -90,7 +90,7 @@ class FeedRequest(_message.Message):
     REPOSITORY_FIELD_NUMBER: _builtins.int
     BLOBS_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
-    """The repository that the blobs are of; each has an engine of its own."""
+    """The repository of the blobs; each has its own engine."""
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Blob]: ...
     def __init__(
@@ -146,17 +146,17 @@ class CompleteRequest(_message.Message):
     """The text before and after the cursor."""
     suffix: _builtins.str
     max_lines: _builtins.int
-    """At most so many lines; 0 and 1 ask for the rest of the line."""
+    """The maximum number of lines; 0 and 1 ask for the rest of the line."""
     limit: _builtins.int
-    """At most so many suggestions; 0 is 1."""
+    """The maximum number of suggestions; 0 is 1."""
     patience_ms: _builtins.int
-    """Answer within so many milliseconds with what is best by then; 0 leaves it to the server."""
+    """Answer within this many milliseconds with the best by then; 0: the server's default."""
     editor: _builtins.str
     """Who asks; empty: nobody whose use is counted. A newer request of the same editor and path supersedes an older one,
     which ends without an answer.
     """
     max_tokens: _builtins.int
-    """A model writes at most so many tokens; 0 leaves it to the server."""
+    """The maximum number of tokens from a model; 0: the server's default."""
     def __init__(
         self,
         *,
@@ -214,7 +214,7 @@ class Suggestion(_message.Message):
     """`repository`, or `live:NAME` when only that teammate's live branch has it, or `model`."""
     engine: _builtins.str
     shown: _builtins.bool
-    """Sure enough to be shown to someone who did not ask."""
+    """Certain enough to be shown unasked."""
     def __init__(
         self,
         *,
@@ -289,8 +289,8 @@ class GetStatsResponse(_message.Message):
     tokens: _builtins.int
     words: _builtins.int
     shown: _builtins.int
-    """Answers since the process started that were sure enough to be shown, those whose whole text was then in the buffer,
-    and the characters of these.
+    """Answers since the process started that were certain enough to be shown, those whose whole text was later in the
+    buffer, and their characters.
     """
     accepted: _builtins.int
     accepted_characters: _builtins.int
@@ -302,7 +302,7 @@ class GetStatsResponse(_message.Message):
 
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What people should know: a model that cannot be loaded, a GPU that could not be started, a remote out of reach.
+        """What the user should know: a model that cannot be loaded, a GPU that could not be started, an unreachable remote.
         Empty while all is as configured.
         """
 
@@ -343,9 +343,9 @@ class ModelUse(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     REUSED_TOKENS_FIELD_NUMBER: _builtins.int
     answers: _builtins.int
-    """Answers that came to their end, or to the limit of their tokens."""
+    """Answers that were completed, or reached their limit of tokens."""
     tokens: _builtins.int
-    """Tokens that they wrote, tokens of their prompts, and how many of these were decoded already."""
+    """Tokens that they wrote, tokens of their prompts, and how many of these were already decoded."""
     prompt_tokens: _builtins.int
     reused_tokens: _builtins.int
     def __init__(
@@ -381,7 +381,7 @@ Global___WatchUseRequest: _TypeAlias = WatchUseRequest  # noqa: Y015
 
 @_typing.final
 class WatchUseResponse(_message.Message):
-    """A suggestion that was shown, or one that was accepted."""
+    """A suggestion that was shown or accepted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -394,7 +394,7 @@ class WatchUseResponse(_message.Message):
     path: _builtins.str
     """Empty where the editor named no file."""
     before: _builtins.str
-    """What stood before it in its line."""
+    """The text before it on its line."""
     text: _builtins.str
     accepted: _builtins.bool
     def __init__(

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CompletionServiceStub:
-    """Learns from the blobs that it is fed and completes text from them.
+    """Learns from blobs and completes text from them.
     """
 
     def __init__(self, channel):
@@ -58,32 +58,32 @@ class CompletionServiceStub:
 
 
 class CompletionServiceServicer:
-    """Learns from the blobs that it is fed and completes text from them.
+    """Learns from blobs and completes text from them.
     """
 
     def Feed(self, request_iterator, context):
-        """Learn and forget blobs, in batches, as long as the stream is open.
+        """Learn and forget blobs, in batches, while the stream is open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Complete(self, request, context):
-        """Complete at a cursor. Each answer replaces the one before it; closing the stream stops the work.
+        """Complete at a cursor. Each answer replaces the previous one; closing the stream stops the work.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStats(self, request, context):
-        """Say what is held and how it answers.
+        """Return statistics.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchUse(self, request, context):
-        """Tell what becomes of suggestions, as it happens, as long as the stream is open.
+        """Stream what becomes of suggestions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +121,7 @@ def add_CompletionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CompletionService:
-    """Learns from the blobs that it is fed and completes text from them.
+    """Learns from blobs and completes text from them.
     """
 
     @staticmethod

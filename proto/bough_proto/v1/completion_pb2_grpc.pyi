@@ -27,37 +27,37 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CompletionServiceStub:
-    """Learns from the blobs that it is fed and completes text from them."""
+    """Learns from blobs and completes text from them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CompletionServiceAsyncStub: ...
     Feed: _grpc.StreamUnaryMultiCallable[_completion_pb2.FeedRequest, _completion_pb2.FeedResponse]
-    """Learn and forget blobs, in batches, as long as the stream is open."""
+    """Learn and forget blobs, in batches, while the stream is open."""
     Complete: _grpc.UnaryStreamMultiCallable[_completion_pb2.CompleteRequest, _completion_pb2.CompleteResponse]
-    """Complete at a cursor. Each answer replaces the one before it; closing the stream stops the work."""
+    """Complete at a cursor. Each answer replaces the previous one; closing the stream stops the work."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_completion_pb2.GetStatsRequest, _completion_pb2.GetStatsResponse]
-    """Say what is held and how it answers."""
+    """Return statistics."""
     WatchUse: _grpc.UnaryStreamMultiCallable[_completion_pb2.WatchUseRequest, _completion_pb2.WatchUseResponse]
-    """Tell what becomes of suggestions, as it happens, as long as the stream is open."""
+    """Stream what becomes of suggestions."""
 
 @_typing.type_check_only
 class CompletionServiceAsyncStub(CompletionServiceStub):
-    """Learns from the blobs that it is fed and completes text from them."""
+    """Learns from blobs and completes text from them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Feed: _aio.StreamUnaryMultiCallable[_completion_pb2.FeedRequest, _completion_pb2.FeedResponse]  # type: ignore[assignment]
-    """Learn and forget blobs, in batches, as long as the stream is open."""
+    """Learn and forget blobs, in batches, while the stream is open."""
     Complete: _aio.UnaryStreamMultiCallable[_completion_pb2.CompleteRequest, _completion_pb2.CompleteResponse]  # type: ignore[assignment]
-    """Complete at a cursor. Each answer replaces the one before it; closing the stream stops the work."""
+    """Complete at a cursor. Each answer replaces the previous one; closing the stream stops the work."""
     GetStats: _aio.UnaryUnaryMultiCallable[_completion_pb2.GetStatsRequest, _completion_pb2.GetStatsResponse]  # type: ignore[assignment]
-    """Say what is held and how it answers."""
+    """Return statistics."""
     WatchUse: _aio.UnaryStreamMultiCallable[_completion_pb2.WatchUseRequest, _completion_pb2.WatchUseResponse]  # type: ignore[assignment]
-    """Tell what becomes of suggestions, as it happens, as long as the stream is open."""
+    """Stream what becomes of suggestions."""
 
 class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Learns from the blobs that it is fed and completes text from them."""
+    """Learns from blobs and completes text from them."""
 
     @_abc_1.abstractmethod
     def Feed(
@@ -65,7 +65,7 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_completion_pb2.FeedRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_completion_pb2.FeedResponse, _abc.Awaitable[_completion_pb2.FeedResponse]]:
-        """Learn and forget blobs, in batches, as long as the stream is open."""
+        """Learn and forget blobs, in batches, while the stream is open."""
 
     @_abc_1.abstractmethod
     def Complete(
@@ -73,7 +73,7 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _completion_pb2.CompleteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_completion_pb2.CompleteResponse], _abc.AsyncIterator[_completion_pb2.CompleteResponse]]:
-        """Complete at a cursor. Each answer replaces the one before it; closing the stream stops the work."""
+        """Complete at a cursor. Each answer replaces the previous one; closing the stream stops the work."""
 
     @_abc_1.abstractmethod
     def GetStats(
@@ -81,7 +81,7 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _completion_pb2.GetStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_completion_pb2.GetStatsResponse, _abc.Awaitable[_completion_pb2.GetStatsResponse]]:
-        """Say what is held and how it answers."""
+        """Return statistics."""
 
     @_abc_1.abstractmethod
     def WatchUse(
@@ -89,6 +89,6 @@ class CompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _completion_pb2.WatchUseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_completion_pb2.WatchUseResponse], _abc.AsyncIterator[_completion_pb2.WatchUseResponse]]:
-        """Tell what becomes of suggestions, as it happens, as long as the stream is open."""
+        """Stream what becomes of suggestions."""
 
 def add_CompletionServiceServicer_to_server(servicer: CompletionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -47,11 +47,11 @@ class UpRequest(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     name: _builtins.str
-    """The member's name; empty: from the Git user."""
+    """The member's name; empty: derived from the Git user."""
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
-        """What the user's terminal has that git and its filters depend on. Here and in every request that has it: it holds for
-        this working tree from then on.
+        """The environment of the user's terminal that git and its filters depend on. In every request with this field it
+        applies to the working tree from then on.
         """
 
     def __init__(
@@ -109,7 +109,7 @@ class DownRequest(_message.Message):
     FORGET_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     forget: _builtins.bool
-    """Remove the store, the team and every other trace as well."""
+    """Also remove the store, the team and every other trace."""
     def __init__(
         self,
         *,
@@ -269,41 +269,41 @@ class Teammate(_message.Message):
     changed_at: _builtins.float
     """Seconds since the epoch."""
     refused: _builtins.str
-    """Why they did not take my newest snapshot; empty: they did, or have not been asked."""
+    """Why they refused my newest snapshot; empty: they did not."""
     not_taken: _builtins.str
-    """Why their newest snapshot is not here; empty: it is, or is on its way."""
+    """Why their newest snapshot is not here; empty: it is here or in transit."""
     operation: _builtins.str
-    """The operation of Git's that they are in the middle of (`rebase`, `bisect`, …); empty: none."""
+    """The Git operation in progress there (`rebase`, `bisect`, …); empty: none."""
     more_files: _builtins.bool
-    """More has changed than `files` has."""
+    """More files have changed than `files` lists."""
     offline_since: _builtins.float
-    """Seconds since the epoch; 0: not since the daemon started, or they are reached."""
+    """Seconds since the epoch; 0: not since the daemon started, or they are connected."""
     unreachable: _builtins.str
-    """Why they cannot be called, and what can be done about it."""
+    """Why they cannot be reached, and the remedy."""
     remedy: _builtins.str
     ahead: _builtins.int
-    """Snapshots of theirs that are not in the files here; only while the files show their branch."""
+    """How many of their snapshots are missing here; only while the files show their branch."""
     guest_of: _builtins.str
     """The branch whose guest they are; empty: none."""
     refuses_guests: _builtins.bool
-    """They take no guests' edits."""
+    """They accept no edits of guests."""
     has_moved: _builtins.bool
-    """Their base has moved since the files here came to show their branch."""
+    """Their base differs from HEAD here; only while the files show their branch."""
     hub: _builtins.bool
     """They are a hub: a member without a working tree that keeps every branch."""
     sharing_paused_at: _builtins.float
-    """Since when they have paused sharing, in seconds since the epoch; 0: they have not, as far as is known."""
+    """When they paused sharing, in seconds since the epoch; 0: not paused, as far as is known."""
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What differs from the commit that the branch is on."""
 
     @_builtins.property
     def through(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The teammates who are connected with them, where this member is not."""
+        """The teammates through whom they are reached, if not directly."""
 
     @_builtins.property
     def solid(self) -> Global___Solid:
-        """The snapshot that they called solid last; absent: none."""
+        """The last snapshot that they marked as solid; absent: none."""
 
     @_builtins.property
     def would_land(self) -> Global___WouldLand:
@@ -346,7 +346,7 @@ Global___Teammate: _TypeAlias = Teammate  # noqa: Y015
 
 @_typing.final
 class WouldLand(_message.Message):
-    """What a state has that the shared branch does not have, as of the last fetch."""
+    """What a state has that the shared branch lacked at the last fetch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -357,9 +357,9 @@ class WouldLand(_message.Message):
     REMOVED_FIELD_NUMBER: _builtins.int
     commits: _builtins.int
     more_files: _builtins.bool
-    """More than `files` has."""
+    """There are more files than `files` lists."""
     added: _builtins.int
-    """Lines; 0 both where they were not counted."""
+    """Lines; both 0 if they were not counted."""
     removed: _builtins.int
     @_builtins.property
     def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
@@ -409,7 +409,7 @@ Global___PausedFile: _TypeAlias = PausedFile  # noqa: Y015
 
 @_typing.final
 class HeldFold(_message.Message):
-    """A branch that is not folded at all for now, and why."""
+    """A branch that is not folded at the moment, with the reason."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -433,7 +433,7 @@ Global___HeldFold: _TypeAlias = HeldFold  # noqa: Y015
 
 @_typing.final
 class Failing(_message.Message):
-    """Background work that has failed and was started again."""
+    """Background work that has failed and was restarted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -446,9 +446,9 @@ class Failing(_message.Message):
     failures: _builtins.int
     reason: _builtins.str
     failed_at: _builtins.float
-    """Seconds since the epoch, of the last time."""
+    """The time of the last failure, in seconds since the epoch."""
     recovered: _builtins.bool
-    """It has gone well for a while since."""
+    """It has worked for a while since."""
     def __init__(
         self,
         *,
@@ -569,36 +569,38 @@ class StatusResponse(_message.Message):
     shared_tip: _builtins.str
     shared_tree: _builtins.str
     state: _builtins.str
-    """`live`, or what keeps it from being so."""
+    """`live`, or why it is not."""
     base: _builtins.str
     head: _builtins.bytes
-    """The branch of the user's that HEAD is on; empty: detached."""
+    """The user's branch that HEAD is on; empty: detached."""
     changed_at: _builtins.float
     hopped_to: _builtins.str
     """The teammate whose branch the files show; empty: none."""
     more_files: _builtins.bool
-    """More has changed than `files` has."""
+    """More files have changed than `files` lists."""
     failure: _builtins.str
-    """The kind of error that keeps it from being recorded as it should, by its name; empty: none."""
+    """The name of the error that prevents recording; empty: none."""
     out: _builtins.str
     """Why this member is no longer in the team, and when that was signed; empty: they are in it."""
     out_at: _builtins.float
     comments: _builtins.int
-    """Open comments on this branch, and what teammates said in all comments that the user has not been shown."""
+    """Open comments on this branch, and teammates' entries that the user has not been shown."""
     new_comments: _builtins.int
     hop_kind: _builtins.str
-    """With `hopped_to`: `together`, `follow`, `solid` (only solid states are followed) or `still`; `ended` where the edits here no longer fold into their branch."""
+    """With `hopped_to`: `together`, `follow`, `solid` (follows only solid states) or `still`; `ended` if edits here no longer
+    fold into their branch.
+    """
     sharing_paused_at: _builtins.float
-    """Since when this member has paused sharing, in seconds since the epoch; 0: they have not."""
+    """When this member paused sharing, in seconds since the epoch; 0: not paused."""
     shared_branch: _builtins.bytes
-    """Where work lands; empty: unknown. `shared_remote`: the remote that it is on; empty: the team alone has it."""
+    """Where work lands; empty: unknown. `shared_remote`: its remote; empty: only the team shares it."""
     shared_remote: _builtins.bytes
     behind: _builtins.int
     """Commits of the shared branch that HEAD does not contain."""
     operation: _builtins.str
-    """The operation of Git's that is in progress here; empty: none."""
+    """The Git operation in progress here; empty: none."""
     conflicts: _builtins.int
-    """Paths that are unmerged in the index."""
+    """The number of unmerged paths in the index."""
     @_builtins.property
     def withheld(self) -> _containers.RepeatedCompositeFieldContainer[Global___Withheld]: ...
     @_builtins.property
@@ -611,25 +613,25 @@ class StatusResponse(_message.Message):
 
     @_builtins.property
     def failing(self) -> _containers.RepeatedCompositeFieldContainer[Global___Failing]:
-        """Background work that has failed since the daemon started, the latest first."""
+        """Background work that has failed since the daemon started, latest first."""
 
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     @_builtins.property
     def disputes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What members said that does not count: about who is in the team, or two states at once."""
+        """Statements of members that do not count: about who is in the team, or contradicting states."""
 
     @_builtins.property
     def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The branches of others of which copies are still here, where this member is no longer in the team."""
+        """Branches of former teammates whose copies are still here."""
 
     @_builtins.property
     def listening(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The addresses that are open to the network, each with who may come in there."""
+        """The addresses that are open to the network, each with its purpose."""
 
     @_builtins.property
     def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]:
-        """What a person should know, and may want to do something about."""
+        """What the user should know, with remedies."""
 
     @_builtins.property
     def worktrees(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorktreeStatus]:
@@ -637,7 +639,7 @@ class StatusResponse(_message.Message):
 
     @_builtins.property
     def solid(self) -> Global___Solid:
-        """The snapshot of this branch that was called solid last; absent: none."""
+        """The last snapshot of this branch that was marked as solid; absent: none."""
 
     @_builtins.property
     def guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -649,7 +651,7 @@ class StatusResponse(_message.Message):
     def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldFold]: ...
     @_builtins.property
     def detached(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Files that were edited here while their branch is followed, and that stay as they are."""
+        """Files that were edited here while following a branch, and are no longer updated."""
 
     @_builtins.property
     def stays(self) -> _containers.RepeatedCompositeFieldContainer[Global___StayedBranch]:
@@ -716,7 +718,7 @@ Global___StatusResponse: _TypeAlias = StatusResponse  # noqa: Y015
 
 @_typing.final
 class WorktreeStatus(_message.Message):
-    """A further working tree of the member's own. Times are seconds since the epoch, 0: unknown."""
+    """Another working tree of this member. Times are seconds since the epoch; 0: unknown."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -744,9 +746,9 @@ class WorktreeStatus(_message.Message):
     more_files: _builtins.bool
     hopped_to: _builtins.str
     agent: _builtins.str
-    """The agent that it was made for; empty: none."""
+    """The agent that it was created for; empty: none."""
     command: _builtins.bytes
-    """What was started for the agent last, and whether that is running."""
+    """The command last started for the agent, and whether it is running."""
     runs: _builtins.bool
     ended: _builtins.float
     code: _builtins.int
@@ -787,7 +789,7 @@ Global___WorktreeStatus: _TypeAlias = WorktreeStatus  # noqa: Y015
 
 @_typing.final
 class Solid(_message.Message):
-    """A snapshot that its member called fit to be taken. `at`: seconds since the epoch."""
+    """A snapshot that its member marked as solid. `at`: seconds since the epoch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -814,7 +816,7 @@ Global___Solid: _TypeAlias = Solid  # noqa: Y015
 
 @_typing.final
 class Notice(_message.Message):
-    """Something that a person should know. `about`: one word or two."""
+    """Something that the user should know. `about`: one word or two."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -824,7 +826,7 @@ class Notice(_message.Message):
     about: _builtins.str
     text: _builtins.str
     remedy: _builtins.str
-    """What to do about it."""
+    """The remedy."""
     def __init__(
         self,
         *,
@@ -912,7 +914,7 @@ class SaveResponse(_message.Message):
     def holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
-        """Teammates who did not take it."""
+        """Teammates who refused it."""
 
     def __init__(
         self,
@@ -962,7 +964,7 @@ class LogRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     branch: _builtins.str
-    """A live branch; empty: one's own."""
+    """A live branch; empty: the user's own."""
     limit: _builtins.int
     def __init__(
         self,
@@ -1071,7 +1073,7 @@ class WatchResponse(_message.Message):
     tip: _builtins.str
     tree: _builtins.str
     about: _builtins.str
-    """Of a comment or what follows one: the id, and what it is about, in words."""
+    """For a comment or an answer to one: its id, and what it is about."""
     def __init__(
         self,
         *,
@@ -1105,10 +1107,10 @@ class InviteRequest(_message.Message):
     expires_seconds: _builtins.float
     """For how long it is valid; 0: a day."""
     uses: _builtins.int
-    """How many may come in with it; 0: one."""
+    """How many may join with it; 0: one."""
     @_builtins.property
     def advertise(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`HOST:PORT` each, that teammates are told besides; empty: as before."""
+        """Further addresses, `HOST:PORT` each, to tell teammates; empty: the previous ones."""
 
     def __init__(
         self,
@@ -1138,13 +1140,13 @@ class InviteResponse(_message.Message):
     USES_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
     id: _builtins.str
-    """What the ticket is called, to revoke it."""
+    """The ticket's id, to revoke it."""
     expires_at: _builtins.float
     """Seconds since the epoch."""
     uses: _builtins.int
     @_builtins.property
     def opened(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The addresses that are open from now on."""
+        """The addresses that are now open."""
 
     def __init__(
         self,
@@ -1199,12 +1201,12 @@ class TicketMade(_message.Message):
     expires_at: _builtins.float
     uses: _builtins.int
     left: _builtins.int
-    """How many may still come in with it, as far as that goes."""
+    """How many can still join with it, as far as is known here."""
     state: _builtins.str
     """`valid`, `used`, `expired` or `revoked`."""
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Who came in with it."""
+        """Who joined with it."""
 
     def __init__(
         self,
@@ -1253,7 +1255,7 @@ class RevokeTicketRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     id: _builtins.str
-    """What its id begins with."""
+    """The beginning of its id."""
     def __init__(
         self,
         *,
@@ -1324,12 +1326,12 @@ class JoinTeamRequest(_message.Message):
     ticket: _builtins.str
     name: _builtins.str
     listen: _builtins.str
-    """`HOST:PORT`, `HOST` or `:PORT` for teammates to call; empty: where they can now, else on every interface."""
+    """`HOST:PORT`, `HOST` or `:PORT` to listen on; empty: what is already open, else every interface."""
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     @_builtins.property
     def advertise(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`HOST:PORT` each, that teammates are told besides; empty: as before."""
+        """Further addresses, `HOST:PORT` each, to tell teammates; empty: the previous ones."""
 
     def __init__(
         self,
@@ -1361,15 +1363,15 @@ class JoinTeamResponse(_message.Message):
     CONNECTED_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     other: _builtins.bytes
-    """A clone of the same user that is in the team already, as another member; empty: none."""
+    """A clone of the same user that is already in the team as another member; empty: none."""
     met: _builtins.str
-    """The maker of the ticket, where this member was in the team already, and whether the two are connected by now."""
+    """The ticket's maker, if this member was already in the team, and whether the two are connected now."""
     connected: _builtins.bool
     @_builtins.property
     def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def opened(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The addresses that are open to teammates from now on."""
+        """The addresses that are now open to teammates."""
 
     def __init__(
         self,
@@ -1429,7 +1431,7 @@ class JoinAsHubResponse(_message.Message):
     ALREADY_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     already: _builtins.bool
-    """It was in the team already."""
+    """It was already in the team."""
     @_builtins.property
     def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1479,7 +1481,7 @@ class LeaveAsHubResponse(_message.Message):
     team: _builtins.str
     @_builtins.property
     def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Who was told of it."""
+        """The members who were told."""
 
     def __init__(
         self,
@@ -1554,10 +1556,10 @@ class HubTeam(_message.Message):
     member: _builtins.str
     """The hub's name in it."""
     used: _builtins.int
-    """Bytes that are kept of it, and may be."""
+    """The size of its data in bytes, and the limit."""
     limit: _builtins.int
     out: _builtins.str
-    """Why the hub is not in it any more; empty: it is."""
+    """Why the hub is no longer in it; empty: it is."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___HubMember]: ...
     @_builtins.property
@@ -1596,9 +1598,9 @@ class HubMember(_message.Message):
     name: _builtins.str
     connected: _builtins.bool
     changed_at: _builtins.float
-    """Seconds since the epoch, of the newest snapshot that is kept; 0: none is."""
+    """The time of the newest kept snapshot, in seconds since the epoch; 0: none."""
     not_taken: _builtins.str
-    """Why their newest snapshot is not here; empty: it is, or is on its way."""
+    """Why their newest snapshot is not here; empty: it is here or in transit."""
     @_builtins.property
     def branches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HubBranch]: ...
     def __init__(
@@ -1651,7 +1653,7 @@ class ListTeamRequest(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     fingerprint: _builtins.str
-    """Only who has the key of this fingerprint."""
+    """Only the member with this key's fingerprint."""
     def __init__(
         self,
         *,
@@ -1687,9 +1689,9 @@ class Member(_message.Message):
     HUB_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     fingerprint: _builtins.str
-    """Of the key that they sign with: to be compared by voice."""
+    """Of the key that they sign with, to be compared by voice."""
     since: _builtins.float
-    """Seconds since the epoch: when they were let in, by the clock of who did."""
+    """Seconds since the epoch: when they were admitted, by the admitter's clock."""
     admitted_by: _builtins.str
     """Empty: they founded the team."""
     is_me: _builtins.bool
@@ -1697,25 +1699,25 @@ class Member(_message.Message):
     seen_at: _builtins.float
     """Seconds since the epoch; 0: not yet."""
     removed_by: _builtins.str
-    """Who removed them, themselves where they left; empty: they are in the team."""
+    """Who removed them, or their own name if they left; empty: they are in the team."""
     removed_at: _builtins.float
     person: _builtins.str
-    """The member whose further machine, clone or agent this is; themselves for none."""
+    """The member whose further machine, clone or agent this is; else their own name."""
     version: _builtins.str
-    """The release of Bough that they run; empty: not known yet."""
+    """The release of Bough that they run; empty: unknown."""
     hub: _builtins.bool
     """They are a hub: a member without a working tree that keeps every branch."""
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Where they last said to listen."""
+        """Where they said they listen."""
 
     @_builtins.property
     def formerly(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names that they had before."""
+        """Their earlier names."""
 
     @_builtins.property
     def through(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The teammates who are connected with them, where this member is not."""
+        """The teammates through whom they are reached, if not directly."""
 
     def __init__(
         self,
@@ -1775,9 +1777,9 @@ class RemoveMemberRequest(_message.Message):
     path: _builtins.bytes
     name: _builtins.str
     with_invited: _builtins.bool
-    """Remove the members they admitted, too."""
+    """Also remove the members they admitted."""
     restore: _builtins.bool
-    """Let those in again whom they removed."""
+    """Readmit the members they removed."""
     def __init__(
         self,
         *,
@@ -1804,7 +1806,7 @@ class RemoveMemberResponse(_message.Message):
     def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The branches of which they have said to hold a copy."""
+        """The branches of which they said they hold a copy."""
 
     def __init__(
         self,
@@ -1891,11 +1893,11 @@ class LeaveTeamResponse(_message.Message):
     COPIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Who was told of it at once."""
+        """The members who were told at once."""
 
     @_builtins.property
     def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The branches of others of which copies are still here."""
+        """Branches of others whose copies are still here."""
 
     def __init__(
         self,
@@ -1943,7 +1945,7 @@ class Caller(_message.Message):
     path: _builtins.bytes
     """The folder that it was typed in."""
     process: _builtins.int
-    """The process of the caller, for those who have to wait for the command; 0: unknown."""
+    """The caller's process, to name it to commands that wait; 0: unknown."""
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     def __init__(
@@ -2510,7 +2512,7 @@ Global___TerminalAnswer: _TypeAlias = TerminalAnswer  # noqa: Y015
 
 @_typing.final
 class EditsOnRecord(_message.Message):
-    """Edits that a command left out of the files: on record, and brought back by a command for a shell."""
+    """Edits that a command left out of the files: recorded, and restored by a shell command."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2569,7 +2571,7 @@ class MoveOutcome(_message.Message):
     commits: _builtins.bytes
     """The branch that keeps commits made during the hop."""
     left: _builtins.bytes
-    """The branch of before the hop, where it has moved or is gone."""
+    """The branch from before the hop, if it has moved or was deleted."""
     edited_in: _builtins.str
     """The teammate in whose branch they were edited; empty: before the hop."""
     kind: _builtins.str
@@ -2745,18 +2747,18 @@ class MergeOutcome(_message.Message):
     UNTOUCHED_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     result: _builtins.str
-    """`clean`, `conflict`, or `same` where there was nothing to merge."""
+    """`clean`, `conflict`, or `same` if there was nothing to merge."""
     tree: _builtins.str
     source: _builtins.str
     note: _builtins.str
-    """What to know of the source."""
+    """What the user should know about the source."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedFile]: ...
     @_builtins.property
     def brought(self) -> Global___BroughtFiles: ...
     @_builtins.property
     def untouched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Paths that lose what their author never touched."""
+        """Paths that lose content that their author never touched."""
 
     def __init__(
         self,
@@ -2801,7 +2803,7 @@ Global___CommitTitle: _TypeAlias = CommitTitle  # noqa: Y015
 
 @_typing.final
 class TakenInCommits(_message.Message):
-    """What others put on the shared branch, and comes with a landing."""
+    """Other people's commits on the shared branch that come with a landing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2849,17 +2851,17 @@ class LandOutcome(_message.Message):
     commit: _builtins.str
     branch: _builtins.bytes
     local: _builtins.bytes
-    """What the branch is called here."""
+    """The branch's name here."""
     remote: _builtins.str
     kept: _builtins.bytes
     new: _builtins.bool
     """Whether there was anything to land."""
     still_on: _builtins.bytes
-    """The branch or commit that HEAD is on, where that is not the shared branch."""
+    """The branch or commit that HEAD is on, if not the shared branch."""
     hopped_to: _builtins.str
-    """The teammate in whose branch the files still are; empty: none."""
+    """The teammate whose branch the files still show; empty: none."""
     switched: _builtins.bool
-    """Whether HEAD went to the shared branch."""
+    """HEAD has moved to the shared branch."""
     @_builtins.property
     def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -3033,7 +3035,7 @@ class RestoreOutcome(_message.Message):
     def paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___RestoredPath]: ...
     @_builtins.property
     def unchanged(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Paths of which no other version is on record."""
+        """Paths of which no other version is recorded."""
 
     def __init__(
         self,
@@ -3064,7 +3066,7 @@ class UndoOutcome(_message.Message):
     tip: _builtins.str
     tree: _builtins.str
     kept: _builtins.str
-    """The snapshot with what was saved while it was cut short."""
+    """The snapshot with what was saved while it was interrupted."""
     @_builtins.property
     def edits(self) -> Global___EditsOnRecord: ...
     def __init__(
@@ -3094,11 +3096,11 @@ class AllowOutcome(_message.Message):
     ALLOWED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def named(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The paths that were named, from the top folder."""
+        """The named paths, relative to the top folder."""
 
     @_builtins.property
     def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """All that may leave now, or that are hidden."""
+        """All paths that are now allowed, or hidden."""
 
     def __init__(
         self,
@@ -3136,10 +3138,10 @@ class AgentMade(_message.Message):
     ports: _builtins.int
     database: _builtins.str
     run: _builtins.str
-    """What `.bough.toml` wants to be run there; nothing is run by the daemon."""
+    """What `.bough.toml` wants to run there; the daemon does not run it."""
     @_builtins.property
     def copied(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What was copied, as `.bough.toml` names it."""
+        """The paths copied, as named in `.bough.toml`."""
 
     def __init__(
         self,
@@ -3172,7 +3174,7 @@ class AgentRemoved(_message.Message):
     name: _builtins.str
     repository: _builtins.bytes
     kept: _builtins.str
-    """Its Git branch, where that has commits of its own; empty: it is gone."""
+    """Its Git branch, if that has commits of its own; empty: it was deleted."""
     def __init__(
         self,
         *,
@@ -3203,7 +3205,7 @@ class NoteAgentRequest(_message.Message):
     process: _builtins.int
     """The process that runs the command."""
     code: _builtins.int
-    """How it ended; absent: it has begun."""
+    """Its exit code; absent: it has started."""
     def __init__(
         self,
         *,
@@ -3240,7 +3242,7 @@ Global___NoteAgentResponse: _TypeAlias = NoteAgentResponse  # noqa: Y015
 
 @_typing.final
 class Ended(_message.Message):
-    """That a command has ended, where there is nothing more to tell."""
+    """A command has ended, and there is nothing more to report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3270,9 +3272,9 @@ class HopRequest(_message.Message):
         SOLID_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         follow: _builtins.bool
-        """Their changes come into the files, and nothing goes to them."""
+        """Only receive their changes."""
         at: _builtins.str
-        """An earlier snapshot of theirs, or a time, as it was; empty: the newest, together with them."""
+        """An earlier snapshot of theirs, or a time; empty: the newest, working together."""
         solid: _builtins.bool
         """With `follow`: only what they marked as solid."""
         @_builtins.property
@@ -3579,11 +3581,11 @@ class LandRequest(_message.Message):
         YES_FIELD_NUMBER: _builtins.int
         NEEDED_FIELD_NUMBER: _builtins.int
         message: _builtins.str
-        """Empty: only follow what has landed already."""
+        """Empty: only follow what has already landed."""
         no_verify: _builtins.bool
         yes: _builtins.bool
         needed: _builtins.bool
-        """Whether it is an error that nothing is to be landed."""
+        """Whether it is an error if there is nothing to land."""
         @_builtins.property
         def caller(self) -> Global___Caller: ...
         def __init__(
@@ -3733,7 +3735,7 @@ class SwitchToLandedRequest(_message.Message):
         LOCAL_FIELD_NUMBER: _builtins.int
         REMOTE_FIELD_NUMBER: _builtins.int
         commit: _builtins.str
-        """As LandOutcome has them."""
+        """As in LandOutcome."""
         branch: _builtins.bytes
         local: _builtins.bytes
         remote: _builtins.str
@@ -3820,7 +3822,7 @@ class RestoreRequest(_message.Message):
         since: _builtins.str
         """A snapshot, or a time; empty: the newest version that differs."""
         name: _builtins.str
-        """A teammate whose branch they come from; empty: one's own."""
+        """A teammate whose branch they come from; empty: the user's own."""
         all: _builtins.bool
         @_builtins.property
         def caller(self) -> Global___Caller: ...
@@ -4188,9 +4190,9 @@ class AllowRequest(_message.Message):
         STOP_FIELD_NUMBER: _builtins.int
         HIDE_FIELD_NUMBER: _builtins.int
         stop: _builtins.bool
-        """Keep them at home again."""
+        """Withhold them again."""
         hide: _builtins.bool
-        """Hide the paths from the team instead or, with `stop`, no longer; the outcome then has all that are hidden."""
+        """Hide the paths from the team instead (with `stop`, show them again); the outcome lists all hidden paths."""
         @_builtins.property
         def caller(self) -> Global___Caller: ...
         @_builtins.property
@@ -4283,7 +4285,7 @@ class TellWorkResponse(_message.Message):
     WAIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def wait(self) -> Global___Progress:
-        """Absent: nothing that is known."""
+        """Absent: nothing known."""
 
     def __init__(
         self,
@@ -4368,7 +4370,7 @@ class CompleteFileResponse(_message.Message):
     def continuations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Continuation]: ...
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What a person should know, such as that the GPU could not be used."""
+        """What the user should know, such as that the GPU could not be used."""
 
     def __init__(
         self,
@@ -4412,7 +4414,7 @@ class WatchDoorsResponse(_message.Message):
     socket: _builtins.bytes
     """The socket of the completion process; empty while it does not run."""
     generation: _builtins.int
-    """Grows whenever that process is started, which then knows no buffers."""
+    """Grows whenever that process is started; a new one knows no buffers."""
     http: _builtins.str
     """Where HTTP is served, and the file that holds the token for it; empty: nowhere."""
     token_file: _builtins.bytes
@@ -4464,14 +4466,14 @@ class PlaceFileResponse(_message.Message):
     WITHHELD_FIELD_NUMBER: _builtins.int
     IGNORED_FIELD_NUMBER: _builtins.int
     repository: _builtins.bytes
-    """The name under which the texts around the file are learned: the top folder of its working tree, where it is in one."""
+    """The name under which the texts around the file are learned: the top folder of its working tree, if it is in one."""
     path: _builtins.bytes
     live: _builtins.bool
     """Whether that working tree is live."""
     withheld: _builtins.bool
-    """Nothing is to be suggested in it."""
+    """Nothing is suggested in it."""
     ignored: _builtins.bool
-    """Nothing is to be learned from it."""
+    """Nothing is learned from it."""
     def __init__(
         self,
         *,
@@ -4545,10 +4547,10 @@ class Use(_message.Message):
     accepted: _builtins.int
     accepted_characters: _builtins.int
     committed: _builtins.int
-    """Of the accepted ones, those whose file has been committed since."""
+    """Accepted ones whose file has been committed since."""
     committed_characters: _builtins.int
     kept_characters: _builtins.int
-    """The characters of these that the commit still has."""
+    """Their characters that the commit still has."""
     def __init__(
         self,
         *,
@@ -4591,7 +4593,7 @@ class ReloadSettingsResponse(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What a person should know, such as that a port is taken."""
+        """What the user should know, such as that a port is taken."""
 
     def __init__(
         self,
@@ -4616,9 +4618,9 @@ class StayRequest(_message.Message):
     SOLID_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     name: _builtins.bytes
-    """A live branch or a Git branch; empty: only list them."""
+    """A live branch or a Git branch; empty: list them."""
     stop: _builtins.bool
-    """Stay on it no longer; with an empty name on none."""
+    """Stop staying on it; with an empty name, on all."""
     solid: _builtins.bool
     """Stay on what its member marks as solid, and on nothing beyond that."""
     def __init__(
@@ -4639,7 +4641,7 @@ Global___StayRequest: _TypeAlias = StayRequest  # noqa: Y015
 
 @_typing.final
 class StayedBranch(_message.Message):
-    """A branch that the files stay on. `held`: why it is not folded for now; empty: it is."""
+    """A branch that is kept folded into the files. `held`: why it is not folded at the moment; empty: it is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -4696,7 +4698,7 @@ class PauseSharingRequest(_message.Message):
     STOP_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     stop: _builtins.bool
-    """Share again."""
+    """Resume sharing."""
     def __init__(
         self,
         *,
@@ -4718,9 +4720,9 @@ class PauseSharingResponse(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     ALREADY_FIELD_NUMBER: _builtins.int
     since: _builtins.float
-    """Since when nothing is shared, in seconds since the epoch; 0: it is shared."""
+    """When sharing was paused, in seconds since the epoch; 0: not paused."""
     already: _builtins.bool
-    """It was so before."""
+    """It was so before the command."""
     def __init__(
         self,
         *,
@@ -4749,11 +4751,11 @@ class PurgeRequest(_message.Message):
     what: _builtins.bytes
     """A file, a folder or a text."""
     text: _builtins.bool
-    """It is a text, whatever files there are."""
+    """Treat it as a text, even if a file has that name."""
     uncommitted: _builtins.bool
-    """Only the contents that no commit of the user's has."""
+    """Only contents that are in none of the user's commits."""
     dry_run: _builtins.bool
-    """Only tell what would go."""
+    """Only report what would go."""
     accept: _builtins.str
     """Instead of `what`: what this teammate asked to purge."""
     def __init__(
@@ -4790,11 +4792,11 @@ class PurgeResponse(_message.Message):
     contents: _builtins.int
     size: _builtins.int
     snapshots: _builtins.int
-    """Snapshots that have one."""
+    """How many snapshots have one of them."""
     commands: _builtins.int
-    """Commands that can no longer be undone."""
+    """How many commands can no longer be undone."""
     left_in_git: _builtins.bool
-    """The user's own repository has it, though nothing there refers to it."""
+    """The user's own repository has it, unreachable."""
     done: _builtins.bool
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -4806,7 +4808,7 @@ class PurgeResponse(_message.Message):
 
     @_builtins.property
     def teammates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Teammates whose branches have it, too."""
+        """Teammates whose branches also have it."""
 
     def __init__(
         self,
@@ -4863,7 +4865,7 @@ class PurgeEntry(_message.Message):
     contents: _builtins.int
     @_builtins.property
     def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Where they were here; empty: not known here."""
+        """Where they were here; empty: unknown."""
 
     @_builtins.property
     def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgeReply]: ...
@@ -4941,7 +4943,7 @@ class AddCommentRequest(_message.Message):
     ON_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     file: _builtins.bytes
-    """The file, from the folder `path`, and the first and last line, from 1."""
+    """The file, relative to the folder `path`, and the first and last line, from 1."""
     first: _builtins.int
     last: _builtins.int
     text: _builtins.str
@@ -5008,15 +5010,15 @@ class ListCommentsRequest(_message.Message):
     SHOWN_FIELD_NUMBER: _builtins.int
     path: _builtins.bytes
     file: _builtins.bytes
-    """Only those on a file or folder, from `path`; empty: on all."""
+    """Only those on a file or folder, relative to `path`; empty: all."""
     on: _builtins.str
-    """Only those on this branch; empty: on all."""
+    """Only those on this branch; empty: all."""
     all: _builtins.bool
     """Closed ones, too."""
     mine: _builtins.bool
     """Only those that the user made or replied to."""
     shown: _builtins.bool
-    """Note that the user has been shown them."""
+    """Record that the user has been shown them."""
     def __init__(
         self,
         *,
@@ -5084,7 +5086,7 @@ class CommentThread(_message.Message):
     """Where its code was then."""
     line_then: _builtins.int
     code: _builtins.bytes
-    """The lines as they are now, or where they are gone as they were."""
+    """The lines as they are now or, if they are gone, as they were."""
     closed_by: _builtins.str
     """Who closed it; empty: it is open."""
     is_new: _builtins.bool
@@ -5138,7 +5140,7 @@ class CodePlace(_message.Message):
     first: _builtins.int
     last: _builtins.int
     edited: _builtins.bool
-    """The lines are not as they were when the comment was made."""
+    """The lines have changed since the comment was made."""
     def __init__(
         self,
         *,
@@ -5227,7 +5229,7 @@ class AnswerCommentRequest(_message.Message):
     path: _builtins.bytes
     id: _builtins.str
     reply: _builtins.str
-    """One of these."""
+    """One of these four."""
     mark: _builtins.str
     close: _builtins.bool
     reopen: _builtins.bool

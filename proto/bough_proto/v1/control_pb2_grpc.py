@@ -279,7 +279,7 @@ class ControlServiceServicer:
     """
 
     def Up(self, request, context):
-        """Make a working tree live, or find it live already.
+        """Make a working tree live, unless it already is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,7 +307,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Save(self, request, context):
-        """Take a snapshot that holds whatever is on disk now.
+        """Take a snapshot of whatever is on disk now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -321,14 +321,14 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Tell what happens, as it happens.
+        """Stream events as they happen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Invite(self, request, context):
-        """Make a ticket with which one person can join.
+        """Create a ticket with which one person can join.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -363,14 +363,14 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LeaveAsHub(self, request, context):
-        """Leave a team as a hub, and delete what is kept of it.
+        """Leave a team as a hub, and delete its data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListHub(self, request, context):
-        """Tell what is kept as a hub.
+        """Return what is kept as a hub.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -405,10 +405,10 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Hop(self, request_iterator, context):
-        """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
-        fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+        """The commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+        fetch, push, questions) is requested from the caller while the command runs, and the last response is the result.
 
-        Be in a teammate's branch.
+        Switch to a teammate's branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -429,35 +429,35 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Merge(self, request_iterator, context):
-        """Bring a branch into the files.
+        """Merge a branch into the files.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Land(self, request_iterator, context):
-        """Put work on the shared branch.
+        """Land work on the shared branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewLanding(self, request_iterator, context):
-        """Tell what would land.
+        """Return what would land.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SwitchToLanded(self, request_iterator, context):
-        """Go to the shared branch after a landing.
+        """Switch to the shared branch after a landing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Restore(self, request_iterator, context):
-        """Bring files back from the timeline.
+        """Restore files from the timeline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -478,7 +478,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MakeAgent(self, request_iterator, context):
-        """Make a working tree for an agent, as the caller's own is now, or find it there.
+        """Create a working tree for an agent from the caller's current state, or find its existing one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -492,21 +492,21 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Allow(self, request_iterator, context):
-        """Let withheld paths leave.
+        """Allow withheld paths to be shared.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def NoteAgent(self, request, context):
-        """Note that the command of an agent was started, or has ended.
+        """Record that the command of an agent was started, or has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TellWork(self, request, context):
-        """Tell what a call about a working tree has to wait for.
+        """Return what a call about a working tree has to wait for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -520,56 +520,56 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchDoors(self, request, context):
-        """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open.
+        """Stream how completion is reached, now and after each change. It is kept running while the stream is open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlaceFile(self, request, context):
-        """Say which working tree a file is in, and have what is near it learned first.
+        """Return which working tree a file is in, and learn the files near it first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUse(self, request, context):
-        """Tell what became of the suggestions in all working trees.
+        """Return what became of the suggestions in all working trees.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReloadSettings(self, request, context):
-        """Take up the user's settings again.
+        """Apply the user's settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Purge(self, request, context):
-        """Take contents out of every snapshot, and ask the team to do so.
+        """Remove contents from every snapshot, and ask the team to do so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Stay(self, request, context):
-        """Keep a branch folded into the files, or list those that are.
+        """Keep a branch folded into the files, or list such branches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseSharing(self, request, context):
-        """Share nothing new with the team, or share again.
+        """Stop sharing with the team, or resume it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPurges(self, request, context):
-        """List what was purged, and what is asked for.
+        """List what was purged, and what teammates ask to purge.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -604,7 +604,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplySuggestion(self, request_iterator, context):
-        """Put what a comment suggests into the files.
+        """Apply the suggestion of a comment to the files.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

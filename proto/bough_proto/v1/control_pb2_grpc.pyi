@@ -36,7 +36,7 @@ class ControlServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ControlServiceAsyncStub: ...
     Up: _grpc.UnaryUnaryMultiCallable[_control_pb2.UpRequest, _control_pb2.UpResponse]
-    """Make a working tree live, or find it live already."""
+    """Make a working tree live, unless it already is."""
     Down: _grpc.UnaryUnaryMultiCallable[_control_pb2.DownRequest, _control_pb2.DownResponse]
     """Stop recording a working tree."""
     Shutdown: _grpc.UnaryUnaryMultiCallable[_control_pb2.ShutdownRequest, _control_pb2.ShutdownResponse]
@@ -44,13 +44,13 @@ class ControlServiceStub:
     Status: _grpc.UnaryUnaryMultiCallable[_control_pb2.StatusRequest, _control_pb2.StatusResponse]
     """Return the status."""
     Save: _grpc.UnaryUnaryMultiCallable[_control_pb2.SaveRequest, _control_pb2.SaveResponse]
-    """Take a snapshot that holds whatever is on disk now."""
+    """Take a snapshot of whatever is on disk now."""
     Log: _grpc.UnaryUnaryMultiCallable[_control_pb2.LogRequest, _control_pb2.LogResponse]
     """List the snapshots of a live branch, newest first."""
     Watch: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchRequest, _control_pb2.WatchResponse]
-    """Tell what happens, as it happens."""
+    """Stream events as they happen."""
     Invite: _grpc.UnaryUnaryMultiCallable[_control_pb2.InviteRequest, _control_pb2.InviteResponse]
-    """Make a ticket with which one person can join."""
+    """Create a ticket with which one person can join."""
     ListTickets: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTicketsRequest, _control_pb2.ListTicketsResponse]
     """List the tickets."""
     RevokeTicket: _grpc.UnaryUnaryMultiCallable[_control_pb2.RevokeTicketRequest, _control_pb2.RevokeTicketResponse]
@@ -60,9 +60,9 @@ class ControlServiceStub:
     JoinAsHub: _grpc.UnaryUnaryMultiCallable[_control_pb2.JoinAsHubRequest, _control_pb2.JoinAsHubResponse]
     """Join a team by its ticket as a hub: a member without a working tree."""
     LeaveAsHub: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveAsHubRequest, _control_pb2.LeaveAsHubResponse]
-    """Leave a team as a hub, and delete what is kept of it."""
+    """Leave a team as a hub, and delete its data."""
     ListHub: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListHubRequest, _control_pb2.ListHubResponse]
-    """Tell what is kept as a hub."""
+    """Return what is kept as a hub."""
     ListTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]
     """List the team."""
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]
@@ -72,57 +72,57 @@ class ControlServiceStub:
     LeaveTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]
     """Leave the team."""
     Hop: _grpc.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]
-    """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
-    fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+    """The commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+    fetch, push, questions) is requested from the caller while the command runs, and the last response is the result.
 
-    Be in a teammate's branch.
+    Switch to a teammate's branch.
     """
     Back: _grpc.StreamStreamMultiCallable[_control_pb2.BackRequest, _control_pb2.BackResponse]
     """Return from a hop."""
     Off: _grpc.StreamStreamMultiCallable[_control_pb2.OffRequest, _control_pb2.OffResponse]
     """Create a Git branch from the current state."""
     Merge: _grpc.StreamStreamMultiCallable[_control_pb2.MergeRequest, _control_pb2.MergeResponse]
-    """Bring a branch into the files."""
+    """Merge a branch into the files."""
     Land: _grpc.StreamStreamMultiCallable[_control_pb2.LandRequest, _control_pb2.LandResponse]
-    """Put work on the shared branch."""
+    """Land work on the shared branch."""
     PreviewLanding: _grpc.StreamStreamMultiCallable[_control_pb2.PreviewLandingRequest, _control_pb2.PreviewLandingResponse]
-    """Tell what would land."""
+    """Return what would land."""
     SwitchToLanded: _grpc.StreamStreamMultiCallable[_control_pb2.SwitchToLandedRequest, _control_pb2.SwitchToLandedResponse]
-    """Go to the shared branch after a landing."""
+    """Switch to the shared branch after a landing."""
     Restore: _grpc.StreamStreamMultiCallable[_control_pb2.RestoreRequest, _control_pb2.RestoreResponse]
-    """Bring files back from the timeline."""
+    """Restore files from the timeline."""
     Undo: _grpc.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]
     """Undo the newest command."""
     Redo: _grpc.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]
     """Redo the newest command that was undone."""
     MakeAgent: _grpc.StreamStreamMultiCallable[_control_pb2.MakeAgentRequest, _control_pb2.MakeAgentResponse]
-    """Make a working tree for an agent, as the caller's own is now, or find it there."""
+    """Create a working tree for an agent from the caller's current state, or find its existing one."""
     RemoveAgent: _grpc.StreamStreamMultiCallable[_control_pb2.RemoveAgentRequest, _control_pb2.RemoveAgentResponse]
     """Remove the working tree of an agent."""
     Allow: _grpc.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]
-    """Let withheld paths leave."""
+    """Allow withheld paths to be shared."""
     NoteAgent: _grpc.UnaryUnaryMultiCallable[_control_pb2.NoteAgentRequest, _control_pb2.NoteAgentResponse]
-    """Note that the command of an agent was started, or has ended."""
+    """Record that the command of an agent was started, or has ended."""
     TellWork: _grpc.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]
-    """Tell what a call about a working tree has to wait for."""
+    """Return what a call about a working tree has to wait for."""
     CompleteFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]
     """Continue code at a place in a file."""
     WatchDoors: _grpc.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]
-    """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open."""
+    """Stream how completion is reached, now and after each change. It is kept running while the stream is open."""
     PlaceFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.PlaceFileRequest, _control_pb2.PlaceFileResponse]
-    """Say which working tree a file is in, and have what is near it learned first."""
+    """Return which working tree a file is in, and learn the files near it first."""
     GetUse: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetUseRequest, _control_pb2.GetUseResponse]
-    """Tell what became of the suggestions in all working trees."""
+    """Return what became of the suggestions in all working trees."""
     ReloadSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]
-    """Take up the user's settings again."""
+    """Apply the user's settings."""
     Purge: _grpc.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]
-    """Take contents out of every snapshot, and ask the team to do so."""
+    """Remove contents from every snapshot, and ask the team to do so."""
     Stay: _grpc.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]
-    """Keep a branch folded into the files, or list those that are."""
+    """Keep a branch folded into the files, or list such branches."""
     PauseSharing: _grpc.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]
-    """Share nothing new with the team, or share again."""
+    """Stop sharing with the team, or resume it."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
-    """List what was purged, and what is asked for."""
+    """List what was purged, and what teammates ask to purge."""
     AddComment: _grpc.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]
     """Comment on lines of a file."""
     ListComments: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListCommentsRequest, _control_pb2.ListCommentsResponse]
@@ -132,7 +132,7 @@ class ControlServiceStub:
     MarkSolid: _grpc.UnaryUnaryMultiCallable[_control_pb2.MarkSolidRequest, _control_pb2.MarkSolidResponse]
     """Mark the newest snapshot as fit to be taken."""
     ApplySuggestion: _grpc.StreamStreamMultiCallable[_control_pb2.ApplySuggestionRequest, _control_pb2.ApplySuggestionResponse]
-    """Put what a comment suggests into the files."""
+    """Apply the suggestion of a comment to the files."""
 
 @_typing.type_check_only
 class ControlServiceAsyncStub(ControlServiceStub):
@@ -142,7 +142,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Up: _aio.UnaryUnaryMultiCallable[_control_pb2.UpRequest, _control_pb2.UpResponse]  # type: ignore[assignment]
-    """Make a working tree live, or find it live already."""
+    """Make a working tree live, unless it already is."""
     Down: _aio.UnaryUnaryMultiCallable[_control_pb2.DownRequest, _control_pb2.DownResponse]  # type: ignore[assignment]
     """Stop recording a working tree."""
     Shutdown: _aio.UnaryUnaryMultiCallable[_control_pb2.ShutdownRequest, _control_pb2.ShutdownResponse]  # type: ignore[assignment]
@@ -150,13 +150,13 @@ class ControlServiceAsyncStub(ControlServiceStub):
     Status: _aio.UnaryUnaryMultiCallable[_control_pb2.StatusRequest, _control_pb2.StatusResponse]  # type: ignore[assignment]
     """Return the status."""
     Save: _aio.UnaryUnaryMultiCallable[_control_pb2.SaveRequest, _control_pb2.SaveResponse]  # type: ignore[assignment]
-    """Take a snapshot that holds whatever is on disk now."""
+    """Take a snapshot of whatever is on disk now."""
     Log: _aio.UnaryUnaryMultiCallable[_control_pb2.LogRequest, _control_pb2.LogResponse]  # type: ignore[assignment]
     """List the snapshots of a live branch, newest first."""
     Watch: _aio.UnaryStreamMultiCallable[_control_pb2.WatchRequest, _control_pb2.WatchResponse]  # type: ignore[assignment]
-    """Tell what happens, as it happens."""
+    """Stream events as they happen."""
     Invite: _aio.UnaryUnaryMultiCallable[_control_pb2.InviteRequest, _control_pb2.InviteResponse]  # type: ignore[assignment]
-    """Make a ticket with which one person can join."""
+    """Create a ticket with which one person can join."""
     ListTickets: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTicketsRequest, _control_pb2.ListTicketsResponse]  # type: ignore[assignment]
     """List the tickets."""
     RevokeTicket: _aio.UnaryUnaryMultiCallable[_control_pb2.RevokeTicketRequest, _control_pb2.RevokeTicketResponse]  # type: ignore[assignment]
@@ -166,9 +166,9 @@ class ControlServiceAsyncStub(ControlServiceStub):
     JoinAsHub: _aio.UnaryUnaryMultiCallable[_control_pb2.JoinAsHubRequest, _control_pb2.JoinAsHubResponse]  # type: ignore[assignment]
     """Join a team by its ticket as a hub: a member without a working tree."""
     LeaveAsHub: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveAsHubRequest, _control_pb2.LeaveAsHubResponse]  # type: ignore[assignment]
-    """Leave a team as a hub, and delete what is kept of it."""
+    """Leave a team as a hub, and delete its data."""
     ListHub: _aio.UnaryUnaryMultiCallable[_control_pb2.ListHubRequest, _control_pb2.ListHubResponse]  # type: ignore[assignment]
-    """Tell what is kept as a hub."""
+    """Return what is kept as a hub."""
     ListTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTeamRequest, _control_pb2.ListTeamResponse]  # type: ignore[assignment]
     """List the team."""
     RemoveMember: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveMemberRequest, _control_pb2.RemoveMemberResponse]  # type: ignore[assignment]
@@ -178,57 +178,57 @@ class ControlServiceAsyncStub(ControlServiceStub):
     LeaveTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]  # type: ignore[assignment]
     """Leave the team."""
     Hop: _aio.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]  # type: ignore[assignment]
-    """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
-    fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+    """The commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+    fetch, push, questions) is requested from the caller while the command runs, and the last response is the result.
 
-    Be in a teammate's branch.
+    Switch to a teammate's branch.
     """
     Back: _aio.StreamStreamMultiCallable[_control_pb2.BackRequest, _control_pb2.BackResponse]  # type: ignore[assignment]
     """Return from a hop."""
     Off: _aio.StreamStreamMultiCallable[_control_pb2.OffRequest, _control_pb2.OffResponse]  # type: ignore[assignment]
     """Create a Git branch from the current state."""
     Merge: _aio.StreamStreamMultiCallable[_control_pb2.MergeRequest, _control_pb2.MergeResponse]  # type: ignore[assignment]
-    """Bring a branch into the files."""
+    """Merge a branch into the files."""
     Land: _aio.StreamStreamMultiCallable[_control_pb2.LandRequest, _control_pb2.LandResponse]  # type: ignore[assignment]
-    """Put work on the shared branch."""
+    """Land work on the shared branch."""
     PreviewLanding: _aio.StreamStreamMultiCallable[_control_pb2.PreviewLandingRequest, _control_pb2.PreviewLandingResponse]  # type: ignore[assignment]
-    """Tell what would land."""
+    """Return what would land."""
     SwitchToLanded: _aio.StreamStreamMultiCallable[_control_pb2.SwitchToLandedRequest, _control_pb2.SwitchToLandedResponse]  # type: ignore[assignment]
-    """Go to the shared branch after a landing."""
+    """Switch to the shared branch after a landing."""
     Restore: _aio.StreamStreamMultiCallable[_control_pb2.RestoreRequest, _control_pb2.RestoreResponse]  # type: ignore[assignment]
-    """Bring files back from the timeline."""
+    """Restore files from the timeline."""
     Undo: _aio.StreamStreamMultiCallable[_control_pb2.UndoRequest, _control_pb2.UndoResponse]  # type: ignore[assignment]
     """Undo the newest command."""
     Redo: _aio.StreamStreamMultiCallable[_control_pb2.RedoRequest, _control_pb2.RedoResponse]  # type: ignore[assignment]
     """Redo the newest command that was undone."""
     MakeAgent: _aio.StreamStreamMultiCallable[_control_pb2.MakeAgentRequest, _control_pb2.MakeAgentResponse]  # type: ignore[assignment]
-    """Make a working tree for an agent, as the caller's own is now, or find it there."""
+    """Create a working tree for an agent from the caller's current state, or find its existing one."""
     RemoveAgent: _aio.StreamStreamMultiCallable[_control_pb2.RemoveAgentRequest, _control_pb2.RemoveAgentResponse]  # type: ignore[assignment]
     """Remove the working tree of an agent."""
     Allow: _aio.StreamStreamMultiCallable[_control_pb2.AllowRequest, _control_pb2.AllowResponse]  # type: ignore[assignment]
-    """Let withheld paths leave."""
+    """Allow withheld paths to be shared."""
     NoteAgent: _aio.UnaryUnaryMultiCallable[_control_pb2.NoteAgentRequest, _control_pb2.NoteAgentResponse]  # type: ignore[assignment]
-    """Note that the command of an agent was started, or has ended."""
+    """Record that the command of an agent was started, or has ended."""
     TellWork: _aio.UnaryUnaryMultiCallable[_control_pb2.TellWorkRequest, _control_pb2.TellWorkResponse]  # type: ignore[assignment]
-    """Tell what a call about a working tree has to wait for."""
+    """Return what a call about a working tree has to wait for."""
     CompleteFile: _aio.UnaryUnaryMultiCallable[_control_pb2.CompleteFileRequest, _control_pb2.CompleteFileResponse]  # type: ignore[assignment]
     """Continue code at a place in a file."""
     WatchDoors: _aio.UnaryStreamMultiCallable[_control_pb2.WatchDoorsRequest, _control_pb2.WatchDoorsResponse]  # type: ignore[assignment]
-    """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open."""
+    """Stream how completion is reached, now and after each change. It is kept running while the stream is open."""
     PlaceFile: _aio.UnaryUnaryMultiCallable[_control_pb2.PlaceFileRequest, _control_pb2.PlaceFileResponse]  # type: ignore[assignment]
-    """Say which working tree a file is in, and have what is near it learned first."""
+    """Return which working tree a file is in, and learn the files near it first."""
     GetUse: _aio.UnaryUnaryMultiCallable[_control_pb2.GetUseRequest, _control_pb2.GetUseResponse]  # type: ignore[assignment]
-    """Tell what became of the suggestions in all working trees."""
+    """Return what became of the suggestions in all working trees."""
     ReloadSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.ReloadSettingsRequest, _control_pb2.ReloadSettingsResponse]  # type: ignore[assignment]
-    """Take up the user's settings again."""
+    """Apply the user's settings."""
     Purge: _aio.UnaryUnaryMultiCallable[_control_pb2.PurgeRequest, _control_pb2.PurgeResponse]  # type: ignore[assignment]
-    """Take contents out of every snapshot, and ask the team to do so."""
+    """Remove contents from every snapshot, and ask the team to do so."""
     Stay: _aio.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]  # type: ignore[assignment]
-    """Keep a branch folded into the files, or list those that are."""
+    """Keep a branch folded into the files, or list such branches."""
     PauseSharing: _aio.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]  # type: ignore[assignment]
-    """Share nothing new with the team, or share again."""
+    """Stop sharing with the team, or resume it."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
-    """List what was purged, and what is asked for."""
+    """List what was purged, and what teammates ask to purge."""
     AddComment: _aio.UnaryUnaryMultiCallable[_control_pb2.AddCommentRequest, _control_pb2.AddCommentResponse]  # type: ignore[assignment]
     """Comment on lines of a file."""
     ListComments: _aio.UnaryUnaryMultiCallable[_control_pb2.ListCommentsRequest, _control_pb2.ListCommentsResponse]  # type: ignore[assignment]
@@ -238,7 +238,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     MarkSolid: _aio.UnaryUnaryMultiCallable[_control_pb2.MarkSolidRequest, _control_pb2.MarkSolidResponse]  # type: ignore[assignment]
     """Mark the newest snapshot as fit to be taken."""
     ApplySuggestion: _aio.StreamStreamMultiCallable[_control_pb2.ApplySuggestionRequest, _control_pb2.ApplySuggestionResponse]  # type: ignore[assignment]
-    """Put what a comment suggests into the files."""
+    """Apply the suggestion of a comment to the files."""
 
 class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the command line and editors ask of the daemon of the user who runs them, over a Unix socket that only that user
@@ -251,7 +251,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.UpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.UpResponse, _abc.Awaitable[_control_pb2.UpResponse]]:
-        """Make a working tree live, or find it live already."""
+        """Make a working tree live, unless it already is."""
 
     @_abc_1.abstractmethod
     def Down(
@@ -283,7 +283,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.SaveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.SaveResponse, _abc.Awaitable[_control_pb2.SaveResponse]]:
-        """Take a snapshot that holds whatever is on disk now."""
+        """Take a snapshot of whatever is on disk now."""
 
     @_abc_1.abstractmethod
     def Log(
@@ -299,7 +299,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.WatchResponse], _abc.AsyncIterator[_control_pb2.WatchResponse]]:
-        """Tell what happens, as it happens."""
+        """Stream events as they happen."""
 
     @_abc_1.abstractmethod
     def Invite(
@@ -307,7 +307,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.InviteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.InviteResponse, _abc.Awaitable[_control_pb2.InviteResponse]]:
-        """Make a ticket with which one person can join."""
+        """Create a ticket with which one person can join."""
 
     @_abc_1.abstractmethod
     def ListTickets(
@@ -347,7 +347,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.LeaveAsHubRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.LeaveAsHubResponse, _abc.Awaitable[_control_pb2.LeaveAsHubResponse]]:
-        """Leave a team as a hub, and delete what is kept of it."""
+        """Leave a team as a hub, and delete its data."""
 
     @_abc_1.abstractmethod
     def ListHub(
@@ -355,7 +355,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListHubRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListHubResponse, _abc.Awaitable[_control_pb2.ListHubResponse]]:
-        """Tell what is kept as a hub."""
+        """Return what is kept as a hub."""
 
     @_abc_1.abstractmethod
     def ListTeam(
@@ -395,10 +395,10 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.HopRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.HopResponse], _abc.AsyncIterator[_control_pb2.HopResponse]]:
-        """Here begin the commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
-        fetch, push, questions) is asked of the caller while the command runs, and the last response says how it ended.
+        """The commands that change the user's files. Each is a stream: what needs the user's own terminal (hooks,
+        fetch, push, questions) is requested from the caller while the command runs, and the last response is the result.
 
-        Be in a teammate's branch.
+        Switch to a teammate's branch.
         """
 
     @_abc_1.abstractmethod
@@ -423,7 +423,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.MergeRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.MergeResponse], _abc.AsyncIterator[_control_pb2.MergeResponse]]:
-        """Bring a branch into the files."""
+        """Merge a branch into the files."""
 
     @_abc_1.abstractmethod
     def Land(
@@ -431,7 +431,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.LandRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.LandResponse], _abc.AsyncIterator[_control_pb2.LandResponse]]:
-        """Put work on the shared branch."""
+        """Land work on the shared branch."""
 
     @_abc_1.abstractmethod
     def PreviewLanding(
@@ -439,7 +439,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.PreviewLandingRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.PreviewLandingResponse], _abc.AsyncIterator[_control_pb2.PreviewLandingResponse]]:
-        """Tell what would land."""
+        """Return what would land."""
 
     @_abc_1.abstractmethod
     def SwitchToLanded(
@@ -447,7 +447,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.SwitchToLandedRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.SwitchToLandedResponse], _abc.AsyncIterator[_control_pb2.SwitchToLandedResponse]]:
-        """Go to the shared branch after a landing."""
+        """Switch to the shared branch after a landing."""
 
     @_abc_1.abstractmethod
     def Restore(
@@ -455,7 +455,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.RestoreRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.RestoreResponse], _abc.AsyncIterator[_control_pb2.RestoreResponse]]:
-        """Bring files back from the timeline."""
+        """Restore files from the timeline."""
 
     @_abc_1.abstractmethod
     def Undo(
@@ -479,7 +479,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.MakeAgentRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.MakeAgentResponse], _abc.AsyncIterator[_control_pb2.MakeAgentResponse]]:
-        """Make a working tree for an agent, as the caller's own is now, or find it there."""
+        """Create a working tree for an agent from the caller's current state, or find its existing one."""
 
     @_abc_1.abstractmethod
     def RemoveAgent(
@@ -495,7 +495,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.AllowRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.AllowResponse], _abc.AsyncIterator[_control_pb2.AllowResponse]]:
-        """Let withheld paths leave."""
+        """Allow withheld paths to be shared."""
 
     @_abc_1.abstractmethod
     def NoteAgent(
@@ -503,7 +503,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.NoteAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.NoteAgentResponse, _abc.Awaitable[_control_pb2.NoteAgentResponse]]:
-        """Note that the command of an agent was started, or has ended."""
+        """Record that the command of an agent was started, or has ended."""
 
     @_abc_1.abstractmethod
     def TellWork(
@@ -511,7 +511,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.TellWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.TellWorkResponse, _abc.Awaitable[_control_pb2.TellWorkResponse]]:
-        """Tell what a call about a working tree has to wait for."""
+        """Return what a call about a working tree has to wait for."""
 
     @_abc_1.abstractmethod
     def CompleteFile(
@@ -527,7 +527,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.WatchDoorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.WatchDoorsResponse], _abc.AsyncIterator[_control_pb2.WatchDoorsResponse]]:
-        """Tell how completion is reached, now and whenever that changes. It is kept running as long as the stream is open."""
+        """Stream how completion is reached, now and after each change. It is kept running while the stream is open."""
 
     @_abc_1.abstractmethod
     def PlaceFile(
@@ -535,7 +535,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.PlaceFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PlaceFileResponse, _abc.Awaitable[_control_pb2.PlaceFileResponse]]:
-        """Say which working tree a file is in, and have what is near it learned first."""
+        """Return which working tree a file is in, and learn the files near it first."""
 
     @_abc_1.abstractmethod
     def GetUse(
@@ -543,7 +543,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.GetUseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.GetUseResponse, _abc.Awaitable[_control_pb2.GetUseResponse]]:
-        """Tell what became of the suggestions in all working trees."""
+        """Return what became of the suggestions in all working trees."""
 
     @_abc_1.abstractmethod
     def ReloadSettings(
@@ -551,7 +551,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ReloadSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ReloadSettingsResponse, _abc.Awaitable[_control_pb2.ReloadSettingsResponse]]:
-        """Take up the user's settings again."""
+        """Apply the user's settings."""
 
     @_abc_1.abstractmethod
     def Purge(
@@ -559,7 +559,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.PurgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PurgeResponse, _abc.Awaitable[_control_pb2.PurgeResponse]]:
-        """Take contents out of every snapshot, and ask the team to do so."""
+        """Remove contents from every snapshot, and ask the team to do so."""
 
     @_abc_1.abstractmethod
     def Stay(
@@ -567,7 +567,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.StayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.StayResponse, _abc.Awaitable[_control_pb2.StayResponse]]:
-        """Keep a branch folded into the files, or list those that are."""
+        """Keep a branch folded into the files, or list such branches."""
 
     @_abc_1.abstractmethod
     def PauseSharing(
@@ -575,7 +575,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.PauseSharingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.PauseSharingResponse, _abc.Awaitable[_control_pb2.PauseSharingResponse]]:
-        """Share nothing new with the team, or share again."""
+        """Stop sharing with the team, or resume it."""
 
     @_abc_1.abstractmethod
     def ListPurges(
@@ -583,7 +583,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListPurgesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListPurgesResponse, _abc.Awaitable[_control_pb2.ListPurgesResponse]]:
-        """List what was purged, and what is asked for."""
+        """List what was purged, and what teammates ask to purge."""
 
     @_abc_1.abstractmethod
     def AddComment(
@@ -623,6 +623,6 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_control_pb2.ApplySuggestionRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.ApplySuggestionResponse], _abc.AsyncIterator[_control_pb2.ApplySuggestionResponse]]:
-        """Put what a comment suggests into the files."""
+        """Apply the suggestion of a comment to the files."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -236,7 +236,7 @@ class Hello(_message.Message):
     bough: _builtins.str
     """The release of Bough that the sender runs, for people."""
     join_port: _builtins.int
-    """Where the sender listens for new members as long as a ticket names it; 0: only for tickets of its own."""
+    """Where the sender listens for new members while a ticket names it; 0: only for its own tickets."""
     talks: _builtins.bool
     """The sender understands TalkPositions and TalkWords, and is sent them."""
     hub: _builtins.bool
@@ -267,7 +267,7 @@ Global___Hello: _TypeAlias = Hello  # noqa: Y015
 
 @_typing.final
 class Gossip(_message.Message):
-    """Who is in the team, and where. Each part is signed, so anyone may pass it on."""
+    """The members of the team, and their addresses. Each part is signed, so anyone may pass it on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -286,13 +286,13 @@ class Gossip(_message.Message):
     def removals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Removal]: ...
     @_builtins.property
     def purges(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purge]:
-        """What members ask the team to purge, and what came of it on each machine."""
+        """What members ask the team to purge, and the outcome on each machine."""
 
     @_builtins.property
     def purge_answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PurgeAnswer]: ...
     @_builtins.property
     def invites(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invite]:
-        """Tickets that are out, and who came in with them."""
+        """Valid tickets, and who joined with them."""
 
     @_builtins.property
     def ticket_uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketUse]: ...
@@ -386,7 +386,7 @@ Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
 class Removal(_message.Message):
-    """A member's word that another is no longer in the team, or that they leave it themselves."""
+    """A member's statement that another is no longer in the team, or that they leave it themselves."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -402,7 +402,7 @@ class Removal(_message.Message):
     signature: _builtins.bytes
     @_builtins.property
     def keeps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Keys of the members whom the removed member let in and who stay."""
+        """Keys of the members whom the removed member admitted and who stay."""
 
     @_builtins.property
     def upholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -428,7 +428,7 @@ Global___Removal: _TypeAlias = Removal  # noqa: Y015
 
 @_typing.final
 class Invite(_message.Message):
-    """A member's word that the holder of a ticket may come in, and who may let them in besides its maker."""
+    """A member's statement that the holder of a ticket may join, and who may admit them besides its maker."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -448,9 +448,9 @@ class Invite(_message.Message):
     expires_ms: _builtins.int
     uses: _builtins.int
     revoked_ms: _builtins.int
-    """Since when nobody may come in with it any longer; 0: they may."""
+    """When it was revoked; 0: it was not."""
     claim: _builtins.bytes
-    """The ticket's own word for its maker: nobody else can claim it."""
+    """The ticket key's signature for its maker: nobody else can claim it."""
     signature: _builtins.bytes
     @_builtins.property
     def deputies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
@@ -477,7 +477,7 @@ Global___Invite: _TypeAlias = Invite  # noqa: Y015
 
 @_typing.final
 class TicketUse(_message.Message):
-    """A member's word that they let in the holder of a key for a ticket."""
+    """A member's statement that they admitted the holder of a key for a ticket."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -510,7 +510,7 @@ Global___TicketUse: _TypeAlias = TicketUse  # noqa: Y015
 
 @_typing.final
 class Purge(_message.Message):
-    """A member's word that some contents be purged."""
+    """A member's request to purge some contents."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -573,7 +573,7 @@ Global___PurgeAnswer: _TypeAlias = PurgeAnswer  # noqa: Y015
 
 @_typing.final
 class StateKey(_message.Message):
-    """Whose state of what."""
+    """The subject of a state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -586,8 +586,8 @@ class StateKey(_message.Message):
     branch: _builtins.bytes
     """A reference's name need not be UTF-8."""
     aside: _builtins.str
-    """The tip of a state that is kept beside the one that counts, as that one does not lead to it. It is not signed: the
-    tip is. A peer who does not know this takes it for an old state, or for a second one with a number, and refuses it.
+    """The tip of a state that is kept aside, because the one that counts does not contain it. It is not signed: the
+    tip is. A peer without this field takes it for an old state, or for a second one with a number, and refuses it.
     """
     def __init__(
         self,
@@ -692,7 +692,7 @@ Global___Held: _TypeAlias = Held  # noqa: Y015
 
 @_typing.final
 class Refused(_message.Message):
-    """The answer to a state: I cannot take it, or (to a Want) cannot send it."""
+    """The answer to a state that I cannot accept, or to a Want that I cannot serve."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -703,7 +703,7 @@ class Refused(_message.Message):
     sequence: _builtins.int
     reason: _builtins.str
     for_now: _builtins.bool
-    """It may go well later, without anything new from the other side: the disk was full."""
+    """It may succeed later, without anything new from the other side: the disk was full."""
     @_builtins.property
     def key(self) -> Global___StateKey: ...
     def __init__(
@@ -736,13 +736,13 @@ class Want(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     pack: _builtins.str
-    """A pack that broke off, and how much of it is here."""
+    """An interrupted pack, and how much of it is here."""
     offset: _builtins.int
     @_builtins.property
     def key(self) -> Global___StateKey: ...
     @_builtins.property
     def haves(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Commits that I have with everything that they reach."""
+        """Commits that I have completely."""
 
     @_builtins.property
     def shallow(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -768,7 +768,7 @@ Global___Want: _TypeAlias = Want  # noqa: Y015
 
 @_typing.final
 class Chunk(_message.Message):
-    """A part of a pack for a state. A small pack may come unasked."""
+    """A part of a pack for a state. A small pack may come unrequested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -823,7 +823,7 @@ Global___Delivered: _TypeAlias = Delivered  # noqa: Y015
 
 @_typing.final
 class Reach(_message.Message):
-    """Whom I am connected with, directly or through others; only what is news."""
+    """Whom I reach, directly or through others; only changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -860,7 +860,7 @@ class Way(_message.Message):
     steps: _builtins.int
     """1: directly."""
     conversation: _builtins.int
-    """Which conversation of theirs the last step is: another number for each. They may have started afresh since."""
+    """The number of their connection at the last step, different for each: they may have restarted since."""
     def __init__(
         self,
         *,
@@ -878,7 +878,7 @@ Global___Way: _TypeAlias = Way  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
-    """A member's signed word that they hold a state, or do not take it. It passes through others to that state's member."""
+    """A member's signed statement that they hold a state, or refused it. It passes through others to that state's member."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -892,7 +892,7 @@ class Receipt(_message.Message):
     sequence: _builtins.int
     tip: _builtins.str
     refused: _builtins.str
-    """Why they do not take it; empty: they hold it."""
+    """Why they refused it; empty: they hold it."""
     signature: _builtins.bytes
     @_builtins.property
     def key(self) -> Global___StateKey: ...
@@ -916,7 +916,7 @@ Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
 class SharingPause(_message.Message):
-    """I have paused sharing: until another such word no new state of the sender's own is told."""
+    """I have paused sharing: until the next such message no new state of the sender's own is sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -962,7 +962,7 @@ Global___TalkPositions: _TypeAlias = TalkPositions  # noqa: Y015
 
 @_typing.final
 class TalkWords(_message.Message):
-    """Entries of members' logs, each after the one before it. Signed, so anyone may pass them on."""
+    """Entries of members' logs, each after its predecessor. Signed, so anyone may pass them on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1000,7 +1000,7 @@ class TalkEntry(_message.Message):
     """The SHA-256 of what was signed of the entry before it, without the team; empty for the first."""
     time_ms: _builtins.int
     content: _builtins.bytes
-    """JSON; what a member does not understand is kept and passed on all the same."""
+    """JSON; fields that a member does not understand are kept and passed on."""
     signature: _builtins.bytes
     def __init__(
         self,
@@ -1053,7 +1053,7 @@ class JoinRequest(_message.Message):
 
     @_builtins.property
     def admission(self) -> Global___Admission:
-        """For a name `MEMBER+WORD`: that member's word for it. Without it the maker of the ticket lets the joiner in."""
+        """For a name `MEMBER+WORD`: that member's admission. Without it the maker of the ticket admits the joiner."""
 
     def __init__(
         self,
@@ -1089,7 +1089,7 @@ class MeetRequest(_message.Message):
     team: _builtins.str
     key: _builtins.bytes
     signature: _builtins.bytes
-    """Of the certificate of the member who is asked, so that it is of no use with anybody else."""
+    """Of the certificate of the member who is asked, so that it is useless with anyone else."""
     @_builtins.property
     def contact(self) -> Global___Contact: ...
     def __init__(
@@ -1156,7 +1156,7 @@ Global___JoinResponse: _TypeAlias = JoinResponse  # noqa: Y015
 
 @_typing.final
 class Unrelated(_message.Message):
-    """None of the joiner's commits is here; these are, for the joiner to look for."""
+    """None of the joiner's commits is here; these are, for the joiner to search."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -50,7 +50,7 @@ class PeerServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Converse(self, request_iterator, context):
-        """Talk, both ways, for as long as both are there. The first word of each side is a Hello.
+        """Exchange messages in both directions. The first message of each side is a Hello.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,14 +168,14 @@ class JoinServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Join(self, request, context):
-        """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not.
+        """Admit the holder of a ticket. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED carry the reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Meet(self, request, context):
-        """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is.
+        """Reconnect: a member with a teammate's ticket tells their addresses, and learns the team's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

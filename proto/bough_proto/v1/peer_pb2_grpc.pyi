@@ -34,7 +34,7 @@ class PeerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PeerServiceAsyncStub: ...
     Converse: _grpc.StreamStreamMultiCallable[_peer_pb2.ConverseRequest, _peer_pb2.ConverseResponse]
-    """Talk, both ways, for as long as both are there. The first word of each side is a Hello."""
+    """Exchange messages in both directions. The first message of each side is a Hello."""
     Carry: _grpc.StreamStreamMultiCallable[_peer_pb2.CarryRequest, _peer_pb2.CarryResponse]
     """Send large packs beside a conversation, in both directions. The caller's first word is the Hello of the conversation,
     all others are Chunks; what came of them is said there, by Delivered.
@@ -44,7 +44,7 @@ class PeerServiceStub:
 class PeerServiceAsyncStub(PeerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Converse: _aio.StreamStreamMultiCallable[_peer_pb2.ConverseRequest, _peer_pb2.ConverseResponse]  # type: ignore[assignment]
-    """Talk, both ways, for as long as both are there. The first word of each side is a Hello."""
+    """Exchange messages in both directions. The first message of each side is a Hello."""
     Carry: _aio.StreamStreamMultiCallable[_peer_pb2.CarryRequest, _peer_pb2.CarryResponse]  # type: ignore[assignment]
     """Send large packs beside a conversation, in both directions. The caller's first word is the Hello of the conversation,
     all others are Chunks; what came of them is said there, by Delivered.
@@ -57,7 +57,7 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_peer_pb2.ConverseRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_peer_pb2.ConverseResponse], _abc.AsyncIterator[_peer_pb2.ConverseResponse]]:
-        """Talk, both ways, for as long as both are there. The first word of each side is a Hello."""
+        """Exchange messages in both directions. The first message of each side is a Hello."""
 
     @_abc_1.abstractmethod
     def Carry(
@@ -77,17 +77,17 @@ class JoinServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JoinServiceAsyncStub: ...
     Join: _grpc.UnaryUnaryMultiCallable[_peer_pb2.JoinRequest, _peer_pb2.JoinResponse]
-    """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not."""
+    """Admit the holder of a ticket. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED carry the reason."""
     Meet: _grpc.UnaryUnaryMultiCallable[_peer_pb2.MeetRequest, _peer_pb2.MeetResponse]
-    """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is."""
+    """Reconnect: a member with a teammate's ticket tells their addresses, and learns the team's."""
 
 @_typing.type_check_only
 class JoinServiceAsyncStub(JoinServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Join: _aio.UnaryUnaryMultiCallable[_peer_pb2.JoinRequest, _peer_pb2.JoinResponse]  # type: ignore[assignment]
-    """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not."""
+    """Admit the holder of a ticket. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED carry the reason."""
     Meet: _aio.UnaryUnaryMultiCallable[_peer_pb2.MeetRequest, _peer_pb2.MeetResponse]  # type: ignore[assignment]
-    """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is."""
+    """Reconnect: a member with a teammate's ticket tells their addresses, and learns the team's."""
 
 class JoinServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -96,7 +96,7 @@ class JoinServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_pb2.JoinRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_pb2.JoinResponse, _abc.Awaitable[_peer_pb2.JoinResponse]]:
-        """Let the holder of a ticket into the team. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED say why not."""
+        """Admit the holder of a ticket. FAILED_PRECONDITION, ALREADY_EXISTS and PERMISSION_DENIED carry the reason."""
 
     @_abc_1.abstractmethod
     def Meet(
@@ -104,6 +104,6 @@ class JoinServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _peer_pb2.MeetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_peer_pb2.MeetResponse, _abc.Awaitable[_peer_pb2.MeetResponse]]:
-        """Meet again: a member who has a ticket of a teammate's says where they are, and learns where the team is."""
+        """Reconnect: a member with a teammate's ticket tells their addresses, and learns the team's."""
 
 def add_JoinServiceServicer_to_server(servicer: JoinServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
