@@ -47,6 +47,11 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
         NOT_NOW,
         "Find out what it waits for: a filter, a named pipe in place of a file, a network drive.",
     ),
+    errors.GitTooSlow: (
+        NOT_NOW,
+        "`git commit-graph write --reachable` speeds Git up in a large history; a branch that takes as long even then "
+        "may have been made to do so.",
+    ),
     errors.BranchMoved: (NOT_NOW, "Run `bough status` to see who moved it, then try again."),
     errors.DiskFull: (NOT_NOW, "Free some disk space, then save again; your files are unchanged."),
     errors.BadName: (

@@ -51,6 +51,10 @@ class GitHangs(GitFailed):
     """A git command made no progress; it was killed with everything that it had started."""
 
 
+class GitTooSlow(GitHangs):
+    """A git command took longer than it may, and was ended."""
+
+
 class FilterFailed(GitFailed):
     """A required filter of the user's could not produce a file; nothing was changed."""
 

@@ -115,6 +115,30 @@ def long_name(parent: str, length: int, folders: int = 0) -> Bomb:
     return bomb.commit({"n" * length: at}, parent)
 
 
+def entangled(parent: str, tree: str, commits: int) -> tuple[Bomb, str]:
+    """Return two commits that have `commits` of one history each for a best common ancestor, the second by its id.
+
+    Each is a merge of merges of all these: Git compares every one of them with every other one.
+    """
+    bomb = Bomb([])
+
+    def add(parents: Sequence[str], message: str) -> str:
+        who = b"M <m@example.org> 1700000000 +0000"
+        named = b"".join(b"parent %s\n" % one.encode() for one in parents)
+        lines = b"tree %s\n%sauthor %s\ncommitter %s\n\n%s\n" % (tree.encode(), named, who, who, message.encode())
+        return bomb.add("commit", lines)
+
+    level = [add([parent], f"{number}") for number in range(commits)]
+    tips = list[str]()
+    for name in ("one", "other"):
+        merged = level
+        while len(merged) > 1:
+            merged = [add(merged[at : at + 2], f"{name} {at}") for at in range(0, len(merged), 2)]
+        tips.append(merged[0])
+    bomb.tip = tips[0]
+    return bomb, tips[1]
+
+
 def large_file(parent: str, size: int) -> Bomb:
     """Return a file of zeros."""
     bomb = Bomb([])

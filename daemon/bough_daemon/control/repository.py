@@ -40,7 +40,7 @@ from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.purger import Purger
 from bough_daemon.control.talker import Talker
-from bough_daemon.control.unlanded import Unlanded
+from bough_daemon.control.unlanded import Comparison, Unlanded
 from bough_daemon.errors import BadSetting, BoughError, GitFailed, GitHangs, NameTaken, NothingShared, UnknownMember
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
@@ -167,9 +167,9 @@ class Repository:
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused entered the history
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
+        self._unlanded = Unlanded(store, self._background)
         self._purging = asyncio.Lock()
         self._packing = asyncio.Lock()  # what is being packed may also be purged
-        self._unlanded = Unlanded(store)
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
         around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, lambda: self._refuses_guests)
@@ -336,10 +336,14 @@ class Repository:
         # An unfinished command that waits for the user's hook has moved HEAD for it.
         if not session.is_acting and await notice_switch(self.live(session)) is not None:
             session.announce()
-        told = await self.owner.run(self._status, session, self.sync.teammates())
+        teammates = self.sync.teammates()
+        told, found = await self.owner.run(self._status, session, teammates)
+        if found is not None:
+            await self._compare_with_shared_branch(told, found, teammates)
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         told.failing = [*session.failing(), *self.failing()]
         told.disputes = self.sync.disputes()
+        told.notices += [self._kept_aside(one) for one in self.sync.asides() if not await self._is_taken_in(one)]
         told.notices += self.quota.notices()
         told.notices += self._purger.notices()
         told.notices += self.sync.notices()
@@ -374,7 +378,7 @@ class Repository:
             f"on one of the two run `bough join TICKET --as {name}+MACHINE`, with a ticket of a teammate's"
         )
 
-    def _status(self, session: Recorder, teammates: list[KnownBranch]) -> Status:
+    def _status(self, session: Recorder, teammates: list[KnownBranch]) -> tuple[Status, Comparison | None]:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
         mates = [self._teammate_status(one) for one in teammates]
@@ -413,34 +417,39 @@ class Repository:
             held=[HeldFold(*one) for one in company.held],
             detached=list(company.detached),
             stays=self.stayed(session),
-            notices=[self._kept_aside(one) for one in self.sync.asides() if not self._is_taken_in(one)],
             worktrees=self._worktrees(session),
             operation=tip.operation,
         )
         with suppress(GitFailed):  # then it is unknown; the rest is reported
-            self._compare_with_shared_branch(told, live, tip, teammates)
-        return told
+            told.conflicts = self._unlanded.conflicts(live)
+            candidates = self._unlanded.candidates(live, self.sync.landed())
+            if candidates is not None:
+                return told, Comparison(candidates, self._states())
+        return told, None
 
-    def _compare_with_shared_branch(
-        self, told: Status, live: LiveWorktree, tip: Snapshot, teammates: list[KnownBranch]
-    ) -> None:
+    def _states(self) -> dict[str, tuple[str, str]]:
+        """Return what each live working tree has, by its root: the commit it is based on, and its files."""
+        tips = {root: session.branch.tip for root, session in self.sessions.items()}
+        commit = self.store.objects.commit
+        return {root: (tip.shared_base, commit(tip.shared).tree) for root, tip in tips.items() if tip is not None}
+
+    async def _compare_with_shared_branch(self, told: Status, what: Comparison, teammates: list[KnownBranch]) -> None:
         """Set what the shared branch lacks of each branch, and what HEAD lacks of the shared branch."""
-        told.conflicts = self._unlanded.conflicts(live)
-        shared = self._unlanded.shared(live, self.sync.landed())
-        if shared is None:
-            return
+        unlanded, shared = self._unlanded, await self._unlanded.shared(what.candidates)
         told.shared_branch, told.shared_remote = shared.name, shared.remote
-        told.behind = self._unlanded.behind(tip.base, shared)
-        told.would_land = self._unlanded.would_land(tip.shared_base, told.shared_tree, shared, lines=True)
-        for mate, known in zip(told.teammates, teammates, strict=True):
-            if known.base is not None and mate.tree:
-                mate.would_land = self._unlanded.would_land(known.base, mate.tree, shared)
-        further = {one.repository: one for one in told.worktrees}
-        for root in further.keys() & self.sessions.keys():
-            mine = self.sessions[root].branch.tip
-            if mine is not None:
-                tree = self.store.objects.commit(mine.shared).tree
-                further[root].would_land = self._unlanded.would_land(mine.shared_base, tree, shared)
+        found = {root: unlanded.would_land(*state, shared, lines=True) for root, state in what.states.items()}
+        found |= {
+            mate.branch: unlanded.would_land(known.base, mate.tree, shared, known.name)
+            for mate, known in zip(told.teammates, teammates, strict=True)
+            if known.base is not None and mate.tree
+        }
+        told.behind, answers = await asyncio.gather(unlanded.behind(told.base, shared), asyncio.gather(*found.values()))
+        would = dict(zip(found, answers, strict=True))
+        told.would_land = would.get(told.repository)
+        for further in told.worktrees:
+            further.would_land = would.get(further.repository)
+        for mate in told.teammates:
+            mate.would_land = would.get(mate.branch)
 
     def _worktrees(self, here: Recorder) -> list[WorktreeStatus]:
         """Return this member's other working trees, including agents' that are not live now."""
@@ -463,10 +472,12 @@ class Repository:
         of.hopped_to = hop.name if hop is not None else ""
         return of
 
-    def _is_taken_in(self, aside: KnownBranch) -> bool:
+    async def _is_taken_in(self, aside: KnownBranch) -> bool:
         """Return whether the branch that a state is kept aside for contains it by now."""
-        newest = self.store.ref(LIVE + aside.branch.partition("@")[0])
-        return newest is not None and aside.tip is not None and self.store.is_ancestor(aside.tip, newest)
+        newest = await self.owner.run(self.store.ref, LIVE + aside.branch.partition("@")[0])
+        if newest is None or aside.tip is None:
+            return False
+        return await self._unlanded.contains(aside.name, aside.tip, newest)
 
     def _kept_aside(self, one: KnownBranch) -> Notice:
         """Return a notice about a state that is kept apart from the newest one of a branch, with its remedy."""

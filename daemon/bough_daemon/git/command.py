@@ -6,6 +6,7 @@ Every child that the daemon starts on its own runs without the user's hooks, wit
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import select
@@ -126,12 +127,14 @@ class GitCommand:
         stdin: bytes = b"",
         allowed: Sequence[int] = (0,),
         extra: Mapping[str, str] | None = None,
+        seconds: float = math.inf,
     ) -> bytes:
         """Run git and return its standard output.
 
-        Raise GitFailed if the exit code is not in `allowed`, GitHangs if it makes no progress.
+        Raise GitFailed if the exit code is not in `allowed`, GitHangs if it makes no progress or takes longer than
+        `seconds`.
         """
-        return self.result(*arguments, stdin=stdin, allowed=allowed, extra=extra)[1]
+        return self.result(*arguments, stdin=stdin, allowed=allowed, extra=extra, seconds=seconds)[1]
 
     def result(
         self,
@@ -139,11 +142,12 @@ class GitCommand:
         stdin: bytes = b"",
         allowed: Sequence[int] = (0,),
         extra: Mapping[str, str] | None = None,
+        seconds: float = math.inf,
     ) -> tuple[int, bytes, str]:
         """Run git and return (exit code, standard output, standard error); raise GitFailed as `run` does."""
         name, folder = _command_in(arguments), self.work_tree or self.git_dir
         command, environment = self.command(*arguments), self.child_environment(extra)
-        code, output, errors = self.children.run(name, command, stdin, environment, folder)
+        code, output, errors = self.children.run(name, command, stdin, environment, folder, seconds)
         words = errors.decode(errors="replace").strip()
         if code not in allowed:
             raise failure_of(name, words or f"exit code {code}")

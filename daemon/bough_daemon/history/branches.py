@@ -204,7 +204,7 @@ class Branch:
             earlier = tip.company.folded.get(made.branch)
             gone = earlier if earlier is not None and self._is_within(earlier, made.claim) else None
             if made.claim != earlier:
-                self.store.note_apart(made.claim, tip.shared)
+                self.store.walks.note_apart(made.claim, tip.shared)
             brought = [oid for oid in found.brought if oid not in (gone, made.claim)]
             found = replace(found, brought=(*brought, made.claim))
         return self._append(tree, tip.base, event, found, made.company, seen=made.seen)

@@ -18,6 +18,7 @@ from bough_daemon.git.objects import EMPTY_TREE, Objects, TreeEntry
 from bough_daemon.history.line_counts import Lines, lines_at, lines_in, text_at
 from bough_daemon.history.taken_away import Side, not_taken_away
 from bough_daemon.store.store import Store
+from bough_daemon.store.walks import LONGEST_SECONDS
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class MergeBase:
 
 def merge_base(git: GitCommand, ours: str, theirs: str) -> MergeBase:
     """Return the merge base of two commits, as Git finds it."""
-    bases = git.run("merge-base", "--all", ours, theirs).decode().split()
+    bases = git.run("merge-base", "--all", ours, theirs, seconds=LONGEST_SECONDS).decode().split()
     if len(bases) == 1:
         return MergeBase(tuple(bases), git.line("rev-parse", f"{bases[0]}^{{tree}}"))
-    merged = git.run("merge-tree", "--write-tree", *bases[:2], allowed=(0, 1)).decode()
+    merged = git.run("merge-tree", "--write-tree", *bases[:2], allowed=(0, 1), seconds=LONGEST_SECONDS).decode()
     return MergeBase(tuple(bases), merged.split("\n", 1)[0])
 
 

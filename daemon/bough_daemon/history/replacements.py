@@ -10,6 +10,7 @@ from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.history.containment import Contained, contained
 from bough_daemon.store.store import Store
+from bough_daemon.store.walks import LONGEST_SECONDS
 
 TRAILER = "Bough-Snapshot"
 CONTAINS = "refs/contains/"
@@ -22,8 +23,8 @@ def knowing(git: GitCommand) -> GitCommand:
 
 def learn(store: Store, *tips: str) -> None:
     """Record what the landed commits contain that not all of `tips` have; on the store's thread."""
-    shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1)).decode().split()
-    learn_from(store, *tips, "--not", *shared)
+    shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1), seconds=LONGEST_SECONDS)
+    learn_from(store, *tips, "--not", *shared.decode().split())
 
 
 def learn_from(store: Store, *commits: str) -> None:

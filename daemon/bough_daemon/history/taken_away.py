@@ -16,6 +16,7 @@ from bough_daemon.history.line_counts import Lines, lines_at
 from bough_daemon.history.replacements import knowing
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.store.store import Store
+from bough_daemon.store.walks import LONGEST_SECONDS
 
 REMEMBERED = 2000  # commits in which a step of the member's own is searched
 OWN = frozenset({"save", "restore"})  # events after which a difference is the member's own change
@@ -182,7 +183,10 @@ def _others(newer: Snapshot, older: Snapshot | None) -> set[str]:
 def _explain_commits(store: Store, end: str, other: str, left: dict[str, Lines]) -> None:
     """Remove from `left` what commits up to `end` removed since those that the other side also has."""
     objects = store.objects
-    for common in store.git.run("merge-base", "--all", other, end, allowed=(0, 1)).decode().split() if left else ():
+    if not left:
+        return
+    found = store.git.run("merge-base", "--all", other, end, allowed=(0, 1), seconds=LONGEST_SECONDS)
+    for common in found.decode().split():
         for path, was, now in objects.difference(objects.commit(common).tree, objects.commit(end).tree):
             if path in left:
                 _explain(left, path, lines_at(objects, was) - lines_at(objects, now))

@@ -239,7 +239,7 @@ def finish(store: Store) -> Record | None:
     _remove(store, set(work.gone))
     record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
     store.purged.add(record)
-    store.forget_commits()
+    store.walks.forget()
     os.unlink(os.path.join(store.folder, PENDING))
     log.info("purged %d contents, and %d objects with them, for %s", len(work.ids), len(work.gone), work.by)
     return record

@@ -15,7 +15,6 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
 import pygit2
 from pygit2.enums import Option
@@ -28,6 +27,7 @@ from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
 from bough_daemon.privacy.secret_blobs import SecretBlobs
 from bough_daemon.store.leftovers import clear_abandoned, clear_leftovers
+from bough_daemon.store.walks import Walks
 from bough_daemon.system.durable import write_whole
 
 LIVE = "refs/heads/"  # the tip of every live branch; of teammates, what they share
@@ -42,9 +42,6 @@ BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied completely
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-MOST_ANSWERS = 4096  # remembered answers about which commit contains which
 
 NOBODY = "bough <bough@localhost>"
 
@@ -96,10 +93,7 @@ class Store:
             self.purged = Purged(self.folder)
             self._repository = pygit2.Repository(self.path)
             self.gathering = asyncio.Lock()  # held while packs are combined
-            # Commits never change, so these stay true.
-            self._ancestors: dict[tuple[str, str], bool] = {}
-            self._merge_bases: dict[tuple[str, str], str] = {}
-            self._apart: dict[tuple[str, str], tuple[int, int]] = {}
+            self.walks = Walks(self.git)
             self._common_inode = os.stat(self.common_dir).st_ino
             self._inode = os.stat(self.path).st_ino
         except BaseException:
@@ -219,13 +213,7 @@ class Store:
             write_whole(mine, now)
         else:
             os.unlink(mine)
-        # Commits have gained or lost parents.
-        self.forget_commits()
-
-    def forget_commits(self) -> None:
-        """Ask Git again which commit contains which."""
-        self._ancestors.clear()
-        self._merge_bases.clear()
+        self.walks.forget()
 
     @staticmethod
     def _object_names(git: GitCommand, prefix: str) -> list[str]:
@@ -249,38 +237,11 @@ class Store:
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Return whether `newer` contains `older`."""
-        if older == newer:
-            return True
-        known = self._ancestors.get((older, newer))
-        if known is None:
-            code = self.git.result("merge-base", "--is-ancestor", older, newer, allowed=(0, 1, 128))[0]
-            if code == 128:
-                return False  # one of them is not here yet
-            known = _remember(self._ancestors, (older, newer), code == 0)
-        return known
-
-    def note_apart(self, older: str, newer: str) -> None:
-        """Remember that `newer` does not contain `older`, a commit that has just arrived, without asking Git."""
-        _remember(self._ancestors, (older, newer), False)
+        return self.walks.is_ancestor(older, newer)
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated."""
-        known = self._merge_bases.get((one, other))
-        if known is None:
-            found = self.git.run("merge-base", one, other, allowed=(0, 1)).decode().strip()
-            known = _remember(self._merge_bases, (one, other), found)
-        return known or None
-
-    def apart(self, one: str, other: str) -> tuple[int, int] | None:
-        """Return how many commits each of two contains that the other does not; None if some of them are missing."""
-        known = self._apart.get((one, other))
-        if known is None:
-            try:
-                ahead, behind = self._repository.ahead_behind(one, other)
-            except (KeyError, ValueError, pygit2.GitError):
-                return None
-            known = _remember(self._apart, (one, other), (ahead, behind))
-        return known
+        return self.walks.merge_base(one, other)
 
     # Packs.
 
@@ -345,11 +306,3 @@ def _read_or_none(path: str) -> bytes | None:
             return source.read()
     except FileNotFoundError:
         return None
-
-
-def _remember(known: dict[tuple[str, str], T], key: tuple[str, str], value: T) -> T:
-    """Remember an answer, dropping the oldest when there are too many."""
-    if len(known) >= MOST_ANSWERS:
-        known.pop(next(iter(known)), None)
-    known[key] = value
-    return value

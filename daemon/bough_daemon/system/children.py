@@ -7,6 +7,7 @@ any progress.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import selectors
@@ -19,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from bough_daemon.errors import GitHangs, Stopping
+from bough_daemon.errors import GitHangs, GitTooSlow, Stopping
 from bough_daemon.system.at_work import seconds_since
 from bough_daemon.system.text import shown
 
@@ -36,10 +37,11 @@ Usage = dict[int, tuple[int, int]]  # the use of each process: processor time an
 
 
 class ChildPatience:
-    """Decide when a child hangs. `idle`: seconds without any progress."""
+    """Decide when a child hangs. `idle`: seconds without any progress; `longest`: seconds that it may take."""
 
-    def __init__(self, leader: int, now: float, idle: float | None = None) -> None:
+    def __init__(self, leader: int, now: float, idle: float | None = None, longest: float = math.inf) -> None:
         self._leader = leader
+        self._end = now + longest
         self._idle = IDLE_SECONDS if idle is None else idle
         self._seen: Usage = {}
         self._moved = self._own = now
@@ -54,6 +56,14 @@ class ChildPatience:
         if used and now - self._moved >= self._idle:
             return now - self._moved
         return now - self._own if now - self._own >= BUSY_SECONDS else None
+
+    def is_over(self, now: float) -> bool:
+        """Return whether the child has taken longer than it may, whatever happens in it."""
+        return now >= self._end
+
+    def wait(self, now: float) -> float:
+        """Return how long to wait before the next look."""
+        return max(0.0, min(LOOK_SECONDS, self._end - now))
 
 
 @dataclass(frozen=True)
@@ -128,17 +138,23 @@ class GitChildren:
             del self._waited[child.pid]
 
     def run(
-        self, name: str, command: Sequence[str], stdin: bytes, environment: Mapping[str, str], folder: str | None
+        self,
+        name: str,
+        command: Sequence[str],
+        stdin: bytes,
+        environment: Mapping[str, str],
+        folder: str | None,
+        seconds: float = math.inf,
     ) -> tuple[int, bytes, bytes]:
         """Run a child to completion and return (exit code, standard output, standard error); raise GitHangs.
 
-        `name`: git's own command, for messages.
+        `name`: git's own command, for messages. `seconds`: how long it may take.
         """
         pipe = subprocess.PIPE
         child = self.start(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd=folder)
         try:
             with self.waiting(child, name):
-                out, err = _communicate(child, name, stdin)
+                out, err = _communicate(child, name, stdin, seconds)
         except BaseException:
             kill(child)
             _collect(child)
@@ -158,12 +174,12 @@ def end_every_child() -> None:
         children.end()
 
 
-def _communicate(child: subprocess.Popen[bytes], name: str, stdin: bytes) -> tuple[bytes, bytes]:
+def _communicate(child: subprocess.Popen[bytes], name: str, stdin: bytes, seconds: float) -> tuple[bytes, bytes]:
     """Give a child its input and return (standard output, standard error) when it has ended; raise GitHangs.
 
     Like `Popen.communicate`, which with a timeout polls whether a child has ended, a millisecond late.
     """
-    patience = ChildPatience(child.pid, time.monotonic())
+    patience = ChildPatience(child.pid, time.monotonic(), longest=seconds)
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     found: dict[IO[bytes], list[bytes]] = {child.stdout: [], child.stderr: []}
     left = memoryview(stdin)
@@ -176,8 +192,8 @@ def _communicate(child: subprocess.Popen[bytes], name: str, stdin: bytes) -> tup
         else:
             close(child.stdin)
         while open_ends.get_map():
-            ready = open_ends.select(LOOK_SECONDS)
-            if not ready:
+            ready = open_ends.select(patience.wait(time.monotonic()))
+            if not ready or patience.is_over(time.monotonic()):
                 check_alive(child, name, patience)
             for key, _ in ready:
                 pipe: IO[bytes] = key.data
@@ -213,8 +229,8 @@ def _wait(child: subprocess.Popen[bytes], name: str, patience: ChildPatience) ->
         while child.returncode is None:
             if told is None:
                 with suppress(subprocess.TimeoutExpired):
-                    child.wait(LOOK_SECONDS)
-            elif select.select([told], [], [], LOOK_SECONDS)[0]:
+                    child.wait(patience.wait(time.monotonic()))
+            elif select.select([told], [], [], patience.wait(time.monotonic()))[0]:
                 child.wait()
             if child.returncode is None:
                 check_alive(child, name, patience)
@@ -235,7 +251,9 @@ def _told_of_its_end(process: int) -> Iterator[int | None]:
 
 
 def check_alive(child: subprocess.Popen[bytes], name: str, patience: ChildPatience) -> None:
-    """Raise GitHangs if a child hangs."""
+    """Raise GitHangs if a child hangs or takes longer than it may."""
+    if patience.is_over(time.monotonic()):
+        raise GitTooSlow(f"git {name} took too long and was ended", output="", running="")
     seconds = patience.look(usage_of(child.pid), time.monotonic())
     if seconds is None:
         return

@@ -1,0 +1,60 @@
+"""A history that takes Git minutes to look through keeps nobody from recording, and `status` from answering."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bough_daemon.sync.messages import Held
+from bough_daemon.team.branch_state import BranchKind
+
+from tests.attack import bombs
+from tests.attack.honest import SOON, Pair, check_alive, live_pair, while_attacked
+from tests.attack.mallory import Mallory, invited
+from tests.cli.conftest import Member
+from tests.daemon.support import git
+
+COMMITS = 4000  # it takes git 9 seconds to find where the two of them parted, on a machine without other work
+PATIENCE = 8.0  # seconds until a status must have come: what is known soon, and no more than that
+
+
+@pytest.fixture
+def pair(members: Callable[[str], Member]) -> Pair:
+    """Two honest members of one team, both live."""
+    return live_pair(members("alice"), members("bob"))
+
+
+async def offer_entangled(mallory: Mallory) -> None:
+    """Have alice take a landing on her shared branch, and a branch beside it, that Git cannot compare soon."""
+    head = git(mallory.root, "rev-parse", "HEAD")
+    bomb, other = bombs.entangled(head, git(mallory.root, "rev-parse", "HEAD^{tree}"), COMMITS)
+    async with mallory.calls("alice") as talk:
+        landed = mallory.state(other, kind=BranchKind.LANDED, branch=b"main")
+        assert isinstance(await talk.offer(landed, bomb.pack()), Held)
+        assert isinstance(await talk.offer(mallory.state(bomb.tip), bomb.pack()), Held)
+
+
+def test_histories_that_are_long_to_compare_hold_up_neither_saves_nor_status(pair: Pair, tmp_path: Path) -> None:
+    alice, _ = pair
+
+    async def looks() -> list[float]:
+        await offer_entangled(await invited(alice, tmp_path))
+        took = list[float]()
+        for _ in range(2):
+            began = time.monotonic()
+            told = await asyncio.to_thread(alice.told, "status")
+            took.append(time.monotonic() - began)
+            mallory = next(one for one in told["teammates"] if one["name"] == "mallory")
+            assert mallory["files"] == [] and mallory["would_land"] is None and told["shared_branch"] == "main"
+        return took
+
+    async def under_attack() -> tuple[list[float], list[float]]:
+        return await while_attacked(pair, looks())
+
+    looked, saved = asyncio.run(under_attack())
+    assert max(looked) < PATIENCE, looked
+    assert sorted(saved)[len(saved) * 9 // 10] < SOON and max(saved) < PATIENCE, saved
+    check_alive(pair)

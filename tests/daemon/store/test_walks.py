@@ -1,0 +1,76 @@
+"""What Git says of histories is asked once, and a walk that takes too long is ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from bough_daemon.errors import GitFailed, GitHangs
+from bough_daemon.git.command import GitCommand
+from bough_daemon.store.walks import Walks
+
+from tests.attack.bombs import entangled
+from tests.daemon.support import git, make_repository
+
+COMMITS = 2048  # it takes git two seconds to find where two of them parted
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "r", {"a": b"1"})
+
+
+def commit_on(root: Path, message: str, *parents: str) -> str:
+    named = [word for parent in parents for word in ("-p", parent)]
+    return git(root, "commit-tree", "HEAD^{tree}", *named, "-m", message, stdin=b"")
+
+
+class Counted(GitCommand):
+    """Git, with how often it was asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def result(self, *arguments: str, **how: Any) -> tuple[int, bytes, str]:
+        self.asked.append(arguments[0])
+        return super().result(*arguments, **how)
+
+
+def test_histories_are_compared_once_and_again_after_they_have_changed(root: Path) -> None:
+    head, missing = git(root, "rev-parse", "HEAD"), "1" * 40
+    ours, lone = commit_on(root, "ours", head), commit_on(root, "lone")
+    theirs = commit_on(root, "theirs", commit_on(root, "before", head))
+    counted = Counted(str(root / ".git"))
+    walks, counted.asked[:] = Walks(counted), []
+
+    def answers() -> list[object]:
+        return [
+            *(walks.is_ancestor(head, ours), walks.is_ancestor(ours, head), walks.is_ancestor(ours, ours)),
+            *(walks.merge_base(ours, theirs), walks.merge_base(ours, lone)),
+            *(walks.apart(ours, theirs), walks.apart(ours, ours), walks.apart(head, theirs)),
+        ]
+
+    expected = [True, False, True, head, None, (1, 2), (0, 0), (0, 2)]
+    assert answers() == answers() == expected
+    assert sorted(counted.asked) == ["merge-base"] * 4 + ["rev-list"] * 2
+    walks.note_apart(head, theirs)
+    assert not walks.is_ancestor(head, theirs)
+    walks.forget()
+    assert walks.is_ancestor(head, theirs) and answers() == expected
+    assert not walks.is_ancestor(missing, head) and walks.apart(missing, head) is None
+    with pytest.raises(GitFailed):
+        walks.merge_base(missing, head)
+
+
+def test_a_walk_that_takes_too_long_is_ended_and_may_be_asked_for_again(root: Path) -> None:
+    head = git(root, "rev-parse", "HEAD")
+    bomb, other = entangled(head, git(root, "rev-parse", "HEAD^{tree}"), COMMITS)
+    git(root, "unpack-objects", "-q", stdin=bomb.pack())
+    walks, began = Walks(GitCommand(str(root / ".git"))), time.monotonic()
+    for ask in (walks.merge_base, walks.apart, walks.is_ancestor):
+        with pytest.raises(GitHangs):
+            ask(bomb.tip, other, 0.001)
+    assert time.monotonic() - began < 10
+    assert walks.apart(bomb.tip, other) == (COMMITS - 1, COMMITS - 1)
+    assert not walks.is_ancestor(bomb.tip, other)
