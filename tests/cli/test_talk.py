@@ -345,6 +345,16 @@ def test_a_solid_snapshot_is_told_to_the_team(pair: Pair) -> None:
     assert f"solid at {made['tip'][:10]}" in bob.bough("status")
 
 
+def test_comments_stay_with_a_member_who_changes_their_name_while_nobody_else_is_there(alice: Member) -> None:
+    alice.bough("up", "--as", "alice")
+    alice.bough("comment", "src/b.py:1", "Before?")
+    alice.bough("rename", "alicia", "--yes")
+    alice.bough("comment", "src/b.py:2", "After?")
+    assert [(one["text"], one["branch"]) for one in comments(alice)] == [("Before?", "alicia"), ("After?", "alicia")]
+    alice.is_killed()
+    assert [one["text"] for one in comments(alice)] == ["Before?", "After?"]
+
+
 def test_comments_and_solid_marks_stay_on_the_branch_of_a_member_who_changes_their_name(pair: Pair) -> None:
     alice, bob = pair
     bob.bough("comment", "stats.py:2", "Empty?", "--on", "alice")

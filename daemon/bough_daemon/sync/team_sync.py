@@ -708,7 +708,9 @@ class TeamSync:
         """Continue under the name that this member has in the roster."""
         await self._leave()
         self._tips.clear()
-        self._now = self._member_of(KeptTeam(self._team, await self._owner.run(still_here, self._store, self._team)))
+        said = [entry for _, entry in self.talk.logs.entries()]
+        known = await self._owner.run(still_here, self._store, self._team)
+        self._now = self._member_of(KeptTeam(self._team, known, said))
         await rename_branches()
         await self._come_in()
 
