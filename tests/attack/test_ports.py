@@ -62,7 +62,7 @@ def test_new_members_are_listened_for_while_a_ticket_is_out(folder: Path) -> Non
             await all_of.stop(alice)
             alice = await all_of.start("alice")
             await eventually(lambda: alice.is_connected("bob") and alice.is_connected("carol"))
-            assert not joining(alice)
+            await eventually(lambda: not joining(alice), "closing when both have been seen again")
             assert ports((await alice.sync.invite()).opened).keys() == {"new members"}
 
     run(test())
