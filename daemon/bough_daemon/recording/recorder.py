@@ -520,6 +520,7 @@ class Recorder:
             tree = self._settled_tree.take(self.head.commit, changes, self._watch, until)
             if (self._read_head(), refs.operation(self.worktree) or "") == (self.head, operation):
                 break
+            changes.lost = True  # what this look settled, and took from the index, is on no snapshot
         reader, on_branch = self._head_reader, self.head.branch is not None
         snapshot = self.branch.save(
             *(tree, self.head.commit, operation, reader.left_by_rewriting),

@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bough_daemon.history.timeline import Snapshot
@@ -409,6 +410,37 @@ def test_what_is_committed_while_it_waits_goes_with_the_commit(folder: Path, tmp
                 for snapshot in told:
                     if snapshot.base == head:
                         assert snapshot.tree == tree_by_git(folder, tmp_path) == git(folder, "rev-parse", "HEAD^{tree}")
+
+    asyncio.run(scene())
+
+
+def test_what_is_committed_is_recorded_though_the_next_commit_is_made_during_the_look(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repository(folder, {"known": b"1"})
+
+    def commit(name: str) -> None:
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", name)
+
+    async def scene() -> None:
+        async with live(folder, LONG) as (session, told):
+            (folder / "one").write_bytes(b"1")
+            await until(lambda: "one" in session.unsettled.paths())
+            look, before = session._settled_tree.take, session.head.commit
+
+            def take(head: str, *given: Any) -> str:
+                tree = look(head, *given)
+                if head != before and not (folder / "two").exists():
+                    (folder / "two").write_bytes(b"2")
+                    commit("two")
+                return tree
+
+            monkeypatch.setattr(session._settled_tree, "take", take)
+            commit("one")
+            await until(lambda: (folder / "two").exists() and told[-1].base == git(folder, "rev-parse", "HEAD"))
+            await recorded(told, folder, tmp_path)
+            assert (content(session, "one"), content(session, "two")) == (b"1", b"2")
 
     asyncio.run(scene())
 
