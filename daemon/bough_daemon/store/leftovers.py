@@ -7,6 +7,7 @@ forever.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -38,7 +39,15 @@ def clear_abandoned(folder: str, store: str) -> list[str]:
     """Remove objects whose writing failed long ago in a store that is in use; return the relative paths."""
     before = time.time() - ABANDONED_SECONDS
     found = list(_below(os.path.join(store, "objects"), WRITTEN))
-    return [_removed(entry, folder) for entry in found if entry.stat(follow_symlinks=False).st_mtime < before]
+    return [_removed(entry, folder) for entry in found if _written_at(entry) < before]
+
+
+def _written_at(entry: os.DirEntry[str]) -> float:
+    """Return when a file was written last; without end if it has just been finished, and has another name now."""
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _named(folder: str, pattern: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:

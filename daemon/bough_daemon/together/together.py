@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 WORK = "folding"
 HOST_PATIENCE = 1.0  # seconds that a guest who goes waits for the host to take the last save
-LOOK_PATIENCE = 0.5  # seconds that sharing a snapshot waits for a look at it
+LOOK_PATIENCE = 3.0  # seconds that sharing a snapshot waits for a look at it
 TRIES = 8  # of one fold, while snapshots come and the engine decides
 DISTURBED_PAUSE = 0.03  # seconds before a fold is tried again that met a save
 STAY_PAUSE = 3.0  # seconds between looks whether a Git branch that one stays on has moved: nothing tells of it
@@ -175,9 +175,17 @@ class Together:
         """See that the newest snapshot was not written over a fold by someone who had not read it."""
         seat = self._seats.get(root)
         if seat is not None and seat.folder.recent and not seat.session.is_acting:
-            repairing = self._background.begin(WORK, partial(self._repair, seat))
+            looking = self._background.begin(WORK, partial(self._until_repaired, seat))
             # A command may have begun: what comes of the look is told when it has ended.
-            await asyncio.wait({repairing}, timeout=LOOK_PATIENCE)
+            await asyncio.wait({looking}, timeout=LOOK_PATIENCE)
+
+    async def _until_repaired(self, seat: _Seat) -> None:
+        """Repair the newest snapshot, or a newer one: what lacks a fold would take it from everyone."""
+        end = time.monotonic() + LOOK_PATIENCE
+        while not await self._repair(seat):
+            await asyncio.sleep(DISTURBED_PAUSE)
+            if time.monotonic() >= end:
+                return
 
     async def _run(self, seat: _Seat) -> None:
         while True:
@@ -417,19 +425,22 @@ class Together:
         if seat.retry is None or not loop.time() < seat.retry.when() <= loop.time() + wait:
             seat.retry = loop.call_later(wait, seat.wake.set)
 
-    async def _repair(self, seat: _Seat) -> None:
+    async def _repair(self, seat: _Seat) -> bool:
+        """Repair a save that has not seen a fold; return False while that file is being saved again."""
         if not seat.folder.recent:
-            return
+            return True
         try:
             async with seat.session.without_commands():
                 await self._owner.run(seat.folder.repair)
         except Disturbed:
             self._try_again(seat, DISTURBED_PAUSE)
+            return False
         except (BoughError, OSError) as failure:  # nothing is kept from the team for that
             self._background.note(WORK, failure)
             self._try_again(seat, HELD_PAUSE)
         finally:
             seat.session.announce()
+        return True
 
     async def _decide(self, undecided: tuple[Undecided, ...]) -> None:
         """Have the merge engine decide what lines alone do not."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.undo import undo
 from bough_daemon.history.branches import Branch
+from bough_daemon.store import leftovers
 from bough_daemon.store.leftovers import ABANDONED_SECONDS, clear_abandoned
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.transaction.transaction import recover
@@ -118,7 +121,7 @@ def test_a_merge_goes_on_where_another_was_killed(folder: Path) -> None:
         assert not [name for name in here.store.refs("refs/") if name in ("ours", "theirs")]
 
 
-def test_what_a_failed_write_left_goes_in_time(folder: Path) -> None:
+def test_what_a_failed_write_left_goes_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_repository(folder, {"a.txt": b"1\n"})
     opened = Store(str(root / ".git"), "test")
     old, fresh = lay(Path(opened.path), ["objects/ab/tmp_obj_old", "objects/pack/tmp_pack_fresh"], "x")
@@ -126,6 +129,15 @@ def test_what_a_failed_write_left_goes_in_time(folder: Path) -> None:
     os.utime(old, (before, before))
     assert clear_abandoned(opened.folder, opened.path) == ["store.git/objects/ab/tmp_obj_old"]
     assert not old.exists() and fresh.exists()
+    below = leftovers._below
+
+    def finished_meanwhile(top: str, pattern: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
+        entries = list(below(top, pattern))
+        fresh.unlink()
+        return iter(entries)
+
+    monkeypatch.setattr(leftovers, "_below", finished_meanwhile)
+    assert clear_abandoned(opened.folder, opened.path) == []
     opened.close()
 
 

@@ -187,3 +187,18 @@ def test_a_file_that_was_just_saved_does_not_come_and_go(pair: Pair, monkeypatch
     alice.save()
     assert alice.fold() and swapped == ["a.txt"]
     assert {b"alice", b"bob"} <= set(text(alice))
+
+
+def test_a_save_from_before_two_folds_of_which_one_undid_a_part_of_the_other_lacks_neither(pair: Pair) -> None:
+    made, alice, bob = pair
+    read = (alice.root / "a.txt").read_bytes()
+    for content in (LINES.replace(b"line 5\n", b"bob 1\n"), LINES.replace(b"line 5\n", b"bob 1\nline 5\nbob 2\n")):
+        bob.write("a.txt", content)
+        bob.save()
+        made.deliver(alice, bob)
+        assert alice.fold()
+    alice.write("a.txt", read + b"alice\n")
+    alice.save()
+    made.settle()
+    assert Counter(text(alice)) == Counter([*LINES.splitlines(), b"bob 1", b"bob 2", b"alice"])
+    assert alice.files() == bob.files() and not alice.paused()

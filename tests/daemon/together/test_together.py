@@ -161,3 +161,36 @@ def test_what_a_look_makes_of_a_save_is_told_however_long_it_takes(
         assert has(alice, b"alice")
 
     play(tmp_path, scene)
+
+
+def test_a_look_at_a_file_that_is_being_saved_again_goes_on_with_that_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repair, calls = WorktreeFolder.repair, list[str]()
+
+    async def scene(together: Together, session: Announcing, bob: SeatedMember) -> None:
+        alice = session._member
+        bob.add("a.txt", b"bob", 3)
+        await session.owner.run(bob.save)
+        old = (alice.root / "a.txt").read_bytes()
+        together.wake()
+        await until(lambda: has(alice, b"bob"))
+        loop = together._seats[alice.worktree.root].task
+        assert loop is not None and loop.cancel()
+        await asyncio.wait([loop])
+        alice.write("a.txt", old + b"alice\n")
+        await session.owner.run(alice.save)
+        alice.write("a.txt", old + b"alice\nalice again\n")
+
+        def recorded_late(self: WorktreeFolder) -> Snapshot | None:
+            calls.append("repair")
+            if len(calls) == 3:
+                alice.save()
+            return repair(self)
+
+        monkeypatch.setattr(WorktreeFolder, "repair", recorded_late)
+        await together.look(alice.worktree.root)
+        assert all(has(alice, line) for line in (b"bob", b"alice", b"alice again")) and len(calls) == 3
+        assert session.told[-1] == alice.branch.tip
+
+    play(tmp_path, scene)
