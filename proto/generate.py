@@ -1,4 +1,4 @@
-"""Make the Python code of every .proto file; it is committed beside them.
+"""Generate the Python code of every .proto file; it is committed next to them.
 
 usage: python proto/generate.py [--check]
 
@@ -23,7 +23,7 @@ def generate(out: Path) -> None:
     sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / PACKAGE).glob("*.proto"))
     well_known = str(files("grpc_tools") / "_proto")
     plugins = [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
-    # The plugins of mypy-protobuf lie beside the running interpreter, which need not be on the PATH.
+    # The plugins of mypy-protobuf are next to the running interpreter, which need not be on the PATH.
     scripts = Path(sys.executable).parent
     named = [f"--plugin=protoc-gen-{name}={scripts / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")]
     if protoc.main(["protoc", f"-I{ROOT}", f"-I{well_known}", *named, *plugins, *sources]) != 0:

@@ -11,11 +11,11 @@ from bough_completion.model.runtime import Stop
 from bough_completion.model.session import Session
 
 Draft = Callable[[Sequence[int]], Sequence[int]]
-"""From the tokens of an answer so far to those that may come next; empty where nothing suggests any."""
+"""Maps the tokens of an answer so far to likely next ones; empty if nothing suggests any."""
 
 
 Held = Callable[[Sequence[int]], Sequence[int] | None]
-"""From the tokens of an answer so far to those that alone may come next; None where any may."""
+"""Maps the tokens of an answer so far to the allowed next ones; None if any may come."""
 
 
 def not_held(tokens: Sequence[int]) -> None:

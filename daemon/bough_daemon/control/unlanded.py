@@ -124,7 +124,7 @@ class Unlanded:
         return await self._answer(by, key, lambda: walks.is_ancestor(older, newer, WALK_SECONDS)) or False
 
     async def _answer(self, by: str, key: tuple[str, ...], work: Callable[[], T]) -> T | None:
-        """Return what `work` returns on another thread; None where that fails, or is not known soon.
+        """Return what `work` returns on another thread; None if that fails, or takes too long.
 
         `by`: the member who made the history that it goes through, empty for this one.
         """

@@ -136,7 +136,7 @@ class Brake:
     Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
     While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
     that many seconds since the path was taken last, but not longer than `often`. Where people type into one file
-    together, each save of theirs and each fold is a change, and `together` has each second give back so many; then no
+    together, each save of theirs and each fold is a change, and `together` makes each second return that many; then no
     wait is longer than PAUSE_TOGETHER, as nobody's lines come into a file that is not recorded yet.
 
     Of one path ROOM bytes are kept at that speed, and then ROOM_AN_HOUR: a build that rewrites 50 MB each second would
@@ -210,7 +210,7 @@ class Look:
     None for a check without events. `written`: paths that a program has changed and not closed. `known`: returns
     whether the team has a path already, or never will. `committed`: returns whether Git has committed a change of a
     path since the last check: keeping the previous version would then read as a removal. `has_writer`: returns whether
-    a program has a file open that changed so many seconds ago. `until`: for an exact check, until when to wait for
+    a program has a file open that changed that many seconds ago. `until`: for an exact check, until when to wait for
     names; else None. `rules_at`: when ignore rules last changed, None if they have not.
     """
 

@@ -31,7 +31,7 @@ class Walks:
         self._apart: dict[Pair, Pair] = {}
 
     def is_ancestor(self, older: str, newer: str, seconds: float = LONGEST_SECONDS) -> bool:
-        """Return whether `newer` contains `older`; raise GitTooSlow where that takes too long."""
+        """Return whether `newer` contains `older`; raise GitTooSlow if that takes too long."""
         if older == newer:
             return True
         known = self._ancestors.get((older, newer))
@@ -50,7 +50,7 @@ class Walks:
     def merge_base(self, one: str, other: str, seconds: float = LONGEST_SECONDS) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated.
 
-        Raise GitTooSlow where that takes too long.
+        Raise GitTooSlow if that takes too long.
         """
         known = self._merge_bases.get((one, other))
         if known is None:
@@ -59,9 +59,9 @@ class Walks:
         return known or None
 
     def apart(self, one: str, other: str, seconds: float = LONGEST_SECONDS) -> tuple[int, int] | None:
-        """Return how many commits each of two contains that the other does not; None where some of them are missing.
+        """Return how many commits each of two contains that the other does not; None if some of them are missing.
 
-        Raise GitTooSlow where that takes too long.
+        Raise GitTooSlow if that takes too long.
         """
         if one == other:
             return 0, 0

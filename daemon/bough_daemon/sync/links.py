@@ -81,7 +81,7 @@ class Link:
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
     purges: dict[bytes, Purge] = field(default_factory=dict)
     purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
-    apart_above: float = math.inf  # bytes above which a pack goes on a stream beside the words
+    apart_above: float = math.inf  # bytes above which a pack goes on a separate stream
     window: SendWindow = field(default_factory=SendWindow)  # of that stream
     arrived: int = 0  # bytes that came on it
     told_arrived: int = 0  # and of how many it was told
@@ -159,7 +159,7 @@ class Link:
         )
 
     def has_packs(self) -> bool:
-        """Return whether a large pack is to be sent beside the words."""
+        """Return whether a large pack must be sent on the separate stream."""
         return self._next_leaving(apart=True) is not None
 
     def arriving_bytes(self) -> int:
@@ -268,7 +268,7 @@ class Link:
         return chunk
 
     def _next_leaving(self, apart: bool) -> Key | None:
-        """Return the pack that waits longest of those that go between the words, or beside them."""
+        """Return the pack that waits longest of those between the messages, or of those on the separate stream."""
         return next((key for key, one in self.outgoing.items() if self._goes_apart(one) == apart), None)
 
     def _goes_apart(self, leaving: Outgoing) -> bool:

@@ -186,7 +186,7 @@ class PeerListener:
         try:
             await self._listen(self.door.host, self.door.port)
         except PortTaken:
-            log.warning("%s is taken; teammates will be told of another", self.door)
+            log.warning("%s is taken; teammates will be told another", self.door)
             self._displaced = self.door
             try:
                 await self._listen(self.door.host, 0)
@@ -530,7 +530,7 @@ class _Peers(services.PeerServiceServicer):
                 del self._talking[which]
 
     async def _carry(self, pipe: _CalledPipe) -> None:
-        """Give a stream for packs to the conversation that it belongs to, and keep it as long as that goes on."""
+        """Give a stream for packs to its connection, and keep it open as long as the connection."""
         talk = self._talking.get((pipe.certificate(), pipe.hello.team, pipe.hello.carried_apart))
         if talk is None or not talk.hello.carried_apart or talk.packs.done():
             raise PeerRefused("there is no conversation that these packs belong to")

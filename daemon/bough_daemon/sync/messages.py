@@ -26,7 +26,7 @@ class Hello:
 
     `relays`: it understands the words for ways and receipts; `talks`: those for comments. `join_port`: where it listens
     for new members as long as a ticket names it as a deputy; 0: it does not. `hub`: it has no working tree.
-    `carried_apart`: the number of the stream on which large packs go beside this one; 0: they go on this one.
+    `carried_apart`: the number of the stream that carries large packs separately; 0: this one carries them.
     """
 
     team: str
@@ -120,7 +120,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Delivered:
-    """How many bytes of packs have arrived in this conversation on the stream beside it."""
+    """How many bytes of packs have arrived in this connection on the separate stream."""
 
     count: int
 

@@ -74,7 +74,7 @@ KINDS_OF_TALK: dict[type[Said | None], str] = {
 class TeamEvent:
     """Something that happened in the team.
 
-    `kind`: `tip` (a teammate's branch moved), `landed`, `kept` (a state is kept beside the newest one of its branch),
+    `kind`: `tip` (a teammate's branch moved), `landed`, `kept` (a state is kept aside),
     `held` (a teammate has my `tip` now), `refused` (a teammate will not take it), `postponed` (cannot take it now),
     `connected`, `disconnected`, `member` (someone joined),
     `renamed` (to `member`), `called` (this one, elsewhere), `behind` (peers know a newer state of my own branch than I

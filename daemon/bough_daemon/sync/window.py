@@ -1,6 +1,6 @@
 """How much of large packs is on its way to a peer at a time: enough to fill the line, and little that waits.
 
-What was given to a connection cannot be overtaken any more: on a slow line a small save would wait behind all of it, in
+What was given to a connection can no longer be overtaken: on a slow line a small save would wait behind all of it, in
 buffers of this system and of every router. So no more is given than the line carries in its round trip and a moment on
 top, by what the peer says of what has arrived (the model of BBR, draft-ietf-ccwg-bbr: the highest rate seen lately, the
 shortest round trip).

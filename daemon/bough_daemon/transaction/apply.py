@@ -39,13 +39,13 @@ def apply(
     plain: Collection[str] = (),
     keep: Keep = lambda files: None,
 ) -> None:
-    """Change the files from `old`, which we believe they are, to `new`; only paths that differ are touched.
+    """Change the files from `old`, their expected state, to `new`; only paths that differ are touched.
 
-    `scratch`: a folder that keeps what stood in the tree until all is well. `spared`: paths that are left alone. `cwd`:
-    the folder that the user is in, which stays even where nothing is left in it. `plain`: paths whose bytes are known
-    to be their blobs, before and after. Raise HostilePath or NotPossibleNow before anything is touched; Disturbed, and
-    any failure on the way, leave the files as they were. `keep`: is told of files that could not be put back, as their
-    user saved there once more in that instant.
+    `scratch`: a folder that holds the replaced files until the change is complete. `spared`: paths that are left alone.
+    `cwd`: the user's current folder, which stays even if it becomes empty. `plain`: paths whose bytes are known to be
+    their blobs, before and after. Raises HostilePath or NotPossibleNow before anything is touched. Disturbed, and any
+    failure halfway, leave the files as they were. `keep`: called with the files that could not be put back because the
+    user saved them again in that moment.
     """
     steps = [step for step in differences(objects, old, new) if step.path not in spared]
     with RootDir(worktree.root) as ground:

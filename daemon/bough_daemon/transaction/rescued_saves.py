@@ -1,4 +1,4 @@
-"""Saves that came in the very moment in which a file was changed here: kept beside the timeline, until they are back.
+"""Saves from the very moment when a file was changed here, kept next to the timeline until they are restored.
 
 The daemon was killed in that moment, or the file was saved once more before its first save could be put back.
 """
@@ -13,7 +13,7 @@ from bough_daemon.store.store import KEPT
 from bough_daemon.system.text import SHORT, shell_word
 from bough_daemon.transaction.context import LiveWorktree
 
-TOLD_SECONDS = 14 * 86400.0  # for which the user is told of them
+TOLD_SECONDS = 14 * 86400.0  # for which they are reported
 SAID = "saved in the moment in which the file was changed\n"
 
 

@@ -32,7 +32,7 @@ class Placing:
 
     In the stage, a folder on the same file system, each step has a file named by its number: before the swap what
     comes, after it what went. `occupied`: folders that stay even where nothing is left in them. `plain`: paths whose
-    bytes are known to be their blobs. `keep` is told of files that could not be put back, in the store by then.
+    bytes are known to be their blobs. `keep` is called with files that could not be put back, in the store by then.
     """
 
     def __init__(

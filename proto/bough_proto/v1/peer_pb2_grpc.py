@@ -57,7 +57,7 @@ class PeerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Carry(self, request_iterator, context):
-        """Send large packs beside a conversation, in both directions. The caller's first word is the Hello of the conversation,
+        """Send large packs separately, in both directions. The caller's first word is the Hello of the conversation,
         all others are Chunks; what came of them is said there, by Delivered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

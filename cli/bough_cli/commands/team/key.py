@@ -80,7 +80,7 @@ def import_(
     plain = open_key(_read(file), _passphrase(passphrase_file, new=False))
     has_key = os.path.exists(home().path("identity.json"))
     if has_key and not yes and sys.stdin.isatty():
-        output.agree("Replace the key of this home? The old one is kept in a file beside it.", yes, "replacing the key")
+        output.agree("Replace the key of this home? The old one is kept in a separate file.", yes, "replacing the key")
         yes = True
     identity, kept = import_key(home(), plain, replace=yes)
     fingerprint = readable_fingerprint(identity.key)
