@@ -7,6 +7,7 @@ they next connect. Requests of teammates are judged by `purge_rights`, and judge
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 from bough_daemon.api.records import Notice, PurgeEntry, PurgeOrder, PurgeReply, PurgeTold
 from bough_daemon.budgets import Pace
-from bough_daemon.errors import InOwnHistory, NotPossibleNow, TooMuchToPurge, UnknownMember, UnknownPath
+from bough_daemon.errors import BoughError, InOwnHistory, NotPossibleNow, TooMuchToPurge, UnknownMember, UnknownPath
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import Objects
 from bough_daemon.privacy.purged import digest_of
@@ -32,10 +33,11 @@ from bough_daemon.purging.removal import (
     finish,
     in_history,
     of_bough_alone,
+    rehearse,
     roots,
     where_in_history,
 )
-from bough_daemon.purging.rewriting import Contents
+from bough_daemon.purging.rewriting import Contents, Rewriting
 from bough_daemon.purging.rights import Branches, Verdict, holders, judge
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import COPIED, KEPT, LANDED, LIVE, SHARED, Store
@@ -44,6 +46,8 @@ from bough_daemon.system.text import printable, shell_word
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.team.branch_state import branch_owner
 from bough_daemon.team.purges import IN_WORDS, MOST_CONTENTS, Purge, PurgeOutcome
+
+log = logging.getLogger(__name__)
 
 NAMED = 100  # paths that are reported
 # Purges that others may cause here: each of them stops recording for a moment, and rewrites packs.
@@ -211,13 +215,23 @@ class Purger:
         held = await self._reading(partial(self._files, found.ids))
         paths = sorted(frozenset[str]().union(*found.paths.values()))[:NAMED]
         work = RemovalPlan(sorted(found.ids), by, paths, sorted(held), named, stays_out)
+        rehearsed = await self._rehearsed(found.ids)
 
         def do() -> None:
             check_free(self._store, Contents(self._store.objects, found.ids))
             begin(self._store, work)
-            finish(self._store)
+            finish(self._store, rehearsed)
 
         await to_the_end(self._restart(lambda: self._owner.run(do)))
+
+    async def _rehearsed(self, ids: frozenset[str]) -> Rewriting | None:
+        """Return what can be done of a purge while everything is recorded as ever; None: all is left to be done."""
+        named = await self._owner.run(roots, self._store, True)
+        try:
+            return await to_the_end(asyncio.to_thread(rehearse, self._store, named, ids))
+        except (BoughError, OSError) as failure:
+            log.warning("a purge was not prepared, and stops recording for longer: %s", failure)
+            return None
 
     # Requests of teammates.
 

@@ -218,15 +218,31 @@ def begin(store: Store, work: RemovalPlan) -> None:
     _write(store, work)
 
 
-def finish(store: Store) -> Record | None:
-    """Carry out the recorded purge and return it. On the store's thread."""
+def rehearse(store: Store, named: Collection[str], ids: Collection[str]) -> Rewriting:
+    """Do ahead what takes long in a purge, and changes nothing: write the replacements, and what is kept of packs.
+
+    `named`: the commits that references name. On any thread, while snapshots are taken.
+    """
+    objects = Objects(store.objects.folder)
+    rewriting = Rewriting(objects, Contents(objects, ids), _changing(store, objects, named))
+    rewriting.run()
+    objects.settle()
+    _, kept = _split(store, _objects_that_go(objects, rewriting.contents, rewriting.became))
+    if kept:
+        store.pack((), sorted(kept))
+    return rewriting
+
+
+def finish(store: Store, rehearsed: Rewriting | None = None) -> Record | None:
+    """Carry out the recorded purge and return it. On the store's thread. `rehearsed`: what was done of it ahead."""
     work = _read(store)
     if work is None:
         return None
+    contents = Contents(store.objects, work.ids)
     if work.commits is None:
         if work.stays_out:
             store.purged.note(work.ids, work.held)
-        _rewrite(store, work)
+        contents = _rewrite(store, work, rehearsed).contents
         store.objects.settle()
         _write(store, work)
     assert work.commits is not None
@@ -234,7 +250,7 @@ def finish(store: Store) -> Record | None:
     _move_references(store, work.commits)
     _follow_in_journals(store, work)
     if work.gone is None:
-        work.gone = sorted(_objects_that_go(store, work))
+        work.gone = sorted(_objects_that_go(store.objects, contents, work.commits))
         _write(store, work)  # on a second search some of them would be missing
     _remove(store, set(work.gone))
     record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
@@ -257,17 +273,25 @@ def _write(store: Store, work: RemovalPlan) -> None:
     write_whole(os.path.join(store.folder, PENDING), as_json(work))
 
 
-def _rewrite(store: Store, work: RemovalPlan) -> None:
+def _changing(store: Store, objects: Objects, named: Collection[str]) -> list[str]:
+    """Return the commits that a purge may change."""
+    return of_bough_alone(store, [*named, *owned(objects, "commit")])
+
+
+def _rewrite(store: Store, work: RemovalPlan, rehearsed: Rewriting | None) -> Rewriting:
     """Write the replacement of every commit that changes, and record it."""
     objects = store.objects
-    commits = of_bough_alone(store, [*roots(store, teammates=True), *owned(objects, "commit")])
-    rewriting = Rewriting(objects, Contents(objects, work.ids), commits)
+    commits = _changing(store, objects, roots(store, teammates=True))
+    rewriting = rehearsed
+    if rewriting is None or rewriting.contents.ids != set(work.ids) or not rewriting.goes_on(objects, commits):
+        rewriting = Rewriting(objects, Contents(objects, work.ids), commits)
     work.commits = dict(rewriting.run())
     places = {oid for oid, now in work.commits.items() if not now}
     work.lost = lost_commands(store, lambda place: place in places)
     for journal in Journal.every(store.folder):
         for operation in journal.operations():
             work.trees |= _trees_of(objects, rewriting, operation)
+    return rewriting
 
 
 def _trees_of(objects: Objects, rewriting: Rewriting, operation: Operation) -> dict[str, str]:
@@ -307,25 +331,32 @@ def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
         journal.follow(became, work.lost.get(journal.path, ()))
 
 
-def _objects_that_go(store: Store, work: RemovalPlan) -> set[str]:
-    """Return every object of the store's own that is or reaches one of the contents."""
-    objects = store.objects
-    contents = Contents(objects, work.ids)
+def _objects_that_go(objects: Objects, contents: Contents, commits: Collection[str]) -> set[str]:
+    """Return every object of the store's own that is or reaches one of the contents. `commits`: those that change."""
     trees = {oid for oid in owned(objects, "tree") if contents.of(oid)}
-    return {oid for oid in {*work.ids, *trees, *(work.commits or ())} if objects.owns(oid)}
+    return {oid for oid in {*contents.ids, *trees, *commits} if objects.owns(oid)}
+
+
+def _split(store: Store, gone: set[str]) -> tuple[list[str], set[str]]:
+    """Return the packs that have one of some objects, and what else only they have."""
+    folder = os.path.join(store.objects.folder, "pack")
+    old, inside, elsewhere = list[str](), set[str](), set[str]()
+    for name in [name for name in os.listdir(folder) if name.endswith(".idx")]:
+        with open(os.path.join(folder, name), "rb") as source:
+            listed = store.git.run("show-index", stdin=source.read()).decode()
+        has = {line.split(" ")[1] for line in listed.splitlines()}
+        if has.isdisjoint(gone):
+            elsewhere |= has
+        else:
+            old.append(name.removesuffix(".idx"))
+            inside |= has
+    return old, inside - gone - elsewhere
 
 
 def _remove(store: Store, gone: set[str]) -> None:
     """Remove objects from the store's own files: packs that have one are rewritten without it."""
     folder = os.path.join(store.objects.folder, "pack")
-    old, kept = list[str](), set[str]()
-    for name in [name for name in os.listdir(folder) if name.endswith(".idx")]:
-        with open(os.path.join(folder, name), "rb") as source:
-            listed = store.git.run("show-index", stdin=source.read()).decode()
-        inside = {line.split(" ")[1] for line in listed.splitlines()}
-        if not inside.isdisjoint(gone):
-            old.append(name.removesuffix(".idx"))
-            kept |= inside - gone
+    old, kept = _split(store, gone)
     made = store.pack((), sorted(kept)) if kept else set[str]()
     sync_folder(folder)
     old = [name for name in old if name not in made]

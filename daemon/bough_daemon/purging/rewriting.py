@@ -25,16 +25,18 @@ class Contents:
     """Find some blobs in trees, reading each tree once."""
 
     def __init__(self, objects: Objects, ids: Collection[str]) -> None:
-        self._objects = objects
+        self.objects = objects
         self.ids = frozenset(ids)
+        self.is_whole = True  # no tree was missing so far
         self._known: dict[str, frozenset[str]] = {}
 
     def of(self, tree: str) -> frozenset[str]:
         """Return those of the blobs that a tree has."""
         known = self._known.get(tree)
         if known is None:
-            found = set[str]()
-            for entry in self._objects.tree(tree).values() if self._objects.exists(tree) else ():
+            found, is_here = set[str](), self.objects.exists(tree)
+            self.is_whole &= is_here
+            for entry in self.objects.tree(tree).values() if is_here else ():
                 if entry.mode == FOLDER:
                     found |= self.of(entry.oid)
                 elif entry.mode != SUBMODULE and entry.oid in self.ids:
@@ -44,7 +46,7 @@ class Contents:
 
     def paths(self, tree: str, under: str = "") -> Iterator[tuple[str, str]]:
         """Yield (path, blob) for each of the blobs in a tree."""
-        for name, entry in self._objects.tree(tree).items() if self.of(tree) else ():
+        for name, entry in self.objects.tree(tree).items() if self.of(tree) else ():
             path = f"{under}/{name}" if under else name
             if entry.mode == FOLDER:
                 yield from self.paths(entry.oid, path)
@@ -55,7 +57,8 @@ class Contents:
 class Rewriting:
     """Write commits without some contents. `commits`: those that may change; all others stay as they are.
 
-    `became`: the replacement of each changed commit; empty for a checkpoint that cannot be kept.
+    `became`: the replacement of each changed commit; empty for a checkpoint that cannot be kept. What is begun on one
+    thread may go on on another, with more commits.
     """
 
     def __init__(self, objects: Objects, contents: Contents, commits: Collection[str]) -> None:
@@ -63,6 +66,7 @@ class Rewriting:
         self.contents = contents
         self._commits = frozenset(commits)
         self._done = set[str]()
+        self._outside = set[str]()  # commits that some of these name, and that stay as they are
         self._trees: dict[tuple[str, str | None], str] = {}
         self.became: dict[str, str] = {}
 
@@ -73,7 +77,9 @@ class Rewriting:
             while pending:
                 oid = pending[-1]
                 raw = self._objects.read(oid)[1] if oid not in self._done else b""
-                first = [one for one in _named_in(raw) if one in self._commits and one not in self._done]
+                named = set(_named_in(raw))
+                self._outside |= named - self._commits
+                first = [one for one in named if one in self._commits and one not in self._done]
                 if first:
                     pending += first
                     continue
@@ -82,6 +88,17 @@ class Rewriting:
                     self._done.add(oid)
                     self._rewrite(oid, raw)
         return self.became
+
+    def goes_on(self, objects: Objects, commits: Collection[str]) -> bool:
+        """Take in commits that have come since, and return whether what was done until now is still right.
+
+        It is not if one of these commits is no longer to be changed, or one that they name is to be changed now.
+        """
+        now = frozenset(commits)
+        if not self._commits <= now or not self._outside.isdisjoint(now) or not self.contents.is_whole:
+            return False
+        self._commits, self._objects, self.contents.objects = now, objects, objects
+        return True
 
     def tree(self, oid: str, base: str | None) -> str:
         """Return a tree without the contents; `base`: the tree with their replacements, if any."""

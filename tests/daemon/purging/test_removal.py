@@ -5,16 +5,26 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bough_daemon.errors import StoreDamaged
 from bough_daemon.git.objects import EMPTY_BLOB, EXECUTABLE, FILE, FOLDER, TreeEntry
 from bough_daemon.history.branches import Branch
-from bough_daemon.purging.removal import RemovalPlan, begin, find_paths, find_text, finish, in_history, of_bough_alone
+from bough_daemon.purging.removal import (
+    RemovalPlan,
+    begin,
+    find_paths,
+    find_text,
+    finish,
+    in_history,
+    of_bough_alone,
+    rehearse,
+    roots,
+)
 from bough_daemon.purging.rewriting import Contents, Rewriting
-from bough_daemon.store.store import KEPT, LIVE, SHARED, Store
+from bough_daemon.store.store import KEPT, LIVE, NOBODY, SHARED, Store
 
 from tests.daemon.support import git, make_repository
 
@@ -99,6 +109,51 @@ def test_every_snapshot_is_without_the_content_and_all_else_is_as_it_was(
     check_purged(store, made)
     assert finish(store) is None
     git(root, "fsck", "--full", "--strict")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_was_prepared_while_snapshots_were_taken_comes_to_the_same(
+    store: Store, root: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = history(store, root)
+    if packed:
+        pack_everything(store)
+    prepared = rehearse(store, roots(store, True), [made["secret"]])
+    assert store.ref(LIVE + "alice") == made["tip"] and store.objects.owns(made["secret"])  # nothing has changed yet
+    later = store.objects.splice(made["clean"], {"new": TreeEntry(FILE, made["secret"])})
+    tip = store.objects.write_commit(later, [made["tip"]], NOBODY, 0, "later\n")
+    store.set_ref(LIVE + "alice", tip, made["tip"])
+    store.set_ref(SHARED + "alice", tip, made["tip"])
+    commits = of_bough_alone(store, roots(store, True))
+    alone = Rewriting(store.objects, Contents(store.objects, [made["secret"]]), commits).run()
+    written = list[str]()
+    monkeypatch.setattr(Rewriting, "_rewrite", _noted(Rewriting._rewrite, written))
+    begin(store, work(made))
+    finish(store, prepared)
+    assert set(written) - set(alone.values()) == {tip}  # the rest was there
+    assert store.ref(LIVE + "alice") == alone[tip] and prepared.became == alone
+    assert not store.objects.owns(made["secret"])
+    git(Path(store.path), "fsck", "--full", "--strict", "--no-dangling")
+
+
+def _noted(real: Callable[..., None], written: list[str]) -> Callable[..., None]:
+    def rewrite(self: Rewriting, oid: str, raw: bytes) -> None:
+        written.append(oid)
+        real(self, oid, raw)
+
+    return rewrite
+
+
+def test_what_was_prepared_is_dropped_where_the_users_history_has_changed_since(store: Store, root: Path) -> None:
+    made = history(store, root)
+    secret = [made["secret"]]
+    commits = of_bough_alone(store, roots(store, True))
+    assert Rewriting(store.objects, Contents(store.objects, secret), commits).goes_on(store.objects, commits)
+    prepared = rehearse(store, roots(store, True), secret)
+    assert not prepared.goes_on(store.objects, commits[1:])  # one of them is the user's by now
+    outside = Rewriting(store.objects, Contents(store.objects, secret), commits[:1])
+    outside.run()
+    assert not outside.goes_on(store.objects, commits)  # what it names was the user's, and is no longer
 
 
 KILLED = """
