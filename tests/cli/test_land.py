@@ -73,7 +73,7 @@ def test_a_hook_may_call_bough_but_no_command_that_waits_for_it(bob: Member, tmp
     bob.bough("land", "-m", "mine")
     seen = (tmp_path / "seen").read_text()
     assert json.loads(seen.splitlines()[0])["state"] == "live"
-    assert seen.count("this is run by a hook of `bough land`") == 3
+    assert seen.count("this command was started by a hook of `bough land`") == 3
     assert seen.count("a command is at work") == 1
     assert [line for line in seen.splitlines() if line in ("0", "1", "theirs")] == ["theirs", "1", "1", "1", "1"]
     assert bob.told("status")["state"] == "live"

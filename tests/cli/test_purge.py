@@ -178,7 +178,7 @@ def test_what_a_teammate_has_recorded_too_they_are_asked_for(members: Callable[[
     assert "they have to accept it" in alice.bough("purge", "--list")
     bob.bough("purge", "--accept", "alice", "--yes")
     assert not has(bob, TOKEN) and (bob.tree / "phrase.txt").read_bytes() == TOKEN
-    until(lambda: "has to be accepted" not in alice.bough("purge", "--list"))
+    until(lambda: "have to accept it" not in alice.bough("purge", "--list"))
     saved(bob, {"b.txt": b"goes on\n"}, alice)
     until(lambda: alice.told("status")["teammates"][0]["tip"] == bob.told("status")["shared_tip"])
     assert "asks to purge" not in bob.bough("status")

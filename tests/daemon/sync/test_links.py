@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bough_daemon.budgets import GOSSIP_BYTES, LONGEST_NONCE, MOST_ADMISSIONS
+from bough_daemon.store.packs import Spool
 from bough_daemon.sync import wire
 from bough_daemon.sync.joining import welcome
 from bough_daemon.sync.links import Link
@@ -59,16 +62,19 @@ def test_an_admission_is_no_place_to_put_data() -> None:
     assert roster.merge([bob], [], NOW)[0] == [bob]
 
 
-# What is known of a peer, as opposed to what is still to be said to it.
+# What is known of a peer, as opposed to what is still to be said to it; a large pack is asked for, or goes beside.
 KNOWN = {
-    *("holds", "offered", "declined", "unable", "owed", "making", "incoming"),
-    *("relays", "talks", "conversation", "told", "passed"),
+    *("holds", "offered", "declined", "unable", "owed", "making", "incoming", "wasted", "ready"),
+    *("relays", "talks", "conversation", "told", "passed", "apart_above", "window", "told_arrived"),
 }
+SOMETHING: dict[str, object] = {"positions": (), "arrived": 1, "told_arrived": 1, "wasted": 1, "apart_above": 1.0}
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Link)])
-def test_a_link_has_words_while_anything_is_to_be_said(name: str) -> None:
+def test_a_link_has_words_while_anything_is_to_be_said(tmp_path: Path, name: str) -> None:
     link = Link()
     assert not link.has_words()
-    setattr(link, name, () if name == "positions" else {"one": "more"})
-    assert link.has_words() == (name not in KNOWN)
+    with Spool.below(str(tmp_path)).file as file:
+        pack = {"outgoing": {"one": SimpleNamespace(spool=Spool(file))}}
+        setattr(link, name, (SOMETHING | pack).get(name, {"one": "more"}))
+        assert link.has_words() == (name not in KNOWN)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,13 +23,11 @@ LOOPBACK6 = "[::1]"
 
 
 def free_port() -> int:
-    """Return a port that is free, and so is the one after it."""
+    """Return a port that is free, and so is the one after it: neither is one that a connection may get by chance."""
     while True:
-        with socket.create_server((LOOPBACK, 0)) as one:
-            port = int(one.getsockname()[1])
-            with socket.socket() as other:
-                if port < 65000 and other.connect_ex((LOOPBACK, port + 1)) != 0:
-                    return port
+        port = random.SystemRandom().randrange(12_000, 20_000)
+        with suppress(OSError), socket.create_server((LOOPBACK, port)), socket.create_server((LOOPBACK, port + 1)):
+            return port
 
 
 def listening(

@@ -32,7 +32,7 @@ def test_why_a_teammate_refuses_every_conversation_is_told_until_there_is_one(
                 await eventually(lambda: alice.sync.notices() and bob.sync.notices())
                 (notice,) = alice.sync.notices()
                 assert notice.about == "bob"
-                assert notice.text == "there is no connection with bob: no member of the team has this certificate"
+                assert notice.text == "there is no connection to bob: no member of the team has this certificate"
                 await all_of.stop(bob)
             bob = await all_of.start("bob")
             await eventually(lambda: alice.is_connected("bob") and bob.is_connected("alice"))
