@@ -19,7 +19,7 @@ from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.index import Stage, changed, hidden_paths
 from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
-from bough_daemon.history.merge_base import common_tree, merge_base
+from bough_daemon.history.merge_base import common_tree, merge_base, scratch_commit
 from bough_daemon.history.removals import untouched_removals
 from bough_daemon.history.replacements import knowing, learn
 from bough_daemon.history.taken_away import Side
@@ -41,7 +41,6 @@ from bough_daemon.transaction.transaction import (
 
 # A new file follows its renamed folder; by default Git reports a conflict.
 FOLLOWING = ("-c", "merge.directoryRenames=true")
-WHO = "bough <bough@localhost> 0 +0000"
 
 
 @dataclass(frozen=True)
@@ -140,13 +139,14 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tu
     with store.quarantine() as git:
         tips = ours, theirs
         if also:
-            ours = _commit(git, our_tree, [ours, *also])
+            ours = scratch_commit(git, our_tree, [ours, *also])
         found = merge_base(knowing(git), ours, theirs)
         _keep_new(objects, git)  # with several merge bases, a tree was created just now
         base = common_tree(store, found, *map(Side, tips, heads)) if heads is not None else found.tree
-        if base != found.tree:
-            began = _commit(git, base, [])
-            ours, theirs = _commit(git, our_tree, [began]), _commit(git, their_tree, [began])
+        # Of several merge bases Git would make a tree of its own, which need not be the one that was looked at.
+        if base != found.tree or len(found.commits) > 1:
+            began = scratch_commit(git, base, [])
+            ours, theirs = scratch_commit(git, our_tree, [began]), scratch_commit(git, their_tree, [began])
         # Git names the sides in its messages, and in file names that it generates, by these refs.
         named = f"update refs/ours {ours}\nupdate refs/theirs {theirs}\n"
         git.run("update-ref", "--stdin", stdin=named.encode())
@@ -162,12 +162,6 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tu
         return outcome
     open_paths = {path for path, of in outcome.stages.items() if {stage.number for stage in of} >= {2, 3}}
     return replace(outcome, sides=sides_of(objects, store.git, outcome.trees, outcome.tree, open_paths))
-
-
-def _commit(git: GitCommand, tree: str, parents: Sequence[str]) -> str:
-    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {WHO}", f"committer {WHO}"]
-    raw = "\n".join(lines) + "\n\nmine\n"
-    return git.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw.encode()).decode().strip()
 
 
 def _keep_new(objects: Objects, git: GitCommand) -> None:

@@ -8,6 +8,7 @@ removed, for Git too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bough_merge.text.lines import line_changes
@@ -20,10 +21,12 @@ from bough_daemon.history.taken_away import Side, not_taken_away
 from bough_daemon.store.store import Store
 from bough_daemon.store.walks import LONGEST_SECONDS
 
+WHO = "bough <bough@localhost> 0 +0000"
+
 
 @dataclass(frozen=True)
 class MergeBase:
-    """The common origin of two sides. `commits`: the merge bases. `tree`: of the only one, or a merge of two."""
+    """The common origin of two sides. `commits`: the merge bases. `tree`: of the only one, or a merge of all of them."""
 
     commits: tuple[str, ...]
     tree: str
@@ -34,8 +37,19 @@ def merge_base(git: GitCommand, ours: str, theirs: str) -> MergeBase:
     bases = git.run("merge-base", "--all", ours, theirs, seconds=LONGEST_SECONDS).decode().split()
     if len(bases) == 1:
         return MergeBase(tuple(bases), git.line("rev-parse", f"{bases[0]}^{{tree}}"))
-    merged = git.run("merge-tree", "--write-tree", *bases[:2], allowed=(0, 1), seconds=LONGEST_SECONDS).decode()
-    return MergeBase(tuple(bases), merged.split("\n", 1)[0])
+    merged = bases[0]
+    for base in bases[1:]:
+        out = git.run("merge-tree", "--write-tree", merged, base, allowed=(0, 1), seconds=LONGEST_SECONDS).decode()
+        tree = out.split("\n", 1)[0]
+        merged = scratch_commit(git, tree, [merged, base])
+    return MergeBase(tuple(bases), tree)
+
+
+def scratch_commit(git: GitCommand, tree: str, parents: Sequence[str]) -> str:
+    """Write a commit that only tells Git, in quarantine, what to merge; return its name."""
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {WHO}", f"committer {WHO}"]
+    raw = "\n".join(lines) + "\n\nmine\n"
+    return git.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=raw.encode()).decode().strip()
 
 
 def common_tree(store: Store, base: MergeBase, ours: Side, theirs: Side) -> str:

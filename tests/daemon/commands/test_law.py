@@ -324,3 +324,15 @@ def test_heads_without_a_common_commit_remove_nothing() -> None:
     state.regret(lands=True, number=2, other=1, path="b.txt", words=["commit", "-qam", "merged"])
     state.nothing_is_there_twice()
     state.teardown()
+
+
+def test_of_more_than_two_merge_bases_none_is_left_out() -> None:
+    """What was found once: a line that the third merge base alone had was taken from the one who wrote it."""
+    state, stash = NothingIsTakenAway(), ["stash", "-qu"]
+    state.found(size=3)
+    state.regret(lands=True, number=0, other=1, path="new1.txt", words=["add", "-A"])
+    state.regret(lands=False, number=1, other=2, path="d/c.txt", words=["add", "-A"])
+    state.regret(lands=False, number=0, other=2, path="new1.txt", words=stash)
+    state.regret(lands=False, number=2, other=1, path="a.txt", words=stash)
+    assert b"bob" in state.crew["bob"].files()["new1.txt"]
+    state.teardown()
