@@ -26,7 +26,7 @@ WHO = "bough <bough@localhost> 0 +0000"
 
 @dataclass(frozen=True)
 class MergeBase:
-    """The common origin of two sides. `commits`: the merge bases. `tree`: of the only one, or a merge of all of them."""
+    """The common origin of two sides. `commits`: the merge bases. `tree`: of the one, or a merge of all of them."""
 
     commits: tuple[str, ...]
     tree: str
