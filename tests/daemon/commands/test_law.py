@@ -248,7 +248,9 @@ class NothingIsTakenAway(RuleBasedStateMachine):
     @rule(number=who, path=paths)
     def restore(self, number: int, path: str) -> None:
         mate = self._mate(number)
+        before = words_of(mate.files().get(path))
         self._try(mate, restore(mate.live, [path]))
+        mate.removed |= set(before) - set(words_of(mate.files().get(path)))
 
     def _try(self, mate: Mate, command: Coroutine[Any, Any, object]) -> None:
         with suppress(BoughError):
