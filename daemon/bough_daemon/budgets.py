@@ -49,6 +49,7 @@ WASTED_COST = 20  # words that one counts for which was of no use: honest member
 ADMISSIONS_AT_ONCE = 10  # that are looked at before others have their turn
 
 # One message. A member's name has up to 64 characters, a branch up to 200 bytes.
+MOST_BUNDLED, BUNDLE_BYTES = 64, 64 << 10  # further messages in one gRPC message, and their total size
 MOST_HAVES = 256
 MOST_ADMISSIONS = 500  # and as many contacts; gRPC accepts messages of 4 MiB
 GOSSIP_BYTES = 1 << 20

@@ -47,6 +47,7 @@ HUB = "hub"
 FILES = {f"d{number % 10}/f{number}.py": b"def f():\n    return 1\n" for number in range(200)}
 JOINING = 4  # subscribers of a process who join at once
 PATIENCE = 300.0
+BUNDLED = 16  # words in one message
 AGAIN = 1.0  # seconds until a hub that did not answer is called again
 PAUSE = 0.7  # seconds between two rounds, in which what is said back comes to rest
 
@@ -79,7 +80,7 @@ class Subscriber:
             await asyncio.sleep(AGAIN)
 
     async def _talk(self) -> None:
-        hub, hello = self._roster.member(HUB), Hello(self._roster.team, relays=True, talks=True)
+        hub, hello = self._roster.member(HUB), Hello(self._roster.team, relays=True, talks=True, bundles=True)
         address = next(one for one in self._roster.addresses(HUB) if one.startswith("127."))
         async with call_member(address, hello, hub.certificate, self._identity) as pipe:
             self._do(self._exchange.connected(HUB, relays=pipe.hello.relays, talks=pipe.hello.talks))
@@ -92,8 +93,8 @@ class Subscriber:
     async def _write(self, pipe: Pipe) -> None:
         while True:
             self._said.clear()
-            while (word := self._exchange.next_word(HUB)) is not None:
-                await pipe.write(word)
+            while said := [word for _ in range(BUNDLED) if (word := self._exchange.next_word(HUB)) is not None]:
+                await pipe.write(*said)
             await self._said.wait()
 
     def _do(self, jobs: Iterable[Job]) -> None:

@@ -146,8 +146,9 @@ class Machine:
         self.world.agenda.after(delay, then)
 
     def _say(self) -> None:
-        for side in list(self.sides.values()):
-            self.go_on(side)
+        for peer in self.exchange.touched():
+            if peer in self.sides:
+                self.go_on(self.sides[peer])
 
     def go_on(self, side: Side) -> None:
         """Say what there is to say over a connection, as far as it has room."""

@@ -174,23 +174,29 @@ class PacksMade:
 
     def __init__(self) -> None:
         self._packs: dict[object, bytes] = {}
-        self._making: dict[object, asyncio.Lock] = {}
+        self._making: dict[object, asyncio.Event] = {}
 
     async def made(
         self, what: object, make: Callable[[], Awaitable[tuple[Spool, str] | None]]
     ) -> tuple[Spool, str] | None:
-        """Return the pack for `what`, created once by `make`, and its id. None: it failed."""
-        async with self._making.setdefault(what, asyncio.Lock()):
+        """Return the pack for `what`, created once by `make`, and its id. None: it failed.
+
+        All waiting callers resume in the same turn of the loop: otherwise the last one waits for the work of the first.
+        """
+        while what in self._making:
+            await self._making[what].wait()
+        if what not in self._packs:
+            over = self._making[what] = asyncio.Event()
             try:
-                if what not in self._packs:
-                    made = await make()
-                    if made is None or made[0].size > LARGEST_REMEMBERED:
-                        return made
-                    self._remember(what, made[0].read(0, made[0].size))
-                    made[0].close()
-                data = self._packs[what]
+                made = await make()
+                if made is None or made[0].size > LARGEST_REMEMBERED:
+                    return made
+                self._remember(what, made[0].read(0, made[0].size))
+                made[0].close()
             finally:
-                self._making.pop(what, None)
+                del self._making[what]
+                over.set()
+        data = self._packs[what]
         return Spool(io.BytesIO(data)), data[-HASH_BYTES:].hex()
 
     def _remember(self, what: object, data: bytes) -> None:

@@ -20,6 +20,8 @@ import grpc
 from bough_daemon.budgets import (
     ADMISSION_COST,
     ADMISSIONS_AT_ONCE,
+    BUNDLE_BYTES,
+    MOST_BUNDLED,
     PACK_COST,
     PARTING_SECONDS,
     PARTING_WORDS,
@@ -65,7 +67,19 @@ from bough_daemon.sync.jobs import (
     TicketsHeard,
 )
 from bough_daemon.sync.listener import Pipe
-from bough_daemon.sync.messages import Chunk, Delivered, Gossip, Hello, Message, Reach, TalkWords, Want
+from bough_daemon.sync.messages import (
+    Announce,
+    Chunk,
+    Delivered,
+    Gossip,
+    Held,
+    Hello,
+    Message,
+    Reach,
+    Refused,
+    TalkWords,
+    Want,
+)
 from bough_daemon.system.addresses import is_here
 from bough_daemon.system.supervisor import Supervisor, reason_of
 from bough_daemon.system.threads import StoreThread, to_the_end
@@ -83,6 +97,7 @@ CROSSING_SECONDS = 6.0  # that simultaneous calls of two members may be apart: l
 REPEATED_SECONDS = 1.0
 # Concurrent packs and listings; at most one for each peer and for each member.
 CHILDREN = 4
+SHORT = (Announce, Delivered, Held, Receipt, Refused)  # they leave space for others in one gRPC message
 BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer's or the network's doing
 
 
@@ -250,11 +265,9 @@ class Connections:
 
     def _wake(self) -> None:
         self._waking = False
-        for name in self.exchange.with_words():
+        for name in self.exchange.touched():
             if name in self._sessions:
                 self._sessions[name].said.set()
-        for name in self.exchange.with_packs():
-            if name in self._sessions:
                 self._sessions[name].leaving.set()
 
     # Connections.
@@ -382,8 +395,8 @@ class Connections:
         session = self._sessions[member]
         while True:
             session.said.clear()
-            while (word := self.exchange.next_word(member)) is not None:
-                await pipe.write(word)
+            while said := self._next_words(member, MOST_BUNDLED if pipe.hello.bundles else 0):
+                await pipe.write(*said)
             if self.exchange.is_parting(member):
                 if session.caller == self.exchange.member:
                     await asyncio.sleep(
@@ -391,6 +404,14 @@ class Connections:
                     )  # so that they can read it: a caller who leaves would cut it off
                 raise PeerRefused(session.refused)
             await session.said.wait()
+
+    def _next_words(self, member: str, most: int) -> list[Message]:
+        """Take what there is to say, and up to `most` words more: a message costs more than what is in it."""
+        said, left = list[Message](), BUNDLE_BYTES
+        while len(said) <= most and left > 0 and (word := self.exchange.next_word(member)) is not None:
+            said.append(word)
+            left -= len(word.data) if isinstance(word, Chunk) else 0 if isinstance(word, SHORT) else BUNDLE_BYTES
+        return said
 
     async def _carry(self, member: str, pipe: Pipe) -> None:
         """Send and take large packs on a stream of their own."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from typing import Any, TypeAlias, TypeVar
 
@@ -50,13 +51,19 @@ class _CallingPipe:
         self._call = stub.Converse() if request is pb.ConverseRequest else stub.Carry()
         self.hello = Hello("")
         self.local = local
+        self._heard: deque[Message] = deque()
 
     async def read(self) -> Message | None:
-        message = await self._call.read()
-        return None if message is grpc.aio.EOF else wire.word(message.word)
+        if not self._heard:
+            message = await self._call.read()
+            if message is grpc.aio.EOF:
+                return None
+            self._heard.extend(wire.words(message))
+        return self._heard.popleft()
 
-    async def write(self, word: Message) -> None:
-        await self._call.write(self._request(word=wire.word_message(word)))
+    async def write(self, *said: Message) -> None:
+        first, *more = map(wire.word_message, said)
+        await self._call.write(self._request(word=first, more=more))
 
     async def beside(self) -> _CallingPipe:
         packs = _CallingPipe(self._stub, self._said, self.local, pb.CarryRequest)

@@ -104,10 +104,12 @@ class Exchange:
         self.key = key or roster.member(member).key
         self.known: dict[Key, State] = {}
         self.links: dict[str, Link] = {}
+        self._touched: set[str] = set()  # peers to whom there may be something to be said since that was last looked at
         self.confirmed: dict[str, dict[Key, State]] = {}
         self.refusals: dict[str, dict[Key, Declined]] = {}
         self.purges = Purges(roster)
-        self.hello: Callable[[], Hello] = lambda: Hello(roster.team, relays=True, talks=True)  # this member's hello
+        hello = Hello(roster.team, relays=True, talks=True, bundles=True)
+        self.hello: Callable[[], Hello] = lambda: hello  # this member's hello
         self.talk = Logs(roster)
         self.paused = 0  # when this member paused sharing, in milliseconds since the epoch; 0: not paused
         self._spool = spool
@@ -120,7 +122,7 @@ class Exchange:
         self._partial: dict[tuple[str, Key], Incoming] = {}
         self._broken: dict[tuple[str, Key], Outgoing] = {}
         told = (lambda one: self.known.get(one)), self._untaken.get, self._keys_of
-        self.relay = Relay(roster, self.links, *told, identity)
+        self.relay = Relay(roster, self.links, self._touched, *told, identity)
 
     def _keys_of(self, member: str) -> list[Key]:
         return [one for one in self.known if one.member == member]
@@ -145,6 +147,7 @@ class Exchange:
     def pause(self, since: int) -> None:
         """Tell every peer that this member has paused sharing; 0: resumed."""
         self.paused = since
+        self._touched.update(self.links)
         for link in self.links.values():
             link.pause = SharingPause(since)
 
@@ -161,6 +164,7 @@ class Exchange:
         removals: Iterable[Removal] = (),
     ) -> None:
         """Send news of the roster to everyone except `besides`."""
+        self._touched.update(self.links)
         for name, link in self.links.items():
             if name != besides and not link.parting:
                 link.admissions |= {entry.digest: entry for entry in admissions}
@@ -171,6 +175,7 @@ class Exchange:
         self, invites: Iterable[Invite], uses: Iterable[TicketUse], *, besides: str = "", to: str | None = None
     ) -> None:
         """Send news of tickets and of who joined with them to everyone except `besides`, or only to `to`."""
+        self._touched.update(self.links)
         for name, link in self.links.items():
             if name != besides and to in (None, name) and not link.parting:
                 link.invites |= {one.key: one for one in invites}
@@ -184,6 +189,7 @@ class Exchange:
         `carried_apart`: large packs go on a stream of their own, from which `next_chunk` takes them.
         """
         link = self.links[peer] = Link(relays=relays, talks=talks)
+        self._touched.add(peer)
         link.apart_above = self._limits.small if carried_apart else math.inf
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
@@ -222,6 +228,7 @@ class Exchange:
     def pack_made(self, job: MakePack, made: tuple[Spool, str] | None) -> list[Job]:
         """Send a pack (None: it could not be made), or, unasked and large, only the news until the peer asks."""
         link, key = self.links.get(job.peer), job.state.key
+        self._touched.add(job.peer)
         stale = link is None or link.making.get(key) is not job
         if link is None or stale:
             if made is not None:
@@ -243,6 +250,7 @@ class Exchange:
     def ask(self, job: FindHaves, haves: tuple[str, ...], shallow: tuple[str, ...]) -> list[Job]:
         """Request a state from a peer, resuming an interrupted pack."""
         link, key = self.links.get(job.peer), job.state.key
+        self._touched.add(job.peer)
         if link is None or self._fetching.get(key) is not job:
             return self._fetch(key)
         want = Want(key, job.state.sequence, haves, shallow)
@@ -281,6 +289,7 @@ class Exchange:
     def _failed(self, job: TakePack | FindHaves, failure: NotTaken) -> list[Job]:
         key, link = job.state.key, self.links.get(job.peer)
         self._note_untaken(job.state, failure.reason, failure.for_now)
+        self._touched.add(job.peer)
         asked = self._is_fetching(key, job.peer)
         if link is not None and asked:
             link.unable[key] = job.state.sequence
@@ -335,6 +344,7 @@ class Exchange:
         link = self.links[peer]
         if link.parting:
             return []
+        self._touched.add(peer)
         match word:
             case Gossip():
                 return self._hear_gossip(peer, word, now)
@@ -374,6 +384,7 @@ class Exchange:
     def hear_delivered(self, peer: str, word: Delivered, now: float) -> None:
         """Note how much of what was sent on the stream for packs has arrived; `now`: seconds, monotonic."""
         self.links[peer].window.arrived(word.count, now)
+        self._touched.add(peer)
 
     def learn(self, said: Gossip, now: int) -> list[Job]:
         """Process what a member said about the team outside of a connection."""
@@ -398,6 +409,7 @@ class Exchange:
         new, said = self.purges.merge(purges, answers)
         if not new and not said:
             return []
+        self._touched.update(self.links)
         for name, link in self.links.items():
             if name != besides and not link.parting:
                 link.purges |= {one.digest: one for one in new}
@@ -407,6 +419,7 @@ class Exchange:
     def hear_talk(self, entries: Iterable[TalkEntry], besides: str = "") -> list[Job]:
         """Process members' comments, and send what is new to everyone except `besides`."""
         new = {entry.digest: entry for entry in self.talk.merge(entries)}
+        self._touched.update(self.links)
         for name, link in self.links.items():
             if name != besides and link.talks and not link.parting:
                 link.talk |= new
@@ -439,6 +452,7 @@ class Exchange:
     def part(self, peer: str, key: bytes) -> None:
         """From now on send a connected peer only why one of the two is no longer in the team."""
         notice = self.notice_for(key)
+        self._touched.add(peer)
         self.links[peer].part(notice.admissions, notice.removals)
 
     def is_parting(self, peer: str) -> bool:
@@ -540,6 +554,7 @@ class Exchange:
     def _hear_fork(self, peer: str, link: Link, state: State) -> list[Job]:
         """Refuse a state whose number another one has, and keep its tip nevertheless."""
         link.answer(Refused(state.key, state.sequence, SIGNED_TWICE.format(state.key.member)))
+        self._touched.add(peer)
         is_live = state.key.kind is BranchKind.LIVE
         if state.key.member == self.member:
             return [Behind(state), *([Signed(peer, state)] if is_live else [])]
@@ -828,6 +843,7 @@ class Exchange:
             if key in link.owed and _sequence(link.holds, key) <= sequence:
                 link.owed.discard(key)
                 link.answer(Held(key, _sequence(link.holds, key) or sequence))
+                self._touched.add(name)
             jobs += self._offer(name, key)
         fetch = self._fetching.get(key)
         if fetch is not None and fetch.state.sequence <= sequence:
@@ -846,6 +862,7 @@ class Exchange:
         if link.declined.get(key, 0) >= state.sequence or (since is not None and _covers(since, state)):
             return []
         link.offered[key] = state
+        self._touched.add(peer)
         # A peer who is connected with the member gets the pack from there.
         if since is None or (key.member != self.member and self.relay.is_direct(key.member, peer)):
             link.announcements[key] = None
@@ -909,13 +926,14 @@ class Exchange:
             self._broken.pop(next(iter(self._broken))).spool.close()
         self._broken[peer, key] = outgoing
 
-    def with_words(self) -> list[str]:
-        """Return the connected peers for whom messages are waiting."""
-        return [peer for peer, link in self.links.items() if link.has_words()]
+    def touched(self) -> list[str]:
+        """Return the connected peers for whom there may be new messages since the last call of this.
 
-    def with_packs(self) -> list[str]:
-        """Return the connected peers to whom something is to be sent on the stream for packs."""
-        return [peer for peer, link in self.links.items() if link.has_packs()]
+        Others may be among them.
+        """
+        found = [peer for peer in self._touched if peer in self.links]
+        self._touched.clear()
+        return found
 
     def next_word(self, peer: str) -> Message | None:
         """Take the next message for a connected peer, or None if there is none."""

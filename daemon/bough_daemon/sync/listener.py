@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -83,8 +84,8 @@ class Pipe(Protocol):
     async def read(self) -> Message | None:
         """Return the next message, or None after the peer's last one."""
 
-    async def write(self, word: Message) -> None:
-        """Send a message; return when there is space for another."""
+    async def write(self, *messages: Message) -> None:
+        """Send a message, or several if the peer's hello has `bundles`; return when there is space for another."""
 
     async def beside(self) -> Pipe:
         """Return the stream for large packs, where both sides have one: it begins with this one's Hello."""
@@ -458,13 +459,19 @@ class _CalledPipe:
         self.local = _local_for(context.peer())
         self.packs: asyncio.Future[Pipe] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
+        self._heard: deque[Message] = deque()
 
     async def read(self) -> Message | None:
-        message = await self._context.read()
-        return None if message is grpc.aio.EOF else wire.word(message.word)
+        if not self._heard:
+            message = await self._context.read()
+            if message is grpc.aio.EOF:
+                return None
+            self._heard.extend(wire.words(message))
+        return self._heard.popleft()
 
-    async def write(self, word: Message) -> None:
-        await self._context.write(self._answer(word=wire.word_message(word)))
+    async def write(self, *said: Message) -> None:
+        first, *more = map(wire.word_message, said)
+        await self._context.write(self._answer(word=first, more=more))
 
     async def beside(self) -> Pipe:
         return await asyncio.shield(self.packs)

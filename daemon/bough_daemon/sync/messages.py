@@ -27,6 +27,7 @@ class Hello:
     `relays`: it understands the words for ways and receipts; `talks`: those for comments. `join_port`: where it listens
     for new members as long as a ticket names it as a deputy; 0: it does not. `hub`: it has no working tree.
     `carried_apart`: the number of the stream that carries large packs separately; 0: this one carries them.
+    `bundles`: it understands several messages in one gRPC message.
     """
 
     team: str
@@ -37,6 +38,7 @@ class Hello:
     talks: bool = False
     hub: bool = False
     carried_apart: int = 0
+    bundles: bool = False
 
 
 @cache

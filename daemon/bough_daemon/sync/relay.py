@@ -31,13 +31,14 @@ MOST_NAMES = 500  # in one message
 class Relay:
     """The routes of one member in one team; `links`, `known` and `untaken` are the exchange's.
 
-    `identity`: signs receipts; None: there are none.
+    `touched`: collects the peers for whom there are messages. `identity`: signs receipts; None: there are none.
     """
 
     def __init__(
         self,
         roster: Roster,
         links: dict[str, Link],
+        touched: set[str],
         known: Callable[[Key], State | None],
         untaken: Callable[[Key], tuple[State, str] | None],
         keys_of: Callable[[str], Iterable[Key]],
@@ -45,6 +46,7 @@ class Relay:
     ) -> None:
         self._roster = roster
         self._links = links
+        self._touched = touched
         self._known = known
         self._untaken = untaken
         self._keys_of = keys_of
@@ -90,12 +92,13 @@ class Relay:
         for name, link in self._links.items():
             if name != member:
                 link.untold.add(member)
+                self._touched.add(name)
 
     def took(self, key: Key) -> None:
         """Send a receipt for a state that was received or refused here, if its member is not connected."""
         if self._identity is not None and self._is_acknowledged(key) and key.member not in self._links:
             for via in self._ways_to(key.member):
-                self._links[via].acknowledge(self._identity.key, key, None)
+                self._acknowledge(via, self._identity.key, key, None)
 
     def _send_receipts(self, member: str) -> None:
         for key in self._keys_of(member):
@@ -149,8 +152,12 @@ class Relay:
         ways = [via for via in self._ways_to(receipt.key.member, peer) if self._has_place(self._links[via], receipt)]
         if ways and receipt.is_signed(self._roster.team):
             for via in ways:
-                self._links[via].acknowledge(receipt.by, receipt.key, receipt)
+                self._acknowledge(via, receipt.by, receipt.key, receipt)
         return []
+
+    def _acknowledge(self, via: str, by: bytes, key: Key, receipt: Receipt | None) -> None:
+        self._links[via].acknowledge(by, key, receipt)
+        self._touched.add(via)
 
     def _take_in(self, by: str, receipt: Receipt, confirmed: State | None) -> list[Job]:
         known = self._known(receipt.key)

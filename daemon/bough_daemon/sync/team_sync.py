@@ -277,7 +277,8 @@ class TeamSync:
 
     def _hello(self, team: str) -> Hello:
         port = self._listener.deputy_port
-        return Hello(team, bough=own_release(), relays=True, talks=True, join_port=port, hub=self._is_hub)
+        understood = {"relays": True, "talks": True, "bundles": True}
+        return Hello(team, bough=own_release(), join_port=port, hub=self._is_hub, **understood)
 
     def _invitations_of(self, team: Team, exchange: Exchange, connections: Connections) -> Invitations:
         def joined(name: str) -> None:

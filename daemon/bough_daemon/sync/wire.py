@@ -8,7 +8,7 @@ from itertools import islice
 import grpc
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_HAVES
+from bough_daemon.budgets import LONGEST_KEY_BYTES, LONGEST_WORD, MOST_ADMISSIONS, MOST_BUNDLED, MOST_HAVES
 from bough_daemon.errors import BadName, BadTicket, BoughError, NameTaken, NotPossibleNow, PeerRefused, PeerUnreachable
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.sync.messages import (
@@ -235,9 +235,9 @@ def _talk_entry(message: pb.TalkEntry) -> TalkEntry:
 def word_message(word: Message) -> pb.Word:
     """Return the Protobuf message for a word."""
     match word:
-        case Hello(team, version, bough, relays, port, talks, hub, apart):
+        case Hello(team, version, bough, relays, port, talks, hub, apart, bundles):
             hello = pb.Hello(team=team, version=version, bough=bough, relays=relays, join_port=port)
-            hello.talks, hello.hub, hello.carried_apart = talks, hub, apart
+            hello.talks, hello.hub, hello.carried_apart, hello.bundles = talks, hub, apart, bundles
             return pb.Word(hello=hello)
         case Gossip():
             return pb.Word(gossip=gossip_message(word))
@@ -272,6 +272,13 @@ def word_message(word: Message) -> pb.Word:
             return pb.Word(sharing_pause=pb.SharingPause(since_ms=since))
 
 
+def words(message: pb.ConverseRequest | pb.ConverseResponse | pb.CarryRequest | pb.CarryResponse) -> list[Message]:
+    """Return the words in one message of a stream; raise PeerRefused where one, or their number, is out of bounds."""
+    if len(message.more) > MOST_BUNDLED:
+        raise PeerRefused("the peer sent too many words in one message")
+    return [word(one) for one in (message.word, *message.more)]
+
+
 def word(message: pb.Word) -> Message:
     """Return the word in a message; raise PeerRefused if it is out of bounds."""
     match message.WhichOneof("kind"):
@@ -279,8 +286,8 @@ def word(message: pb.Word) -> Message:
             hello = message.hello
             port = hello.join_port if hello.join_port < 65536 else 0
             team, bough = hello.team[:LONGEST_WORD], release(hello.bough)
-            apart = hello.carried_apart
-            return Hello(team, hello.version, bough, hello.relays, port, hello.talks, hello.hub, apart)
+            of_streams = hello.carried_apart, hello.bundles
+            return Hello(team, hello.version, bough, hello.relays, port, hello.talks, hello.hub, *of_streams)
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers), len(said.invites), len(said.ticket_uses))

@@ -130,6 +130,7 @@ class Roster:
     seen: dict[str, int] = field(default_factory=dict)
     contacts: dict[bytes, Contact] = field(default_factory=dict)
     members: dict[str, Admission] = field(default_factory=dict)
+    _by_key: dict[bytes, Admission] = field(default_factory=dict, repr=False)  # the members
     rivals: list[Rival] = field(default_factory=list)
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
     former: dict[str, Admission] = field(default_factory=dict)
@@ -536,6 +537,7 @@ class Roster:
             else:
                 waiting[admitter].append(item)  # until the admitter has the name that it is derived from
         self.members = {one.name: one for key, one in keys.items() if not self.departures.of(key)}
+        self._by_key = {one.key: one for one in self.members.values()}
         self.former = {one.name: one for key, one in keys.items() if self.departures.of(key)}
         self.previous = {name: one.key for name, one in named.items() if keys[one.key].name != name}
         self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
@@ -566,7 +568,7 @@ class Roster:
 
     def by_key(self, key: bytes) -> Admission | None:
         """Return the member who signs with `key`, or None."""
-        return next((member for member in self.members.values() if member.key == key), None)
+        return self._by_key.get(key)
 
     def former_by_key(self, key: bytes) -> Admission | None:
         """Return the removed member who signs with `key`, or None."""

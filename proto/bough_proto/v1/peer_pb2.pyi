@@ -70,16 +70,22 @@ class ConverseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORD_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def word(self) -> Global___Word: ...
+    @_builtins.property
+    def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
+        """What there was to say besides, to those who understand it."""
+
     def __init__(
         self,
         *,
         word: Global___Word | None = ...,
+        more: _abc.Iterable[Global___Word] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,16 +96,20 @@ class ConverseResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORD_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def word(self) -> Global___Word: ...
+    @_builtins.property
+    def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]: ...
     def __init__(
         self,
         *,
         word: Global___Word | None = ...,
+        more: _abc.Iterable[Global___Word] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,16 +120,20 @@ class CarryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORD_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def word(self) -> Global___Word: ...
+    @_builtins.property
+    def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]: ...
     def __init__(
         self,
         *,
         word: Global___Word | None = ...,
+        more: _abc.Iterable[Global___Word] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,16 +144,20 @@ class CarryResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORD_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def word(self) -> Global___Word: ...
+    @_builtins.property
+    def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]: ...
     def __init__(
         self,
         *,
         word: Global___Word | None = ...,
+        more: _abc.Iterable[Global___Word] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,6 +247,7 @@ class Hello(_message.Message):
     TALKS_FIELD_NUMBER: _builtins.int
     HUB_FIELD_NUMBER: _builtins.int
     CARRIED_APART_FIELD_NUMBER: _builtins.int
+    BUNDLES_FIELD_NUMBER: _builtins.int
     team: _builtins.str
     version: _builtins.int
     relays: _builtins.bool
@@ -245,6 +264,8 @@ class Hello(_message.Message):
     """Large packs use a separate stream that starts with this number, chosen by the caller; 0: they do
     not. Who is called says the same number where they understand it.
     """
+    bundles: _builtins.bool
+    """The sender understands several words in one message, and is sent them."""
     def __init__(
         self,
         *,
@@ -256,10 +277,11 @@ class Hello(_message.Message):
         talks: _builtins.bool = ...,
         hub: _builtins.bool = ...,
         carried_apart: _builtins.int = ...,
+        bundles: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "carried_apart", b"carried_apart", "hub", b"hub", "join_port", b"join_port", "relays", b"relays", "talks", b"talks", "team", b"team", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bough", b"bough", "bundles", b"bundles", "carried_apart", b"carried_apart", "hub", b"hub", "join_port", b"join_port", "relays", b"relays", "talks", b"talks", "team", b"team", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -472,3 +472,27 @@ def test_a_pack_for_many_is_made_once() -> None:
         asyncio.run(ask(f"d{number}", 30, 1))
     del made[:]
     assert asyncio.run(ask("a", 100, 1)) and made == [100]
+
+
+def test_all_who_wait_for_one_pack_go_on_in_the_same_turn() -> None:
+    packs, turns = PacksMade(), list[int]()
+
+    async def make() -> tuple[Spool, str]:
+        await asyncio.sleep(0)
+        return Spool(io.BytesIO(bytes(100))), "id"
+
+    async def one(turn: list[int]) -> None:
+        made = await packs.made("a save", make)
+        assert made is not None
+        made[0].close()
+        turns.append(turn[0])
+
+    async def test() -> None:
+        turn = [0]
+        waiting = [asyncio.create_task(one(turn)) for _ in range(200)]
+        while not all(task.done() for task in waiting):
+            await asyncio.sleep(0)
+            turn[0] += 1
+
+    asyncio.run(test())
+    assert len(turns) == 200 and max(turns) - min(turns) <= 1

@@ -124,6 +124,7 @@ class World:
             admit(founded, "alice", name)
         self.members = {name: Speaker(name, copy_of(founded)) for name in PEOPLE[:count]}
         self.wires: dict[tuple[str, str], deque[Message]] = {}
+        self.woken = {name: set[str]() for name in self.members}
 
     def connect(self, one: str, other: str) -> None:
         """Let two begin to talk."""
@@ -157,12 +158,13 @@ class World:
                 member = self.members[other]
                 member.todo += member.exchange.hear(one, self.wires[one, other].popleft(), NOW)
                 return True
-            is_told = other in self.members[one].exchange.with_words()
+            self.woken[one] |= set(self.members[one].exchange.touched())
             word = self.members[one].exchange.next_word(other)
             if word is not None:
-                assert is_told, f"nobody would have been woken to say {word}"
+                assert other in self.woken[one], f"nobody would have been woken to say {word}"
                 self.wires[one, other].append(word)
                 return True
+            self.woken[one].discard(other)
         return False
 
     def settle(self) -> int:

@@ -17,6 +17,8 @@ from bough_daemon.errors import (
 from bough_daemon.store.packs import make_pack, take_pack
 from bough_daemon.store.store import LANDED
 from bough_daemon.sync import dial, listener
+from bough_daemon.sync.messages import Held, Want
+from bough_daemon.team.branch_state import BranchKind, Key
 from bough_daemon.team.team_files import Team
 
 from tests.daemon.machines import LOOPBACK, machines, run
@@ -301,5 +303,29 @@ def test_a_teammate_with_another_version_is_told_on_both_sides_until_they_can_ta
                 assert not alice.is_connected("bob")
             await eventually(lambda: alice.is_connected("bob") and bob.is_connected("alice"))
             assert alice.sync.reach.other_versions() == bob.sync.reach.other_versions() == []
+
+    run(test())
+
+
+def test_short_words_share_a_message_and_long_ones_end_it(folder: Path) -> None:
+    async def test() -> None:
+        async with machines(folder) as all_of:
+            alice, _ = await all_of.team("alice", "bob")
+            talks, link = alice.sync._conversations, alice.sync._exchange.links["bob"]
+            keys = [Key("bob", BranchKind.LANDED, b"b%d" % number) for number in range(100)]
+
+            def told(most: int) -> list[int]:
+                for number, key in enumerate(keys):
+                    link.answer(Held(key, number))
+                link.wants[keys[50]] = Want(keys[50], 1)
+                sizes = list[int]()
+                while said := talks._next_words("bob", most):
+                    sizes.append(len(said))
+                return sizes
+
+            assert told(0) == [1] * 101, "to a peer who does not bundle"
+            assert told(63) == [64, 37], "the answers, and the question after them"
+            link.wants |= {key: Want(key, 1) for key in keys[:2]}
+            assert [len(talks._next_words("bob", 63)) for _ in range(2)] == [1, 1]
 
     run(test())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from bough_daemon.budgets import MOST_BUNDLED
 from bough_daemon.errors import BadTicket, BoughError, NameTaken, PeerRefused, PeerUnreachable
 from bough_daemon.sync import wire
 from bough_daemon.sync.messages import (
@@ -92,3 +93,12 @@ def test_an_error_that_has_no_code_of_its_own_is_an_internal_one() -> None:
 def test_a_release_that_is_none_is_left_out(said: str) -> None:
     message = wire.word_message(Hello("ab" * 16, bough=said))
     assert wire.word(message) == Hello("ab" * 16)
+
+
+def test_several_words_cross_in_one_message_and_too_many_are_refused() -> None:
+    said = [word for word in WORDS if not isinstance(word, Hello)]
+    first, *more = map(wire.word_message, said)
+    message = pb.ConverseRequest(word=first, more=more)
+    assert wire.words(pb.ConverseRequest.FromString(message.SerializeToString())) == said
+    with pytest.raises(PeerRefused, match="too many words"):
+        wire.words(pb.ConverseRequest(word=first, more=[first] * (MOST_BUNDLED + 1)))
