@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 PATIENCE = 60.0  # seconds that a command may take
-BOUGH, DAEMON, WORKER = "bough_cli.main", "bough_daemon.__main__", "bough_daemon.merging.merge_workers"
+BOUGH, DAEMON, WORKER = "bough_cli.main", "bough_daemon.__main__", "bough_daemon.merging.merge_process"
 DAEMONS, WORKERS = "READY_DAEMONS", "READY_WORKERS"  # the variables that say where these are forked
 NAMESPACE = "READY_NAMESPACE"  # the variable that names the network namespace of a process and of its children
 CLONE_NEWNET = 0x40000000
@@ -33,7 +33,6 @@ CLONE_NEWNET = 0x40000000
 IMPORTED = {
     BOUGH: ["bough_cli.connection", "bough_cli.outcomes", "bough_cli.acting", "bough_cli.habits", "grpc._channel"],
     DAEMON: ["ifaddr", "email.parser", "encodings.idna", "cryptography.hazmat.backends.openssl"],
-    WORKER: ["bough_merge.across.merge_tree"],
 }
 ROOT = Path(__file__).parents[1]
 

@@ -21,7 +21,8 @@ from bough_daemon.git.refs import operation
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import Snapshot, read_snapshot
-from bough_daemon.merging.merge_input import Decided, MergeInput, both_changed
+from bough_daemon.merging.merge_input import MergeInput, both_changed
+from bough_daemon.merging.worker_wire import Decided
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree

@@ -12,8 +12,7 @@ from typing import Any
 from bough_completion.endpoints.shapes import Shapes
 from bough_completion.endpoints.web import WebServer
 from bough_completion.query import Query, Suggestion
-from bough_daemon.merging.merge_input import Decided
-from bough_daemon.merging.worker_wire import COUNT, LENGTH, BadAnswer, read_answer, write_answer
+from bough_daemon.merging.worker_wire import COUNT, LENGTH, BadAnswer, Decided, read_answer, write_answer
 from bough_merge.text.result import Conflict, Finding
 
 from tests.fuzz.target import Trial, target

@@ -16,7 +16,7 @@ from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.git.repository_settings import table_in
 from bough_daemon.git.rule_files import RuleFiles
 from bough_daemon.git.rules import Attributes, Ignores, IndexReader
-from bough_daemon.merging.merge_workers import _merged
+from bough_daemon.merging.merge_process import _merged
 from bough_daemon.merging.worker_wire import Job, read_job, write_job
 from bough_daemon.privacy.former_rules import FormerRules
 

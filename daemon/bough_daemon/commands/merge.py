@@ -24,7 +24,8 @@ from bough_daemon.history.removals import untouched_removals
 from bough_daemon.history.replacements import knowing, learn
 from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot
-from bough_daemon.merging.merge_input import Both, Decided, MergeInput, Three, both_changed, sides_of
+from bough_daemon.merging.merge_input import Both, MergeInput, Three, both_changed, sides_of
+from bough_daemon.merging.worker_wire import Decided
 from bough_daemon.store.store import Store
 from bough_daemon.system.text import first_few
 from bough_daemon.transaction.context import LiveWorktree

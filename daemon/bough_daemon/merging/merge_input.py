@@ -7,7 +7,7 @@ that path, so that the engine can compare the changes of one file with another's
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.git.repository_settings import NAME as SETTINGS
 from bough_daemon.git.repository_settings import check_size, table_in
+from bough_daemon.merging.worker_wire import Decided
 from bough_daemon.transaction.file_state import is_file
 
 FILE_LIMIT_BYTES = 2_000_000  # a longer file is given to the engine only if both sides changed it
@@ -36,16 +37,6 @@ class MergeInput:
     theirs: dict[str, bytes] = field(default_factory=dict)
     entries: dict[str, Three] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Decided:
-    """The engine's result for one file; `content` carries diff3 markers where `conflicts` is not empty."""
-
-    content: bytes
-    conflicts: Sequence[Any]
-    method: str
-    findings: Sequence[Any] = ()
 
 
 Both = Callable[[MergeInput], Mapping[str, Decided]]

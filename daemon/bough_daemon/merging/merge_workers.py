@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,19 +15,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from bough_daemon.budgets import WORKER_MEMORY_BYTES
 from bough_daemon.errors import BadRepositorySettings, DaemonFailed, Stopping
 from bough_daemon.git.repository_settings import NAME as SETTINGS
-from bough_daemon.merging.merge_input import Decided, MergeInput, both_changed
-from bough_daemon.merging.worker_wire import BadAnswer, Job, read_answer, read_job, write_answer, write_job
+from bough_daemon.merging.merge_input import MergeInput, both_changed
+from bough_daemon.merging.worker_wire import READY, BadAnswer, Decided, Job, read_answer, write_job
 
 TIME_LIMIT = 10.0  # seconds for one file; the engine's own limits count work and are reached much earlier
 FILE_TIME = 0.1  # seconds that each additional file of a merge may add
 START_LIMIT = 60.0  # seconds to load the engine, on a machine that is very busy
-READY = b"ready\n"  # what a worker prints once it has loaded the engine
 KEPT_BACK = ("GIT_", "SSH_", "GPG_")  # prefixes of variables that a worker does not get
 LAST_WORDS_BYTES = 4096  # of the output of a worker that did not start
-LABELS = ("ours", "base", "theirs")
 
 
 class MergeWorkers:
@@ -125,7 +121,7 @@ class _Worker:
         passed_on = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
         try:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bough_daemon.merging.merge_workers"],
+                [sys.executable, "-P", "-m", "bough_daemon.merging.merge_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -207,38 +203,3 @@ def whole_conflict(sides: MergeInput, path: str) -> Decided:
 
 def _ended(side: bytes) -> bytes:
     return side if not side or side.endswith(b"\n") else side + b"\n"
-
-
-def main() -> None:
-    """Answer jobs until the input ends."""
-    from bough_merge import merge_tree  # noqa: F401  # loaded while the daemon is still gathering the job
-
-    if sys.platform == "linux":
-        # On other systems the time limit bounds what a worker allocates.
-        resource.setrlimit(resource.RLIMIT_DATA, (WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES))
-    source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb", buffering=0)
-    with open(os.devnull, "wb") as nowhere:  # a hostile file must not fill the disk with messages
-        os.dup2(nowhere.fileno(), 2)
-    answers.write(READY)
-    while True:
-        try:
-            job = read_job(source)
-        except BadAnswer:
-            return
-        write_answer(answers, _merged(job))
-
-
-def _merged(job: Job) -> dict[str, Decided] | str:
-    """Return the engine's decisions, or what is wrong with the settings."""
-    from bough_merge import MergeSettings, SettingsError, merge_tree  # only a worker needs the engine
-
-    try:
-        settings = MergeSettings.parsed(job.settings)
-    except SettingsError as wrong:
-        return str(wrong)
-    files = merge_tree(job.base, job.ours, job.theirs, labels=LABELS, settings=settings).files
-    return {path: Decided(one.content, one.conflicts, str(one.method), one.findings) for path, one in files.items()}
-
-
-if __name__ == "__main__":
-    main()

@@ -12,14 +12,25 @@ from typing import IO, Any, TypeVar
 
 from bough_merge.text.result import Conflict, Finding
 
-from bough_daemon.merging.merge_input import Decided
 from bough_daemon.system.json_records import BadRecord, as_json, record_from
 
 MOST_BYTES = 1 << 30  # per message; more than any merge that fits into a worker
 COUNT, LENGTH = struct.Struct(">I"), struct.Struct(">Q")
 
+READY = b"ready\n"  # what a worker prints once it has loaded the engine
+
 T = TypeVar("T")
 Tree = Mapping[str, bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Decided:
+    """The engine's result for one file; `content` carries diff3 markers where `conflicts` is not empty."""
+
+    content: bytes
+    conflicts: Sequence[Any]
+    method: str
+    findings: Sequence[Any] = ()
 
 
 @dataclasses.dataclass(frozen=True)

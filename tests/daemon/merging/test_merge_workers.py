@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -116,6 +117,14 @@ def test_an_engine_that_cannot_be_loaded_is_told_as_that_and_tried_again(
             attempt()
     shutil.rmtree(broken_engine)
     assert pool.merge(job)["x.txt"].content == b"one\n2\nthree\n"
+
+
+def test_a_worker_imports_the_engine_and_nothing_of_git_or_the_network() -> None:
+    code = "import sys, bough_daemon.merging.merge_process; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "bough_merge.engine" in imported
+    assert not imported & {"asyncio", "subprocess", "grpc", "cryptography", "bough_daemon.git.command"}
 
 
 def test_a_worker_that_ends_without_a_word_is_told_with_its_code(

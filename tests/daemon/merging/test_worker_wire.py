@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 from bough_daemon.merging import worker_wire
-from bough_daemon.merging.merge_input import Decided
-from bough_daemon.merging.worker_wire import BadAnswer, Job, read_answer, read_job, write_answer, write_job
+from bough_daemon.merging.worker_wire import BadAnswer, Decided, Job, read_answer, read_job, write_answer, write_job
 from bough_merge.text.result import Conflict, Finding
 from hypothesis import given
 from hypothesis import strategies as some
