@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from bough_daemon.errors import DaemonFailed, DiskFull
 from bough_daemon.faults import not_permitted
 from bough_daemon.home import Home
 from bough_daemon.system.at_work import PATIENCE
+from bough_daemon.system.descriptors import is_readable
 
 START_PATIENCE = 30.0  # seconds until a daemon that does not become ready counts as failed
 GREETING_PATIENCE = 0.2  # seconds for a daemon to send the first byte of HTTP/2, which it does at once
@@ -94,7 +94,7 @@ def _first_word(home: Home, tell: Tell) -> tuple[subprocess.Popen[bytes], bytes]
         )
     os.close(write)
     with os.fdopen(read, "rb") as ready:
-        if not select.select([ready], [], [], PATIENCE)[0]:
+        if not is_readable(ready.fileno(), PATIENCE):
             tell(DaemonStarting(child.pid, home.log))
         return child, ready.read()
 

@@ -421,7 +421,7 @@ def _drop(store: Store, packs: Sequence[str]) -> None:
         for ending in (".idx", ".rev", ".pack"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(folder, name.removesuffix(".pack") + ending))
-    store.objects.refresh()
+    store.refresh()
 
 
 def sweep(store: Store) -> None:

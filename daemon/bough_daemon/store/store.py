@@ -147,6 +147,11 @@ class Store:
         except FileNotFoundError:
             return os.stat(self.common_dir).st_ino != self._common_inode
 
+    def refresh(self) -> None:
+        """Open the databases again: the descriptors of packs that were removed are held until then."""
+        self.objects.refresh()
+        self._repository.free()
+
     def close(self) -> None:
         """Release the store."""
         self._repository.free()
@@ -269,7 +274,7 @@ class Store:
         for oid in loose:
             if oid in packed:
                 os.unlink(os.path.join(self.objects.folder, oid[:2], oid[2:]))
-        self.objects.refresh()
+        self.refresh()
         self.objects.heavy_bytes = 0
         return True
 

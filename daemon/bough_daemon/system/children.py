@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import select
 import selectors
 import signal
 import subprocess
@@ -22,6 +21,7 @@ from typing import IO, Any
 
 from bough_daemon.errors import GitHangs, GitTooSlow, Stopping
 from bough_daemon.system.at_work import seconds_since
+from bough_daemon.system.descriptors import is_readable
 from bough_daemon.system.text import shown
 
 # Filters that ask a server (git-crypt with a vault, Git LFS behind a slow proxy) pause for seconds, not longer.
@@ -230,7 +230,7 @@ def _wait(child: subprocess.Popen[bytes], name: str, patience: ChildPatience) ->
             if told is None:
                 with suppress(subprocess.TimeoutExpired):
                     child.wait(patience.wait(time.monotonic()))
-            elif select.select([told], [], [], patience.wait(time.monotonic()))[0]:
+            elif is_readable(told, patience.wait(time.monotonic())):
                 child.wait()
             if child.returncode is None:
                 check_alive(child, name, patience)

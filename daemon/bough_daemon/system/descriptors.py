@@ -6,6 +6,7 @@ The rest is for recording: a snapshot needs files and children, however many con
 from __future__ import annotations
 
 import resource
+import select
 
 from bough_daemon.budgets import CONNECTIONS_SHARE, MOST_CONNECTIONS, MOST_FILES
 
@@ -31,3 +32,13 @@ def most_connections() -> int:
     """Return how many connections one listener may have open."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // CONNECTIONS_SHARE)
+
+
+def is_readable(descriptor: int, seconds: float) -> bool:
+    """Wait until a descriptor has something to read, or has ended; return whether it had in time.
+
+    `select.select` takes no descriptor from 1,024 on, of which a daemon may have many more.
+    """
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(1000 * seconds))

@@ -393,6 +393,26 @@ def test_many_small_packs_become_one_and_nothing_is_lost(alice: PackSide, bob: P
     assert not asyncio.run(gather(bob.store, bob.owner))
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this needs /proc")
+def test_packs_that_are_gone_are_not_kept_open(alice: PackSide, bob: PackSide) -> None:
+    """Each save of a teammate's comes in a pack of its own: a daemon would run out of descriptors."""
+
+    def removed() -> list[str]:
+        here = Path("/proc/self/fd")
+        links = (os.readlink(one) for one in here.iterdir() if one.is_symlink())
+        return [link for link in links if link.startswith(bob.store.path) and link.endswith("(deleted)")]
+
+    tip = alice.head
+    for number in range(MANY_PACKS + 1):
+        after = alice.save({"a.txt": b"%d\n" % number}, tip)
+        bob.take(alice.make(after, [tip]), after, shared=[tip])
+        bob.store.set_ref("refs/heads/other", after, tip if number else None)
+        tip = after
+    assert asyncio.run(gather(bob.store, bob.owner))
+    assert removed() == []
+    assert bob.store.ref("refs/heads/other") == tip
+
+
 def test_what_a_killed_daemon_left_in_quarantine_is_swept_away(bob: PackSide) -> None:
     left = Path(bob.store.folder) / "quarantine-abc"
     (left / "pack").mkdir(parents=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import resource
 import signal
 import sys
 import threading
@@ -119,6 +121,24 @@ def test_a_dialogue_that_hung_answers_again(folder: Path, impatient: None, hangi
             dialogue.ask(b"x.up\n", 1, b"\n")
         assert len(dialogue.ask(b"plain\n", 1, b"\n")[0]) == 40
     dialogue.close()
+
+
+def test_a_child_is_waited_for_however_many_files_are_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, (soft, hard) = os.pidfd_open, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 1200:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1200, hard))
+
+    def far_out(process: int) -> int:
+        near = opened(process)
+        try:
+            return fcntl.fcntl(near, fcntl.F_DUPFD_CLOEXEC, 1100)
+        finally:
+            os.close(near)
+
+    monkeypatch.setattr(os, "pidfd_open", far_out)
+    script = "import os, time; os.close(1); os.close(2); time.sleep(0.2)"
+    code, out, _ = GitChildren().run("child", [sys.executable, "-c", script], b"", dict(os.environ), None)
+    assert (code, out) == (0, b"")
 
 
 def test_after_the_end_no_child_is_left_and_none_is_started() -> None:
