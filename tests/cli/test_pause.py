@@ -151,3 +151,16 @@ def test_a_damaged_list_hides_every_change(pair: Pair) -> None:
     assert not has_at(bob, "alice", SNEAKED) and "c" not in seen(bob, "alice")
     assert alice.types("pause", "a.txt").code != 0, "it needs --files"
     assert alice.types("pause", "--files", ".").code != 0, "the whole tree is what a pause is for"
+
+
+def test_a_pause_is_known_after_a_restart_while_the_teammate_is_away(pair: Pair) -> None:
+    alice, bob = pair
+    alice.bough("pause")
+    until(lambda: is_paused(bob, "alice"))
+    until(lambda: next(bob.home.glob("**/pauses.json"), None) is not None)
+    alice.ends()
+    bob.is_killed()
+    assert teammate(bob, "alice")["sharing_paused_at"] > 0 and not teammate(bob, "alice")["connected"]
+    assert "alice has paused sharing, " in bob.bough("status")
+    alice.bough("resume")
+    until(lambda: teammate(bob, "alice")["sharing_paused_at"] == 0)

@@ -27,7 +27,7 @@ COMMITS = ["", "0" * 40, "1" * 40, "0" * 64, "f" * 64, "HEAD", "--all", "^" + "1
 NAMES = ["alice", "bob", "carol", "mallory", "", "alice+x", "../x", "HEAD", "a" * 5000, "a\0b", "ü", "1" * 40]
 BYTES = [b"", b"\0", b"alice", b"carol", b"main", b"\xff" * 64, b"x" * 5000, b"refs/heads/main", b"PACK" + bytes(40)]
 KINDS = ["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", ""]
-KINDS += ["talk_positions", "talk_words", "sharing_pause", "delivered"]
+KINDS += ["talk_positions", "talk_words", "sharing_pauses", "delivered"]
 MOST_WORDS = 200  # of one conversation
 MOST_KEPT = 100  # things that a member remembers of the one who says them
 

@@ -30,7 +30,7 @@ from bough_daemon.sync.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
-    PauseHeard,
+    PausesHeard,
     PurgesHeard,
     Signed,
     TakePack,
@@ -510,7 +510,7 @@ class Machine:
                     self._again(job, partial(self.exchange.offer_again, peer, key))
                 case MakePack() | FindHaves() | TakePack():
                     self.later(self.chance.uniform(1, 40), partial(self._perform, job))
-                case Confirmed() | Declined() | TicketsHeard() | TalkHeard() | PauseHeard():
+                case Confirmed() | Declined() | TicketsHeard() | TalkHeard() | PausesHeard():
                     pass
                 case _:
                     assert_never(job)

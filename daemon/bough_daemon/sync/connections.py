@@ -59,7 +59,7 @@ from bough_daemon.sync.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
-    PauseHeard,
+    PausesHeard,
     PurgesHeard,
     Signed,
     TakePack,
@@ -77,6 +77,7 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
+    SharingPauses,
     TalkWords,
     Want,
 )
@@ -135,7 +136,7 @@ class Callbacks:
     purges: Callable[[PurgesHeard], None]
     tickets: Callable[[TicketsHeard], None]
     talk: Callable[[TalkHeard], None]
-    paused: Callable[[str, int], None]
+    paused: Callable[[PausesHeard], None]
 
 
 class Connections:
@@ -241,8 +242,8 @@ class Connections:
                     self._told.tickets(job)
                 case TalkHeard():
                     self._told.talk(job)
-                case PauseHeard(peer, since):
-                    self._told.paused(peer, since)
+                case PausesHeard():
+                    self._told.paused(job)
                 case Confirmed(peer, state):
                     self._told.confirmed(peer, state)
                 case Behind(state):
@@ -635,4 +636,6 @@ def _weight(word: Message, known: Container[str]) -> int:
             return RECEIPT_COST
         case TalkWords(entries):
             return 1 + len(entries) * TALK_COST
+        case SharingPauses(pauses):
+            return 1 + len(pauses) * RECEIPT_COST
     return 1

@@ -32,7 +32,7 @@ from bough_daemon.sync.jobs import (
     MakePack,
     NotTaken,
     OfferAgain,
-    PauseHeard,
+    PausesHeard,
     PurgesHeard,
     Signed,
     TakePack,
@@ -50,7 +50,7 @@ from bough_daemon.sync.messages import (
     Message,
     Reach,
     Refused,
-    SharingPause,
+    SharingPauses,
     TalkPositions,
     TalkWords,
     Want,
@@ -63,6 +63,7 @@ from bough_daemon.team.branch_state import MOST_ASIDES, MOST_BRANCHES, BranchKin
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
 from bough_daemon.team.invites import Invite, TicketUse
+from bough_daemon.team.pauses import MemberPause, Pauses
 from bough_daemon.team.purges import Purge, PurgeAnswer, Purges
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact, Roster
@@ -111,7 +112,7 @@ class Exchange:
         hello = Hello(roster.team, relays=True, talks=True, bundles=True)
         self.hello: Callable[[], Hello] = lambda: hello  # this member's hello
         self.talk = Logs(roster)
-        self.paused = 0  # when this member paused sharing, in milliseconds since the epoch; 0: not paused
+        self.pauses = Pauses(roster)
         self._spool = spool
         self._limits = limits
         self._fetching: dict[Key, FindHaves] = {}
@@ -144,12 +145,14 @@ class Exchange:
         again = self.retry_all() if before is None or before.base != state.base else []
         return [*self._offer_to_all(state.key), *again]
 
-    def pause(self, since: int) -> None:
-        """Tell every peer that this member has paused sharing; 0: resumed."""
-        self.paused = since
-        self._touched.update(self.links)
-        for link in self.links.values():
-            link.pause = SharingPause(since)
+    def hear_pauses(self, said: Iterable[MemberPause], besides: str = "") -> list[Job]:
+        """Take in who has paused sharing, and tell everyone but `besides` what is new."""
+        new = self.pauses.merge(said)
+        for name, link in self.links.items() if new else ():
+            if name != besides and not link.parting:
+                link.pauses |= {one.by: one for one in new}
+                self._touched.add(name)
+        return [PausesHeard(tuple(new))] if new else []
 
     @property
     def is_out(self) -> bool:
@@ -197,7 +200,7 @@ class Exchange:
         link.purges = {one.digest: one for one in self.purges.counting()}
         link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
         self.relay.connected(peer)
-        link.pause = SharingPause(self.paused) if self.paused else None
+        link.pauses = {one.by: one for one in self.pauses.counting()}
         link.positions = tuple(self.talk.positions()) if talks else None
         return [job for key in list(self.known) for job in self._offer(peer, key)]
 
@@ -369,8 +372,8 @@ class Exchange:
                 return []
             case TalkWords(entries):
                 return self.hear_talk(entries, peer)
-            case SharingPause(since):
-                return [PauseHeard(peer, min(since, now))]
+            case SharingPauses(pauses):
+                return self.hear_pauses(pauses, peer)
             case Hello() | Delivered():
                 return []
 

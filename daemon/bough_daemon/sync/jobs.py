@@ -10,6 +10,7 @@ from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import Invite, TicketUse
+from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge
 from bough_daemon.team.roster import Admission, Contact
 
@@ -67,11 +68,10 @@ class TicketsHeard:
 
 
 @dataclass(frozen=True)
-class PauseHeard:
-    """`peer` paused sharing at `since` (milliseconds since the epoch); 0: they have resumed it."""
+class PausesHeard:
+    """Members have paused sharing, or share again: write it down."""
 
-    peer: str
-    since: int
+    pauses: tuple[MemberPause, ...]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ Job = (
     | PurgesHeard
     | TicketsHeard
     | TalkHeard
-    | PauseHeard
+    | PausesHeard
     | Confirmed
     | Declined
     | Behind

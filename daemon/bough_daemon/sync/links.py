@@ -24,7 +24,7 @@ from bough_daemon.sync.messages import (
     Message,
     Refused,
     Route,
-    SharingPause,
+    SharingPauses,
     TalkPositions,
     TalkWords,
     Want,
@@ -34,6 +34,7 @@ from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import Invite, TicketUse
+from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
@@ -41,7 +42,7 @@ from bough_daemon.team.roster import Admission, Contact
 MOST_PASSED = 4096  # remembered receipts that were sent
 
 K = TypeVar("K")
-V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry)
+V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry, MemberPause)
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Link:
     talks: bool = False  # it understands messages about comments
     positions: tuple[bytes, ...] | None = None  # of the logs of comments, not sent yet
     talk: dict[bytes, TalkEntry] = field(default_factory=dict)
-    pause: SharingPause | None = None  # this member's, not sent yet
+    pauses: dict[bytes, MemberPause] = field(default_factory=dict)
     parting: bool = False  # one of the two is no longer in the team: nothing else is sent
     answers: dict[Key, Held | Refused] = field(default_factory=dict)
     # Words of it that were refused for good, or that said that it cannot send what it has, and are not paid for yet.
@@ -150,7 +151,7 @@ class Link:
             or self.receipts
             or self.talk
             or self.positions is not None
-            or self.pause is not None
+            or self.pauses
             or self.purges
             or self.purge_answers
             or self.invites
@@ -179,7 +180,7 @@ class Link:
         for waiting in (*packs, self.answers, self.wants, self.announcements):
             waiting.clear()
         self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
-        self.invites, self.ticket_uses = {}, {}
+        self.invites, self.ticket_uses, self.pauses = {}, {}, {}
         self.positions, self.talk = None, {}
         self.admissions = {entry.digest: entry for entry in admissions}
         self.removals = {(entry.key, entry.remover): entry for entry in removals}
@@ -234,9 +235,8 @@ class Link:
             return Gossip(invites=invites, ticket_uses=_taken(self.ticket_uses) if not self.invites else ())
         if self.parting:
             return None
-        if self.pause is not None:
-            told, self.pause = self.pause, None
-            return told
+        if self.pauses:
+            return SharingPauses(_taken(self.pauses))
         if self.arrived > self.told_arrived:
             self.told_arrived = self.arrived
             return Delivered(self.arrived)

@@ -11,6 +11,7 @@ from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import Invite, TicketUse
+from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
@@ -158,10 +159,10 @@ class TalkWords:
 
 
 @dataclass(frozen=True)
-class SharingPause:
-    """I have paused sharing. `since`: milliseconds since the epoch; 0: I share again."""
+class SharingPauses:
+    """Which members have paused sharing, or share again."""
 
-    since: int
+    pauses: tuple[MemberPause, ...]
 
 
 Message = (
@@ -177,5 +178,5 @@ Message = (
     | Receipt
     | TalkPositions
     | TalkWords
-    | SharingPause
+    | SharingPauses
 )

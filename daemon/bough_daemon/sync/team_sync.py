@@ -31,7 +31,7 @@ from bough_daemon.store.store import LIVE, SHARED, Store
 from bough_daemon.sync.connections import Callbacks, Connections
 from bough_daemon.sync.exchange import Exchange
 from bough_daemon.sync.invitations import Invitations, InviteMade
-from bough_daemon.sync.jobs import Declined, Learned, PurgesHeard, TalkHeard, TicketsHeard
+from bough_daemon.sync.jobs import Declined, Job, Learned, PausesHeard, PurgesHeard, TalkHeard, TicketsHeard
 from bough_daemon.sync.joining import present
 from bough_daemon.sync.listener import PeerListener, Pipe
 from bough_daemon.sync.messages import Hello, own_release
@@ -172,7 +172,6 @@ class TeamSync:
         self.doubled = False
         self._began = 0  # milliseconds since the epoch
         self._was_out = False
-        self._pauses: dict[bytes, int] = {}  # when others paused sharing, in milliseconds since the epoch
         self._seen: dict[bytes, int] = {}  # when others were last connected, in milliseconds since the epoch
         self._now = self._member_of(kept)
 
@@ -250,7 +249,8 @@ class TeamSync:
         spool = partial(Spool.below, self._store.folder)
         exchange = Exchange(name, team.roster, spool, self._limits, key, self._identity)
         exchange.known = kept.known
-        exchange.paused = int(self.paused_since * 1e3)
+        exchange.pauses.merge(team.pauses)
+        self._note_pause(exchange)
         exchange.hello = partial(self._hello, team.roster.team)
         exchange.review()
         exchange.purges.merge(team.purges, team.purge_answers)
@@ -267,7 +267,7 @@ class TeamSync:
             self._heard_purges,
             self._heard_tickets,
             self._heard_talk,
-            self._heard_pause,
+            self._heard_pauses,
         )
         background = Supervisor()
         connections = Connections(exchange, self._store, self._owner, self._identity, told, background, self._quota)
@@ -400,27 +400,28 @@ class TeamSync:
         self._tell_pause()
 
     def _tell_pause(self) -> None:
-        self._exchange.pause(int(self.paused_since * 1e3))
-        self._conversations.do([])
+        self._conversations.do(self._note_pause(self._exchange))
+
+    def _note_pause(self, exchange: Exchange) -> list[Job]:
+        word = exchange.pauses.own(self._identity, int(self.paused_since * 1e3), now_ms())
+        return exchange.hear_pauses([word]) if word is not None else []
 
     def check_shares(self) -> None:
         """Raise SharingPaused if this member has paused sharing."""
         if self.paused_since:
             raise SharingPaused(f"you paused sharing {ago(self.paused_since)}")
 
-    def _heard_pause(self, member: str, since: int) -> None:
-        if member not in self.roster.members:
-            return
-        key = self.roster.member(member).key
-        if since:
-            self._pauses[key] = since
-        else:
-            self._pauses.pop(key, None)
-        self._on_event(TeamEvent("paused" if since else "resumed", member))
+    def _heard_pauses(self, news: PausesHeard) -> None:
+        self._changed.set()
+        for one in news.pauses:
+            if one.by != self._identity.key:
+                self._on_event(TeamEvent("paused" if one.since else "resumed", self.roster.name_of(one.by)))
 
     def paused_at(self, member: str) -> float:
         """Return when a teammate paused sharing, as last reported; 0: not paused."""
-        return self._pauses.get(self.roster.member(member).key, 0) / 1e3 if member in self.roster.members else 0.0
+        entry = self.roster.members.get(member)
+        said = self._exchange.pauses.known.get(entry.key) if entry is not None else None
+        return min(said.since, now_ms()) / 1e3 if said is not None else 0.0
 
     def _remember(self, tip: str, key: Key, sequence: int) -> None:
         self._tips[tip] = (key, sequence)
@@ -864,7 +865,6 @@ class TeamSync:
         if member in self.roster.members:
             self._now.invitations.seen(self.roster.member(member).key)
             if here:
-                self._pauses.pop(self.roster.member(member).key, None)  # members who still pause say so next
                 self._now.invitations.greet(member)
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 
@@ -958,6 +958,7 @@ class TeamSync:
             states = {state.key: state for state in [*self._exchange.known.values(), *new]}
             await to_the_end(asyncio.to_thread(self._team.save_states, states.values()))
             self._team.save_purges(self.purges)
+            self._team.save_pauses(self._exchange.pauses)
 
     async def _keep_saving(self) -> None:
         """Save what was received: one write for everything that came during the previous one."""

@@ -22,7 +22,7 @@ from bough_daemon.sync.messages import (
     Reach,
     Refused,
     Route,
-    SharingPause,
+    SharingPauses,
     TalkPositions,
     TalkWords,
     Want,
@@ -33,6 +33,7 @@ from bough_daemon.talk.logs import MOST_POSITIONS
 from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.invites import MOST_DEPUTIES, Invite, TicketUse
+from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
@@ -268,8 +269,12 @@ def word_message(word: Message) -> pb.Word:
             return pb.Word(talk_positions=pb.TalkPositions(digests=digests))
         case TalkWords(entries):
             return pb.Word(talk_words=pb.TalkWords(entries=map(_talk_message, entries)))
-        case SharingPause(since):
-            return pb.Word(sharing_pause=pb.SharingPause(since_ms=since))
+        case SharingPauses(pauses):
+            parts = (
+                pb.SharingPause(by=one.by, since_ms=one.since, time_ms=one.time, signature=one.signature)
+                for one in pauses
+            )
+            return pb.Word(sharing_pauses=pb.SharingPauses(pauses=parts))
 
 
 def words(message: pb.ConverseRequest | pb.ConverseResponse | pb.CarryRequest | pb.CarryResponse) -> list[Message]:
@@ -327,7 +332,10 @@ def word(message: pb.Word) -> Message:
             if len(message.talk_words.entries) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer sent too many comments in one message")
             return TalkWords(tuple(map(_talk_entry, message.talk_words.entries)))
-        case "sharing_pause":
-            return SharingPause(message.sharing_pause.since_ms)
+        case "sharing_pauses":
+            parts = message.sharing_pauses.pauses
+            if len(parts) > MOST_ADMISSIONS:
+                raise PeerRefused("the peer sent too many pauses in one message")
+            return SharingPauses(tuple(MemberPause(one.by, one.since_ms, one.time_ms, one.signature) for one in parts))
         case _:
             return Gossip()  # from a newer Bough: it means nothing here

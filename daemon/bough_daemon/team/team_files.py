@@ -25,6 +25,7 @@ from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.identity import Identity
 from bough_daemon.team.invites import Invite, Invites, TicketUse
+from bough_daemon.team.pauses import MemberPause, Pauses
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Contact, Roster
 
@@ -34,6 +35,7 @@ TEAM = re.compile(r"[0-9a-f]{32}")
 CLONE = re.compile(r"[0-9a-f]{16}")
 NOTE = "team"  # a file in a store's folder
 PURGES = "purges.json"
+PAUSES = "pauses.json"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Team:
     taken: dict[str, int] = field(default_factory=dict)
     purges: list[Purge] = field(default_factory=list)
     purge_answers: list[PurgeAnswer] = field(default_factory=list)
+    pauses: list[MemberPause] = field(default_factory=list)
 
     @classmethod
     def of_store(cls, home: Home, store: Store, identity: Identity, name: str) -> Team:
@@ -128,6 +131,9 @@ class Team:
             if os.path.exists(path):
                 asked = read_record(path, _PurgesFile)
                 team.purges, team.purge_answers = asked.purges, [one.plain() for one in asked.answers]
+            path = os.path.join(folder, PAUSES)
+            if os.path.exists(path):
+                team.pauses = read_record(path, _PausesFile).pauses
         except ValueError as damage:
             raise StoreDamaged(f"the team data in {folder} cannot be read: {damage}") from damage
         return team
@@ -173,6 +179,13 @@ class Team:
         self.purges, self.purge_answers = asked, said
         kept = _PurgesFile(list(self.purges), [_AnswerEntry.of(one) for one in self.purge_answers])
         write_whole(os.path.join(self.folder, PURGES), as_json(kept))
+
+    def save_pauses(self, pauses: Pauses) -> None:
+        """Write down who has paused sharing, synced."""
+        said = pauses.counting()
+        if said != self.pauses:
+            self.pauses = said
+            write_whole(os.path.join(self.folder, PAUSES), as_json(_PausesFile(said)))
 
 
 def note_of(folder: str) -> Note:
@@ -274,6 +287,11 @@ class _AnswerEntry:
 
     def plain(self) -> PurgeAnswer:
         return PurgeAnswer(**vars(self) | {"outcome": PurgeOutcome[self.outcome]})
+
+
+@dataclass(frozen=True)
+class _PausesFile:
+    pauses: list[MemberPause] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

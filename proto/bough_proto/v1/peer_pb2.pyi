@@ -178,8 +178,8 @@ class Word(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     TALK_POSITIONS_FIELD_NUMBER: _builtins.int
     TALK_WORDS_FIELD_NUMBER: _builtins.int
-    SHARING_PAUSE_FIELD_NUMBER: _builtins.int
     DELIVERED_FIELD_NUMBER: _builtins.int
+    SHARING_PAUSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -203,9 +203,9 @@ class Word(_message.Message):
     @_builtins.property
     def talk_words(self) -> Global___TalkWords: ...
     @_builtins.property
-    def sharing_pause(self) -> Global___SharingPause: ...
-    @_builtins.property
     def delivered(self) -> Global___Delivered: ...
+    @_builtins.property
+    def sharing_pauses(self) -> Global___SharingPauses: ...
     def __init__(
         self,
         *,
@@ -220,14 +220,14 @@ class Word(_message.Message):
         receipt: Global___Receipt | None = ...,
         talk_positions: Global___TalkPositions | None = ...,
         talk_words: Global___TalkWords | None = ...,
-        sharing_pause: Global___SharingPause | None = ...,
         delivered: Global___Delivered | None = ...,
+        sharing_pauses: Global___SharingPauses | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "delivered", b"delivered", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "sharing_pause", b"sharing_pause", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "delivered", b"delivered", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "sharing_pauses", b"sharing_pauses", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "delivered", b"delivered", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "sharing_pause", b"sharing_pause", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "chunk", b"chunk", "delivered", b"delivered", "gossip", b"gossip", "held", b"held", "hello", b"hello", "kind", b"kind", "reach", b"reach", "receipt", b"receipt", "refused", b"refused", "sharing_pauses", b"sharing_pauses", "talk_positions", b"talk_positions", "talk_words", b"talk_words", "want", b"want"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", "talk_positions", "talk_words", "sharing_pause", "delivered"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "gossip", "announce", "held", "refused", "want", "chunk", "reach", "receipt", "talk_positions", "talk_words", "delivered", "sharing_pauses"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -937,22 +937,53 @@ class Receipt(_message.Message):
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
+class SharingPauses(_message.Message):
+    """Which members have paused sharing. Each part is signed, so anyone may pass it on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___SharingPause]: ...
+    def __init__(
+        self,
+        *,
+        pauses: _abc.Iterable[Global___SharingPause] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pauses", b"pauses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharingPauses: _TypeAlias = SharingPauses  # noqa: Y015
+
+@_typing.final
 class SharingPause(_message.Message):
-    """I have paused sharing: until the next such message no new state of the sender's own is sent."""
+    """A member's word that until another such word no new state of theirs is told."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SINCE_MS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     since_ms: _builtins.int
-    """Since when, in milliseconds since the epoch; 0: I share again."""
+    """Since when, in milliseconds since the epoch; 0: they share again."""
+    by: _builtins.bytes
+    time_ms: _builtins.int
+    signature: _builtins.bytes
     def __init__(
         self,
         *,
         since_ms: _builtins.int = ...,
+        by: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["since_ms", b"since_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "signature", b"signature", "since_ms", b"since_ms", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

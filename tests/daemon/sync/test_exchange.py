@@ -977,3 +977,22 @@ def test_a_pack_that_is_too_large_to_go_unasked_is_sent_as_it_is_when_it_is_aske
 def test_words_on_the_stream_for_packs_end_the_conversation(pair: World) -> None:
     with pytest.raises(PeerRefused, match="other than packs"):
         pair.members["bob"].exchange.hear_apart("alice", Announce(pair.members["alice"].save()), NOW)
+
+
+def test_a_pause_passes_through_others_and_is_told_to_who_comes_later() -> None:
+    world = row()
+    bob, carol = world.members["bob"], world.members["carol"]
+    word = bob.exchange.pauses.own(someone("bob"), 5, NOW)
+    assert word is not None
+    bob.todo += bob.exchange.hear_pauses([word])
+    world.settle()
+    assert carol.exchange.pauses.known[word.by] == word, "they are not connected with each other"
+    world.cut("alice", "carol")
+    word = bob.exchange.pauses.own(someone("bob"), 0, NOW)
+    assert word is not None
+    bob.todo += bob.exchange.hear_pauses([word])
+    world.settle()
+    world.connect("alice", "carol")
+    world.settle()
+    assert carol.exchange.pauses.known[word.by] == word
+    world.close()

@@ -18,13 +18,14 @@ from bough_daemon.sync.messages import (
     Reach,
     Refused,
     Route,
-    SharingPause,
+    SharingPauses,
     TalkPositions,
     TalkWords,
     Want,
 )
 from bough_daemon.talk.entries import TalkEntry
 from bough_daemon.team.branch_state import BranchKind, Key, State
+from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
 from bough_proto.v1 import peer_pb2 as pb
@@ -48,8 +49,7 @@ WORDS: list[Message] = [
     Receipt(b"k", KEY, 7, "1" * 40, "because", b"s"),
     TalkPositions((bytes(32), b"1" * 32)),
     TalkWords((TalkEntry(b"key", 2, bytes(32), 5, b"{}", b"signature"),)),
-    SharingPause(1_800_000_000_000),
-    SharingPause(0),
+    SharingPauses((MemberPause(b"k" * 32, 1_800_000_000_000, 1, b"s"), MemberPause(b"l" * 32, 0, 2, b"t"))),
     Delivered(1 << 40),
 ]
 
