@@ -44,7 +44,7 @@ from tests.daemon.support import git
 from tests.daemon.team_support import Side
 
 LOOPBACK = "127.0.0.1"
-PATIENCE = 20.0  # seconds until what a test waits for must have been heard
+PATIENCE = 60.0  # seconds until what a test waits for must have been heard: a bomb is a second of processor time
 CHUNK_BYTES = 1 << 20
 COMMIT, TREE, BLOB, REF_DELTA = 1, 2, 3, 7  # types in a pack
 
