@@ -122,7 +122,8 @@ class Roster:
     `admissions`: by digest, in the order in which they count. `seen`: when each first arrived here. `members`: each
     with the admission of their current name; `origins`: their first admissions, by key. `rivals`: those that do not
     count. `removals`: by removed member and remover. `former`: removed members; their names and keys are not assigned
-    again. `previous`: the member of each earlier name. `dropped`: how many recorded admissions are no longer accepted.
+    again. `previous`: the member of each earlier name. `orphaned`: by name, those who went with the member who let them
+    in. `dropped`: how many recorded admissions are no longer accepted.
     """
 
     team: str
@@ -136,6 +137,7 @@ class Roster:
     former: dict[str, Admission] = field(default_factory=dict)
     origins: dict[bytes, Admission] = field(default_factory=dict)
     previous: dict[str, bytes] = field(default_factory=dict)
+    orphaned: dict[str, Admission] = field(default_factory=dict)
     departures: Departures = field(default_factory=Departures)
     dropped: int = 0
     _names: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))  # in any admission, by key
@@ -160,7 +162,7 @@ class Roster:
         present = self.by_key(key)
         if present is not None and present.name == name and present.certificate == certificate:
             return present
-        self._check_name(name)
+        self._check_name(name, key)
         if present is not None:
             said = f"this home is already in the team, as {present.name}; join with `--as {present.name}`"
             raise AlreadyInTeam(said, name=present.name)
@@ -184,7 +186,7 @@ class Roster:
         me = self.by_key(identity.key)
         if me is None:
             raise NotInTeam("this home is no longer in the team")
-        self._check_name(name)
+        self._check_name(name, me.key)
         said = self.signed(identity, name, me.key, me.certificate, me.vouch, max(now, me.time + 1))
         self.take(said, now)
         return said
@@ -200,7 +202,7 @@ class Roster:
         """Add an admission, or raise NameTaken, or NotPossibleNow with the reason why it does not count."""
         if self.members.get(entry.name) == entry:
             return
-        self._check_name(entry.name)
+        self._check_name(entry.name, entry.key)
         reason = self._why_not(entry)
         if reason is None and self.merge([entry], [], now)[0] and self.members.get(entry.name) != entry:
             self.forget(entry, now)
@@ -208,11 +210,13 @@ class Roster:
         if reason is not None:
             raise NotAdmitted(f"{entry.name} cannot be admitted: {reason}", name=entry.name)
 
-    def _check_name(self, name: str) -> None:
+    def _check_name(self, name: str, key: bytes) -> None:
         if name in self.members:
             raise NameTaken(f"the team has a member named {name} already", name=name)
         if name in self.former:
             raise NameTaken(f"the team had a member named {name}, who was removed", name=name)
+        if name in self.orphaned and self.orphaned[name].key != key:
+            raise NameTaken(f"the team had a member named {name}, who went with the member who let them in", name=name)
         if name in self.previous:
             now = self.name_of(self.previous[name])
             raise NameTaken(f"{name} is the earlier name of {now}, and cannot be used again", name=name)
@@ -500,6 +504,8 @@ class Roster:
         for number, entry in enumerate(self.admissions.values()):
             by_admitter[b"" if self._founds(entry) else entry.admitter].append((number, entry))
         self.departures = self._departures(by_admitter)
+        orphans = self._orphans(now)
+        self.orphaned = {name: entry for name, (_, entry) in orphans.items()}
         heap: list[tuple[bool, int, int, Admission]] = []
 
         def let_in(admitter: bytes, depth: int) -> None:
@@ -524,6 +530,8 @@ class Roster:
             counts = named.get(entry.name) or (keys.get(entry.key) if own is None else None)
             if counts is not None:
                 self.rivals.append(Rival(entry, counts))
+            elif entry.name in orphans and orphans[entry.name][0] < item[2] and self._is_orphaned(entry):
+                self.rivals.append(Rival(entry, self.orphaned[entry.name]))
             elif admitter == b"" or owner_of(entry.name) in {entry.name, *names[admitter]}:
                 named[entry.name] = entry
                 names[entry.key].add(entry.name)
@@ -541,6 +549,22 @@ class Roster:
         self.former = {one.name: one for key, one in keys.items() if self.departures.of(key)}
         self.previous = {name: one.key for name, one in named.items() if keys[one.key].name != name}
         self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
+
+    def _orphans(self, now: int) -> dict[str, tuple[int, Admission]]:
+        """Return by name who went with the member who let them in, and when that counted: their names stay taken.
+
+        Only those known for long: others cannot be told from whom a former member has let in since.
+        """
+        found: dict[str, tuple[int, Admission]] = {}
+        for number, entry in enumerate(self.admissions.values()):
+            is_out = entry.admitter != entry.key and not self.departures.lets_in(entry.admitter, entry.key)
+            if is_out and not self._is_fresh(entry, now):
+                found.setdefault(entry.name, (number, entry))
+        return found
+
+    def _is_orphaned(self, entry: Admission) -> bool:
+        """Return whether a name is that of somebody else who went with the member who let them in."""
+        return entry.name in self.orphaned and self.orphaned[entry.name].key != entry.key
 
     def _departures(self, by_admitter: Mapping[bytes, list[tuple[int, Admission]]]) -> Departures:
         if not self.removals:
@@ -596,7 +620,7 @@ class Roster:
     @property
     def names(self) -> set[str]:
         """The taken names: of current and former members, earlier ones included."""
-        return self.members.keys() | self.former.keys() | self.previous.keys()
+        return self.members.keys() | self.former.keys() | self.previous.keys() | self.orphaned.keys()
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """Return the last known addresses of a member."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from bough_daemon.errors import NameTaken, NotPossibleNow, UnknownMember
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.roster import Admission, Roster
+from bough_daemon.team.roster import SETTLED_MS, Admission, Roster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +95,35 @@ def test_whom_they_let_in_stays_where_the_removal_says_so_and_nobody_else() -> N
     (made,) = roster.remove(someone("bob"), "mallory", NOW)
     assert made.keeps == (key("dave"),)
     assert after(roster, admissions=(backdated, signed(roster, "mallory", "false", "dave", 1))) == list(roster.members)
+
+
+@pytest.mark.parametrize("later", [0, 1, 2 * SETTLED_MS])
+def test_the_name_of_one_who_went_with_the_member_who_let_them_in_stays_taken(later: int) -> None:
+    roster = team()
+    admit(roster, "mallory", "dave")
+    settled = NOW + 2 * SETTLED_MS
+    now = settled + later
+    roster.merge_removals([removal(roster, "mallory", "mallory")], settled)  # leaves, and names nobody who stays
+    assert list(roster.members) == ["alice", "bob", "carol"]
+    roster.merge([signed(roster, "bob", "false", "dave", 1)], [], settled)
+    admit(roster, "alice", "erin", now=now)
+    assert list(roster.members) == ["alice", "bob", "carol", "erin"] and "dave" in roster.names
+    with pytest.raises(NameTaken, match="went with the member who let them in"):
+        admit(roster, "alice", "fay", "dave", now=now)
+    seen = {entry: roster.seen[entry.digest] for entry in roster.admissions.values()}
+    again = Roster(roster.team)
+    again.restore(seen, [], now, roster.removals.values())
+    assert again.members == roster.members
+
+
+def test_one_who_went_with_the_member_who_let_them_in_may_come_in_again() -> None:
+    roster, settled = team(), NOW + 2 * SETTLED_MS
+    admit(roster, "mallory", "dave")
+    roster.merge_removals([removal(roster, "mallory", "mallory")], settled)
+    admit(roster, "bob", "dave", now=settled)
+    assert roster.member("dave").key == key("dave")
+    assert roster.merge([signed(roster, "carol", "false", "dave", 1)], [], settled)[0]
+    assert roster.member("dave").key == key("dave")
 
 
 def test_who_let_in_many_is_removed_with_all_of_them_on_request() -> None:
