@@ -208,6 +208,8 @@ class WorktreeFolder:
     def _without_held(self, branch: str, mine: Snapshot, found: TreeFold) -> TreeFold:
         """Return a fold without the paths that must stay as they are here, which count as paused."""
         held = dict.fromkeys(found.paused, DISPUTED) | self.held_paths(mine, found.changes)
+        for pair in found.renamed.items():
+            held |= {path: held[one] for one in pair if one in held for path in pair}
         self.reasons[branch] = held
         changes = {path: entry for path, entry in found.changes.items() if path not in held}
         return TreeFold(changes, frozenset(held))

@@ -12,6 +12,7 @@ from bough_daemon.git.objects import FOLDER, SUBMODULE, Objects, TreeEntry
 from bough_daemon.git.paths import folders_above
 from bough_daemon.history.company import ALL, is_among
 from bough_daemon.merging.merge_input import Three
+from bough_daemon.together.fold_renames import renames
 from bough_daemon.together.line_fold import LIMIT_BYTES, fold_lines
 from bough_daemon.transaction.file_state import is_file
 
@@ -41,12 +42,14 @@ PAUSED = Decision(paused=True)
 class TreeFold:
     """What a fold changes in one of the trees. `paused`: paths that stay as each side has them.
 
-    `undecided`: paths that the engine has yet to decide; they count as paused until then.
+    `undecided`: paths that the engine has yet to decide; they count as paused until then. `renamed`: by the old name,
+    the new one of files whose two changes are made both or not at all.
     """
 
     changes: Mapping[str, TreeEntry | None] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
     undecided: tuple[Undecided, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 class TreeFolder:
@@ -78,9 +81,11 @@ class TreeFolder:
         mine, other = (guest, host) if into_guest else (host, guest)
         paths = {path for path, _, _ in objects.difference(base, other)} | bases.keys() - {ALL}
         paths |= {path for path, _, _ in objects.difference(bases[ALL], other)} if ALL in bases else set()
-        changes: dict[str, TreeEntry | None] = {}
         paused, undecided = set[str](), list[Undecided]()
-        for path in sorted(paths):
+        renamed = self._renamed(base, host, guest, paths - bases.keys(), undecided) if ALL not in bases else {}
+        entries = {path: entry for old, (new, entry) in renamed.items() for path, entry in ((old, None), (new, entry))}
+        changes = {path: entry for path, entry in entries.items() if entry != objects.entry(mine, path)}
+        for path in sorted(paths - entries.keys()):
             began = bases.get(path) or bases.get(ALL) or base
             three = objects.entry(began, path), objects.entry(host, path), objects.entry(guest, path)
             if any(entry is not None and entry.mode == SUBMODULE for entry in three):
@@ -90,8 +95,23 @@ class TreeFolder:
                 paused.add(path)
             elif found.entry != objects.entry(mine, path):
                 changes[path] = found.entry
-        kept = without_blocked(objects, mine, changes)
-        return TreeFold(kept, frozenset(paused | (changes.keys() - kept.keys())), tuple(undecided))
+        names = {old: new for old, (new, _) in renamed.items()}
+        kept = without_halves(without_blocked(objects, mine, changes), changes, names)
+        return TreeFold(kept, frozenset(paused | (changes.keys() - kept.keys())), tuple(undecided), names)
+
+    def _renamed(
+        self, base: str, host: str, guest: str, paths: Collection[str], undecided: list[Undecided]
+    ) -> dict[str, tuple[str, TreeEntry | None]]:
+        """Return, by the old name of each file that one side renamed and the other edited, its new name and version.
+
+        What is in dispute is left to both names: the file of the old name is paused then.
+        """
+        found: dict[str, tuple[str, TreeEntry | None]] = {}
+        for one in renames(self._objects, base, host, guest, sorted(paths)):
+            decision = self._decision(one.new, one.three, undecided)
+            if not decision.paused:
+                found[one.old] = one.new, decision.entry
+        return found
 
     def lines(self, base: bytes, mine: bytes, other: bytes, *, hosting: bool) -> bytes | None:
         """Return a text with the edits of both sides, None if they dispute."""
@@ -132,6 +152,15 @@ class TreeFolder:
         assert base is not None and host is not None and guest is not None
         content = fold_lines(*(objects.blob(entry.oid) for entry in (base, host, guest)))
         return Decision(TreeEntry(_mode(three), objects.write_blob(content))) if content is not None else None
+
+
+def without_halves(
+    kept: Mapping[str, TreeEntry | None], changes: Mapping[str, TreeEntry | None], renamed: Mapping[str, str]
+) -> dict[str, TreeEntry | None]:
+    """Return those of some changes that are kept, without one name of a file whose other name's is not."""
+    gone = changes.keys() - kept.keys()
+    halves = {path for pair in renamed.items() if not gone.isdisjoint(pair) for path in pair}
+    return {path: entry for path, entry in kept.items() if path not in halves}
 
 
 def _mode(three: Three) -> int:

@@ -168,6 +168,50 @@ def test_two_who_are_each_others_guests_and_a_guest_of_a_guest_agree(tmp_path: P
         assert {b"alice", b"bob", b"carol"} <= set(text(alice))
 
 
+@pytest.mark.parametrize("renamer", ["alice", "bob"])
+def test_what_one_edits_in_a_file_that_the_other_renames_comes_into_the_renamed_one(pair: Pair, renamer: str) -> None:
+    made, alice, bob = pair
+    mover, editor = (alice, bob) if renamer == "alice" else (bob, alice)
+    (mover.root / "a.txt").rename(mover.root / "z.txt")
+    mover.add("z.txt", b"moved", 9)
+    mover.save()
+    editor.add("a.txt", b"edited", 3)
+    editor.save()
+    exchange(made, alice, bob)
+    made.settle()
+    assert alice.files() == bob.files() and not alice.paused() and not bob.paused()
+    assert "a.txt" not in alice.files()
+    wanted = Counter([*LINES.splitlines(), b"moved", b"edited"])
+    assert Counter(alice.files()["z.txt"].splitlines()) == wanted
+
+
+def test_a_renamed_file_in_dispute_is_paused_under_its_old_name(pair: Pair) -> None:
+    made, alice, bob = pair
+    (alice.root / "a.txt").rename(alice.root / "z.txt")
+    alice.write("z.txt", LINES.replace(b"line 5\n", b"line 5 of alice\n"))
+    alice.save()
+    bob.write("a.txt", LINES.replace(b"line 5\n", b"line 5 of bob\n"))
+    bob.save()
+    made.settle()
+    assert alice.paused() == bob.paused() == {"a.txt"}
+    assert b"line 5 of bob" in text(bob) and "a.txt" not in alice.files()
+    assert alice.files()["z.txt"] == bob.files()["z.txt"]
+
+
+def test_a_renamed_file_whose_new_name_is_ignored_here_keeps_its_old_one(pair: Pair) -> None:
+    made, alice, bob = pair
+    (bob.root / "z.txt").write_bytes(b"something that is not recorded\n")
+    bob.hidden = frozenset({"z.txt"})
+    (alice.root / "a.txt").rename(alice.root / "z.txt")
+    alice.save()
+    bob.add("a.txt", b"edited", 3)
+    bob.save()
+    made.deliver(bob, alice)
+    bob.fold()
+    assert b"edited" in text(bob) and bob.files()["z.txt"] == b"something that is not recorded\n"
+    assert bob.paused() == {"a.txt", "z.txt"}
+
+
 def test_a_file_that_was_just_saved_does_not_come_and_go(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a fold brings is not to be seen for a moment: a save that is made from it lacks the one before."""
     made, alice, bob = pair

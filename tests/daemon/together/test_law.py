@@ -95,6 +95,14 @@ class TheyStayTogether(RuleBasedStateMachine):
         (member.root / path).unlink(missing_ok=True)
         self._save(member)
 
+    @rule(number=who, path=paths, name=st.sampled_from(["moved.txt", "d/moved.txt", "new.txt", "b.txt"]))
+    def rename(self, number: int, path: str, name: str) -> None:
+        member = self._member(number)
+        if path in member.files() and name not in member.files():
+            (member.root / name).parent.mkdir(exist_ok=True)
+            (member.root / path).rename(member.root / name)
+            self._save(member)
+
     @rule(number=who, path=paths)
     def open_in_editor(self, number: int, path: str) -> None:
         member = self._member(number)
@@ -195,7 +203,7 @@ class TheyStayTogether(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(swap_in.Placing, "_place", killed)
             patched.setattr(swap_in.Placing, "_put_back", lambda self: None)
-            patched.setattr(shutil, "rmtree", lambda stage: None)
+            patched.setattr(shutil, "rmtree", lambda *_, **__: None)
             with suppress(KilledHere):
                 member.fold()
         member.start()

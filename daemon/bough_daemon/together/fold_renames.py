@@ -1,0 +1,66 @@
+"""Files that one side of a fold renamed while the other edited them: the edits go into the file of the new name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bough_merge.text.text import lines_of
+
+from bough_daemon.git.objects import Objects, TreeEntry
+from bough_daemon.merging.merge_input import Three
+from bough_daemon.transaction.file_state import is_file
+
+ALIKE = 0.5  # of the lines of the longer file
+MOST_NEW = 200  # files of one side among which a renamed one is looked for
+LARGEST_BYTES = 512 * 1024  # of a file whose lines are compared; a larger one has to be the very same
+
+
+@dataclass(frozen=True)
+class FoldRename:
+    """A file of the base that one side has under another name. `three`: its versions (base, host, guest)."""
+
+    old: str
+    new: str
+    three: Three
+
+
+def renames(objects: Objects, base: str, host: str, guest: str, paths: Iterable[str]) -> list[FoldRename]:
+    """Return those of some paths of the base that one side renamed and the other edited, each with its new name."""
+    found = list[FoldRename]()
+    for path in paths:
+        began, ours, theirs = (objects.entry(tree, path) for tree in (base, host, guest))
+        if began is None or not is_file(began) or (ours is None) == (theirs is None):
+            continue
+        kept = ours if theirs is None else theirs
+        side, other = (host, guest) if ours is None else (guest, host)
+        new = _new_name(objects, base, side, began) if is_file(kept) and kept != began else None
+        if new is None or objects.entry(other, new) is not None:
+            continue
+        moved = objects.entry(side, new)
+        found.append(FoldRename(path, new, (began, moved, kept) if ours is None else (began, kept, moved)))
+    names = Counter(one.new for one in found)
+    return [one for one in found if names[one.new] == 1]
+
+
+def _new_name(objects: Objects, base: str, side: str, began: TreeEntry) -> str | None:
+    """Return which of the new files of one side was a file of the base; None if none was, or several may have been."""
+    added = [(path, now) for path, was, now in objects.difference(base, side) if was is None and is_file(now)]
+    if len(added) > MOST_NEW:
+        return None
+    scores = {path: _alike(objects, began, now) for path, now in added if now is not None}
+    best = max(scores.values(), default=0.0)
+    names = [path for path, score in scores.items() if score == best]
+    return names[0] if best >= ALIKE and len(names) == 1 else None
+
+
+def _alike(objects: Objects, one: TreeEntry, other: TreeEntry) -> float:
+    """Return which part of the lines of two files is in both."""
+    if one.oid == other.oid:
+        return 1.0
+    if any(objects.size(entry.oid) > LARGEST_BYTES for entry in (one, other)):
+        return 0.0
+    first, second = (Counter(lines_of(objects.blob(entry.oid))) for entry in (one, other))
+    longer = max(first.total(), second.total())
+    return (first & second).total() / longer if longer else 0.0
