@@ -30,6 +30,7 @@ from bough_daemon.system.addresses import (
     EVERYWHERE,
     LOOPBACK,
     MOST_ADVERTISED,
+    is_here,
     is_loopback,
     join_address,
     next_port,
@@ -163,6 +164,8 @@ class PeerListener:
             self.door = read_record(self._path, ListenAddress)
         self._settings = ListenSettings(self.door.setting)
         self._displaced: ListenAddress | None = None  # the address to return to once another program releases it
+        self._away: ListenAddress | None = None  # the address to return to once this machine has it again
+        self._returning: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
         self._join_server: grpc.aio.Server | None = None
         self._closing: dict[grpc.aio.Server, asyncio.Task[None]] = {}
@@ -184,6 +187,11 @@ class PeerListener:
             self._remember(replace(door, host=host, port=port))
         if self._moves_port():
             self._remember(replace(self.door, port=self._settings.port))
+        if not is_here(self.door.host):
+            log.warning("%s is not an address of this machine; only this machine is listened to", self.door)
+            self._away = self.door
+            await self._listen(LOOPBACK, 0)
+            return
         try:
             await self._listen(self.door.host, self.door.port)
         except PortTaken:
@@ -212,6 +220,8 @@ class PeerListener:
         """Stop listening; open connections are cut."""
         servers = [one for one in (self._server, self._join_server, *self._closing) if one is not None]
         closing = list(self._closing.values())
+        if self._returning is not None:
+            self._returning.cancel()
         self._server = self._join_server = None
         for server in servers:
             await server.stop(None)
@@ -286,8 +296,20 @@ class PeerListener:
 
     def network_changed(self, slept: bool) -> None:
         """Tell every team that this machine's network has changed, or that it was asleep."""
+        if self._away is not None and is_here(self._away.host):
+            self._returning = asyncio.create_task(self._return(self._away))
         for room in self.rooms.values():
             room.network_changed(slept=slept)
+
+    async def _return(self, away: ListenAddress) -> None:
+        """Listen at an address again that this machine did not have for a while."""
+        try:
+            await self._move(away.host, away.port)
+        except PortTaken:
+            log.warning("%s is back, but taken", away)
+            self._away = away
+            return
+        self._tell_moved()
 
     async def expect(self, team: str, is_out: bool, *, anywhere: bool = False) -> list[str]:
         """Listen for new members while a ticket of any team is valid; return the addresses opened by this call.
@@ -326,7 +348,7 @@ class PeerListener:
     async def _move(self, host: str, port: int) -> None:
         """Move the listeners for teammates and new members; raise PortTaken and stay."""
         before, old = self.door, self._server
-        self._displaced = None
+        self._displaced = self._away = None
         if port == before.port and old is not None:  # it cannot be bound twice, even on different interfaces
             await old.stop(None)
             old = self._server = None
@@ -358,6 +380,11 @@ class PeerListener:
 
     def notices(self) -> list[Notice]:
         """Return what the user should know about the listeners."""
+        gone = self._away or self.door
+        if not is_here(gone.host):
+            text = f"{gone.host} is not an address of this machine now, so teammates cannot call it"
+            remedy = "Bough uses it again once it is back, or run `bough config set team.listen HOST:PORT`."
+            return [Notice("network", text, remedy)]
         before = self._displaced
         if before is None or (is_loopback(before.host) and not before.chosen):
             return []
@@ -415,7 +442,9 @@ class PeerListener:
     def _remember(self, door: ListenAddress) -> None:
         if door != self.door:
             self.door = door
-            write_whole(self._path, as_json(door))
+            kept = self._away
+            kept = replace(door, host=kept.host, port=kept.port, join_port=kept.join_port) if kept is not None else door
+            write_whole(self._path, as_json(kept))
 
 
 def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:

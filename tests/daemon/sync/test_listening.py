@@ -128,3 +128,51 @@ def test_a_team_meets_over_ipv6(folder: Path) -> None:
             await eventually(lambda: alice.tip_of("bob") == tip)
 
     run(test())
+
+
+def test_an_address_that_this_machine_does_not_have_is_returned_to_when_it_is_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, home = free_port(), "127.0.0.77"
+    settings = ListenSettings(listen=f"{home}:{port}")
+    monkeypatch.setattr("bough_daemon.sync.listener.is_here", lambda host: host != home)
+
+    async def stays_away(listener: PeerListener) -> None:
+        assert listener.door.host == LOOPBACK, "nobody else is let in where the user named one address"
+        (notice,) = listener.notices()
+        assert f"{home} is not an address of this machine now" in notice.text
+        listener.network_changed(False)
+        assert listener.door.host == LOOPBACK
+
+    async def returns(listener: PeerListener) -> None:
+        await stays_away(listener)
+        monkeypatch.setattr("bough_daemon.sync.listener.is_here", lambda host: True)
+        listener.network_changed(False)
+        await eventually(lambda: listener.addresses() == (f"{home}:{port}",))
+        assert listener.notices() == []
+
+    async def is_there(listener: PeerListener) -> None:
+        assert listener.addresses() == (f"{home}:{port}",)
+
+    listening(folder, settings, stays_away)
+    listening(folder, settings, returns)
+    listening(folder, settings, is_there)
+
+
+def test_an_address_that_is_taken_when_it_is_back_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, home = free_port(), "127.0.0.77"
+    here = set[str]()
+    monkeypatch.setattr("bough_daemon.sync.listener.is_here", lambda host: host != home or home in here)
+
+    async def check(listener: PeerListener) -> None:
+        here.add(home)
+        with socket.create_server((home, port)):
+            listener.network_changed(False)
+            returning = listener._returning
+            assert returning is not None
+            await returning
+            assert listener.door.host == LOOPBACK
+        listener.network_changed(True)
+        await eventually(lambda: listener.addresses() == (f"{home}:{port}",))
+
+    listening(folder, ListenSettings(listen=f"{home}:{port}"), check)
