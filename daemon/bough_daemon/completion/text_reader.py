@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import TypeVar
@@ -24,6 +25,7 @@ SLICE_BYTES, SLICE_FILES = 200_000, 32  # what is read at a time: a few millisec
 RECENT_COMMITS = 20
 RECENT_LIMIT_BYTES = 1_000_000  # limit for what the recent commits added, together
 VISITED_COMMITS = 200  # of which most may be merges
+REOPEN_SECONDS = 30.0  # after which the databases are opened again: until then packs that are gone stay open
 COMMIT_FILES = 64  # a commit that changes more files is not handwritten
 
 Change = tuple[str, TreeEntry | None]
@@ -37,6 +39,7 @@ class Reader:
 
     def __init__(self, folder: str) -> None:
         self._objects = Objects(folder)
+        self._opened = time.monotonic()
 
     def newest(self, base: str, tip: str) -> str:
         """Return a file that the member has changed since a commit, or that the newest commits changed; or empty."""
@@ -161,11 +164,17 @@ class Reader:
 
     def _fresh(self, look: Callable[[], T]) -> T:
         """Retry with the databases reopened if an object is missing: it may have been packed meanwhile."""
+        if time.monotonic() - self._opened >= REOPEN_SECONDS:
+            self._reopen()
         try:
             return look()
         except StoreDamaged:
-            self._objects.refresh()
+            self._reopen()
             return look()
+
+    def _reopen(self) -> None:
+        self._objects.refresh()
+        self._opened = time.monotonic()
 
 
 def distance(path: str, near: str) -> tuple[bool, int, str]:

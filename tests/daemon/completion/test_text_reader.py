@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from bough_daemon.completion import text_reader
 from bough_daemon.completion.text_budget import TextBudget
 from bough_daemon.completion.text_reader import FILE_LIMIT_BYTES, RECENT_COMMITS, Reader, distance
 
@@ -54,6 +56,24 @@ def test_the_nearest_files_come_first_and_only_texts_are_read(folder: Path) -> N
         "latin.py",
     }
     assert found["latin.py"] == "gr\ufffd\ufffde\n"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this needs /proc")
+def test_packs_that_are_gone_are_not_kept_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def removed() -> list[str]:
+        links = (os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink())
+        return [link for link in links if link.startswith(str(folder)) and link.endswith("(deleted)")]
+
+    make_repository(folder, {"a.py": b"1\n"})
+    read, base = reader(folder), head(folder)
+    for number in range(3):
+        tip = commit(folder, {"a.py": b"%d more\n" % number})
+        git(folder, "repack", "-adq")
+        assert read.differing(base, tip).keys() == {"a.py"}
+    assert removed()
+    monkeypatch.setattr(text_reader, "REOPEN_SECONDS", 0.0)
+    assert read.differing(base, tip).keys() == {"a.py"}
+    assert removed() == []
 
 
 def test_recent_commits_tell_what_they_added_without_secrets_merges_and_great_ones(folder: Path) -> None:
