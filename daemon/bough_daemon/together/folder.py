@@ -7,12 +7,13 @@ never touched, nor is a lock of theirs taken.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Literal
 
 from bough_daemon.commands.hop import hop_now
@@ -43,7 +44,7 @@ OCCUPIED = "an ignored file is in its place"
 
 
 LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not looked at here: Git then says what it converts
-MOST_SAVES = 50  # since a fold, that are looked at
+MOST_SAVES = 300  # since a fold, that are looked at
 
 Role = Literal["host", "guest", "followed"]
 
@@ -363,12 +364,7 @@ class WorktreeFolder:
         return False
 
     def _repaired(self, path: str, saved: bytes) -> bytes | None:
-        try:
-            # When it came to be there: a file that is moved into place, or copied with its times, may be older.
-            at = os.lstat(os.path.join(self.live.worktree.root, path)).st_ctime
-        except OSError:
-            return None
-        unseen, repaired = self.recent.unseen(path, saved, at), saved
+        unseen, repaired = self.recent.unseen(path, saved, self._saved_at(path)), saved
         hosts = self.session.branch.tip is not None and not self.session.branch.tip.company.guest_of
         for fold in unseen:
             found = self.crossings.folder.lines(fold.before, repaired, fold.after, hosting=hosts)
@@ -376,3 +372,22 @@ class WorktreeFolder:
                 return None
             repaired = found
         return repaired if unseen else None
+
+    def _saved_at(self, path: str) -> float:
+        """Return since when a file has lacked what was folded: since the first of the newest saves that all do.
+
+        On a busy machine these are recorded long after, and looked at long after that.
+        """
+        try:
+            # When it came to be there: a file that is moved into place, or copied with its times, may be older.
+            at = os.lstat(os.path.join(self.live.worktree.root, path)).st_ctime
+        except OSError:
+            return math.inf
+        tip, objects = self.session.branch.tip, self.live.store.objects
+        saves = timeline(objects, tip.oid) if tip is not None else iter(())
+        for save in takewhile(lambda one: one.oid != self._folded, islice(saves, MOST_SAVES)):
+            entry = objects.entry(save.tree, path)
+            if entry is None or not is_file(entry) or not self.recent.unseen(path, objects.blob(entry.oid), 0.0):
+                break
+            at = min(at, save.time)
+        return at

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from bough_daemon.git import atomic_rename
@@ -246,3 +249,29 @@ def test_a_save_from_before_two_folds_of_which_one_undid_a_part_of_the_other_lac
     made.settle()
     assert Counter(text(alice)) == Counter([*LINES.splitlines(), b"bob 1", b"bob 2", b"alice"])
     assert alice.files() == bob.files() and not alice.paused()
+
+
+def test_a_save_that_lacks_a_fold_is_repaired_however_late_it_is_looked_at(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, alice, bob = pair
+    read = (alice.root / "a.txt").read_bytes()
+    bob.add("a.txt", b"bob", 3)
+    bob.save()
+    made.deliver(alice, bob)
+    assert alice.fold()
+    for number in range(5):
+        read += b"alice %d\n" % number
+        alice.write("a.txt", read)
+        alice.save()
+    lstat = os.lstat
+
+    def late(path: Any, **named: Any) -> Any:
+        """Say that the file was saved last long after the first save."""
+        found = lstat(path, **named)
+        return SimpleNamespace(st_ctime=found.st_ctime + 100) if path == str(alice.root / "a.txt") else found
+
+    monkeypatch.setattr(os, "lstat", late)
+    made.settle()
+    assert b"bob" in text(alice) and text(alice) == text(bob)
+    assert [line for line in text(alice) if line.startswith(b"alice")] == [b"alice %d" % number for number in range(5)]
