@@ -218,11 +218,18 @@ def test_two_editors_at_once_each_have_their_own_buffers_answered(live: Member) 
             second = two.opens(live.tree / "b.py", "door.sh\nwindow.op\n")
             await one.until(first, 0, 9, "en_with(title)")
             await two.until(second, 1, 9, "en_with(title)")
-            answers = await asyncio.gather(
-                *(one.inline(first, 0, 9) for _ in range(5)), *(two.inline(second, 0, 7) for _ in range(5))
-            )
-            assert answers[4][:1] == ["en_with(title)"]
-            assert "ut(now)" in answers[9]
+
+            async def last_of_five() -> tuple[list[str], list[str]]:
+                asked = *(one.inline(first, 0, 9) for _ in range(5)), *(two.inline(second, 0, 7) for _ in range(5))
+                answers = await asyncio.gather(*asked)
+                return answers[4], answers[9]
+
+            async with asyncio.timeout(PATIENCE):
+                seen = await last_of_five()
+                while not all(seen):  # a suggestion that takes a busy machine too long is left out
+                    seen = await last_of_five()
+            assert seen[0][:1] == ["en_with(title)"]
+            assert "ut(now)" in seen[1]
 
     asyncio.run(talk())
 
