@@ -68,7 +68,8 @@ from bough_daemon.team.branch_state import KnownBranch, branch_owner
 from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.names import MOST_NAMES, further_names
 from bough_daemon.team.tickets import Ticket
-from bough_daemon.together.together import Surroundings, Together
+from bough_daemon.together.folding import Surroundings
+from bough_daemon.together.together import Together
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.terminal import Terminal

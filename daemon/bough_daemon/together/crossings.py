@@ -1,4 +1,4 @@
-"""The tree that the two sides of a fold began with, found once and remembered."""
+"""Find the tree that the two sides of a fold have in common, and remember it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from bough_daemon.store.store import Store
 from bough_daemon.together.fold_base import Beginning, Pair, beginning
 from bough_daemon.together.tree_fold import TreeFolder, Undecided
 
-MOST_CROSSINGS = 1024  # pairs of which it is remembered what they give together
+MOST_CROSSINGS = 1024  # pairs whose result is remembered
 
 
 class Crossings:
-    """What pairs of snapshots of one store give together. On the store's thread only. `folder`: folds their trees."""
+    """The common trees of pairs of snapshots of one store. On the store's thread only. `folder`: folds their trees."""
 
     def __init__(self, store: Store) -> None:
         self.folder = TreeFolder(store.objects)
@@ -19,9 +19,9 @@ class Crossings:
         self._trees: dict[tuple[str, str], str] = {}
 
     def base(self, pair: Pair, host: str, guest: str) -> tuple[str | None, tuple[Undecided, ...]]:
-        """Return the tree that a host's and a guest's snapshot began with; None where they share no history.
+        """Return the common tree of a host's and a guest's snapshot; None if they share no history.
 
-        `host`, `guest`: the names of their branches. Besides, what the merge engine has to decide first.
+        `host`, `guest`: the names of their branches. Also return what the merge engine has to decide first.
         """
         began = beginning(pair, host, guest, self._read, lambda one: self._trees.get(one.key))
         if began is None:
@@ -40,11 +40,11 @@ class Crossings:
         return tree, ()
 
     def _by_claims(self, pair: Pair) -> Beginning | None:
-        """Return what both contain by all that they claim: the state that was named is no longer here (a purge)."""
+        """Return the tree that both contain by all their claims: the named state is no longer here (a purge)."""
         commit = self._store.merge_base(*pair.key)
         return Beginning(self._store.objects.commit(commit).tree) if commit is not None else None
 
     def _read(self, oid: str) -> Snapshot | None:
-        """Return a snapshot that one side names; None if it is not here, or is one that the team does not see."""
+        """Return a snapshot that one side names; None if it is not here, or the team does not see it."""
         found = read_snapshot(self._store.objects, oid) if self._store.objects.exists(oid) else None
         return found if found is not None and found.shared == found.oid else None

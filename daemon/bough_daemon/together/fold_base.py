@@ -1,8 +1,8 @@
-"""The tree that a host's and a guest's files began with, from what their snapshots say of each other.
+"""Find the common tree of a host's and a guest's files, from what their snapshots name.
 
-A tip of the one names the newest of the other that it has folded. Where one of these two has folded the other in turn,
-it is where both began. Where they have passed each other on the way, both began with what the two of them give
-together, and so on back to where they did not.
+Each tip names the newest tip of the other that it has folded. If one of those two has folded the other in turn, it is
+the common state. If they crossed on the way, the common state is the fold of the two, and so on back to a pair that did
+not cross.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bough_daemon.history.timeline import Snapshot
 
-MOST_CROSSINGS = 256  # in a row, without one state that both had
+MOST_CROSSINGS = 256  # in sequence, without one state that both had
 
 Read = Callable[[str], Snapshot | None]
 
@@ -26,22 +26,22 @@ class Pair:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The ids of the two."""
+        """The ids of both snapshots."""
         return self.host.oid, self.guest.oid
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where the two sides of a fold began: with a `tree`, then with what each pair gives together, in this order."""
+    """The start of the two sides of a fold: a `tree`, then the fold of each pair, in this order."""
 
     tree: str
     crossings: tuple[Pair, ...] = ()
 
 
 def beginning(pair: Pair, host: str, guest: str, read: Read, known: Callable[[Pair], str | None]) -> Beginning | None:
-    """Return where the sides of a fold began, None where they do not say, or what they name is not here.
+    """Return where the two sides of a fold started, None if they do not name it, or it is not here.
 
-    `host`, `guest`: the names of their branches. `known`: what a pair gives together, where that was found before.
+    `host`, `guest`: the names of their branches. `known`: returns the common tree of a pair, if it was found before.
     """
     crossings: list[Pair] = []
     while len(crossings) <= MOST_CROSSINGS:
@@ -51,7 +51,7 @@ def beginning(pair: Pair, host: str, guest: str, read: Read, known: Callable[[Pa
         if old_host is None or (ours is not None and old_guest is None):
             return None
         if old_guest is not None and old_guest.company.visit != pair.guest.company.visit:
-            old_guest = None  # of an earlier visit, with which this one has nothing in common
+            old_guest = None  # of an earlier visit, unrelated to this one
         if old_guest is None or old_host.company.folded.get(guest) == old_guest.oid:
             return Beginning(old_host.tree, tuple(reversed(crossings)))
         if old_guest.company.folded.get(host) == old_host.oid:

@@ -1,8 +1,8 @@
-"""Fold two people's edits of one text line by line, as they type: more is let through than in a merge.
+"""Fold two people's edits of one text line by line, as they type, more permissively than a merge.
 
-A merge refuses neighbouring changes, as nothing says that they are independent, and a person looks at it once. Two
-people who type into one file see each other's lines appear, so only the very same lines are in dispute here. What both
-insert at the very same place is kept of both: the host's first, then the guest's.
+A merge refuses neighbouring changes, as nothing shows that they are independent, and a person reviews them once. Two
+people who type into one file see each other's lines appear, so only edits of the very same lines conflict here. If both
+insert at the same place, both insertions are kept: the host's first, then the guest's.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from bough_merge.text.sequences import Hunk, changes
 from bough_merge.text.text import lines_of
 
-LIMIT_BYTES = 512 * 1024  # a longer text is left to the merge engine, in a process of its own
+LIMIT_BYTES = 512 * 1024  # a longer text is left to the merge engine, in a separate process
 
 Lines = list[bytes]
-Edit = tuple[Hunk, Lines]  # which lines of the base become which
+Edit = tuple[Hunk, Lines]  # the lines of the base that are replaced, and their replacement
 
 
 def fold_lines(base: bytes, host: bytes, guest: bytes) -> bytes | None:
-    """Return the text with the edits of both sides, None where both changed the same line in two ways.
+    """Return the text with the edits of both sides, None if both changed the same line differently.
 
     The sides may not be swapped: both machines call the same side the host.
     """
@@ -40,12 +40,12 @@ def fold_lines(base: bytes, host: bytes, guest: bytes) -> bytes | None:
 
 
 def _lines(text: bytes) -> Lines:
-    """Return the lines of a text, the last one ended as well: whether it was is decided by itself."""
+    """Return the lines of a text, the last one with a line end: whether it had one is decided separately."""
     return lines_of(text if not text or text.endswith(b"\n") else text + b"\n")
 
 
 def _edits(old: Lines, new: Lines) -> Iterator[Edit]:
-    """Yield what became of the lines of a text, in order; as many lines for as many count one by one."""
+    """Yield the changes between two texts, in order; replacements of as many lines count one by one."""
     for hunk in changes(old, new):
         count = hunk.old_end - hunk.old_start
         if count > 1 and count == hunk.new_end - hunk.new_start:
@@ -58,7 +58,7 @@ def _edits(old: Lines, new: Lines) -> Iterator[Edit]:
 
 
 def _folded(old: Lines, host: list[Edit], guest: list[Edit]) -> Lines | None:
-    """Return the lines with the edits of both sides, None where two of them change the same line."""
+    """Return the lines with the edits of both sides, None if two edits change the same line."""
     found: Lines = []
     at = i = j = 0
     while i < len(host) or j < len(guest):
@@ -80,7 +80,7 @@ def _folded(old: Lines, host: list[Edit], guest: list[Edit]) -> Lines | None:
 
 
 def _together(ours: Edit, theirs: Edit) -> tuple[Edit | None, Edit | None] | None:
-    """Return the next edit, as the side's that made it, or as both sides' where both made it; None for a dispute."""
+    """Return the next edit, with the sides that made it; None for a conflict."""
     (one, added), (other, more) = ours, theirs
     if one[:2] == other[:2]:
         if added == more:
@@ -94,6 +94,6 @@ def _together(ours: Edit, theirs: Edit) -> tuple[Edit | None, Edit | None] | Non
 
 
 def _both_inserted(ours: Lines, theirs: Lines) -> Lines:
-    """Return what both inserted at one place; lines that one began with and the other has no more than are one."""
+    """Return what both inserted at one place; lines that both start with occur once."""
     shorter, longer = sorted((ours, theirs), key=len)
     return longer if longer[: len(shorter)] == shorter else ours + theirs

@@ -1,4 +1,4 @@
-"""Who is in whose branch, as everyone says of themselves: who hosts where they are in each other's."""
+"""Who is whose guest, as each branch's snapshots say."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 
 def host_of(name: str, hosts: Mapping[str, str]) -> str:
-    """Return the branch that a guest's edits go into, empty for none. `hosts`: whose guest each says to be.
+    """Return the branch that a guest's edits go into, empty for none. `hosts`: the host that each branch names.
 
-    Where a chain of guests leads back to its beginning, the first of them by name is nobody's guest: everyone sees that
-    alike.
+    If a chain of guests is circular, the first of them by name is nobody's guest: everyone comes to the same result.
     """
     host = hosts.get(name, "")
     if not host or host == name:
@@ -22,5 +21,5 @@ def host_of(name: str, hosts: Mapping[str, str]) -> str:
 
 
 def guests_of(name: str, hosts: Mapping[str, str]) -> list[str]:
-    """Return the branches whose edits go into one."""
+    """Return the branches whose edits go into this one."""
     return sorted(guest for guest in hosts if host_of(guest, hosts) == name)

@@ -1,9 +1,9 @@
-"""Saves that were written over a fold by somebody who had not read it: an editor's old buffer, a script.
+"""Detect saves that overwrote a fold whose result their author had not read: an editor's old buffer, a script.
 
-Between reading a file and writing it back, a fold may have come into it. What is written then lacks all that the fold
-brought to that file, as if its author had removed it at once. Nobody does so, and types something else as well, within
-a moment of its coming; so such a save is taken for one that was made before the fold, and is folded with it. A save
-that makes the file exactly what it was is an undo.
+Between reading a file and writing it back, a fold may have changed it. The save then lacks all that the fold brought to
+that file, as if its author had removed it at once. Nobody does that, and types something else too, within a moment; so
+such a save is treated as made before the fold, and is merged with it. A save that restores exactly the previous file is
+an undo.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 
 from bough_merge.text.text import lines_of
 
-WINDOW = 5.0  # seconds after a fold in which a save that lacks all of it has not seen it
-REMEMBERED = 60.0  # seconds: a save may be looked at long after it was made
+WINDOW = 5.0  # seconds after a fold in which a save that lacks all of it is stale
+REMEMBERED = 60.0  # seconds: a save may be checked long after it was made
 
 
 @dataclass(frozen=True)
 class FoldedIn:
-    """What a fold made of one file, at a moment (seconds since the epoch)."""
+    """What a fold changed in one file, at a moment (seconds since the epoch)."""
 
     before: bytes
     after: bytes
@@ -29,7 +29,7 @@ class FoldedIn:
 
 @dataclass
 class RecentFolds:
-    """The folds of the last moments, by path, oldest first."""
+    """Recent folds, by path, oldest first."""
 
     _brought: dict[str, list[FoldedIn]] = field(default_factory=dict)
 
@@ -41,22 +41,22 @@ class RecentFolds:
         self._brought.setdefault(path, []).append(FoldedIn(before, after, now))
 
     def paths(self, now: float) -> list[str]:
-        """Return the files that a fold changed lately."""
+        """Return the files that recent folds changed."""
         fresh = {path: [one for one in of if now - one.at < REMEMBERED] for path, of in self._brought.items()}
         self._brought = {path: of for path, of in fresh.items() if of}
         return list(self._brought)
 
     def unseen(self, path: str, saved: bytes, at: float) -> list[FoldedIn]:
-        """Return the folds that a save has not seen, oldest first; none where it has, or that cannot be told.
+        """Return the folds that a save is missing, oldest first; none if it has them, or it is impossible to tell.
 
-        `at`: when it was saved (seconds since the epoch). What one fold took out and a later one brought back counts
-        as neither: a version from before both has it, too.
+        `at`: when it was saved (seconds since the epoch). Lines that one fold removed and a later one restored count as
+        neither: a version from before both has them, too.
         """
         brought = self._brought.get(path, [])
         if not brought or any(saved == one.before for one in brought):
             return []
         now, newest, unseen = Counter(lines_of(saved)), Counter(lines_of(brought[-1].after)), len(brought)
-        made = Counter[bytes]()  # of each line, how many more the folds from a certain one on have made
+        made = Counter[bytes]()  # by line, how many more of it the folds since a certain one have made
         for number in reversed(range(len(brought))):
             if at - brought[number].at >= WINDOW:
                 break
@@ -67,7 +67,7 @@ class RecentFolds:
         return brought[unseen:]
 
     def without(self, paths: Collection[str]) -> RecentFolds:
-        """Return the same without some files."""
+        """Return these without some files."""
         return RecentFolds({path: list(of) for path, of in self._brought.items() if path not in paths})
 
     def clear(self) -> None:
@@ -76,9 +76,9 @@ class RecentFolds:
 
 
 def lacks(now: Counter[bytes], made: Counter[bytes], newest: Counter[bytes]) -> bool:
-    """Return whether a text has nothing of what folds added to a file, and all that they took out.
+    """Return whether a text has nothing of what folds added to a file, and everything that they removed.
 
-    Each is the numbers of lines: of the text, of what the folds `made`, and of what the file was after them.
+    Each argument counts lines: of the text, of what the folds `made`, and of the file after them.
     """
     changed = {line: count for line, count in made.items() if count}
     return bool(changed) and all(

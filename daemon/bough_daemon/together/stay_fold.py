@@ -1,4 +1,4 @@
-"""Fold a branch into a working tree as a whole, as `bough merge` would, where that is clean; else not at all."""
+"""Fold a branch into a working tree as a whole, as `bough merge` would, if that is clean; else not at all."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Plan = tuple[Snapshot, MergeSource]
 
 @dataclass
 class StayFold:
-    """What keeps branches folded into one working tree.
+    """Keeps branches folded into one working tree.
 
-    `held`: why one is not, by its name; `waits`: why there is nothing yet to be folded of one.
+    By name of the branch, `held`: why it is not folded; `waits`: why there is nothing to fold yet.
     """
 
     folder: WorktreeFolder
     both: Both
     held: dict[str, str] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
-    _tried: dict[str, tuple[str, str]] = field(default_factory=dict)  # what was merged last, and could not be
+    _tried: dict[str, tuple[str, str]] = field(default_factory=dict)  # the last merge, which failed
 
     async def fold(self, name: str, *, solid: bool) -> Snapshot | None:
-        """Fold a branch, and return the new tip; None if there is nothing to fold, or `held` says why it is not.
+        """Fold a branch and return the new tip; None if there is nothing to fold, or `held` has the reason.
 
-        `solid`: fold only what was marked as solid.
+        `solid`: fold only states that are marked as solid.
         """
         live = self.folder.live
         try:
@@ -58,7 +58,7 @@ class StayFold:
         return made
 
     def _plan(self, name: str, solid: bool) -> Plan | None:
-        """Return what is to be merged into what; None where all of it is here, or the same has just failed."""
+        """Return what must be merged into what; None if all of it is here, or the same merge has just failed."""
         live, mine = self.folder.live, self.folder.session.branch.tip
         if mine is None or mine.operation:
             return None
@@ -77,7 +77,7 @@ class StayFold:
         return mine, source
 
     def _check(self, source: MergeSource, merged: Merged) -> None:
-        """Raise NotPossibleNow if a person has to look at the merge first."""
+        """Raise NotPossibleNow if a person must review the merge first."""
         if merged.conflicts:
             raise NotPossibleNow(f"conflicts in {first_few(merged.conflicts)}")
         if merged.untouched:

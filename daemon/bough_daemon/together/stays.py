@@ -1,6 +1,6 @@
-"""Branches that are kept folded into a working tree: `bough stay NAME`, until `--stop`, also after a restart.
+"""Branches that are kept folded into a working tree: `bough stay NAME`, until `--stop`, even after a restart.
 
-With `--solid` only what their members marked as solid is.
+With `--solid`, only the states that their members marked as solid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER = "stays"
 
 
 class Stays:
-    """The names of the branches that one working tree stays on, in the order in which they were named."""
+    """The names of the branches that one working tree stays on, in the order in which they were added."""
 
     def __init__(self, folder: str, worktree: Worktree) -> None:
         linked = worktree.git_dir != worktree.common_dir
@@ -25,18 +25,18 @@ class Stays:
         self._path = os.path.join(folder, FOLDER, f"{name}.json")
 
     def all(self) -> dict[str, bool]:
-        """Return the names, each with whether only solid states of it are folded."""
+        """Return the names, each with whether only solid states are folded."""
         try:
             return read_record(self._path, dict[str, bool])
         except FileNotFoundError:
             return {}
 
     def add(self, name: str, *, solid: bool) -> None:
-        """Stay on a branch, or on its solid states alone."""
+        """Stay on a branch, or only on its solid states."""
         self._write({**self.all(), name: solid})
 
     def stop(self, name: str) -> None:
-        """Stay on it no longer; an empty name: on none. Raise NoStay if it is not one of them."""
+        """Stop staying on a branch; an empty name: on all. Raise NoStay if it is not one of them."""
         known = self.all()
         if name and name not in known:
             raise NoStay(f"you do not stay on {name}", name=name)

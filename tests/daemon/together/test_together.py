@@ -15,7 +15,8 @@ from bough_daemon.recording.recorder import Recorder
 from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.together import together as loops
 from bough_daemon.together.folder import Attempt, WorktreeFolder
-from bough_daemon.together.together import Surroundings, Together
+from bough_daemon.together.folding import Surroundings
+from bough_daemon.together.together import Together
 
 from tests.daemon.moves_support import merge_both
 from tests.daemon.together.company_support import Company, SeatedMember, company
@@ -150,7 +151,7 @@ def test_what_a_look_makes_of_a_save_is_told_however_long_it_takes(
         old = (alice.root / "a.txt").read_bytes()
         together.wake()
         await until(lambda: has(alice, b"bob"))
-        loop = together._seats[alice.worktree.root].task
+        loop = together._foldings[alice.worktree.root].task
         assert loop is not None and loop.cancel()  # nothing else is to tell of it
         await asyncio.wait([loop])
         monkeypatch.setattr(WorktreeFolder, "repair", slow)
@@ -175,7 +176,7 @@ def test_a_look_at_a_file_that_is_being_saved_again_goes_on_with_that_save(
         old = (alice.root / "a.txt").read_bytes()
         together.wake()
         await until(lambda: has(alice, b"bob"))
-        loop = together._seats[alice.worktree.root].task
+        loop = together._foldings[alice.worktree.root].task
         assert loop is not None and loop.cancel()
         await asyncio.wait([loop])
         alice.write("a.txt", old + b"alice\n")
