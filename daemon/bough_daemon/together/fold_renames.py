@@ -1,4 +1,4 @@
-"""Files that one side of a fold renamed while the other edited them: the edits go into the file of the new name."""
+"""Find files that one side of a fold renamed while the other edited them: the edits go into the renamed file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bough_daemon.merging.merge_input import Three
 from bough_daemon.transaction.file_state import is_file
 
 ALIKE = 0.5  # of the lines of the longer file
-MOST_NEW = 200  # files of one side among which a renamed one is looked for
-LARGEST_BYTES = 512 * 1024  # of a file whose lines are compared; a larger one has to be the very same
+MOST_NEW = 200  # new files of one side that are compared with a missing one
+LARGEST_BYTES = 512 * 1024  # the largest file whose lines are compared; a larger one must be identical
 
 
 @dataclass(frozen=True)
 class FoldRename:
-    """A file of the base that one side has under another name. `three`: its versions (base, host, guest)."""
+    """A file of the base that one side renamed. `three`: its versions (base, host, guest)."""
 
     old: str
     new: str
@@ -45,7 +45,7 @@ def renames(objects: Objects, base: str, host: str, guest: str, paths: Iterable[
 
 
 def _new_name(objects: Objects, base: str, side: str, began: TreeEntry) -> str | None:
-    """Return which of the new files of one side was a file of the base; None if none was, or several may have been."""
+    """Return the new file of one side that a file of the base became; None if there is none, or several may be it."""
     added = [(path, now) for path, was, now in objects.difference(base, side) if was is None and is_file(now)]
     if len(added) > MOST_NEW:
         return None
@@ -56,7 +56,7 @@ def _new_name(objects: Objects, base: str, side: str, began: TreeEntry) -> str |
 
 
 def _alike(objects: Objects, one: TreeEntry, other: TreeEntry) -> float:
-    """Return which part of the lines of two files is in both."""
+    """Return the proportion of lines that two files share."""
     if one.oid == other.oid:
         return 1.0
     if any(objects.size(entry.oid) > LARGEST_BYTES for entry in (one, other)):

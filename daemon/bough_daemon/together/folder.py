@@ -1,8 +1,8 @@
-"""Fold another branch into one working tree's files, and record what that made of them.
+"""Fold another branch into one working tree's files, and record the result.
 
-One call tries one fold, from what is recorded here and what is known of the other side; where a file turns out to be
-another one by now, nothing is changed, and the next snapshot tells. HEAD, the index and references of the user's are
-never touched, nor is a lock of theirs taken.
+One call tries one fold, from what is recorded here and what is known of the other side. If a file has changed since,
+nothing is changed, and the next snapshot will have it. The user's HEAD, index and references are never touched, and
+none of their locks is taken.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ UNMERGED = "it has unresolved conflicts"
 OCCUPIED = "an ignored file is in its place"
 
 
-LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not looked at here: Git then says what it converts
-MOST_SAVES = 300  # since a fold, that are looked at
+LARGE_BYTES = 4 * 1024 * 1024  # of a file whose line ends are not checked here: then Git is asked what it converts
+MOST_SAVES = 300  # saves since a fold that are checked
 
 Role = Literal["host", "guest", "followed"]
 
 
 @dataclass(frozen=True)
 class Other:
-    """The other side of a fold. `branch`: its name; `tip`: the newest of it here. `role`: what it is to this side."""
+    """The other side of a fold. `branch`: its name; `tip`: its newest tip here. `role`: its relation to this side."""
 
     branch: str
     tip: str
@@ -65,10 +65,10 @@ class Other:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a fold went. `made`: the new tip, None where there was nothing to fold. `undecided`: for the engine first.
+    """The result of a fold. `made`: the new tip, None if there was nothing to fold. `undecided`: for the engine first.
 
     `again`: there may be more to fold. `disturbed`: a file is being changed at this very moment. `held`: why nothing is
-    folded for now.
+    folded at the moment.
     """
 
     made: Snapshot | None = None
@@ -80,7 +80,7 @@ class Attempt:
 
 @dataclass
 class WorktreeFolder:
-    """What folds into one working tree. On the store's thread only.
+    """Folds branches into one working tree. On the store's thread only.
 
     `reasons`: by branch and path, why a path is paused.
     """
@@ -93,8 +93,8 @@ class WorktreeFolder:
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _unmerged: tuple[object, tuple[str, ...]] = (None, ())
     _hidden: tuple[object, frozenset[str]] = (None, frozenset())
-    _seen: str = ""  # the newest tip that was looked at for stale saves
-    _folded: str = ""  # the tip that the last fold made, and the index then
+    _seen: str = ""  # the newest tip that was checked for stale saves
+    _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: object = None
 
     def fold(self, other: Other, present: Collection[str], *, refuses: bool) -> Attempt:
@@ -129,11 +129,11 @@ class WorktreeFolder:
         return attempt
 
     def forget_settled(self) -> None:
-        """Try the next fold of each branch though nothing seems to have changed since the last one."""
+        """Try the next fold of each branch even if nothing seems to have changed since the last one."""
         self._settled.clear()
 
     def _is_still(self, other: Other, mine: Snapshot) -> bool:
-        """Return whether the other side is to this one what it was when the fold was due."""
+        """Return whether the other side still has the role that it had when the fold was due."""
         if other.role == "host":
             return mine.company.guest_of == other.branch
         if other.role == "followed":
@@ -172,12 +172,12 @@ class WorktreeFolder:
         return self._carry_out(other, mine, theirs, found, company, claims=not found.paused)
 
     def _has_news(self, base: str, theirs: Snapshot, found: TreeFold) -> bool:
-        """Return whether the other side changed more than what is paused: else nothing needs to be said of it."""
+        """Return whether the other side changed more than what is paused: else there is nothing to record."""
         changed = self.live.store.objects.difference(base, theirs.tree)
         return any(path not in found.paused for path, _, _ in changed)
 
     def _follow(self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str]) -> Attempt:
-        """Take what a branch that is followed has changed, except files that were edited here."""
+        """Take what a followed branch has changed, except files that were edited here."""
         objects, seen = self.live.store.objects, mine.company.folded.get(other.branch)
         if seen is None or seen == other.tip or not objects.exists(seen):
             return Attempt()
@@ -189,14 +189,14 @@ class WorktreeFolder:
         return self._carry_out(other, mine, theirs, TreeFold(found.changes), company, claims=whole)
 
     def _has_all(self, theirs: Snapshot, tree: str, mine: Snapshot) -> bool:
-        """Return whether a tree has all that a branch has changed since both contained the same."""
+        """Return whether a tree has all that a branch has changed since their common state."""
         objects = self.live.store.objects
         differs = [path for path, _, _ in objects.difference(tree, theirs.tree)]
         bases = self._true_bases(mine, theirs, differs)
         return all(objects.entry(bases[path], path) == objects.entry(theirs.tree, path) for path in differs)
 
     def _true_bases(self, shared: Snapshot, theirs: Snapshot, paused: Collection[str]) -> dict[str, str]:
-        """Return the tree that each paused path began with: what both contain by all that they claim."""
+        """Return the common tree for each paused path: what both contain by all their claims."""
         if not paused:
             return {}
         store = self.live.store
@@ -204,7 +204,7 @@ class WorktreeFolder:
         tree = store.objects.commit(commit).tree if commit is not None else store.objects.write_tree({})
         return dict.fromkeys(paused, tree)
 
-    # What is left out.
+    # Leaving paths out.
 
     def _without_held(self, branch: str, mine: Snapshot, found: TreeFold) -> TreeFold:
         """Return a fold without the paths that must stay as they are here, which count as paused."""
@@ -279,7 +279,7 @@ class WorktreeFolder:
         return Attempt(made)
 
     def place(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> str:
-        """Change files that are as a snapshot has them, and return the tree of all; raise Disturbed."""
+        """Change files that are as in a snapshot, and return the tree of all; raise Disturbed."""
         objects = self.live.store.objects
         if not changes:
             return mine.tree
@@ -306,7 +306,7 @@ class WorktreeFolder:
         return tree
 
     def _check_unchanged(self, mine: Snapshot, plain: Collection[str]) -> None:
-        """Raise Disturbed where a file is not as a snapshot has it: nobody is to see it come and go again."""
+        """Raise Disturbed if a file differs from a snapshot: a change must not appear and disappear again."""
         with RootDir(self.live.worktree.root) as root:
             for path in plain:
                 entry, found = self.live.store.objects.entry(mine.tree, path), root.read(path)
@@ -314,17 +314,17 @@ class WorktreeFolder:
                     raise Disturbed(path)
 
     def _contents(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, list[bytes]]:
-        """Return what files have before and after some changes, without those that are too large to look at."""
+        """Return the contents of files before and after some changes, without those that are too large."""
         objects = self.live.store.objects
         ways = {path: (objects.entry(mine.tree, path), now) for path, now in changes.items()}
         entries = {path: [one for one in way if one is not None] for path, way in ways.items()}
         small = {path: of for path, of in entries.items() if all(objects.size(one.oid) <= LARGE_BYTES for one in of)}
         return {path: [objects.blob(one.oid) for one in of] for path, of in small.items()}
 
-    # Saves that have not seen a fold.
+    # Saves that overwrote a fold.
 
     def repair(self) -> Snapshot | None:
-        """Fold a save that was written over a fold with what it has not seen; return the new tip, None for none.
+        """Merge a save that overwrote a fold with the fold; return the new tip, None for none.
 
         Raise Disturbed while that file is being saved again.
         """
@@ -332,7 +332,7 @@ class WorktreeFolder:
         if mine is None or mine.oid == self._seen:
             return None
         if not self._is_saved_since(mine):
-            self.recent.clear()  # what a command or Git made of the files is meant
+            self.recent.clear()  # what a command or Git changed in the files is intended
         changes: dict[str, TreeEntry | None] = {}
         for path in self.recent.paths(time.time()):
             entry = objects.entry(mine.tree, path)
@@ -353,7 +353,7 @@ class WorktreeFolder:
         return made
 
     def _is_saved_since(self, mine: Snapshot) -> bool:
-        """Return whether nothing but saves has changed the files since the last fold."""
+        """Return whether only saves have changed the files since the last fold."""
         if self._index_state() != self._index_then:
             return False
         for snapshot in islice(timeline(self.live.store.objects, mine.oid), MOST_SAVES):

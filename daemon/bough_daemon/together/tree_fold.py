@@ -1,6 +1,6 @@
-"""Fold two trees that began with a third: what of the one comes into the other, path by path.
+"""Fold two trees with a common one: what goes from one into the other, path by path.
 
-Nothing is touched here, and nobody is asked: what the lines of a file do not settle is listed for the merge engine.
+Nothing is touched or called here: files whose lines conflict are listed for the merge engine.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bough_daemon.together.fold_renames import renames
 from bough_daemon.together.line_fold import LIMIT_BYTES, fold_lines
 from bough_daemon.transaction.file_state import is_file
 
-MOST_DECIDED = 256  # conflicts of which it is remembered what the engine made of them
+MOST_DECIDED = 256  # conflicts whose decision is remembered
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """A path that both sides changed in the same lines, and that is the merge engine's to decide."""
+    """A path in which both sides changed the same lines, for the merge engine to decide."""
 
     path: str
     three: Three
@@ -29,7 +29,7 @@ class Undecided:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of a path: `entry`; or `paused`, where each side keeps what it has."""
+    """The decision for a path: `entry`; or `paused`, if each side keeps its version."""
 
     entry: TreeEntry | None = None
     paused: bool = False
@@ -40,10 +40,10 @@ PAUSED = Decision(paused=True)
 
 @dataclass(frozen=True)
 class TreeFold:
-    """What a fold changes in one of the trees. `paused`: paths that stay as each side has them.
+    """The changes of a fold to one of the trees. `paused`: paths for which each side keeps its version.
 
-    `undecided`: paths that the engine has yet to decide; they count as paused until then. `renamed`: by the old name,
-    the new one of files whose two changes are made both or not at all.
+    `undecided`: paths that the engine has yet to decide; they count as paused until then. `renamed`: by old name, the
+    new name of files whose two changes are made together or not at all.
     """
 
     changes: Mapping[str, TreeEntry | None] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class TreeFold:
 
 
 class TreeFolder:
-    """Fold trees of one store, and remember what was decided of each three versions. On the store's thread only.
+    """Fold trees of one store, and remember the decision for each three versions. On the store's thread only.
 
     The sides of a version are always (base, host, guest), so both machines decide alike.
     """
@@ -63,7 +63,7 @@ class TreeFolder:
         self._decided: dict[tuple[str, Three], Decision] = {}
 
     def decide(self, one: Undecided, content: bytes | None) -> None:
-        """Remember what the engine made of a path, None if it could not merge it."""
+        """Remember the engine's result for a path, None if it could not merge it."""
         _, host, guest = one.three
         entry = None
         if content is not None and host is not None and guest is not None:
@@ -75,7 +75,7 @@ class TreeFolder:
     def fold(self, base: str, host: str, guest: str, *, into_guest: bool, bases: Mapping[str, str]) -> TreeFold:
         """Return what the other side's tree brings into the host's, or into the guest's.
 
-        `bases`: for paths that were paused, the tree that they began with instead of `base`; ALL for every path.
+        `bases`: for paused paths, the tree to use instead of `base`; ALL for every path.
         """
         objects = self._objects
         mine, other = (guest, host) if into_guest else (host, guest)
@@ -89,7 +89,7 @@ class TreeFolder:
             began = bases.get(path) or bases.get(ALL) or base
             three = objects.entry(began, path), objects.entry(host, path), objects.entry(guest, path)
             if any(entry is not None and entry.mode == SUBMODULE for entry in three):
-                continue  # what is checked out there is each one's own
+                continue  # nested checkouts are each side's own
             found = self._decision(path, three, undecided)
             if found.paused:
                 paused.add(path)
@@ -102,9 +102,9 @@ class TreeFolder:
     def _renamed(
         self, base: str, host: str, guest: str, paths: Collection[str], undecided: list[Undecided]
     ) -> dict[str, tuple[str, TreeEntry | None]]:
-        """Return, by the old name of each file that one side renamed and the other edited, its new name and version.
+        """Return the new name and version of each file that one side renamed and the other edited, by its old name.
 
-        What is in dispute is left to both names: the file of the old name is paused then.
+        In a conflict both names keep their versions, and the file of the old name is paused.
         """
         found: dict[str, tuple[str, TreeEntry | None]] = {}
         for one in renames(self._objects, base, host, guest, sorted(paths)):
@@ -114,12 +114,12 @@ class TreeFolder:
         return found
 
     def lines(self, base: bytes, mine: bytes, other: bytes, *, hosting: bool) -> bytes | None:
-        """Return a text with the edits of both sides, None if they dispute."""
+        """Return a text with the edits of both sides, None if they conflict."""
         host, guest = (mine, other) if hosting else (other, mine)
         return fold_lines(base, host, guest)
 
     def common(self, base: str, host: str, guest: str, paused: Collection[str]) -> tuple[str, tuple[Undecided, ...]]:
-        """Return the tree that both sides have once each has folded the other; disputes are as in `base`."""
+        """Return the tree that both sides have once each has folded the other; conflicts are as in `base`."""
         objects = self._objects
         made = self.fold(base, host, guest, into_guest=False, bases={})
         apart = {path for path, _, _ in objects.difference(base, host) if is_among(path, paused)}
@@ -157,14 +157,14 @@ class TreeFolder:
 def without_halves(
     kept: Mapping[str, TreeEntry | None], changes: Mapping[str, TreeEntry | None], renamed: Mapping[str, str]
 ) -> dict[str, TreeEntry | None]:
-    """Return those of some changes that are kept, without one name of a file whose other name's is not."""
+    """Return those of some changes that are kept, unless they are half of a rename whose other half is not."""
     gone = changes.keys() - kept.keys()
     halves = {path for pair in renamed.items() if not gone.isdisjoint(pair) for path in pair}
     return {path: entry for path, entry in kept.items() if path not in halves}
 
 
 def _mode(three: Three) -> int:
-    """Return the mode of a file that both sides have: the changed one, where one side changed it."""
+    """Return the mode of a file that both sides have: the changed one, if one side changed it."""
     base, host, guest = three
     assert host is not None and guest is not None
     return guest.mode if base is not None and base.mode == host.mode else host.mode
@@ -173,14 +173,14 @@ def _mode(three: Three) -> int:
 def without_blocked(
     objects: Objects, tree: str, changes: Mapping[str, TreeEntry | None]
 ) -> dict[str, TreeEntry | None]:
-    """Return those changes of a tree that can be made, and that are of files."""
+    """Return those changes of a tree that can be made, and that concern files."""
     blocked = _blocked(objects, tree, changes)
     blocked |= {path for path, now in changes.items() if now is not None and now.mode == SUBMODULE}
     return {path: now for path, now in changes.items() if path not in blocked}
 
 
 def _blocked(objects: Objects, tree: str, changes: Mapping[str, TreeEntry | None]) -> set[str]:
-    """Return the paths that cannot come as there is a file where they need a folder, or the other way round."""
+    """Return the paths that are blocked, because a file is where they need a folder, or vice versa."""
 
     def is_gone(path: str) -> bool:
         return path in changes and changes[path] is None
