@@ -11,7 +11,8 @@ from pathlib import Path
 # Words of HOUSE's table, in any sentence that a user or a contributor reads.
 BANNED = re.compile(
     r"\b(stands|lies|anew|mends?|mended|whoever|of mine|one who|those whom|takes? back|taken back|took back|leads home"
-    r"|she|hers?|our own fault)\b|\bis no [\w ]+ for\b",
+    r"|she|hers?|our own fault|any more|of whom|somebody|but for|raises? \w+ where|(?:none|empty) where"
+    r"|(?:stays?|kept) at home|is told of|tells of|is as it was|is there once|begins? again)\b|\bis no [\w ]+ for\b",
     re.IGNORECASE,
 )
 # Where such a word has its ordinary meaning: a part of the line, and why.

@@ -144,7 +144,7 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tu
         found = merge_base(knowing(git), ours, theirs)
         _keep_new(objects, git)  # with several merge bases, a tree was created just now
         base = common_tree(store, found, *map(Side, tips, heads)) if heads is not None else found.tree
-        # Of several merge bases Git would make a tree of its own, which need not be the one that was looked at.
+        # From several merge bases Git would make a tree of its own, which may differ from the one that was checked.
         if base != found.tree or len(found.commits) > 1:
             began = scratch_commit(git, base, [])
             ours, theirs = scratch_commit(git, our_tree, [began]), scratch_commit(git, their_tree, [began])

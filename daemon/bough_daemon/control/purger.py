@@ -225,7 +225,7 @@ class Purger:
         await to_the_end(self._restart(lambda: self._owner.run(do)))
 
     async def _rehearsed(self, ids: frozenset[str]) -> Rewriting | None:
-        """Return what can be done of a purge while everything is recorded as ever; None: all is left to be done."""
+        """Return the part of a purge that was done while recording went on; None: everything is left to do."""
         named = await self._owner.run(roots, self._store, True)
         try:
             return await to_the_end(asyncio.to_thread(rehearse, self._store, named, ids))

@@ -219,7 +219,7 @@ def begin(store: Store, work: RemovalPlan) -> None:
 
 
 def rehearse(store: Store, named: Collection[str], ids: Collection[str]) -> Rewriting:
-    """Do ahead what takes long in a purge, and changes nothing: write the replacements, and what is kept of packs.
+    """Prepare the slow parts of a purge, without effect yet: write the replacements, and the rewritten packs.
 
     `named`: the commits that references name. On any thread, while snapshots are taken.
     """
@@ -234,7 +234,7 @@ def rehearse(store: Store, named: Collection[str], ids: Collection[str]) -> Rewr
 
 
 def finish(store: Store, rehearsed: Rewriting | None = None) -> Record | None:
-    """Carry out the recorded purge and return it. On the store's thread. `rehearsed`: what was done of it ahead."""
+    """Carry out the recorded purge and return it. On the store's thread. `rehearsed`: the part that was prepared."""
     work = _read(store)
     if work is None:
         return None
@@ -332,13 +332,13 @@ def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
 
 
 def _objects_that_go(objects: Objects, contents: Contents, commits: Collection[str]) -> set[str]:
-    """Return every object of the store's own that is or reaches one of the contents. `commits`: those that change."""
+    """Return the store's own objects that are or reach one of the contents. `commits`: those that change."""
     trees = {oid for oid in owned(objects, "tree") if contents.of(oid)}
     return {oid for oid in {*contents.ids, *trees, *commits} if objects.owns(oid)}
 
 
 def _split(store: Store, gone: set[str]) -> tuple[list[str], set[str]]:
-    """Return the packs that have one of some objects, and what else only they have."""
+    """Return the packs that contain one of some objects, and the other objects that only they contain."""
     folder = os.path.join(store.objects.folder, "pack")
     old, inside, elsewhere = list[str](), set[str](), set[str]()
     for name in [name for name in os.listdir(folder) if name.endswith(".idx")]:

@@ -66,7 +66,7 @@ class Rewriting:
         self.contents = contents
         self._commits = frozenset(commits)
         self._done = set[str]()
-        self._outside = set[str]()  # commits that some of these name, and that stay as they are
+        self._outside = set[str]()  # commits that these refer to, which stay unchanged
         self._trees: dict[tuple[str, str | None], str] = {}
         self.became: dict[str, str] = {}
 
@@ -90,7 +90,7 @@ class Rewriting:
         return self.became
 
     def goes_on(self, objects: Objects, commits: Collection[str]) -> bool:
-        """Take in commits that have come since, and return whether what was done until now is still right.
+        """Add commits that have arrived since, and return whether the work so far is still valid.
 
         It is not if one of these commits is no longer to be changed, or one that they name is to be changed now.
         """

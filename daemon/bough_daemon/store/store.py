@@ -148,7 +148,7 @@ class Store:
             return os.stat(self.common_dir).st_ino != self._common_inode
 
     def refresh(self) -> None:
-        """Open the databases again: the descriptors of packs that were removed are held until then."""
+        """Open the databases again: until then, the descriptors of removed packs stay open."""
         self.objects.refresh()
         self._repository.free()
 

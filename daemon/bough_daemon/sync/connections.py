@@ -98,7 +98,7 @@ CROSSING_SECONDS = 6.0  # that simultaneous calls of two members may be apart: l
 REPEATED_SECONDS = 1.0
 # Concurrent packs and listings; at most one for each peer and for each member.
 CHILDREN = 4
-SHORT = (Announce, Delivered, Held, Receipt, Refused)  # they leave space for others in one gRPC message
+SHORT = (Announce, Delivered, Held, Receipt, Refused)  # several of them fit into one gRPC message
 BREAKS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, BoughError)  # a peer's or the network's doing
 
 
@@ -407,7 +407,7 @@ class Connections:
             await session.said.wait()
 
     def _next_words(self, member: str, most: int) -> list[Message]:
-        """Take what there is to say, and up to `most` words more: a message costs more than what is in it."""
+        """Take the next word, and up to `most` more: a message costs more than its content."""
         said, left = list[Message](), BUNDLE_BYTES
         while len(said) <= most and left > 0 and (word := self.exchange.next_word(member)) is not None:
             said.append(word)

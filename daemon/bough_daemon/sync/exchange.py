@@ -105,7 +105,7 @@ class Exchange:
         self.key = key or roster.member(member).key
         self.known: dict[Key, State] = {}
         self.links: dict[str, Link] = {}
-        self._touched: set[str] = set()  # peers to whom there may be something to be said since that was last looked at
+        self._touched: set[str] = set()  # peers for whom there may be new messages since the last check
         self.confirmed: dict[str, dict[Key, State]] = {}
         self.refusals: dict[str, dict[Key, Declined]] = {}
         self.purges = Purges(roster)
@@ -146,7 +146,7 @@ class Exchange:
         return [*self._offer_to_all(state.key), *again]
 
     def hear_pauses(self, said: Iterable[MemberPause], besides: str = "") -> list[Job]:
-        """Take in who has paused sharing, and tell everyone but `besides` what is new."""
+        """Record who has paused sharing, and pass the news on to everyone except `besides`."""
         new = self.pauses.merge(said)
         for name, link in self.links.items() if new else ():
             if name != besides and not link.parting:
@@ -930,7 +930,7 @@ class Exchange:
         self._broken[peer, key] = outgoing
 
     def touched(self) -> list[str]:
-        """Return the connected peers for whom there may be new messages since the last call of this.
+        """Return the connected peers for whom there may be new messages since the last call.
 
         Others may be among them.
         """

@@ -69,7 +69,7 @@ class TicketsHeard:
 
 @dataclass(frozen=True)
 class PausesHeard:
-    """Members have paused sharing, or share again: write it down."""
+    """Members have paused sharing, or share again: record it."""
 
     pauses: tuple[MemberPause, ...]
 

@@ -278,7 +278,7 @@ def word_message(word: Message) -> pb.Word:
 
 
 def words(message: pb.ConverseRequest | pb.ConverseResponse | pb.CarryRequest | pb.CarryResponse) -> list[Message]:
-    """Return the words in one message of a stream; raise PeerRefused where one, or their number, is out of bounds."""
+    """Return the words in one message of a stream; raise PeerRefused if one, or their number, is out of bounds."""
     if len(message.more) > MOST_BUNDLED:
         raise PeerRefused("the peer sent too many words in one message")
     return [word(one) for one in (message.word, *message.more)]

@@ -35,7 +35,7 @@ def most_connections() -> int:
 
 
 def is_readable(descriptor: int, seconds: float) -> bool:
-    """Wait until a descriptor has something to read, or has ended; return whether it had in time.
+    """Wait until a descriptor is readable or has ended; return False if neither happened in time.
 
     `select.select` takes no descriptor from 1,024 on, of which a daemon may have many more.
     """

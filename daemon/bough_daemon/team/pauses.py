@@ -1,4 +1,4 @@
-"""Who has paused sharing: each member's signed word, which may pass through anyone and is kept."""
+"""Who has paused sharing: each member's signed statement, which any member may pass on, and which is kept."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LATEST = 2**63
 
 @dataclass(frozen=True)
 class MemberPause:
-    """The word of the holder of a key (`by`) that they have paused sharing. `since`: 0: they share again.
+    """The statement by the holder of a key (`by`) that they have paused sharing. `since`: 0: they share again.
 
-    Both times are in milliseconds since the epoch, by their clock; of two words the one with the later `time` counts.
+    Both times are in milliseconds since the epoch, by their clock; the statement with the later `time` counts.
     """
 
     by: bytes
@@ -25,7 +25,7 @@ class MemberPause:
 
     @property
     def size(self) -> int:
-        """How many bytes of a message it takes, about."""
+        """Return about how many bytes of a message it takes."""
         return len(self.by) + len(self.signature) + 20
 
     def statement(self, team: str) -> bytes:
@@ -33,25 +33,25 @@ class MemberPause:
         return statement("sharing pause", team, self.by, self.since, self.time)
 
     def signed(self, team: str, identity: Identity) -> MemberPause:
-        """Return the same with the signature of the holder of an identity."""
+        """Return this statement with the signature of an identity's holder."""
         plain = replace(self, by=identity.key)
         return replace(plain, signature=identity.sign(plain.statement(team)))
 
     def is_signed(self, team: str) -> bool:
-        """Return whether its times can be, and the signature is that of the member whose word it is."""
+        """Return whether its times are plausible, and the signature is its member's."""
         fits = 0 <= self.since < LATEST and 0 <= self.time < LATEST
         return fits and verify(self.by, self.signature, self.statement(team))
 
 
 @dataclass
 class Pauses:
-    """The newest word of each member; `roster`: whose words count."""
+    """The newest statement of each member; `roster`: the members whose statements count."""
 
     roster: Roster
     known: dict[bytes, MemberPause] = field(default_factory=dict)
 
     def merge(self, said: Iterable[MemberPause]) -> list[MemberPause]:
-        """Take in what members said, and return what is news."""
+        """Add statements, and return those that are new."""
         return [one for one in said if self._take(one)]
 
     def _take(self, said: MemberPause) -> bool:
@@ -63,7 +63,7 @@ class Pauses:
         return True
 
     def own(self, identity: Identity, since: int, now: int) -> MemberPause | None:
-        """Return this member's own word that their sharing is paused `since`; None: it is known already."""
+        """Return this member's own statement that sharing is paused `since`; None if it is already known."""
         before = self.known.get(identity.key)
         if since == (before.since if before is not None else 0):
             return None
@@ -71,5 +71,5 @@ class Pauses:
         return MemberPause(identity.key, since, time).signed(self.roster.team, identity)
 
     def counting(self) -> list[MemberPause]:
-        """Return the words of those who are in the team."""
+        """Return the statements of the team's current members."""
         return [one for one in self.known.values() if self.roster.by_key(one.by) is not None]

@@ -122,8 +122,8 @@ class Roster:
     `admissions`: by digest, in the order in which they count. `seen`: when each first arrived here. `members`: each
     with the admission of their current name; `origins`: their first admissions, by key. `rivals`: those that do not
     count. `removals`: by removed member and remover. `former`: removed members; their names and keys are not assigned
-    again. `previous`: the member of each earlier name. `orphaned`: by name, those who went with the member who let them
-    in. `dropped`: how many recorded admissions are no longer accepted.
+    again. `previous`: the member of each earlier name. `orphaned`: by name, members who were removed together
+    with their admitter. `dropped`: how many recorded admissions are no longer accepted.
     """
 
     team: str
@@ -551,7 +551,7 @@ class Roster:
         self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
 
     def _orphans(self, now: int) -> dict[str, tuple[int, Admission]]:
-        """Return by name who went with the member who let them in, and when that counted: their names stay taken.
+        """Return, by name, members who were removed together with their admitter, and when: their names stay taken.
 
         Only those known for long: others cannot be told from whom a former member has let in since.
         """
@@ -563,7 +563,7 @@ class Roster:
         return found
 
     def _is_orphaned(self, entry: Admission) -> bool:
-        """Return whether a name is that of somebody else who went with the member who let them in."""
+        """Return whether the name belonged to someone else, who was removed together with their admitter."""
         return entry.name in self.orphaned and self.orphaned[entry.name].key != entry.key
 
     def _departures(self, by_admitter: Mapping[bytes, list[tuple[int, Admission]]]) -> Departures:

@@ -181,7 +181,7 @@ class Team:
         write_whole(os.path.join(self.folder, PURGES), as_json(kept))
 
     def save_pauses(self, pauses: Pauses) -> None:
-        """Write down who has paused sharing, synced."""
+        """Write who has paused sharing, synced."""
         said = pauses.counting()
         if said != self.pauses:
             self.pauses = said

@@ -225,7 +225,7 @@ class Placing:
             else:
                 put(there, staged)
             if self._is_newer(number):
-                # Somebody has saved since the swap: that is the newest, so it stays, and the one before is kept.
+                # The user saved after the swap: that version is the newest, so it stays, and the previous one is kept.
                 if step.leaves:
                     exchange(staged, there)
                     self._keep_staged(number)

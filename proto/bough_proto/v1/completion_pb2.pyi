@@ -392,7 +392,7 @@ class WatchUseResponse(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     path: _builtins.str
-    """Empty where the editor named no file."""
+    """Empty if the editor named no file."""
     before: _builtins.str
     """The text before it on its line."""
     text: _builtins.str

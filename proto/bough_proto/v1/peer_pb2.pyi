@@ -75,7 +75,7 @@ class ConverseRequest(_message.Message):
     def word(self) -> Global___Word: ...
     @_builtins.property
     def more(self) -> _containers.RepeatedCompositeFieldContainer[Global___Word]:
-        """What there was to say besides, to those who understand it."""
+        """Further words, for peers that support several in one message."""
 
     def __init__(
         self,
