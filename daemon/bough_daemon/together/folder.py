@@ -374,12 +374,12 @@ class WorktreeFolder:
         return repaired if unseen else None
 
     def _saved_at(self, path: str) -> float:
-        """Return since when a file has lacked what was folded: since the first of the newest saves that all do.
+        """Return since when a file has lacked a fold: since the first of its newest saves that all lack it.
 
         On a busy machine these are recorded long after, and looked at long after that.
         """
         try:
-            # When it came to be there: a file that is moved into place, or copied with its times, may be older.
+            # When it arrived there: a file that is moved into place, or copied with its times, may be older.
             at = os.lstat(os.path.join(self.live.worktree.root, path)).st_ctime
         except OSError:
             return math.inf
