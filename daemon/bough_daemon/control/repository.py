@@ -68,6 +68,7 @@ from bough_daemon.team.branch_state import KnownBranch, branch_owner
 from bough_daemon.team.invites import VALID_MS
 from bough_daemon.team.names import MOST_NAMES, further_names
 from bough_daemon.team.tickets import Ticket
+from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.folding import Surroundings
 from bough_daemon.together.together import Together
 from bough_daemon.transaction import rescued_saves
@@ -254,7 +255,10 @@ class Repository:
 
     def _recover(self, session: Recorder) -> None:
         self._begin_for_agent(session)
-        recovered = recover(self.live(session))
+        live = self.live(session)
+        recovered = recover(live)
+        if recovered.interrupted is None:
+            unrecorded_fold.reverse(live)
         if recovered.kept is not None:  # `status` names each file, with the command that restores it
             log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
 

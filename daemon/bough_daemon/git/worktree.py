@@ -70,6 +70,12 @@ class Worktree:
         return found
 
     @property
+    def record_name(self) -> str:
+        """The name of this worktree's files in a folder that has one for each worktree of the repository."""
+        linked = self.git_dir != self.common_dir
+        return f"worktree-{os.path.basename(self.git_dir)}" if linked else "main"
+
+    @property
     def git(self) -> GitCommand:
         """Git for this working tree."""
         return GitCommand(self.git_dir, self.root, user=self.user, children=self.children)

@@ -106,10 +106,8 @@ class Journal:
     @classmethod
     def of(cls, folder: str, worktree: Worktree) -> Journal:
         """Return the journal of a worktree, below `folder`; each linked worktree has its own."""
-        linked = worktree.git_dir != worktree.common_dir
-        name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
         os.makedirs(os.path.join(folder, FOLDER), mode=0o700, exist_ok=True)
-        return cls(os.path.join(folder, FOLDER, name + ENDING))
+        return cls(os.path.join(folder, FOLDER, worktree.record_name + ENDING))
 
     @classmethod
     def every(cls, folder: str) -> list[Journal]:

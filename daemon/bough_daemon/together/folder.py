@@ -26,10 +26,12 @@ from bough_daemon.history.branches import Folded
 from bough_daemon.history.company import Company
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.recording.recorder import Recorder
+from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.fold_base import Pair
 from bough_daemon.together.stale_saves import RecentFolds
 from bough_daemon.together.tree_fold import TreeFold, Undecided, without_blocked
+from bough_daemon.together.unrecorded_fold import Begun
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.apply import apply
 from bough_daemon.transaction.context import LiveWorktree
@@ -289,6 +291,7 @@ class WorktreeFolder:
         same_rules = not any(path.rpartition("/")[2] == ATTRIBUTES for path in changes)
         plain = self.session.unconverted(self._contents(mine, changes)) if same_rules else frozenset[str]()
         self._check_unchanged(mine, plain)
+        unrecorded_fold.begin(self.live, Begun(mine.oid, tree))
         apply(
             self.live.worktree,
             objects,

@@ -20,9 +20,7 @@ class Stays:
     """The names of the branches that one working tree stays on, in the order in which they were added."""
 
     def __init__(self, folder: str, worktree: Worktree) -> None:
-        linked = worktree.git_dir != worktree.common_dir
-        name = f"worktree-{os.path.basename(worktree.git_dir)}" if linked else "main"
-        self._path = os.path.join(folder, FOLDER, f"{name}.json")
+        self._path = os.path.join(folder, FOLDER, f"{worktree.record_name}.json")
 
     def all(self) -> dict[str, bool]:
         """Return the names, each with whether only solid states are folded."""

@@ -25,6 +25,7 @@ from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import Store
 from bough_daemon.system.threads import StoreThread
+from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.folder import Other, Role, WorktreeFolder
 from bough_daemon.together.links import guests_of, host_of
@@ -61,6 +62,7 @@ class SeatedMember:
         self.live = LiveWorktree(self.worktree, self.store, self.branch, self.owner, self.saved, self.teammate)
         self.folder = WorktreeFolder(cast(Recorder, self), self.live, Crossings(self.store))
         recover(self.live)
+        unrecorded_fold.reverse(self.live)
         self.save()
 
     # What a recorder offers.

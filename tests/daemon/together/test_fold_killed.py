@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bough_daemon.git.objects import FILE, LINK, TreeEntry
+from bough_daemon.together import unrecorded_fold
 from bough_daemon.transaction.transaction import recover
 
 from tests import ready
@@ -63,6 +64,7 @@ def test_half_a_fold_is_only_edits_and_the_next_one_completes_it(tmp_path: Path)
         here = Desk(root)
         try:
             assert recover(here.live).kept is None
+            unrecorded_fold.reverse(here.live)
             here.snapshot()
             fold_guest(here, "alice")
             assert files_of(root) == after, step
@@ -74,6 +76,56 @@ def test_half_a_fold_is_only_edits_and_the_next_one_completes_it(tmp_path: Path)
         assert (root / ".git/index").read_bytes() == before["index"] and git(root, "rev-parse", "HEAD") == before[
             "commit"
         ]
+
+
+def test_what_is_typed_into_half_a_fold_stays_and_nothing_is_there_twice(tmp_path: Path) -> None:
+    folder = tmp_path / "host"
+    begin_at(folder)
+    shutil.copytree(folder, tmp_path / "whole", symlinks=True)
+    steps = int(fold(tmp_path / "whole", 0)[1])
+    for step in sorted({1 + (steps - 1) * number // MOMENTS for number in range(1, MOMENTS + 1)}):
+        root = tmp_path / f"killed-{step}"
+        subprocess.run(["cp", "-a", str(folder), str(root)], check=True)
+        assert fold(root, step)[0] == -9, step
+        (root / "a.txt").write_bytes(b"typed\n" + (root / "a.txt").read_bytes())
+        here = Desk(root)
+        try:
+            recover(here.live)
+            unrecorded_fold.reverse(here.live)
+            here.snapshot()
+            fold_guest(here, "alice")
+        finally:
+            here.close()
+        lines = (root / "a.txt").read_bytes().splitlines()
+        assert sorted(lines) == sorted([*FILES["a.txt"].splitlines(), b"typed", b"guest", b"mine", b"and mine"]), step
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"guest\n", b"\0\n", FILES["a.txt"], b"guest\nguest\n" + FILES["a.txt"], b"mine\r\n", b"x" * 999_999]
+)
+def test_whatever_is_in_a_file_by_then_no_line_of_the_users_is_taken_with_a_fold(folder: Path, text: bytes) -> None:
+    with desk(folder) as here:
+        mine = here.snapshot()
+        changed = TreeEntry(FILE, here.store.objects.write_blob(b"guest\n" + FILES["a.txt"]))
+        tree = here.store.objects.splice(mine.tree, {"a.txt": changed})
+        unrecorded_fold.begin(here.live, unrecorded_fold.Begun(mine.oid, tree))
+        (folder / "a.txt").write_bytes(text)
+        assert unrecorded_fold.reverse(here.live) == (["a.txt"] if text.startswith(b"guest") else [])
+        assert (folder / "a.txt").read_bytes() == text.removeprefix(b"guest\n")
+        (folder / "a.txt").write_bytes(b"something else\n")
+        here.snapshot()
+        (folder / "a.txt").write_bytes(b"guest\n" + FILES["a.txt"])
+        assert unrecorded_fold.reverse(here.live) == [], "the branch has gone on"
+
+
+@pytest.mark.parametrize("record", [b"", b"{}", b"[]", b'{"snapshot": 1}', b"\xff"])
+def test_a_damaged_note_of_a_fold_is_as_good_as_none(folder: Path, record: bytes) -> None:
+    with desk(folder) as here:
+        mine = here.snapshot()
+        unrecorded_fold.begin(here.live, unrecorded_fold.Begun(mine.oid, mine.tree))
+        (note,) = Path(here.store.folder, unrecorded_fold.FOLDER).iterdir()
+        note.write_bytes(record)
+        assert unrecorded_fold.reverse(here.live) == []
 
 
 @pytest.mark.parametrize(
