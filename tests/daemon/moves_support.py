@@ -27,6 +27,7 @@ from bough_daemon.store.store import LIVE, Store
 from bough_daemon.system.threads import StoreThread
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.terminal import NOTHING, Finished
+from bough_merge.text.result import Conflict
 
 from tests.daemon import support
 
@@ -210,13 +211,14 @@ def check_whole(root: Path) -> None:
 def merge_both(sides: MergeInput) -> dict[str, Decided]:
     """Merge every file that both sides changed as `git merge-file --diff3` does."""
     paths = [path for path, three in sides.entries.items() if both_changed(three)]
-    return {path: _by_lines(sides.base.get(path), sides.ours[path], sides.theirs[path], path) for path in paths}
+    return {path: _by_lines(sides.base.get(path), sides.ours[path], sides.theirs[path]) for path in paths}
 
 
-def _by_lines(base: bytes | None, ours: bytes, theirs: bytes, path: str) -> Decided:
+def _by_lines(base: bytes | None, ours: bytes, theirs: bytes) -> Decided:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (("ours", ours), ("base", base or b""), ("theirs", theirs)):
             Path(folder, name).write_bytes(content)
         command = ["git", "merge-file", "-p", "--diff3", "ours", "base", "theirs"]
         done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-    return Decided(done.stdout if done.returncode < 128 else ours, [path] if done.returncode else [], "lines")
+    conflicts = [Conflict(1, "", "changed it", "changed it", "both changed it")] if done.returncode else []
+    return Decided(done.stdout if done.returncode < 128 else ours, conflicts, "lines")

@@ -119,10 +119,10 @@ def source_for(host: str) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Return whether an IP address currently belongs to this machine."""
+    """Return whether an IP address, in brackets or not, currently belongs to this machine; that of all of them does."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
+        probe.bind((host.strip("[]"), 0))
         return True
     return False
 

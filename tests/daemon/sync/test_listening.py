@@ -130,6 +130,17 @@ def test_a_team_meets_over_ipv6(folder: Path) -> None:
     run(test())
 
 
+@pytest.mark.parametrize("host", ["[::]", "0.0.0.0", "[::1]", LOOPBACK])
+def test_a_restart_listens_where_it_did_before(folder: Path, host: str) -> None:
+    settings = ListenSettings(listen=f"{host}:{free_port()}")
+
+    async def is_there(listener: PeerListener) -> None:
+        assert listener.door.host == host and listener.notices() == []
+
+    listening(folder, settings, is_there)
+    listening(folder, settings, is_there)
+
+
 def test_an_address_that_this_machine_does_not_have_is_returned_to_when_it_is_back(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

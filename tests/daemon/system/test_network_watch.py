@@ -68,4 +68,6 @@ def test_a_sandbox_that_forbids_to_ask_is_as_a_system_that_tells_nothing(monkeyp
 
 def test_an_address_is_here_only_while_it_is_this_machine_s() -> None:
     assert addresses.is_here("127.0.0.1") and addresses.is_here("::1") and not addresses.is_here("192.0.2.7")
+    assert all(map(addresses.is_here, ["[::]", "[::1]", "0.0.0.0", "localhost"]))
+    assert not addresses.is_here("[2001:db8::7]") and not addresses.is_here("no.such.host.invalid")
     assert addresses.source_for("127.0.0.5").startswith("127.") and addresses.source_for("no address") == ""
