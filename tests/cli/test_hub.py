@@ -105,7 +105,7 @@ def test_members_who_are_never_online_together_get_each_others_work(members: Mem
     alice.ends()
     hub.is_killed()
     hub.starts_again()
-    assert hub.keeps("bob") == tip
+    until(lambda: hub.keeps("bob") == tip)
     carol.bough("up")
     until(lambda: sees(carol, "bob") == tip)
     assert "while carol is away" in carol.bough("git", "show", "bob:bob.txt")
