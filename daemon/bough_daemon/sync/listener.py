@@ -340,8 +340,7 @@ class PeerListener:
         server = _server(("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES))
         services.add_JoinServiceServicer_to_server(_Joins(self), server)
         pair = (self.identity.tls_key, self.identity.certificate_pem)
-        credentials = grpc.ssl_server_credentials([pair])
-        bound = await _bind(server, self.door.host, port, credentials)
+        bound = await _bind(server, self.door.host, port, lambda: grpc.ssl_server_credentials([pair]))
         self._join_server = server
         self._remember(replace(self.door, join_port=bound))
 
@@ -415,8 +414,9 @@ class PeerListener:
     async def _listen(self, host: str, port: int) -> None:
         server = _server()
         services.add_PeerServiceServicer_to_server(_Peers(self), server)
-        credentials = grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
-        bound = await _bind(server, host, port, credentials)
+        bound = await _bind(
+            server, host, port, lambda: grpc.dynamic_ssl_server_credentials(*self._certificates(), True)
+        )
         self._server = server
         # With a port named by the user, new members use the next one: so both can be forwarded.
         named = bound != self.door.port and port == bound
@@ -453,11 +453,16 @@ def _server(*options: tuple[str, int | str]) -> grpc.aio.Server:
     return grpc.aio.server(options=[*SERVER_OPTIONS, connections, *options])
 
 
-async def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
-    """Start a server at an address and return its port; 0 is any free one."""
+async def _bind(
+    server: grpc.aio.Server, host: str, port: int, credentials: Callable[[], grpc.ServerCredentials]
+) -> int:
+    """Start a server at an address and return its port; 0 is any free one.
+
+    `credentials` makes new ones for each port: gRPC asks those that change for their first certificate only once.
+    """
     for candidate in ports_for(port):
         try:
-            bound = server.add_secure_port(join_address(host, candidate), credentials)
+            bound = server.add_secure_port(join_address(host, candidate), credentials())
         except RuntimeError:
             continue
         try:

@@ -130,6 +130,20 @@ def test_a_team_meets_over_ipv6(folder: Path) -> None:
     run(test())
 
 
+def test_another_port_is_taken_where_the_first_ones_are_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = free_port()
+    with socket.socket() as used:
+        used.bind((LOOPBACK, 0))
+        used.listen()
+        taken = used.getsockname()[1]
+        monkeypatch.setattr("bough_daemon.sync.listener.ports_for", lambda port: [taken, taken, free])
+
+        async def is_there(listener: PeerListener) -> None:
+            assert listener.addresses() == (f"{LOOPBACK}:{free}",)
+
+        listening(folder, ListenSettings(), is_there)
+
+
 @pytest.mark.parametrize("host", ["[::]", "0.0.0.0", "[::1]", LOOPBACK])
 def test_a_restart_listens_where_it_did_before(folder: Path, host: str) -> None:
     settings = ListenSettings(listen=f"{host}:{free_port()}")
