@@ -6,6 +6,7 @@ A record takes the fields that have the same names in what a command returns; on
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -22,10 +23,16 @@ R = TypeVar("R")
 
 def record_of(kind: type[R], made: Any, /, **given: Any) -> R:
     """Return the record of `kind` whose fields are `given`, or else those of `made` with the same names."""
-    hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    same = {name: _as(getattr(made, name), hints[name]) for name in names if name not in given and hasattr(made, name)}
+    fields = _fields(kind).items()  # type: ignore[arg-type]
+    same = {name: _as(getattr(made, name), hint) for name, hint in fields if name not in given and hasattr(made, name)}
     return kind(**same, **given)
+
+
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    """Return the fields of a record with their types; a merge has a record for each of thousands of files."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _as(value: Any, hint: Any) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from bough_merge.text.text import lines_of
 
@@ -29,13 +30,14 @@ class FoldRename:
 def renames(objects: Objects, base: str, host: str, guest: str, paths: Iterable[str]) -> list[FoldRename]:
     """Return those of some paths of the base that one side renamed and the other edited, each with its new name."""
     found = list[FoldRename]()
+    added = cache(lambda side: _added(objects, base, side))  # of each side once, and only if it is needed
     for path in paths:
         began, ours, theirs = (objects.entry(tree, path) for tree in (base, host, guest))
         if began is None or not is_file(began) or (ours is None) == (theirs is None):
             continue
         kept = ours if theirs is None else theirs
         side, other = (host, guest) if ours is None else (guest, host)
-        new = _new_name(objects, base, side, began) if is_file(kept) and kept != began else None
+        new = _new_name(objects, added(side), began) if is_file(kept) and kept != began else None
         if new is None or objects.entry(other, new) is not None:
             continue
         moved = objects.entry(side, new)
@@ -44,12 +46,17 @@ def renames(objects: Objects, base: str, host: str, guest: str, paths: Iterable[
     return [one for one in found if names[one.new] == 1]
 
 
-def _new_name(objects: Objects, base: str, side: str, began: TreeEntry) -> str | None:
+def _added(objects: Objects, base: str, side: str) -> dict[str, TreeEntry]:
+    """Return the new files of one side."""
+    changed = objects.difference(base, side)
+    return {path: now for path, was, now in changed if was is None and now is not None and is_file(now)}
+
+
+def _new_name(objects: Objects, added: Mapping[str, TreeEntry], began: TreeEntry) -> str | None:
     """Return the new file of one side that a file of the base became; None if there is none, or several may be it."""
-    added = [(path, now) for path, was, now in objects.difference(base, side) if was is None and is_file(now)]
     if len(added) > MOST_NEW:
         return None
-    scores = {path: _alike(objects, began, now) for path, now in added if now is not None}
+    scores = {path: _alike(objects, began, now) for path, now in added.items()}
     best = max(scores.values(), default=0.0)
     names = [path for path, score in scores.items() if score == best]
     return names[0] if best >= ALIKE and len(names) == 1 else None

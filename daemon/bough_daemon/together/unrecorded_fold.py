@@ -53,7 +53,7 @@ def begin(live: LiveWorktree, fold: Begun) -> None:
     path = _path(live)
     with contextlib.suppress(OSError):  # a full disk: then the fold itself fails, or is recorded at once as usual
         with open(path + ".new", "wb") as out:
-            out.write(as_json({"snapshot": fold.snapshot, "tree": fold.tree}))
+            out.write(as_json(fold))
         os.replace(path + ".new", path)
 
 
