@@ -21,7 +21,7 @@ Judge = Callable[[Written], Awaitable[list[Suggestion]]]
 
 
 class WriterWork:
-    """A wish in progress; `best` is the answer so far, `waiting` counts those who wait for a better one."""
+    """A request in progress. `best`: the answer so far; `waiting`: how many editors want a better one."""
 
     def __init__(
         self, writer: Writer, wish: Wish, ticket: QuestionTicket, best: list[Suggestion], judge: Judge

@@ -406,7 +406,7 @@ def _text(value: str, what: str) -> str:
 
 
 def _answer(hands: CallerTerminal, asked: pb.TerminalRequest) -> pb.TerminalAnswer | None:
-    """Do what a command asks of its terminal; return the answer, or None if none is expected."""
+    """Carry out a request of a command to its terminal; return the answer, or None if it needs none."""
     kind = asked.WhichOneof("kind")
     if kind == "progress":
         hands.tell(from_choice(asked.progress, Progress))

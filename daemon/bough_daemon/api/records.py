@@ -273,7 +273,7 @@ class Refusal:
 
 @dataclass
 class Saved:
-    """An exact snapshot, the teammates who hold it, and those who refused it."""
+    """An exact snapshot, the teammates who hold it, and the teammates who refused it."""
 
     tip: str
     tree: str
@@ -754,7 +754,7 @@ class FileRecord:
 class UseRecord:
     """What became of the suggestions in a working tree since `since` (seconds since the epoch).
 
-    `committed`: accepted ones whose file has been committed since; the commit still has `kept_characters` of theirs.
+    `committed`: accepted ones whose file has been committed since; the commit still contains `kept_characters` of them.
     """
 
     repository: str

@@ -76,7 +76,7 @@ def service_of(home: Home, environment: Mapping[str, str]) -> UserService:
 
 
 def offers_service(home: Home, environment: Mapping[str, str]) -> bool:
-    """Return whether to tell the user about the service: once, if one is possible and none is installed."""
+    """Return whether to suggest the service to the user: once, if this system supports it and it is not installed."""
     told = home.path("service-offered")
     with suppress(NoServiceManager, OSError):
         if not service_of(home, environment).is_installed and not os.path.exists(told):

@@ -87,7 +87,7 @@ async def hop(
     """Put a teammate's newest tip into my working tree: HEAD and index at their base, the files as they share them.
 
     If already in their branch, move on to their newest tip with my edits, or raise NotPossibleNow naming the conflicts.
-    `kind`: what happens to later edits; `solid` begins at their last solid state. `at`: an earlier snapshot of theirs,
+    `kind`: what happens to later edits; `solid` starts at the last solid state. `at`: an earlier snapshot of it,
     or a time, instead of the newest.
     """
     await _begin(live, terminal)

@@ -96,7 +96,7 @@ class Merged:
 class _Outcome:
     """Git's result of a merge, before the engine has examined the files that Git could not merge.
 
-    `trees`: of the base, of ours and of theirs. `followed`: Git's messages about files that follow a renamed folder.
+    `trees`: of the base and of both sides. `followed`: Git's messages about files that follow a renamed folder.
     `sides`: the engine's input.
     """
 

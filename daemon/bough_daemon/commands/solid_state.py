@@ -1,4 +1,4 @@
-"""A branch as its member marked it as solid: the last state of theirs that they say is fit to be taken."""
+"""The newest state of a branch that its member has marked as solid, that is, as ready for others to take."""
 
 from __future__ import annotations
 

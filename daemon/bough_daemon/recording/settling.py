@@ -135,9 +135,9 @@ class Brake:
 
     Every change uses up one unit, and one more for each SIZE bytes of the file; each second gives one back, up to FREE.
     While some is left, a change is taken at once, which a person who saves never notices. Who has used up more waits
-    that many seconds since the path was taken last, but not longer than `often`. Where people type into one file
-    together, each save of theirs and each fold is a change, and `together` makes each second return that many; then no
-    wait is longer than PAUSE_TOGETHER, as nobody's lines come into a file that is not recorded yet.
+    that many seconds since the path was taken last, but not longer than `often`. When people type into one file
+    together, each save and each fold is a change, so `together` is how many units a second returns; then no wait is
+    longer than PAUSE_TOGETHER, because nobody's lines are folded into a file that is not recorded yet.
 
     Of one path ROOM bytes are kept at that speed, and then ROOM_AN_HOUR: a build that rewrites 50 MB each second would
     fill any disk. It is taken as well once it has rested for REST seconds, and longer the more it is over.

@@ -193,7 +193,7 @@ class Connections:
                 session.task.cancel()
 
     def part(self) -> None:
-        """Close the connections with those who are no longer in the team, or all if this member is not.
+        """Close the connections with members who have left the team, or all of them if this member has.
 
         They get the reason, as a signed removal, and nothing else; the connection is closed moments later.
         """
@@ -400,9 +400,8 @@ class Connections:
                 await pipe.write(*said)
             if self.exchange.is_parting(member):
                 if session.caller == self.exchange.member:
-                    await asyncio.sleep(
-                        PARTING_SECONDS
-                    )  # so that they can read it: a caller who leaves would cut it off
+                    # So that they can read it: a caller who leaves would cut it off.
+                    await asyncio.sleep(PARTING_SECONDS)
                 raise PeerRefused(session.refused)
             await session.said.wait()
 

@@ -631,7 +631,7 @@ class Exchange:
         return Confirmed(member, state)
 
     def _hear_receipt(self, peer: str, receipt: Receipt) -> list[Job]:
-        """Process what a distant member says of this member's state, or pass on what is said of another's."""
+        """Process a distant member's receipt for a state of this member, or pass on a receipt for another member."""
         by = self.roster.by_key(receipt.by)
         before = self.confirmed.get(by.name, {}).get(receipt.key) if by is not None else None
         jobs = self.relay.hear_receipt(self.member, peer, receipt, before)

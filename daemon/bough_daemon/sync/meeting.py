@@ -1,4 +1,4 @@
-"""Reconnect with a teammate by a ticket of theirs, which has their current addresses. The ticket stays valid.
+"""Reconnect to a teammate with their ticket, which has their current addresses. The ticket stays valid.
 
 The caller is identified by a signature, the maker or a deputy by the certificate that the ticket names.
 """

@@ -621,7 +621,7 @@ class TeamSync:
         return entry.digest
 
     def _keep_what_was_said(self) -> None:
-        """Keep former members' comments for those who join later."""
+        """Keep former members' comments for members who join later."""
         keep = self.talk.logs.to_keep() if not self._exchange.is_out and not self.doubled else None
         if keep is not None:
             with suppress(TooMuchTalk, SharingPaused):
