@@ -6,7 +6,6 @@ data: names and paths are printable, texts are shortened, and no tool runs what 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +30,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
 
-from bough_cli import outcomes, progress
+from bough_cli import outcomes, output, progress
 from bough_cli.acting import UserTerminal, check_outside
 from bough_cli.connection import connect
 from bough_cli.failure import hint_of
@@ -243,8 +242,7 @@ def _others(told: Status) -> list[TeammateStatus | WorktreeStatus]:
 
 def _plain(record: Any) -> dict[str, Any]:
     """Return a record as a JSON object with printable texts; a diff is left unchanged."""
-    fields = dataclasses.asdict(record) if dataclasses.is_dataclass(record) and not isinstance(record, type) else record
-    return {key: value if key == "diff" else _printable(value) for key, value in fields.items()}
+    return {key: value if key == "diff" else _printable(value) for key, value in output.plain(record).items()}
 
 
 def _printable(value: Any) -> Any:

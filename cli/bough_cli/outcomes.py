@@ -26,6 +26,7 @@ from bough_daemon.api.records import (
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.system.text import SHORT, ago, commits_by, first_few, printable, taken_in
 
+from bough_cli.notices import note_of
 from bough_cli.output import changed, count, few
 
 SHOWN = 40  # files in a preview that only one side changed
@@ -119,8 +120,8 @@ def merged(made: MergeOutcome, *, preview: bool) -> list[str]:
         parts += [brought] if (brought := _brought(made.brought)) else []
         said = f"{'Would merge' if preview else 'Merged'} {made.source}: {'; '.join(parts) or 'no file differs'}"
     lines = [said]
-    if made.note:
-        lines.append(f"  note: {printable(made.note)}")
+    if made.note is not None:
+        lines.append(f"  note: {printable(note_of(made.note))}")
     if made.untouched:
         lines.append(f"  removes what {made.source} never touched, in {first_few(made.untouched)}")
     return [*lines, *_files(made.files), *(_one_sided(made.brought) if preview else [])]

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import typer
+from bough_daemon.api import notices
 from bough_daemon.api.records import Status, TeammateStatus, Withheld, WorktreeStatus
 from bough_daemon.errors import NeedsYes
 from bough_daemon.system.text import SHORT, printable
@@ -37,8 +38,17 @@ def harmless(text: str) -> str:
 
 def as_json(record: Any) -> None:
     """Print a record as one JSON object on one line."""
-    plain = dataclasses.asdict(record) if dataclasses.is_dataclass(record) and not isinstance(record, type) else record
-    typer.echo(json.dumps(_strict(plain), ensure_ascii=True))
+    typer.echo(json.dumps(_strict(plain(record)), ensure_ascii=True))
+
+
+def plain(value: Any) -> Any:
+    """Return a record, and those in it, as JSON objects; one of several kinds of records says which it is."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        return {"kind": type(value).__name__} | fields if isinstance(value, notices.EITHER) else fields
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _strict(value: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from bough_cli.progress import WORDS, question, words_of
 from bough_daemon.api import progress
 from bough_daemon.api.records import CommitTitle, EditsOnRecord, TakenInCommits, Withheld
-from bough_daemon.api.wire import fill_choice, from_choice
+from bough_daemon.api.wire import fill, from_choice
 from bough_proto.v1 import control_pb2 as pb
 
 ODD = os.fsdecode(b"n\xff\xe4me\x1b[31m")
@@ -61,7 +61,7 @@ TOLD: list[tuple[progress.Progress, str]] = [
 @pytest.mark.parametrize(("told", "words"), TOLD)
 def test_what_is_told_crosses_the_socket_and_has_words(told: progress.Progress, words: str) -> None:
     sent = pb.Progress()
-    fill_choice(sent, told)
+    fill(sent, told)
     came = from_choice(pb.Progress.FromString(sent.SerializeToString()), progress.Progress)
     assert came == told and words_of(came) == words
 
@@ -75,7 +75,7 @@ def test_nothing_that_may_be_told_is_without_words_or_a_message() -> None:
 
 def test_files_to_publish_are_listed_before_the_question() -> None:
     sent = pb.Question()
-    fill_choice(sent, progress.PublishUntracked([f"{number}.txt" for number in range(22)], "main"))
+    fill(sent, progress.PublishUntracked([f"{number}.txt" for number in range(22)], "main"))
     told, asked = question(from_choice(sent, progress.Question))
     assert asked == "Publish them on main?"
     assert told.splitlines()[:2] == ["22 untracked files would be published for the first time:", "  0.txt"]

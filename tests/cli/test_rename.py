@@ -56,7 +56,7 @@ def test_everyone_follows_a_new_name_and_who_was_away_learns_it_later(three: Thr
     carol.bough("up")
     until(lambda: names(carol) == ["anna", "bob", "carol"] and branches(carol).get("anna", {}).get("tip") == tip)
     for member in (alice, bob, carol):
-        assert member.told("status")["disputes"] == []
+        assert member.told("status")["notices"] == []
     # Nobody can have the old name.
     taken = bob.types("rename", "alice", "--yes")
     assert taken.code == 1 and "alice is the earlier name of anna" in taken.err, taken

@@ -35,7 +35,9 @@ def test_what_a_restored_machine_has_lost_comes_back_from_teammates(
     alice.bough("save")
 
     aside = f"alice@{lost[:10]}"
-    until(lambda: all(any(aside in one["text"] for one in each.told("status")["notices"]) for each in (alice, bob)))
+    until(
+        lambda: all(any(aside == one.get("branch") for one in each.told("status")["notices"]) for each in (alice, bob))
+    )
     assert "a restored backup?" in alice.bough("status") and "not in alice's branch" in bob.bough("status")
     assert lost[:7] in alice.bough("log", aside)
     assert "four" in bob.bough("git", "show", f"{aside}:a.txt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bough_daemon.api.notices import MergeNote, Notice
 from bough_daemon.system.failing import Failing
 
 
@@ -137,29 +138,19 @@ class LandedStatus:
 
 
 @dataclass
-class Notice:
-    """Something that the user should know, and its remedy. `about`: what it concerns, in a word or two."""
-
-    about: str
-    text: str
-    remedy: str
-
-
-@dataclass
 class Status:
     """The status of one working tree. `head`: the user's branch; empty: HEAD is detached.
 
     `more_files`: more files have changed than `files` lists. `failure`: the kind of error that prevents recording,
-    empty: none; `facts`: its facts. `disputes`: statements of members that do not count, about who is in the team or
-    contradicting states. `out`: why this member is no longer in the team, since `out_at` (seconds since the epoch);
-    empty: they are in it. `copies`: branches of former teammates that are still here. `listening`: the addresses that
-    are open to the network. `notices`: what else the user should know. `worktrees`: this member's other working trees.
-    `comments`: open comments on this branch; `new_comments`: what teammates wrote there, or in threads of the user's,
-    and the user has not been shown. `solid`: the last snapshot marked as solid. `hop_kind`: of the hop to `hopped_to`:
-    `together`, `follow`, `still`, or `ended` if edits here no longer fold into that branch. `guests`: the branches
-    whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were edited here
-    while following a branch. `stays`: the branches kept folded into the files. `sharing_paused_at`: when this member
-    paused sharing; 0: not paused.
+    empty: none; `facts`: its facts. `out`: why this member is no longer in the team, since `out_at` (seconds since the
+    epoch); empty: they are in it. `copies`: branches of former teammates that are still here. `listening`: the
+    addresses that are open to the network. `notices`: what else the user should know. `worktrees`: this member's other
+    working trees. `comments`: open comments on this branch; `new_comments`: what teammates wrote there, or in threads
+    of the user's, and the user has not been shown. `solid`: the last snapshot marked as solid. `hop_kind`: of the hop
+    to `hopped_to`: `together`, `follow`, `still`, or `ended` if edits here no longer fold into that branch. `guests`:
+    the branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
+    edited here while following a branch. `stays`: the branches kept folded into the files. `sharing_paused_at`: when
+    this member paused sharing; 0: not paused.
 
     `shared_branch`: where work lands, on the remote `shared_remote` unless that is empty; empty: unknown. It is
     `behind` commits ahead of HEAD, and `would_land` is what it lacks. `operation`: the Git operation in progress here;
@@ -186,7 +177,6 @@ class Status:
     failing: list[Failing] = field(default_factory=list)
     failure: str = ""
     facts: dict[str, str] = field(default_factory=dict)
-    disputes: list[str] = field(default_factory=list)
     out: str = ""
     out_at: float = 0.0
     copies: list[str] = field(default_factory=list)
@@ -845,8 +835,7 @@ class BroughtFiles:
 class MergeOutcome:
     """The result of a merge. `result`: `clean`, `conflict`, or `same` if there was nothing to merge.
 
-    `untouched`: paths that lose content that their author never touched. `note`: what the user should know about the
-    source.
+    `untouched`: paths that lose content that their author never touched. `note`: what is special about the source.
     """
 
     result: str
@@ -855,7 +844,7 @@ class MergeOutcome:
     files: list[MergedFile]
     brought: BroughtFiles
     untouched: list[str]
-    note: str
+    note: MergeNote | None = None
 
 
 @dataclass

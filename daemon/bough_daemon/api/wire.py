@@ -20,6 +20,7 @@ from bough_daemon import errors
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 
+CHOICE = "kind"  # the oneof of a message that holds one of several records
 ERROR_KEY = "bough-error-bin"
 CODES: list[tuple[type[errors.BoughError], grpc.StatusCode]] = [
     (errors.BadName, grpc.StatusCode.INVALID_ARGUMENT),
@@ -43,7 +44,9 @@ def to_message(record: Any, kind: type[M]) -> M:
 
 
 def fill(message: Message, record: Any) -> None:
-    """Copy a record's fields into a message."""
+    """Copy a record's fields into a message; where it may hold one of several records, into the one of its name."""
+    if _is_choice(message):
+        message = getattr(message, _choice_named(message, type(record).__name__))
     message.SetInParent()
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -86,32 +89,38 @@ def from_message(message: Message, kind: type[R]) -> R:
     return kind(**{field.name: _field(message, field.name, hints[field.name]) for field in fields})
 
 
-def fill_choice(message: Message, record: Any) -> None:
-    """Fill the member of a oneof whose message type has the record's name."""
-    names = {field.message_type.name: field.name for field in message.DESCRIPTOR.fields if field.message_type}
-    fill(getattr(message, names[type(record).__name__]), record)
-
-
 def from_choice(message: Message, kinds: Any) -> Any:
-    """Return the record that `fill_choice` wrote; `kinds`: the union of the possible records."""
-    name = message.WhichOneof("kind")
+    """Return the record that `fill` wrote into a message for one of several; `kinds`: the union of them."""
+    name = message.WhichOneof(CHOICE)
     assert name is not None
     chosen = getattr(message, name)
     by_name = {kind.__name__: kind for kind in get_args(kinds) or (kinds,)}
     return from_message(chosen, by_name[chosen.DESCRIPTOR.name])
 
 
+def _is_choice(message: Message) -> bool:
+    return CHOICE in message.DESCRIPTOR.oneofs_by_name
+
+
+def _choice_named(message: Message, name: str) -> str:
+    """Return the field whose message has a record's name."""
+    return next(one.name for one in message.DESCRIPTOR.fields if one.message_type and one.message_type.name == name)
+
+
 def _field(message: Message, name: str, hint: Any) -> Any:
     """Return a field's value; None for an optional one that is not set."""
-    if get_origin(hint) is UnionType:
+    if get_origin(hint) is UnionType and NoneType in get_args(hint):
         if not message.HasField(name):
             return None
-        (hint,) = (one for one in get_args(hint) if one is not NoneType)
+        kinds = [one for one in get_args(hint) if one is not NoneType]
+        hint = kinds[0] if len(kinds) == 1 else hint
     return _taken(getattr(message, name), hint)
 
 
 def _taken(value: Any, hint: Any) -> Any:
     origin = get_origin(hint)
+    if origin is UnionType:
+        return from_choice(value, hint)
     if origin is list:
         (inner,) = get_args(hint)
         return [_taken(item, inner) for item in value]

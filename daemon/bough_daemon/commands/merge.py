@@ -13,6 +13,7 @@ from typing import Literal
 import pygit2
 from bough_merge.text.result import Conflict, Finding
 
+from bough_daemon.api.notices import MergeNote
 from bough_daemon.api.records import FileFinding
 from bough_daemon.commands.merge_source import MergeSource, source_of
 from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
@@ -73,7 +74,7 @@ class Merged:
 
     `tree`: with diff3 markers at conflicts. `files`: what both sides changed. `stages`: the conflicts, for the index.
     `base`: the common tree of both sides. `brought`: what only the other side changed. `untouched`: paths that lose
-    content that their author never touched. `source`: what was merged; `note`: what the user should know about it.
+    content that their author never touched. `source`: what was merged; `note`: what is special about it.
     """
 
     result: Literal["clean", "conflict", "same"]
@@ -84,7 +85,7 @@ class Merged:
     brought: Brought = NOTHING_BROUGHT
     untouched: tuple[str, ...] = ()
     source: str = ""
-    note: str = ""
+    note: MergeNote | None = None
 
     @property
     def conflicts(self) -> list[str]:

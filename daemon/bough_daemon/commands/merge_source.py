@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bough_daemon.api.notices import (
+    CommitsLeftOut,
+    LocalCommitsNotMerged,
+    MergeNote,
+    RemoteUnreachable,
+    StateBeforeOperation,
+)
 from bough_daemon.commands.shared_branch import Target, newest
 from bough_daemon.commands.solid_state import solid_state
 from bough_daemon.commands.taken_out import TakenOut, taken_out, tracked_tip
@@ -21,15 +28,15 @@ from bough_daemon.transaction.terminal import Terminal
 class MergeSource:
     """The source of a merge. `name`: for messages. `commit`: what to merge. `brought`: what then counts as merged.
 
-    `author`: the member whose live branch it is; None for a Git branch. `note`: what the user should know about the
-    choice; empty: nothing. `taken_out`: what a forced push removed from the shared branch, and this would bring back.
+    `author`: the member whose live branch it is; None for a Git branch. `note`: what is special about the choice.
+    `taken_out`: what a forced push removed from the shared branch, and this would bring back.
     """
 
     name: str
     commit: str
     brought: str
     author: Side | None = None
-    note: str = ""
+    note: MergeNote | None = None
     taken_out: TakenOut | None = None
 
 
@@ -53,7 +60,7 @@ def known_source(live: LiveWorktree, name: str, mine: Snapshot, *, solid: bool =
         raise BadUsage(f"{name} is not a teammate's branch: only these have states that are marked as solid")
     target = Target.known(live)
     if target is not None and name in _names(target):
-        return _shared_branch(live, target, tracked_tip(live, target), "", mine)
+        return _shared_branch(live, target, tracked_tip(live, target), None, mine)
     commit = _commit_named(live, name)
     if commit is None:
         raise UnknownMember(f"no live branch and no Git branch is named {name}", name=name)
@@ -63,7 +70,7 @@ def known_source(live: LiveWorktree, name: str, mine: Snapshot, *, solid: bool =
 def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> MergeSource:
     """Return a live branch as it was before an operation in progress: in a rebase its files are nobody's work."""
     tip = read_snapshot(live.store.objects, teammate.tip)
-    note = ""
+    note = None
     if tip is not None and tip.operation:
         settled = settled_before(live.store.objects, tip)
         if settled is None or not live.store.objects.exists(settled.base):
@@ -71,7 +78,7 @@ def _live_branch(live: LiveWorktree, teammate: LiveBranch, mine: Snapshot) -> Me
                 f"{teammate.name} has a {tip.operation} in progress, and no earlier state is here",
                 name=teammate.name,
             )
-        note = f"{teammate.name} has a {tip.operation} in progress: merged the state before it"
+        note = StateBeforeOperation(teammate.name, tip.operation)
         teammate = LiveBranch(teammate.name, settled.oid, settled.base)
     gone = _brought_back(live, teammate, mine)
     author = Side(teammate.tip, teammate.base)
@@ -98,16 +105,18 @@ async def _git_branch(live: LiveWorktree, terminal: Terminal, name: str, mine: S
         if commit is None:
             raise UnknownMember(f"no live branch and no Git branch is named {name}", name=name)
         return MergeSource(name, commit, commit)
-    note, fetched = "", None
+    note, fetched = None, None
     try:
         fetched = await target.fetched(live, terminal)
     except GitFailed:
-        note = f"{target.remote} cannot be reached: merged the state fetched last"
+        note = RemoteUnreachable(target.remote or "")
         fetched = await live.owner.run(tracked_tip, live, target)
     return await live.owner.run(_shared_branch, live, target, fetched, note, mine)
 
 
-def _shared_branch(live: LiveWorktree, target: Target, fetched: str | None, note: str, mine: Snapshot) -> MergeSource:
+def _shared_branch(
+    live: LiveWorktree, target: Target, fetched: str | None, note: MergeNote | None, mine: Snapshot
+) -> MergeSource:
     """Return the newest of the shared branch; what a forced push took out of it goes here as well."""
     local = commit_of(live.worktree, target.ref)
     if local is not None and live.store.is_ancestor(local, mine.oid):
@@ -120,9 +129,9 @@ def _shared_branch(live: LiveWorktree, target: Target, fetched: str | None, note
     if gone is not None and fetched is not None:
         # As if the forced push were a commit on what it took out.
         commit = _commit_with(live, fetched, [fetched, gone.newest])
-        return MergeSource(target.place, commit, fetched, note=f"left out {gone}")
+        return MergeSource(target.place, commit, fetched, note=CommitsLeftOut(gone.branch, list(gone.commits)))
     if len(tips) > 1:
-        note = f"your {short(target.ref)} has commits that {target.place} lacks; they were not merged"
+        note = LocalCommitsNotMerged(short(target.ref), target.place)
     return MergeSource(target.place, tips[0], tips[0], note=note)
 
 

@@ -36,10 +36,11 @@ def _fields(kind: type) -> dict[str, Any]:
 
 
 def _as(value: Any, hint: Any) -> Any:
-    """Return a value as a field of a record has it: records for dataclasses, lists for tuples."""
+    """Return a value as a field of a record has it: records for dataclasses that are none yet, lists for tuples."""
     if get_origin(hint) is UnionType:
+        if type(value) in get_args(hint):
+            return value
         (hint,) = (one for one in get_args(hint) if one is not NoneType)
-        return None if value is None else _as(value, hint)
     if get_origin(hint) is list:
         (inner,) = get_args(hint)
         return [_as(item, inner) for item in value]

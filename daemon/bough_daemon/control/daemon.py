@@ -11,11 +11,11 @@ import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from itertools import starmap
 
 from bough_daemon.api.live_worktrees import LiveTrees
+from bough_daemon.api.notices import OwnedElsewhere
 from bough_daemon.api.progress import CommandWait, GitAtWork, ReadingWait, RecordingWait
-from bough_daemon.api.records import FileRecord, Joined, Notice, Renamed, Status, Up
+from bough_daemon.api.records import FileRecord, Joined, Renamed, Status, Up
 from bough_daemon.completion.manager import CompletionManager
 from bough_daemon.control.hub import TeamHub
 from bough_daemon.control.repository import HUB, STATUS_PATIENCE, Repository, RepositoryCallbacks, Where
@@ -228,7 +228,7 @@ class Daemon:
                 await self._take_along(session, environment)
         told = await repository.status(session)
         told.failing += [*self._background.failing(), *self._listeners.failing(), *self.completing.failing()]
-        told.notices += starmap(_owned_elsewhere, self._owned_elsewhere.items())
+        told.notices += (OwnedElsewhere(root, owned.facts["owner"]) for root, owned in self._owned_elsewhere.items())
         told.state = state_with(told.state, told.failing)
         return told
 
@@ -375,11 +375,6 @@ def _recording_wait(worktree: Worktree, since: float, *, starting: bool = False)
     if waited is not None:
         at_work = GitAtWork(waited.command, waited.process, waited.running(), seconds_since(waited.since))
     return RecordingWait(worktree.root, seconds_since(since), starting, at_work)
-
-
-def _owned_elsewhere(root: str, owned: StoreOwned) -> Notice:
-    remedy = f"Run `bough up` in {root} once the other daemon has ended, or `bough down` there to forget it here."
-    return Notice("live", f"{root} is not recorded: {owned.message}", remedy)
 
 
 def _revival_of(root: str) -> str:

@@ -15,7 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from bough_daemon.api.records import Notice, PurgeEntry, PurgeOrder, PurgeReply, PurgeTold
+from bough_daemon.api.notices import Notice, PurgeAsked
+from bough_daemon.api.records import PurgeEntry, PurgeOrder, PurgeReply, PurgeTold
 from bough_daemon.budgets import Pace
 from bough_daemon.errors import BoughError, InOwnHistory, NotPossibleNow, TooMuchToPurge, UnknownMember, UnknownPath
 from bough_daemon.git.command import GitCommand
@@ -281,16 +282,10 @@ class Purger:
 
     def notices(self) -> list[Notice]:
         """Return the requests of teammates that the user has to decide."""
-        found = list[Notice]()
-        for name, outcome, number in self._sync.purges_to_accept():
-            many = f"{number} content{'s' if number != 1 else ''}"
-            if outcome is PurgeOutcome.ASKED:
-                remedy = f"`bough purge --accept {name} --dry-run` shows it; without `--dry-run` it does it."
-                found.append(Notice("purge", f"{name} asks to purge {many} that you have recorded too", remedy))
-            else:
-                remedy = "Remove it from your history with `git filter-repo` first, or keep it."
-                found.append(Notice("purge", f"{name} asks to purge {many} that is in your Git history too", remedy))
-        return found
+        return [
+            PurgeAsked(name, number, committed=outcome is not PurgeOutcome.ASKED)
+            for name, outcome, number in self._sync.purges_to_accept()
+        ]
 
     def entries(self) -> list[PurgeEntry]:
         """Return all known purges, oldest first."""

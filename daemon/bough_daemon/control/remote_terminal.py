@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from bough_proto.v1 import control_pb2 as pb
 
 from bough_daemon.api.progress import Progress, Question
-from bough_daemon.api.wire import fill_choice
+from bough_daemon.api.wire import fill
 from bough_daemon.errors import TerminalGone
 from bough_daemon.system.text import shown
 from bough_daemon.transaction.terminal import NOTHING, Finished
@@ -35,13 +35,13 @@ class RemoteTerminal:
     def tell_now(self, progress: Progress) -> None:
         """Tell the user something, from code that cannot wait."""
         request = pb.TerminalRequest()
-        fill_choice(request.progress, progress)
+        fill(request.progress, progress)
         self.requests.put_nowait(request)
 
     async def confirm(self, question: Question) -> bool:
         """Ask a question; return True when nobody is there to answer it."""
         request = pb.TerminalRequest()
-        fill_choice(request.question, question)
+        fill(request.question, question)
         return (await self._exchange(request)).agreed
 
     async def run(

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice, takewhile
 
 from bough_daemon.agents.agent_list import AgentList
+from bough_daemon.api.notices import KeptAside, OtherVersion
 from bough_daemon.api.records import (
     Event,
     HeldFold,
@@ -21,7 +22,6 @@ from bough_daemon.api.records import (
     LandedStatus,
     Log,
     LogEntry,
-    Notice,
     PausedFile,
     PurgeList,
     PurgeOrder,
@@ -347,12 +347,15 @@ class Repository:
             await self._compare_with_shared_branch(told, found, teammates)
         told.landed = [LandedStatus(one.branch, one.commit, one.member, one.time / 1e3) for one in self.sync.landed()]
         told.failing = [*session.failing(), *self.failing()]
-        told.disputes = self.sync.disputes()
-        told.notices += [self._kept_aside(one) for one in self.sync.asides() if not await self._is_taken_in(one)]
+        told.notices += [
+            KeptAside(one.branch, one.name, one.name == self.member)
+            for one in self.sync.asides()
+            if not await self._is_taken_in(one)
+        ]
         told.notices += self.quota.notices()
         told.notices += self._purger.notices()
         told.notices += self.sync.notices()
-        told.notices += map(_other_version, self.sync.reach.other_versions())
+        told.notices += map(OtherVersion, self.sync.reach.other_versions())
         told.listening = self.sync.listening()
         told.comments, told.new_comments = self.talker.counted({session.branch.name})
         told.solid = self.talker.solid(session.branch.name)
@@ -483,16 +486,6 @@ class Repository:
         if newest is None or aside.tip is None:
             return False
         return await self._unlanded.contains(aside.name, aside.tip, newest)
-
-    def _kept_aside(self, one: KnownBranch) -> Notice:
-        """Return a notice about a state that is kept apart from the newest one of a branch, with its remedy."""
-        remedy = f"`bough log {one.branch}` lists them; `bough merge {one.branch}` brings them into your files."
-        if one.name == self.member:
-            text = f"{one.branch} has snapshots of yours that only teammates had (a restored backup?)"
-        else:
-            why = "a restored backup, or a second machine with the same keys"
-            text = f"{one.branch} has snapshots that are not in {one.name}'s branch ({why})"
-        return Notice("kept aside", text, remedy)
 
     def _teammate_status(self, one: KnownBranch) -> TeammateStatus:
         told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
@@ -897,11 +890,6 @@ def _finish_purge(store: Store) -> Exception | None:
     except (BoughError, OSError) as failure:
         return failure
     return None
-
-
-def _other_version(member: str) -> Notice:
-    text = f"{member} runs an incompatible version of Bough; nothing is exchanged with them"
-    return Notice("version", text, "Compare `bough --version` on both machines and update the older one.")
 
 
 def _kind_of(hop: Hop | None, mine: Snapshot) -> str:

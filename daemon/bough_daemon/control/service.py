@@ -16,7 +16,7 @@ from bough_proto.v1 import control_pb2_grpc
 
 from bough_daemon.api import records
 from bough_daemon.api.progress import DaemonWait
-from bough_daemon.api.wire import fill, fill_choice, from_message, status_of, to_message
+from bough_daemon.api.wire import fill, from_message, status_of, to_message
 from bough_daemon.commands.command_set import CommandSet
 from bough_daemon.control.daemon import Daemon
 from bough_daemon.control.remote_terminal import RemoteTerminal
@@ -442,7 +442,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         """Return what a call has to wait for."""
         response, wait = pb.TellWorkResponse(), self._daemon.waits_for(os.fsdecode(request.path))
         if wait is not None:
-            fill_choice(response.wait, wait)
+            fill(response.wait, wait)
         return response
 
     @answers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from bough_daemon.api.records import Notice
+from bough_daemon.api.notices import MemberOverLimit, Notice, StoreNearLimit
 from bough_daemon.api.settings import read_settings
 from bough_daemon.errors import BadSetting
 from bough_daemon.home import Home
@@ -79,19 +79,9 @@ class Quota:
 
     def notices(self) -> list[Notice]:
         """Return what the user should know about it."""
-        more = f"`bough config set {SETTING} {2 * max(1, self.limit // GB)}` raises the limit"
-        found = list[Notice]()
-        if self.is_near:
-            word = "more than" if self.used > self.limit else "nearly all of"
-            text = f"the snapshots here take {_gb(self.used)}, {word} the limit of {_gb(self.limit)}"
-            remedy = f"{more}; `bough down --forget` starts over with an empty history. Your saves are recorded anyway."
-            found.append(Notice("room", text, remedy))
-        for member, size in sorted(self.taken.items()):
-            if self.refusal(member) is not None:
-                text = f"{member} has sent {_gb(size)}: newer data from them is refused"
-                remedy = f"{more}; `bough remove {member}` removes them from the team."
-                found.append(Notice("room", text, remedy))
-        return found
+        over = [(name, sent) for name, sent in sorted(self.taken.items()) if self.refusal(name) is not None]
+        near: list[Notice] = [StoreNearLimit(self.used, self.limit)] if self.is_near else []
+        return near + [MemberOverLimit(name, sent, self.limit) for name, sent in over]
 
 
 def _size_of(folder: str) -> int:
@@ -108,7 +98,3 @@ def _size_of(folder: str) -> int:
         except FileNotFoundError:
             continue  # packed meanwhile
     return total
-
-
-def _gb(size: int) -> str:
-    return f"{size / GB:,.1f} GB" if size >= GB // 10 else f"{size / 1e6:,.0f} MB"

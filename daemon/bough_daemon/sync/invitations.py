@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon.api.records import Notice, TicketRecord
+from bough_daemon.api.notices import Notice, TicketOverused
+from bough_daemon.api.records import TicketRecord
 from bough_daemon.errors import InviterGone, PortTaken
 from bough_daemon.store.store import Store
 from bough_daemon.sync.connections import Connections
@@ -136,12 +137,7 @@ class Invitations:
         """Return what the user should know about the tickets that they created."""
         name_of, mine = self._team.roster.name_of, self._identity.key
         return [
-            Notice(
-                "ticket",
-                f"{', '.join(name_of(use.key) for use in users)} joined with ticket {invite.id}, which was for "
-                f"{invite.uses}: two members let them in at the same time",
-                "Run `bough remove NAME` for anyone whom you do not know.",
-            )
+            TicketOverused(invite.id, invite.uses, [name_of(use.key) for use in users])
             for invite, users in self._team.invites.overused()
             if invite.maker == mine
         ]

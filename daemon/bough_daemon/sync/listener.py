@@ -19,7 +19,7 @@ import grpc
 from bough_proto.v1 import peer_pb2 as pb
 from bough_proto.v1 import peer_pb2_grpc as services
 
-from bough_daemon.api.records import Notice
+from bough_daemon.api.notices import AddressGone, Notice, PortInUse
 from bough_daemon.budgets import HANDSHAKE_SECONDS, IDLE_SECONDS, LARGEST_REQUEST_BYTES, MOST_CALLS
 from bough_daemon.errors import BoughError, PeerRefused, PortTaken
 from bough_daemon.home import Home
@@ -381,16 +381,12 @@ class PeerListener:
         """Return what the user should know about the listeners."""
         gone = self._away or self.door
         if not is_here(gone.host):
-            text = f"{gone.host} is not an address of this machine now, so teammates cannot call it"
-            remedy = "Bough uses it again once it is back, or run `bough config set team.listen HOST:PORT`."
-            return [Notice("network", text, remedy)]
+            return [AddressGone(gone.host)]
         before = self._displaced
         if before is None or (is_loopback(before.host) and not before.chosen):
             return []
         now = join_address(self.door.host, self.door.port)
-        only = ", which only this machine can reach" if is_loopback(self.door.host) else ""
-        text = f"{join_address(before.host, before.port)} is used by another program, so teammates call {now}{only}"
-        return [Notice("network", text, "Open it in your firewall, or run `bough config set team.listen HOST:PORT`.")]
+        return [PortInUse(join_address(before.host, before.port), now, is_loopback(self.door.host))]
 
     def addresses(self) -> tuple[str, ...]:
         """Return the addresses that teammates can call."""

@@ -13,7 +13,17 @@ from functools import partial
 
 from bough_proto.v1 import peer_pb2 as pb
 
-from bough_daemon.api.records import MemberRecord, Notice, TicketRecord
+from bough_daemon.api.notices import (
+    AdmissionsDropped,
+    AdmittedTwice,
+    Dispute,
+    NameAdmittedTwice,
+    NameTakenAlready,
+    NoConnection,
+    Notice,
+    StateContradicted,
+)
+from bough_daemon.api.records import MemberRecord, TicketRecord
 from bough_daemon.errors import (
     AlreadyInTeam,
     InAnotherTeam,
@@ -39,7 +49,7 @@ from bough_daemon.sync.reachability import Reachability
 from bough_daemon.system.failing import Failing
 from bough_daemon.system.opened import Opened
 from bough_daemon.system.supervisor import Supervisor
-from bough_daemon.system.text import SHORT, ago
+from bough_daemon.system.text import ago
 from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.talk.entries import Closing, Reaction, Remark, RemarkReply, Said, SolidMark, TalkEntry
 from bough_daemon.talk.log_file import LogFile
@@ -125,12 +135,6 @@ class KeptTeam:
         team = await to_the_end(asyncio.to_thread(Team.of_store, home, store, identity, name))
         said = await to_the_end(asyncio.to_thread(LogFile(team.folder).load))
         return cls(team, await owner.run(still_here, store, team), said)
-
-
-def _refusal(name: str, reason: str) -> Notice:
-    text = f"there is no connection to {name}: {reason[:MOST_WORDS]}"
-    remedy = f"Ask {name} to run `bough doctor`; if they no longer know you, join again with a new ticket from them."
-    return Notice(name, text, remedy)
 
 
 class TeamSync:
@@ -469,46 +473,38 @@ class TeamSync:
 
     def notices(self) -> list[Notice]:
         """Return what else the user should know about the team."""
-        told = self._listener.notices()
+        told: list[Notice] = [*self.disputes(), *self._listener.notices()]
         if self.roster.dropped:
-            text = f"{self.roster.dropped} of the admissions written down for this team are no longer taken"
-            told.append(
-                Notice(
-                    "team",
-                    text,
-                    "Members whom `bough team` does not list need a new ticket: `bough invite` creates one.",
-                )
-            )
+            told.append(AdmissionsDropped(self.roster.dropped))
         told += self._now.invitations.notices()
-        return told + [_refusal(name, reason) for name, reason in self._conversations.refused().items()]
+        return told + [NoConnection(name, why[:MOST_WORDS]) for name, why in self._conversations.refused().items()]
 
     def failing(self) -> list[Failing]:
         """Return the failures of this team's background work."""
         return self._background.failing()
 
-    def disputes(self) -> list[str]:
-        """Return members' statements that do not count here, for messages: about the roster, and contradicting states.
+    def disputes(self) -> list[Dispute]:
+        """Return members' statements that do not count here: about the roster, and contradicting states.
 
         What is kept of such a state is listed by `asides`.
         """
         kept = {(one.branch, one.tip) for one in self.asides()}
         forks = [
-            f"{known.key.member} sent others {other.tip[:SHORT]} as the latest snapshot of "
-            f"{os.fsdecode(known.key.branch)}, which is {known.tip[:SHORT]} here"
+            StateContradicted(known.key.member, os.fsdecode(known.key.branch), other.tip, known.tip)
             for known, other in self._exchange.forks()
             if (other.as_aside().key.branch_name, other.tip) not in kept
         ]
         return [*map(self._dispute, self.roster.rivals), *forks][:MOST_DISPUTES]
 
-    def _dispute(self, rival: Rival) -> str:
+    def _dispute(self, rival: Rival) -> Dispute:
         said, counts = rival.admission, rival.counts
-        by, before = (self.roster.by_key(one.admitter) for one in (said, counts))
-        who, first = (one.name if one is not None else "a former member" for one in (by, before))
+        found = (self.roster.by_key(one.admitter) for one in (said, counts))
+        by, first = (one.name if one is not None else "" for one in found)
         if said.key == said.admitter:
-            return f"{who} chose the name {said.name}, which does not count because {counts.name} has it"
+            return NameTakenAlready(by, said.name, counts.name)
         if said.key == counts.key:
-            return f"{who} also admitted {counts.name} as {said.name}, which does not count"
-        return f"{who} admitted another {said.name}, which does not count; ask {first}, who admitted {counts.name}"
+            return AdmittedTwice(by, counts.name, said.name)
+        return NameAdmittedTwice(by, said.name, first, counts.name)
 
     # Teammates' states.
 

@@ -538,7 +538,6 @@ class StatusResponse(_message.Message):
     FAILING_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
-    DISPUTES_FIELD_NUMBER: _builtins.int
     OUT_FIELD_NUMBER: _builtins.int
     OUT_AT_FIELD_NUMBER: _builtins.int
     COPIES_FIELD_NUMBER: _builtins.int
@@ -618,10 +617,6 @@ class StatusResponse(_message.Message):
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
     @_builtins.property
-    def disputes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Statements of members that do not count: about who is in the team, or contradicting states."""
-
-    @_builtins.property
     def copies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Branches of former teammates whose copies are still here."""
 
@@ -684,7 +679,6 @@ class StatusResponse(_message.Message):
         failing: _abc.Iterable[Global___Failing] | None = ...,
         failure: _builtins.str = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
-        disputes: _abc.Iterable[_builtins.str] | None = ...,
         out: _builtins.str = ...,
         out_at: _builtins.float = ...,
         copies: _abc.Iterable[_builtins.str] | None = ...,
@@ -710,7 +704,7 @@ class StatusResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "behind", b"behind", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "conflicts", b"conflicts", "copies", b"copies", "detached", b"detached", "disputes", b"disputes", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "operation", b"operation", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_branch", b"shared_branch", "shared_remote", b"shared_remote", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees", "would_land", b"would_land"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "behind", b"behind", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "conflicts", b"conflicts", "copies", b"copies", "detached", b"detached", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "operation", b"operation", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_branch", b"shared_branch", "shared_remote", b"shared_remote", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,31 +810,470 @@ Global___Solid: _TypeAlias = Solid  # noqa: Y015
 
 @_typing.final
 class Notice(_message.Message):
-    """Something that the user should know. `about`: one word or two."""
+    """What the user should know without having asked. The command line has the words and the remedies."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ABOUT_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
-    REMEDY_FIELD_NUMBER: _builtins.int
-    about: _builtins.str
-    text: _builtins.str
-    remedy: _builtins.str
-    """The remedy."""
+    KEPT_ASIDE_FIELD_NUMBER: _builtins.int
+    OTHER_VERSION_FIELD_NUMBER: _builtins.int
+    OWNED_ELSEWHERE_FIELD_NUMBER: _builtins.int
+    PURGE_ASKED_FIELD_NUMBER: _builtins.int
+    TICKET_OVERUSED_FIELD_NUMBER: _builtins.int
+    ADDRESS_GONE_FIELD_NUMBER: _builtins.int
+    PORT_IN_USE_FIELD_NUMBER: _builtins.int
+    ADMISSIONS_DROPPED_FIELD_NUMBER: _builtins.int
+    NO_CONNECTION_FIELD_NUMBER: _builtins.int
+    STORE_NEAR_LIMIT_FIELD_NUMBER: _builtins.int
+    MEMBER_OVER_LIMIT_FIELD_NUMBER: _builtins.int
+    STATE_CONTRADICTED_FIELD_NUMBER: _builtins.int
+    NAME_TAKEN_ALREADY_FIELD_NUMBER: _builtins.int
+    ADMITTED_TWICE_FIELD_NUMBER: _builtins.int
+    NAME_ADMITTED_TWICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kept_aside(self) -> Global___KeptAside: ...
+    @_builtins.property
+    def other_version(self) -> Global___OtherVersion: ...
+    @_builtins.property
+    def owned_elsewhere(self) -> Global___OwnedElsewhere: ...
+    @_builtins.property
+    def purge_asked(self) -> Global___PurgeAsked: ...
+    @_builtins.property
+    def ticket_overused(self) -> Global___TicketOverused: ...
+    @_builtins.property
+    def address_gone(self) -> Global___AddressGone: ...
+    @_builtins.property
+    def port_in_use(self) -> Global___PortInUse: ...
+    @_builtins.property
+    def admissions_dropped(self) -> Global___AdmissionsDropped: ...
+    @_builtins.property
+    def no_connection(self) -> Global___NoConnection: ...
+    @_builtins.property
+    def store_near_limit(self) -> Global___StoreNearLimit: ...
+    @_builtins.property
+    def member_over_limit(self) -> Global___MemberOverLimit: ...
+    @_builtins.property
+    def state_contradicted(self) -> Global___StateContradicted: ...
+    @_builtins.property
+    def name_taken_already(self) -> Global___NameTakenAlready: ...
+    @_builtins.property
+    def admitted_twice(self) -> Global___AdmittedTwice: ...
+    @_builtins.property
+    def name_admitted_twice(self) -> Global___NameAdmittedTwice: ...
     def __init__(
         self,
         *,
-        about: _builtins.str = ...,
-        text: _builtins.str = ...,
-        remedy: _builtins.str = ...,
+        kept_aside: Global___KeptAside | None = ...,
+        other_version: Global___OtherVersion | None = ...,
+        owned_elsewhere: Global___OwnedElsewhere | None = ...,
+        purge_asked: Global___PurgeAsked | None = ...,
+        ticket_overused: Global___TicketOverused | None = ...,
+        address_gone: Global___AddressGone | None = ...,
+        port_in_use: Global___PortInUse | None = ...,
+        admissions_dropped: Global___AdmissionsDropped | None = ...,
+        no_connection: Global___NoConnection | None = ...,
+        store_near_limit: Global___StoreNearLimit | None = ...,
+        member_over_limit: Global___MemberOverLimit | None = ...,
+        state_contradicted: Global___StateContradicted | None = ...,
+        name_taken_already: Global___NameTakenAlready | None = ...,
+        admitted_twice: Global___AdmittedTwice | None = ...,
+        name_admitted_twice: Global___NameAdmittedTwice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["kept_aside", "other_version", "owned_elsewhere", "purge_asked", "ticket_overused", "address_gone", "port_in_use", "admissions_dropped", "no_connection", "store_near_limit", "member_over_limit", "state_contradicted", "name_taken_already", "admitted_twice", "name_admitted_twice"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Notice: _TypeAlias = Notice  # noqa: Y015
+
+@_typing.final
+class KeptAside(_message.Message):
+    """A state that is kept as `branch`, apart from the newest one of the member `name`. `mine`: that is the user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MINE_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    name: _builtins.str
+    mine: _builtins.bool
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        name: _builtins.str = ...,
+        mine: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "remedy", b"remedy", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "mine", b"mine", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Notice: _TypeAlias = Notice  # noqa: Y015
+Global___KeptAside: _TypeAlias = KeptAside  # noqa: Y015
+
+@_typing.final
+class OtherVersion(_message.Message):
+    """A teammate runs an incompatible version of Bough."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OtherVersion: _TypeAlias = OtherVersion  # noqa: Y015
+
+@_typing.final
+class OwnedElsewhere(_message.Message):
+    """The working tree `root` is live under another home."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOT_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    root: _builtins.bytes
+    owner: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        root: _builtins.bytes = ...,
+        owner: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "root", b"root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnedElsewhere: _TypeAlias = OwnedElsewhere  # noqa: Y015
+
+@_typing.final
+class PurgeAsked(_message.Message):
+    """A teammate asks to purge contents that are here too. `committed`: in the user's Git history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
+    COMMITTED_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    contents: _builtins.int
+    committed: _builtins.bool
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        contents: _builtins.int = ...,
+        committed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "committed", b"committed", "contents", b"contents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeAsked: _TypeAlias = PurgeAsked  # noqa: Y015
+
+@_typing.final
+class TicketOverused(_message.Message):
+    """More members than `uses` joined with a ticket of the user's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.str
+    uses: _builtins.int
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        ticket: _builtins.str = ...,
+        uses: _builtins.int = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "ticket", b"ticket", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketOverused: _TypeAlias = TicketOverused  # noqa: Y015
+
+@_typing.final
+class AddressGone(_message.Message):
+    """The address that teammates call is none of this machine now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressGone: _TypeAlias = AddressGone  # noqa: Y015
+
+@_typing.final
+class PortInUse(_message.Message):
+    """Another program uses the address `before`, so teammates call `now`. `only_here`: only this machine can reach it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    ONLY_HERE_FIELD_NUMBER: _builtins.int
+    before: _builtins.str
+    now: _builtins.str
+    only_here: _builtins.bool
+    def __init__(
+        self,
+        *,
+        before: _builtins.str = ...,
+        now: _builtins.str = ...,
+        only_here: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "now", b"now", "only_here", b"only_here"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortInUse: _TypeAlias = PortInUse  # noqa: Y015
+
+@_typing.final
+class AdmissionsDropped(_message.Message):
+    """Recorded admissions to the team that no longer count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmissionsDropped: _TypeAlias = AdmissionsDropped  # noqa: Y015
+
+@_typing.final
+class NoConnection(_message.Message):
+    """A teammate and this machine do not talk, because one of them refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoConnection: _TypeAlias = NoConnection  # noqa: Y015
+
+@_typing.final
+class StoreNearLimit(_message.Message):
+    """The snapshots of this repository take nearly all of the space that they may, or more. In bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    used: _builtins.int
+    limit: _builtins.int
+    def __init__(
+        self,
+        *,
+        used: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreNearLimit: _TypeAlias = StoreNearLimit  # noqa: Y015
+
+@_typing.final
+class MemberOverLimit(_message.Message):
+    """A teammate has sent so much that nothing new is accepted from them. In bytes; `limit`: that of the store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    sent: _builtins.int
+    limit: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        sent: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "name", b"name", "sent", b"sent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberOverLimit: _TypeAlias = MemberOverLimit  # noqa: Y015
+
+@_typing.final
+class StateContradicted(_message.Message):
+    """A member sent others `other` as the latest snapshot of a branch, and `here` to this machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    HERE_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    branch: _builtins.str
+    other: _builtins.str
+    here: _builtins.str
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        other: _builtins.str = ...,
+        here: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "here", b"here", "member", b"member", "other", b"other"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateContradicted: _TypeAlias = StateContradicted  # noqa: Y015
+
+@_typing.final
+class NameTakenAlready(_message.Message):
+    """A member chose a name that does not count, because `holder` has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    name: _builtins.str
+    holder: _builtins.str
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        name: _builtins.str = ...,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "holder", b"holder", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameTakenAlready: _TypeAlias = NameTakenAlready  # noqa: Y015
+
+@_typing.final
+class AdmittedTwice(_message.Message):
+    """A member admitted another a second time as `name`, which does not count. Empty `by`: a former member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    member: _builtins.str
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        member: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "member", b"member", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmittedTwice: _TypeAlias = AdmittedTwice  # noqa: Y015
+
+@_typing.final
+class NameAdmittedTwice(_message.Message):
+    """A member admitted someone else as `name`, which does not count, after `first` had admitted `holder`. Empty `by` or
+    `first`: a former member.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    name: _builtins.str
+    first: _builtins.str
+    holder: _builtins.str
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        name: _builtins.str = ...,
+        first: _builtins.str = ...,
+        holder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "first", b"first", "holder", b"holder", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameAdmittedTwice: _TypeAlias = NameAdmittedTwice  # noqa: Y015
 
 @_typing.final
 class SaveRequest(_message.Message):
@@ -2750,8 +3183,6 @@ class MergeOutcome(_message.Message):
     """`clean`, `conflict`, or `same` if there was nothing to merge."""
     tree: _builtins.str
     source: _builtins.str
-    note: _builtins.str
-    """What the user should know about the source."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedFile]: ...
     @_builtins.property
@@ -2759,6 +3190,10 @@ class MergeOutcome(_message.Message):
     @_builtins.property
     def untouched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Paths that lose content that their author never touched."""
+
+    @_builtins.property
+    def note(self) -> Global___MergeNote:
+        """What the user should know about the source; absent: nothing."""
 
     def __init__(
         self,
@@ -2769,15 +3204,145 @@ class MergeOutcome(_message.Message):
         files: _abc.Iterable[Global___MergedFile] | None = ...,
         brought: Global___BroughtFiles | None = ...,
         untouched: _abc.Iterable[_builtins.bytes] | None = ...,
-        note: _builtins.str = ...,
+        note: Global___MergeNote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought", "note", b"note"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["brought", b"brought", "files", b"files", "note", b"note", "result", b"result", "source", b"source", "tree", b"tree", "untouched", b"untouched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MergeOutcome: _TypeAlias = MergeOutcome  # noqa: Y015
+
+@_typing.final
+class MergeNote(_message.Message):
+    """What is special about the source of a merge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_BEFORE_OPERATION_FIELD_NUMBER: _builtins.int
+    REMOTE_UNREACHABLE_FIELD_NUMBER: _builtins.int
+    COMMITS_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    LOCAL_COMMITS_NOT_MERGED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def state_before_operation(self) -> Global___StateBeforeOperation: ...
+    @_builtins.property
+    def remote_unreachable(self) -> Global___RemoteUnreachable: ...
+    @_builtins.property
+    def commits_left_out(self) -> Global___CommitsLeftOut: ...
+    @_builtins.property
+    def local_commits_not_merged(self) -> Global___LocalCommitsNotMerged: ...
+    def __init__(
+        self,
+        *,
+        state_before_operation: Global___StateBeforeOperation | None = ...,
+        remote_unreachable: Global___RemoteUnreachable | None = ...,
+        commits_left_out: Global___CommitsLeftOut | None = ...,
+        local_commits_not_merged: Global___LocalCommitsNotMerged | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commits_left_out", b"commits_left_out", "kind", b"kind", "local_commits_not_merged", b"local_commits_not_merged", "remote_unreachable", b"remote_unreachable", "state_before_operation", b"state_before_operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits_left_out", b"commits_left_out", "kind", b"kind", "local_commits_not_merged", b"local_commits_not_merged", "remote_unreachable", b"remote_unreachable", "state_before_operation", b"state_before_operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["state_before_operation", "remote_unreachable", "commits_left_out", "local_commits_not_merged"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___MergeNote: _TypeAlias = MergeNote  # noqa: Y015
+
+@_typing.final
+class StateBeforeOperation(_message.Message):
+    """A teammate has a Git operation in progress, so the state before it was merged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    operation: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        operation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateBeforeOperation: _TypeAlias = StateBeforeOperation  # noqa: Y015
+
+@_typing.final
+class RemoteUnreachable(_message.Message):
+    """The remote could not be reached, so the state that was fetched last was merged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOTE_FIELD_NUMBER: _builtins.int
+    remote: _builtins.str
+    def __init__(
+        self,
+        *,
+        remote: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remote", b"remote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoteUnreachable: _TypeAlias = RemoteUnreachable  # noqa: Y015
+
+@_typing.final
+class CommitsLeftOut(_message.Message):
+    """Commits, as `id title`, that a forced push removed from a branch were left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    COMMITS_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    @_builtins.property
+    def commits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        commits: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "commits", b"commits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommitsLeftOut: _TypeAlias = CommitsLeftOut  # noqa: Y015
+
+@_typing.final
+class LocalCommitsNotMerged(_message.Message):
+    """The local branch has commits that `place`, which was merged, lacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    place: _builtins.str
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        place: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "place", b"place"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocalCommitsNotMerged: _TypeAlias = LocalCommitsNotMerged  # noqa: Y015
 
 @_typing.final
 class CommitTitle(_message.Message):

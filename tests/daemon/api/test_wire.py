@@ -6,7 +6,7 @@ import os
 
 import pytest
 from bough_daemon import errors
-from bough_daemon.api import records
+from bough_daemon.api import notices, records
 from bough_daemon.api.wire import from_message, status_of, to_message
 from bough_daemon.system.failing import Failing
 from bough_proto.v1 import control_pb2 as pb
@@ -35,7 +35,7 @@ RECORDS = [
             ],
             brought=records.BroughtFiles([ODD], [], ["gone"]),
             untouched=[ODD],
-            note="",
+            note=notices.CommitsLeftOut("main of origin", ["1 title"]),
         ),
         pb.MergeOutcome,
     ),

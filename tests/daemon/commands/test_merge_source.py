@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bough_daemon.api.notices import CommitsLeftOut, RemoteUnreachable, StateBeforeOperation
 from bough_daemon.commands.land import land
 from bough_daemon.commands.merge import merge
 from bough_daemon.commands.undo import undo
@@ -85,7 +86,7 @@ def test_without_the_remote_what_was_fetched_last_is_merged_and_said(crew: dict[
     git(bob.root, "remote", "set-url", "origin", "/nowhere")
     merged = bob.merge("main")
     assert merged.brought.added == ("n.txt",)
-    assert "cannot be reached" in merged.note
+    assert merged.note == RemoteUnreachable("origin")
 
 
 def test_a_branch_in_the_middle_of_a_rebase_is_merged_as_it_was_before(crew: dict[str, Mate]) -> None:
@@ -100,7 +101,7 @@ def test_a_branch_in_the_middle_of_a_rebase_is_merged_as_it_was_before(crew: dic
     assert not alice.git("rebase", "-q", "origin/main")
     assert alice.snapshot().operation == "rebase"
     merged = bob.merge("alice")
-    assert (merged.result, "a rebase in progress" in merged.note) == ("same", True)
+    assert (merged.result, merged.note) == ("same", StateBeforeOperation("alice", "rebase"))
     assert (bob.root / "n.txt").read_bytes() == b"alice2\n"
 
 
@@ -145,7 +146,9 @@ def forced(crew: dict[str, Mate]) -> tuple[Mate, Mate, str]:
 def test_what_a_forced_push_took_out_is_left_out_by_a_merge(forced: tuple[Mate, Mate, str]) -> None:
     _, bob, tip = forced
     merged = bob.merge("main")
-    assert "left out 1 commit" in merged.note and "with a secret" in merged.note
+    assert isinstance(merged.note, CommitsLeftOut)
+    (commit,) = merged.note.commits
+    assert commit.endswith("with a secret")
     assert not (bob.root / "secret.txt").exists()
     assert (bob.root / "work.txt").read_bytes() == b"bob1\n"
     landed = bob.land()
@@ -245,7 +248,7 @@ def test_what_a_forced_push_took_out_is_asked_about_after_a_merge_of_who_pushed_
     bob.merge("alice")
     with pytest.raises(WouldBringBack, match="with a secret"):
         bob.land()
-    assert "left out" in bob.merge("main").note
+    assert isinstance(bob.merge("main").note, CommitsLeftOut)
     assert not (bob.root / "secret.txt").exists()
     assert bob.land().brought.added == ("work.txt",)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bough_daemon.api.notices import OwnedElsewhere
 from bough_daemon.completion.feeder import Feeder
 from bough_daemon.completion.usage import UseLog
 from bough_daemon.control.daemon import Daemon
@@ -232,7 +233,7 @@ def test_a_copied_home_does_not_try_without_end_to_bring_back_what_the_other_has
                 make_repository(folder / "third", {"c": b"1"})
                 await other.up(str(folder / "third"), "alice")
                 (notice,) = (await other.status(str(folder / "third"))).notices
-                assert notice.text.startswith(f"{at_alice} is not recorded: this repository is live under another home")
+                assert isinstance(notice, OwnedElsewhere) and notice.root == str(at_alice)
                 await other.down(str(at_alice), False)
                 assert (await other.status(str(folder / "third"))).notices == []
 

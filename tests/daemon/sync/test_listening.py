@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from bough_daemon.api.notices import AddressGone
 from bough_daemon.errors import BadUsage
 from bough_daemon.home import Home
 from bough_daemon.sync.listener import ListenSettings, PeerListener
@@ -164,8 +165,7 @@ def test_an_address_that_this_machine_does_not_have_is_returned_to_when_it_is_ba
 
     async def stays_away(listener: PeerListener) -> None:
         assert listener.door.host == LOOPBACK, "nobody else is let in where the user named one address"
-        (notice,) = listener.notices()
-        assert f"{home} is not an address of this machine now" in notice.text
+        assert listener.notices() == [AddressGone(home)]
         listener.network_changed(False)
         assert listener.door.host == LOOPBACK
 

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from bough_daemon.api.notices import AdmissionsDropped, NoConnection, PortInUse
 from bough_daemon.home import Home
 from bough_daemon.sync.listener import PeerListener
 from bough_daemon.team.identity import load_identity
@@ -31,8 +32,7 @@ def test_why_a_teammate_refuses_every_conversation_is_told_until_there_is_one(
                 bob = await all_of.start("bob")
                 await eventually(lambda: alice.sync.notices() and bob.sync.notices())
                 (notice,) = alice.sync.notices()
-                assert notice.about == "bob"
-                assert notice.text == "there is no connection to bob: no member of the team has this certificate"
+                assert notice == NoConnection("bob", "no member of the team has this certificate")
                 await all_of.stop(bob)
             bob = await all_of.start("bob")
             await eventually(lambda: alice.is_connected("bob") and bob.is_connected("alice"))
@@ -54,8 +54,8 @@ def test_a_port_that_another_program_has_taken_is_told_until_another_one_is_chos
             await listener.start()
             try:
                 (notice,) = listener.notices()
-                assert f"{LOOPBACK}:{port} is used by another program" in notice.text
-                assert f"call {LOOPBACK}:{listener.door.port}, which only this machine can reach" in notice.text
+                now = f"{LOOPBACK}:{listener.door.port}"
+                assert notice == PortInUse(f"{LOOPBACK}:{port}", now, only_here=True)
                 await listener.open(LOOPBACK)
                 assert listener.notices() == []
             finally:
@@ -69,7 +69,6 @@ def test_admissions_that_are_no_longer_taken_are_told(folder: Path) -> None:
         async with machines(folder) as all_of:
             alice = await all_of.start("alice")
             alice.sync.roster.dropped = 2
-            (notice,) = alice.sync.notices()
-            assert notice.about == "team" and "2 of the admissions" in notice.text
+            assert alice.sync.notices() == [AdmissionsDropped(2)]
 
     run(test())

@@ -17,6 +17,7 @@ from bough_daemon.home import Home
 from bough_daemon.system.text import ago, printable
 
 from bough_cli import output, progress
+from bough_cli.notices import words_of
 
 app = typer.Typer(help="Keep a team's branches on a machine that is always on.", no_args_is_help=True)
 
@@ -169,7 +170,7 @@ def _show_team(team: HubTeam) -> None:
         output.data(f"  `bough hub leave {team.team[:TEAM_SHORT]}` deletes what is kept of it.")
     for member in team.members:
         output.data(f"  {_line(member)}")
-    for notice in team.notices:
+    for notice in map(words_of, team.notices):
         output.data(f"  {notice.text}\n    {notice.remedy}")
     for one in team.failing:
         output.data(f"  {one.work} failed: {one.reason}")

@@ -12,6 +12,7 @@ from bough_daemon.system.text import ago
 from bough_cli import outcomes, output
 from bough_cli.connection import connect, here
 from bough_cli.failure import remedy_of
+from bough_cli.notices import words_of
 
 MOST = 3  # withheld paths per reason that are named
 MOST_GUESTS = 6  # that are named
@@ -59,9 +60,7 @@ def _show(told: Status, most: int) -> None:
         output.data(f"  {line}")
     for landed in told.landed:
         output.data(f"  {landed.member} landed {output.short(landed.commit)} on {landed.branch} {ago(landed.at)}")
-    for dispute in told.disputes:
-        output.data(f"  {dispute}")
-    for notice in told.notices:
+    for notice in map(words_of, told.notices):
         output.data(f"  {notice.text}")
         output.data(f"    {notice.remedy}")
     listening = [one for one in told.listening if not one.startswith(("127.", "[::1]", "localhost"))]

@@ -23,6 +23,7 @@ from bough_daemon.system.text import ago
 from bough_cli import output
 from bough_cli.connection import here, home
 from bough_cli.failure import hint_of, remedy_of
+from bough_cli.notices import words_of
 
 WATCHES = "/proc/sys/fs/inotify/max_user_watches"
 FEW_WATCHES = 65536
@@ -196,9 +197,7 @@ def _live() -> Iterator[Check]:
         remedy = "Ask them, or start a new team with `bough invite`; your saves are recorded as before."
         yield Check("team", False, f"{told.out}, {ago(told.out_at)}", remedy)
     yield Check("network", True, f"listening on {' and '.join(told.listening) or 'nothing'}")
-    for dispute in told.disputes:
-        yield Check("team", False, dispute, "Ask the members named here; one of them is misconfigured or hostile.")
-    for notice in told.notices:
+    for notice in map(words_of, told.notices):
         yield Check(notice.about, False, notice.text, notice.remedy)
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:

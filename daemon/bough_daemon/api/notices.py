@@ -1,0 +1,193 @@
+"""What a user should know without having asked, as records. The command line has the words and the remedies.
+
+Those in `Notice` and `MergeNote` cross the control socket: each has a message of the same name in control.proto.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import get_args
+
+
+@dataclass(frozen=True)
+class KeptAside:
+    """A state that is kept as `branch`, apart from the newest one of the member `name`. `mine`: that is the user."""
+
+    branch: str
+    name: str
+    mine: bool
+
+
+@dataclass(frozen=True)
+class OtherVersion:
+    """A teammate runs an incompatible version of Bough."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class OwnedElsewhere:
+    """The working tree `root` is live under another home, `owner`."""
+
+    root: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class PurgeAsked:
+    """Teammate `by` asks to purge `contents` contents that are here too. `committed`: in the user's Git history."""
+
+    by: str
+    contents: int
+    committed: bool
+
+
+@dataclass(frozen=True)
+class TicketOverused:
+    """More members than `uses` joined with a ticket of the user's."""
+
+    ticket: str
+    uses: int
+    members: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AddressGone:
+    """The address that teammates call is none of this machine now."""
+
+    host: str
+
+
+@dataclass(frozen=True)
+class PortInUse:
+    """Another program uses the address `before`, so teammates call `now`. `only_here`: only this machine reaches it."""
+
+    before: str
+    now: str
+    only_here: bool
+
+
+@dataclass(frozen=True)
+class AdmissionsDropped:
+    """Recorded admissions to the team that no longer count."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class NoConnection:
+    """A teammate and this machine do not talk, because one of them refused."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StoreNearLimit:
+    """The snapshots of this repository take nearly all of the space that they may, or more. In bytes."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class MemberOverLimit:
+    """A teammate has sent so much that nothing new is accepted from them. In bytes; `limit`: that of the store."""
+
+    name: str
+    sent: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class StateContradicted:
+    """A member sent others `other` as the latest snapshot of a branch, and `here` to this machine."""
+
+    member: str
+    branch: str
+    other: str
+    here: str
+
+
+@dataclass(frozen=True)
+class NameTakenAlready:
+    """Member `by` chose a `name` that does not count, because `holder` has it."""
+
+    by: str
+    name: str
+    holder: str
+
+
+@dataclass(frozen=True)
+class AdmittedTwice:
+    """Member `by` admitted `member` a second time as `name`, which does not count. Empty `by`: a former member."""
+
+    by: str
+    member: str
+    name: str
+
+
+@dataclass(frozen=True)
+class NameAdmittedTwice:
+    """Member `by` admitted someone else as `name`, which does not count, after `first` had admitted `holder`.
+
+    Empty `by` or `first`: a former member.
+    """
+
+    by: str
+    name: str
+    first: str
+    holder: str
+
+
+@dataclass(frozen=True)
+class StateBeforeOperation:
+    """A teammate has a Git operation in progress, so the state before it was merged."""
+
+    name: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class RemoteUnreachable:
+    """The remote could not be reached, so the state that was fetched last was merged."""
+
+    remote: str
+
+
+@dataclass(frozen=True)
+class CommitsLeftOut:
+    """Commits, as `id title`, that a forced push removed from `branch` were left out."""
+
+    branch: str
+    commits: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LocalCommitsNotMerged:
+    """The local branch has commits that `place`, which was merged, lacks."""
+
+    branch: str
+    place: str
+
+
+Dispute = StateContradicted | NameTakenAlready | AdmittedTwice | NameAdmittedTwice
+Notice = (
+    KeptAside
+    | OtherVersion
+    | OwnedElsewhere
+    | PurgeAsked
+    | TicketOverused
+    | AddressGone
+    | PortInUse
+    | AdmissionsDropped
+    | NoConnection
+    | StoreNearLimit
+    | MemberOverLimit
+    | StateContradicted
+    | NameTakenAlready
+    | AdmittedTwice
+    | NameAdmittedTwice
+)
+MergeNote = StateBeforeOperation | RemoteUnreachable | CommitsLeftOut | LocalCommitsNotMerged
+EITHER = get_args(Notice) + get_args(MergeNote)
