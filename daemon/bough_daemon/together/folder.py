@@ -90,7 +90,7 @@ class WorktreeFolder:
     session: Recorder
     live: LiveWorktree
     crossings: Crossings
-    recent: RecentFolds = field(default_factory=RecentFolds)
+    recent: RecentFolds = field(init=False)
     reasons: dict[str, dict[str, str]] = field(default_factory=dict)
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _unmerged: tuple[object, tuple[str, ...]] = (None, ())
@@ -98,6 +98,9 @@ class WorktreeFolder:
     _seen: str = ""  # the newest tip that was checked for stale saves
     _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: object = None
+
+    def __post_init__(self) -> None:
+        self.recent = RecentFolds(self.live.store.objects.blob)
 
     def fold(self, other: Other, present: Collection[str], *, refuses: bool) -> Attempt:
         """Try to fold another branch's tip. `present`: the branches that this one is together with."""
@@ -305,7 +308,7 @@ class WorktreeFolder:
         for path, after in changes.items():
             before = objects.entry(mine.tree, path)
             if before is not None and after is not None and is_file(before) and is_file(after) and path in plain:
-                self.recent.note(path, objects.blob(before.oid), objects.blob(after.oid), now)
+                self.recent.note(path, before.oid, after.oid, now)
         return tree
 
     def _check_unchanged(self, mine: Snapshot, plain: Collection[str]) -> None:
@@ -339,7 +342,7 @@ class WorktreeFolder:
         changes: dict[str, TreeEntry | None] = {}
         for path in self.recent.paths(time.time()):
             entry = objects.entry(mine.tree, path)
-            repaired = self._repaired(path, objects.blob(entry.oid)) if is_file(entry) and entry is not None else None
+            repaired = self._repaired(path, entry.oid) if is_file(entry) and entry is not None else None
             if repaired is not None and entry is not None:
                 changes[path] = TreeEntry(entry.mode, objects.write_blob(repaired))
         if not changes:
@@ -366,11 +369,15 @@ class WorktreeFolder:
                 return False
         return False
 
-    def _repaired(self, path: str, saved: bytes) -> bytes | None:
-        unseen, repaired = self.recent.unseen(path, saved, self._saved_at(path)), saved
-        hosts = self.session.branch.tip is not None and not self.session.branch.tip.company.guest_of
+    def _repaired(self, path: str, saved: str) -> bytes | None:
+        """Return a saved blob's text with the folds that it lacks; None if it lacks none, or they conflict with it."""
+        if not self.recent.unseen(path, saved, 0.0):
+            return None
+        read, tip = self.live.store.objects.blob, self.session.branch.tip
+        hosts, repaired = tip is not None and not tip.company.guest_of, read(saved)
+        unseen = self.recent.unseen(path, saved, self._saved_at(path))
         for fold in unseen:
-            found = self.crossings.folder.lines(fold.before, repaired, fold.after, hosting=hosts)
+            found = self.crossings.folder.lines(read(fold.before), repaired, read(fold.after), hosting=hosts)
             if found is None:
                 return None
             repaired = found
@@ -390,7 +397,7 @@ class WorktreeFolder:
         saves = timeline(objects, tip.oid) if tip is not None else iter(())
         for save in takewhile(lambda one: one.oid != self._folded, islice(saves, MOST_SAVES)):
             entry = objects.entry(save.tree, path)
-            if entry is None or not is_file(entry) or not self.recent.unseen(path, objects.blob(entry.oid), 0.0):
+            if entry is None or not is_file(entry) or not self.recent.unseen(path, entry.oid, 0.0):
                 break
             at = min(at, save.time)
         return at
