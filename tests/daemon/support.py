@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
+
+from bough_daemon.store.gathering import tidy
+from bough_daemon.store.store import Store
+from bough_daemon.system.threads import StoreThread
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"", **environment: str) -> str:
@@ -69,3 +74,12 @@ def tree_by_git(folder: Path, scratch: Path) -> str:
     }
     git(folder, "-c", "advice.addEmbeddedRepo=false", "add", "-A", stdin=b"", **environment)
     return git(folder, "write-tree", stdin=b"", **environment)
+
+
+def tidied(store: Store) -> bool:
+    """Pack the loose objects of a store, as a daemon does, and return whether there were enough."""
+    owner = StoreThread("store")
+    try:
+        return asyncio.run(tidy(store, owner))
+    finally:
+        owner.close()

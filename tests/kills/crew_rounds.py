@@ -20,7 +20,7 @@ from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import undo
 from bough_daemon.git.index import unmerged_paths
 from bough_daemon.privacy.chosen_paths import AllowedPaths
-from bough_daemon.store import packs
+from bough_daemon.store import gathering, packs
 from bough_daemon.store.leftovers import clear_leftovers
 from bough_daemon.store.negotiation import haves_of, known_commits
 from bough_daemon.store.store import LIVE, SHARED
@@ -64,8 +64,8 @@ def _receive(mate: Mate, other: str, chance: random.Random, say: Say) -> None:
 
 
 def _gather(mate: Mate, other: str, chance: random.Random, say: Say) -> None:
-    packs.MANY_PACKS = 2
-    asyncio.run(packs.gather(mate.store, mate.owner))
+    gathering.MANY_PACKS = 2
+    asyncio.run(gathering.gather(mate.store, mate.owner))
 
 
 def _restore(mate: Mate, other: str, chance: random.Random, say: Say) -> None:

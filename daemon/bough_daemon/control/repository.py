@@ -51,7 +51,7 @@ from bough_daemon.merging.merge_workers import MergeWorkers
 from bough_daemon.purging.removal import finish
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.fsck import named_object, where_committed
-from bough_daemon.store.packs import gather
+from bough_daemon.store.gathering import gather, tidy
 from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.sync import team_sync
@@ -171,7 +171,6 @@ class Repository:
         self._background = Supervisor()
         self._unlanded = Unlanded(store, self._background)
         self._purging = asyncio.Lock()
-        self._packing = asyncio.Lock()  # what is being packed may also be purged
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
         around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, lambda: self._refuses_guests)
@@ -291,7 +290,7 @@ class Repository:
         async with AsyncExitStack() as held:
             for session in list(self.sessions.values()):
                 await held.enter_async_context(session.without_commands())
-            for lock in (self._packing, self._purging):
+            for lock in (self.store.gathering, self._purging):  # what is being packed may also be purged
                 await held.enter_async_context(lock)
             sessions = dict(self.sessions)
             for branch in list(self._outboxes):
@@ -842,9 +841,8 @@ class Repository:
         while True:
             await self.measure()
             if self.quota.is_near and self.quota.used > GROWN * packed:
-                await self.owner.run(self.store.tidy)
-                async with self._packing:
-                    await gather(self.store, self.owner, all_of_them=True)
+                await tidy(self.store, self.owner)
+                await gather(self.store, self.owner, all_of_them=True)
                 await self.measure()
                 packed = self.quota.used
             await asyncio.sleep(MEASURE_EVERY)

@@ -35,6 +35,7 @@ from bough_daemon.recording.settled_tree import SettledTree
 from bough_daemon.recording.settling import PATIENCE, SettlePatience, Unsettled
 from bough_daemon.recording.tree_builder import TreeBuilder
 from bough_daemon.recording.watcher import FolderWatch
+from bough_daemon.store.gathering import tidy
 from bough_daemon.store.store import Store
 from bough_daemon.system.at_work import Work, seconds_since
 from bough_daemon.system.environment import configures
@@ -109,7 +110,7 @@ class Recorder:
         self._impatience: asyncio.TimerHandle | None = None
         self._retry_at = 0.0  # monotonic
         self._retry_pause = retry_pause()
-        self._untidied = 0
+        self._taken = 0
         self._stopped = False
         self._reader = StoreThread("large files")
         self._reading: dict[str, Reading] = {}
@@ -454,6 +455,9 @@ class Recorder:
         if tip.base != self._arrived:
             self._arrived = tip.base
             self._arrivals.put_nowait(tip.base)
+        self._taken += 1
+        if self._taken % TIDY_EVERY == 0:
+            self._background.begin("packing the store", partial(tidy, self.store, self.owner))
         return tip
 
     async def _look(self, changes: EventCollector, until: float | None) -> Snapshot:
@@ -522,16 +526,12 @@ class Recorder:
                 break
             changes.lost = True  # what this look settled, and took from the index, is on no snapshot
         reader, on_branch = self._head_reader, self.head.branch is not None
-        snapshot = self.branch.save(
+        return self.branch.save(
             *(tree, self.head.commit, operation, reader.left_by_rewriting),
             discarded=reader.has_discarded(),
             on_branch=on_branch,
             index_written=reader.has_written_index(),
         )
-        self._untidied += 1
-        if self._untidied % TIDY_EVERY == 0:
-            self.store.tidy()
-        return snapshot
 
     def is_git_at_work(self) -> bool:
         """Return whether a git command is changing files and index now. From any thread."""

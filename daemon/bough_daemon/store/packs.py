@@ -43,14 +43,12 @@ from bough_daemon.system.threads import StoreThread, to_the_end
 
 T = TypeVar("T")
 
-MANY_PACKS = 50
 MOST_KNOWN = 16  # objects of one pack that fsck refuses although the user already has them
 # Commits in which the longer search finds what a pack was based on: near the newest, as they named it.
 RECENT_COMMITS = 1000
 OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 FINDING = re.compile(r"error: object ([0-9a-f]+): (\w+: .+)$", re.MULTILINE)
 TREE_IN_PACK = 2  # the type of a tree
-SMALL_PACK_BYTES = 4 << 20
 MOST_REMEMBERED = 8  # most recent packs
 LARGEST_REMEMBERED = 256 << 10  # bytes
 # With --strict every finding of fsck is an error, including `.git` in all its spellings, `..` and a slash in a name.
@@ -385,43 +383,6 @@ def sync_folder(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-async def gather(store: Store, owner: StoreThread, *, all_of_them: bool = False) -> bool:
-    """Combine the many small packs that came in, or all packs, into one; return whether that was done.
-
-    A pack is removed only when the new one, which is synced, has all of its objects.
-    """
-    async with store.gathering:
-        return await _gather(store, owner, all_of_them)
-
-
-async def _gather(store: Store, owner: StoreThread, all_of_them: bool) -> bool:
-    folder = os.path.join(store.objects.folder, "pack")
-    packs = [name for name in os.listdir(folder) if name.endswith(".pack")]
-    sizes = {name: os.path.getsize(os.path.join(folder, name)) for name in packs}
-    small = [name for name, size in sizes.items() if all_of_them or size < SMALL_PACK_BYTES]
-    if len(small) < (2 if all_of_them else MANY_PACKS):
-        return False
-    names = "\n".join(small).encode() + b"\n"
-    with tempfile.TemporaryFile(buffering=0) as said:
-        packing = ("pack-objects", "-q", "--stdin-packs", "--threads=1", os.path.join(folder, "pack"))
-        await run_child(store.git, *packing, stdin=names, stdout=said, seconds=child_seconds(sum(sizes.values())))
-        said.seek(0)
-        made = said.read().decode().strip()
-    await to_the_end(owner.run(_drop, store, [name for name in small if name != f"pack-{made}.pack"]))
-    return True
-
-
-def _drop(store: Store, packs: Sequence[str]) -> None:
-    """Remove packs whose objects another one has completely. On the store's thread."""
-    folder = os.path.join(store.objects.folder, "pack")
-    sync_folder(folder)
-    for name in packs:
-        for ending in (".idx", ".rev", ".pack"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, name.removesuffix(".pack") + ending))
-    store.refresh()
 
 
 def sweep(store: Store) -> None:

@@ -26,7 +26,7 @@ from bough_daemon.privacy.chosen_paths import AllowedPaths, HiddenPaths
 from bough_daemon.privacy.pause import SharingPauseFile
 from bough_daemon.privacy.purged import Purged
 from bough_daemon.privacy.secret_blobs import SecretBlobs
-from bough_daemon.store.leftovers import clear_abandoned, clear_leftovers
+from bough_daemon.store.leftovers import clear_leftovers
 from bough_daemon.store.walks import Walks
 from bough_daemon.system.durable import write_whole
 
@@ -35,8 +35,6 @@ SHARED = "refs/shared/"  # the shared tip of one of our own branches
 KEPT = "refs/kept/"  # what must not vanish: checkpoints of hops, states before an undo
 COPIED = "refs/copied/"  # the user's commits whose objects the store owns
 LANDED = "refs/landed/"  # what each member last landed on a shared branch
-LOOSE_LIMIT = 2000  # loose objects before they are packed
-HEAVY_LIMIT_BYTES = 16 * 1024 * 1024  # of large trees, loose, before they are packed
 LOOSE_GIFT_LIMIT = 200  # objects given to the user's repository loose; more are given as a pack
 BORROWED_LIMIT = 50  # commits of a large local-only history that are copied
 COPIED_LIMIT_KIB = 64 * 1024  # a history up to this size is copied completely
@@ -92,7 +90,7 @@ class Store:
             self.pause = SharingPauseFile(self.folder)
             self.purged = Purged(self.folder)
             self._repository = pygit2.Repository(self.path)
-            self.gathering = asyncio.Lock()  # held while packs are combined
+            self.gathering = asyncio.Lock()  # held while objects or packs are combined
             self.walks = Walks(self.git)
             self._common_inode = os.stat(self.common_dir).st_ino
             self._inode = os.stat(self.path).st_ino
@@ -257,26 +255,6 @@ class Store:
         packing = ("pack-objects", "-q", "--non-empty", *options, target)
         made = self.git.run("-c", "core.fsync=all", *packing, stdin=stdin).decode().split()
         return {f"pack-{name}" for name in made}
-
-    def tidy(self) -> bool:
-        """Pack loose objects when they have become many, or large; return whether that was done.
-
-        A loose object is removed only when a pack of the store's own has it; the user's repository does not count.
-        """
-        loose = self.objects.loose()
-        if len(loose) < LOOSE_LIMIT and self.objects.heavy_bytes < HEAVY_LIMIT_BYTES:
-            return False
-        self.pack([], loose)
-        for left in clear_abandoned(self.folder, self.path):
-            log.warning("%s was never written to its end; it is removed", left)
-        packed = pygit2.Odb()
-        packed.add_backend(pygit2.OdbBackendPack(self.objects.folder), 1)
-        for oid in loose:
-            if oid in packed:
-                os.unlink(os.path.join(self.objects.folder, oid[:2], oid[2:]))
-        self.refresh()
-        self.objects.heavy_bytes = 0
-        return True
 
     def give(self, tips: list[str]) -> None:
         """Copy what `tips` (commits, trees or blobs) reach into the user's own database, synced.

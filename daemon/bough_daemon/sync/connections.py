@@ -41,8 +41,9 @@ from bough_daemon.errors import BoughError, HostilePack, PeerRefused
 from bough_daemon.history.succession import NEAR, leads_far, leads_to
 from bough_daemon.purging.removal import leads_to_any
 from bough_daemon.store.arrival import Weights
+from bough_daemon.store.gathering import MANY_PACKS, gather
 from bough_daemon.store.negotiation import haves_of, known_commits, shallow_of, shared_among
-from bough_daemon.store.packs import MANY_PACKS, Limits, Measure, PacksMade, Spool, gather, make_pack, take_pack
+from bough_daemon.store.packs import Limits, Measure, PacksMade, Spool, make_pack, take_pack
 from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, SHARED, Store, landed_ref
 from bough_daemon.sync.calls import Calls

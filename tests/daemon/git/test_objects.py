@@ -15,7 +15,7 @@ from bough_daemon.store.store import Store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.daemon.support import git, make_repository
+from tests.daemon.support import git, make_repository, tidied
 
 
 @pytest.fixture
@@ -93,16 +93,16 @@ def test_a_heavy_tree_is_written_whole_for_git_and_packed_before_there_are_many(
 ) -> None:
     objects, blob = store.objects, store.objects.write_blob(b"x")
     tree = objects.splice(None, {f"n/{number:05}": TreeEntry(FILE, blob) for number in range(3000)})
-    monkeypatch.setattr("bough_daemon.store.store.HEAVY_LIMIT_BYTES", 5 * 100_000)
+    monkeypatch.setattr("bough_daemon.store.gathering.HEAVY_LIMIT_BYTES", 5 * 100_000)
     for number in range(5):
-        assert not store.tidy()
+        assert not tidied(store)
         tree = objects.splice(tree, {f"n/{number:05}": TreeEntry(EXECUTABLE, blob)})
     inner = objects.tree(tree)["n"]
     assert inner.mode == FOLDER
     listed = store.git.run("ls-tree", inner.oid).splitlines()
     assert len(listed) == 3000 and sum(line.startswith(b"100755") for line in listed) == 5
     loose = sum(os.path.getsize(os.path.join(objects.folder, oid[:2], oid[2:])) for oid in objects.loose())
-    assert store.tidy() and not objects.loose() and not store.tidy()
+    assert tidied(store) and not objects.loose() and not tidied(store)
     packed = sum(entry.stat().st_size for entry in os.scandir(os.path.join(objects.folder, "pack")))
     assert packed < loose / 5
     assert objects.difference(None, tree) and store.git.run("ls-tree", inner.oid).splitlines() == listed

@@ -11,7 +11,7 @@ from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import read_snapshot, timeline
 from bough_daemon.store.store import KEPT, LIVE, SHARED, Store
 
-from tests.daemon.support import git, make_repository
+from tests.daemon.support import git, make_repository, tidied
 
 
 class Grove:
@@ -108,8 +108,8 @@ def test_packing_keeps_what_only_the_user_has_packed_too(grove: Grove, monkeypat
     git(grove.root, "hash-object", "-w", "--stdin", stdin=b"both have it")
     git(grove.root, "gc", "-q")
     tip = grove.alice.save(grove.tree(x="1"), grove.base)
-    monkeypatch.setattr("bough_daemon.store.store.LOOSE_LIMIT", 1)
-    assert grove.store.tidy() and not grove.store.objects.loose()
+    monkeypatch.setattr("bough_daemon.store.gathering.LOOSE_LIMIT", 1)
+    assert tidied(grove.store) and not grove.store.objects.loose()
     git(grove.root, "gc", "-q", "--prune=now")
     grove.store.objects.refresh()
     assert grove.store.objects.owns(blob) and grove.store.objects.owns(tip.oid)

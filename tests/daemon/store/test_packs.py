@@ -16,14 +16,13 @@ import pytest
 from bough_daemon.budgets import MOST_HAVES
 from bough_daemon.errors import BoughError, GitFailed, HostilePack
 from bough_daemon.git.objects import FILE, FOLDER, LINK, TreeEntry, format_tree
+from bough_daemon.store.gathering import MANY_PACKS, gather
 from bough_daemon.store.negotiation import haves_of, history_of, known_commits, shallow_of, shared_among
 from bough_daemon.store.packs import (
     LARGEST_REMEMBERED,
-    MANY_PACKS,
     MOST_REMEMBERED,
     PacksMade,
     Spool,
-    gather,
     make_pack,
     run_child,
     sweep,

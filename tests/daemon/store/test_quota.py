@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.api.notices import MemberOverLimit, StoreNearLimit
 from bough_daemon.store import quota as quota_module
-from bough_daemon.store.packs import gather
+from bough_daemon.store.gathering import gather
 from bough_daemon.store.quota import GB, Quota
 
 from tests.daemon.machines import machines, run
