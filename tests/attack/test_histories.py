@@ -1,4 +1,4 @@
-"""A history that takes Git minutes to look through keeps nobody from recording, and `status` from answering."""
+"""A history that takes Git minutes to look through keeps nobody from recording, whatever is asked of it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tests.cli.conftest import Member
 from tests.daemon.support import git
 
 COMMITS = 4000  # it takes git 9 seconds to find where the two of them parted, on a machine without other work
+FEWER = 1500  # a second for each question
+TOO_LONG = "takes Git too long to compare with yours"
 PATIENCE = 8.0  # seconds until a status must have come: what is known soon, and no more than that
 
 
@@ -57,5 +59,43 @@ def test_histories_that_are_long_to_compare_hold_up_neither_saves_nor_status(pai
 
     looked, saved = asyncio.run(under_attack())
     assert max(looked) < PATIENCE, looked
+    assert sorted(saved)[len(saved) * 9 // 10] < SOON and max(saved) < PATIENCE, saved
+    check_alive(pair)
+
+
+async def offer_both_sides(alice: Member, mallory: Mallory) -> None:
+    """Have alice merge one side of two histories that Git cannot compare soon, then give her the other one.
+
+    It is what mallory landed, and what their branch is at, with the first one as its base.
+    """
+    head = git(mallory.root, "rev-parse", "HEAD")
+    bomb, other = bombs.entangled(head, git(mallory.root, "rev-parse", "HEAD^{tree}"), FEWER)
+    async with mallory.calls("alice") as talk:
+        assert isinstance(await talk.offer(mallory.state(bomb.tip, head), bomb.pack()), Held)
+        await asyncio.to_thread(alice.bough, "merge", "mallory")
+        landed = mallory.state(other, kind=BranchKind.LANDED, branch=b"main")
+        assert isinstance(await talk.offer(landed, bomb.pack()), Held)
+        assert isinstance(await talk.offer(mallory.state(other, bomb.tip), bomb.pack()), Held)
+
+
+def test_commands_for_a_branch_that_is_long_to_compare_hold_up_no_saves(pair: Pair, tmp_path: Path) -> None:
+    alice, _ = pair
+
+    async def types(*arguments: str) -> str:
+        typed = await asyncio.to_thread(alice.types, *arguments)
+        return typed.out + typed.err
+
+    async def commands() -> None:
+        assert TOO_LONG in await types("merge", "mallory")
+        assert TOO_LONG in await types("land", "-m", "all of it", "--dry-run")
+        await types("stay", "mallory")
+        assert "mallory" in await types("hop", "mallory")
+        await types("back")
+
+    async def under_attack() -> tuple[None, list[float]]:
+        await offer_both_sides(alice, await invited(alice, tmp_path))
+        return await while_attacked(pair, commands())
+
+    _, saved = asyncio.run(under_attack())
     assert sorted(saved)[len(saved) * 9 // 10] < SOON and max(saved) < PATIENCE, saved
     check_alive(pair)

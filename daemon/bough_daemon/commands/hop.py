@@ -19,6 +19,7 @@ from bough_daemon.git.worktree import Head
 from bough_daemon.history.journal import FOLLOWING, Hop, HopKind
 from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.merging.merge_input import Both
+from bough_daemon.store.walks import comparing
 from bough_daemon.transaction import checkpoint
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
@@ -96,10 +97,8 @@ async def hop(
         snapshot, theirs = await live.save(), live.known(name)
         if theirs.name == live.branch.name:
             raise OwnBranch(f"{name} is your own branch", name=name)
-        if kind == "solid":
-            theirs = await live.owner.run(solid_state, live, theirs)
-        if at:
-            theirs = await live.owner.run(_earlier, live, theirs, at)
+        with comparing(f"{name}'s branch"):
+            theirs = await live.beside(partial(_destination, mine=snapshot, theirs=theirs, kind=kind, at=at))
         there = await live.owner.run(hop_now, live)
         tree = await live.owner.run(lambda: live.store.objects.commit(theirs.tip).tree)
         if there is not None and there.name == name and not at:
@@ -163,6 +162,25 @@ async def _with_my_edits(live: LiveWorktree, snapshot: Snapshot, there: Hop, the
         listed = ", ".join(merged.conflicts[:3])
         raise EditsConflict(f"your edits conflict with {there.name}'s changes in {listed}", path=merged.conflicts[0])
     return merged.tree
+
+
+def _destination(live: LiveWorktree, mine: Snapshot, theirs: LiveBranch, kind: str, at: str) -> LiveBranch:
+    """Return the state that a hop goes to, after what it will ask of Git was asked where no save waits for it.
+
+    Raise GitTooSlow if that takes too long.
+    """
+    store = live.store
+    if kind == "solid":
+        theirs = solid_state(live, theirs)
+    if at:
+        theirs = _earlier(live, theirs, at)
+    store.arrive(theirs.base)
+    tip = read_snapshot(store.objects, theirs.tip)
+    for one in (theirs.base, *(tip.brought if tip is not None else ())):
+        if not store.is_ancestor(one, theirs.tip):
+            store.merge_base(theirs.base, one)
+    store.merge_base(mine.base, theirs.tip)
+    return theirs
 
 
 def _stands(live: LiveWorktree, hop: Hop) -> bool:

@@ -50,6 +50,7 @@ from bough_daemon.history.taken_away import Side
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.privacy.withheld import withheld_paths
+from bough_daemon.store.walks import comparing
 from bough_daemon.system.text import first_few, printable, shell_word
 from bough_daemon.talk.landing_note import NoteText, no_note, note_move
 from bough_daemon.team.branch_state import TeamLanding
@@ -216,12 +217,16 @@ async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bo
     remote_tip = await target.fetched(live, landing.terminal, tracked=tracked)
     local_tip = await live.owner.run(commit_of, live.worktree, target.ref)
     here = [one for one in landed if one.branch == target.name and target.remote is None]
-    onto = await live.owner.run(_onto, live, target, remote_tip, local_tip, [one.commit for one in here])
-    taken_in = await live.owner.run(_taken_in, landing, onto, local_tip, here)
+    with comparing("what others have landed"):
+        onto = await live.beside(
+            lambda there: _onto(there, target, remote_tip, local_tip, [one.commit for one in here])
+        )
+        taken_in = await live.beside(lambda there: _taken_in(replace(landing, live=there), onto, local_tip, here))
     head = tip = onto[0]
     for other in [*onto[1:], mine.shared]:
         heads = tip, mine.shared_base if other == mine.shared else other
-        head, merged = tip, await merge_commits(live, tip, other, landing.both, heads=heads)
+        with comparing("what others have landed"):
+            head, merged = tip, await merge_commits(live, tip, other, landing.both, heads=heads)
         if merged.conflicts:
             return Plan(tuple(onto), files=merged.files, conflicts=tuple(merged.conflicts))
         tip = await live.owner.run(_merge_commit, live, merged.tree, tip, other)
@@ -232,8 +237,8 @@ async def _plan(landing: _Landing, landed: Sequence[TeamLanding], *, tracked: bo
         return replace(as_is, taken_in=taken_in)
     await live.owner.run(_check_resolved, live, onto[0], merged.tree)
     fresh = await live.owner.run(_new_files, live, onto[0], merged.tree)
-    others = await live.owner.run(_co_authors, landing, onto, remote_tip)
-    untouched, gone = await live.owner.run(_unasked, landing, head, merged, remote_tip)
+    others = await live.beside(lambda there: _co_authors(replace(landing, live=there), onto, remote_tip))
+    untouched, gone = await live.beside(lambda there: _unasked(replace(landing, live=there), head, merged, remote_tip))
     return Plan(
         tuple(onto),
         merged.tree,

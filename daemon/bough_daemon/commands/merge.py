@@ -20,6 +20,7 @@ from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.index import Stage, changed, hidden_paths
 from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
+from bough_daemon.history.ancestry import walk_ahead
 from bough_daemon.history.merge_base import common_tree, merge_base, scratch_commit
 from bough_daemon.history.removals import untouched_removals
 from bough_daemon.history.replacements import knowing, learn
@@ -28,6 +29,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both, MergeInput, Three, both_changed, sides_of
 from bough_daemon.merging.worker_wire import Decided
 from bough_daemon.store.store import Store
+from bough_daemon.store.walks import LONGEST_SECONDS, comparing
 from bough_daemon.system.text import first_few
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
@@ -124,7 +126,8 @@ async def merge_commits(
     `also`: commits that `ours` contains although its history does not show it (as shared with the team). `heads`: the
     commits that HEAD was at on both sides (of a Git branch, the commit itself), in a merge of two people's work.
     """
-    outcome = await live.owner.run(_by_git, live.store, ours, theirs, [oid for oid in also if oid != ours], heads)
+    more = [oid for oid in also if oid != ours]
+    outcome = await live.beside(lambda there: _by_git(there.store, ours, theirs, more, heads))
     decided = await asyncio.to_thread(both, outcome.sides) if outcome.sides.entries else {}
     return await live.owner.run(_combined, live.store.objects, outcome, decided)
 
@@ -154,7 +157,8 @@ def _by_git(store: Store, ours: str, theirs: str, also: Sequence[str], heads: tu
         git.run("update-ref", "--stdin", stdin=named.encode())
         try:
             told = ["-z", "--messages", "ours", "theirs"]
-            out = knowing(git).run(*FOLLOWING, "merge-tree", "--write-tree", *told, allowed=(0, 1))
+            merging = (*FOLLOWING, "merge-tree", "--write-tree", *told)
+            out = knowing(git).run(*merging, allowed=(0, 1), seconds=LONGEST_SECONDS)
         finally:
             git.run("update-ref", "--stdin", stdin=b"delete refs/ours\ndelete refs/theirs\n")
         _keep_new(objects, git)
@@ -274,8 +278,9 @@ async def merge(
 
     async def attempt() -> Merged:
         mine = await live.save()
-        source = await source_of(live, terminal, name, mine)
-        merged = await merge_preview(live, source, mine, both)
+        with comparing(f"{name}'s branch" if live.teammate(name) is not None else name):
+            source = await source_of(live, terminal, name, mine)
+            merged = await merge_preview(live, source, mine, both)
         if not preview:
             if not yes:
                 _check_asked(source, merged)
@@ -294,8 +299,12 @@ async def merge_preview(live: LiveWorktree, source: MergeSource, mine: Snapshot,
     if source.author is None:
         return merged
     sides = Side(mine.oid, mine.base), source.author
-    lost = await live.owner.run(untouched_removals, live.store, *sides, merged.base, merged.tree)
-    return replace(merged, untouched=tuple(lost))
+
+    def look(there: LiveWorktree) -> list[str]:
+        walk_ahead(there.store, mine, source.brought)
+        return untouched_removals(there.store, *sides, merged.base, merged.tree)
+
+    return replace(merged, untouched=tuple(await live.beside(look)))
 
 
 def _check_asked(source: MergeSource, merged: Merged) -> None:

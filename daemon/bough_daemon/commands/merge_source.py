@@ -44,12 +44,12 @@ async def source_of(live: LiveWorktree, terminal: Terminal, name: str, mine: Sna
     """Return the source with this name: a live branch first, then a Git branch; or raise UnknownMember."""
     teammate = live.teammate(name)
     if teammate is not None:
-        return await live.owner.run(_live_branch, live, teammate, mine)
+        return await live.beside(lambda there: _live_branch(there, teammate, mine))
     return await _git_branch(live, terminal, name, mine)
 
 
 def known_source(live: LiveWorktree, name: str, mine: Snapshot, *, solid: bool = False) -> MergeSource:
-    """Return the source with this name, as `source_of` does, without fetching. On the store's thread.
+    """Return the source with this name, as `source_of` does, without fetching. Beside the store's thread.
 
     `solid`: its last solid state, or raise NothingSolid; for a Git branch, raise BadUsage.
     """
@@ -101,7 +101,7 @@ async def _git_branch(live: LiveWorktree, terminal: Terminal, name: str, mine: S
     """Return a Git branch; for the shared branch, the remote's newest state and what is only here."""
     target = await _target_named(live, terminal, name)
     if target is None:
-        commit = await live.owner.run(_commit_named, live, name)
+        commit = await live.beside(lambda there: _commit_named(there, name))
         if commit is None:
             raise UnknownMember(f"no live branch and no Git branch is named {name}", name=name)
         return MergeSource(name, commit, commit)
@@ -111,7 +111,7 @@ async def _git_branch(live: LiveWorktree, terminal: Terminal, name: str, mine: S
     except GitFailed:
         note = RemoteUnreachable(target.remote or "")
         fetched = await live.owner.run(tracked_tip, live, target)
-    return await live.owner.run(_shared_branch, live, target, fetched, note, mine)
+    return await live.beside(lambda there: _shared_branch(there, target, fetched, note, mine))
 
 
 def _shared_branch(

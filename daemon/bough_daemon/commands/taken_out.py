@@ -37,7 +37,7 @@ class TakenOut:
 def taken_out(live: LiveWorktree, target: Target, tip: str, work: str) -> TakenOut | None:
     """Return what `work` has that was once on the shared branch and is not in its `tip`, or None.
 
-    Commits that were only rewritten there, or dropped by a merge since, do not count. On the store's thread.
+    Commits that were only rewritten there, or dropped by a merge since, do not count. Beside the store's thread.
     """
     store = live.store
     if target.remote is None or not store.objects.exists(tip):

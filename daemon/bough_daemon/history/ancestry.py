@@ -110,6 +110,17 @@ def claims_of(store: Store, snapshot: Snapshot | None, base: str) -> list[str]:
     return [oid for oid in (*snapshot.brought, snapshot.base) if not store.is_ancestor(oid, base)]
 
 
+def walk_ahead(store: Store, tip: Snapshot, claim: str) -> None:
+    """Ask Git beforehand, beside the store's thread, what recording will ask: how a commit relates to the newest ones.
+
+    Raise GitTooSlow if that takes too long.
+    """
+    store.is_ancestor(claim, tip.shared)
+    for brought in tip.brought:
+        store.is_ancestor(brought, claim)
+    store.merge_base(tip.base, claim)
+
+
 def settled_before(objects: Objects, tip: Snapshot) -> Snapshot | None:
     """Return the newest snapshot of a timeline that was not taken during a Git operation."""
     return next((snapshot for snapshot in timeline(objects, tip.oid) if not snapshot.operation), None)

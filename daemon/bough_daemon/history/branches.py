@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from bough_daemon.errors import GitTooSlow
 from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.history.ancestry import Ancestry, Rewritten, ancestry_of_save, claims_of, without_given_up
 from bough_daemon.history.company import NO_COMPANY, Company
@@ -128,7 +130,9 @@ class Branch:
             return tip
         found = Ancestry()
         if tip is not None:
-            found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
+            # What takes Git too long to look through is not claimed: then a merge removes nothing in its name.
+            with suppress(GitTooSlow):
+                found = ancestry_of_save(self.store, tip, tree, base, operation, rewritten, discarded)
         return self._append(tree, base, "save", found, company, operation, discarded=discarded)
 
     def _company_after(self, tree: str, base: str, *, on_branch: bool, by_git: bool) -> Company:
@@ -140,10 +144,17 @@ class Branch:
         tip, company = self.tip, self.tip.company if self.tip is not None else NO_COMPANY
         if tip is None or not company.guest_of:
             return company
-        left = on_branch or (base != tip.base and not self.store.is_ancestor(tip.base, base))
+        left = on_branch or (base != tip.base and not self._goes_forward(tip.base, base))
         if left or (by_git and self._is_reset(tip.tree, tree, base)):
             return company.left()
         return company
+
+    def _goes_forward(self, older: str, newer: str) -> bool:
+        """Return whether a commit contains an older one, as far as Git finds that out soon."""
+        try:
+            return self.store.is_ancestor(older, newer)
+        except GitTooSlow:
+            return False
 
     def _is_reset(self, old: str, tree: str, base: str) -> bool:
         """Return whether all files of HEAD are as in HEAD, and were not before."""

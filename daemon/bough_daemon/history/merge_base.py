@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bough_merge.text.lines import line_changes
 from bough_merge.text.text import lines_of
 
+from bough_daemon.errors import GitTooSlow
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import EMPTY_TREE, Objects, TreeEntry
 from bough_daemon.history.line_counts import Lines, lines_at, lines_in, text_at
@@ -21,6 +22,7 @@ from bough_daemon.history.taken_away import Side, not_taken_away
 from bough_daemon.store.store import Store
 from bough_daemon.store.walks import LONGEST_SECONDS
 
+MOST_BASES = 64  # that are merged into one: a history with more of them was made to have them
 WHO = "bough <bough@localhost> 0 +0000"
 
 
@@ -33,10 +35,12 @@ class MergeBase:
 
 
 def merge_base(git: GitCommand, ours: str, theirs: str) -> MergeBase:
-    """Return the merge base of two commits, as Git finds it."""
+    """Return the merge base of two commits, as Git finds it; raise GitTooSlow if that takes too long."""
     bases = git.run("merge-base", "--all", ours, theirs, seconds=LONGEST_SECONDS).decode().split()
     if len(bases) == 1:
         return MergeBase(tuple(bases), git.line("rev-parse", f"{bases[0]}^{{tree}}"))
+    if len(bases) > MOST_BASES:
+        raise GitTooSlow(f"the two histories have {len(bases):,} common origins", output="", running="")
     merged = bases[0]
     for base in bases[1:]:
         out = git.run("merge-tree", "--write-tree", merged, base, allowed=(0, 1), seconds=LONGEST_SECONDS).decode()

@@ -22,13 +22,13 @@ def knowing(git: GitCommand) -> GitCommand:
 
 
 def learn(store: Store, *tips: str) -> None:
-    """Record what the landed commits contain that not all of `tips` have; on the store's thread."""
+    """Record what the landed commits contain that not all of `tips` have."""
     shared = knowing(store.git).run("merge-base", "--octopus", *tips, allowed=(0, 1), seconds=LONGEST_SECONDS)
     learn_from(store, *tips, "--not", *shared.decode().split())
 
 
 def learn_from(store: Store, *commits: str) -> None:
-    """Record what the landed commits among `commits` (arguments of `git log`) contain; on the store's thread."""
+    """Record what the landed commits among `commits` (arguments of `git log`) contain."""
     known = set(store.refs(CONTAINS))
     refused: set[str] = set()
     while True:
@@ -37,7 +37,7 @@ def learn_from(store: Store, *commits: str) -> None:
             return
         for landed, snapshot in new:
             if _contains(store, landed, snapshot):
-                store.set_ref(CONTAINS + landed, _with_parent(store, landed, snapshot), None)
+                store.name(CONTAINS + landed, _with_parent(store, landed, snapshot))
                 known.add(landed)
             else:
                 refused.add(landed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import fcntl
 import hashlib
 import json
@@ -149,6 +150,23 @@ class Store:
         """Open the databases again: until then, the descriptors of removed packs stay open."""
         self.objects.refresh()
         self._repository.free()
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[Store]:
+        """Yield this store for another thread, with databases of its own: saves are recorded meanwhile.
+
+        What is written there is synced at the end of the block.
+        """
+        other = copy.copy(self)
+        other.objects = Objects(self.objects.folder)
+        other.secrets = SecretBlobs(other.objects)
+        other._repository = pygit2.Repository(self.path)
+        try:
+            with self.walks.patient():
+                yield other
+            other.objects.settle()
+        finally:
+            other._repository.free()
 
     def close(self) -> None:
         """Release the store."""

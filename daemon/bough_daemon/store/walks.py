@@ -1,27 +1,45 @@
 """Which commit contains which, and where two histories parted: asked of Git once, and never for longer than a bound.
 
 Histories come from teammates, too, and a few megabytes of commits that name each other in an unlucky way keep `git
-merge-base` busy for hours. So each walk ends after some seconds: many for what is needed to go on, few for what is only
-told. All of it may be called from any thread.
+merge-base` busy for hours. So each walk ends after some seconds: many beside the store's thread, few on it, where
+saves wait. All of it may be called from any thread.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from bough_daemon.errors import GitFailed, GitHangs
+from bough_daemon.errors import GitFailed, GitHangs, GitTooSlow
 from bough_daemon.git.command import GitCommand
 
 MOST_ANSWERS = 4096  # that are remembered of each kind
 LONGEST_SECONDS = 30.0  # of a walk: through the history of Linux, without a commit-graph, it takes about ten
+BRIEF_SECONDS = 3.0  # of a walk on the store's thread, where it is seldom asked what was not asked before
+AGAIN_SECONDS = 600.0  # in which a walk that took too long is not begun again
 
+K = TypeVar("K")
 T = TypeVar("T")
 Pair = tuple[str, str]
 
 
+@contextmanager
+def comparing(whose: str) -> Iterator[None]:
+    """Say whose history it is that takes Git too long to compare, if one does; `whose`: as in `alice's branch`."""
+    try:
+        yield
+    except GitTooSlow as slow:
+        raise GitTooSlow(f"the history of {whose} takes Git too long to compare with yours", **slow.facts) from slow
+
+
 class Walks:
-    """The answers of one store. Commits never change, so they stay true. `seconds`: how long Git may look for one."""
+    """The answers of one store. Commits never change, so they stay true.
+
+    `seconds`: how long Git may look for one; None: as long as the thread may wait.
+    """
 
     def __init__(self, git: GitCommand) -> None:
         self._git = git
@@ -29,15 +47,26 @@ class Walks:
         self._ancestors: dict[Pair, bool] = {}
         self._merge_bases: dict[Pair, str] = {}
         self._apart: dict[Pair, Pair] = {}
+        self._slow: dict[str, tuple[float, float]] = {}  # what took too long: for how many seconds, and when
+        self._thread = threading.local()
 
-    def is_ancestor(self, older: str, newer: str, seconds: float = LONGEST_SECONDS) -> bool:
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Let this thread wait long for answers in this block: no save waits for it."""
+        self._thread.seconds = LONGEST_SECONDS
+        try:
+            yield
+        finally:
+            self._thread.seconds = BRIEF_SECONDS
+
+    def is_ancestor(self, older: str, newer: str, seconds: float | None = None) -> bool:
         """Return whether `newer` contains `older`; raise GitTooSlow if that takes too long."""
         if older == newer:
             return True
         known = self._ancestors.get((older, newer))
         if known is None:
             asked = ("merge-base", "--is-ancestor", older, newer)
-            code = self._git.result(*asked, allowed=(0, 1, 128), seconds=seconds)[0]
+            code = self._ask(*asked, allowed=(0, 1, 128), seconds=seconds)[0]
             if code == 128:
                 return False  # one of them is not here, yet
             known = self._remember(self._ancestors, (older, newer), code == 0)
@@ -47,18 +76,18 @@ class Walks:
         """Remember that `newer` does not contain `older`, a commit that has only just come: Git need not be asked."""
         self._remember(self._ancestors, (older, newer), False)
 
-    def merge_base(self, one: str, other: str, seconds: float = LONGEST_SECONDS) -> str | None:
+    def merge_base(self, one: str, other: str, seconds: float | None = None) -> str | None:
         """Return a best common ancestor of two commits, or None when their histories are unrelated.
 
         Raise GitTooSlow if that takes too long.
         """
         known = self._merge_bases.get((one, other))
         if known is None:
-            found = self._git.run("merge-base", one, other, allowed=(0, 1), seconds=seconds).decode().strip()
+            found = self._ask("merge-base", one, other, allowed=(0, 1), seconds=seconds)[1].decode().strip()
             known = self._remember(self._merge_bases, (one, other), found)
         return known or None
 
-    def apart(self, one: str, other: str, seconds: float = LONGEST_SECONDS) -> tuple[int, int] | None:
+    def apart(self, one: str, other: str, seconds: float | None = None) -> tuple[int, int] | None:
         """Return how many commits each of two contains that the other does not; None if some of them are missing.
 
         Raise GitTooSlow if that takes too long.
@@ -69,7 +98,7 @@ class Walks:
         if known is None:
             asked = ("rev-list", "--count", "--left-right", f"{one}...{other}", "--")
             try:
-                ahead, behind = self._git.run(*asked, seconds=seconds).decode().split()
+                ahead, behind = self._ask(*asked, seconds=seconds)[1].decode().split()
             except GitHangs:
                 raise
             except GitFailed:
@@ -77,13 +106,27 @@ class Walks:
             known = self._remember(self._apart, (one, other), (ahead, behind))
         return int(known[0]), int(known[1])
 
+    def _ask(self, *asked: str, allowed: tuple[int, ...] = (0,), seconds: float | None = None) -> tuple[int, bytes]:
+        """Return git's exit code and output; raise GitTooSlow, also if it took as long not long ago."""
+        patience = seconds if seconds is not None else getattr(self._thread, "seconds", BRIEF_SECONDS)
+        question = " ".join(asked)
+        tried, at = self._slow.get(question, (0.0, 0.0))
+        if tried >= patience and time.monotonic() - at < AGAIN_SECONDS:
+            raise GitTooSlow(f"git {asked[0]} took too long before", output="", running="")
+        try:
+            code, output, _ = self._git.result(*asked, allowed=allowed, seconds=patience)
+        except GitTooSlow:
+            self._remember(self._slow, question, (patience, time.monotonic()))
+            raise
+        return code, output
+
     def forget(self) -> None:
         """Ask Git again: commits have got parents that they had not, or the other way round."""
         with self._lock:
-            for answers in (self._ancestors, self._merge_bases, self._apart):
+            for answers in (self._ancestors, self._merge_bases, self._apart, self._slow):
                 answers.clear()
 
-    def _remember(self, known: dict[Pair, T], pair: Pair, value: T) -> T:
+    def _remember(self, known: dict[K, T], pair: K, value: T) -> T:
         """Keep an answer; when there are too many, the oldest goes."""
         with self._lock:
             if len(known) >= MOST_ANSWERS:

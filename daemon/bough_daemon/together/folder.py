@@ -17,7 +17,7 @@ from itertools import islice, takewhile
 from typing import Literal
 
 from bough_daemon.commands.hop import hop_now
-from bough_daemon.errors import BoughError, ForeignGitDirectory
+from bough_daemon.errors import BoughError, ForeignGitDirectory, GitTooSlow
 from bough_daemon.git.index import hidden_paths, unmerged_paths
 from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.root_dir import RootDir, blob_id
@@ -26,6 +26,7 @@ from bough_daemon.history.branches import Folded
 from bough_daemon.history.company import Company
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.recording.recorder import Recorder
+from bough_daemon.store.walks import AGAIN_SECONDS
 from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.fold_base import Pair
@@ -42,6 +43,7 @@ DISPUTED = "both changed the same lines"
 IGNORED = "Git ignores this path here"
 HIDDEN = "it is marked assume-unchanged or skip-worktree"
 UNMERGED = "it has unresolved conflicts"
+COSTLY = "the history of {0}'s branch takes Git too long to compare with yours"
 OCCUPIED = "an ignored file is in its place"
 
 
@@ -95,6 +97,7 @@ class WorktreeFolder:
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _unmerged: tuple[object, tuple[str, ...]] = (None, ())
     _hidden: tuple[object, frozenset[str]] = (None, frozenset())
+    _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
     _seen: str = ""  # the newest tip that was checked for stale saves
     _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: object = None
@@ -120,6 +123,8 @@ class WorktreeFolder:
         state = (mine.tree, other.tip, mine.company.paused.get(other.branch), self._index_state())
         if self._settled.get(other.branch) == state:
             return Attempt()
+        if time.monotonic() < self._costly_until.get(other.branch, 0.0):
+            return Attempt(held=COSTLY.format(other.branch))
         try:
             if other.role == "followed":
                 attempt = self._follow(other, mine, theirs, present)
@@ -127,6 +132,9 @@ class WorktreeFolder:
                 attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
         except Disturbed:
             return Attempt(disturbed=True)
+        except GitTooSlow:
+            self._costly_until[other.branch] = time.monotonic() + AGAIN_SECONDS
+            return Attempt(held=COSTLY.format(other.branch))
         except BoughError as failure:
             return Attempt(held=failure.message)
         if attempt == Attempt():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.commands.merge import Merged, merge_preview
 from bough_daemon.commands.merge_source import MergeSource, known_source
-from bough_daemon.errors import BoughError, NothingSolid, NotPossibleNow
+from bough_daemon.errors import BoughError, GitTooSlow, NothingSolid, NotPossibleNow
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
+from bough_daemon.store.walks import AGAIN_SECONDS, comparing
 from bough_daemon.system.text import first_few
 from bough_daemon.together.folder import WorktreeFolder
+from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import Disturbed
 
 Plan = tuple[Snapshot, MergeSource]
@@ -29,6 +32,7 @@ class StayFold:
     held: dict[str, str] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
     _tried: dict[str, tuple[str, str]] = field(default_factory=dict)  # the last merge, which failed
+    _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
 
     async def fold(self, name: str, *, solid: bool) -> Snapshot | None:
         """Fold a branch and return the new tip; None if there is nothing to fold, or `held` has the reason.
@@ -36,12 +40,15 @@ class StayFold:
         `solid`: fold only states that are marked as solid.
         """
         live = self.folder.live
+        if time.monotonic() < self._costly_until.get(name, 0.0):
+            return None
         try:
-            plan = await live.owner.run(self._plan, name, solid)
-            if plan is None:
-                return None
-            mine, source = plan
-            merged = await merge_preview(live, source, mine, self.both)
+            with comparing(f"{name}'s branch" if live.teammate(name) is not None else name):
+                plan = await live.beside(lambda there: self._plan(there, name, solid))
+                if plan is None:
+                    return None
+                mine, source = plan
+                merged = await merge_preview(live, source, mine, self.both)
             self._check(source, merged)
             async with self.folder.session.without_commands():
                 made = await live.owner.run(self._carry_out, name, mine, source, merged)
@@ -53,13 +60,15 @@ class StayFold:
             return None
         except BoughError as failure:
             self.held[name] = failure.message
+            if isinstance(failure, GitTooSlow):
+                self._costly_until[name] = time.monotonic() + AGAIN_SECONDS
             return None
         self.held.pop(name, None)
         return made
 
-    def _plan(self, name: str, solid: bool) -> Plan | None:
+    def _plan(self, live: LiveWorktree, name: str, solid: bool) -> Plan | None:
         """Return what must be merged into what; None if all of it is here, or the same merge has just failed."""
-        live, mine = self.folder.live, self.folder.session.branch.tip
+        mine = self.folder.session.branch.tip
         if mine is None or mine.operation:
             return None
         there = hop_now(live)

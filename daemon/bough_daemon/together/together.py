@@ -164,7 +164,7 @@ class Together:
             folding.stays.stop(name)
             folding.stay.held.clear()
         elif name:
-            await self._owner.run(_check_branch, folding.folder.live, name, solid)
+            await folding.folder.live.beside(lambda there: _check_branch(there, name, solid))
             folding.stays.add(name, solid=solid)
             folding.stay = StayFold(folding.folder, self._around.merge)
             await self._stay(folding)
@@ -302,7 +302,7 @@ class Together:
 
 
 def _check_branch(live: LiveWorktree, name: str, solid: bool) -> None:
-    """Raise UnknownMember if there is no such branch here, OwnBranch for the user's own. On the store's thread."""
+    """Raise UnknownMember if there is no such branch here, OwnBranch for the user's own."""
     mine = live.branch.tip
     if name == live.branch.name:
         raise OwnBranch(f"{name} is your own branch", name=name)

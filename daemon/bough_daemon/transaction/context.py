@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bough_daemon.errors import OutsideWorktree, UnknownMember
 from bough_daemon.git.worktree import Worktree, whole
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.store.store import Store
-from bough_daemon.system.threads import StoreThread
+from bough_daemon.system.threads import StoreThread, to_the_end
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,18 @@ class LiveWorktree:
         folder = os.path.join(self.store.folder, "stage", os.path.basename(self.worktree.git_dir))
         os.makedirs(folder, mode=0o700, exist_ok=True)
         return folder
+
+    async def beside(self, work: Callable[[LiveWorktree], T]) -> T:
+        """Return the result of work that may walk through long histories, on a thread on which no save waits.
+
+        `work` gets this working tree with a store of that thread's own; the live branch is not for it to change.
+        """
+
+        def do() -> T:
+            with self.store.beside() as store:
+                return work(replace(self, store=store))
+
+        return await to_the_end(asyncio.to_thread(do))
 
     def known(self, name: str) -> LiveBranch:
         """Return the teammate with this name, or raise UnknownMember."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from bough_daemon.errors import GitFailed, GitHangs
+from bough_daemon.errors import GitFailed, GitHangs, GitTooSlow
 from bough_daemon.git.command import GitCommand
-from bough_daemon.store.walks import Walks
+from bough_daemon.history.merge_base import MOST_BASES, merge_base
+from bough_daemon.store.walks import Walks, comparing
 
 from tests.attack.bombs import entangled
 from tests.daemon.support import git, make_repository
@@ -72,5 +73,32 @@ def test_a_walk_that_takes_too_long_is_ended_and_may_be_asked_for_again(root: Pa
         with pytest.raises(GitHangs):
             ask(bomb.tip, other, 0.001)
     assert time.monotonic() - began < 10
+    with pytest.raises(GitHangs, match="before"), walks.patient():
+        walks.merge_base(bomb.tip, other, 0.001)  # git is not even asked
     assert walks.apart(bomb.tip, other) == (COMMITS - 1, COMMITS - 1)
     assert not walks.is_ancestor(bomb.tip, other)
+
+
+def test_a_walk_may_take_longer_where_no_save_waits_for_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = git(root, "rev-parse", "HEAD")
+    bomb, other = entangled(head, git(root, "rev-parse", "HEAD^{tree}"), COMMITS)
+    git(root, "unpack-objects", "-q", stdin=bomb.pack())
+    monkeypatch.setattr("bough_daemon.store.walks.BRIEF_SECONDS", 0.001)
+    walks = Walks(GitCommand(str(root / ".git")))
+    for _ in range(2):
+        with pytest.raises(GitTooSlow):
+            walks.merge_base(bomb.tip, other)
+    with walks.patient():
+        assert walks.merge_base(bomb.tip, other) is not None
+    assert walks.merge_base(bomb.tip, other) is not None
+
+
+def test_histories_with_too_many_common_origins_are_not_merged_into_one(root: Path) -> None:
+    head = git(root, "rev-parse", "HEAD")
+    bomb, other = entangled(head, git(root, "rev-parse", "HEAD^{tree}"), 2 * MOST_BASES)
+    git(root, "unpack-objects", "-q", stdin=bomb.pack())
+    with (
+        pytest.raises(GitTooSlow, match="the history of mallory's branch takes Git too long"),
+        comparing("mallory's branch"),
+    ):
+        merge_base(GitCommand(str(root / ".git")), bomb.tip, other)
