@@ -158,6 +158,7 @@ class Machine:
             word = self.exchange.next_word(side.peer)
             if word is None:
                 break
+            self.world.oracle.says(self, word)
             self.world.write(side, word)
         while side.packs is not None and side.has_room(side.packs):
             chunk = self.exchange.next_chunk(side.peer, self.world.agenda.now / 1000)
@@ -592,14 +593,12 @@ class Machine:
         refusal = self.store.take(job.spool.read(0, job.spool.size), (state.tip, state.base))
         if refusal is not None:
             return NotTaken(refusal)
-        if before is not None and before.key.kind is BranchKind.LIVE:
-            self._keep_what_is_left(before, state)
-        self._save_soon()
-        return None
-
-    def _keep_what_is_left(self, before: State, now: State) -> None:
-        if before.tip not in self.store.reached([now.tip]):
-            for key in self.exchange.crowding(now.key.member):
+        left = before if before is not None and before.key.kind is BranchKind.LIVE else None
+        if left is not None and left.tip not in self.store.reached([state.tip]):
+            for key in self.exchange.crowding(state.key.member):
                 self.exchange.let_go(key)
-            self.do(self.exchange.left_behind(before))
-            self._save_soon()
+            self._save_states(left.as_aside(), state)
+            self.do(self.exchange.left_behind(left))
+        else:
+            self._save_states(state)
+        return None

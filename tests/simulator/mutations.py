@@ -69,6 +69,13 @@ MUTATIONS = [
         "",
     ),
     Mutation(
+        "a state is confirmed before it is written down",
+        EXCHANGE,
+        "        job = self._taking[state.key] = TakePack(peer, state, incoming.spool)\n        return [job]",
+        "        job = self._taking[state.key] = TakePack(peer, state, incoming.spool)\n"
+        "        link.answer(Held(state.key, state.sequence))\n        return [job]",
+    ),
+    Mutation(
         "a restored backup does not hear of its own newer state",
         EXCHANGE,
         "            return [Behind(state), *lost]",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bough_daemon.budgets import MOST_ANSWERS, MOST_ARRIVING, MOST_LEAVING
 from bough_daemon.sync.links import Link
+from bough_daemon.sync.messages import Held, Message
 from bough_daemon.team.branch_state import MOST_ASIDES, BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 
@@ -38,6 +39,7 @@ class Oracle:
         self._numbers: dict[tuple[bytes, Key, int], str] = {}
         self._branches = set[Key]()
         self._known: dict[Machine, dict[Key, State]] = {}
+        self._confirmed: dict[Machine, dict[Key, int]] = {}  # the newest number that a machine said it holds
         self._looks = 0
         self.said: list[tuple[Machine, Removal]] = []
         self.forgetful: set[bytes] = set()  # keys of which a backup was restored, or that two machines have
@@ -63,9 +65,23 @@ class Oracle:
         names = ", ".join(machine.roster.name_of(one.key) for one in removals)
         self._world.tell(f"{machine.label} signs the removal of {names}")
 
+    def says(self, machine: Machine, word: Message) -> None:
+        """Note what a machine says that it holds of others' branches."""
+        if isinstance(word, Held) and not word.key.aside and word.key.member != machine.exchange.member:
+            said = self._confirmed.setdefault(machine, {})
+            said[word.key] = max(word.sequence, said.get(word.key, 0))
+
     def began(self, machine: Machine) -> None:
-        """Note that a machine begins with what it has written down."""
-        self._known[machine] = dict(machine.exchange.known)
+        """Note that a machine begins with what it has written down, which is whatever it has confirmed."""
+        known = self._known[machine] = dict(machine.exchange.known)
+        said = self._confirmed.pop(machine, {})
+        if machine.is_hostile or machine.identity.key in self.forgetful:
+            return
+        for key, number in said.items():
+            entry, state = machine.roster.members.get(key.member), known.get(key)
+            is_member = entry is not None and machine.exchange.key != entry.key
+            if is_member and (state is None or state.sequence < number):
+                raise Harm(f"{machine.label} has confirmed {key.branch_name} #{number} and forgotten it")
 
     def look(self, machine: Machine) -> None:
         """See that what has changed on a machine was right."""

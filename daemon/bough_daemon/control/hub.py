@@ -41,6 +41,7 @@ class TeamHub:
         self._open = open_repository
         self._close = close
         self._changing = asyncio.Lock()
+        self._brought_back = asyncio.Event()
         self._teams: dict[str, Repository] = {}
 
     async def join(self, ticket: str, name: str, where: Where) -> JoinedAsHub:
@@ -86,10 +87,12 @@ class TeamHub:
                         await self._open_team(team)
                 except Exception as failure:  # the others are resumed nevertheless
                     failures[self._folder_of(team)] = failure
+        self._brought_back.set()
         return failures
 
-    def status(self) -> HubStatus:
-        """Return the teams, their members and what is kept for each."""
+    async def status(self) -> HubStatus:
+        """Return the teams, their members and what is kept for each, once all are open after a start."""
+        await self._brought_back.wait()
         listening = [one for team in self._teams.values() for one in team.sync.listening()]
         return HubStatus([_team(team) for team in self._teams.values()], list(dict.fromkeys(listening)))
 

@@ -204,7 +204,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @answers
     async def ListHub(self, request: pb.ListHubRequest, context: Context) -> pb.ListHubResponse:
         """Return what is kept as a hub."""
-        return to_message(self._daemon.hub.status(), pb.ListHubResponse)
+        return to_message(await self._daemon.hub.status(), pb.ListHubResponse)
 
     @answers
     async def ListTeam(self, request: pb.ListTeamRequest, context: Context) -> pb.ListTeamResponse:

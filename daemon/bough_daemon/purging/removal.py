@@ -22,9 +22,8 @@ from bough_daemon.git.objects import EMPTY_BLOB, FOLDER, SUBMODULE, Objects
 from bough_daemon.history.journal import Journal, Operation
 from bough_daemon.privacy.purged import Record, digest_of
 from bough_daemon.purging.rewriting import Contents, Rewriting, place_has
-from bough_daemon.store.packs import sync_folder
 from bough_daemon.store.store import COPIED, LANDED, LIVE, SHARED, Store
-from bough_daemon.system.durable import write_whole
+from bough_daemon.system.durable import sync_folder, write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
 log = logging.getLogger(__name__)

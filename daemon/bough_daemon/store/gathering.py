@@ -17,8 +17,9 @@ import pygit2
 
 from bough_daemon.budgets import child_seconds
 from bough_daemon.store.leftovers import clear_abandoned
-from bough_daemon.store.packs import run_child, sync_folder
+from bough_daemon.store.packs import run_child
 from bough_daemon.store.store import Store
+from bough_daemon.system.durable import sync_folder
 from bough_daemon.system.threads import StoreThread, to_the_end
 
 MANY_PACKS = 50

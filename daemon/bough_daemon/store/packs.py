@@ -38,6 +38,7 @@ from bough_daemon.store.arrival import REFUSED, Weights, check_objects, check_pa
 from bough_daemon.store.completeness import HASH_BYTES, Arrived, is_surely_whole
 from bough_daemon.store.negotiation import known_commits, shared_tips
 from bough_daemon.store.store import Store
+from bough_daemon.system.durable import sync_folder
 from bough_daemon.system.limited_child import run_limited
 from bough_daemon.system.threads import StoreThread, to_the_end
 
@@ -374,15 +375,6 @@ def _adopt(store: Store, arrived: Arrived, commits: Sequence[str], ref: str) -> 
         sync_folder(target)
         store.objects.refresh()
     store.set_ref(ref, commits[0], store.ref(ref))
-
-
-def sync_folder(path: str) -> None:
-    """Sync the names in a folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sweep(store: Store) -> None:

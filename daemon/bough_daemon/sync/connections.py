@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -124,9 +124,10 @@ class Connection:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Callbacks for what happens."""
+    """Callbacks for what happens. `record`: save states that came, which are known and confirmed after that."""
 
     presence: Callable[[str, bool], None]
+    record: Callable[[State, State | None], Awaitable[None]]
     took: Callable[[State], None]
     confirmed: Callable[[str, State], None]
     declined: Callable[[Declined], None]
@@ -457,7 +458,7 @@ class Connections:
                     self._haves, shallow = await self._look_for_haves()
                 self.do(self.exchange.ask(job, self._haves, shallow))
             case TakePack():
-                self.do(self.exchange.pack_taken(job, await self._take(job)))
+                await self._take(job)
 
     def _later(self, job: Job, again: Callable[[], list[Job]]) -> None:
         """Retry something later that may succeed then; once, however often `job` comes meanwhile."""
@@ -535,67 +536,81 @@ class Connections:
         mine = self.exchange.known.get(Key(me, BranchKind.LIVE, me.encode()))
         return mine.base if mine is not None else None
 
-    async def _take(self, job: TakePack) -> NotTaken | None:
-        """Receive a pack and return None, or why it was refused."""
+    async def _take(self, job: TakePack) -> None:
+        """Receive a pack, or note why it was refused. What came is saved before anyone is told that it is here."""
+        state, size = job.state, job.spool.size
+        try:
+            left = await self._adopt(job)
+            await self._told.record(state, left)
+        except HostilePack as failure:
+            branch = state.key.branch_name
+            log.warning("a pack of %s from %s was rejected: %s", branch, job.peer, failure)
+            self.do(self.exchange.pack_taken(job, NotTaken(failure.message)))
+            return
+        except Exception as failure:
+            # The disk is full, or a child died: nobody was told that it is here, and the connection stays open.
+            self._background.note(f"taking what came from {job.peer}", failure)
+            self.do([AskAgain(state.key)])
+            self.do(self.exchange.pack_taken(job, NotTaken(reason_of(failure), for_now=True)))
+            return
+        if left is not None:
+            self.do(self.exchange.left_behind(left))
+            self._told.took(left.as_aside())
+        self._quota.took(state.key.member, size)
+        self._told.took(state)
+        self.do(self.exchange.pack_taken(job, None))
+        self._taken += 1
+        if self._taken % MANY_PACKS == 0:
+            self.gather_soon()
+
+    async def _adopt(self, job: TakePack) -> State | None:
+        """Put a pack into the store; return the state of its branch that it left behind. Raises HostilePack."""
         state = job.state
         branch = state.key.branch_name
         live = state.key.kind is BranchKind.LIVE
         ref = LIVE + branch if live else landed_ref(state.key.member, state.key.branch)
         commits = list(dict.fromkeys([state.tip, state.base]))
-        try:
-            async with self._turn(job):
-                if state.key.member not in self.exchange.roster.members:
-                    raise HostilePack(f"{state.key.member} is not in the team", member=state.key.member)
-                refusal = self._quota.refusal(state.key.member)
-                if refusal is not None:
-                    raise HostilePack(refusal, member=state.key.member)
-                if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
-                    raise HostilePack(f"{branch} is one of this repository's own branches", branch=branch)
-                shared = [*self.exchange.shared(), *self._haves]
-                measure = Measure(self._commit_of_mine(), self._weights)
-                before = self.exchange.known.get(state.key) if live else None
-                purged = self._store.purged.ids | self.exchange.purges.ids_of(state.key.member)
-                await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure, purged)
-                if before is not None:
-                    await self._keep_what_is_left(before, state)
-            self._quota.took(state.key.member, job.spool.size)
-            self._taken += 1
-            if self._taken % MANY_PACKS == 0:
-                self.gather_soon()
-        except HostilePack as failure:
-            log.warning("a pack of %s from %s was rejected: %s", branch, job.peer, failure)
-            return NotTaken(failure.message)
-        except Exception as failure:
-            # The disk is full, or a child died: nothing of the pack was kept, and the connection stays open.
-            self._background.note(f"taking what came from {job.peer}", failure)
-            self.do([AskAgain(state.key)])
-            return NotTaken(reason_of(failure), for_now=True)
-        self._told.took(state)
-        return None
+        async with self._turn(job):
+            if state.key.member not in self.exchange.roster.members:
+                raise HostilePack(f"{state.key.member} is not in the team", member=state.key.member)
+            refusal = self._quota.refusal(state.key.member)
+            if refusal is not None:
+                raise HostilePack(refusal, member=state.key.member)
+            if live and await self._owner.run(self._store.ref, SHARED + branch) is not None:
+                raise HostilePack(f"{branch} is one of this repository's own branches", branch=branch)
+            shared = [*self.exchange.shared(), *self._haves]
+            measure = Measure(self._commit_of_mine(), self._weights)
+            before = self.exchange.known.get(state.key) if live else None
+            purged = self._store.purged.ids | self.exchange.purges.ids_of(state.key.member)
+            await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure, purged)
+            if before is None or not await self._is_left_behind(before, state):
+                return None
+            await self._keep_ref(before.as_aside())
+        return before
 
-    async def _keep_what_is_left(self, before: State, now: State) -> None:
-        """Keep the state of a branch that another one has replaced, unless that one contains it.
+    async def _is_left_behind(self, before: State, now: State) -> bool:
+        """Return whether a state of a branch is not contained in the one that replaces it, and has to be kept.
 
         Its member lost it with a disk, or signs on two machines. If the daemon is killed before it is kept, the next
         start still knows the earlier state as the newest one, and receives the other again.
         """
         if before.tip == now.tip or await self._owner.run(leads_to, self._store.objects, now.tip, before.tip, NEAR):
-            return
+            return False
         if await leads_far(self._store, now.tip, before.tip):
-            return
+            return False
         purged = self.exchange.purges.ids_of(now.key.member)
-        named = self._store, before.tip, now.tip, purged
-        leads_there = await to_the_end(asyncio.to_thread(leads_to_any, *named)) if purged else False
-        if leads_there:
-            return
-        for key in self.exchange.crowding(now.key.member):
+        if not purged:
+            return True
+        return not await to_the_end(asyncio.to_thread(leads_to_any, self._store, before.tip, now.tip, purged))
+
+    async def _keep_ref(self, aside: State) -> None:
+        """Name the tip of a state that is kept aside; the oldest ones of its member make room."""
+        for key in self.exchange.crowding(aside.key.member):
             self.exchange.let_go(key)
             await to_the_end(self._owner.run(self._store.delete_ref, LIVE + key.branch_name))
-        aside = before.as_aside()
-        await to_the_end(self._owner.run(self._store.name, LIVE + aside.key.branch_name, aside.tip))
-        log.warning("%s went on from an older state; %s keeps what it had", now.key.branch_name, aside.key.branch_name)
-        self.do(self.exchange.left_behind(before))
-        self._told.took(aside)
+        name = aside.key.branch_name
+        await to_the_end(self._owner.run(self._store.name, LIVE + name, aside.tip))
+        log.warning("%s went on from an older state; %s keeps what it had", aside.key.member, name)
 
 
 def _is_small(job: MakePack | FindHaves | TakePack) -> bool:

@@ -171,6 +171,8 @@ class TeamSync:
         self._identity = listener.identity
         self._publishing = asyncio.Lock()
         self._saving = asyncio.Lock()
+        self._due, self._saved = 0, 0  # calls for a write of the states, and how many of them are done
+        self._coming: dict[Key, State] = {}  # states that are saved first and known then
         self._tips: dict[str, tuple[Key, int]] = {}
         self._changed = asyncio.Event()
         self.doubled = False
@@ -261,6 +263,7 @@ class TeamSync:
         talk = TeamTalk(exchange.talk, LogFile(team.folder), self._identity, kept.talk)
         told = Callbacks(
             self._presence,
+            self._record,
             self._took,
             self._confirmed,
             self._declined,
@@ -381,7 +384,8 @@ class TeamSync:
         state = State(self.team_id, key, sequence, tip, base, now_ms()).signed(self._identity)
         # Saved before anyone sees it: a number is never used for two states.
         self._team.sequences[key] = sequence
-        await self._save_states(state)
+        await self._record(state)
+        self._coming.pop(key, None)
         self._remember(tip, key, sequence)
         self._conversations.do(self._exchange.publish(state))
 
@@ -865,7 +869,7 @@ class TeamSync:
         self._on_event(TeamEvent("connected" if here else "disconnected", member))
 
     def _took(self, state: State) -> None:
-        self._changed.set()
+        self._coming.pop(state.key, None)
         kind = "kept" if state.key.aside else "tip" if state.key.kind is BranchKind.LIVE else "landed"
         self._on_event(TeamEvent(kind, state.key.member, state.key.branch_name, state.tip))
 
@@ -949,12 +953,29 @@ class TeamSync:
 
     # Saving.
 
-    async def _save_states(self, *new: State) -> None:
+    async def _record(self, state: State, left: State | None = None) -> None:
+        """Save a state that is to be known here, and the one of its branch that it left behind."""
+        coming = [state] if left is None else [state, left.as_aside()]
+        self._coming |= {one.key: one for one in coming}
+        try:
+            await self._save_states()
+        except BaseException:
+            for one in coming:
+                self._coming.pop(one.key, None)
+            raise
+
+    async def _save_states(self) -> None:
+        """Save what is known and what is coming, with one write for all who wait meanwhile."""
+        self._due += 1
+        mine = self._due
         async with self._saving:
-            states = {state.key: state for state in [*self._exchange.known.values(), *new]}
+            if self._saved >= mine:
+                return
+            due, states = self._due, self._exchange.known | self._coming
             await to_the_end(asyncio.to_thread(self._team.save_states, states.values()))
             self._team.save_purges(self.purges)
             self._team.save_pauses(self._exchange.pauses)
+            self._saved = due
 
     async def _keep_saving(self) -> None:
         """Save what was received: one write for everything that came during the previous one."""

@@ -181,7 +181,7 @@ def test_a_tip_that_is_left_behind_is_kept_though_the_daemon_was_killed_before(
                 await asyncio.Event().wait()
 
             with monkeypatch.context() as patch:
-                patch.setattr("bough_daemon.sync.connections.Connections._keep_what_is_left", killed)
+                patch.setattr("bough_daemon.sync.connections.Connections._is_left_behind", killed)
                 patch.setattr("bough_daemon.sync.exchange.Exchange.keep_aside", lambda *_: [])
                 alice = await all_of.start("alice")
                 since = await alice.save({"b.txt": b"since\n"})
