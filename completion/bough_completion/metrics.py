@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from bough_completion.query import Query
 
 _BUFFERS = 32
+# Uses kept for a watcher that does not read.
 _UNREAD = 1000
-"""Uses that are kept for a watcher who does not read."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from enum import Enum
 class BlobKind(Enum):
     """The origin of a blob."""
 
+    # A file of the member's own working tree, as saved.
     TREE = "tree"
-    """A file of the member's own working tree, as saved."""
+    # A file open in the member's own editor, with edits that are not saved.
     BUFFER = "buffer"
-    """A file open in the member's own editor, not saved yet."""
+    # Text of the member's own recent commits.
     COMMIT = "commit"
-    """Text of the member's own recent commits."""
+    # A file of a teammate's live branch that differs from the member's own.
     LIVE = "live"
-    """A file of a teammate's live branch that differs from the member's own."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Origin:
     member: str = ""
 
 
+# The member's own working tree.
 SAVED = Origin()
-"""The member's own working tree."""
 
 
+# The member's own editor, with edits that are not saved.
 BUFFER = Origin(BlobKind.BUFFER)
-"""What the member's own editor holds and did not save."""
 
+# The name of the engine that needs no model.
 REPOSITORY_ENGINE = "repository engine, no model"
-"""What the engine that is always there calls itself."""
 
 
+# Tokens that a model may write if the question does not say.
 MAX_TOKENS = 128
-"""Tokens that a model may write where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class ModelUse:
         )
 
 
+# No use of a model yet.
 NO_USE = ModelUse()
-"""Nothing done."""
 
 
 @dataclass(frozen=True)

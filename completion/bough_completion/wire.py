@@ -19,8 +19,8 @@ _KINDS = {
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
+# Seconds that a question may wait, whatever it asks for.
 LONGEST_PATIENCE = 60.0
-"""Seconds that a question may wait, whatever it asks for."""
 
 
 class BadRequest(Exception):

@@ -23,12 +23,12 @@ from bough_completion.prompt.writers import Wish, Writer, Written
 from bough_completion.query import NO_USE, REPOSITORY_ENGINE, BlobKind, Query, Stats, Suggestion
 from bough_completion.wire import Blob, Question
 
+# Tokens that an answer of one line may have, and one of several lines.
 _LINE_TOKENS, _BLOCK_TOKENS = 48, 128
-"""Tokens of an answer of one line, and of several."""
+# The id of no repository: nothing was fed to it.
 _NONE = ""
-"""The repository that nothing was fed of."""
+# Repository, editor and path: one file in one editor.
 Buffer = tuple[str, str, str]
-"""Repository, editor and path: what one member types in at a time."""
 
 
 class Completer:

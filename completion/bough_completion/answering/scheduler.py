@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from bough_completion.query import Query, Suggestion
 from bough_completion.text.indentation import indent_of
 
+# Answers kept for each buffer: enough for typing on, for deleting a few letters and for accepting.
 _REMEMBERED = 8
-"""Answers that are kept for each buffer: enough for typing on, taking back and accepting."""
+# Buffers whose answers are kept; each answer holds the text of its file.
 _BUFFERS = 32
-"""Buffers whose answers are kept; each answer holds the text of its file."""
 
 
 @dataclass

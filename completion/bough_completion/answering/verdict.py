@@ -12,12 +12,12 @@ from bough_completion.text.extent import extent
 from bough_completion.text.finish import fitting
 from bough_completion.text.syntax import breaks
 
+# A model's own probability of the first line from which that is shown; chosen before real weights could be run.
 SHOWN_FROM = 0.3
-"""A model's own probability of the first line from which it is shown; set before any real weights could be run."""
+# Characters that no one types into code: they move a terminal's cursor or change the direction of text.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]")
-"""Characters that no one types into code: what moves a terminal's cursor or turns the direction of text."""
+# The confidence of an answer from a server that reports none.
 UNTOLD = 0.5
-"""The confidence of a server that tells none."""
 
 
 def judged(written: Written, query: Query, engine: str, known: Sequence[Suggestion]) -> list[Suggestion]:

@@ -13,11 +13,11 @@ from bough_completion.answering.scheduler import QuestionTicket
 from bough_completion.prompt.writers import Wish, Writer, WriterFailed, Written
 from bough_completion.query import NO_USE, Suggestion
 
+# Seconds that a writer may take after nobody waits: a late answer may still fit what is typed next.
 LINGER = 5.0
-"""Seconds that a writer may take where nobody waits longer: a late answer may still be that to what is typed next."""
 
+# Makes the answer from what was written, together with what was known before.
 Judge = Callable[[Written], Awaitable[list[Suggestion]]]
-"""From what was written to the answer that it makes, together with what was known before."""
 
 
 class WriterWork:
@@ -33,8 +33,8 @@ class WriterWork:
         self.waiting = 0
         self.is_stopped = False
         self.use = NO_USE
+        # How long it took, in seconds; None until it is over, and if it failed or was stopped before anyone gave up.
         self.seconds: float | None = None
-        """How long it took; None until it is over, and when it failed or was stopped sooner than anyone waits."""
         self._begun = monotonic()
         self._task = asyncio.create_task(self._run(writer, wish, judge))
         ticket.when_stopped = self._stop

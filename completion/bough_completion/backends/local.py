@@ -26,10 +26,10 @@ from bough_completion.prompt.writers import Wish, WriterFailed, Written
 from bough_completion.query import ModelUse
 
 _LINE_BYTES = 16 << 20
+# Seconds before each restart; after one crash more than that without a single answer it stays down.
 _PAUSES = (0.5, 2.0, 10.0, 60.0)
-"""Seconds before it is started again; after one crash more than these without a single answer it stays down."""
+# Seconds that the process has to end by itself.
 _END = 2.0
-"""Seconds that the process gets to end by itself."""
 _ABOUT = "model"
 
 
@@ -66,8 +66,8 @@ class LocalModel:
         self._window = 0
         self._crashes = 0
         self._keeper: asyncio.Task[None] | None = None
+        # Set once it is known whether the model can serve.
         self.loaded = asyncio.Event()
-        """Set once it is known whether the model serves."""
 
     def start(self) -> None:
         """Load the model."""

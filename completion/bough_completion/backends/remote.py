@@ -27,13 +27,13 @@ from bough_completion.prompt.writers import Wish, WriterFailed, Written
 from bough_completion.text.extent import extent
 
 _ABOUT = "remote"
+# Tokens that a prompt may have: every server that is worth asking accepts as many.
 _WINDOW = 4096
-"""Tokens that a prompt may have: what every server that is worth asking holds."""
 _CONNECT, _READ = 2.0, 10.0
 _LONGEST_PAUSE = 30.0
 _EVENT_BYTES, _ANSWER_BYTES = 1 << 20, 4 << 20
+# Fields that some servers refuse; from then on they are left out, in this order.
 _OPTIONAL = ("user", "logprobs", "suffix")
-"""What not every server takes; left out from then on when one refuses, in this order."""
 
 
 class Unsafe(ValueError):

@@ -16,8 +16,8 @@ from bough_completion import wire
 from bough_completion.metrics import Suggested
 from bough_completion.query import Stats, Suggestion
 
+# Bytes of text in one message, unless a single blob has more; a message must stay below 4 MiB.
 BATCH_BYTES = 1_000_000
-"""Text in one message at the most, unless one blob alone is larger; a message must stay below 4 MiB."""
 
 _OPTIONS = [
     # A restarted process is found at once, without the backoff of an earlier connection to the socket.

@@ -29,18 +29,18 @@ from bough_completion.endpoints.client import CompletionClient, Gone
 from bough_completion.query import BUFFER, Query, Suggestion
 from bough_completion.wire import Blob, Question
 
+# Lines of a block that is suggested unasked.
 MOST_LINES = 12
-"""Lines of a block that is suggested unasked."""
+# Suggestions to choose from when the member asks.
 CHOICES = 3
-"""Suggestions to choose from when the member asks."""
+# Seconds that an answer may take; one that nobody asked for disturbs if it comes later.
 PATIENCE, PATIENCE_OF_ONE_WHO_ASKS = 0.2, 1.0
-"""Seconds that an answer may take: later, one that nobody asked for disturbs."""
+# Bytes that are read from the editor before it has to wait.
 _AT_ONCE = 1 << 20
-"""Bytes that are read from the editor before it has to wait."""
+# How the address of a buffer begins that has a file, or will have one.
 _FILE = "file:"
-"""What the address of a buffer begins with that has a file, or will have."""
+# Seconds after which an answer is given up, whatever the cause.
 _LATEST = 5.0
-"""Seconds after which an answer is given up, whatever holds it up."""
 
 
 class FilePlace(Protocol):
@@ -66,8 +66,8 @@ class FilePlace(Protocol):
 class Way(Protocol):
     """The connection to the completion process, which may end and return."""
 
+    # Messages for the user.
     notes: list[str]
-    """What a person should know."""
 
     async def client(self) -> tuple[int, CompletionClient] | None:
         """Return a connection, and a number that changes with each new process, which knows no buffers yet."""

@@ -12,8 +12,8 @@ from bough_proto.v1 import completion_pb2_grpc as rpc
 from bough_completion import wire
 from bough_completion.answering.completer import Completer
 
+# Seconds that an answer may take if the question does not say; a later suggestion disturbs.
 PATIENCE = 0.2
-"""Seconds that an answer may take where the question names none: later, a suggestion disturbs."""
 
 
 class CompletionService(rpc.CompletionServiceServicer):

@@ -19,8 +19,8 @@ from bough_completion.endpoints.web import HttpRefused, HttpRequest, Reply, json
 from bough_completion.query import Query, Suggestion
 
 MODEL = "bough"
+# A request for this name is answered by a model alone, from the prompt alone: teammates use each other's model so.
 MODEL_ALONE = "bough-model"
-"""Asked for this one, only a model answers, by nothing but the prompt: so teammates use each other's."""
 _LINES = 12
 _PATIENCE, _LONGEST_PATIENCE = 0.2, 5.0
 

@@ -15,10 +15,10 @@ from bough_completion.learned.definitions import defined_otherwise
 from bough_completion.query import BUFFER, SAVED, BlobKind, Query
 
 _WORD = re.compile(r"[^\W\d]\w+")
+# Weight of a vote from a file with another suffix; one with the same suffix has 1.
 _OTHER_SUFFIX = 0.25
-"""The vote of a file of another suffix, where one of the same suffix weighs 1."""
+# Lines above the cursor whose words are evidence that a teammate's change matters here.
 _NEAR_LINES = 20
-"""Only words this near above the cursor are evidence that a teammate's change matters here."""
 
 
 class Affinity:

@@ -11,8 +11,8 @@ from bough_completion.learned.tokens import BOUNDARY, DEEPER, SHALLOWER
 from bough_completion.learned.vote import REACH
 from bough_completion.text.indentation import indent_of
 
+# Probability, according to the votes, from which a line of a block is written.
 _SURE = 0.64
-"""The chance, as the votes say, from which on a line of a block is written."""
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
 

@@ -12,8 +12,8 @@ from math import exp, log, log1p
 from bough_completion.learned.search import Line
 from bough_completion.learned.tokens import split
 
+# Probability from which a line is shown: about a third of all lines are, and more than half of those are right.
 _SHOWN_FROM = 0.26
-"""So about a third of all lines are shown, and more than half of them are right."""
 _LEAST = 1e-4
 
 

@@ -17,16 +17,16 @@ from bough_completion.learned.tape import ROOM, Tape
 from bough_completion.learned.tokens import Tokens, TokenTable
 from bough_completion.query import BUFFER, SAVED, BlobKind, Origin
 
+# A segment is merged into the one before it if that one is less than this many times larger.
 _GROWTH = 8
-"""A segment is merged into the one before it once that one is less than this many times larger."""
+# Tokens that are merged while a query waits: about 5 ms.
 _AT_ONCE = 50_000
-"""Tokens that are merged while a query waits: about 5 ms."""
+# Segments above which a query waits for a merge of any size.
 _MOST_SEGMENTS = 16
-"""With more segments a query waits for a merge of any size."""
+# Tokens that may wait to be indexed: about 0.1 s.
 _MOST_FRESH = 500_000
-"""Tokens that wait to be indexed at the most: about 0.1 s."""
+# Tokens of removed texts that may stay, however little else there is.
 _MOST_DEAD = 100_000
-"""Tokens of texts that are no longer held, which may stay whatever else is held."""
 _DONE = object()
 
 
@@ -65,19 +65,19 @@ class Corpus:
 
     def __init__(self) -> None:
         self.vocabulary = TokenTable()
+        # The texts that the places in the segments refer to; replaced from time to time.
         self.tape = Tape(self.vocabulary)
-        """What the places in the segments are about; another one once in a while."""
+        # The number of tokens of all texts.
         self.tokens = 0
-        """The tokens of all texts that are held."""
         self.entries: dict[tuple[str, Origin], CorpusText] = {}
         self.by_slot: list[CorpusText | None] = []
         self._is_held = bytearray()
         self.version = 0
+        # The file suffix of each slot.
         self.suffixes = Labels()
-        """Of each slot, the suffix of its file."""
         self._segments: list[Segment] = []
+        # Where on the tape the texts begin that are not in a segment yet.
         self._indexed = ROOM
-        """Where on the tape the texts begin that are in no segment yet."""
         self._merging: Iterator[None] | None = None
         self._live: dict[tuple[str, Origin], CorpusText] = {}
 

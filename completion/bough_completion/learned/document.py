@@ -15,14 +15,14 @@ from bough_completion.learned.vote import REACH
 from bough_completion.query import Query
 from bough_completion.text.indentation import indent_of, last_line
 
+# Characters of the file that are read on each side of the cursor; the tape has room for no more.
 _WINDOW = 64_000
-"""Characters of the file that are read before the cursor, and as many after it; the tape has room for no more."""
+# Weight of a vote from the file itself; one from another file has 1.
 _WEIGHT = 4.0
-"""A vote of the file itself, where one of another file weighs 1."""
+# Factor by which a vote right at the cursor counts more.
 _NEARNESS = 3.0
-"""A vote next to the cursor weighs so much more times as much."""
+# Tokens from the cursor over which that factor falls to 1/e.
 _NEAR_TOKENS = 800.0
-"""So far from the cursor, what is near weighs 1/e of that."""
 
 
 @dataclass(frozen=True)

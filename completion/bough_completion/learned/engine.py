@@ -13,14 +13,14 @@ from bough_completion.learned.search import Line, Search
 from bough_completion.query import BUFFER, SAVED, Origin, Query, Stats, Suggestion
 from bough_completion.text.finish import fitting
 
+# How many of the likeliest lines are compared with each other.
 _CANDIDATES = 3
-"""So many of the likeliest lines are held against each other."""
+# Files kept from earlier questions until they are saved.
 _REMEMBERED = 8
-"""Files that were asked about and are kept until they are saved."""
+# Characters of the longest text that is learned.
 _LONGEST = 1_000_000
-"""Characters of the longest text that is learned."""
+# Average characters of a line above which a text is taken for a generated file.
 _WIDEST = 1_000
-"""Characters that the lines of a text may have on average: more have only generated files."""
 
 
 class RepositoryEngine:

@@ -20,19 +20,19 @@ from bough_completion.learned.tokens import BOUNDARY, NEWLINE, SHALLOWER, Tokens
 from bough_completion.learned.vote import ENOUGH, REACH, Count, Votes
 from bough_completion.query import Query
 
+# Words beginning with what was typed that are looked up.
 _BEGINNINGS = 8192
-"""So many words that begin as typed are looked up."""
+# Places in one segment above which those are skipped that agree less than enough others.
 _PLACES = 1_000
-"""Of more places in one segment, those that agree less than enough others do are passed over."""
+# Places in one segment that may vote.
 _MOST_PLACES = 8_000
-"""So many places in one segment may vote."""
+# Places after the last two tokens below which those after the last one vote too.
 _FEW = 8
-"""With fewer places after the last two tokens, those after the last one are asked as well."""
+# Beginnings of lines that are continued before the search gives up.
 _EXPANSIONS = 24
-"""So many beginnings of lines are continued before the search gives up."""
 _LEAST_CHANCE = 0.02
+# Share of the best line's probability below which a line is not searched for.
 _LEAST_SHARE = 0.1
-"""Lines with less than this share of the chance of the first one are not looked for."""
 
 
 @dataclass(frozen=True)

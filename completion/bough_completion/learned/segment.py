@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bough_completion.learned.tape import Places, Tape
 from bough_completion.learned.tokens import Tokens
 
+# Tokens of the largest segment that is merged in one step.
 _SLICE = 200_000
-"""Tokens of the largest segment that are merged in one go."""
 
 
 @dataclass(frozen=True)

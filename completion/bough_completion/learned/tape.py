@@ -9,12 +9,12 @@ from bough_completion.learned.tokens import BOUNDARY, NEWLINE, SHALLOWER, Tokens
 
 Places = NDArray[np.int64]
 
+# Places at the beginning of the tape, for the file that the question is about.
 ROOM = 131_072
-"""Places at the beginning that are kept for the file which is asked about."""
+# The slot of that file.
 NOBODY = -1
-"""The slot of that file."""
+# Up to so many places are compared at all depths at once.
 _FEW = 128
-"""So few places are compared at all depths at once."""
 
 
 class Tape:

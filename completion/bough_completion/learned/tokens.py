@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 Tokens = NDArray[np.int32]
 
+# The token before the first one of each text; it equals no other text's.
 BOUNDARY = 0
-"""The token before the first one of every text; it matches no other text's."""
+# The cores of line breaks: the next line with text begins at the same column, further right, further left.
 NEWLINE, DEEPER, SHALLOWER = 1, 2, 3
-"""The cores of line breaks: the next line that is not blank starts at the same column, further right, further left."""
 
 _OPERATOR = r"=!<>+\-*/%&|^~?:"
 # Possessive quantifiers, and the most frequent beginnings first: a third less time.
@@ -52,8 +52,8 @@ class TokenTable:
         self._numbers = _Numbers(["", "\n", "\n ", "\n\n"])
         self._cores = np.array([BOUNDARY, NEWLINE, NEWLINE, NEWLINE], np.int32)
         self._columns = np.array([-1, 0, 1, 0], np.int32)
+        # The cores that are not line breaks, in alphabetical order.
         self._alphabet = np.zeros(0, np.int32)
-        """The cores that are no line breaks, in the order of the alphabet."""
 
     def __len__(self) -> int:
         return len(self._numbers)

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from bough_completion.learned.tape import Places, Tape
 from bough_completion.learned.tokens import Tokens
 
+# Tokens of context that are compared at most.
 REACH = 32
-"""No more tokens of context than this are compared."""
 _STEPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
 _LEVEL = np.searchsorted(_STEPS, np.arange(REACH + 1), side="right") - 1
+# Votes above which those that agree less do not count.
 ENOUGH = 256
-"""With so many votes, those that agree less are not counted."""
+# For each step, the weight in votes of the blend for fewer tokens: the longer the agreement, the smaller.
 _SMOOTHING = [6 / (1 + step) for step in _STEPS]
-"""Of each step, what the blend for fewer tokens weighs, in votes: the longer the agreement, the less."""
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ KNOWN_GAPS = {
 # fp32 is the reference that tests compare with. ORT's CPU kernels read fp16, but a graph exported for the CPU in fp16
 # needs another attention form than the one served here, and is slower than int8 at the same memory. ORT's CUDA kernels
 # of that form take no fp32, for which the exporter writes the other one.
+# Weights that share one scale.
 _BLOCK = 32
-"""Weights that share a scale."""
 PRECISIONS = {"cpu": ("fp32", "int8", "int4"), "cuda": ("fp16", "int8", "int4")}
 
 

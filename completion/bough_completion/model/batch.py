@@ -33,8 +33,8 @@ class Request:
     owner: Hashable = None
     tokens: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
+    # Tokens of the prompt that were decoded before.
     reused: int = 0
-    """How many tokens of the prompt were decoded already."""
     runs: int = 0
     failure: Exception | None = None
     finished: threading.Event = field(default_factory=threading.Event)

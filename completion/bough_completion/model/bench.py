@@ -29,10 +29,10 @@ class Load:
     context_tokens: int = 1000
     tokens: int = 16
     rounds: int = 40
+    # Letters typed between two answers; a model with random weights has a token for each letter.
     letters: int = 1
-    """Letters that are typed between two answers; a model with random weights has a token for each."""
+    # Give each answer as its own draft, to see how much a right draft saves.
     drafted: bool = False
-    """Give each answer as its own draft, to see what a right draft saves."""
 
 
 @dataclass(frozen=True)

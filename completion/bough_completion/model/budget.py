@@ -11,10 +11,10 @@ from bough_completion.model.manifest import GRAPH, Manifest
 from bough_completion.model.runtime import RuntimeSettings
 
 _MIB = 1 << 20
+# Bytes for Python, the libraries, the tokenizer, and the values between two operations of a chunk.
 _BESIDES = 220 * _MIB
-"""Bytes for Python, the libraries, the tokenizer and the values between two operations of a chunk."""
+# Bytes for the text of each token, which completes half-typed words (measured: 40 MB for 152,000 tokens).
 _SPELLED = 300
-"""Bytes for each token's text, by which half-typed words are completed (measured: 40 MB for 152,000 tokens)."""
 _SMALLEST_WINDOW = 256
 
 

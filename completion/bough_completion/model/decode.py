@@ -10,12 +10,12 @@ from bough_completion.model.kv import common
 from bough_completion.model.runtime import Stop
 from bough_completion.model.session import Session
 
+# Maps the tokens of an answer so far to the likely next ones; empty if nothing suggests any.
 Draft = Callable[[Sequence[int]], Sequence[int]]
-"""Maps the tokens of an answer so far to likely next ones; empty if nothing suggests any."""
 
 
+# Maps the tokens of an answer so far to the next ones that are allowed; None if all are.
 Held = Callable[[Sequence[int]], Sequence[int] | None]
-"""Maps the tokens of an answer so far to the allowed next ones; None if any may come."""
 
 
 def not_held(tokens: Sequence[int]) -> None:
@@ -53,8 +53,8 @@ class Generation:
     draft: Draft = no_draft
     held: Held = not_held
     tokens: list[int] = field(default_factory=list)
+    # The model's own probability of each token, among those that were allowed.
     chances: list[float] = field(default_factory=list)
-    """The model's own probability of each token, among those that it was held to."""
     runs: int = 0
     done: bool = False
 

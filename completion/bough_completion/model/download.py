@@ -18,8 +18,8 @@ from bough_completion.libraries import library
 WANTED = ("*.safetensors", "*.json", "merges.txt", "vocab.txt", "README.md", "LICENSE*", "LICENCE*", "NOTICE*")
 BLOCK = 1 << 20
 
+# Called with a file's name, how many of its bytes are here, and how many there are.
 Progress = Callable[[str, int, int], None]
-"""Told a file's name, how many of its bytes are here, and how many there are."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from bough_completion.prompt.template import Template, recognise, template_named
 from bough_completion.prompt.vocabulary import Vocabulary
 
 BUILDER = "onnxruntime_genai.models.builder"
+# How the lines of the builder begin that name a step; the others are progress bars and notes for its developers.
 STEPS = ("Reading ", "Saving ONNX")
-"""How the builder's lines begin that tell a step; the rest is bars and notes for its own developers."""
 TAKING_PART = ("onnxruntime-genai", "onnx", "torch", "transformers")
 LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "NOTICE")
 

@@ -15,8 +15,8 @@ from bough_completion.model.graph import cache_names
 from bough_completion.model.manifest import CacheLayout
 from bough_completion.model.runtime import Runtime
 
+# Tokens that a copy must save to be worth it: computing fewer takes no longer.
 _WORTH_A_COPY = 16
-"""Tokens that a copy must save: running fewer takes no longer than copying."""
 
 
 @dataclass

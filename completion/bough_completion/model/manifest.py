@@ -24,8 +24,8 @@ class CacheLayout:
     layers: int
     heads: int
     head_size: int
+    # The element type as NumPy calls it: `float32` or `float16`.
     type: str
-    """NumPy's name of the element type: `float32` or `float16`."""
 
     @property
     def token_bytes(self) -> int:
@@ -52,13 +52,13 @@ class Manifest:
     licence: str
     context_tokens: int
     vocabulary: int
+    # The name of the fill-in-the-middle template; None for a model that only continues text.
     template: str | None
-    """Name of the fill-in-the-middle template, or None for a model that only continues text."""
+    # Tokens that end an answer.
     stop: tuple[int, ...]
-    """Tokens that end an answer."""
     cache: CacheLayout
+    # The versions of the libraries that took part in the export, by name.
     exporter: dict[str, str] = field(default_factory=dict)
-    """Version by library that took part in the export."""
     files: dict[str, FileSum] = field(default_factory=dict)
     format: int = FORMAT
 

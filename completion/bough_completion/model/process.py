@@ -28,8 +28,8 @@ from bough_completion.prompt.writers import Written
 from bough_completion.query import ModelUse
 from bough_completion.text.extent import extent
 
+# Questions that are being answered or wait for a slot; more wait in line.
 AT_ONCE = 16
-"""Questions that are worked on or wait for a slot; more wait in line."""
 _NICENESS = 5  # in addition to that of the parent process
 
 

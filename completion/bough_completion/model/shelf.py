@@ -17,8 +17,8 @@ from bough_completion.prompt.registry import is_free, known
 USED = "used"
 ARRIVING = ".arriving"
 
+# Asks whether the user agrees to a model's licence; called with the model and the licence.
 Agree = Callable[[str, str], bool]
-"""Asked whether the user agrees to a model's licence: told the model and the licence."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 
 from bough_completion.prompt.vocabulary import Vocabulary
 
+# Text that tokenizers never split from what precedes it: a word with the character before it, signs after a space,
+# spaces.
 _LAST = re.compile(r"(?:\s+| ?[^\w\s]+|[^\w\r\n]?\w+)\Z")
-"""What tokenizers never cut at its start: a word with the one character before it, signs with a blank, or blanks."""
+# Characters of the longest half-typed word; a longer one is not taken for a word.
 _LONGEST = 64
-"""Characters of the longest word that is held to; a longer one is no word."""
 
 
 class TypedLine:

@@ -17,17 +17,17 @@ from bough_completion.prompt.template import Prompt
 from bough_completion.query import BUFFER, SAVED, BlobKind, Origin, Query
 
 _KEPT = 65_536
+# The text before the cursor is cut to its last 65,536 characters, in steps of 32,768; the window cuts it further.
 _SNAP = 32_768
-"""The text before the cursor is cut to its last 65,536 characters, in steps of 32,768; the window cuts it further."""
+# Characters of the longest text that is kept.
 _LONGEST = 1_000_000
-"""Characters of the longest text that is kept."""
+# Characters at the top of a file that are searched for its imports.
 _HEAD = 8_000
-"""Characters at the top of a file in which its imports are looked for."""
+# The names in the 16 to 32 lines above the cursor are evidence; the first line moves by 16, so that it seldom moves.
 _NEAR_LINES = 16
-"""Names in the 16 to 32 lines above the cursor are evidence; the start moves by 16 lines, so that it seldom moves."""
 _WORD = re.compile(r"[^\W\d]\w+")
+# Shares of the room for other files; what one part leaves unused goes to the next.
 _SIGNATURES, _OPEN, _EDITS, _LIVE = 0.4, 0.15, 0.25, 0.2
-"""Shares of the room for other files; what one part leaves unused goes to the next."""
 
 
 @dataclass

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 _FILES = 6
+# Lines kept around a change.
 _AROUND = 2
-"""Lines that are kept around a change."""
+# Lines of one change at most.
 _LINES = 24
-"""Lines of one change at the most."""
 
 
 class RecentEdits:

@@ -12,8 +12,8 @@ import tree_sitter
 
 from bough_completion.text.syntax import grammar_of, parser_of
 
+# Characters of the longest file that is parsed: about 50 ms.
 _LONGEST = 200_000
-"""Characters of the longest file that is parsed: about 50 ms."""
 _IMPORTS = ("import", "include", "use_declaration", "using", "require")
 _WRAPPERS = ("decorated", "export", "declaration_list", "namespace", "impl", "mod_item", "linkage", "template")
 _DEPTH = 3

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bough_completion.prompt.template import TEMPLATES, Template
 
+# Licences, as the hub spells them, that allow any use of the weights; each other one is shown and asked about.
 FREE_LICENCES = frozenset(
     "apache-2.0 mit bsd-2-clause bsd-3-clause bsd-3-clause-clear isc unlicense cc0-1.0 cc-by-4.0 mpl-2.0 zlib".split()
 )
-"""Licences, as the hub writes them, that allow any use of the weights; every other one is shown and asked about."""
 
 
 @dataclass(frozen=True)

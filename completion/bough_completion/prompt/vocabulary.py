@@ -11,8 +11,8 @@ from bough_completion.errors import BadModel
 from bough_completion.libraries import library
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# A character that sorts after all others.
 LAST = chr(0x10FFFF)
-"""The character that sorts behind all others."""
 
 
 class Vocabulary:

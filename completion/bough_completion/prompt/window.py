@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from bough_completion.prompt.template import Prompt
 
+# Characters by which the start of a cut text moves at a time; until then it begins with the same line.
 SNAP = 2048
-"""Characters by which the start of a cut text moves: while so many are typed, it begins with the same line."""
+# A first estimate for code; if it is wrong, a smaller cut is tried.
 CHARACTERS_PER_TOKEN = 3
-"""A first guess for code; where it is wrong, the cut is tried again, smaller."""
+# Tokens reserved for the line that is being typed.
 BEGUN = 64
-"""Tokens that are kept for the line that is being typed."""
+# Shares of the window; what one part leaves unused goes to the text before the cursor.
 BEFORE, AFTER, FILES = 0.55, 0.2, 0.25
-"""Shares of the window; what one part leaves unused goes to the text before the cursor."""
 
 
 def fit(prompt: Prompt, room: int, count: Callable[[Prompt], int]) -> Prompt:

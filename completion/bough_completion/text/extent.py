@@ -5,8 +5,8 @@ from __future__ import annotations
 from bough_completion.text.indentation import indent_of, last_line
 
 _CLOSERS = ")]}"
+# Characters before the cursor that are looked at.
 _WINDOW = 10_000
-"""Characters before the cursor that are looked at."""
 
 
 def extent(text: str, prefix: str, max_lines: int) -> tuple[str, bool]:

@@ -11,8 +11,8 @@ from tree_sitter_language_pack import get_parser
 
 from bough_completion.query import Query
 
+# Characters on each side of the cursor that are parsed: about a millisecond.
 _AROUND = 8_000
-"""Characters on each side of the cursor that are parsed: about a millisecond."""
 _OPENERS = "([{:,=+-*/%&|<>\\."
 _GRAMMARS = {
     ".bash": "bash", ".c": "c", ".cc": "cpp", ".cpp": "cpp", ".cs": "csharp", ".css": "css", ".cxx": "cpp",
