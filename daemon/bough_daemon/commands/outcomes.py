@@ -21,7 +21,7 @@ from bough_daemon.transaction.edits_left import edits_on_record
 R = TypeVar("R")
 
 
-def record_of(kind: type[R], made: Any, /, **given: Any) -> R:
+def outcome_of(kind: type[R], made: Any, /, **given: Any) -> R:
     """Return the record of `kind` whose fields are `given`, or else those of `made` with the same names."""
     fields = _fields(kind).items()  # type: ignore[arg-type]
     same = {name: _as(getattr(made, name), hint) for name, hint in fields if name not in given and hasattr(made, name)}
@@ -44,12 +44,12 @@ def _as(value: Any, hint: Any) -> Any:
     if get_origin(hint) is list:
         (inner,) = get_args(hint)
         return [_as(item, inner) for item in value]
-    return record_of(hint, value) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else value
+    return outcome_of(hint, value) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else value
 
 
 def moved(live: LiveWorktree, made: hop.Moved) -> records.MoveOutcome:
     """Return where a hop, a return or an `off` has led."""
-    return record_of(
+    return outcome_of(
         records.MoveOutcome,
         made,
         head=words(made.head),
@@ -63,17 +63,17 @@ def moved(live: LiveWorktree, made: hop.Moved) -> records.MoveOutcome:
 
 def merged(made: merge.Merged) -> records.MergeOutcome:
     """Return how a merge ended."""
-    return record_of(records.MergeOutcome, made, result="conflict" if made.conflicts else made.result)
+    return outcome_of(records.MergeOutcome, made, result="conflict" if made.conflicts else made.result)
 
 
 def landed(made: land.Landed, hopped_to: str) -> records.LandOutcome:
     """Return what landed. `hopped_to`: the teammate in whose branch the files still are."""
-    return record_of(records.LandOutcome, made, hopped_to=hopped_to)
+    return outcome_of(records.LandOutcome, made, hopped_to=hopped_to)
 
 
 def preview(objects: Objects, target: Target, plan: land.Plan) -> records.LandingPreview:
     """Return what would land. On the store's thread."""
-    return record_of(
+    return outcome_of(
         records.LandingPreview,
         plan,
         branch=target.name,
@@ -94,12 +94,12 @@ def _changes(objects: Objects, plan: land.Plan) -> list[records.ChangedPath]:
 def restored(made: restore.Restored) -> records.RestoreOutcome:
     """Return what came back."""
     paths = [records.RestoredPath(path, oid, made.times[path]) for path, oid in made.paths.items()]
-    return record_of(records.RestoreOutcome, made, paths=paths, tip=made.snapshot.oid)
+    return outcome_of(records.RestoreOutcome, made, paths=paths, tip=made.snapshot.oid)
 
 
 def undone(live: LiveWorktree, made: undo.Undone) -> records.UndoOutcome:
     """Return what was undone."""
-    return record_of(
+    return outcome_of(
         records.UndoOutcome,
         made,
         undone=made.command,
