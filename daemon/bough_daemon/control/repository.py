@@ -41,7 +41,16 @@ from bough_daemon.commands.hop import hop_now, notice_switch
 from bough_daemon.control.purger import Purger
 from bough_daemon.control.talker import Talker
 from bough_daemon.control.unlanded import Comparison, Unlanded
-from bough_daemon.errors import BadSetting, BoughError, GitFailed, GitHangs, NameTaken, NothingShared, UnknownMember
+from bough_daemon.errors import (
+    BadSetting,
+    BoughError,
+    GitFailed,
+    GitHangs,
+    NameTaken,
+    NoCommitYet,
+    NothingShared,
+    UnknownMember,
+)
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
 from bough_daemon.history.journal import Hop
@@ -52,6 +61,7 @@ from bough_daemon.purging.removal import finish
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.fsck import named_object, where_committed
 from bough_daemon.store.gathering import gather, tidy
+from bough_daemon.store.own_commits import OwnCommits
 from bough_daemon.store.quota import Quota
 from bough_daemon.store.store import LIVE, Store
 from bough_daemon.sync import team_sync
@@ -236,7 +246,8 @@ class Repository:
         member = self.member
         await self.owner.run(self._carry_over)
         name = await self.owner.run(self._branch_name, worktree, member, self.sync.roster.names)
-        branch = await self.owner.run(Branch, self.store, name, worktree.author())
+        commits = await to_the_end(asyncio.to_thread(_checked_commits, self.store, worktree))
+        branch = await self.owner.run(Branch, self.store, name, worktree.author(), commits)
         async with Opened() as opened:
             gone = partial(self._callbacks.gone, worktree.root)
             recording = Recorder.open(
@@ -879,6 +890,13 @@ class Repository:
         known[key] = names[key].removeprefix(member).removeprefix("+")
         write_whole(path, as_json(known))
         return names[key]
+
+
+def _checked_commits(store: Store, worktree: Worktree) -> OwnCommits | None:
+    """Return the user's commits, checked for what must not leave; None if there are none."""
+    with suppress(NoCommitYet, GitFailed):
+        return OwnCommits.looked_through(store, worktree.head().commit)
+    return None
 
 
 def _finish_purge(store: Store) -> Exception | None:

@@ -75,16 +75,16 @@ class Branch:
 
     `name`: the member's, or `member+FOLDER`. `author`: `Name <email>`. `unshared`: files that the team must not get
     yet, and `flooded`: files and folders that are too many at once, with the reasons. `before_record` is called with
-    the trees before and after a command, and its name.
+    the trees before and after a command, and its name. `commits`: those of the user's that were checked already.
     """
 
-    def __init__(self, store: Store, name: str, author: str) -> None:
+    def __init__(self, store: Store, name: str, author: str, commits: OwnCommits | None = None) -> None:
         self.store = store
         self.name = name
         self.author = author
         self.withheld: dict[str, str] = {}
         self._fsck = Fsck(store)
-        self._commits = OwnCommits(store)
+        self._commits = commits or OwnCommits(store)
         self._told = store.allowed.paths, store.hidden.paths  # what the user allows and hides
         self._named: tuple[str, frozenset[str]] = ("", frozenset())  # what the newest shared commit claims to contain
         self._chain = SharedChain(store)

@@ -50,6 +50,19 @@ class OwnCommits:
         self._seen: tuple[object, ...] = ()
         self._looked_at = -math.inf
 
+    @classmethod
+    def looked_through(cls, store: Store, commit: str) -> OwnCommits:
+        """Return the commits after all up to one were checked, on another thread than the store's.
+
+        The first time these are up to MOST_COMMITS, for which saves would have to wait.
+        """
+        with store.beside() as there:
+            made = cls(there)
+            if there.objects.exists(commit):
+                made.leaving(commit)
+        made._store = store
+        return made
+
     @property
     def due(self) -> float:
         """The moment (monotonic) when a withheld commit may be fit to leave; infinite if there are none."""

@@ -203,3 +203,15 @@ def test_an_unreadable_history_keeps_the_commits_and_stops_nothing(desk: CommitD
     (desk.root / ".git/objects" / first[:2] / first[2:]).unlink()
     leaving = desk.commits.leaving(bad)
     assert leaving.commits == () and "cannot list your commits" in leaving.reasons[".git"]
+
+
+def test_commits_that_were_looked_through_beforehand_are_not_looked_through_again(
+    desk: CommitDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, bad = desk.head(), desk.commit(server_key=b"k")
+    later = [desk.commit(b=f"{number}") for number in range(own_commits.FEW + 2)][-1]
+    checked = OwnCommits.looked_through(desk.store, later)
+    assert OwnCommits.looked_through(desk.store, "1" * 40).leaving(first).commits == (first,)
+    monkeypatch.setattr(OwnCommits, "_why_stays", lambda *_: pytest.fail("a commit was looked at again"))
+    tip = Branch(desk.store, "bob", "Bob <a@b>", checked).save(desk.tree(), later)
+    assert tip.shared_base == first != bad
