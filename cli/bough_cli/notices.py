@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bough_daemon.api import notices
-from bough_daemon.system.text import printable
+from bough_daemon.system.text import ago, printable, shell_word
 
 from bough_cli import output
 
@@ -139,6 +139,14 @@ def _dispute(text: str) -> Words:
     return Words("team", text, "Ask the members named here; one of them is misconfigured or hostile.")
 
 
+def _much_removed(told: notices.MuchRemoved) -> Words:
+    counts = [(told.files, "file"), (told.lines, "line")]
+    much = " and ".join(output.count(number, what) for number, what in counts if number)
+    paths = " ".join(map(shell_word, told.paths)) if len(told.paths) <= SHOWN else "--all"
+    text = f"a save {ago(told.at)} removed {much}: {output.few(told.paths)}"
+    return Words("removed", text, f"`bough restore {paths} --from {output.short(told.before)}` brings them back.")
+
+
 def _state_before_operation(told: notices.StateBeforeOperation) -> str:
     return f"{told.name} has a {told.operation} in progress: merged the state before it"
 
@@ -173,6 +181,7 @@ WORDS: dict[type, Callable[[Any], Words]] = {
     notices.NameTakenAlready: _name_taken_already,
     notices.AdmittedTwice: _admitted_twice,
     notices.NameAdmittedTwice: _name_admitted_twice,
+    notices.MuchRemoved: _much_removed,
 }
 MERGE_NOTES: dict[type, Callable[[Any], str]] = {
     notices.StateBeforeOperation: _state_before_operation,

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from bough_daemon.api.client import Client
+from bough_daemon.api.notices import MuchRemoved
 from bough_daemon.api.records import Event, Status, TeammateStatus
 from bough_daemon.errors import BoughError
 from bough_daemon.system.text import ago, printable
@@ -18,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bough_cli import output
+from bough_cli.notices import words_of
 
 REMEMBERED = 12  # events on the screen
 REFRESH = 5.0  # seconds after which "5 seconds ago" is redrawn without an event
@@ -75,6 +77,8 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
     notes = [_plain(status.state, "yellow")] if status.state != "live" else []
     if status.sharing_paused_at:
         notes.append(_plain(f"sharing is paused ({ago(status.sharing_paused_at)})", "yellow"))
+    for removed in (words_of(one) for one in status.notices if isinstance(one, MuchRemoved)):
+        notes += [_plain(removed.text, "yellow"), _plain(f"  {removed.remedy}")]
     notes += [_plain(line, "yellow") for line in output.not_folded(status)]
     notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
     notes += [_plain(line) for line in [output.comments(status)] if line]

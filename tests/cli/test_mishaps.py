@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -13,8 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bough_cli.screen import drawn
+from bough_daemon.api.client import Client
 from bough_daemon.git.paths import STAGE
+from bough_daemon.home import Home
 from bough_daemon.transaction import swap_in
+from rich.console import Console
 
 from tests.cli.conftest import Member, until
 from tests.cli.test_two_members import join, remote_for
@@ -302,3 +307,33 @@ def test_what_was_saved_while_a_command_was_killed_is_told_with_the_command_that
     (alice.tree / "a.txt").write_text("another edit\n")
     alice.bough("save")
     assert alice.told("status")["withheld"] == []
+
+
+@pytest.mark.parametrize(
+    ("mishap", "paths"),
+    [
+        (("clean", "-qfd"), [f"new/{letter} ü" for letter in "abcde"]),
+        (("reset", "-q", "--hard"), ["a.txt"]),
+    ],
+)
+def test_status_says_what_a_git_command_threw_away_and_how_to_get_it_back(
+    alice: Member, mishap: tuple[str, ...], paths: list[str]
+) -> None:
+    alice.bough("up")
+    text = "".join(f"line {number}\n" for number in range(150)).encode()
+    write_files(alice.tree, dict.fromkeys(paths, text))
+    alice.bough("save")
+    assert alice.told("status")["notices"] == []
+    alice.git(*mishap)
+    alice.bough("save")
+    told = alice.told("status")["notices"][0]
+    assert (told["kind"], told["paths"]) == ("MuchRemoved", paths) and told["lines"] > 140 * len(paths)
+    shown = alice.bough("status")
+    remedy = next(line.split("`")[1] for line in shown.splitlines() if "brings them back" in line)
+    with Client(Home(str(alice.home), str(alice.home))) as daemon:
+        console = Console(width=200, file=io.StringIO())
+        console.print(drawn(daemon.status(str(alice.tree)), []))
+        assert remedy in console.file.getvalue()  # type: ignore[attr-defined]
+    alice.bough(*shlex.split(remedy)[1:])
+    assert all((alice.tree / path).read_bytes() == text for path in paths)
+    assert alice.told("status")["notices"] == []

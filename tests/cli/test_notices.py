@@ -37,6 +37,8 @@ TOLD: list[tuple[notices.Notice, str]] = [
     (notices.NameTakenAlready("", "al", "bob"), "a former member chose the name al, which does not count because bob"),
     (notices.AdmittedTwice("eve", "bob", "rob"), "eve also admitted bob as rob, which does not count"),
     (notices.NameAdmittedTwice("eve", "al", "", "bob"), "ask a former member, who admitted bob"),
+    (notices.MuchRemoved("a" * 40, 0.0, 1, 0, ["a b"]), "removed 1 file: a b"),
+    (notices.MuchRemoved("a" * 40, 0.0, 5, 120, list("abcde")), "removed 5 files and 120 lines: a, b"),
 ]
 NOTES: list[tuple[notices.MergeNote, str]] = [
     (notices.StateBeforeOperation("bob", "rebase"), "bob has a rebase in progress: merged the state before it"),

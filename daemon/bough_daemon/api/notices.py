@@ -141,6 +141,20 @@ class NameAdmittedTwice:
 
 
 @dataclass(frozen=True)
+class MuchRemoved:
+    """A save removed `files` files and `lines` lines `at` some time (seconds since the epoch): `paths` lost something.
+
+    `before`: the snapshot that has all of it.
+    """
+
+    before: str
+    at: float
+    files: int
+    lines: int
+    paths: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class StateBeforeOperation:
     """A teammate has a Git operation in progress, so the state before it was merged."""
 
@@ -188,6 +202,7 @@ Notice = (
     | NameTakenAlready
     | AdmittedTwice
     | NameAdmittedTwice
+    | MuchRemoved
 )
 MergeNote = StateBeforeOperation | RemoteUnreachable | CommitsLeftOut | LocalCommitsNotMerged
 EITHER = get_args(Notice) + get_args(MergeNote)

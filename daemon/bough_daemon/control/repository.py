@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice, takewhile
 
 from bough_daemon.agents.agent_list import AgentList
-from bough_daemon.api.notices import KeptAside, OtherVersion
+from bough_daemon.api.notices import KeptAside, MuchRemoved, Notice, OtherVersion
 from bough_daemon.api.records import (
     Event,
     HeldFold,
@@ -54,6 +54,7 @@ from bough_daemon.errors import (
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
 from bough_daemon.history.journal import Hop
+from bough_daemon.history.mass_removals import MassRemovals
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.home import Home
 from bough_daemon.merging.merge_workers import MergeWorkers
@@ -177,6 +178,7 @@ class Repository:
         self._ended: dict[str, LiveBranch] = {}  # this member's branches that are no longer recorded
         self._told: dict[str, Status] = {}  # the last status of each working tree
         self._committed: dict[str, str | None] = {}  # where objects that teammates refused entered the history
+        self._mass_removals: dict[str, MassRemovals] = {}
         self._files_told: dict[tuple[str, str], tuple[list[str], bool]] = {}
         self._background = Supervisor()
         self._unlanded = Unlanded(store, self._background)
@@ -438,12 +440,21 @@ class Repository:
             worktrees=self._worktrees(session),
             operation=tip.operation,
         )
+        told.notices += self._much_removed(session, tip)
         with suppress(GitFailed):  # then it is unknown; the rest is reported
             told.conflicts = self._unlanded.conflicts(live)
             candidates = self._unlanded.candidates(live, self.sync.landed())
             if candidates is not None:
                 return told, Comparison(candidates, self._states())
         return told, None
+
+    def _much_removed(self, session: Recorder, tip: Snapshot) -> list[Notice]:
+        """Return a notice about saves that removed much at once, a short while ago."""
+        looking = self._mass_removals.setdefault(session.worktree.root, MassRemovals())
+        found = looking.latest(self.store.objects, tip, time.time())
+        if found is None:
+            return []
+        return [MuchRemoved(found.before, found.at, found.files, found.lines, sorted(found.had)[:MOST_FILES])]
 
     def _states(self) -> dict[str, tuple[str, str]]:
         """Return what each live working tree has, by its root: the commit it is based on, and its files."""

@@ -829,6 +829,7 @@ class Notice(_message.Message):
     NAME_TAKEN_ALREADY_FIELD_NUMBER: _builtins.int
     ADMITTED_TWICE_FIELD_NUMBER: _builtins.int
     NAME_ADMITTED_TWICE_FIELD_NUMBER: _builtins.int
+    MUCH_REMOVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def kept_aside(self) -> Global___KeptAside: ...
     @_builtins.property
@@ -859,6 +860,8 @@ class Notice(_message.Message):
     def admitted_twice(self) -> Global___AdmittedTwice: ...
     @_builtins.property
     def name_admitted_twice(self) -> Global___NameAdmittedTwice: ...
+    @_builtins.property
+    def much_removed(self) -> Global___MuchRemoved: ...
     def __init__(
         self,
         *,
@@ -877,12 +880,13 @@ class Notice(_message.Message):
         name_taken_already: Global___NameTakenAlready | None = ...,
         admitted_twice: Global___AdmittedTwice | None = ...,
         name_admitted_twice: Global___NameAdmittedTwice | None = ...,
+        much_removed: Global___MuchRemoved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "much_removed", b"much_removed", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "much_removed", b"much_removed", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["kept_aside", "other_version", "owned_elsewhere", "purge_asked", "ticket_overused", "address_gone", "port_in_use", "admissions_dropped", "no_connection", "store_near_limit", "member_over_limit", "state_contradicted", "name_taken_already", "admitted_twice", "name_admitted_twice"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["kept_aside", "other_version", "owned_elsewhere", "purge_asked", "ticket_overused", "address_gone", "port_in_use", "admissions_dropped", "no_connection", "store_near_limit", "member_over_limit", "state_contradicted", "name_taken_already", "admitted_twice", "name_admitted_twice", "much_removed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1274,6 +1278,42 @@ class NameAdmittedTwice(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NameAdmittedTwice: _TypeAlias = NameAdmittedTwice  # noqa: Y015
+
+@_typing.final
+class MuchRemoved(_message.Message):
+    """A save removed much at once. `before`: the snapshot that has all of it; `at`: in seconds since the epoch; `paths`: what
+    lost something.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    before: _builtins.str
+    at: _builtins.float
+    files: _builtins.int
+    lines: _builtins.int
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        before: _builtins.str = ...,
+        at: _builtins.float = ...,
+        files: _builtins.int = ...,
+        lines: _builtins.int = ...,
+        paths: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "before", b"before", "files", b"files", "lines", b"lines", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MuchRemoved: _TypeAlias = MuchRemoved  # noqa: Y015
 
 @_typing.final
 class SaveRequest(_message.Message):

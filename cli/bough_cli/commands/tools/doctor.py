@@ -13,6 +13,7 @@ import typer
 from bough_daemon.api.client import Client
 from bough_daemon.api.launch import is_running
 from bough_daemon.api.live_worktrees import LiveTrees
+from bough_daemon.api.notices import MuchRemoved
 from bough_daemon.api.settings import path_of, read_settings
 from bough_daemon.errors import BoughError, DaemonFailed
 from bough_daemon.faults import fault_of, obstacle_to
@@ -197,7 +198,7 @@ def _live() -> Iterator[Check]:
         remedy = "Ask them, or start a new team with `bough invite`; your saves are recorded as before."
         yield Check("team", False, f"{told.out}, {ago(told.out_at)}", remedy)
     yield Check("network", True, f"listening on {' and '.join(told.listening) or 'nothing'}")
-    for notice in map(words_of, told.notices):
+    for notice in (words_of(one) for one in told.notices if not isinstance(one, MuchRemoved)):
         yield Check(notice.about, False, notice.text, notice.remedy)
     for mate in {mate.name: mate for mate in told.teammates}.values():
         if mate.refused:
