@@ -140,6 +140,32 @@ def test_what_a_peer_says_to_reach_stays_within_the_team(star: World) -> None:
     assert alice.relay._ways.keys() <= {"alice", "bob"} and alice.relay.through("bob") == []
 
 
+def test_a_relay_checks_the_receipts_of_others_and_leaves_a_signers_own_to_its_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(0, 4)
+    for name in ("bob", "carol", "dave"):
+        world.connect("alice", name)
+    world.settle()
+    alice, bob = world.members["alice"].exchange, world.members["bob"].exchange
+    checked, real = list[bytes](), Receipt.is_signed
+
+    def is_signed(receipt: Receipt, team: str) -> bool:
+        checked.append(receipt.by)
+        return real(receipt, team)
+
+    monkeypatch.setattr(Receipt, "is_signed", is_signed)
+    state = world.members["bob"].save()
+    receipt = held(world, state)
+    alice.hear("dave", replace(receipt, signature=bytes(64)), NOW)
+    assert checked == [receipt.by] and receipts(said(world, "alice", "bob")) == []
+    forged = replace(receipt, signature=bytes(64))  # carol signed it herself, badly
+    alice.hear("carol", forged, NOW)
+    assert checked == [receipt.by] and receipts(said(world, "alice", "bob")) == [forged]
+    assert bob.hear("alice", forged, NOW) == [] and "carol" not in bob.holders(state.key, state.sequence)
+    world.close()
+
+
 def test_a_member_cannot_fill_a_relay_with_receipts_for_states_that_nobody_has(star: World) -> None:
     alice, state = star.members["alice"].exchange, star.members["bob"].save()
     star.settle()
