@@ -30,6 +30,9 @@ BUSY_SECONDS = 600.0  # in which only its children do: a filter that polls or lo
 AGAIN_SECONDS = 5.0  # instead of IDLE_SECONDS for one that hung last time
 LOOK_SECONDS = 1.0  # between checks of a child's progress
 END_SECONDS = 2.0  # for a killed child to end
+# A busy machine or a slow disk is not the child's fault: its time is over once it has computed for this share of it, or
+# has taken so many times as long.
+COMPUTED, SLOWED = 0.5, 10.0
 PIECE_BYTES = 64 << 10  # read from or written to a pipe at a time
 PROCESSES = "/proc"
 
@@ -41,7 +44,8 @@ class ChildPatience:
 
     def __init__(self, leader: int, now: float, idle: float | None = None, longest: float = math.inf) -> None:
         self._leader = leader
-        self._end = now + longest
+        self._longest = longest
+        self._end, self._latest = now + longest, now + SLOWED * longest
         self._idle = IDLE_SECONDS if idle is None else idle
         self._seen: Usage = {}
         self._moved = self._own = now
@@ -59,11 +63,13 @@ class ChildPatience:
 
     def is_over(self, now: float) -> bool:
         """Return whether the child has taken longer than it may, whatever happens in it."""
-        return now >= self._end
+        if now < self._end:
+            return False
+        return now >= self._latest or computed_by(self._leader) >= COMPUTED * self._longest
 
     def wait(self, now: float) -> float:
         """Return how long to wait before the next look."""
-        return max(0.0, min(LOOK_SECONDS, self._end - now))
+        return min(LOOK_SECONDS, max(0.0, (self._end if now < self._end else self._latest) - now))
 
 
 @dataclass(frozen=True)
@@ -291,6 +297,14 @@ def usage_of(group: int) -> Usage:
         computed = sum(int(fields[number]) for number in (9, 11, 13, 14))  # majflt, utime, stime, cutime
         found[process] = (computed, _bytes_moved(process))
     return found
+
+
+def computed_by(process: int) -> float:
+    """Return for how many seconds a process has computed; infinity if the system does not say."""
+    with suppress(OSError, IndexError), open(f"{PROCESSES}/{process}/stat", "rb") as source:
+        fields = source.read().rpartition(b") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
+    return math.inf
 
 
 def _processes(group: int) -> Iterator[tuple[int, list[bytes]]]:

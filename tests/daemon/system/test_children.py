@@ -50,6 +50,35 @@ def test_a_child_hangs_where_nothing_happens_in_it(
     assert said[-1] == hangs and not any(said[:-1])
 
 
+@pytest.mark.parametrize(
+    ("looks", "over"),
+    [
+        ([(2.9, 2.9)], [False]),
+        ([(3.0, 1.5)], [True]),
+        ([(3.0, 1.4), (20.0, 1.4), (20.1, 1.5)], [False, False, True]),
+        ([(3.0, 0.0), (29.9, 0.0), (30.0, 0.0)], [False, False, True]),
+    ],
+)
+def test_of_the_time_that_a_child_may_take_what_others_take_from_it_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, looks: list[tuple[float, float]], over: list[bool]
+) -> None:
+    patience, computed = ChildPatience(LEADER, 0.0, longest=3.0), 0.0
+    monkeypatch.setattr(children, "computed_by", lambda leader: computed if leader == LEADER else 0.0)
+    found = list[bool]()
+    for now, computed in looks:  # noqa: B007, the name is read by the function above
+        found.append(patience.is_over(now))
+        assert found[-1] or 0.0 < patience.wait(now) <= children.LOOK_SECONDS
+    assert found == over
+
+
+def test_what_a_process_has_computed_is_counted() -> None:
+    before, end = children.computed_by(os.getpid()), time.process_time() + 0.1
+    while time.process_time() < end:
+        pass
+    assert children.computed_by(os.getpid()) - before >= 0.05
+    assert children.computed_by(2**30) == float("inf")
+
+
 def gone(process: int) -> bool:
     """Return whether a process is over."""
     try:
