@@ -32,6 +32,7 @@ from bough_daemon.system.addresses import (
     MOST_ADVERTISED,
     is_here,
     is_loopback,
+    is_numeric,
     join_address,
     next_port,
     parse_advertised,
@@ -380,7 +381,9 @@ class PeerListener:
     def notices(self) -> list[Notice]:
         """Return what the user should know about the listeners."""
         gone = self._away or self.door
-        if not is_here(gone.host):
+        # Names are looked up when the network changes, not for each status, which would wait for a name server.
+        is_gone = not is_here(gone.host) if is_numeric(gone.host) else self._away is not None
+        if is_gone:
             return [AddressGone(gone.host)]
         before = self._displaced
         if before is None or (is_loopback(before.host) and not before.chosen):

@@ -118,8 +118,20 @@ def source_for(host: str) -> str:
     return ""
 
 
+def is_numeric(host: str) -> bool:
+    """Return whether a host is an IP address, in brackets or not; another one is a name that has to be looked up."""
+    try:
+        ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def is_here(host: str) -> bool:
-    """Return whether an IP address, in brackets or not, currently belongs to this machine; that of all of them does."""
+    """Return whether an IP address, in brackets or not, currently belongs to this machine; that of all of them does.
+
+    A name is looked up, which may take seconds.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.bind((host.strip("[]"), 0))

@@ -156,6 +156,14 @@ def test_a_restart_listens_where_it_did_before(folder: Path, host: str) -> None:
     listening(folder, settings, is_there)
 
 
+def test_a_name_is_not_looked_up_for_each_status(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def is_there(listener: PeerListener) -> None:
+        monkeypatch.setattr("bough_daemon.sync.listener.is_here", lambda host: pytest.fail(f"{host} is looked up"))
+        assert listener.door.host == "localhost" and listener.notices() == []
+
+    listening(folder, ListenSettings(listen=f"localhost:{free_port()}"), is_there)
+
+
 def test_an_address_that_this_machine_does_not_have_is_returned_to_when_it_is_back(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
