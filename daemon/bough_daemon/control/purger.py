@@ -24,6 +24,7 @@ from bough_daemon.git.objects import Objects
 from bough_daemon.privacy.purged import digest_of
 from bough_daemon.purging.removal import (
     Found,
+    Rehearsed,
     RemovalPlan,
     begin,
     check_free,
@@ -38,7 +39,7 @@ from bough_daemon.purging.removal import (
     roots,
     where_in_history,
 )
-from bough_daemon.purging.rewriting import Contents, Rewriting
+from bough_daemon.purging.rewriting import Contents
 from bough_daemon.purging.rights import Branches, Verdict, holders, judge
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import COPIED, KEPT, LANDED, LIVE, SHARED, Store
@@ -225,7 +226,7 @@ class Purger:
 
         await to_the_end(self._restart(lambda: self._owner.run(do)))
 
-    async def _rehearsed(self, ids: frozenset[str]) -> Rewriting | None:
+    async def _rehearsed(self, ids: frozenset[str]) -> Rehearsed | None:
         """Return the part of a purge that was done while recording went on; None: everything is left to do."""
         named = await self._owner.run(roots, self._store, True)
         try:

@@ -84,15 +84,65 @@ def roots(store: Store, teammates: bool) -> list[str]:
 
 def of_bough_alone(store: Store, commits: Iterable[str]) -> list[str]:
     """Return what some commits contain that no reference of the user's does. May be called from any thread."""
+    return _beyond(store, commits, _users(store))
+
+
+def _users(store: Store) -> frozenset[str]:
+    """Return the commits that references of the user's name."""
+    found = GitCommand(store.common_dir).run("rev-list", "--no-walk", "--ignore-missing", "--all")
+    return frozenset(found.decode().split())
+
+
+def _beyond(store: Store, commits: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return what some commits contain that others do not."""
     store.follow_shallow()
-    users = GitCommand(store.common_dir).run("rev-list", "--no-walk", "--ignore-missing", "--all").decode().split()
-    lines = "\n".join([*commits, *(f"^{oid}" for oid in users), ""]).encode()
+    lines = "\n".join([*commits, *(f"^{oid}" for oid in known), ""]).encode()
     return store.git.run("rev-list", "--ignore-missing", "--stdin", stdin=lines).decode().split()
 
 
-def owned(objects: Objects, kind: str) -> list[str]:
-    """Return the objects of one kind in the store's own folder."""
-    return [oid for oid in objects.own_names() if objects.header(oid)[0] == kind]
+class Inventory:
+    """What a store's own files have: its commits, its trees, and the objects of each pack; read once only."""
+
+    def __init__(self) -> None:
+        self.commits = set[str]()
+        self.trees = set[str]()
+        self._seen = set[str]()
+        self._packs: dict[str, frozenset[str]] = {}
+
+    def look(self, objects: Objects) -> None:
+        """Look for objects."""
+        new = set(objects.own_names()) - self._seen
+        self._seen |= new
+        kinds = {oid: objects.header(oid)[0] for oid in new}
+        self.trees |= {oid for oid in new if kinds[oid] == "tree"}
+        self.commits |= {oid for oid in new if kinds[oid] == "commit"}
+
+    def packs(self, store: Store) -> dict[str, frozenset[str]]:
+        """Return the objects of each pack, by the pack's name."""
+        folder = os.path.join(store.objects.folder, "pack")
+        names = [name.removesuffix(".idx") for name in os.listdir(folder) if name.endswith(".idx")]
+        self._packs = {name: self._packs.get(name) or self._in_pack(store, name) for name in names}
+        return self._packs
+
+    @staticmethod
+    def _in_pack(store: Store, name: str) -> frozenset[str]:
+        with open(os.path.join(store.objects.folder, "pack", f"{name}.idx"), "rb") as source:
+            listed = store.git.run("show-index", stdin=source.read()).decode()
+        return frozenset(line.split(" ")[1] for line in listed.splitlines())
+
+
+@dataclass
+class Rehearsed:
+    """The part of a purge that was prepared.
+
+    `owned`: the store's own commits at the beginning; `named`, `users`: those that references named then.
+    """
+
+    rewriting: Rewriting
+    inventory: Inventory
+    owned: frozenset[str]
+    named: frozenset[str]
+    users: frozenset[str]
 
 
 def find_paths(objects: Objects, commits: Iterable[str], path: str) -> Found:
@@ -217,31 +267,35 @@ def begin(store: Store, work: RemovalPlan) -> None:
     _write(store, work)
 
 
-def rehearse(store: Store, named: Collection[str], ids: Collection[str]) -> Rewriting:
+def rehearse(store: Store, named: Collection[str], ids: Collection[str]) -> Rehearsed:
     """Prepare the slow parts of a purge, without effect yet: write the replacements, and the rewritten packs.
 
     `named`: the commits that references name. On any thread, while snapshots are taken.
     """
-    objects = Objects(store.objects.folder)
-    rewriting = Rewriting(objects, Contents(objects, ids), _changing(store, objects, named))
+    objects, inventory, users = Objects(store.objects.folder), Inventory(), _users(store)
+    inventory.look(objects)
+    owned = frozenset(inventory.commits)
+    changing = _beyond(store, [*named, *owned], users)
+    rewriting = Rewriting(objects, Contents(objects, ids), changing)
     rewriting.run()
     objects.settle()
-    _, kept = _split(store, _objects_that_go(objects, rewriting.contents, rewriting.became))
+    _, kept = _split(store, inventory, _objects_that_go(objects, inventory, rewriting.contents, rewriting.became))
     if kept:
         store.pack((), sorted(kept))
-    return rewriting
+    inventory.packs(store)
+    return Rehearsed(rewriting, inventory, owned, frozenset(named), users)
 
 
-def finish(store: Store, rehearsed: Rewriting | None = None) -> Record | None:
+def finish(store: Store, rehearsed: Rehearsed | None = None) -> Record | None:
     """Carry out the recorded purge and return it. On the store's thread. `rehearsed`: the part that was prepared."""
     work = _read(store)
     if work is None:
         return None
-    contents = Contents(store.objects, work.ids)
+    contents, inventory = Contents(store.objects, work.ids), rehearsed.inventory if rehearsed else Inventory()
     if work.commits is None:
         if work.stays_out:
             store.purged.note(work.ids, work.held)
-        contents = _rewrite(store, work, rehearsed).contents
+        contents = _rewrite(store, work, inventory, rehearsed).contents
         store.objects.settle()
         _write(store, work)
     assert work.commits is not None
@@ -249,9 +303,9 @@ def finish(store: Store, rehearsed: Rewriting | None = None) -> Record | None:
     _move_references(store, work.commits)
     _follow_in_journals(store, work)
     if work.gone is None:
-        work.gone = sorted(_objects_that_go(store.objects, contents, work.commits))
+        work.gone = sorted(_objects_that_go(store.objects, inventory, contents, work.commits))
         _write(store, work)  # on a second search some of them would be missing
-    _remove(store, set(work.gone))
+    _remove(store, inventory, set(work.gone))
     record = Record(work.at, work.by, tuple(work.paths), len(work.ids), digest_of(work.ids))
     store.purged.add(record)
     store.walks.forget()
@@ -272,17 +326,23 @@ def _write(store: Store, work: RemovalPlan) -> None:
     write_whole(os.path.join(store.folder, PENDING), as_json(work))
 
 
-def _changing(store: Store, objects: Objects, named: Collection[str]) -> list[str]:
-    """Return the commits that a purge may change."""
-    return of_bough_alone(store, [*named, *owned(objects, "commit")])
+def _resumed(store: Store, work: RemovalPlan, rehearsed: Rehearsed, users: frozenset[str]) -> bool:
+    """Return whether what was prepared is still valid, after adding what came since."""
+    if rehearsed.rewriting.contents.ids != set(work.ids) or users != rehearsed.users:
+        return False
+    new = {*roots(store, teammates=True), *rehearsed.inventory.commits} - rehearsed.named - rehearsed.owned
+    came = _beyond(store, new, users | rehearsed.named)
+    return rehearsed.rewriting.goes_on(store.objects, rehearsed.rewriting.commits.union(came))
 
 
-def _rewrite(store: Store, work: RemovalPlan, rehearsed: Rewriting | None) -> Rewriting:
+def _rewrite(store: Store, work: RemovalPlan, inventory: Inventory, rehearsed: Rehearsed | None) -> Rewriting:
     """Write the replacement of every commit that changes, and record it."""
-    objects = store.objects
-    commits = _changing(store, objects, roots(store, teammates=True))
-    rewriting = rehearsed
-    if rewriting is None or rewriting.contents.ids != set(work.ids) or not rewriting.goes_on(objects, commits):
+    objects, users = store.objects, _users(store)
+    inventory.look(objects)
+    if rehearsed is not None and _resumed(store, work, rehearsed, users):
+        rewriting = rehearsed.rewriting
+    else:
+        commits = _beyond(store, [*roots(store, teammates=True), *inventory.commits], users)
         rewriting = Rewriting(objects, Contents(objects, work.ids), commits)
     work.commits = dict(rewriting.run())
     places = {oid for oid, now in work.commits.items() if not now}
@@ -330,32 +390,29 @@ def _follow_in_journals(store: Store, work: RemovalPlan) -> None:
         journal.follow(became, work.lost.get(journal.path, ()))
 
 
-def _objects_that_go(objects: Objects, contents: Contents, commits: Collection[str]) -> set[str]:
+def _objects_that_go(objects: Objects, inventory: Inventory, contents: Contents, commits: Collection[str]) -> set[str]:
     """Return the store's own objects that are or reach one of the contents. `commits`: those that change."""
-    trees = {oid for oid in owned(objects, "tree") if contents.of(oid)}
+    inventory.look(objects)
+    trees = {oid for oid in inventory.trees if contents.of(oid)}
     return {oid for oid in {*contents.ids, *trees, *commits} if objects.owns(oid)}
 
 
-def _split(store: Store, gone: set[str]) -> tuple[list[str], set[str]]:
+def _split(store: Store, inventory: Inventory, gone: set[str]) -> tuple[list[str], set[str]]:
     """Return the packs that contain one of some objects, and the other objects that only they contain."""
-    folder = os.path.join(store.objects.folder, "pack")
     old, inside, elsewhere = list[str](), set[str](), set[str]()
-    for name in [name for name in os.listdir(folder) if name.endswith(".idx")]:
-        with open(os.path.join(folder, name), "rb") as source:
-            listed = store.git.run("show-index", stdin=source.read()).decode()
-        has = {line.split(" ")[1] for line in listed.splitlines()}
+    for name, has in inventory.packs(store).items():
         if has.isdisjoint(gone):
             elsewhere |= has
         else:
-            old.append(name.removesuffix(".idx"))
+            old.append(name)
             inside |= has
     return old, inside - gone - elsewhere
 
 
-def _remove(store: Store, gone: set[str]) -> None:
+def _remove(store: Store, inventory: Inventory, gone: set[str]) -> None:
     """Remove objects from the store's own files: packs that have one are rewritten without it."""
     folder = os.path.join(store.objects.folder, "pack")
-    old, kept = _split(store, gone)
+    old, kept = _split(store, inventory, gone)
     made = store.pack((), sorted(kept)) if kept else set[str]()
     sync_folder(folder)
     old = [name for name in old if name not in made]

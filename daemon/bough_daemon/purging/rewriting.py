@@ -89,6 +89,11 @@ class Rewriting:
                     self._rewrite(oid, raw)
         return self.became
 
+    @property
+    def commits(self) -> frozenset[str]:
+        """The commits that may change."""
+        return self._commits
+
     def goes_on(self, objects: Objects, commits: Collection[str]) -> bool:
         """Add commits that have arrived since, and return whether the work so far is still valid.
 

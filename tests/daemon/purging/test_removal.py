@@ -124,15 +124,16 @@ def test_what_was_prepared_while_snapshots_were_taken_comes_to_the_same(
     tip = store.objects.write_commit(later, [made["tip"]], NOBODY, 0, "later\n")
     store.set_ref(LIVE + "alice", tip, made["tip"])
     store.set_ref(SHARED + "alice", tip, made["tip"])
-    commits = of_bough_alone(store, roots(store, True))
+    stray = store.objects.write_commit(later, [tip], NOBODY, 0, "stray\n")  # no reference names it
+    commits = of_bough_alone(store, [*roots(store, True), stray])
     alone = Rewriting(store.objects, Contents(store.objects, [made["secret"]]), commits).run()
     written = list[str]()
     monkeypatch.setattr(Rewriting, "_rewrite", _noted(Rewriting._rewrite, written))
     begin(store, work(made))
     finish(store, prepared)
-    assert set(written) - set(alone.values()) == {tip}  # the rest was there
-    assert store.ref(LIVE + "alice") == alone[tip] and prepared.became == alone
-    assert not store.objects.owns(made["secret"])
+    assert set(written) - set(alone.values()) == {tip, stray}  # the rest was there
+    assert store.ref(LIVE + "alice") == alone[tip] and prepared.rewriting.became == alone
+    assert not any(map(store.objects.owns, (made["secret"], tip, stray)))
     git(Path(store.path), "fsck", "--full", "--strict", "--no-dangling")
 
 
@@ -150,10 +151,20 @@ def test_what_was_prepared_is_dropped_where_the_users_history_has_changed_since(
     commits = of_bough_alone(store, roots(store, True))
     assert Rewriting(store.objects, Contents(store.objects, secret), commits).goes_on(store.objects, commits)
     prepared = rehearse(store, roots(store, True), secret)
-    assert not prepared.goes_on(store.objects, commits[1:])  # one of them is the user's by now
+    assert not prepared.rewriting.goes_on(store.objects, commits[1:])  # one of them is the user's by now
     outside = Rewriting(store.objects, Contents(store.objects, secret), commits[:1])
     outside.run()
     assert not outside.goes_on(store.objects, commits)  # what it names was the user's, and is no longer
+
+
+def test_what_became_the_users_own_while_a_purge_was_prepared_stays(store: Store, root: Path) -> None:
+    made = history(store, root)
+    prepared = rehearse(store, roots(store, True), [made["secret"]])
+    store.give([made["tip"]])
+    git(root, "update-ref", "refs/heads/mine", made["tip"])
+    begin(store, work(made))
+    finish(store, prepared)
+    assert store.ref(LIVE + "alice") == made["tip"]
 
 
 KILLED = """
