@@ -13,7 +13,7 @@ from bough_cli import output
 
 SHOWN = 3  # commits that are named
 FORMER = "a former member"
-GB, MB = 1_000_000_000, 1_000_000
+GB = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -98,22 +98,18 @@ def _no_connection(told: notices.NoConnection) -> Words:
 
 def _store_near_limit(told: notices.StoreNearLimit) -> Words:
     word = "more than" if told.used > told.limit else "nearly all of"
-    text = f"the snapshots here take {_size(told.used)}, {word} the limit of {_size(told.limit)}"
+    text = f"the snapshots here take {output.size(told.used)}, {word} the limit of {output.size(told.limit)}"
     fresh = "`bough down --forget` starts over with an empty history. Your saves are recorded anyway."
     return Words("room", text, f"{_raises(told.limit)}; {fresh}")
 
 
 def _member_over_limit(told: notices.MemberOverLimit) -> Words:
-    text = f"{told.name} has sent {_size(told.sent)}: newer data from them is refused"
+    text = f"{told.name} has sent {output.size(told.sent)}: newer data from them is refused"
     return Words("room", text, f"{_raises(told.limit)}; `bough remove {told.name}` removes them from the team.")
 
 
 def _raises(limit: int) -> str:
     return f"`bough config set store.limit_gb {2 * max(1, limit // GB)}` raises the limit"
-
-
-def _size(size: int) -> str:
-    return f"{size / GB:,.1f} GB" if size >= GB // 10 else f"{size / MB:,.0f} MB"
 
 
 def _state_contradicted(told: notices.StateContradicted) -> Words:

@@ -14,6 +14,7 @@ from bough_daemon.api.records import Status, TeammateStatus, Withheld, WorktreeS
 from bough_daemon.errors import NeedsYes
 from bough_daemon.system.text import SHORT, printable
 
+GB, MB = 1_000_000_000, 1_000_000
 KEPT = re.compile("(\x1b\\[(?:[012]|3[123])m|[\n\t])")  # the styles and the layout of Bough's own text
 
 
@@ -87,6 +88,13 @@ def dim(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def size(in_bytes: int) -> str:
+    """Return a size in words."""
+    if in_bytes >= GB // 10:
+        return f"{in_bytes / GB:,.1f} GB"
+    return f"{in_bytes / MB:,.0f} MB" if in_bytes >= MB else "under 1 MB"
 
 
 def not_folded(told: Status) -> list[str]:

@@ -176,7 +176,10 @@ def _store(path: str) -> str:
     git = GitCommand(path)
     git.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
     branches = git.run("for-each-ref", "--format=%(refname)", "refs/heads").split()
-    return f"intact; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}"
+    counted = dict(line.split(": ") for line in git.run("count-objects", "-v").decode().splitlines())
+    kibibytes = int(counted["size"]) + int(counted["size-pack"]) + int(counted["size-garbage"])
+    weighs = output.size(1024 * kibibytes)
+    return f"intact; {output.count(len(branches), 'live branch').replace('branchs', 'branches')}, {weighs} on disk"
 
 
 def _live() -> Iterator[Check]:
