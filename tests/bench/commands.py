@@ -1,16 +1,18 @@
 """Time the commands that change files, beside git's own, and where asked beside another version of Bough.
 
-usage: python tests/bench/commands.py [--files N] [--rounds N] [--bough COMMAND] [--against COMMAND]
+usage: python tests/bench/commands.py [--files N] [--edits N] [--rounds N] [--bough COMMAND] [--against COMMAND]
 
 Makes a repository of N files (default 5,000), a bare remote, and two members for each version, and times in turn, so
 that a machine that slows down slows them all:
 
   save      a file was edited             git add -A && git commit
-  hop       to a teammate with 20 edits   git fetch && git switch --detach
-  back      from there                    git switch -
+  hop       with two edits of one's own,  git stash -u && git fetch && git switch --detach
+            to a teammate with 20
+  back      from there                    git switch - && git stash pop
   merge     those edits into one's own    git merge
   land      one edit, no hooks            git commit -a && git push
 
+Git's column also has `stash`, `switch` (to the teammate's branch) and `pop` alone. `--edits`: the teammate's.
 `--bough`, `--against`: the `bough` of this version and of another (default: the one of this interpreter, and none).
 Times are medians of whole commands in milliseconds.
 """
@@ -30,7 +32,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-EDITS = 20
+EDITS = 20  # by default
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Person:
 
     tree: Path
     bough: list[str]
+    files: int
+    edits: int
     times: dict[str, list[float]] = field(default_factory=dict)
 
     def run(self, *command: str, stdin: str = "") -> str:
@@ -64,7 +68,15 @@ class Person:
         work()
         self.times.setdefault(name, []).append((time.perf_counter() - started) * 1e3)
 
-    def edit(self, numbers: range, word: str) -> None:
+    def edit_first(self, word: str) -> None:
+        """Edit what the teammate edits."""
+        self._edit(range(self.edits), word)
+
+    def edit_last(self, word: str) -> None:
+        """Edit two files that the teammate does not edit."""
+        self._edit(range(self.files - 2, self.files), word)
+
+    def _edit(self, numbers: range, word: str) -> None:
         for number in numbers:
             with (self.tree / path_of(number)).open("a") as file:
                 file.write(f"# {word}\n")
@@ -75,9 +87,9 @@ def path_of(number: int) -> str:
     return f"d{number // 100}/f{number}.py"
 
 
-def found(top: Path, files: int, bough: list[str]) -> tuple[Person, Person]:
+def found(top: Path, files: int, edits: int, bough: list[str]) -> tuple[Person, Person]:
     """Make a remote and two clones; with Bough, one team of both."""
-    seed = Person(top / "seed", [])
+    seed = Person(top / "seed", [], files, edits)
     for number in range(files):
         path = seed.tree / path_of(number)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +102,7 @@ def found(top: Path, files: int, bough: list[str]) -> tuple[Person, Person]:
     people = []
     for name in ("alice", "bob"):
         seed.git("clone", "-q", str(top / "origin.git"), str(top / name))
-        people.append(Person(top / name, bough))
+        people.append(Person(top / name, bough, files, edits))
         identify(people[-1])
     alice, bob = people
     if bough:
@@ -108,10 +120,10 @@ def identify(person: Person) -> None:
 
 def round_with_bough(alice: Person, bob: Person, number: int) -> None:
     """Time each command once."""
-    alice.edit(range(EDITS), f"alice {number}")
+    alice.edit_first(f"alice {number}")
     alice.timed("save", lambda: alice.cli("save"))
     alice.cli("save", "--wait", "bob")
-    bob.edit(range(200, 202), f"bob {number}")
+    bob.edit_last(f"bob {number}")
     bob.timed("hop", lambda: bob.cli("hop", "alice"))
     bob.timed("back", lambda: bob.cli("back"))
     bob.timed("merge", lambda: bob.cli("merge", "alice"))
@@ -124,22 +136,36 @@ def round_with_bough(alice: Person, bob: Person, number: int) -> None:
 def round_with_git(alice: Person, bob: Person, number: int) -> None:
     """Time what one would type without Bough."""
     alice.git("switch", "-qC", "topic")
-    alice.edit(range(EDITS), f"alice {number}")
+    alice.edit_first(f"alice {number}")
     alice.timed("save", lambda: (alice.git("add", "-A"), alice.git("commit", "-qm", "save")))
     alice.git("push", "-qf", "origin", "topic")
-    bob.timed("hop", lambda: (bob.git("fetch", "-q"), bob.git("switch", "-q", "--detach", "origin/topic")))
-    bob.timed("back", lambda: bob.git("switch", "-q", "-"))
+    bob.edit_last(f"bob {number}")
+    bob.timed("hop", lambda: hop_with_git(bob))
+    bob.timed("back", lambda: back_with_git(bob))
     bob.timed("merge", lambda: bob.git("merge", "-q", "--no-edit", "origin/topic"))
-    bob.edit(range(200, 202), f"bob {number}")
     bob.timed("land", lambda: (bob.git("commit", "-qam", "work"), bob.git("push", "-q", "origin", "HEAD:main")))
     alice.git("fetch", "-q")
     alice.git("reset", "-q", "--hard", "origin/main")
+
+
+def hop_with_git(bob: Person) -> None:
+    """Go to what the teammate has pushed, setting one's own edits aside."""
+    bob.timed("stash", lambda: bob.git("stash", "-uq"))
+    bob.git("fetch", "-q")
+    bob.timed("switch", lambda: bob.git("switch", "-q", "--detach", "origin/topic"))
+
+
+def back_with_git(bob: Person) -> None:
+    """Return, with the edits that were set aside."""
+    bob.git("switch", "-q", "-")
+    bob.timed("pop", lambda: bob.git("stash", "pop", "-q"))
 
 
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--files", type=int, default=5_000)
+    options.add_argument("--edits", type=int, default=EDITS)
     options.add_argument("--rounds", type=int, default=10)
     options.add_argument("--bough", default=f"{sys.executable} -m bough_cli")
     options.add_argument("--against", default="")
@@ -150,7 +176,7 @@ def main() -> None:
     pairs: dict[str, tuple[Person, Person]] = {}
     try:
         for name, command in versions.items():
-            pairs[name] = found(top / name, chosen.files, command)
+            pairs[name] = found(top / name, chosen.files, chosen.edits, command)
         for number in range(chosen.rounds):
             for name, pair in pairs.items():
                 (round_with_bough if versions[name] else round_with_git)(*pair, number)
@@ -176,6 +202,8 @@ def show(pairs: dict[str, tuple[Person, Person]]) -> None:
         row = [medians[name][what] for name in medians]
         ratios = [medians["bough"][what] / medians[name][what] for name in ("git", "other") if name in medians]
         print(f"{what:8}" + "".join(f"{value:12.0f}" for value in row) + "".join(f"{ratio:12.2f}" for ratio in ratios))
+    for what in ("stash", "switch", "pop"):
+        print(f"{what:8}{medians['git'][what]:12.0f}")
 
 
 if __name__ == "__main__":

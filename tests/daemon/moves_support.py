@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bough_daemon.api.progress import Progress, Question
-from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import FILE, SUBMODULE, TreeEntry
+from bough_daemon.git.reflog import HeadReader
 from bough_daemon.git.refs import operation
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch

@@ -157,7 +157,7 @@ def index_file(folder: Path) -> Iterator[Trial]:
             path.write_bytes(_sealed(data))
             reader = IndexReader(here.worktree, str(folder / "good"), RuleFiles(here.worktree))
             reader.changed()
-            index.named_beyond(here.worktree, here.store.objects, head, _sealed(data))
+            index.named_beyond(here.worktree, here.store.objects, head)
             index.unmerged_paths(here.worktree)
             index.staged(here.worktree)
 
@@ -176,10 +176,13 @@ def index_extensions(folder: Path) -> Iterator[Trial]:
     cached = b"\x003 1\n" + blob + b"d\0-1 0\n"
 
     def attempt(data: bytes) -> None:
-        found = index._extensions(_sealed(data[1:])) if data[:1] == b"\0" else {b"TREE": data[1:], b"REUC": data[1:]}
-        for path, oid in index._readable(index._cached_trees(found.get(b"TREE", b""))):
+        whole = _sealed(data[1:])
+        trees, resolved = (
+            index._extension(whole, name) if data[:1] == b"\0" else data[1:] for name in (b"TREE", b"REUC")
+        )
+        for path, oid in index._readable(index._cached_trees(trees)):
             assert os.fsencode(path) is not None and len(oid) == 40
-        assert all(len(oid) == 40 for oid in index._readable(index._resolved(found.get(b"REUC", b""))))
+        assert all(len(oid) == 40 for oid in index._readable(index._resolved(resolved)))
 
     yield Trial(
         attempt,

@@ -18,14 +18,17 @@ from bough_daemon.transaction.file_state import is_file
 from bough_daemon.transaction.terminal import NOTHING, Terminal
 
 Hooks = frozenset[str]
+HOOK_SETTINGS = r"^(core\.hookspath|hook\..*\.event)$"
 
 
 async def hooks_of(terminal: Terminal, worktree: Worktree, names: Iterable[str]) -> Hooks:
     """Return those of `names` for which git would run a hook."""
-    folder = await hooks_folder(terminal, worktree)
     # Newer versions of git take hooks from the config too.
-    asked = await terminal.run(["git", "config", "-z", "--get-regexp", r"^hook\..*\.event$"], worktree.root)
-    events = {os.fsdecode(entry.partition(b"\n")[2]) for entry in asked.output.split(b"\0")}
+    asked = await terminal.run(["git", "config", "-z", "--get-regexp", HOOK_SETTINGS], worktree.root)
+    settings = [os.fsdecode(entry).partition("\n")[::2] for entry in asked.output.split(b"\0")]
+    elsewhere = any(name == "core.hookspath" for name, _ in settings)
+    folder = await hooks_folder(terminal, worktree) if elsewhere else os.path.join(worktree.common_dir, "hooks")
+    events = {value for name, value in settings if name.startswith("hook.")}
     return frozenset(name for name in names if name in events or os.access(os.path.join(folder, name), os.X_OK))
 
 
@@ -64,6 +67,8 @@ async def after_checkout(
     `sent`: paths that a teammate, `by`, changed in `tree`, which is here now; a hook that may run one of them is
     skipped.
     """
+    if not await hooks_of(terminal, live.worktree, ["post-checkout"]):
+        return
     code = await changed_code(live, terminal, {"post-checkout"}, sent, tree) if sent else []
     if code:
         command = f"git hook run post-checkout -- {old[:SHORT]} {new[:SHORT]} 1"

@@ -211,7 +211,7 @@ def _enter(
         said=f"checkout: moving from {words(old)} to {theirs.base}",
         head=head,
         refs={commits: (None, old.commit)} if commits is not None else {},
-        index=lambda: index.at_commit(worktree, theirs.base, hidden=hidden, wanted=wanted),
+        index=lambda: index.moved_to(worktree, theirs.base, hidden=hidden, wanted=wanted),
         given=[theirs.base],
         spared=hidden,
         placed=placed_by(live, there, snapshot) if there is not None else (),

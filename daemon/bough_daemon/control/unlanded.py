@@ -20,7 +20,7 @@ import pygit2
 from bough_daemon.api.records import WouldLand
 from bough_daemon.commands.shared_branch import Target
 from bough_daemon.errors import BoughError, GitHangs
-from bough_daemon.git.index import unmerged_paths, written_at
+from bough_daemon.git.index import unmerged_paths
 from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.git.refs import commit_of, short
 from bough_daemon.git.repository_settings import NAME as SETTINGS
@@ -81,7 +81,6 @@ class Unlanded:
         self._store = store
         self._background = background
         self._targets: dict[str, tuple[object, Target | None, str | None]] = {}  # by working tree
-        self._unmerged: dict[str, tuple[object, int]] = {}
         self._told: dict[tuple[str, ...], Any] = {}
         self._asked: dict[tuple[str, ...], asyncio.Task[None]] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by member
@@ -228,10 +227,7 @@ class Unlanded:
 
     def conflicts(self, live: LiveWorktree) -> int:
         """Return how many paths are unmerged in the user's index. On the store's thread."""
-        seen, known = written_at(live.worktree), self._unmerged.get(live.worktree.root)
-        if known is None or known[0] != seen:
-            known = self._unmerged[live.worktree.root] = seen, len(unmerged_paths(live.worktree))
-        return known[1]
+        return len(unmerged_paths(live.worktree))
 
 
 def _tracked(target: Target) -> str:

@@ -9,15 +9,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bough_daemon.errors import FilterFailed, GitFailed
 from bough_daemon.git.command import GitCommand, quoted
-from bough_daemon.git.index import WHOLE
+from bough_daemon.git.index import WHOLE, marks_of
 from bough_daemon.git.objects import FILE, FOLDER, Objects
 from bough_daemon.git.paths import check_path, folders_above
 from bough_daemon.git.root_dir import RootDir
+from bough_daemon.git.rule_files import ATTRIBUTES as ATTRIBUTES_FILE
 from bough_daemon.git.rules import as_pathspec
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.text import bounded, printable
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
+SYSTEM_ATTRIBUTES = "/etc/gitattributes"
 FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
 EXTERNAL = "external filter "
 NOT_PUSHED = (
@@ -28,11 +30,20 @@ LOSSLESS = {"lfs"}  # filters that return exactly what they were given
 AT_ONCE = 1000  # files that one git child converts
 
 
-def converted(git: GitCommand, paths: Sequence[str], *options: str) -> dict[str, dict[str, str]]:
-    """Return the attributes of those paths whose bytes Git may change, by path; `options` for `git check-attr`."""
+def converted_on_disk(worktree: Worktree, paths: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the attributes of those paths whose bytes Git may change, by path, under the rules in the files."""
+    if not paths or not (
+        _rules_outside(worktree) or marks_of(worktree).has_attributes or _rules_above(worktree, paths)
+    ):
+        return {}
+    return _converted(worktree, worktree.git, paths)
+
+
+def _converted(worktree: Worktree, git: GitCommand, paths: Sequence[str], *options: str) -> dict[str, dict[str, str]]:
+    """Return the same as `git` tells it; `options` for `git check-attr`."""
     if not paths:
         return {}
-    always = git.line("config", "--get", "core.autocrlf", allowed=(0, 1)) in ("true", "input")
+    always = worktree.config("core.autocrlf") in ("true", "input")
     names = b"".join(os.fsencode(path) + b"\0" for path in paths)
     answers = git.run("check-attr", "-z", "--stdin", *options, *ATTRIBUTES, stdin=names).split(b"\0")
     found: dict[str, dict[str, str]] = {path: {} for path in paths} if always else {}
@@ -59,6 +70,7 @@ class Checkout:
 
     def __init__(self, worktree: Worktree, objects: Objects, tree: str, paths: Iterable[str], folder: str) -> None:
         self._folder = folder
+        self._worktree = worktree
         # What was staged before a hop may by now be in the store alone.
         borrowed = os.fsdecode(quoted(objects.folder, ":"))
         self._git = worktree.git.with_environment(
@@ -78,7 +90,7 @@ class Checkout:
 
     def converted(self, paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the attributes of those paths whose bytes Git may change, by path."""
-        return converted(self._git, paths, "--cached")
+        return _converted(self._worktree, self._git, paths, "--cached")
 
     def contents(self, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
         """Yield the file's bytes for each (blob, path); raise FilterFailed if a required filter fails."""
@@ -151,14 +163,14 @@ def not_given_back(worktree: Worktree, objects: Objects, tree: str, scratch: str
 
     `tree` is what `git add` makes of the current files. The blobs are in the store. `scratch`: a folder.
     """
-    if not _any_rules(worktree, objects, tree):
+    if not any_rules(worktree, objects, tree):
         return {}
     entries = {path: entry.oid for path, entry in objects.walk(tree) if entry.mode & FILE == FILE}
     plain_endings = worktree.config("core.autocrlf") != "true" and not worktree.config("core.eol")
     unsure: list[tuple[str, str]] = []
     exact: dict[str, str] = {}
     with RootDir(worktree.root) as ground:
-        for path, attributes in converted(worktree.git, list(entries)).items():
+        for path, attributes in _converted(worktree, worktree.git, list(entries)).items():
             if attributes.get("filter") in LOSSLESS:
                 continue
             if attributes.keys() <= {"text", "crlf"} and plain_endings and os.linesep == "\n":
@@ -184,20 +196,34 @@ def _recorded(ground: RootDir, objects: Objects, path: str, usual: bytes | None)
     return {path: objects.write_blob(standing[1])}
 
 
-def _any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
-    """Return whether any rule here could make a file differ from its blob."""
-    config = {name: worktree.config(name) for name in ("core.autocrlf", "core.attributesFile")}
-    if config["core.autocrlf"] in ("true", "input") or config["core.attributesFile"]:
-        return True
-    environment = worktree.git.child_environment()
-    config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
-    default = os.path.join(config_home, "git", "attributes")
-    if os.path.exists(os.path.join(worktree.common_dir, "info", "attributes")) or os.path.exists(default):
+def any_rules(worktree: Worktree, objects: Objects, tree: str) -> bool:
+    """Return whether any rule of a tree, or of the user's own, could make a file differ from its blob."""
+    if _rules_outside(worktree):
         return True
     pending = [tree]
     while pending:
         entries = objects.tree(pending.pop())
-        if ".gitattributes" in entries:
+        if ATTRIBUTES_FILE in entries:
             return True
         pending += [entry.oid for entry in entries.values() if entry.mode == FOLDER]
     return False
+
+
+def _rules_outside(worktree: Worktree) -> bool:
+    """Return whether the configuration, or a file outside the tree, has rules for conversions."""
+    if worktree.config("core.autocrlf") in ("true", "input") or worktree.config("core.attributesFile"):
+        return True
+    environment = worktree.git.child_environment()
+    config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
+    files = (
+        os.path.join(worktree.common_dir, "info", "attributes"),
+        os.path.join(config_home, "git", "attributes"),
+        SYSTEM_ATTRIBUTES,
+    )
+    return any(map(os.path.exists, files))
+
+
+def _rules_above(worktree: Worktree, paths: Iterable[str]) -> bool:
+    """Return whether a folder on the way to one of some paths has a file of rules."""
+    folders = {"", *(above for path in paths for above in folders_above(path))}
+    return any(os.path.lexists(os.path.join(worktree.root, folder, ATTRIBUTES_FILE)) for folder in folders)

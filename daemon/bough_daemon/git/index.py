@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
-import struct
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,6 +16,7 @@ from bough_daemon.errors import IndexLocked
 from bough_daemon.git.atomic_rename import DirEntry, put
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.objects import FOLDER, SUBMODULE, Objects, TreeEntry
+from bough_daemon.git.remembered import FileSignature, IndexMarks, file_signature
 from bough_daemon.git.root_dir import RootDir
 from bough_daemon.git.worktree import Worktree
 
@@ -25,10 +26,7 @@ LOCK_MARK = b"bough holds this lock\n"
 SCRATCH = "bough-index-"
 NOBODY = "0" * 40
 CHECKSUM_BYTES = 20
-HEADER = struct.Struct(">4sII")  # signature, version, number of entries
-FLAGS_AT = 60  # bytes of an entry before its flags: 40 of stat data and an object id
-EXTENDED = 0x40  # in the first byte of the flags: two bytes more of them follow
-LONG_NAME = 0xFFF  # instead of the length of a name that is as long or longer
+MARKED = re.compile(rb"(?:\A|\0)([a-zSM]) ([^\0]+)")  # lines of `ls-files -v -z` of hidden and unmerged paths
 WHOLE = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.splitIndex",
@@ -131,6 +129,17 @@ def read(worktree: Worktree) -> bytes | None:
         return None
 
 
+def blob(worktree: Worktree, objects: Objects) -> str | None:
+    """Return the blob of the index file, written to the store; None if there is no index."""
+
+    def write() -> str | None:
+        data = read(worktree)
+        return objects.write_large_blob(data) if data is not None else None
+
+    known = worktree.index_answers.blobs.get(lambda: _state(worktree), write)
+    return known if known is None or objects.owns(known) else write()
+
+
 def written_at(worktree: Worktree) -> int | None:
     """Return when the index was written (nanoseconds since the epoch), None if there is none."""
     try:
@@ -141,6 +150,8 @@ def written_at(worktree: Worktree) -> int | None:
 
 def shared(worktree: Worktree) -> tuple[str, bytes] | None:
     """Return (name, bytes) of the file that a split index shares, None if the index is whole."""
+    if not any(name.startswith("sharedindex.") for name in os.listdir(worktree.git_dir)):
+        return None
     path = worktree.git.line("rev-parse", "--shared-index-path")
     if not path:
         return None
@@ -159,19 +170,23 @@ def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
             os.fsync(out.fileno())
 
 
+def moved_to(worktree: Worktree, commit: str, *, hidden: Collection[str], wanted: Collection[str]) -> bytes | None:
+    """Return the same as `at_commit`, or None if the current index is at that commit already."""
+    if not hidden and not wanted and not _difference(worktree, commit):
+        return None
+    return at_commit(worktree, commit, hidden=hidden, wanted=wanted)
+
+
 def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wanted: Collection[str] = ()) -> bytes:
     """Return an index at a commit, with stat data from the current files.
 
     `hidden`: paths marked assume-unchanged or skip-worktree; the marks stay. `wanted`: as for `changed`.
     """
     with _copy(worktree) as git:
-        marks = _marks(git, hidden)
+        marks = _marks(worktree, hidden)
         # Paths outside a sparse checkout are marked below; Git would refuse if such a file is on disk, edited.
         git.run("read-tree", "--no-sparse-checkout", "--reset", commit)
-        present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
-        for option, paths in marks.items():
-            names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
-            git.run("update-index", "-z", option, "--stdin", stdin=names)
+        _mark(git, marks)
         git.run("update-index", "-q", "--refresh", allowed=(0, 1))
         _intend(git, wanted)
         return _taken(git)
@@ -230,75 +245,84 @@ def with_entries(
         return _taken(git)
 
 
+def marks_of(worktree: Worktree) -> IndexMarks:
+    """Return what the index says of hidden and unmerged paths."""
+    return worktree.index_answers.marks.get(lambda: _state(worktree), lambda: _ask_marks(worktree.git))
+
+
+def _ask_marks(git: GitCommand) -> IndexMarks:
+    listed = git.run("ls-files", "-v", "-z")
+    found = [(chr(letter[0]), os.fsdecode(path)) for letter, path in MARKED.findall(listed)]
+    hidden = {path: letter for letter, path in found if letter != "M"}
+    unmerged = sorted({path for letter, path in found if letter in "Mm"})
+    return IndexMarks(hidden, tuple(unmerged), b"/.gitattributes\0" in listed or b" .gitattributes\0" in listed)
+
+
 def hidden_paths(worktree: Worktree) -> frozenset[str]:
     """Return the paths marked assume-unchanged or skip-worktree: changes on disk there are not edits."""
-    return frozenset(_flagged(worktree.git))
+    return frozenset(marks_of(worktree).hidden)
 
 
 def unmerged_paths(worktree: Worktree) -> list[str]:
     """Return the paths for which the index holds a conflict."""
-    lines = worktree.git.run("ls-files", "-u", "-z").split(b"\0")
-    return sorted({os.fsdecode(line.partition(b"\t")[2]) for line in lines if line})
+    return list(marks_of(worktree).unmerged)
 
 
-def named_beyond(worktree: Worktree, objects: Objects, commit: str, data: bytes) -> list[str]:
+def named_beyond(worktree: Worktree, objects: Objects, commit: str) -> list[str]:
     """Return the objects that the index names and that `commit` does not have at the same place.
 
     Staged blobs and conflicts, but also the trees and old blobs in Git's extensions, which `git fsck` checks.
     """
-    changed = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", commit)
-    staged = [field.split(b" ") for field in changed.split(b"\0")[:-1:2]]  # each is followed by its path
-    unmerged = [line.split(b" ") for line in worktree.git.run("ls-files", "-u", "-s", "-z").split(b"\0") if line]
+    staged = [
+        field.split(b" ") for field in _difference(worktree, commit).split(b"\0")[:-1:2]
+    ]  # each is followed by its path
+    listed = worktree.git.run("ls-files", "-u", "-s", "-z") if any(words[4] == b"U" for words in staged) else b""
+    unmerged = [line.split(b" ") for line in listed.split(b"\0") if line]
     pairs = [(words[1], words[3]) for words in staged] + [(words[0], words[1]) for words in unmerged]
     found = [oid.decode() for mode, oid in pairs if int(mode, 8) != SUBMODULE]
-    extensions = _extensions(data)
-    tree = objects.commit(commit).tree
-    for path, oid in _readable(_cached_trees(extensions.get(b"TREE", b""))):
+    data, tree = read(worktree) or b"", objects.commit(commit).tree
+    for path, oid in _readable(_cached_trees(_extension(data, b"TREE"))):
         if objects.entry(tree, path) != TreeEntry(FOLDER, oid):
             found.append(oid)
-    found += _readable(_resolved(extensions.get(b"REUC", b"")))
+    found += _readable(_resolved(_extension(data, b"REUC")))
     return [oid for oid in dict.fromkeys(found) if oid != NOBODY and objects.exists(oid)]
 
 
-def _extensions(data: bytes) -> dict[bytes, bytes]:
-    """Return the extensions of an index file by signature (gitformat-index); none if it is damaged.
+def _difference(worktree: Worktree, commit: str) -> bytes:
+    """Return how the index differs from a commit, as `git diff-index` lists it; with what is intended to be added."""
+    options = ("--cached", "--raw", "-z", "--no-renames", "--abbrev=40", "--ita-visible-in-index")
 
-    They are between the entries and the checksum, each with its length.
+    def state() -> tuple[FileSignature, str] | None:
+        seen = _state(worktree)
+        return (seen, commit) if seen is not None else None
+
+    return worktree.index_answers.differences.get(state, lambda: worktree.git.run("diff-index", *options, commit))
+
+
+def _state(worktree: Worktree) -> FileSignature | None:
+    return file_signature(_path(worktree))
+
+
+def _extension(data: bytes, signature: bytes) -> bytes:
+    """Return the content of an extension of an index file (gitformat-index), empty if it has none.
+
+    Extensions are between the entries and the checksum, each with its length, so one is recognized from the end: what
+    follows it are extensions up to the checksum. That spares reading every entry.
     """
-    try:
-        at, end = _end_of_entries(data), len(data) - CHECKSUM_BYTES
-    except (ValueError, IndexError, struct.error):
-        return {}
-    found = {}
-    while at + 8 <= end:
-        size = int.from_bytes(data[at + 4 : at + 8], "big")
-        found[data[at : at + 4]] = data[at + 8 : at + 8 + size]
-        at += 8 + size
-    return found if at == end else {}
+    at = data.rfind(signature)
+    while at >= 0:
+        size = _extension_size(data, at)
+        end = at + 8 + size
+        while end + 8 <= len(data) - CHECKSUM_BYTES:
+            end += 8 + _extension_size(data, end)
+        if end == len(data) - CHECKSUM_BYTES:
+            return data[at + 8 : at + 8 + size]
+        at = data.rfind(signature, 0, at)
+    return b""
 
 
-def _end_of_entries(data: bytes) -> int:
-    """Return where the entries of an index file end; raise ValueError, IndexError or struct.error if damaged.
-
-    Up to version 3 an entry is padded to a multiple of 8 bytes; in version 4 its name is a suffix to the previous name,
-    after a number of variable length.
-    """
-    signature, version, count = HEADER.unpack_from(data)
-    if signature != b"DIRC" or version not in (2, 3, 4):
-        raise ValueError("not an index format that Bough reads")
-    at = HEADER.size
-    for _ in range(count):
-        high, low = data[at + FLAGS_AT], data[at + FLAGS_AT + 1]
-        name = at + (FLAGS_AT + 4 if high & EXTENDED else FLAGS_AT + 2)
-        if version == 4:
-            while data[name] & 0x80:
-                name += 1
-            at = data.index(0, name + 1) + 1
-        else:
-            length = (high & 0x0F) << 8 | low
-            end = name + length if length < LONG_NAME else data.index(0, name + length)
-            at += end - at + 8 & ~7
-    return at
+def _extension_size(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at + 4 : at + 8], "big")
 
 
 def _readable(said: Iterator[T]) -> list[T]:
@@ -385,16 +409,19 @@ def _taken(git: GitCommand) -> bytes:
         return source.read()
 
 
-def _flagged(git: GitCommand) -> dict[str, str]:
-    """Return the letter that `git ls-files -v` shows for each hidden path: lower case, or S."""
-    lines = git.run("ls-files", "-v", "-z").split(b"\0")
-    marked = {os.fsdecode(line[2:]): chr(line[0]) for line in lines if line}
-    return {path: letter for path, letter in marked.items() if letter.islower() or letter == "S"}
+def _mark(git: GitCommand, marks: Mapping[str, Collection[str]]) -> None:
+    """Mark the paths that an index has; `marks`: the paths by the option of `git update-index`."""
+    if not any(marks.values()):
+        return
+    present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
+    for option, paths in marks.items():
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
+        git.run("update-index", "-z", option, "--stdin", stdin=names)
 
 
-def _marks(git: GitCommand, hidden: Iterable[str]) -> dict[str, list[str]]:
+def _marks(worktree: Worktree, hidden: Iterable[str]) -> dict[str, list[str]]:
     wanted = set(hidden)
-    flagged = {path: letter for path, letter in (_flagged(git) if wanted else {}).items() if path in wanted}
+    flagged = {path: letter for path, letter in (marks_of(worktree).hidden if wanted else {}).items() if path in wanted}
     return {
         "--assume-unchanged": [path for path, letter in flagged.items() if letter.islower()],
         "--skip-worktree": [path for path, letter in flagged.items() if letter in "Ss"],

@@ -359,14 +359,18 @@ class Objects:
         target = self._own if self._written <= SYNCED_ONE_BY_ONE else self._unsynced
         try:
             if kind == "tree" and len(data) >= HEAVY_TREE_BYTES:
-                return self._write_heavy(data)
+                return self._write_heavy(kind, data)
             return str(target.write(number, data))
         except (pygit2.GitError, OSError) as failure:
             raise _write_failure(failure) from failure
 
-    def _write_heavy(self, data: bytes) -> str:
-        """Write a tree uncompressed, synced, as a loose object; libgit2 would compress it."""
-        whole = b"tree %d\0%b" % (len(data), data)
+    def write_large_blob(self, data: bytes) -> str:
+        """Write a blob, uncompressed if it is large and still new: an index is mostly ids, too."""
+        return self._write_heavy("blob", data) if len(data) >= HEAVY_TREE_BYTES else self.write_blob(data)
+
+    def _write_heavy(self, kind: str, data: bytes) -> str:
+        """Write an object uncompressed, synced, as a loose object; libgit2 would compress it."""
+        whole = b"%b %d\0%b" % (kind.encode(), len(data), data)
         oid = hashlib.sha1(whole).hexdigest()
         if not self.owns(oid):
             folder = os.path.join(self.folder, oid[:2])

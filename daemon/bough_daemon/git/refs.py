@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from bough_daemon.errors import BranchHasMoved, CheckedOutElsewhere, OperationUnderWay
+from bough_daemon.git.remembered import loose_branch
 from bough_daemon.git.worktree import Head, Worktree
 
 BRANCHES = "refs/heads/"
@@ -60,11 +61,16 @@ def check_idle(worktree: Worktree) -> None:
 
 def commit_of(worktree: Worktree, ref: str) -> str | None:
     """Return the commit that a reference names, or None."""
+    loose = loose_branch(worktree.common_dir, ref) if ref.startswith(BRANCHES) else None
+    if loose is not None:
+        return loose
     return worktree.git.line("rev-parse", "-q", "--verify", f"{ref}^{{commit}}", allowed=(0, 1, 128)) or None
 
 
 def checked_out_at(worktree: Worktree, branch: str) -> str | None:
     """Return the folder of another worktree that a branch (`refs/heads/…`) is checked out in, or None."""
+    if worktree.is_only_one:
+        return None
     for block in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0\0"):
         facts = dict(os.fsdecode(line).partition(" ")[::2] for line in block.split(b"\0") if line)
         folder = facts.get("worktree", "")

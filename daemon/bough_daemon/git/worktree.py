@@ -16,6 +16,13 @@ from bough_daemon.errors import (
     UnsupportedRepository,
 )
 from bough_daemon.git.command import GitCommand, in_one_line, quiet_environment
+from bough_daemon.git.remembered import (
+    ConfigReader,
+    HeadSignature,
+    IndexAnswers,
+    KnownAnswers,
+    head_signature,
+)
 from bough_daemon.system.children import PROCESS, GitChildren
 from bough_daemon.system.environment import UserEnvironment
 
@@ -34,7 +41,7 @@ class Worktree:
 
     `root`: its top folder. `git_dir`: its own git directory. `common_dir`: the one that all worktrees share. All three
     are absolute and free of symlinks. `user`: the variables of the user's terminal that affect git here. `children`:
-    the git children that work here.
+    the git children that work here. `index_answers`: what `git/index` has found out about the index.
     """
 
     root: str
@@ -42,6 +49,9 @@ class Worktree:
     common_dir: str
     user: UserEnvironment = field(default_factory=UserEnvironment, compare=False, repr=False)
     children: GitChildren = field(default_factory=GitChildren, compare=False, repr=False)
+    _heads: KnownAnswers[HeadSignature, Head] = field(default_factory=KnownAnswers, compare=False, repr=False)
+    index_answers: IndexAnswers = field(default_factory=IndexAnswers, compare=False, repr=False)
+    _config: ConfigReader = field(default_factory=ConfigReader, compare=False, repr=False)
 
     @classmethod
     def find(cls, path: str, user: UserEnvironment | None = None) -> Worktree:
@@ -76,6 +86,11 @@ class Worktree:
         return f"worktree-{os.path.basename(self.git_dir)}" if linked else "main"
 
     @property
+    def is_only_one(self) -> bool:
+        """Whether the repository has no other worktree."""
+        return self.git_dir == self.common_dir and not os.path.isdir(os.path.join(self.common_dir, "worktrees"))
+
+    @property
     def git(self) -> GitCommand:
         """Git for this working tree."""
         return GitCommand(self.git_dir, self.root, user=self.user, children=self.children)
@@ -89,6 +104,9 @@ class Worktree:
 
     def head(self) -> Head:
         """Return where HEAD is; raise NoCommitYet while there is no commit."""
+        return self._heads.get(lambda: head_signature(self.git_dir, self.common_dir), self._ask_head)
+
+    def _ask_head(self) -> Head:
         code, said, _ = self.git.result("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD", allowed=(0, 128))
         if code != 0:
             raise NoCommitYet("the repository has no commit yet")
@@ -101,7 +119,7 @@ class Worktree:
 
     def config(self, name: str) -> str:
         """Return a value of the effective Git configuration here, or an empty string."""
-        return self.git.line("config", "--get", name, allowed=(0, 1))
+        return self._config.value(self.git, self.common_dir, name)
 
     def author(self) -> str:
         """Return `Name <email>` as Git would write it in the user's commits, or a placeholder if it is not set."""

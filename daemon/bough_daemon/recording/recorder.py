@@ -25,7 +25,7 @@ from bough_daemon.errors import (
 from bough_daemon.faults import fault_of, obstacle_to, watch_limit
 from bough_daemon.git import refs
 from bough_daemon.git.command import git_version
-from bough_daemon.git.head_reader import HeadReader
+from bough_daemon.git.reflog import HeadReader
 from bough_daemon.git.worktree import Head, Worktree
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.timeline import Snapshot

@@ -7,8 +7,8 @@ import stat
 import time
 from dataclasses import replace
 
-from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import Objects
+from bough_daemon.git.reflog import HeadReader
 from bough_daemon.history.branches import Branch
 from bough_daemon.privacy.flood import Flood
 from bough_daemon.privacy.private_names import why_private

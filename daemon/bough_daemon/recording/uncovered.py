@@ -6,8 +6,8 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable
 
-from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import TreeEntry
+from bough_daemon.git.reflog import HeadReader
 from bough_daemon.git.rules import IndexReader
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch

@@ -215,6 +215,8 @@ class Store:
         of a history too large to copy. May be called from any thread: it uses only git children.
         """
         self.follow_shallow()
+        if os.path.exists(os.path.join(self.path, COPIED + commit)):
+            return
         known = self._object_names(self.git, COPIED)
         if commit in known:
             return

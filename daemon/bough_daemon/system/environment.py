@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 TAKEN = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ"
@@ -50,7 +51,12 @@ class UserEnvironment:
         variables = self.variables
         if not variables:
             return dict(own)
-        return {name: value for name, value in own.items() if not TAKEN.fullmatch(name)} | dict(variables)
+        return {name: value for name, value in own.items() if not _is_taken(name)} | dict(variables)
+
+
+@cache
+def _is_taken(name: str) -> bool:
+    return TAKEN.fullmatch(name) is not None
 
 
 def in_plain_words(environment: Mapping[str, str]) -> dict[str, str]:

@@ -95,8 +95,6 @@ class WorktreeFolder:
     recent: RecentFolds = field(init=False)
     reasons: dict[str, dict[str, str]] = field(default_factory=dict)
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
-    _unmerged: tuple[object, tuple[str, ...]] = (None, ())
-    _hidden: tuple[object, frozenset[str]] = (None, frozenset())
     _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
     _seen: str = ""  # the newest tip that was checked for stale saves
     _folded: str = ""  # the tip after the last fold, and the index then
@@ -232,11 +230,11 @@ class WorktreeFolder:
         """Return which of some changes cannot be made here, with the reason, and which files are in conflict."""
         held = self._held(mine, changes) if changes else {}
         return {path: why for path, why in held.items() if path in changes} | dict.fromkeys(
-            self._unmerged_now(), UNMERGED
+            unmerged_paths(self.live.worktree), UNMERGED
         )
 
     def _held(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> dict[str, str]:
-        held = dict.fromkeys(self._hidden_now(), HIDDEN)
+        held = dict.fromkeys(hidden_paths(self.live.worktree), HIDDEN)
         objects, root = self.live.store.objects, self.live.worktree.root
         new = objects.splice(mine.tree, changes)
         coming = {path for path, now in changes.items() if now is not None and objects.entry(mine.tree, path) is None}
@@ -258,18 +256,6 @@ class WorktreeFolder:
         except FileNotFoundError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
-
-    def _unmerged_now(self) -> tuple[str, ...]:
-        state = self._index_state()
-        if self._unmerged[0] != state:
-            self._unmerged = state, tuple(unmerged_paths(self.live.worktree))
-        return self._unmerged[1]
-
-    def _hidden_now(self) -> frozenset[str]:
-        state = self._index_state()
-        if self._hidden[0] != state:
-            self._hidden = state, hidden_paths(self.live.worktree)
-        return self._hidden[1]
 
     # Carrying it out.
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from bough_daemon.errors import DiskFull, InTheWay, NotPossibleNow, NotWritable
-from bough_daemon.git.filters import cleaned, converted
+from bough_daemon.git.filters import cleaned, converted_on_disk
 from bough_daemon.git.objects import EXECUTABLE, FOLDER, Objects, TreeEntry
 from bough_daemon.git.paths import folder_of, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id, kind_of
@@ -214,7 +214,7 @@ def _believe(
     """
     unsure = (step.path for step in steps if is_file(step.before) and step.path not in old.raw)
     unknown = [path for path in unsure if path not in plain]
-    asked = [path for path in converted(worktree.git, unknown) if _is_file_on(ground, path)]
+    asked = [path for path in converted_on_disk(worktree, unknown) if _is_file_on(ground, path)]
     as_added = cleaned(worktree.git, asked)
     known: list[FileStep] = []
     for step in steps:

@@ -82,7 +82,6 @@ def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Coll
     exact = FileState(snapshot.tree, not_given_back(live.worktree, objects, snapshot.tree, live.scratch))
     picture = in_the_way(live.worktree, objects, exact, toward, also)
     picture = replace(picture, modes=unusual_modes(live.worktree, objects, picture, toward))
-    data = index.read(live.worktree)
     shared = index.shared(live.worktree)
     found = Checkpoint(
         oid="",
@@ -90,8 +89,8 @@ def record(live: LiveWorktree, snapshot: Snapshot, toward: FileState, also: Coll
         snapshot=snapshot.oid,
         tree=snapshot.tree,
         picture=picture,
-        index=objects.write_blob(data) if data is not None else None,
-        named=tuple(index.named_beyond(live.worktree, objects, head.commit, data or b"")),
+        index=index.blob(live.worktree, objects),
+        named=tuple(index.named_beyond(live.worktree, objects, head.commit)),
         shared_index=(shared[0], objects.write_blob(shared[1])) if shared is not None else None,
         hidden=index.hidden_paths(live.worktree),
         index_written_at=index.written_at(live.worktree),
@@ -124,9 +123,9 @@ def read(objects: Objects, oid: str) -> Checkpoint:
     )
 
 
-def give(live: LiveWorktree, place: Checkpoint) -> None:
-    """Copy what the checkpoint's HEAD and index name into the user's own database."""
-    live.store.give([place.head.commit, *place.named])
+def give(live: LiveWorktree, place: Checkpoint, known: str = "") -> None:
+    """Copy what the checkpoint's HEAD and index name into the user's own database; `known`: a commit that it has."""
+    live.store.give([oid for oid in (place.head.commit, *place.named) if oid != known])
 
 
 def put_index(live: LiveWorktree, place: Checkpoint, lock: index.Lock) -> None:
@@ -135,7 +134,9 @@ def put_index(live: LiveWorktree, place: Checkpoint, lock: index.Lock) -> None:
     if place.shared_index is not None:
         name, blob = place.shared_index
         index.restore_shared(live.worktree, name, objects.blob(blob))
-    lock.replace(objects.blob(place.index) if place.index is not None else None, place.index_written_at)
+    is_there = index.blob(live.worktree, objects) == place.index
+    if not is_there or index.written_at(live.worktree) != place.index_written_at:
+        lock.replace(objects.blob(place.index) if place.index is not None else None, place.index_written_at)
 
 
 def _tree(objects: Objects, place: Checkpoint) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from bough_daemon.errors import HostilePath, StoreDamaged
 from bough_daemon.git.atomic_rename import DirEntry, exchange, put
-from bough_daemon.git.filters import Checkout
+from bough_daemon.git.filters import Checkout, any_rules
 from bough_daemon.git.objects import EXECUTABLE, FILE, FOLDER, LINK, Objects, TreeEntry
 from bough_daemon.git.paths import STAGE, Blocked, folder_of, folders_above
 from bough_daemon.git.root_dir import RootDir, blob_id, is_being_written, read_at
@@ -88,7 +88,7 @@ class Placing:
     def _make_ready(self, worktree: Worktree, stage: str) -> None:
         files = [step.path for step in self.steps if is_file(step.after) and step.path not in self.new.raw]
         unsure = [path for path in files if path not in self._plain]
-        if unsure:
+        if unsure and any_rules(worktree, self.objects, self.new.tree):
             self._convert(worktree, stage, unsure)
         else:
             self._make_each_ready(stage, (), iter(()))

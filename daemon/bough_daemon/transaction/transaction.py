@@ -51,13 +51,13 @@ class Transaction:
     """The plan of a command.
 
     `command`: as it was typed (`hop alice`). `picture`: the files. `said`: for the reflog. `head`: where HEAD goes;
-    None: it stays. `refs`: branches to move. `index`: returns the index file, once the files are in place; None: it
-    stays. `place`: the checkpoint whose index is restored. `given`: what HEAD, index or refs will name. `spared`: paths
-    to leave alone. `placed`: paths that an earlier change put there, and that are removed even if Git ignores them by
-    now. `hop`: the hop after it, unless `keeps_hop`; without a `home` it is this command's starting point. `undoes`:
-    the number of an operation. `origins`: the snapshots that paths are restored from. `continues`: the operation that
-    this is a part of. `ends`: its state afterwards: `begun` if a further part follows, `dropped` if everything is as
-    before.
+    None: it stays. `refs`: branches to move. `index`: returns the index file, once the files are in place, or None
+    if it is right as it is; None: it stays. `place`: the checkpoint whose index is restored. `given`: what HEAD, index
+    or refs will name. `spared`: paths to leave alone. `placed`: paths that an earlier change put there, and that are
+    removed even if Git ignores them by now. `hop`: the hop after it, unless `keeps_hop`; without a `home` it is this
+    command's starting point. `undoes`: the number of an operation. `origins`: the snapshots that paths are restored
+    from. `continues`: the operation that this is a part of. `ends`: its state afterwards: `begun` if a further part
+    follows, `dropped` if everything is as before.
     """
 
     command: str
@@ -65,7 +65,7 @@ class Transaction:
     said: str
     head: Head | None = None
     refs: Moves = field(default_factory=dict)
-    index: Callable[[], bytes] | None = None
+    index: Callable[[], bytes | None] | None = None
     place: Checkpoint | None = None
     given: Sequence[str] = ()
     spared: Collection[str] = ()
@@ -155,9 +155,9 @@ def carry_out(live: LiveWorktree, change: Transaction, snapshot: Snapshot, recor
         if worktree.head().commit != snapshot.base:
             raise Disturbed("HEAD")
         before = checkpoint.record(live, snapshot, change.picture, change.placed)
-        live.store.give(list(change.given))
+        live.store.give([oid for oid in change.given if oid != snapshot.base])  # HEAD names that already
         if change.place is not None:
-            checkpoint.give(live, change.place)
+            checkpoint.give(live, change.place, snapshot.base)
         if change.continues is None:
             operation = journal.begin(_operation(change, before))
         else:
@@ -233,8 +233,10 @@ def _steps(
         yield partial(_make_index, change.index, lock), as_before
 
 
-def _make_index(make: Callable[[], bytes], lock: index.Lock) -> None:
-    lock.replace(make())
+def _make_index(make: Callable[[], bytes | None], lock: index.Lock) -> None:
+    data = make()
+    if data is not None:
+        lock.replace(data)
 
 
 def _operation(change: Transaction, before: Checkpoint) -> Operation:

@@ -88,6 +88,7 @@ def test_whatever_fails_on_the_way_all_is_as_before(here: Desk, monkeypatch: pyt
     write_files(here.root, {"m.txt": b"m\n"})
     enter(here)
     git(here.root, "commit", "-q", "--allow-empty", "-m", "made there")
+    git(here.root, "update-index", "--force-remove", "d/b.txt")
     before, refs = everything(here.root), git(here.root, "for-each-ref")
     tip = here.snapshot()
 

@@ -71,9 +71,7 @@ def test_what_the_index_names_beyond_head_is_all_that_fsck_looks_at(here: Desk) 
     git(here.root, "add", "--all")  # resolves it: the index remembers in its resolve-undo
     git(here.root, "write-tree")
     head = git(here.root, "rev-parse", "HEAD")
-    data = index.read(here.worktree)
-    assert data is not None
-    named = set(index.named_beyond(here.worktree, here.store.objects, head, data))
+    named = set(index.named_beyond(here.worktree, here.store.objects, head))
     reached, known = (
         {line.split(" ")[0] for line in git(here.root, "rev-list", "--objects", "--no-object-names", what).splitlines()}
         for what in ("--indexed-objects", head)
@@ -86,8 +84,7 @@ def test_what_the_index_names_beyond_head_is_all_that_fsck_looks_at(here: Desk) 
 def test_a_submodule_in_the_index_is_nothing_to_keep(here: Desk) -> None:
     head = git(here.root, "rev-parse", "HEAD")
     git(here.root, "update-index", "--add", "--cacheinfo", f"160000,{head},sub")
-    data = index.read(here.worktree) or b""
-    assert head not in index.named_beyond(here.worktree, here.store.objects, head, data)
+    assert head not in index.named_beyond(here.worktree, here.store.objects, head)
 
 
 def test_hidden_paths_are_those_that_git_is_told_to_overlook(here: Desk) -> None:
@@ -97,10 +94,10 @@ def test_hidden_paths_are_those_that_git_is_told_to_overlook(here: Desk) -> None
 
 
 @pytest.mark.parametrize("version", [2, 3, 4])
-def test_the_extensions_of_an_index_are_those_behind_its_entries(here: Desk, version: int) -> None:
+def test_an_extension_of_an_index_is_one_behind_its_entries(here: Desk, version: int) -> None:
     deep = "/".join(["folder"] * 600)  # longer than an entry has bits for
     oid = git(here.root, "hash-object", "-w", "--stdin", stdin=b"x")
-    paths = ["TREE", "TREE\x01\x01\x01\x01/REUC", "ä" * 200, deep]
+    paths = ["TREE", "TREE\x01\x01\x01\x01/REUC", "ä" * 200, deep, "zzTREE"]
     lines = "".join(f"100644 {oid} 0\t{path}\0" for path in paths).encode()
     git(here.root, "update-index", "-z", "--index-info", stdin=lines)
     git(here.root, "update-index", "--index-version", str(version), "--force-untracked-cache")
@@ -109,11 +106,11 @@ def test_the_extensions_of_an_index_are_those_behind_its_entries(here: Desk, ver
     tree = git(here.root, "write-tree")
     data = index.read(here.worktree)
     assert data is not None and data[4:8] == bytes([0, 0, 0, version])
-    extensions = index._extensions(data)
-    assert set(extensions) == {b"TREE", b"UNTR"}
-    assert next(index._cached_trees(extensions[b"TREE"])) == ("", tree)
-    start = data.rindex(b"TREE" + len(extensions[b"TREE"]).to_bytes(4, "big"))
-    without = data[:start] + data[start + 8 + len(extensions[b"TREE"]) :]
-    assert set(index._extensions(without)) == {b"UNTR"}
+    cached = index._extension(data, b"TREE")
+    assert next(index._cached_trees(cached)) == ("", tree)
+    assert index._extension(data, b"UNTR") and not index._extension(data, b"REUC")
+    start = data.rindex(b"TREE" + len(cached).to_bytes(4, "big"))
+    without = data[:start] + data[start + 8 + len(cached) :]
+    assert index._extension(without, b"UNTR") and not index._extension(without, b"TREE")
     for cut in range(0, len(data), 97):
-        assert index._extensions(data[:cut]) == {}
+        assert not index._extension(data[:cut], b"TREE")

@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 from bough_daemon.commands.hop import back, hop, hop_now, off
 from bough_daemon.commands.restore import restore
 from bough_daemon.commands.undo import undo
-from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import FILE, TreeEntry
+from bough_daemon.git.reflog import HeadReader
 from bough_daemon.git.worktree import Head, Worktree
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.journal import HopKind

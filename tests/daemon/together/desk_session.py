@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from bough_daemon.git.head_reader import HeadReader
 from bough_daemon.git.objects import TreeEntry
+from bough_daemon.git.reflog import HeadReader
 from bough_daemon.git.worktree import Head
 from bough_daemon.history.branches import Branch
 from bough_daemon.history.company import Company
