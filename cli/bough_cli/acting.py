@@ -31,8 +31,9 @@ ASKED_OF_GIT = frozenset(
 class UserTerminal:
     """The terminal that the command was typed in. Programs run as if the user had started them here."""
 
-    def __init__(self, command: str) -> None:
-        self._inside = f"{command} {live_root(here())}"
+    def __init__(self, command: str, folder: str = "") -> None:
+        """Lend the terminal to a command; `folder`: where it works, if not here."""
+        self._inside = f"{command} {live_root(folder or here())}"
 
     def say(self, text: str) -> None:
         """Show a line."""

@@ -163,7 +163,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     ),
     errors.CommandAtWork: (NOT_NOW, "Wait until it is finished, then try again."),
     errors.CutShort: (NOT_NOW, "Undo it first with `bough undo`."),
-    errors.StillHopped: (NOT_NOW, "Return first with `bough back`."),
+    errors.StillHopped: (NOT_NOW, "Your own files from before the hop are only in Bough's data."),
     errors.HeadMoved: (NOT_NOW, "Run the command again."),
     errors.BranchHasMoved: (NOT_NOW, "`git reflog {branch}` shows where it was; move it back, then try again."),
     errors.InTheWay: (NOT_NOW, "Move {path} aside first."),

@@ -18,6 +18,7 @@ from bough_daemon.api.records import (
     MoveOutcome,
     RestoreOutcome,
     SharingState,
+    Status,
     Stayed,
     StayedBranch,
     UndoOutcome,
@@ -35,6 +36,22 @@ SHOWN = 40  # files in a preview that only one side changed
 def hopped(moved: MoveOutcome) -> list[str]:
     """Describe the hop."""
     said = f"Now on {moved.name}'s branch at {moved.tip[:SHORT]}; run `bough back` to return"
+    return _entered(moved, said)
+
+
+def hopped_in_worktree(moved: MoveOutcome) -> list[str]:
+    """Describe the hop in the working tree for hops."""
+    return _entered(moved, f"{moved.name}'s branch at {moved.tip[:SHORT]} is in {printable(moved.worktree)}")
+
+
+def here_again(told: Status, folder: str) -> str:
+    """Say where the user is after a shell elsewhere has ended."""
+    branch = f"{told.hopped_to}'s branch" if told.hopped_to else f"your own branch, {told.branch}"
+    return f"In {printable(folder)} again, on {branch}"
+
+
+def _entered(moved: MoveOutcome, said: str) -> list[str]:
+    """Describe a hop that begins with `said`."""
     lines = [said + _commits(moved)]
     if moved.kind == "still":
         lines.append(f"These are {moved.name}'s files of {ago(moved.saved_at)}; they stay as they are")

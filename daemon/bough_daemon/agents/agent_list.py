@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -14,6 +15,7 @@ from bough_daemon.system.durable import write_whole
 from bough_daemon.system.json_records import as_json, read_record
 
 FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # also valid as the `FOLDER` of a live branch, a folder and a Git branch
+HOPS = "hop"  # the agent of `bough hop --worktree`: the user
 PORTS_EACH = 10
 # Below the ports that systems use for outgoing connections, and not those that Bough listens on.
 PORT_RANGE = range(26_000, 32_000, PORTS_EACH)
@@ -24,7 +26,8 @@ class Agent:
     """One agent. Times are seconds since the epoch; 0: not yet.
 
     `root`: the top folder of its working tree. `base`: the commit that it was created from, `origin`: the snapshot.
-    `git_branch`: the branch created there. `port`: the first of its own ports. `process`: the command started last.
+    `git_branch`: the branch created there; empty: HEAD is detached. `is_whole`: everything was put into it.
+    `has_begun`: it has been live. `port`: the first of its own ports. `process`: the command started last.
     `code`: its exit code once it has ended.
     """
 
@@ -39,6 +42,8 @@ class Agent:
     started: float = 0.0
     ended: float = 0.0
     code: int | None = None
+    is_whole: bool = True
+    has_begun: bool = True
 
     @property
     def runs(self) -> bool:
@@ -59,6 +64,7 @@ class AgentList:
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "agents.json")
+        self.making = asyncio.Lock()  # held while a working tree is created
 
     def all(self) -> dict[str, Agent]:
         """Return the agents by name."""
@@ -107,6 +113,8 @@ class AgentList:
 
 def check_agent_name(name: str) -> str:
     """Return the name if an agent may have it, else raise BadAgentName."""
+    if name == HOPS:
+        raise BadAgentName("`hop` is the working tree of `bough hop --worktree`, not an agent", name=name)
     if not FORM.fullmatch(name) or name.endswith("-"):
         raise BadAgentName(
             f"{name!r} is not a valid agent name: use up to 40 lower-case letters, digits and `-`", name=name

@@ -16,9 +16,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bough_daemon.agents.agent_list import Agent, AgentList, check_agent_name
-from bough_daemon.errors import AgentAtWork, BadRepositorySettings, BranchExists, WorktreeNotMade
-from bough_daemon.git.refs import BRANCHES, commit_of
+from bough_daemon.agents.agent_list import HOPS, Agent, AgentList, check_agent_name
+from bough_daemon.errors import (
+    AgentAtWork,
+    BadAgentName,
+    BadRepositorySettings,
+    BoughError,
+    BranchExists,
+    WorktreeNotMade,
+)
+from bough_daemon.git.refs import BRANCHES, commit_of, free_branch, short
 from bough_daemon.git.repository_settings import NAME, table_on_disk
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.timeline import Snapshot
@@ -28,6 +35,8 @@ from bough_daemon.transaction.file_state import FileState
 from bough_daemon.transaction.terminal import Terminal
 
 MOST_COPIED = 200_000  # files
+ELSEWHERE = "Choose another folder: `bough config set worktree.folder /path`."
+RENAME = "Remove it with `bough agent hop --remove` once its work is merged, then try again."
 
 
 @dataclass(frozen=True)
@@ -59,18 +68,31 @@ def database_of(worktree: Worktree, name: str) -> str:
 async def make(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str, folder: str) -> Made:
     """Create a working tree for an agent from the current state; an existing one is left as it is.
 
-    Raise BadAgentName, BranchExists, WorktreeNotMade or BadRepositorySettings: then nothing of it is left.
+    That of `HOPS` has no Git branch of its own: its HEAD is detached. Raise BadAgentName, BranchExists, WorktreeNotMade
+    or BadRepositorySettings: then nothing of it is left.
     """
-    check_agent_name(name)
-    known = agents.all().get(name)
-    if known is not None and os.path.isdir(known.root):
-        return Made(known, False)
+    async with agents.making:
+        known = agents.all().get(name)
+        if known is not None and name == HOPS and known.git_branch:
+            raise BadAgentName(f"the agent {name} has the name of the working tree for hops", name=name, hint=RENAME)
+        if known is not None and os.path.lexists(os.path.join(known.root, ".git")):
+            if known.is_whole:
+                return Made(known, False)
+            await discard(live, terminal, known)  # it was killed on the way, and nobody was told of it
+        git_branch = check_agent_name(name) if name != HOPS else ""
+        return await _make(live, terminal, agents, name, git_branch, folder)
+
+
+async def _make(
+    live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str, git_branch: str, folder: str
+) -> Made:
     settings = _Settings.of(live.worktree.root)
     snapshot = await live.save()
-    if await live.owner.run(commit_of, live.worktree, BRANCHES + name) is not None:
-        raise BranchExists(f"the branch {name} already exists", branch=name)
+    if git_branch and await live.owner.run(commit_of, live.worktree, BRANCHES + git_branch) is not None:
+        raise BranchExists(f"the branch {git_branch} already exists", branch=git_branch)
     root = place_of(folder, live.worktree, name)
-    agent = Agent(name, root, snapshot.base, snapshot.oid, name, agents.free_port())
+    port = agents.free_port()
+    agent = Agent(name, root, snapshot.base, snapshot.oid, git_branch, port, is_whole=False, has_begun=False)
     agents.put(agent)  # first, so that what a kill leaves can be removed
     try:
         await _add(live, terminal, agent)
@@ -80,11 +102,13 @@ async def make(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: 
         await discard(live, terminal, agent)
         agents.drop(name)
         raise
+    agent = replace(agent, is_whole=True)
+    agents.put(agent)
     return Made(agent, True, copied, settings.run)
 
 
 async def remove(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: str) -> tuple[Agent, str]:
-    """Remove an agent's working tree; return the agent, and its Git branch if that has commits of its own.
+    """Remove an agent's working tree; return the agent, and the Git branch that has its own commits, if any.
 
     The agent's live branch is kept. Raise UnknownAgent, AgentAtWork or WorktreeNotMade.
     """
@@ -101,9 +125,14 @@ async def remove(live: LiveWorktree, terminal: Terminal, agents: AgentList, name
 async def discard(live: LiveWorktree, terminal: Terminal, agent: Agent) -> str:
     """Delete an agent's working tree, and its Git branch if that has no commits of its own; return the kept branch."""
     root = live.worktree.root
+    kept = await live.owner.run(_commits_left, live, agent) if not agent.git_branch else None
+    if kept is not None:
+        await terminal.run(["git", "branch", "-q", "--", short(kept[0]), kept[1]], root)
     await terminal.run(["git", "worktree", "remove", "--force", "--force", "--", agent.root], root)
     if not os.path.isdir(agent.root):
         await terminal.run(["git", "worktree", "prune"], root)
+    if not agent.git_branch:
+        return short(kept[0]) if kept is not None else ""
     at = await live.owner.run(commit_of, live.worktree, BRANCHES + agent.git_branch)
     if at is not None and at != agent.base:
         return agent.git_branch
@@ -112,10 +141,29 @@ async def discard(live: LiveWorktree, terminal: Terminal, agent: Agent) -> str:
     return ""
 
 
+def _commits_left(live: LiveWorktree, agent: Agent) -> tuple[str, str] | None:
+    """Return a free branch for what a detached HEAD alone names, and that commit; None if nothing would be lost."""
+    try:
+        head = Worktree.find(agent.root, live.worktree.user).head()
+    except BoughError:
+        return None  # it was removed by hand, or never made
+    if head.branch is not None or head.commit == agent.base:
+        return None
+    if live.worktree.git.run("for-each-ref", "--contains", head.commit):
+        return None
+    return free_branch(live.worktree, HOPS, "worktree"), head.commit
+
+
 async def _add(live: LiveWorktree, terminal: Terminal, agent: Agent) -> None:
-    os.makedirs(os.path.dirname(agent.root), mode=0o700, exist_ok=True)
+    folder = os.path.dirname(agent.root)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as failure:
+        message = f"the folder {folder} could not be created: {failure.strerror}"
+        raise WorktreeNotMade(message, path=folder, hint=ELSEWHERE) from failure
+    branch = ["-b", agent.git_branch] if agent.git_branch else ["--detach"]
     # Twice: a worktree that was deleted by hand is still registered there.
-    command = ["git", "worktree", "add", "--force", "--force", "--quiet", "-b", agent.git_branch]
+    command = ["git", "worktree", "add", "--force", "--force", "--quiet", *branch]
     done = await terminal.run([*command, "--", agent.root, agent.base], live.worktree.root)
     if done.code != 0:
         raise WorktreeNotMade(f"Git could not create the working tree: {done.errors.strip()}", path=agent.root)

@@ -333,6 +333,11 @@ class Client:
         begin = pb.MakeAgentRequest.Begin(name=_text(name, "name"))
         return self._carry_out(self._stub.MakeAgent, pb.MakeAgentRequest, begin, path, hands, records.AgentMade)
 
+    def make_hop_worktree(self, path: str, hands: CallerTerminal, name: str) -> records.AgentMade:
+        """Create the working tree for hops, or find the existing one; `name`: the branch that is hopped to there."""
+        begin = pb.MakeAgentRequest.Begin(hop_to=_text(name, "name"))
+        return self._carry_out(self._stub.MakeAgent, pb.MakeAgentRequest, begin, path, hands, records.AgentMade)
+
     def remove_agent(self, path: str, hands: CallerTerminal, name: str) -> records.AgentRemoved:
         """Remove the working tree of an agent."""
         begin = pb.RemoveAgentRequest.Begin(name=_text(name, "name"))

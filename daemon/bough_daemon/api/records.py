@@ -773,7 +773,7 @@ class MoveOutcome:
     `commits`: the branch that keeps commits made during the hop. `left`: the branch from before the hop, if it has
     moved or was deleted. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop. For a hop,
     `kind`: `together`, `follow` or `still`; `connected`: whether the teammate is; `saved_at`: when they saved what is
-    here now (seconds since the epoch).
+    here now (seconds since the epoch); `worktree`: the top folder of the working tree for hops, if it was done there.
     """
 
     name: str
@@ -788,6 +788,7 @@ class MoveOutcome:
     kind: str = ""
     connected: bool = False
     saved_at: float = 0.0
+    worktree: str = ""
 
 
 @dataclass

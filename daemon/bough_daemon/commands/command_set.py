@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bough_daemon.agents import further_worktree
-from bough_daemon.agents.agent_list import PORTS_EACH, AgentList
+from bough_daemon.agents.agent_list import HOPS, PORTS_EACH, AgentList, check_agent_name
 from bough_daemon.api import records
 from bough_daemon.commands import hop, land, merge, outcomes, restore, undo
 from bough_daemon.commands.shared_branch import Target
@@ -134,8 +134,16 @@ class CommandSet:
 
     async def make_agent(self, name: str) -> records.AgentMade:
         """Create a working tree for an agent from the current state, or find its existing one."""
-        made = await further_worktree.make(self.live, self.terminal, self.agents, name, self.worktrees)
-        agent, database = made.agent, further_worktree.database_of(self.live.worktree, name)
+        check_agent_name(name)
+        return self._made(await further_worktree.make(self.live, self.terminal, self.agents, name, self.worktrees))
+
+    async def make_hop_worktree(self, name: str) -> records.AgentMade:
+        """Create the working tree for hops, or find the existing one; raise UnknownMember if no branch has the name."""
+        self.live.known(name)
+        return self._made(await further_worktree.make(self.live, self.terminal, self.agents, HOPS, self.worktrees))
+
+    def _made(self, made: further_worktree.Made) -> records.AgentMade:
+        agent, database = made.agent, further_worktree.database_of(self.live.worktree, made.agent.name)
         return records.AgentMade(
             agent.name,
             agent.root,

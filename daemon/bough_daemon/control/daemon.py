@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from bough_daemon.agents.agent_list import HOPS, AgentList
 from bough_daemon.api.live_worktrees import LiveTrees
 from bough_daemon.api.notices import OwnedElsewhere
 from bough_daemon.api.progress import CommandWait, GitAtWork, ReadingWait, RecordingWait
@@ -386,6 +387,8 @@ def check_at_home(worktree: Worktree) -> None:
 
     What its user had before is only in the store.
     """
+    agent = AgentList(os.path.join(worktree.common_dir, "bough")).all().get(HOPS)
+    for_hops = agent.root if agent is not None else ""
     for line in worktree.git.run("worktree", "list", "--porcelain", "-z").split(b"\0"):
         if line.startswith(b"worktree ") and os.path.isdir(line[9:]):
             one = Worktree.find(os.fsdecode(line[9:]))
@@ -394,7 +397,8 @@ def check_at_home(worktree: Worktree) -> None:
                 raise CutShort(f"a command was cut short in {one.root}; run `bough undo` there first")
             hop = journal.hop()
             if hop is not None:
-                raise StillHopped(f"{one.root} is on {hop.name}'s branch; run `bough back` there first")
+                remedy = "run `bough agent hop --remove`" if one.root == for_hops else "run `bough back` there"
+                raise StillHopped(f"{one.root} is on {hop.name}'s branch; {remedy} first")
 
 
 def take_home(home: Home) -> int:

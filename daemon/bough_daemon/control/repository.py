@@ -81,6 +81,7 @@ from bough_daemon.team.names import MOST_NAMES, further_names
 from bough_daemon.team.tickets import Ticket
 from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.folding import Surroundings
+from bough_daemon.together.guest_removals import REST, GuestRemovals
 from bough_daemon.together.together import Together
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
@@ -185,6 +186,7 @@ class Repository:
         self._purging = asyncio.Lock()
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
+        self._guest_removals = GuestRemovals(store.objects)
         around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, lambda: self._refuses_guests)
         self.together = Together(store, owner, self._background, around)
         self.follow_settings()
@@ -275,13 +277,25 @@ class Repository:
             log.warning("what was saved while a command was killed is kept as %s", recovered.kept)
 
     def _begin_for_agent(self, session: Recorder) -> None:
-        """Let the live branch of an agent's new working tree continue from the snapshot that it was created from."""
+        """Let the live branch of an agent's new working tree continue from the snapshot that it was created from.
+
+        One that was in its place before may have ended in a hop: that is over.
+        """
         agent = next((one for one in self.agents.all().values() if one.root == session.worktree.root), None)
-        if agent is None or session.branch.tip is not None:
+        if agent is None or agent.has_begun:
             return
+        journal = journal_of(self.live(session))
+        broken = journal.interrupted()
+        if broken is not None:
+            journal.drop(broken)
+        if journal.hop() is not None:
+            journal.end_hop()
         origin = read_snapshot(self.store.objects, agent.origin) if self.store.objects.exists(agent.origin) else None
         if origin is not None:
-            session.branch.record(origin.tree, origin.base, f"agent {agent.name}", onto=origin.oid)
+            session.branch.record(
+                *(origin.tree, origin.base, f"agent {agent.name}"), onto=origin.oid, company=origin.company.left()
+            )
+        self.agents.put(replace(agent, has_begun=True))
 
     async def remove(self, root: str) -> None:
         """Stop recording a working tree."""
@@ -737,10 +751,16 @@ class Repository:
     # Working together.
 
     def _tips(self) -> dict[str, str]:
-        """Return the newest shared tips of all live branches here: of teammates, and of other working trees."""
-        mine = [session.branch for session in self.sessions.values()]
+        """Return the newest shared tips of all live branches here: of teammates, and of other working trees.
+
+        On the store's thread.
+        """
         found = {one.branch: one.tip for one in self.sync.teammates() if one.tip is not None}
-        return found | {branch.name: branch.tip.shared for branch in mine if branch.tip is not None}
+        for session in list(self.sessions.values()):
+            name, tip = session.branch.name, session.branch.tip
+            if tip is not None:
+                found[name] = self._guest_removals.newest(name, tip, session.worktree.root).shared
+        return found
 
     def stayed(self, session: Recorder) -> list[StayedBranch]:
         """Return the branches that are kept folded into the files of a working tree."""
@@ -791,11 +811,25 @@ class Repository:
             await self.together.look(root)
             snapshot = outbox.newest
             if snapshot is not None:
-                await self.sync.publish(branch, snapshot.shared, snapshot.shared_base)
+                passed = await self.owner.run(self._guest_removals.newest, branch, snapshot, root)
+                if passed.oid == snapshot.oid:
+                    await self.sync.publish(branch, snapshot.shared, snapshot.shared_base)
+                elif await self._until_at_rest(root):
+                    continue
             if outbox.newest is snapshot:
                 outbox.newest = None
                 outbox.filled.clear()
                 await outbox.filled.wait()
+
+    async def _until_at_rest(self, root: str) -> bool:
+        """Wait for the end of a guest's removals, and record what is left; return False if that is no working tree."""
+        await asyncio.sleep(REST)
+        session = self.sessions.get(root)
+        if session is not None and os.path.isdir(root):
+            with suppress(BoughError, OSError):
+                await session.save()
+        self.together.wake()
+        return os.path.isdir(root)
 
     def _stop_publishing(self, branch: str) -> None:
         if branch in self._outboxes:

@@ -360,7 +360,7 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
     @in_terminal(pb.MakeAgentResponse)
     def MakeAgent(commands: CommandSet, begin: pb.MakeAgentRequest.Begin) -> Awaitable[records.AgentMade]:
         """Create a working tree for an agent."""
-        return commands.make_agent(begin.name)
+        return commands.make_hop_worktree(begin.hop_to) if begin.hop_to else commands.make_agent(begin.name)
 
     @in_terminal(pb.RemoveAgentResponse)
     def RemoveAgent(commands: CommandSet, begin: pb.RemoveAgentRequest.Begin) -> Awaitable[records.AgentRemoved]:

@@ -3034,6 +3034,7 @@ class MoveOutcome(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     CONNECTED_FIELD_NUMBER: _builtins.int
     SAVED_AT_FIELD_NUMBER: _builtins.int
+    WORKTREE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The teammate whose branch was entered, or left."""
     head: _builtins.bytes
@@ -3054,6 +3055,8 @@ class MoveOutcome(_message.Message):
     epoch).
     """
     saved_at: _builtins.float
+    worktree: _builtins.bytes
+    """Of a hop in the working tree for hops: its top folder."""
     @_builtins.property
     def edits(self) -> Global___EditsOnRecord: ...
     def __init__(
@@ -3071,10 +3074,11 @@ class MoveOutcome(_message.Message):
         kind: _builtins.str = ...,
         connected: _builtins.bool = ...,
         saved_at: _builtins.float = ...,
+        worktree: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commits", b"commits", "edits", b"edits", "left", b"left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "connected", b"connected", "edited_in", b"edited_in", "edits", b"edits", "head", b"head", "kind", b"kind", "left", b"left", "name", b"name", "saved_at", b"saved_at", "tip", b"tip", "tree", b"tree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "connected", b"connected", "edited_in", b"edited_in", "edits", b"edits", "head", b"head", "kind", b"kind", "left", b"left", "name", b"name", "saved_at", b"saved_at", "tip", b"tip", "tree", b"tree", "worktree", b"worktree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__commits: _TypeAlias = _typing.Literal["commits"]  # noqa: Y015
     _WhichOneofArgType__commits: _TypeAlias = _typing.Literal["_commits", b"_commits"]  # noqa: Y015
@@ -4506,7 +4510,11 @@ class MakeAgentRequest(_message.Message):
 
         CALLER_FIELD_NUMBER: _builtins.int
         NAME_FIELD_NUMBER: _builtins.int
+        HOP_TO_FIELD_NUMBER: _builtins.int
         name: _builtins.str
+        """Empty: the working tree for hops."""
+        hop_to: _builtins.str
+        """The branch that is hopped to there; it has to exist before anything is created."""
         @_builtins.property
         def caller(self) -> Global___Caller: ...
         def __init__(
@@ -4514,10 +4522,11 @@ class MakeAgentRequest(_message.Message):
             *,
             caller: Global___Caller | None = ...,
             name: _builtins.str = ...,
+            hop_to: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name", b"name"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "hop_to", b"hop_to", "name", b"name"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

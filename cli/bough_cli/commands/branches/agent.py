@@ -21,7 +21,7 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.text import printable, shown
 
 from bough_cli import outcomes, output
-from bough_cli.acting import acting, tell
+from bough_cli.acting import UserTerminal, acting, tell
 from bough_cli.connection import connect, here, home
 
 
@@ -67,12 +67,14 @@ def _list(*, json: bool) -> None:
 
 
 def _remove(name: str, *, json: bool) -> None:
-    with connect() as daemon:
+    with acting("agent") as (daemon, terminal):
         one = next((one for one in daemon.status(here()).worktrees if one.agent == name), None)
         if one is not None and not one.runs and one.live:
+            if one.hopped_to:  # what was done and committed there is kept, and told
+                moved = daemon.back(one.repository, UserTerminal("agent", one.repository))
+                output.talk("\n".join(outcomes.returned(moved)))
             daemon.save(one.repository, [], False, 0.0)  # so that all of it is recorded
             daemon.down(one.repository, False)
-    with acting("agent") as (daemon, terminal):
         removed = daemon.remove_agent(here(), terminal, name)
     tell(removed, outcomes.agent_removed(removed, one.branch if one is not None else ""), json=json)
 

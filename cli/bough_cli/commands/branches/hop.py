@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
-from bough_daemon.errors import BadUsage
+from bough_daemon.api.records import MoveOutcome
+from bough_daemon.errors import BadUsage, BoughError, NotLive
+from bough_daemon.git.command import unbound
 
-from bough_cli import outcomes
-from bough_cli.acting import acting, tell
-from bough_cli.connection import here
+from bough_cli import outcomes, output
+from bough_cli.acting import UserTerminal, acting, tell
+from bough_cli.connection import connect, here
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -23,11 +31,16 @@ def hop(
     at: Annotated[
         str, typer.Option("--at", metavar="MOMENT", help="Their files at a snapshot or time: 10m, 14:05, 9b2e41c.")
     ] = "",
+    worktree: Annotated[
+        bool, typer.Option("--worktree", help="In a working tree of its own, kept for this; print its path.")
+    ] = False,
+    shell: Annotated[bool, typer.Option("--shell", help="With --worktree: open a shell there.")] = False,
     json: Json = False,
 ) -> None:
     """Work in a teammate's branch, together with them.
 
-    From then on your saves go into their files and theirs into yours. `bough back` returns to your own branch.
+    From then on your saves go into their files and theirs into yours. `bough back` returns to your own branch. With
+    `--worktree` your own files stay as they are.
     """
     if name == "-":
         raise BadUsage("`-` does not name a branch", hint="Use `bough back` to return to your own.")
@@ -35,9 +48,45 @@ def hop(
         raise BadUsage("a moment of a branch cannot be followed: use either --follow or --at")
     if solid and not follow:
         raise BadUsage("solid states are followed: use `--solid` with `--follow`")
+    if shell and not worktree:
+        raise BadUsage("the shell is for a working tree of its own: use `--shell` with `--worktree`")
+    if not worktree:
+        with acting("hop") as (daemon, terminal):
+            moved = daemon.hop(here(), terminal, name, follow=follow, solid=solid, at=at)
+        tell(moved, outcomes.hopped(moved), json=json)
+        return
+    moved = _in_worktree(name, follow=follow, solid=solid, at=at)
+    if json:
+        output.as_json(moved)
+    else:
+        output.talk("\n".join(outcomes.hopped_in_worktree(moved)))
+        if not shell:
+            output.data(moved.worktree)
+    if shell:
+        sys.exit(_shell(moved.worktree))
+
+
+def _in_worktree(name: str, *, follow: bool, solid: bool, at: str) -> MoveOutcome:
+    """Hop in the working tree for hops, which is created the first time."""
     with acting("hop") as (daemon, terminal):
-        moved = daemon.hop(here(), terminal, name, follow=follow, solid=solid, at=at)
-    tell(moved, outcomes.hopped(moved), json=json)
+        made = daemon.make_hop_worktree(here(), terminal, name)
+        there = UserTerminal("hop", made.repository)
+        hop_there = partial(daemon.hop, made.repository, there, name, follow=follow, solid=solid, at=at)
+        try:
+            moved = hop_there()
+        except NotLive:
+            daemon.up(made.repository, "")
+            moved = hop_there()
+    return replace(moved, worktree=made.repository)
+
+
+def _shell(folder: str) -> int:
+    """Open the user's shell in a folder; say where they are again once it has ended, and return its exit code."""
+    came_from = here()
+    done = subprocess.run([os.environ.get("SHELL", "/bin/sh")], cwd=folder, env=unbound(os.environ), check=False)
+    with suppress(BoughError), connect() as daemon:
+        output.talk(outcomes.here_again(daemon.status(came_from), came_from))
+    return done.returncode
 
 
 def back(json: Json = False) -> None:
