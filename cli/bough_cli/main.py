@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("timeline.log", "log"),
     "diff": ("timeline.diff", "diff"),
     "find": ("timeline.find", "find"),
+    "blame": ("timeline.blame", "blame"),
     "allow": ("timeline.allow", "allow"),
     "restore": ("timeline.restore", "restore"),
     "undo": ("timeline.undo", "undo"),

@@ -64,7 +64,7 @@ def answer(typed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     [
         ("st", "`bough status`"),
         ("show alice", "`bough git show alice`"),
-        ("blame it's.py", """`bough git blame 'it'"'"'s.py'`"""),
+        ("annotate it's.py", """`bough git annotate 'it'"'"'s.py'`"""),
         ("commit -m x", "`bough land`"),
         ("push origin main", "`bough land`"),
         ("pull", "`bough merge NAME`"),

@@ -1,15 +1,17 @@
 """Read snapshots in a store for commands, in their own process, without writing.
 
-Find where a text last was, including what HEAD left and what was undone; and compare two snapshots.
+Find where a text last was, including what HEAD left and what was undone; compare two snapshots; tell who wrote a line.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from bough_daemon.errors import NotLive, UnknownMember
+from bough_daemon.errors import GitFailed, NothingFound, NotLive, UnknownMember
 from bough_daemon.git.command import GitCommand
 from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.worktree import Worktree
@@ -18,7 +20,15 @@ MOST_CHANGES = 500  # snapshots that added or removed the text, newest first
 MOST_PATHS = 50
 LONGEST_LINE = 400  # characters
 FIELDS = "%x01%H%x00%P%x00%ct%x00%(trailers:key=Bough-Base,valueonly)%x00"
-LIVE, KEPT = "refs/heads/", "refs/kept/"
+LIVE, SHARED, KEPT = "refs/heads/", "refs/shared/", "refs/kept/"
+CONTAINS = "refs/contains/"  # what landed commits contain, as `history/replacements` has recorded it
+MOST_SNAPSHOTS = 20_000  # of all live branches, newest first, whose author is known by the branch
+WRITTEN = "%x01%H%x00%P" + "".join(
+    f"%x00%(trailers:key=Bough-{key},valueonly,separator=%x20)"
+    for key in ("Base", "Previous", "Event", "Guest-Of", "Snapshot")
+)
+MOST_LANDINGS = 20  # in each other's history
+HOPS = "hop"  # the working tree of `bough hop --worktree` begins as an agent's does
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,161 @@ def lines_changed(path: str, pairs: Sequence[tuple[str, str]], below: Sequence[s
 
 def _number(word: bytes) -> int | None:
     return int(word) if word.isdigit() else None
+
+
+@dataclass(frozen=True)
+class BlamedLine:
+    """Who wrote a line. `kind`: `person`, `guest`, `agent`, or `commit` if no more is known than its Git commit says.
+
+    `commit`: the snapshot or commit that brought it, `path` and `commit_line`: where it was there. `branch`: the live
+    branch that it was written on, `guest_of`: the one in which its member was a guest. `time`: seconds since the epoch.
+    """
+
+    line: int
+    text: str
+    commit: str
+    branch: str
+    author: str
+    kind: str
+    guest_of: str
+    time: int
+    path: str
+    commit_line: int
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What a commit says of itself. `snapshot`: the one that it landed."""
+
+    parents: Sequence[str]
+    base: str
+    previous: str
+    event: str
+    guest_of: str
+    snapshot: str
+
+
+def blame(path: str, branch: str, file: str, lines: Sequence[str] = ()) -> list[BlamedLine]:
+    """Return who wrote each line of a file, as it is on a live branch; `lines`: ranges as for `git blame -L`.
+
+    A line that has landed is followed into the snapshot that it came from. Raise UnknownMember, or NothingFound if the
+    branch does not have the file or those lines.
+    """
+    worktree = Worktree.find(path)
+    git = _git_of(worktree).with_environment(GIT_REPLACE_REF_BASE=CONTAINS)
+    landings: dict[str, _Written] = {}
+    while True:
+        found = _blamed(git, branch, file, lines, landings)
+        commits = {one.commit for one in found}
+        written = _written(git, ["--no-walk", "--stdin"], commits)
+        new = {oid: one for oid, one in written.items() if one.snapshot and oid not in landings}
+        if not new or len(landings) > MOST_LANDINGS:
+            break
+        landings |= new
+    return _by_branch(worktree, found, written)
+
+
+def _blamed(
+    git: GitCommand, branch: str, file: str, lines: Sequence[str], landings: Mapping[str, _Written]
+) -> list[BlamedLine]:
+    """Ask Git, with landed commits as children of the snapshots that they name; what those lack stays with them."""
+    tip = git.line("rev-parse", "-q", "--verify", f"{LIVE}{branch}^{{commit}}", allowed=(0, 1, 128))
+    if not tip:
+        raise UnknownMember(f"{branch} has no live branch here", name=branch)
+    there = {one.snapshot for one in landings.values()}
+    known = _written(git, ["--no-walk", "--ignore-missing", "--stdin"], there).keys() if there else ()
+    with tempfile.NamedTemporaryFile("w", prefix="bough-") as grafts:
+        for oid, one in landings.items():
+            grafts.write(" ".join([oid, *one.parents, *([one.snapshot] if one.snapshot in known else [])]) + "\n")
+        grafts.flush()
+        ranges = [word for one in lines for word in ("-L", one)]
+        asked = ["-c", "blame.ignoreRevsFile=", "blame", "--porcelain", "-S", grafts.name, *ranges, tip, "--", file]
+        try:
+            said = git.run(*asked)
+        except GitFailed as failure:
+            why = (
+                failure.facts.get("output", "").removeprefix("fatal: ").replace(f" in {tip}", f" on {branch}'s branch")
+            )
+            raise NothingFound(why) from None
+    return list(_lines_of(said))
+
+
+def _lines_of(said: bytes) -> Iterator[BlamedLine]:
+    """Yield the lines of `git blame --porcelain`, without what only the branch tells."""
+    facts: dict[str, dict[bytes, bytes]] = {}
+    rest = said.split(b"\n")
+    at = 0
+    while at < len(rest) - 1:
+        oid, before, now, *_ = rest[at].decode().split(" ")
+        own = facts.setdefault(oid, {})
+        at += 1
+        while not rest[at].startswith(b"\t"):
+            key, _, value = rest[at].partition(b" ")
+            own[key] = value
+            at += 1
+        author = b"%s %s" % (own.get(b"author", b""), own.get(b"author-mail", b""))
+        yield BlamedLine(
+            *(int(now), rest[at][1:].decode(errors="replace"), oid, "", author.decode(errors="replace"), "commit", ""),
+            *(int(own.get(b"author-time", b"0")), _unquoted(own.get(b"filename", b"")), int(before)),
+        )
+        at += 1
+
+
+def _unquoted(name: bytes) -> str:
+    """Return a path that Git may have put into C quotes."""
+    return os.fsdecode(codecs.escape_decode(name[1:-1])[0] if name.startswith(b'"') else name)
+
+
+def _written(git: GitCommand, words: Sequence[str], commits: Collection[str]) -> dict[str, _Written]:
+    """Return what some commits, or those that `words` for `git log` name, say of themselves."""
+    stdin = "".join(f"{oid}\n" for oid in sorted(commits)).encode()
+    if "--no-walk" in words and not commits:
+        return {}
+    said = git.run("log", *words, f"--format={WRITTEN}", stdin=stdin).decode(errors="replace")
+    found = {}
+    for part in said.split("\x01")[1:]:
+        oid, *fields = (field.strip() for field in part.split("\0"))
+        if len(fields) != 6:
+            continue  # a piece of a message: any teammate may have written it
+        parents, base, previous, event, guest_of, snapshot = fields
+        named = snapshot if OBJECT_ID.fullmatch(snapshot) else ""
+        found[oid] = _Written(parents.split(), base, previous, event, guest_of.partition(" ")[0], named)
+    return found
+
+
+def _by_branch(worktree: Worktree, found: Sequence[BlamedLine], written: Mapping[str, _Written]) -> list[BlamedLine]:
+    """Return the lines with what the live branches say: only the chain of a branch tells whose a snapshot is."""
+    wanted = {oid for oid, one in written.items() if one.base}
+    owners, agents = _owners(worktree, wanted) if wanted else ({}, frozenset[str]())
+    lines = []
+    for line in found:
+        branch = owners.get(line.commit, "")
+        guest_of = written[line.commit].guest_of if branch else ""
+        kind = "agent" if branch in agents else "guest" if guest_of else "person" if branch else "commit"
+        lines.append(replace(line, branch=branch, kind=kind, guest_of=guest_of))
+    return lines
+
+
+def _owners(worktree: Worktree, wanted: Collection[str]) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the live branch of each wanted snapshot, and the branches that are agents'."""
+    git, refs = _git_of(worktree), worktree.git.run("for-each-ref", "--format=^%(objectname)").decode().split()
+    globs = [f"--glob={LIVE}*", f"--glob={SHARED}*", f"--glob={KEPT}*"]  # what a return left is kept
+    words = [*globs, "--ignore-missing", "--stdin", f"--max-count={MOST_SNAPSHOTS}"]
+    known = _written(git, words, refs)
+    owners: dict[str, str] = {}
+    agents = set[str]()
+    tips = git.run("for-each-ref", "--format=%(refname) %(objectname)", LIVE, SHARED).decode().split("\n")
+    for ref, _, at in (line.partition(" ") for line in tips if line):
+        branch = ref.removeprefix(LIVE).removeprefix(SHARED)
+        seen = set[str]()
+        while at in known and at not in seen and known[at].base:
+            seen.add(at)
+            owners.setdefault(at, branch) if at in wanted else None
+            word, _, name = known[at].event.partition(" ")
+            if word == "agent" and name != HOPS:
+                agents.add(branch)
+            at = known[at].previous or next(iter(known[at].parents), "")
+    return owners, frozenset(agents)
 
 
 def live_base(path: str, name: str) -> str:
