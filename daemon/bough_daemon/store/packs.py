@@ -32,7 +32,7 @@ from bough_daemon.budgets import (
     OutOfEffort,
     child_seconds,
 )
-from bough_daemon.errors import GitFailed, HostilePack
+from bough_daemon.errors import GitFailed, HostilePack, StoreDamaged
 from bough_daemon.git.command import GitCommand, failure_of, quiet_environment
 from bough_daemon.store.arrival import REFUSED, Weights, check_objects, check_pack, objects_task
 from bough_daemon.store.completeness import HASH_BYTES, Arrived, is_surely_whole
@@ -49,6 +49,8 @@ MOST_KNOWN = 16  # objects of one pack that fsck refuses although the user alrea
 RECENT_COMMITS = 1000
 OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 FINDING = re.compile(r"error: object ([0-9a-f]+): (\w+: .+)$", re.MULTILINE)
+LACKING = re.compile("missing|did not receive expected object|unresolved delta")
+IN_PARTIAL_CLONE = "the receiver has a partial clone; `git fetch --refetch --no-filter` there brings what it lacks"
 TREE_IN_PACK = 2  # the type of a tree
 MOST_REMEMBERED = 8  # most recent packs
 LARGEST_REMEMBERED = 256 << 10  # bytes
@@ -159,7 +161,9 @@ async def make_pack(
     spool = Spool.below(store.folder)
     try:
         # Without bitmaps, with which it leaves out what a receiver cannot quickly tell to be shared.
-        options = ("--revs", "--thin", "--stdout", "-q", "--delta-base-offset", "--threads=1", "--no-use-bitmap-index")
+        options = ["--revs", "--thin", "--stdout", "-q", "--delta-base-offset", "--threads=1", "--no-use-bitmap-index"]
+        # What a partial clone lacks is old, and the receiver has it as well, or refuses the pack.
+        options += ["--missing=allow-promisor"] * store.is_partial
         await run_child(store.git, "pack-objects", *options, stdin="\n".join(lines).encode() + b"\n", stdout=spool.file)
     except BaseException:
         spool.close()
@@ -247,7 +251,25 @@ async def take_pack(
     here does not count. It must be within the budgets, compared with `measure`, and have none of the `purged` blobs. If
     it raises, nothing of the pack is kept and no reference has moved.
     """
-    measure, seconds = measure or Measure(), child_seconds(spool.size)
+    try:
+        await _take(store, owner, spool, commits, shared, ref, measure or Measure(), purged)
+    except (HostilePack, StoreDamaged) as failure:
+        if store.is_partial and LACKING.search(failure.message):
+            raise HostilePack(f"{failure.message}; {IN_PARTIAL_CLONE}", **failure.facts) from failure
+        raise
+
+
+async def _take(
+    store: Store,
+    owner: StoreThread,
+    spool: Spool,
+    commits: Sequence[str],
+    shared: Sequence[str],
+    ref: str,
+    measure: Measure,
+    purged: Collection[str],
+) -> None:
+    seconds = child_seconds(spool.size)
     with store.quarantine() as git:
         folder = git.environment["GIT_OBJECT_DIRECTORY"]
         if spool.read(8, 4) != bytes(4):

@@ -55,6 +55,11 @@ CONFIG = """[core]
 	fsckObjects = true
 """
 
+# Git then knows that what the user's partial clone lacks may be missing. The remote has no address: nothing is fetched.
+PARTIAL = """[remote "promised"]
+	promisor = true
+"""
+
 
 def landed_ref(member: str, branch: bytes) -> str:
     """Return the reference for a member's landing on a branch: hashed, as `a` and `a/b` cannot both exist."""
@@ -70,6 +75,7 @@ class Store:
     """One repository's store, owned by one daemon. Not for use by two threads at once, unless stated.
 
     `common_dir`: the user's git common directory. `folder`: Bough's folder in it. `path`: the bare repository.
+    `is_partial`: the user's repository is a partial clone, and may lack what its commits name.
     """
 
     def __init__(self, common_dir: str, home: str) -> None:
@@ -120,9 +126,10 @@ class Store:
             self._complete(new)
             os.rename(new, self.path)
         self._complete(self.path)
-        write_whole(os.path.join(self.path, "config"), CONFIG.encode())
-        # Rewritten each time, because the repository may have been moved.
         alternate = os.path.join(self.common_dir, "objects")
+        # Rewritten each time, because the repository may have been moved, or cloned in part since.
+        self.is_partial = any(name.endswith(".promisor") for name in os.listdir(os.path.join(alternate, "pack")))
+        write_whole(os.path.join(self.path, "config"), (CONFIG + PARTIAL * self.is_partial).encode())
         write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
 
     @staticmethod
