@@ -234,3 +234,20 @@ def test_forgetting_uninstalls_the_merge_tool_here(alice: Member) -> None:
     alice.bough("down", "--forget", "--yes")
     assert (alice.tree / ".git/config").read_bytes() == config
     assert not (alice.tree / ".git/info/attributes").exists()
+
+
+def test_a_partial_clone_is_recorded_as_git_would_record_it(alice: Member, tmp_path: Path) -> None:
+    alice.git("config", "uploadpack.allowFilter", "true")
+    write_files(alice.tree, {"a.txt": b"newer\n", "ümlaut/b": b"1\n"})
+    alice.git("add", "-A")
+    alice.git("commit", "-qm", "newer")
+    clone = Member("pat", tmp_path / "part", alice.home)
+    git(tmp_path, "clone", "-q", "--filter=blob:none", f"file://{alice.tree}", str(clone.tree))
+    clone.git("config", "extensions.partialClone", "origin")
+    clone.bough("up")
+    write_files(clone.tree, {"a.txt": b"mine\n", "new": b"2\n"})
+    assert clone.told("save")["tree"] == tree_by_git(clone.tree, tmp_path)
+    clone.git("checkout", "-qf", "HEAD~1")  # Git fetches what is missing
+    assert clone.told("save")["tree"] == tree_by_git(clone.tree, tmp_path)
+    checks = [json.loads(line) for line in clone.bough("doctor", "--json").splitlines()]
+    assert all(check["well"] for check in checks), checks

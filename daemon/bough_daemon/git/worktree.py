@@ -99,8 +99,6 @@ class Worktree:
         """Raise UnsupportedRepository if Bough cannot handle the repository; `form`: its object format."""
         if form != "sha1":
             raise UnsupportedRepository(f"the repository uses {form} object names; Bough works with sha1")
-        if self.git.line("config", "--get", "extensions.partialClone", allowed=(0, 1)):
-            raise UnsupportedRepository("the repository is a partial clone; Bough needs all objects")
 
     def head(self) -> Head:
         """Return where HEAD is; raise NoCommitYet while there is no commit."""

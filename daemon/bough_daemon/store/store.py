@@ -128,7 +128,8 @@ class Store:
         self._complete(self.path)
         alternate = os.path.join(self.common_dir, "objects")
         # Rewritten each time, because the repository may have been moved, or cloned in part since.
-        self.is_partial = any(name.endswith(".promisor") for name in os.listdir(os.path.join(alternate, "pack")))
+        packs = os.path.join(alternate, "pack")
+        self.is_partial = os.path.isdir(packs) and any(name.endswith(".promisor") for name in os.listdir(packs))
         write_whole(os.path.join(self.path, "config"), (CONFIG + PARTIAL * self.is_partial).encode())
         write_whole(os.path.join(self.path, "objects", "info", "alternates"), quoted(alternate, ":") + b"\n")
 

@@ -19,6 +19,9 @@ def cloned_in_part(all_of: Machines, name: str, wanted: str) -> None:
     git(all_of.origin, "commit", "-qam", "all new")
     root = all_of.folder / name
     git(all_of.folder, "clone", "-q", f"--filter={wanted}", f"file://{all_of.origin}", str(root))
+    # As other versions of Git mark a partial clone.
+    git(root, "config", "core.repositoryFormatVersion", "1")
+    git(root, "config", "extensions.partialClone", "origin")
     assert git(root, "rev-list", "--objects", "--all", "--missing=print").count("?") >= 1
 
 
