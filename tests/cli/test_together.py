@@ -119,6 +119,23 @@ def test_a_file_of_which_both_change_a_line_waits_for_them_and_nothing_else_does
     until(lambda: "and on" in text(alice))
 
 
+def test_a_save_that_replaces_a_line_before_its_author_could_read_it_is_named(pair: tuple[Member, Member]) -> None:
+    alice, bob = pair
+    (bob.tree / "a.txt").write_bytes(LINES.replace(b"line 7\n", b"line 7 is his\n"))
+    until(lambda: "his" in text(alice))
+    (alice.tree / "a.txt").write_bytes(LINES.replace(b"line 7\n", b"line 7 is hers\n"))  # an editor's old buffer
+    for member, other in ((alice, "bob"), (bob, "alice")):
+        until(lambda: [one["path"] for one in member.told("status")["paused"]] == ["a.txt"])
+        assert f"a.txt is paused with {other}" in member.bough("status")
+    assert "hers" in text(alice) and "his" in text(bob)
+    add(bob, "bob goes on", "b.txt")
+    until(lambda: "bob goes on" in text(alice, "b.txt"))
+    assert bob.types("merge", "alice").code == 3 and "hers" in text(bob) and "his" in text(bob)
+    (bob.tree / "a.txt").write_bytes(LINES.replace(b"line 7\n", b"line 7 is theirs\n"))
+    bob.git("add", "a.txt")
+    until(lambda: "theirs" in text(alice) and alice.told("status")["paused"] == [] == bob.told("status")["paused"])
+
+
 def test_coming_back_is_exact_and_what_was_done_stays_with_the_host(pair: tuple[Member, Member]) -> None:
     alice, bob = pair
     add(bob, "for alice")

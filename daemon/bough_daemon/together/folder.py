@@ -30,7 +30,7 @@ from bough_daemon.store.walks import AGAIN_SECONDS
 from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.fold_base import Pair
-from bough_daemon.together.stale_saves import RecentFolds
+from bough_daemon.together.stale_saves import FoldedIn, RecentFolds
 from bough_daemon.together.tree_fold import TreeFold, Undecided, without_blocked
 from bough_daemon.together.unrecorded_fold import Begun
 from bough_daemon.transaction import rescued_saves
@@ -270,15 +270,18 @@ class WorktreeFolder:
         claims: bool,
     ) -> Attempt:
         objects = self.live.store.objects
-        tree = self.place(mine, found.changes)
+        tree = self.place(mine, found.changes, other.branch)
         claim = other.tip if claims else None
         seen = {path: objects.entry(theirs.tree, path) for path in found.changes}
         made = self.session.branch.fold(Folded(other.branch, tree, mine.tree, company, claim, seen))
         self._folded, self._index_then = made.oid, self._index_state()
         return Attempt(made)
 
-    def place(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None]) -> str:
-        """Change files that are as in a snapshot, and return the tree of all; raise Disturbed."""
+    def place(self, mine: Snapshot, changes: Mapping[str, TreeEntry | None], branch: str) -> str:
+        """Change files that are as in a snapshot, and return the tree of all; raise Disturbed.
+
+        `branch`: the folded branch; empty: none, a save is repaired.
+        """
         objects = self.live.store.objects
         if not changes:
             return mine.tree
@@ -302,7 +305,8 @@ class WorktreeFolder:
         for path, after in changes.items():
             before = objects.entry(mine.tree, path)
             if before is not None and after is not None and is_file(before) and is_file(after) and path in plain:
-                self.recent.note(path, before.oid, after.oid, now)
+                fold = FoldedIn(before.oid, after.oid, now, objects.blob, branch, mine.oid)
+                self.recent.note(path, fold)
         return tree
 
     def _check_unchanged(self, mine: Snapshot, plain: Collection[str]) -> None:
@@ -326,31 +330,59 @@ class WorktreeFolder:
     def repair(self) -> Snapshot | None:
         """Merge a save that overwrote a fold with the fold; return the new tip, None for none.
 
-        Raise Disturbed while that file is being saved again.
+        Where both changed the same lines, the file is paused. Raise Disturbed while that file is being saved again.
         """
         mine, objects = self.session.branch.tip, self.live.store.objects
         if mine is None or mine.oid == self._seen:
             return None
         if not self._is_saved_since(mine):
             self.recent.clear()  # what a command or Git changed in the files is intended
-        changes: dict[str, TreeEntry | None] = {}
+        changes, disputed = dict[str, TreeEntry | None](), dict[str, list[FoldedIn]]()
         for path in self.recent.paths(time.time()):
             entry = objects.entry(mine.tree, path)
-            repaired = self._repaired(path, entry.oid) if is_file(entry) and entry is not None else None
-            if repaired is not None and entry is not None:
+            if entry is None or not is_file(entry):
+                continue
+            unseen, repaired = self._repaired(path, entry.oid)
+            if repaired is not None:
                 changes[path] = TreeEntry(entry.mode, objects.write_blob(repaired))
-        if not changes:
+            elif unseen:
+                disputed[path] = unseen
+        if not changes and not disputed:
             self._seen = mine.oid
             return None
-        before, self.recent = self.recent, self.recent.without(changes)
+        before, self.recent = self.recent, self.recent.without([*changes, *disputed])
         try:
-            tree = self.place(mine, changes)
+            tree = self.place(mine, changes, "")
         except BaseException:
             self.recent = before
             raise
-        made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None))
+        made = self._paused(mine, tree, disputed)
+        if made is None:
+            made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None))
         self._folded = made.oid
         return made
+
+    def _paused(self, mine: Snapshot, tree: str, disputed: Mapping[str, list[FoldedIn]]) -> Snapshot | None:
+        """Pause files of which a save has other versions of the very lines that folds brought; None if there are none.
+
+        The save is recorded as one from before the folds: only then do both versions have a common one that is neither.
+        A branch that is followed, or merged by `stay`, does not take part in a pause.
+        """
+        company, folds = mine.company, [fold for folds in disputed.values() for fold in folds]
+        for path, over in disputed.items():
+            for branch in {fold.branch for fold in over} & self._partners(mine):
+                paused = company.paused.get(branch, frozenset()) | {path}
+                company = company.with_folded(branch, company.folded[branch], paused)
+        if company == mine.company:
+            return None
+        first = min(folds, key=lambda fold: fold.at)
+        return self.session.branch.record(tree, mine.base, "save", since=mine.tree, onto=first.onto, company=company)
+
+    def _partners(self, mine: Snapshot) -> set[str]:
+        """Return the branches that this one is folded with in both directions."""
+        hop = hop_now(self.live)
+        followed = {hop.name} if hop is not None and hop.follows else set[str]()
+        return mine.company.folded.keys() - followed
 
     def _is_saved_since(self, mine: Snapshot) -> bool:
         """Return whether only saves have changed the files since the last fold."""
@@ -363,19 +395,19 @@ class WorktreeFolder:
                 return False
         return False
 
-    def _repaired(self, path: str, saved: str) -> bytes | None:
-        """Return a saved blob's text with the folds that it lacks; None if it lacks none, or they conflict with it."""
+    def _repaired(self, path: str, saved: str) -> tuple[list[FoldedIn], bytes | None]:
+        """Return the folds that a saved blob lacks, and its text with them, None if they conflict with it."""
         if not self.recent.unseen(path, saved, 0.0):
-            return None
+            return self.recent.overwritten(path, saved, self._saved_at(path)), None
         read, tip = self.live.store.objects.blob, self.session.branch.tip
         hosts, repaired = tip is not None and not tip.company.guest_of, read(saved)
         unseen = self.recent.unseen(path, saved, self._saved_at(path))
         for fold in unseen:
             found = self.crossings.folder.lines(read(fold.before), repaired, read(fold.after), hosting=hosts)
             if found is None:
-                return None
+                return unseen, None
             repaired = found
-        return repaired if unseen else None
+        return unseen, repaired if unseen else None
 
     def _saved_at(self, path: str) -> float:
         """Return since when a file has lacked a fold: since the first of its newest saves that all lack it.

@@ -105,7 +105,7 @@ class StayFold:
             path = min(held)
             raise NotPossibleNow(f"{path}: {held[path]}")
         try:
-            tree = folder.place(mine, changes)
+            tree = folder.place(mine, changes, name)
         except Disturbed:
             del self._tried[name]
             raise

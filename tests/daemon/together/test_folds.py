@@ -275,3 +275,58 @@ def test_a_save_that_lacks_a_fold_is_repaired_however_late_it_is_looked_at(
     made.settle()
     assert b"bob" in text(alice) and text(alice) == text(bob)
     assert [line for line in text(alice) if line.startswith(b"alice")] == [b"alice %d" % number for number in range(5)]
+
+
+def fold_in_a_line(made: Company, guest: SeatedMember, host: SeatedMember, line: bytes) -> None:
+    """Let the guest replace a line, and add one to another file, and fold both into the host's files."""
+    guest.write("a.txt", LINES.replace(b"line 5\n", line))
+    guest.add("b.txt", b"more", 2)
+    guest.save()
+    made.deliver(host, guest)
+    assert host.fold() and line.strip() in text(host)
+
+
+@pytest.mark.parametrize("names", [("alice", "bob"), ("bob", "alice")])
+def test_a_save_that_replaces_a_line_that_was_just_folded_in_pauses_the_file(
+    pair: Pair, names: tuple[str, str]
+) -> None:
+    made = pair[0]
+    one, other = (made.members[name] for name in names)
+    read = (one.root / "a.txt").read_bytes()
+    fold_in_a_line(made, other, one, b"another fifth\n")
+    one.write("a.txt", read.replace(b"line 5\n", b"line five\n"))
+    one.save()
+    one.fold()  # as before it is shared
+    made.settle()
+    assert one.paused() == {"a.txt"} == other.paused()
+    assert b"line five" in text(one) and b"another fifth" in text(other)
+    assert (one.root / "b.txt").read_bytes() == (other.root / "b.txt").read_bytes() != LINES
+    other.add("b.txt", b"goes on", 4)
+    made.settle()
+    assert b"goes on\n" in (one.root / "b.txt").read_bytes() and one.paused() == {"a.txt"} == other.paused()
+    one.write("a.txt", (other.root / "a.txt").read_bytes())
+    made.settle()
+    assert one.paused() == set() == other.paused() and one.files() == other.files()
+
+
+def test_a_line_that_is_formatted_at_once_is_not_disputed(pair: Pair) -> None:
+    made, alice, bob = pair
+    fold_in_a_line(made, bob, alice, b"line = [5,6]\n")
+    alice.write("a.txt", (alice.root / "a.txt").read_bytes().replace(b"line = [5,6]", b"line = [5, 6]"))
+    alice.save()
+    alice.fold()
+    made.settle()
+    assert not alice.paused() and b"line = [5, 6]" in text(bob) and alice.files() == bob.files()
+
+
+def test_a_line_that_its_author_saved_once_before_may_be_replaced(pair: Pair) -> None:
+    made, alice, bob = pair
+    fold_in_a_line(made, bob, alice, b"fifth\n")
+    alice.add("a.txt", b"has read it", 9)
+    alice.save()
+    alice.fold()
+    alice.write("a.txt", (alice.root / "a.txt").read_bytes().replace(b"fifth\n", b"line 5, after all\n"))
+    alice.save()
+    alice.fold()
+    made.settle()
+    assert not alice.paused() and b"line 5, after all" in text(bob) and alice.files() == bob.files()

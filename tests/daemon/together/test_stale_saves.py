@@ -32,8 +32,9 @@ class Texts(dict[str, bytes]):
 
     def fold(self, before: bytes, after: bytes, at: float) -> FoldedIn:
         """Note a fold of `a.txt`, and return it."""
-        self.recent.note("a.txt", self.blob(before), self.blob(after), at)
-        return FoldedIn(self.blob(before), self.blob(after), at, self.read)
+        fold = FoldedIn(self.blob(before), self.blob(after), at, self.read)
+        self.recent.note("a.txt", fold)
+        return fold
 
     def unseen(self, saved: bytes, at: float = 10.5) -> list[FoldedIn]:
         """Return the folds that a save of `a.txt` is missing."""
