@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "off": ("branches.hop", "off"),
     "merge": ("branches.merge", "merge"),
     "stay": ("branches.stay", "stay"),
+    "guests": ("branches.guests", "guests"),
     "land": ("branches.land", "land"),
     "agent": ("branches.agent", "agent"),
     "git": ("branches.git", "git"),

@@ -11,6 +11,8 @@ from bough_daemon.api.records import (
     BroughtFiles,
     EditsOnRecord,
     FileConflict,
+    Guest,
+    Guests,
     LandingPreview,
     LandOutcome,
     MergedFile,
@@ -28,7 +30,7 @@ from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.system.text import SHORT, ago, commits_by, first_few, printable, taken_in
 
 from bough_cli.notices import note_of
-from bough_cli.output import changed, count, few
+from bough_cli.output import changed, count, few, kept_here, waiting
 
 SHOWN = 40  # files in a preview that only one side changed
 
@@ -58,12 +60,33 @@ def _entered(moved: MoveOutcome, said: str) -> list[str]:
     elif not moved.connected:
         lines.append(f"{moved.name} is offline: this is their last state, {ago(moved.saved_at)}")
     if moved.kind == "together":
-        lines.append(f"Your saves go into {moved.name}'s files, and theirs into yours")
+        lines += _with_host(moved)
     elif moved.kind == "follow":
         lines.append(f"{moved.name}'s changes come into your files; your edits stay here")
     elif moved.kind == "solid":
         lines.append(f"What {moved.name} marks as solid comes into your files; your edits stay here")
     return [*lines, *_on_record(moved.edits, f"on {moved.edited_in}'s branch")]
+
+
+def _with_host(moved: MoveOutcome) -> list[str]:
+    kept = [line[:1].upper() + line[1:] for line in kept_here(moved.name, moved.guest_rule)]
+    if kept:
+        return [f"{moved.name}'s saves come into your files", *kept]
+    return [f"Your saves go into {moved.name}'s files, and theirs into yours"]
+
+
+def guests(told: Guests) -> list[str]:
+    """List the guests, and what was decided about them."""
+    if not told.guests:
+        return [f"No guests; `together.guests` is {told.setting}"]
+    return [_guest(one) for one in told.guests]
+
+
+def _guest(one: Guest) -> str:
+    if one.rule == "ask" and one.is_here:
+        return waiting(one.branch)
+    words = {"fold": "edits come into your files", "off": "edits stay out of your files", "ask": "you are asked first"}
+    return f"{one.branch}: {words[one.rule]}{'' if one.is_here else ' (not in your branch now)'}"
 
 
 def returned(moved: MoveOutcome) -> list[str]:

@@ -97,6 +97,21 @@ def size(in_bytes: int) -> str:
     return f"{in_bytes / MB:,.0f} MB" if in_bytes >= MB else "under 1 MB"
 
 
+def waiting(guest: str) -> str:
+    """Return a line about a guest about whom the user has yet to decide."""
+    return (
+        f"{guest} works in your branch and waits for you: `bough guests {guest} fold` lets their edits into your "
+        f"files, `bough guests {guest} off` keeps them out"
+    )
+
+
+def kept_here(host: str, rule: str) -> list[str]:
+    """Return what a guest is told whose edits the host does not fold."""
+    if rule == "ask":
+        return [f"your edits wait here until {host} lets them in (`bough guests` there)"]
+    return [f"{host} takes no edits of yours into their files: they stay here"] if rule == "off" else []
+
+
 def not_folded(told: Status) -> list[str]:
     """Return lines about files and branches that are not folded, with the reasons and remedies."""
     lines = [f"nothing of {one.branch} is folded for now: {one.reason}" for one in told.held]

@@ -79,6 +79,9 @@ def drawn(status: Status, recent: Iterable[Event]) -> Group:
         notes.append(_plain(f"sharing is paused ({ago(status.sharing_paused_at)})", "yellow"))
     for removed in (words_of(one) for one in status.notices if isinstance(one, MuchRemoved)):
         notes += [_plain(removed.text, "yellow"), _plain(f"  {removed.remedy}")]
+    notes += [_plain(output.waiting(guest), "yellow") for guest in status.waiting_guests]
+    hosts = (mate for mate in status.teammates if mate.branch == status.hopped_to and status.hop_kind == "together")
+    notes += [_plain(line, "yellow") for mate in hosts for line in output.kept_here(mate.branch, mate.guest_rule)]
     notes += [_plain(line, "yellow") for line in output.not_folded(status)]
     notes += [_plain(line, "dim") for line in output.withheld(status.withheld)[:5]]
     notes += [_plain(line) for line in [output.comments(status)] if line]

@@ -261,8 +261,9 @@ def test_only_what_is_marked_as_solid_is_taken_by_those_who_want_that(members: C
 def test_a_host_may_keep_guests_out_and_they_are_told(pair: tuple[Member, Member]) -> None:
     alice, bob = pair
     alice.bough("config", "set", "together.guests", "off")
-    until(lambda: bool(teammate(bob, "alice")["refuses_guests"]))
-    assert "alice takes no guests' edits" in bob.bough("status")
+    until(lambda: teammate(bob, "alice")["guest_rule"] == "off")
+    assert "alice takes no edits of yours" in bob.bough("status")
+    assert "stay out of your files: bob" in alice.bough("status")
     add(bob, "kept out")
     bob.bough("save", "--wait", "alice")
     add(alice, "still comes", at=0)
@@ -270,6 +271,40 @@ def test_a_host_may_keep_guests_out_and_they_are_told(pair: tuple[Member, Member
     assert "kept out" not in text(alice) and "kept out" in text(bob)
     alice.bough("config", "unset", "together.guests")
     until(lambda: "kept out" in text(alice))
+
+
+def test_a_host_who_wants_to_be_asked_decides_about_each_guest_once(members: Callable[..., Member]) -> None:
+    alice, bob, carol = team_of(members, "alice", "bob", "carol")
+    alice.bough("config", "set", "together.guests", "ask")
+    until(lambda: teammate(bob, "alice")["guest_rule"] == "ask" == teammate(carol, "alice")["guest_rule"])
+    assert "Your edits wait here until alice lets them in" in bob.bough("hop", "alice")
+    carol.bough("hop", "alice")
+    until(lambda: alice.told("status")["waiting_guests"] == ["bob", "carol"])
+    assert "`bough guests bob fold` lets their edits in" in alice.bough("status")
+    assert "your edits wait here until alice" in bob.bough("status")
+    add(bob, "bob was here", at=3)
+    add(carol, "carol was here", at=9)
+    for guest in (bob, carol):
+        guest.bough("save", "--wait", "alice")
+    add(alice, "alice's come at once", at=0)
+    until(lambda: all("at once" in text(guest) for guest in (bob, carol)))
+    assert "was here" not in text(alice) and alice.told("status")["guests"] == []
+    alice.bough("guests", "bob", "fold")
+    assert "carol: edits stay out" in alice.bough("guests", "carol", "off")
+    until(lambda: "bob was here" in text(alice))
+    until(lambda: teammate(bob, "alice")["guest_rule"] == "fold")
+    until(lambda: "alice takes no edits of yours" in carol.bough("status"))
+    bob.bough("back")
+    alice.is_killed()
+    assert alice.told("guests")["guests"][0]["rule"] == "fold"  # what was decided lasts
+    assert "Your saves go into alice's files" in bob.bough("hop", "alice")
+    add(bob, "bob again", at=5)
+    until(lambda: "bob again" in text(alice))
+    assert "carol" not in text(alice)
+    assert alice.told("guests", "bob", "ask")["guests"][0] == {"branch": "bob", "rule": "ask", "is_here": True}
+    until(lambda: alice.told("status")["waiting_guests"] == ["bob"])
+    assert alice.types("guests", "nobody", "fold").code == 1 and alice.types("guests", "bob").code == 2
+    assert alice.types("guests", "bob", "maybe").code == 2
 
 
 def test_daemons_that_are_killed_while_both_type_lose_and_double_nothing(pair: tuple[Member, Member]) -> None:

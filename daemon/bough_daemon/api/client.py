@@ -171,6 +171,11 @@ class Client:
         request = pb.StayRequest(path=path.encode(*FS), name=_text(name, "name").encode(), stop=stop, solid=solid)
         return self._call(self._stub.Stay, request, records.Stayed)
 
+    def guests(self, path: str, name: str = "", rule: str = "") -> records.Guests:
+        """Decide whether a guest's edits come into the files, or list the guests (an empty name)."""
+        request = pb.GuestsRequest(path=path.encode(*FS), name=_text(name, "name").encode(), rule=rule)
+        return self._call(self._stub.Guests, request, records.Guests)
+
     def pause_sharing(self, path: str, *, stop: bool = False) -> records.SharingState:
         """Stop sharing with the team or, with `stop`, resume it."""
         request = pb.PauseSharingRequest(path=path.encode(*FS), stop=stop)

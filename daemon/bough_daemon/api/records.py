@@ -60,9 +60,10 @@ class TeammateStatus:
     daemon started, or they are connected. `unreachable`: why they cannot be reached, with its `remedy`.
 
     While the files here show their branch: `ahead` is how many of their snapshots are missing here, and `has_moved`
-    whether their base differs from HEAD here. `guest_of`: the branch whose guest they are. `refuses_guests`: they
-    accept no edits of guests. `hub`: a member without a working tree, who keeps every branch. `sharing_paused_at`: when
-    they paused sharing; 0: not paused, as far as is known. `would_land`: what their branch would land; None: unknown.
+    whether their base differs from HEAD here. `guest_of`: the branch whose guest they are. `guest_rule`: whether
+    they fold this branch's edits if it is their guest: `fold`, `ask` (they have yet to decide) or `off`. `hub`: a
+    member without a working tree, who keeps every branch. `sharing_paused_at`: when they paused sharing; 0: not
+    paused, as far as is known. `would_land`: what their branch would land; None: unknown.
     """
 
     name: str
@@ -83,7 +84,7 @@ class TeammateStatus:
     solid: Solid | None = None
     ahead: int = 0
     guest_of: str = ""
-    refuses_guests: bool = False
+    guest_rule: str = "fold"
     has_moved: bool = False
     hub: bool = False
     sharing_paused_at: float = 0.0
@@ -108,6 +109,23 @@ class Stayed:
     """The branches that are kept folded into the files of a working tree."""
 
     branches: list[StayedBranch] = field(default_factory=list)
+
+
+@dataclass
+class Guest:
+    """A guest here, or one about whom there is a decision. `rule`: `fold`, `ask` or `off`; `is_here`: a guest now."""
+
+    branch: str
+    rule: str
+    is_here: bool = False
+
+
+@dataclass
+class Guests:
+    """The guests of a working tree. `setting`: the value of `together.guests`."""
+
+    setting: str
+    guests: list[Guest] = field(default_factory=list)
 
 
 @dataclass
@@ -142,15 +160,16 @@ class Status:
     """The status of one working tree. `head`: the user's branch; empty: HEAD is detached.
 
     `more_files`: more files have changed than `files` lists. `failure`: the kind of error that prevents recording,
-    empty: none; `facts`: its facts. `out`: why this member is no longer in the team, since `out_at` (seconds since the
-    epoch); empty: they are in it. `copies`: branches of former teammates that are still here. `listening`: the
-    addresses that are open to the network. `notices`: what else the user should know. `worktrees`: this member's other
-    working trees. `comments`: open comments on this branch; `new_comments`: what teammates wrote there, or in threads
-    of the user's, and the user has not been shown. `solid`: the last snapshot marked as solid. `hop_kind`: of the hop
-    to `hopped_to`: `together`, `follow`, `still`, or `ended` if edits here no longer fold into that branch. `guests`:
-    the branches whose edits fold into the files here. `paused`, `held`: what is not folded. `detached`: files that were
-    edited here while following a branch. `stays`: the branches kept folded into the files. `sharing_paused_at`: when
-    this member paused sharing; 0: not paused.
+    empty: none; `facts`: its facts. `out`: why this member is no longer in the team, since `out_at` (seconds since
+    the epoch); empty: they are in it. `copies`: branches of former teammates that are still here. `listening`: the
+    addresses that are open to the network. `notices`: what else the user should know. `worktrees`: this member's
+    other working trees. `comments`: open comments on this branch; `new_comments`: what teammates wrote there, or in
+    threads of the user's, and the user has not been shown. `solid`: the last snapshot marked as solid. `hop_kind`:
+    of the hop to `hopped_to`: `together`, `follow`, `still`, or `ended` if edits here no longer fold into that
+    branch. `guests`: the branches whose edits fold into the files here. `waiting_guests`, `guests_kept_out`: guests
+    whose edits are not folded, as the user has yet to decide, or has decided. `paused`, `held`: what is not folded.
+    `detached`: files that were edited here while following a branch. `stays`: the branches kept folded into the
+    files. `sharing_paused_at`: when this member paused sharing; 0: not paused.
 
     `shared_branch`: where work lands, on the remote `shared_remote` unless that is empty; empty: unknown. It is
     `behind` commits ahead of HEAD, and `would_land` is what it lacks. `operation`: the Git operation in progress here;
@@ -188,6 +207,8 @@ class Status:
     solid: Solid | None = None
     hop_kind: str = ""
     guests: list[str] = field(default_factory=list)
+    waiting_guests: list[str] = field(default_factory=list)
+    guests_kept_out: list[str] = field(default_factory=list)
     paused: list[PausedFile] = field(default_factory=list)
     held: list[HeldFold] = field(default_factory=list)
     detached: list[str] = field(default_factory=list)
@@ -773,7 +794,8 @@ class MoveOutcome:
     `commits`: the branch that keeps commits made during the hop. `left`: the branch from before the hop, if it has
     moved or was deleted. `edited_in`: the teammate in whose branch `edits` were made; empty: before the hop. For a hop,
     `kind`: `together`, `follow` or `still`; `connected`: whether the teammate is; `saved_at`: when they saved what is
-    here now (seconds since the epoch); `worktree`: the top folder of the working tree for hops, if it was done there.
+    here now (seconds since the epoch); `worktree`: the top folder of the working tree for hops, if it was done there;
+    `guest_rule`: whether the teammate folds this branch's edits.
     """
 
     name: str
@@ -789,6 +811,7 @@ class MoveOutcome:
     connected: bool = False
     saved_at: float = 0.0
     worktree: str = ""
+    guest_rule: str = ""
 
 
 @dataclass

@@ -91,8 +91,8 @@ KEYS: Mapping[str, Setting] = {
     "team.discovery": Setting(True, "look for missing teammates on private local networks"),
     "together.guests": Setting(
         "fold",
-        "whether the edits of teammates in your branch (`bough hop`) come into your files: fold or off",
-        _one_of("fold", "off"),
+        "whether edits of teammates in your branch (`bough hop`) come into your files: fold, ask (you first) or off",
+        _one_of("fold", "ask", "off"),
     ),
     "store.limit_gb": Setting(
         0, "GB that the snapshots of one repository may take; 0: a quarter of the free space", _between(0, 1_000_000)

@@ -44,7 +44,8 @@ class Moved:
     without any. `snapshot`: the newest on my live branch. `left`: the branch that HEAD was on before the hop, if it has
     moved or was deleted, so that HEAD is detached; None if HEAD is back on it. `edits`: my edits that are not in the
     files now, made in the branch `edited_in`, or before the hop. For a hop, `kind`: what happens to later edits;
-    `connected`: whether the teammate is; `saved_at`: when they saved what is here now (seconds since the epoch).
+    `connected`: whether the teammate is; `saved_at`: when they saved what is here now (seconds since the epoch);
+    `guest_rule`: whether they fold my edits.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Moved:
     kind: HopKind | None = None
     connected: bool = False
     saved_at: float = 0.0
+    guest_rule: str = ""
 
 
 def hop_now(live: LiveWorktree) -> Hop | None:
@@ -243,8 +245,9 @@ def _enter(
     edits = _edits_there(live, there, snapshot, [tree]) if there is not None else None
     kept = short(commits) if commits is not None else None
     moved = Moved(theirs.name, head, entered, kept, edits=edits, edited_in=there.name if there else "")
-    saved_at = live.store.objects.commit(theirs.tip).time
-    return replace(moved, kind=kind, connected=theirs.connected, saved_at=saved_at), old.commit
+    saved_at, host = live.store.objects.commit(theirs.tip).time, read_snapshot(live.store.objects, theirs.tip)
+    rule = host.company.rule_of(live.branch.name) if host is not None else ""
+    return replace(moved, kind=kind, connected=theirs.connected, saved_at=saved_at, guest_rule=rule), old.commit
 
 
 def _leave(live: LiveWorktree, snapshot: Snapshot, host: LiveBranch | None) -> tuple[Moved, str]:

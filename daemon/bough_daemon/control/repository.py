@@ -53,6 +53,7 @@ from bough_daemon.errors import (
 )
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.branches import Branch, carry_over
+from bough_daemon.history.company import FOLD
 from bough_daemon.history.journal import Hop
 from bough_daemon.history.mass_removals import MassRemovals
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
@@ -82,6 +83,7 @@ from bough_daemon.team.tickets import Ticket
 from bough_daemon.together import unrecorded_fold
 from bough_daemon.together.folding import Surroundings
 from bough_daemon.together.guest_removals import REST, GuestRemovals
+from bough_daemon.together.guest_rules import GuestRules
 from bough_daemon.together.together import Together
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
@@ -160,7 +162,6 @@ class Repository:
         sync: Callable[[Callable[[team_sync.TeamEvent], None]], TeamSync],
     ) -> None:
         self._home = home
-        self._refuses_guests = False
         self.store = store
         self.agents = AgentList(store.folder)
         self.owner = owner
@@ -187,7 +188,8 @@ class Repository:
         self.sync = sync(self._on_team_event)
         self.talker = Talker(store, owner, self.sync)
         self._guest_removals = GuestRemovals(store.objects)
-        around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, lambda: self._refuses_guests)
+        self._guests = GuestRules(store.folder, self._key_of, self._is_mine)
+        around = Surroundings(self.live, self._tips, workers.merge, self.warm_up, self._guests)
         self.together = Together(store, owner, self._background, around)
         self.follow_settings()
         self._purger = Purger(store, owner, self.sync, self.sessions, self._restart)
@@ -415,7 +417,7 @@ class Repository:
     def _status(self, session: Recorder, teammates: list[KnownBranch]) -> tuple[Status, Comparison | None]:
         tip, objects = session.branch.tip, self.store.objects
         assert tip is not None
-        mates = [self._teammate_status(one) for one in teammates]
+        mates = [self._teammate_status(one, session.branch.name) for one in teammates]
         withheld = session.withheld()
         live = self.live(session)
         withheld |= rescued_saves.reasons(live, tip.tree)
@@ -447,6 +449,8 @@ class Repository:
             facts=trouble.facts if trouble is not None else {},
             hop_kind=_kind_of(hop, tip),
             guests=list(company.guests),
+            waiting_guests=list(company.waiting),
+            guests_kept_out=list(company.kept_out),
             paused=[PausedFile(*one) for one in company.paused],
             held=[HeldFold(*one) for one in company.held],
             detached=list(company.detached),
@@ -522,7 +526,7 @@ class Repository:
             return False
         return await self._unlanded.contains(aside.name, aside.tip, newest)
 
-    def _teammate_status(self, one: KnownBranch) -> TeammateStatus:
+    def _teammate_status(self, one: KnownBranch, me: str) -> TeammateStatus:
         told = TeammateStatus(one.name, one.branch, "", "", one.connected, one.time / 1e3, not_taken=one.not_taken)
         if one.tip is not None and one.base is not None:
             told.tip, told.tree = one.tip, self.store.objects.commit(one.tip).tree
@@ -530,7 +534,7 @@ class Repository:
             snapshot = read_snapshot(self.store.objects, one.tip)
             told.operation = snapshot.operation if snapshot is not None else ""
             told.guest_of = snapshot.company.guest_of if snapshot is not None else ""
-            told.refuses_guests = snapshot.company.refuses if snapshot is not None else False
+            told.guest_rule = snapshot.company.rule_of(me) if snapshot is not None else FOLD
         return told
 
     def _compare(self, mate: TeammateStatus, hop: Hop, mine: Snapshot) -> None:
@@ -762,6 +766,15 @@ class Repository:
                 found[name] = self._guest_removals.newest(name, tip, session.worktree.root).shared
         return found
 
+    def _key_of(self, branch: str) -> str:
+        """Return the key of the member whose branch this is, in hexadecimal; empty: of nobody in the team."""
+        roster = self.sync.roster
+        owner = roster.members.get(branch_owner(roster, branch))
+        return owner.key.hex() if owner is not None else ""
+
+    def _is_mine(self, branch: str) -> bool:
+        return branch_owner(self.sync.roster, branch) == self.member
+
     def stayed(self, session: Recorder) -> list[StayedBranch]:
         """Return the branches that are kept folded into the files of a working tree."""
         return self.together.stays(session)
@@ -769,7 +782,7 @@ class Repository:
     def follow_settings(self) -> None:
         """Apply the settings for working together; those that cannot be read are unchanged."""
         with suppress(BadSetting):
-            self._refuses_guests = read_settings(self._home).text("together.guests") == "off"
+            self._guests.setting = read_settings(self._home).text("together.guests")
         self.together.wake()
 
     # Events.

@@ -250,6 +250,14 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(records.Stayed(repository.stayed(session)), pb.StayResponse)
 
     @answers
+    async def Guests(self, request: pb.GuestsRequest, context: Context) -> pb.GuestsResponse:
+        """Decide whether a guest's edits come into the files, or list the guests."""
+        repository, session = await self._daemon.session(os.fsdecode(request.path))
+        if request.name:
+            await repository.together.decide(session, os.fsdecode(request.name), request.rule)
+        return to_message(await repository.together.guests(session), pb.GuestsResponse)
+
+    @answers
     async def PauseSharing(self, request: pb.PauseSharingRequest, context: Context) -> pb.PauseSharingResponse:
         """Stop sharing with the team, or resume it."""
         repository, _ = await self._daemon.session(os.fsdecode(request.path))

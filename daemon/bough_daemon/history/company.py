@@ -17,7 +17,8 @@ from bough_daemon.git.object_id import OBJECT_ID
 from bough_daemon.git.objects import Commit
 
 GUEST_OF, FOLDED, PAUSED, GUESTS = "Bough-Guest-Of", "Bough-Folded", "Bough-Paused", "Bough-Guests"
-REFUSED = "off"  # the value of GUESTS if no guest's edits are folded
+FOLD, ASK, OFF = "fold", "ask", "off"  # whether a guest's edits are folded into the host's files
+EVERYONE = ""  # in place of a guest: all about whom nothing else is said
 NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
 ALL = ""  # in place of a path: every path
 MOST_PAUSED = 200  # paths that are named; more of them are ALL
@@ -29,18 +30,22 @@ class Company:
     """The company of one snapshot. `guest_of`: the branch that this one is a guest of, empty for none.
 
     `visit`: distinguishes this stay from an earlier one: the guest's own snapshot before it. `folded`: by branch, its
-    tip whose changes the tree has. `paused`: by branch, the paths for which it does not have them. `refuses`: guests'
-    edits are not folded into this branch.
+    tip whose changes the tree has. `paused`: by branch, the paths for which it does not have them. `guests`: by
+    branch, whether its edits are folded into this one if it is a guest; FOLD where nothing is said.
     """
 
     guest_of: str = ""
     visit: str = ""
     folded: Mapping[str, str] = field(default_factory=dict)
     paused: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    refuses: bool = False
+    guests: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.guest_of or self.folded or self.refuses)
+        return bool(self.guest_of or self.folded or self.guests)
+
+    def rule_of(self, guest: str) -> str:
+        """Return whether a guest's edits are folded into this branch: FOLD, ASK (the host has yet to decide) or OFF."""
+        return self.guests.get(guest, self.guests.get(EVERYONE, FOLD))
 
     def with_folded(self, branch: str, tip: str, paused: Collection[str]) -> Company:
         """Return this company with a tip of a branch as the newest folded one, except some paths."""
@@ -104,7 +109,7 @@ class Company:
             GUEST_OF: f"{self.guest_of} {self.visit}" if self.guest_of else "",
             FOLDED: " ".join(f"{name}={tip}" for name, tip in sorted(self.folded.items())),
             PAUSED: " ".join(paused),
-            GUESTS: REFUSED if self.refuses else "",
+            GUESTS: " ".join(f"{name}={rule}".removeprefix("=") for name, rule in sorted(self.guests.items())),
         }
 
 
@@ -127,8 +132,17 @@ def company_of(commit: Commit) -> Company:
         name, _, path = word.partition(":")
         if NAME.fullmatch(name):
             paused[name] = paused.get(name, frozenset()) | {os.fsdecode(unquote_to_bytes(path))}
-    refuses = commit.trailer(GUESTS) == REFUSED
-    return Company(host if is_guest else "", visit if is_guest else "", folded, paused, refuses)
+    return Company(host if is_guest else "", visit if is_guest else "", folded, paused, _guests(commit))
+
+
+def _guests(commit: Commit) -> dict[str, str]:
+    """Return what a commit says about guests: `off`, or `ask bob=fold`."""
+    found: dict[str, str] = {}
+    for word in _words(commit, GUESTS):
+        name, _, rule = word.rpartition("=")
+        if rule in (FOLD, ASK, OFF) and (not name or NAME.fullmatch(name)):
+            found[name] = rule
+    return found
 
 
 def _words(commit: Commit, trailer: str) -> list[str]:

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile
 from typing import Literal
@@ -103,7 +103,7 @@ class WorktreeFolder:
     def __post_init__(self) -> None:
         self.recent = RecentFolds(self.live.store.objects.blob)
 
-    def fold(self, other: Other, present: Collection[str], *, refuses: bool) -> Attempt:
+    def fold(self, other: Other, present: Collection[str]) -> Attempt:
         """Try to fold another branch's tip. `present`: the branches that this one is together with."""
         try:
             repaired = self.repair()
@@ -127,7 +127,7 @@ class WorktreeFolder:
             if other.role == "followed":
                 attempt = self._follow(other, mine, theirs, present)
             else:
-                attempt = self._attempt(other, mine, theirs, present, refuses=refuses)
+                attempt = self._attempt(other, mine, theirs, present)
         except Disturbed:
             return Attempt(disturbed=True)
         except GitTooSlow:
@@ -152,9 +152,7 @@ class WorktreeFolder:
             return hop is not None and hop.follows and hop.name == other.branch
         return True
 
-    def _attempt(
-        self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str], *, refuses: bool
-    ) -> Attempt:
+    def _attempt(self, other: Other, mine: Snapshot, theirs: Snapshot, present: Collection[str]) -> Attempt:
         shared = read_snapshot(self.live.store.objects, mine.shared)
         if shared is None:
             return Attempt()
@@ -172,9 +170,7 @@ class WorktreeFolder:
         if found.undecided:
             return Attempt(undecided=found.undecided)
         found = self._without_held(other.branch, mine, found)
-        company = replace(
-            mine.company.with_folded(other.branch, other.tip, found.paused).only(present), refuses=refuses
-        )
+        company = mine.company.with_folded(other.branch, other.tip, found.paused).only(present)
         unchanged = not found.changes and company.paused == mine.company.only(present).paused
         if unchanged and (
             mine.company.folded.get(other.branch) == other.tip or not self._has_news(base, theirs, found)

@@ -11,6 +11,7 @@ from bough_daemon.merging.merge_input import Both
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.system.supervisor import Pause
 from bough_daemon.together.folder import WorktreeFolder
+from bough_daemon.together.guest_rules import GuestRules
 from bough_daemon.together.stay_fold import StayFold
 from bough_daemon.together.stays import Stays
 from bough_daemon.transaction.context import LiveWorktree
@@ -23,14 +24,14 @@ class Surroundings:
 
     `live`: a working tree as commands see it. `tips`: the newest shared tip of every live branch here, by name.
     `merge`: the merge engine; `warm_up` loads it in the background, which takes seconds on a busy machine.
-    `refuses`: whether guests' edits are refused on this machine.
+    `guests`: whose edits are folded here.
     """
 
     live: Callable[[Recorder], LiveWorktree]
     tips: Callable[[], Mapping[str, str]]
     merge: Both
     warm_up: Callable[[], None]
-    refuses: Callable[[], bool]
+    guests: GuestRules
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.git.objects import Objects
+from bough_daemon.history.company import ASK, FOLD, OFF
 from bough_daemon.history.timeline import read_snapshot
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.together.folder import DISPUTED
 from bough_daemon.together.folding import Folding
+from bough_daemon.together.guest_rules import GuestRules
 from bough_daemon.together.standing import Standing
 
 MOST_DETACHED = 100  # files in a report
@@ -20,7 +22,8 @@ MOST_DETACHED = 100  # files in a report
 class TogetherReport:
     """What the user should know about folding. `paused`: (branch, path, why). `held`: (branch, why it is not folded).
 
-    `detached`: files that were edited here while a branch is followed.
+    `detached`: files that were edited here while a branch is followed. `waiting`, `kept_out`: guests whose edits are
+    not folded, as the user has yet to decide, or has decided.
     """
 
     host: str
@@ -28,17 +31,25 @@ class TogetherReport:
     paused: tuple[tuple[str, str, str], ...]
     held: tuple[tuple[str, str], ...]
     detached: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    kept_out: tuple[str, ...] = ()
 
 
 def report_of(
-    objects: Objects, standing: Standing, session: Recorder, folding: Folding | None, tips: Mapping[str, str]
+    objects: Objects,
+    standing: Standing,
+    rules: GuestRules,
+    session: Recorder,
+    folding: Folding | None,
+    tips: Mapping[str, str],
 ) -> TogetherReport:
     """Return what the user should know. `folding`: None before folding begins. `tips`: the shared tips, by branch."""
-    names = [*([standing.host] if standing.host else []), *standing.guests]
+    guests = {rule: tuple(one for one in standing.guests if rules.rule_of(one) == rule) for rule in (FOLD, ASK, OFF)}
+    names = [*([standing.host] if standing.host else []), *guests[FOLD]]
     paused = [one for name in names for one in _paused(objects, session, folding, name, tips.get(name))]
     held = tuple(sorted(folding.held.items())) if folding is not None else ()
     detached = _detached(objects, folding) if folding is not None else ()
-    return TogetherReport(standing.host, tuple(standing.guests), tuple(paused), held, detached)
+    return TogetherReport(standing.host, guests[FOLD], tuple(paused), held, detached, guests[ASK], guests[OFF])
 
 
 def _paused(

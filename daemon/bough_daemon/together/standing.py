@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.commands.solid_state import solid_state
 from bough_daemon.errors import NothingSolid
+from bough_daemon.history.company import FOLD
 from bough_daemon.history.journal import Hop
 from bough_daemon.history.timeline import read_snapshot
 from bough_daemon.recording.recorder import Recorder
@@ -58,8 +59,8 @@ class Standings:
             return []
         standing = self.of(folding.session)
         found = [Other(standing.host, tips[standing.host], "host")] if standing.host in tips else []
-        if not self._around.refuses():
-            found += [Other(name, tips[name], "guest") for name in standing.guests if name in tips]
+        taken = (name for name in standing.guests if name in tips and self._around.guests.rule_of(name) == FOLD)
+        found += [Other(name, tips[name], "guest") for name in taken]
         hop = hop_now(live) if journal.follows else None
         if hop is not None and hop.name in tips and hop.name not in standing.guests:
             found += _followed(live, hop)

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from bough_daemon.api.records import StayedBranch
+from bough_daemon.api.records import Guest, Guests, StayedBranch
 from bough_daemon.commands.merge_source import known_source
-from bough_daemon.errors import BoughError, NothingSolid, OwnBranch
+from bough_daemon.errors import BadUsage, BoughError, NothingSolid, OwnBranch, UnknownMember
 from bough_daemon.git.objects import Objects
+from bough_daemon.history.company import ASK, FOLD, OFF
 from bough_daemon.history.timeline import read_snapshot
 from bough_daemon.merging.merge_input import MergeInput
 from bough_daemon.recording.recorder import Recorder
@@ -101,7 +102,9 @@ class Together:
         mine = folding.session.branch.tip
         host = folding.folder.live.teammate(mine.company.guest_of) if mine is not None else None
         theirs = read_snapshot(self._store.objects, host.tip) if host is not None else None
-        if mine is None or host is None or theirs is None or not host.connected or theirs.company.refuses:
+        if mine is None or host is None or theirs is None or not host.connected:
+            return True
+        if theirs.company.rule_of(folding.session.branch.name) != FOLD:
             return True
         has_nothing_new = self._store.objects.commit(mine.shared).tree == theirs.tree
         return has_nothing_new or theirs.company.folded.get(folding.session.branch.name) == mine.shared
@@ -128,9 +131,7 @@ class Together:
             folding.wake.clear()
             try:
                 await self._repair(folding)
-                tip, refuses = folding.session.branch.tip, self._around.refuses()
-                if tip is not None and (refuses or tip.company.refuses):
-                    await self._refuse(folding)
+                await self._tell_guests(folding)
                 others = await self._owner.run(self._standings.others, folding)
                 if others and not folding.warm:
                     folding.warm = True
@@ -184,28 +185,45 @@ class Together:
                 folding.session.announce()
         folding.try_again(STAY_PAUSE)
 
+    # Guests.
+
+    async def guests(self, session: Recorder) -> Guests:
+        """Return the guests of a working tree, and those about whom the user has decided."""
+        rules, here = self._around.guests, (await self._owner.run(self._standings.of, session)).guests
+        named = sorted({*here, *rules.decided()})
+        return Guests(rules.setting, [Guest(name, rules.rule_of(name), name in here) for name in named])
+
+    async def decide(self, session: Recorder, name: str, rule: str) -> None:
+        """Decide whether a guest's edits come into the files; raise UnknownMember, OwnBranch or BadUsage."""
+        rules = self._around.guests
+        if rule not in (FOLD, ASK, OFF):
+            raise BadUsage(f"{rule!r} is not one of fold, off and ask")
+        if name == session.branch.name:
+            raise OwnBranch(f"{name} is your own branch", name=name)
+        if name not in self._around.tips() and name not in rules.decided():
+            raise UnknownMember(f"there is no live branch {name}", name=name)
+        rules.decide(name, rule)
+        self.wake()
+
     # Reporting.
 
     def report(self, session: Recorder) -> TogetherReport:
         """Return what `status` shows about the branches that a working tree is together with. On the store's thread."""
         folding = self._foldings.get(session.worktree.root)
-        return report_of(self._store.objects, self._standings.of(session), session, folding, self._around.tips())
+        standing, rules = self._standings.of(session), self._around.guests
+        return report_of(self._store.objects, standing, rules, session, folding, self._around.tips())
 
     # Folding.
 
-    async def _refuse(self, folding: Folding) -> None:
-        """Tell guests that nothing of theirs is folded here, or that it is again."""
+    async def _tell_guests(self, folding: Folding) -> None:
+        """Tell guests whose edits are not folded here, if that has changed."""
 
         def say() -> bool:
             branch, tip = folding.session.branch, folding.session.branch.tip
-            refuses = self._around.refuses()
-            if (
-                tip is None
-                or tip.company.refuses == refuses
-                or not (tip.company.refuses or self._standings.of(folding.session).guests)
-            ):
+            told = self._around.guests.told(self._standings.of(folding.session).guests)
+            if tip is None or tip.operation or tip.company.guests == told or folding.journal().interrupted:
                 return False
-            branch.record(tip.tree, tip.base, "guests", company=replace(tip.company, refuses=refuses))
+            branch.record(tip.tree, tip.base, "guests", company=replace(tip.company, guests=told))
             return True
 
         if await self._owner.run(say):
@@ -249,7 +267,7 @@ class Together:
     async def _fold(self, folding: Folding, other: Other, present: set[str]) -> None:
         for _ in range(TRIES):
             async with folding.session.without_commands():
-                attempt = await self._owner.run(folding.folder.fold, other, present, refuses=self._around.refuses())
+                attempt = await self._owner.run(folding.folder.fold, other, present)
             if attempt.undecided:
                 await self._decide(attempt.undecided)
             elif attempt.again:

@@ -256,7 +256,7 @@ class Teammate(_message.Message):
     SOLID_FIELD_NUMBER: _builtins.int
     AHEAD_FIELD_NUMBER: _builtins.int
     GUEST_OF_FIELD_NUMBER: _builtins.int
-    REFUSES_GUESTS_FIELD_NUMBER: _builtins.int
+    GUEST_RULE_FIELD_NUMBER: _builtins.int
     HAS_MOVED_FIELD_NUMBER: _builtins.int
     HUB_FIELD_NUMBER: _builtins.int
     SHARING_PAUSED_AT_FIELD_NUMBER: _builtins.int
@@ -285,8 +285,8 @@ class Teammate(_message.Message):
     """How many of their snapshots are missing here; only while the files show their branch."""
     guest_of: _builtins.str
     """The branch whose guest they are; empty: none."""
-    refuses_guests: _builtins.bool
-    """They accept no edits of guests."""
+    guest_rule: _builtins.str
+    """Whether they fold this branch's edits if it is their guest: `fold`, `ask` (they have yet to decide) or `off`."""
     has_moved: _builtins.bool
     """Their base differs from HEAD here; only while the files show their branch."""
     hub: _builtins.bool
@@ -330,7 +330,7 @@ class Teammate(_message.Message):
         solid: Global___Solid | None = ...,
         ahead: _builtins.int = ...,
         guest_of: _builtins.str = ...,
-        refuses_guests: _builtins.bool = ...,
+        guest_rule: _builtins.str = ...,
         has_moved: _builtins.bool = ...,
         hub: _builtins.bool = ...,
         sharing_paused_at: _builtins.float = ...,
@@ -338,7 +338,7 @@ class Teammate(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "refuses_guests", b"refuses_guests", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable", "would_land", b"would_land"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "branch", b"branch", "changed_at", b"changed_at", "connected", b"connected", "files", b"files", "guest_of", b"guest_of", "guest_rule", b"guest_rule", "has_moved", b"has_moved", "hub", b"hub", "more_files", b"more_files", "name", b"name", "not_taken", b"not_taken", "offline_since", b"offline_since", "operation", b"operation", "refused", b"refused", "remedy", b"remedy", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "through", b"through", "tip", b"tip", "tree", b"tree", "unreachable", b"unreachable", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -549,6 +549,8 @@ class StatusResponse(_message.Message):
     SOLID_FIELD_NUMBER: _builtins.int
     HOP_KIND_FIELD_NUMBER: _builtins.int
     GUESTS_FIELD_NUMBER: _builtins.int
+    WAITING_GUESTS_FIELD_NUMBER: _builtins.int
+    GUESTS_KEPT_OUT_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     DETACHED_FIELD_NUMBER: _builtins.int
@@ -638,8 +640,12 @@ class StatusResponse(_message.Message):
 
     @_builtins.property
     def guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The branches whose edits fold into the files here."""
+        """The branches whose edits fold into the files here; guests about whom the user has yet to decide, and who are kept out."""
 
+    @_builtins.property
+    def waiting_guests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def guests_kept_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def paused(self) -> _containers.RepeatedCompositeFieldContainer[Global___PausedFile]: ...
     @_builtins.property
@@ -690,6 +696,8 @@ class StatusResponse(_message.Message):
         solid: Global___Solid | None = ...,
         hop_kind: _builtins.str = ...,
         guests: _abc.Iterable[_builtins.str] | None = ...,
+        waiting_guests: _abc.Iterable[_builtins.str] | None = ...,
+        guests_kept_out: _abc.Iterable[_builtins.str] | None = ...,
         paused: _abc.Iterable[Global___PausedFile] | None = ...,
         held: _abc.Iterable[Global___HeldFold] | None = ...,
         detached: _abc.Iterable[_builtins.bytes] | None = ...,
@@ -704,7 +712,7 @@ class StatusResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["solid", b"solid", "would_land", b"would_land"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "behind", b"behind", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "conflicts", b"conflicts", "copies", b"copies", "detached", b"detached", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "operation", b"operation", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_branch", b"shared_branch", "shared_remote", b"shared_remote", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "withheld", b"withheld", "worktrees", b"worktrees", "would_land", b"would_land"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "behind", b"behind", "branch", b"branch", "changed_at", b"changed_at", "comments", b"comments", "conflicts", b"conflicts", "copies", b"copies", "detached", b"detached", "facts", b"facts", "failing", b"failing", "failure", b"failure", "files", b"files", "guests", b"guests", "guests_kept_out", b"guests_kept_out", "head", b"head", "held", b"held", "hop_kind", b"hop_kind", "hopped_to", b"hopped_to", "landed", b"landed", "listening", b"listening", "member", b"member", "more_files", b"more_files", "new_comments", b"new_comments", "notices", b"notices", "operation", b"operation", "out", b"out", "out_at", b"out_at", "paused", b"paused", "repository", b"repository", "shared_branch", b"shared_branch", "shared_remote", b"shared_remote", "shared_tip", b"shared_tip", "shared_tree", b"shared_tree", "sharing_paused_at", b"sharing_paused_at", "solid", b"solid", "state", b"state", "stays", b"stays", "teammates", b"teammates", "tip", b"tip", "tree", b"tree", "waiting_guests", b"waiting_guests", "withheld", b"withheld", "worktrees", b"worktrees", "would_land", b"would_land"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3035,6 +3043,7 @@ class MoveOutcome(_message.Message):
     CONNECTED_FIELD_NUMBER: _builtins.int
     SAVED_AT_FIELD_NUMBER: _builtins.int
     WORKTREE_FIELD_NUMBER: _builtins.int
+    GUEST_RULE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The teammate whose branch was entered, or left."""
     head: _builtins.bytes
@@ -3057,6 +3066,8 @@ class MoveOutcome(_message.Message):
     saved_at: _builtins.float
     worktree: _builtins.bytes
     """Of a hop in the working tree for hops: its top folder."""
+    guest_rule: _builtins.str
+    """Of a hop: whether the teammate folds this branch's edits: `fold`, `ask` (they have yet to decide) or `off`."""
     @_builtins.property
     def edits(self) -> Global___EditsOnRecord: ...
     def __init__(
@@ -3075,10 +3086,11 @@ class MoveOutcome(_message.Message):
         connected: _builtins.bool = ...,
         saved_at: _builtins.float = ...,
         worktree: _builtins.bytes = ...,
+        guest_rule: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commits", b"commits", "edits", b"edits", "left", b"left"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "connected", b"connected", "edited_in", b"edited_in", "edits", b"edits", "head", b"head", "kind", b"kind", "left", b"left", "name", b"name", "saved_at", b"saved_at", "tip", b"tip", "tree", b"tree", "worktree", b"worktree"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_commits", b"_commits", "_left", b"_left", "commit", b"commit", "commits", b"commits", "connected", b"connected", "edited_in", b"edited_in", "edits", b"edits", "guest_rule", b"guest_rule", "head", b"head", "kind", b"kind", "left", b"left", "name", b"name", "saved_at", b"saved_at", "tip", b"tip", "tree", b"tree", "worktree", b"worktree"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__commits: _TypeAlias = _typing.Literal["commits"]  # noqa: Y015
     _WhichOneofArgType__commits: _TypeAlias = _typing.Literal["_commits", b"_commits"]  # noqa: Y015
@@ -5303,6 +5315,85 @@ class StayResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StayResponse: _TypeAlias = StayResponse  # noqa: Y015
+
+@_typing.final
+class GuestsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    name: _builtins.bytes
+    """A guest's branch; empty: list them."""
+    rule: _builtins.str
+    """`fold` or `off`; `ask` removes the decision."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        name: _builtins.bytes = ...,
+        rule: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "path", b"path", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GuestsRequest: _TypeAlias = GuestsRequest  # noqa: Y015
+
+@_typing.final
+class Guest(_message.Message):
+    """A guest here, or one about whom there is a decision. `rule`: whether their edits are folded: `fold`, `ask` or `off`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    IS_HERE_FIELD_NUMBER: _builtins.int
+    branch: _builtins.str
+    rule: _builtins.str
+    is_here: _builtins.bool
+    """They are a guest now."""
+    def __init__(
+        self,
+        *,
+        branch: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        is_here: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "is_here", b"is_here", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Guest: _TypeAlias = Guest  # noqa: Y015
+
+@_typing.final
+class GuestsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTING_FIELD_NUMBER: _builtins.int
+    GUESTS_FIELD_NUMBER: _builtins.int
+    setting: _builtins.str
+    """The setting `together.guests`."""
+    @_builtins.property
+    def guests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Guest]: ...
+    def __init__(
+        self,
+        *,
+        setting: _builtins.str = ...,
+        guests: _abc.Iterable[Global___Guest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guests", b"guests", "setting", b"setting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GuestsResponse: _TypeAlias = GuestsResponse  # noqa: Y015
 
 @_typing.final
 class PauseSharingRequest(_message.Message):

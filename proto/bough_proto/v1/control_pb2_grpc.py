@@ -236,6 +236,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.StayRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.StayResponse.FromString,
                 _registered_method=True)
+        self.Guests = channel.unary_unary(
+                '/bough_proto.v1.ControlService/Guests',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.GuestsRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.GuestsResponse.FromString,
+                _registered_method=True)
         self.PauseSharing = channel.unary_unary(
                 '/bough_proto.v1.ControlService/PauseSharing',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.PauseSharingRequest.SerializeToString,
@@ -561,6 +566,12 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Guests(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PauseSharing(self, request, context):
         """Stop sharing with the team, or resume it.
         """
@@ -812,6 +823,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Stay,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.StayRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.StayResponse.SerializeToString,
+            ),
+            'Guests': grpc.unary_unary_rpc_method_handler(
+                    servicer.Guests,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.GuestsRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.GuestsResponse.SerializeToString,
             ),
             'PauseSharing': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseSharing,
@@ -1931,6 +1947,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/Stay',
             bough__proto_dot_v1_dot_control__pb2.StayRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.StayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Guests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/Guests',
+            bough__proto_dot_v1_dot_control__pb2.GuestsRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.GuestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -119,6 +119,7 @@ class ControlServiceStub:
     """Remove contents from every snapshot, and ask the team to do so."""
     Stay: _grpc.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]
     """Keep a branch folded into the files, or list such branches."""
+    Guests: _grpc.UnaryUnaryMultiCallable[_control_pb2.GuestsRequest, _control_pb2.GuestsResponse]
     PauseSharing: _grpc.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]
     """Stop sharing with the team, or resume it."""
     ListPurges: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]
@@ -225,6 +226,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Remove contents from every snapshot, and ask the team to do so."""
     Stay: _aio.UnaryUnaryMultiCallable[_control_pb2.StayRequest, _control_pb2.StayResponse]  # type: ignore[assignment]
     """Keep a branch folded into the files, or list such branches."""
+    Guests: _aio.UnaryUnaryMultiCallable[_control_pb2.GuestsRequest, _control_pb2.GuestsResponse]  # type: ignore[assignment]
     PauseSharing: _aio.UnaryUnaryMultiCallable[_control_pb2.PauseSharingRequest, _control_pb2.PauseSharingResponse]  # type: ignore[assignment]
     """Stop sharing with the team, or resume it."""
     ListPurges: _aio.UnaryUnaryMultiCallable[_control_pb2.ListPurgesRequest, _control_pb2.ListPurgesResponse]  # type: ignore[assignment]
@@ -568,6 +570,13 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.StayResponse, _abc.Awaitable[_control_pb2.StayResponse]]:
         """Keep a branch folded into the files, or list such branches."""
+
+    @_abc_1.abstractmethod
+    def Guests(
+        self,
+        request: _control_pb2.GuestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.GuestsResponse, _abc.Awaitable[_control_pb2.GuestsResponse]]: ...
 
     @_abc_1.abstractmethod
     def PauseSharing(

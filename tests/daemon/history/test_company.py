@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 from bough_daemon.git.objects import Commit
-from bough_daemon.history.company import ALL, MOST_PAUSED, NO_COMPANY, Company, company_of, is_among
+from bough_daemon.history.company import (
+    ALL,
+    ASK,
+    EVERYONE,
+    FOLD,
+    MOST_PAUSED,
+    NO_COMPANY,
+    OFF,
+    Company,
+    company_of,
+    is_among,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,13 +40,13 @@ def message_of(company: Company) -> str:
     visit=OIDS,
     folded=st.dictionaries(NAMES, OIDS, min_size=1),
     paused=st.frozensets(PATHS, max_size=5),
-    refuses=st.booleans(),
+    guests=st.dictionaries(NAMES | st.just(EVERYONE), st.sampled_from([FOLD, ASK, OFF]), max_size=3),
 )
 def test_what_is_said_is_read(
-    host: str, visit: str, folded: dict[str, str], paused: frozenset[str], refuses: bool
+    host: str, visit: str, folded: dict[str, str], paused: frozenset[str], guests: dict[str, str]
 ) -> None:
     name, tip = next(iter(folded.items()))
-    company = Company(host, visit, folded, {}, refuses).with_folded(name, tip, paused)
+    company = Company(host, visit, folded, {}, guests).with_folded(name, tip, paused)
     assert said(message_of(company)) == company
 
 

@@ -173,7 +173,7 @@ class SeatedMember:
 
     def _fold(self, other: Other, present: set[str]) -> bool:
         for _ in range(8):
-            attempt = self.folder.fold(other, present, refuses=False)
+            attempt = self.folder.fold(other, present)
             if attempt.disturbed:
                 self.save()
             for one in attempt.undecided:

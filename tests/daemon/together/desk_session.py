@@ -52,4 +52,4 @@ def fold_guest(here: Desk, name: str) -> Attempt:
     folder = WorktreeFolder(cast(Recorder, DeskSession(here)), here.live, Crossings(here.store))
     tip = here.store.ref(LIVE + name)
     assert tip is not None
-    return folder.fold(Other(name, tip, "guest"), {name}, refuses=False)
+    return folder.fold(Other(name, tip, "guest"), {name})

@@ -133,7 +133,7 @@ def test_a_fold_that_was_due_before_the_guest_came_back_changes_nothing(pair: Pa
     alice.save()
     made.deliver(bob, alice)
     bob.back()
-    assert bob.folder.fold(Other("alice", bob.known["alice"], "host"), {"alice"}, refuses=False).made is None
+    assert bob.folder.fold(Other("alice", bob.known["alice"], "host"), {"alice"}).made is None
     assert git(bob.root, "status", "--porcelain") == ""
     made.deliver(bob, alice)
     bob.hop("alice", "follow")
@@ -141,7 +141,7 @@ def test_a_fold_that_was_due_before_the_guest_came_back_changes_nothing(pair: Pa
     alice.save()
     made.deliver(bob, alice)
     bob.back()
-    assert bob.folder.fold(Other("alice", bob.known["alice"], "followed"), {"alice"}, refuses=False).made is None
+    assert bob.folder.fold(Other("alice", bob.known["alice"], "followed"), {"alice"}).made is None
     assert git(bob.root, "status", "--porcelain") == ""
 
 
@@ -229,7 +229,7 @@ def test_a_file_that_was_just_saved_does_not_come_and_go(pair: Pair, monkeypatch
         atomic_rename.exchange(one, other)
 
     monkeypatch.setattr(swap_in, "exchange", noted)
-    assert alice.folder.fold(Other("bob", bob.tip, "guest"), {"bob"}, refuses=False).disturbed
+    assert alice.folder.fold(Other("bob", bob.tip, "guest"), {"bob"}).disturbed
     assert not swapped
     alice.save()
     assert alice.fold() and swapped == ["a.txt"]

@@ -16,6 +16,7 @@ from bough_daemon.system.supervisor import Supervisor
 from bough_daemon.together import together as loops
 from bough_daemon.together.folder import Attempt, WorktreeFolder
 from bough_daemon.together.folding import Surroundings
+from bough_daemon.together.guest_rules import GuestRules
 from bough_daemon.together.together import Together
 
 from tests.daemon.moves_support import merge_both
@@ -77,7 +78,8 @@ async def _played(made: Company, alice: SeatedMember, bob: SeatedMember, scene: 
     def tips() -> dict[str, str]:
         return {member.name: member.tip for member in (alice, bob)}
 
-    around = Surroundings(lambda _: alice.live, tips, merge_both, lambda: None, lambda: False)
+    rules = GuestRules(made.store.folder, lambda _: "", lambda _: False)
+    around = Surroundings(lambda _: alice.live, tips, merge_both, lambda: None, rules)
     together = Together(made.store, made.owner, background, around)
     try:
         together.begin(cast(Recorder, session))

@@ -119,13 +119,17 @@ def _show_way(teammate: TeammateStatus) -> None:
 def _together(told: Status) -> list[str]:
     """Print who works together with this branch, and what is not folded."""
     host = told.hopped_to
-    lines = [_HOP[told.hop_kind].format(host)] if told.hop_kind in _HOP else []
+    kept = any(mate.branch == host and mate.guest_rule != "fold" for mate in told.teammates)
+    kind = "held" if kept and told.hop_kind == "together" else told.hop_kind
+    lines = [_HOP[kind].format(host)] if kind in _HOP else []
     for mate in told.teammates:
         if mate.branch == host and told.hop_kind:
             lines += _about_host(told, mate)
     if told.guests:
         lines.append(f"guests in your files: {output.few(told.guests, MOST_GUESTS)}")
-    return [*lines, *output.not_folded(told)]
+    if told.guests_kept_out:
+        lines.append(f"guests whose edits stay out of your files: {output.few(told.guests_kept_out, MOST_GUESTS)}")
+    return [*lines, *map(output.waiting, told.waiting_guests[:MOST_GUESTS]), *output.not_folded(told)]
 
 
 def _about_host(told: Status, mate: TeammateStatus) -> list[str]:
@@ -135,8 +139,8 @@ def _about_host(told: Status, mate: TeammateStatus) -> list[str]:
     if mate.has_moved:
         moves = f"`bough hop {mate.branch}` moves your HEAD along"
         lines.append(f"{mate.branch} has committed or moved HEAD since; {moves}")
-    if mate.refuses_guests and told.hop_kind == "together":
-        lines.append(f"{mate.branch} takes no guests' edits (`together.guests` is off there): yours stay here")
+    if told.hop_kind == "together":
+        lines += output.kept_here(mate.branch, mate.guest_rule)
     if not mate.connected:
         lines.append(f"{mate.branch} is offline: their last state, {ago(mate.changed_at)}")
     return lines
@@ -144,6 +148,7 @@ def _about_host(told: Status, mate: TeammateStatus) -> list[str]:
 
 _HOP = {
     "together": "your saves go into {0}'s files, and theirs into yours",
+    "held": "{0}'s saves come into your files",
     "follow": "{0}'s changes come into your files; your edits stay here",
     "solid": "what {0} marks as solid comes into your files; your edits stay here",
     "still": "these files stay as they are; `bough hop {0}` joins {0}",
