@@ -821,15 +821,15 @@ class Repository:
     async def _publish(self, branch: str, root: str, outbox: Outbox) -> None:
         """Tell the team about a branch's newest snapshot; one that was superseded meanwhile is skipped."""
         while True:
-            await self.together.look(root)
-            snapshot = outbox.newest
+            checked = await self.together.look(root)
+            snapshot = checked if outbox.newest is not None and checked is not None else outbox.newest
             if snapshot is not None:
                 passed = await self.owner.run(self._guest_removals.newest, branch, snapshot, root)
                 if passed.oid == snapshot.oid:
                     await self.sync.publish(branch, snapshot.shared, snapshot.shared_base)
                 elif await self._until_at_rest(root):
                     continue
-            if outbox.newest is snapshot:
+            if outbox.newest is None or (snapshot is not None and outbox.newest.oid == snapshot.oid):
                 outbox.newest = None
                 outbox.filled.clear()
                 await outbox.filled.wait()

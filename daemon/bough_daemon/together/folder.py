@@ -86,7 +86,7 @@ class Attempt:
 class WorktreeFolder:
     """Folds branches into one working tree. On the store's thread only.
 
-    `reasons`: by branch and path, why a path is paused.
+    `reasons`: by branch and path, why a path is paused. `checked`: the newest tip that lacks no fold by a stale save.
     """
 
     session: Recorder
@@ -94,9 +94,9 @@ class WorktreeFolder:
     crossings: Crossings
     recent: RecentFolds = field(init=False)
     reasons: dict[str, dict[str, str]] = field(default_factory=dict)
+    checked: Snapshot | None = None
     _settled: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _costly_until: dict[str, float] = field(default_factory=dict)  # the moment (monotonic) when it is tried again
-    _seen: str = ""  # the newest tip that was checked for stale saves
     _folded: str = ""  # the tip after the last fold, and the index then
     _index_then: object = None
 
@@ -329,7 +329,7 @@ class WorktreeFolder:
         Where both changed the same lines, the file is paused. Raise Disturbed while that file is being saved again.
         """
         mine, objects = self.session.branch.tip, self.live.store.objects
-        if mine is None or mine.oid == self._seen:
+        if mine is None or (self.checked is not None and mine.oid == self.checked.oid):
             return None
         if not self._is_saved_since(mine):
             self.recent.clear()  # what a command or Git changed in the files is intended
@@ -344,18 +344,15 @@ class WorktreeFolder:
             elif unseen:
                 disputed[path] = unseen
         if not changes and not disputed:
-            self._seen = mine.oid
+            self.checked = mine
             return None
-        before, self.recent = self.recent, self.recent.without([*changes, *disputed])
-        try:
-            tree = self.place(mine, changes, "")
-        except BaseException:
-            self.recent = before
-            raise
+        settled = self.recent.folds([*changes, *disputed])
+        tree = self.place(mine, changes, "")
         made = self._paused(mine, tree, disputed)
         if made is None:
             made = self.session.branch.fold(Folded("again", tree, mine.tree, mine.company, None))
-        self._folded = made.oid
+        self._folded, self.checked = made.oid, made
+        self.recent.drop(settled)  # the last of all: the event loop looks there whether anything is to be checked
         return made
 
     def _paused(self, mine: Snapshot, tree: str, disputed: Mapping[str, list[FoldedIn]]) -> Snapshot | None:

@@ -13,7 +13,7 @@ before the fold unless it is much nearer to the text after it; then the file is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -133,9 +133,15 @@ class RecentFolds:
             known = self._counted[blob] = Counter(lines_of(self.read(blob)))
         return known
 
-    def without(self, paths: Collection[str]) -> RecentFolds:
-        """Return these without some files."""
-        return RecentFolds(self.read, {path: list(of) for path, of in self._brought.items() if path not in paths})
+    def folds(self, paths: Iterable[str]) -> list[FoldedIn]:
+        """Return the folds of some files."""
+        return [one for path in paths for one in self._brought.get(path, [])]
+
+    def drop(self, folds: Iterable[FoldedIn]) -> None:
+        """Forget some folds."""
+        gone = set(map(id, folds))
+        kept = {path: [one for one in of if id(one) not in gone] for path, of in self._brought.items()}
+        self._brought = {path: of for path, of in kept.items() if of}
 
     def clear(self) -> None:
         """Forget all folds."""

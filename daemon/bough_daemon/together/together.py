@@ -15,7 +15,7 @@ from bough_daemon.commands.merge_source import known_source
 from bough_daemon.errors import BadUsage, BoughError, NothingSolid, OwnBranch, UnknownMember
 from bough_daemon.git.objects import Objects
 from bough_daemon.history.company import ASK, FOLD, OFF
-from bough_daemon.history.timeline import read_snapshot
+from bough_daemon.history.timeline import Snapshot, read_snapshot
 from bough_daemon.merging.merge_input import MergeInput
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import Store
@@ -109,13 +109,21 @@ class Together:
         has_nothing_new = self._store.objects.commit(mine.shared).tree == theirs.tree
         return has_nothing_new or theirs.company.folded.get(folding.session.branch.name) == mine.shared
 
-    async def look(self, root: str) -> None:
-        """Make sure that the newest snapshot did not overwrite a fold that its author had not read."""
+    async def look(self, root: str) -> Snapshot | None:
+        """Make sure that the newest snapshot did not overwrite a fold that its author had not read.
+
+        Return that snapshot, which may not be the newest any more; None if there was nothing to check, or it failed.
+        """
         folding = self._foldings.get(root)
-        if folding is not None and folding.folder.recent and not folding.session.is_acting:
-            looking = self._background.begin(WORK, partial(self._until_repaired, folding))
-            # A command may have begun: then this check finishes after it.
-            await asyncio.wait({looking}, timeout=LOOK_PATIENCE)
+        if folding is None or folding.session.is_acting:
+            return None
+        if not folding.folder.recent:
+            # What was repaired a moment ago may not have been announced yet.
+            return folding.folder.checked if folding.folder.checked is folding.session.branch.tip else None
+        looking = self._background.begin(WORK, partial(self._until_repaired, folding))
+        # A command may have begun: then this check finishes after it.
+        await asyncio.wait({looking}, timeout=LOOK_PATIENCE)
+        return folding.folder.checked if looking.done() else None
 
     async def _until_repaired(self, folding: Folding) -> None:
         """Repair the newest snapshot, or a newer one: a missing fold would be undone for everyone."""
@@ -296,10 +304,12 @@ class Together:
             async with folding.session.without_commands():
                 await self._owner.run(folding.folder.repair)
         except Disturbed:
+            folding.folder.checked = None
             folding.try_again(DISTURBED_PAUSE)
             return False
         except (BoughError, OSError) as failure:  # this must not keep anything from the team
             self._background.note(WORK, failure)
+            folding.folder.checked = None
             folding.try_again(HELD_PAUSE)
         finally:
             folding.session.announce()

@@ -197,3 +197,39 @@ def test_a_look_at_a_file_that_is_being_saved_again_goes_on_with_that_save(
         assert session.told[-1] == alice.branch.tip
 
     play(tmp_path, scene)
+
+
+def test_what_was_saved_during_a_look_is_not_shared_in_place_of_what_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repair = WorktreeFolder.repair
+
+    async def scene(together: Together, session: Announcing, bob: SeatedMember) -> None:
+        alice = session._member
+        bob.add("a.txt", b"bob", 3)
+        await session.owner.run(bob.save)
+        old = (alice.root / "a.txt").read_bytes()
+        together.wake()
+        await until(lambda: has(alice, b"bob"))
+        loop = together._foldings[alice.worktree.root].task
+        assert loop is not None and loop.cancel()
+        await asyncio.wait([loop])
+        alice.write("a.txt", old + b"alice\n")
+        await session.owner.run(alice.save)
+
+        def overtaken(self: WorktreeFolder) -> Snapshot | None:
+            made = repair(self)
+            alice.write("a.txt", old + b"alice again\n")
+            alice.save()
+            return made
+
+        with monkeypatch.context() as patched:
+            patched.setattr(WorktreeFolder, "repair", overtaken)
+            looked = await together.look(alice.worktree.root)
+        entry = looked and alice.store.objects.entry(looked.tree, "a.txt")
+        assert entry and b"bob\n" in alice.store.objects.blob(entry.oid) and looked is not alice.branch.tip
+        looked = await together.look(alice.worktree.root)
+        # Looked at again, though nothing recent is left that it could lack.
+        assert looked is alice.branch.tip is await together.look(alice.worktree.root) and has(alice, b"bob")
+
+    play(tmp_path, scene)
