@@ -112,7 +112,7 @@ class Together:
     async def look(self, root: str) -> Snapshot | None:
         """Make sure that the newest snapshot did not overwrite a fold that its author had not read.
 
-        Return that snapshot, which may not be the newest any more; None if there was nothing to check, or it failed.
+        Return that snapshot, which may have been superseded since; None if there was nothing to check, or it failed.
         """
         folding = self._foldings.get(root)
         if folding is None or folding.session.is_acting:
