@@ -117,7 +117,8 @@ class Machine:
         """How far it is from the founder, by who let in whom."""
         at, steps = self.roster.members.get(self.exchange.member), 0
         while at is not None and at.admitter != at.key:
-            at, steps = self.roster.by_key(at.admitter), steps + 1
+            # A removed member whose admissions still count is a step, too.
+            at, steps = self.roster.by_key(at.admitter) or self.roster.former_by_key(at.admitter), steps + 1
         return steps
 
     # Turns.
