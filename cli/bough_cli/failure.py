@@ -139,6 +139,7 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     errors.NoSuchTeam: (NOT_NOW, "`bough hub status` lists the teams of the hub."),
     errors.HubRuns: (NOT_NOW, "End it first with `bough hub stop`, or leave it running."),
     errors.NotAdmitted: (NOT_NOW, "`bough team` shows the members and who invited them."),
+    errors.CannotVouch: (NOT_NOW, "Run `bough team` to see who is in the team."),
     errors.AlreadyRemoved: (NOT_NOW, "`bough remove --restore NAME` readmits them."),
     errors.NothingShared: (NOT_NOW, "`bough status` shows why; your snapshots are safe here."),
     errors.SharingPaused: (NOT_NOW, "Share again: `bough resume`. Your snapshots are safe here."),

@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "team": ("team.team", "team"),
     "remove": ("team.remove", "remove"),
     "rename": ("team.rename", "rename"),
+    "vouch": ("team.vouch", "vouch"),
     "leave": ("team.leave", "leave"),
     "pause": ("team.pause", "pause"),
     "resume": ("team.pause", "resume"),

@@ -72,6 +72,13 @@ def _ticket_overused(told: notices.TicketOverused) -> Words:
     return Words("ticket", text, "Run `bough remove NAME` for anyone whom you do not know.")
 
 
+def _new_key_vouched(told: notices.NewKeyVouched) -> Words:
+    says = "says" if len(told.by) == 1 else "say"
+    text = f"{', '.join(told.by)} {says} that {told.name} (key {told.fingerprint}) is {told.lost}, who lost their key"
+    remedy = f"Ask {told.lost} in person; if it is so, `bough vouch {told.name} --as {told.lost}` makes it count."
+    return Words("team", text, remedy)
+
+
 def _address_gone(told: notices.AddressGone) -> Words:
     text = f"{told.host} is not an address of this machine now, so teammates cannot call it"
     remedy = "Bough uses it again once it is back, or run `bough config set team.listen HOST:PORT`."
@@ -167,6 +174,7 @@ WORDS: dict[type, Callable[[Any], Words]] = {
     notices.OwnedElsewhere: _owned_elsewhere,
     notices.PurgeAsked: _purge_asked,
     notices.TicketOverused: _ticket_overused,
+    notices.NewKeyVouched: _new_key_vouched,
     notices.AddressGone: _address_gone,
     notices.PortInUse: _port_in_use,
     notices.AdmissionsDropped: _admissions_dropped,

@@ -306,6 +306,10 @@ class AlreadyRemoved(NotPossibleNow):
     """The member was already removed."""
 
 
+class CannotVouch(NotPossibleNow):
+    """A member cannot vouch for another one's new key."""
+
+
 class NothingShared(NotPossibleNow):
     """Nothing is shared from this machine, so nobody can hold it."""
 

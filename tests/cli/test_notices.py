@@ -24,6 +24,7 @@ TOLD: list[tuple[notices.Notice, str]] = [
     (notices.PurgeAsked("bob", 1, committed=False), "bob asks to purge 1 content that you have recorded too"),
     (notices.PurgeAsked("bob", 2, committed=True), "bob asks to purge 2 contents that is in your Git history too"),
     (notices.TicketOverused("7f", 1, ["a", "b"]), "a, b joined with ticket 7f, which was for 1: two members"),
+    (notices.NewKeyVouched("al-2", "al", ["bob"], "ABC"), "bob says that al-2 (key ABC) is al, who lost their key"),
     (notices.AddressGone("10.0.0.7"), "10.0.0.7 is not an address of this machine now"),
     (notices.PortInUse("h:1", "h:2", only_here=True), "so teammates call h:2, which only this machine can reach"),
     (notices.PortInUse("h:1", "h:2", only_here=False), "h:1 is used by another program, so teammates call h:2"),

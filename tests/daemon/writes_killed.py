@@ -17,7 +17,7 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.home import Home
 from bough_daemon.privacy.chosen_paths import AllowedPaths
 from bough_daemon.privacy.former_rules import FormerRules
-from bough_daemon.team.identity import load_identity
+from bough_daemon.team.identity import Identity, load_identity
 from bough_daemon.team.team_files import Team, now_ms
 
 COUNTED = {"open", "os.rename", "os.remove", "os.mkdir"}
@@ -42,15 +42,25 @@ def weaken(folder: Path) -> None:
     rules.note(before, after, "hop")
 
 
-def remove(folder: Path) -> None:
+def team_of(folder: Path) -> tuple[Team, Identity]:
     home = Home(str(folder / "home"), str(folder / "home"))
     (place,) = (folder / "home/teams").iterdir()
-    team = Team.load(str(place))
-    team.roster.remove(load_identity(home), "bob", now_ms())
+    return Team.load(str(place)), load_identity(home)
+
+
+def remove(folder: Path) -> None:
+    team, me = team_of(folder)
+    team.roster.remove(me, "bob", now_ms())
     team.save_roster()
 
 
-CHANGES: dict[str, Callable[[Path], None]] = {"allow": allow, "weaken": weaken, "remove": remove}
+def vouch(folder: Path) -> None:
+    team, me = team_of(folder)
+    team.roster.vouch(me, "bob-2", "bob", now_ms())
+    team.save_roster()
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {"allow": allow, "weaken": weaken, "remove": remove, "vouch": vouch}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.departures import Removal
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
 from bough_daemon.team.roster import Admission, Contact
+from bough_daemon.team.vouches import Vouch
 
 from tests.simulator.model_store import ModelStore
 from tests.simulator.product import person
@@ -164,7 +165,9 @@ class Hostile:
             PurgeAnswer(one.digest, victim.identity.key, PurgeOutcome.IN_GIT, time).signed(roster.team, me)
             for one in asked
         ]
-        self._say(machine, Gossip((admission,), (contact,), (removal,), (purge,), tuple(answers)))
+        vouch = Vouch(victim.identity.key, me.key, stranger.key, time).signed(roster.team, me)
+        vouches = (vouch, *(replace(vouch, by=one.key) for one in roster.members.values()))
+        self._say(machine, Gossip((admission,), (contact,), (removal,), (purge,), tuple(answers), vouches=vouches))
 
     def _speak_for_the_removed(self, machine: Machine, victim: Machine) -> None:
         for gone in [one for one in self._world.machines if one.is_up and one.exchange.is_out]:

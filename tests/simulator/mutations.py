@@ -28,6 +28,7 @@ class Mutation:
 
 EXCHANGE, LINKS = "bough_daemon.sync.exchange", "bough_daemon.sync.links"
 STATES, ROSTER = "bough_daemon.team.branch_state", "bough_daemon.team.roster"
+VOUCHES = "bough_daemon.team.vouches"
 DEPARTURES, PURGES = "bough_daemon.team.departures", "bough_daemon.team.purges"
 
 MUTATIONS = [
@@ -122,6 +123,12 @@ MUTATIONS = [
         ROSTER,
         "(fresh, depth if fresh else 0, number, entry)",
         "(False, 0, number, entry)",
+    ),
+    Mutation(
+        "a vouch counts without a signature",
+        VOUCHES,
+        "and verify(self.by, self.signature, self.statement(team))",
+        "",
     ),
     Mutation(
         "a removal counts without a signature",

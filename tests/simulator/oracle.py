@@ -190,6 +190,8 @@ class Oracle:
         return max(companies, key=len, default=[])
 
     def _own_problems(self, machine: Machine) -> Iterator[str]:
+        if machine.roster.vouches:
+            yield f"{machine.label} has a vouch that nobody has signed"
         name = machine.exchange.member
         for branch, tip in machine.store.references.items():
             state = machine.exchange.known.get(Key(name, BranchKind.LIVE, branch.encode()))

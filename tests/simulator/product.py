@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from bough_daemon.sync import joining
 from bough_daemon.system.json_records import as_json, record_from
-from bough_daemon.team import branch_state, departures, identity, purges, roster, team_files
+from bough_daemon.team import branch_state, departures, identity, purges, roster, team_files, vouches
 from bough_daemon.team.identity import VOUCHED, Identity
 from bough_daemon.team.team_files import Team
 from cryptography.hazmat.primitives import hashes, serialization
@@ -85,7 +85,7 @@ class Surroundings:
 def signatures_checked_once() -> Iterator[None]:
     """Remember the answers to checks of signatures until the end of the block."""
     with ExitStack() as stack:
-        for module in (branch_state, departures, purges, roster):
+        for module in (branch_state, departures, purges, roster, vouches):
             stack.enter_context(patch.object(module, "statement", lru_cache(REMEMBERED)(module.statement)))
             stack.enter_context(patch.object(module, "verify", lru_cache(REMEMBERED)(module.verify)))
         vouched = lru_cache(REMEMBERED)(identity.certificate_is_vouched)

@@ -157,6 +157,11 @@ class Client:
         request = pb.RemoveMemberRequest(path=path.encode(*FS), name=name, with_invited=with_invited, restore=restore)
         return self._call(self._stub.RemoveMember, request, records.RemovedMembers)
 
+    def vouch(self, path: str, name: str, lost: str) -> records.Vouched:
+        """Vouch that the member `name` is the member `lost`, who lost their key."""
+        request = pb.VouchRequest(path=path.encode(*FS), name=name, lost=lost)
+        return self._call(self._stub.Vouch, request, records.Vouched)
+
     def rename(self, path: str, name: str) -> records.Renamed:
         """Change this member's name."""
         request = pb.RenameMemberRequest(path=path.encode(*FS), name=name)

@@ -52,6 +52,16 @@ class TicketOverused:
 
 
 @dataclass(frozen=True)
+class NewKeyVouched:
+    """`by` vouch that the member `name`, with a key of this fingerprint, is the member `lost`; one more has to."""
+
+    name: str
+    lost: str
+    by: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
 class AddressGone:
     """The address that teammates call is none of this machine now."""
 
@@ -192,6 +202,7 @@ Notice = (
     | OwnedElsewhere
     | PurgeAsked
     | TicketOverused
+    | NewKeyVouched
     | AddressGone
     | PortInUse
     | AdmissionsDropped

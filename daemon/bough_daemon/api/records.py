@@ -497,6 +497,16 @@ class RemovedMembers:
 
 
 @dataclass
+class Vouched:
+    """Who vouches that the member `name` is `lost`, who lost their key. `done`: they are enough, and it counts."""
+
+    name: str
+    lost: str
+    by: list[str] = field(default_factory=list)
+    done: bool = False
+
+
+@dataclass
 class Renamed:
     """A member's new name, and the previous one."""
 

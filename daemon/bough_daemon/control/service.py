@@ -223,6 +223,14 @@ class ControlService(control_pb2_grpc.ControlServiceServicer):
         return to_message(records.RemovedMembers(removed, held), pb.RemoveMemberResponse)
 
     @answers
+    async def Vouch(self, request: pb.VouchRequest, context: Context) -> pb.VouchResponse:
+        """Vouch for a member's new key."""
+        repository, _ = await self._daemon.session(os.fsdecode(request.path))
+        by = repository.sync.vouch(request.name, request.lost)
+        vouched = records.Vouched(request.name, request.lost, by, request.name not in repository.sync.roster.members)
+        return to_message(vouched, pb.VouchResponse)
+
+    @answers
     async def RenameMember(self, request: pb.RenameMemberRequest, context: Context) -> pb.RenameMemberResponse:
         """Change this member's name."""
         renamed = await self._daemon.rename(os.fsdecode(request.path), request.name)

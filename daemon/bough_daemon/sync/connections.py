@@ -581,12 +581,22 @@ class Connections:
             shared = [*self.exchange.shared(), *self._haves]
             measure = Measure(self._commit_of_mine(), self._weights)
             before = self.exchange.known.get(state.key) if live else None
+            earlier = await self._owner.run(self._store.ref, ref) if live and before is None else None
             purged = self._store.purged.ids | self.exchange.purges.ids_of(state.key.member)
             await take_pack(self._store, self._owner, job.spool, commits, shared, ref, measure, purged)
+            if before is None:
+                await self._keep_earlier(branch, earlier, state.tip)
             if before is None or not await self._is_left_behind(before, state):
                 return None
             await self._keep_ref(before.as_aside())
         return before
+
+    async def _keep_earlier(self, branch: str, earlier: str | None, now: str) -> None:
+        """Keep the earlier tip of a branch whose member now signs with another key."""
+        if earlier in (None, now) or earlier in self._store.purged.moved:
+            return
+        if not await self._owner.run(leads_to, self._store.objects, now, earlier, NEAR):
+            await to_the_end(self._owner.run(self._store.keep, f"{branch}/{earlier}", earlier))
 
     async def _is_left_behind(self, before: State, now: State) -> bool:
         """Return whether a state of a branch is not contained in the one that replaces it, and has to be kept.
@@ -637,10 +647,10 @@ def _parts(word: Message) -> Iterator[Message]:
 def _weight(word: Message, known: Container[str]) -> int:
     """Return the weight of a word, by the work that it causes. `known`: the digests of admissions."""
     match word:
-        case Gossip(admissions, contacts, removals, purges, answers, invites, uses):
+        case Gossip(admissions, contacts, removals, purges, answers, invites, uses, vouches):
             new = sum(entry.digest not in known for entry in admissions)
             said = sum(map(len, (admissions, contacts, removals, purges, answers, invites, uses)))
-            return 1 + said + new * ADMISSION_COST
+            return 1 + said + new * ADMISSION_COST + len(vouches) * RECEIPT_COST
         case Chunk(offset=0):
             return PACK_COST
         case Want():

@@ -67,6 +67,7 @@ from bough_daemon.team.pauses import MemberPause, Pauses
 from bough_daemon.team.purges import Purge, PurgeAnswer, Purges
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact, Roster
+from bough_daemon.team.vouches import Vouch
 
 MOST_BROKEN = 8  # interrupted packs that are kept so that their receivers can resume
 MOST_UNTAKEN = 1000  # branches for which the reason is kept why their newest state is not here
@@ -165,6 +166,7 @@ class Exchange:
         contacts: Iterable[Contact],
         besides: str = "",
         removals: Iterable[Removal] = (),
+        vouches: Iterable[Vouch] = (),
     ) -> None:
         """Send news of the roster to everyone except `besides`."""
         self._touched.update(self.links)
@@ -173,6 +175,7 @@ class Exchange:
                 link.admissions |= {entry.digest: entry for entry in admissions}
                 link.contacts |= {entry.key: entry for entry in contacts}
                 link.removals |= {(entry.key, entry.remover): entry for entry in removals}
+                link.vouches |= {(entry.by, entry.old): entry for entry in vouches}
 
     def spread_tickets(
         self, invites: Iterable[Invite], uses: Iterable[TicketUse], *, besides: str = "", to: str | None = None
@@ -197,6 +200,7 @@ class Exchange:
         link.admissions = dict(self.roster.admissions)
         link.contacts = dict(self.roster.contacts)
         link.removals = dict(self.roster.removals)
+        link.vouches = dict(self.roster.vouches)
         link.purges = {one.digest: one for one in self.purges.counting()}
         link.purge_answers = {(one.purge, one.by): one for one in self.purges.answers_counting()}
         self.relay.connected(peer)
@@ -397,15 +401,18 @@ class Exchange:
         before = dict(self.roster.members)
         entries, addresses = self.roster.merge(said.admissions, said.contacts, now)
         removals = self.roster.merge_removals(said.removals, now)
+        vouches = self.roster.merge_vouches(said.vouches, now)
+        entries += self.roster.merge_early(now) if vouches else []
         heard = self.hear_purges(said.purges, said.purge_answers, peer)
         if said.invites or said.ticket_uses:
             heard.append(TicketsHeard(peer, said.invites, said.ticket_uses))
-        if not entries and not addresses and not removals:
+        if not entries and not addresses and not removals and not vouches:
             return heard
-        jobs = self.review(before) if entries or removals else []
-        self.spread(entries, addresses, peer, removals)
+        jobs = self.review(before) if entries or removals or vouches else []
+        self.spread(entries, addresses, peer, removals, vouches)
         doubled = [Doubled(one.time) for one in addresses if self.key == one.key]
-        return [Learned(tuple(entries), tuple(addresses), tuple(removals)), *doubled, *jobs, *heard]
+        learned = Learned(tuple(entries), tuple(addresses), tuple(removals), tuple(vouches))
+        return [learned, *doubled, *jobs, *heard]
 
     def hear_purges(self, purges: Iterable[Purge], answers: Iterable[PurgeAnswer], besides: str = "") -> list[Job]:
         """Process members' purges and their outcomes, and send what is new to everyone except `besides`."""

@@ -13,6 +13,7 @@ from bough_daemon.team.invites import Invite, TicketUse
 from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge
 from bough_daemon.team.roster import Admission, Contact
+from bough_daemon.team.vouches import Vouch
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Learned:
     admissions: tuple[Admission, ...] = ()
     contacts: tuple[Contact, ...] = ()
     removals: tuple[Removal, ...] = ()
+    vouches: tuple[Vouch, ...] = ()
 
 
 @dataclass(frozen=True)

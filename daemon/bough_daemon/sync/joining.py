@@ -21,6 +21,7 @@ from bough_daemon.team.invites import TicketUse
 from bough_daemon.team.roster import Admission, Contact, Roster
 from bough_daemon.team.team_files import Team, now_ms
 from bough_daemon.team.tickets import Ticket, proof_statement
+from bough_daemon.team.vouches import Vouch
 
 
 async def present(
@@ -51,7 +52,7 @@ async def present(
         request.shared_commit = shared[0]
         answer = await present_ticket(ticket, request)
     roster, said = Roster(ticket.team), wire.gossip(answer.welcome)
-    roster.enter(said.admissions, said.contacts, said.removals, identity.key, now_ms())
+    roster.enter(said.admissions, said.contacts, said.removals, identity.key, now_ms(), said.vouches)
     entry = roster.by_key(identity.key)
     if entry is None or entry.name != name:
         raise PeerRefused("the answer to the ticket does not admit this member")
@@ -128,14 +129,19 @@ def welcome(roster: Roster, me: bytes) -> pb.JoinResponse:
 
     Those of this member, who signs with the key `me`, come first; the rest follows as gossip.
     """
-    contacts, removals, left = list[Contact](), list[Removal](), GOSSIP_BYTES
+    contacts, removals, vouches, left = list[Contact](), list[Removal](), list[Vouch](), GOSSIP_BYTES
     for removal in roster.removals.values():
         left -= removal.size
         if left >= 0:
             removals.append(removal)
+    for vouch in roster.vouches.values():
+        left -= vouch.size
+        if left >= 0:
+            vouches.append(vouch)
     for contact in sorted(roster.contacts.values(), key=lambda one: one.key != me):
         left -= contact.size
         if left >= 0:
             contacts.append(contact)
-    known = Gossip(tuple(roster.admissions.values()), tuple(contacts), tuple(removals))
+    admissions = tuple(roster.admissions.values())
+    known = Gossip(admissions, tuple(contacts), tuple(removals), vouches=tuple(vouches))
     return pb.JoinResponse(welcome=wire.gossip_message(known))

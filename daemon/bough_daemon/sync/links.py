@@ -38,11 +38,12 @@ from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
+from bough_daemon.team.vouches import Vouch
 
 MOST_PASSED = 4096  # remembered receipts that were sent
 
 K = TypeVar("K")
-V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry, MemberPause)
+V = TypeVar("V", Admission, Contact, Removal, Purge, PurgeAnswer, Invite, TicketUse, TalkEntry, MemberPause, Vouch)
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Link:
     admissions: dict[str, Admission] = field(default_factory=dict)
     contacts: dict[bytes, Contact] = field(default_factory=dict)
     removals: dict[tuple[bytes, bytes], Removal] = field(default_factory=dict)
+    vouches: dict[tuple[bytes, bytes], Vouch] = field(default_factory=dict)
     purges: dict[bytes, Purge] = field(default_factory=dict)
     purge_answers: dict[tuple[bytes, bytes], PurgeAnswer] = field(default_factory=dict)
     apart_above: float = math.inf  # bytes above which a pack goes on a separate stream
@@ -126,7 +128,7 @@ class Link:
 
     def has_news_of_the_team(self) -> bool:
         """Return whether messages are waiting that the peer needs to verify what follows."""
-        return bool(self.admissions or self.removals or self.contacts)
+        return bool(self.admissions or self.removals or self.vouches or self.contacts)
 
     def is_news(self, receipt: Receipt, conversation: int) -> bool:
         """Return whether a receipt was not sent yet to its reader in their current connection; record it."""
@@ -181,7 +183,7 @@ class Link:
             waiting.clear()
         self.contacts, self.holds, self.purges, self.purge_answers = {}, {}, {}, {}
         self.invites, self.ticket_uses, self.pauses = {}, {}, {}
-        self.positions, self.talk = None, {}
+        self.positions, self.talk, self.vouches = None, {}, {}
         self.admissions = {entry.digest: entry for entry in admissions}
         self.removals = {(entry.key, entry.remover): entry for entry in removals}
         self.parting = True
@@ -277,7 +279,9 @@ class Link:
     def _next_gossip(self) -> Gossip:
         admissions = _taken(self.admissions)  # in the order in which they count, admitters first
         removals = _taken(self.removals) if not self.admissions else ()
-        return Gossip(admissions, _taken(self.contacts) if not self.admissions and not self.removals else (), removals)
+        vouches = _taken(self.vouches) if not self.admissions and not self.removals else ()
+        is_last = not self.admissions and not self.removals and not self.vouches
+        return Gossip(admissions, _taken(self.contacts) if is_last else (), removals, vouches=vouches)
 
     def _next_chunk(self, key: Key, chunk_bytes: int) -> Chunk:
         """Take a part of a pack, which then goes to the end of the line."""

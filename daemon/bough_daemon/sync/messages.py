@@ -15,6 +15,7 @@ from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge, PurgeAnswer
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
+from bough_daemon.team.vouches import Vouch
 
 VERSION = 1
 RELEASE = re.compile(r"[0-9][0-9A-Za-z.+-]{0,31}", re.ASCII)
@@ -64,6 +65,7 @@ class Gossip:
     purge_answers: tuple[PurgeAnswer, ...] = ()
     invites: tuple[Invite, ...] = ()
     ticket_uses: tuple[TicketUse, ...] = ()
+    vouches: tuple[Vouch, ...] = ()
 
 
 @dataclass(frozen=True)

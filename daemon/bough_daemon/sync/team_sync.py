@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from bough_daemon.api.notices import (
     Dispute,
     NameAdmittedTwice,
     NameTakenAlready,
+    NewKeyVouched,
     NoConnection,
     Notice,
     StateContradicted,
@@ -64,6 +65,7 @@ from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Rival, Roster
 from bough_daemon.team.team_files import Team, now_ms
 from bough_daemon.team.tickets import Ticket
+from bough_daemon.team.vouches import Vouch
 
 log = logging.getLogger(__name__)
 
@@ -481,7 +483,18 @@ class TeamSync:
         if self.roster.dropped:
             told.append(AdmissionsDropped(self.roster.dropped))
         told += self._now.invitations.notices()
+        told += self._vouched()
         return told + [NoConnection(name, why[:MOST_WORDS]) for name, why in self._conversations.refused().items()]
+
+    def _vouched(self) -> list[Notice]:
+        """Return the new keys that members vouch for, without enough of them yet."""
+        roster, found = self.roster, dict[tuple[bytes, bytes], Notice]()
+        for one in roster.vouches.values():
+            old, new = roster.by_key(one.old), roster.by_key(one.new)
+            by = roster.vouched_by(one.old, one.new)
+            if old is not None and new is not None and by:
+                found[one.old, one.new] = NewKeyVouched(new.name, old.name, by, readable_fingerprint(new.key))
+        return list(found.values())
 
     def failing(self) -> list[Failing]:
         """Return the failures of this team's background work."""
@@ -726,6 +739,16 @@ class TeamSync:
         self._said(said, before)
         return [self.roster.name_of(one.key) for one in said]
 
+    def vouch(self, name: str, lost: str) -> list[str]:
+        """Vouch that the member `name` is the one named `lost`, with a new key; return who has done so by now.
+
+        See `Roster.vouch`, also for what it raises. Nothing is sent before it is recorded.
+        """
+        before, now = dict(self.roster.members), now_ms()
+        said, removals = self.roster.vouch(self._identity, name, lost, now)
+        self._said(removals, before, [said])
+        return self.roster.vouched_by(said.old, said.new)
+
     async def leave(self) -> list[str]:
         """Leave the team, and return who was told; the others learn it from these, or at the next call."""
         told = sorted(self._conversations.connected())
@@ -734,15 +757,17 @@ class TeamSync:
         await self._conversations.until_parted()
         return told
 
-    def _said(self, removals: list[Removal], before: Mapping[str, Admission]) -> None:
+    def _said(self, removals: list[Removal], before: Mapping[str, Admission], vouches: Sequence[Vouch] = ()) -> None:
         try:
             self._team.save_roster()
         except OSError:
+            for vouch in vouches:
+                self.roster.unsay(vouch, now_ms())
             self.roster.withdraw(removals, now_ms())
             raise
         jobs = self._exchange.review(before)
-        self._exchange.spread([], [], removals=removals)
-        self._conversations.do([Learned(removals=tuple(removals)), *jobs])
+        self._exchange.spread([], [], removals=removals, vouches=vouches)
+        self._conversations.do([Learned(removals=tuple(removals), vouches=tuple(vouches)), *jobs])
 
     async def _found_again(self) -> None:
         """Found a team of this member's own, replacing the one that they are no longer in."""
@@ -890,6 +915,9 @@ class TeamSync:
         for entry in news.admissions:
             if self.roster.members.get(entry.name) == entry:
                 self._on_event(TeamEvent("renamed" if entry.key == entry.admitter else "member", entry.name))
+        for vouch in news.vouches:
+            if self.roster.heirs.get(vouch.old) == vouch.new:
+                self._on_event(TeamEvent("renamed", self.roster.name_of(vouch.new)))
         self._team.carry_taken()
         if not self._exchange.is_out and self.roster.name_of(self._identity.key) != self.member:
             self._on_event(TeamEvent("called", self.member))

@@ -37,6 +37,7 @@ from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
+from bough_daemon.team.vouches import Vouch
 
 CODES: dict[type[BoughError], grpc.StatusCode] = {
     BadTicket: grpc.StatusCode.UNAUTHENTICATED,
@@ -132,6 +133,9 @@ def gossip_message(word: Gossip) -> pb.Gossip:
     for use in word.ticket_uses:
         who = {"ticket": use.ticket, "key": use.key, "admitter": use.admitter}
         said.ticket_uses.add(**who, time_ms=use.time, signature=use.signature)
+    for vouch in word.vouches:
+        keys = {"old": vouch.old, "new": vouch.new, "by": vouch.by}
+        said.vouches.add(**keys, time_ms=vouch.time, signature=vouch.signature)
     return said
 
 
@@ -180,7 +184,9 @@ def gossip(message: pb.Gossip) -> Gossip:
     admissions = tuple(admission(entry) for entry in message.admissions)
     uses = (TicketUse(one.ticket, one.key, one.admitter, one.time_ms, one.signature) for one in message.ticket_uses)
     invites = tuple(map(_invite, message.invites))
-    return Gossip(admissions, tuple(contacts), tuple(removals), tuple(purges), tuple(answers), invites, tuple(uses))
+    vouches = tuple(Vouch(one.old, one.new, one.by, one.time_ms, one.signature) for one in message.vouches)
+    about_tickets = invites, tuple(uses)
+    return Gossip(admissions, tuple(contacts), tuple(removals), tuple(purges), tuple(answers), *about_tickets, vouches)
 
 
 def _key_message(key: Key) -> pb.StateKey:
@@ -296,7 +302,8 @@ def word(message: pb.Word) -> Message:
         case "gossip":
             said = message.gossip
             asked = max(len(said.purges), len(said.purge_answers), len(said.invites), len(said.ticket_uses))
-            if max(len(said.admissions), len(said.contacts), len(said.removals), asked) > MOST_ADMISSIONS:
+            who = max(len(said.admissions), len(said.contacts), len(said.removals), len(said.vouches))
+            if max(who, asked) > MOST_ADMISSIONS:
                 raise PeerRefused("the peer sent too many team records in one message")
             return gossip(message.gossip)
         case "announce":

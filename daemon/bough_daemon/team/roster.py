@@ -12,6 +12,9 @@ founder, by a chain that others have signed, so that no admitter can bring thems
 each machine keeps the one that it learned first and reports the other: any other rule would let a hostile member take a
 new member's place. After that nothing displaces a member.
 
+A member whose key is lost joins with a new one under another name; once two people vouch for it, and the old key is
+removed, the name is theirs (`vouches`). Of two keys for which that is so, the one that was known here first counts.
+
 A member who signs an admission of themselves is renamed to its name. It counts by the same rules as any other: a name
 is assigned once, former names included.
 """
@@ -30,6 +33,7 @@ from bough_daemon.errors import (
     AlreadyInTeam,
     AlreadyRemoved,
     BadName,
+    CannotVouch,
     InviterGone,
     NameTaken,
     NotAdmitted,
@@ -41,12 +45,14 @@ from bough_daemon.system.addresses import LONGEST_ADDRESS, is_address
 from bough_daemon.team.departures import REMOVALS_BYTES, Departures, Removal, departures
 from bough_daemon.team.identity import Identity, certificate_is_vouched, statement, verify
 from bough_daemon.team.names import check_member_name, owner_of
+from bough_daemon.team.vouches import ENOUGH, MOST_VOUCHES, Vouch
 
 SETTLED_MS = 10 * 60 * 1000  # after which nothing displaces a member: other admissions have long arrived by then
 LARGEST = 2000  # admissions of one team
 MOST_BELOW = 500  # admissions by one member and by the members they admitted, the founder excepted
 MOST_RENAMES = 20  # of one member: each uses a name forever
 MOST_ADDRESSES = 16
+MOST_EARLY = 50
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,10 @@ class Roster:
     orphaned: dict[str, Admission] = field(default_factory=dict)
     departures: Departures = field(default_factory=Departures)
     dropped: int = 0
+    vouches: dict[tuple[bytes, bytes], Vouch] = field(default_factory=dict)  # by signer and lost key, oldest first
+    early: dict[str, Admission] = field(default_factory=dict)  # dropped ones that may count with a later vouch
+    heirs: dict[bytes, bytes] = field(default_factory=dict)  # by lost key: the one that counts in its place
+    _counted: set[bytes] = field(default_factory=set)  # the keys of members and former members, without heirs' names
     _names: dict[bytes, set[str]] = field(default_factory=lambda: defaultdict(set))  # in any admission, by key
     _above: dict[bytes, bytes] = field(default_factory=dict)  # who admitted a key first
     _below: Counter[bytes] = field(default_factory=Counter)  # admissions by a member and the members they admitted
@@ -187,6 +197,8 @@ class Roster:
         if me is None:
             raise NotInTeam("this home is no longer in the team")
         self._check_name(name, me.key)
+        if me.key in self.heirs.values():
+            raise NotAdmitted(f"{me.name} cannot be renamed: the name belongs to a key that was replaced", name=me.name)
         said = self.signed(identity, name, me.key, me.certificate, me.vouch, max(now, me.time + 1))
         self.take(said, now)
         return said
@@ -250,6 +262,100 @@ class Roster:
             raise NotAdmitted(f"{name} cannot be removed: too many removals are recorded already")
         return said
 
+    def vouch(self, identity: Identity, name: str, lost: str, now: int) -> tuple[Vouch, list[Removal]]:
+        """Vouch that the member `name` is the one named `lost`, with a new key; return that, signed.
+
+        With the last vouch that is needed, the lost key is removed: the removal is returned, too. Raises UnknownMember,
+        CannotVouch or NotInTeam; then nothing has changed.
+        """
+        me, new = self.by_key(identity.key), self.member(name)
+        old = self.members.get(lost) or self.former.get(lost)
+        if me is None:
+            raise NotInTeam("this home is no longer in the team")
+        if old is None:
+            raise UnknownMember(f"the team has no member named {lost}", name=lost)
+        if self._person(me.key) in (self._person(new.key), self._person(old.key)):
+            raise CannotVouch("nobody can vouch for themselves: two other people in the team have to")
+        said = Vouch(old.key, new.key, me.key, now).signed(self.team, identity)
+        if not self.merge_vouches([said], now):
+            raise CannotVouch(f"you vouched for a new key of {lost} already, or for too many members")
+        enough = len(self.vouched_by(old.key, new.key)) >= ENOUGH
+        is_out = self.departures.of(old.key)
+        removals = [] if not enough or is_out else [self._removal(identity, old, False, now)]
+        if removals and not self.merge_removals(removals, now):
+            del self.vouches[me.key, old.key]
+            raise NotAdmitted(f"the key of {lost} cannot be removed: too many removals are recorded already")
+        return said, removals
+
+    def vouched_by(self, old: bytes, new: bytes) -> list[str]:
+        """Return who vouches that a key replaces another, one name for each person; each may be in the team."""
+        said = [one for one in self.vouches.values() if (one.old, one.new) == (old, new) and self._may_vouch(one)]
+        return [self.name_of(key) for key in {self._person(one.by): one.by for one in said}.values()]
+
+    def merge_vouches(self, vouches: Iterable[Vouch], now: int) -> list[Vouch]:
+        """Add what is new and valid and return just that; the rest is dropped."""
+        fresh = [one for one in vouches if self._take_vouch(one)]
+        if fresh:
+            self._decide(now)
+        return fresh
+
+    def merge_early(self, now: int) -> list[Admission]:
+        """Add the dropped admissions that count since a vouch does, and return just them."""
+        return self.merge(self._early(), [], now)[0]
+
+    def _early(self) -> list[Admission]:
+        return [one for one in self.early.values() if one.digest not in self.admissions]
+
+    def unsay(self, vouch: Vouch, now: int) -> None:
+        """Forget a vouch that could not be recorded and that nobody has received."""
+        self.vouches.pop((vouch.by, vouch.old), None)
+        self._decide(now)
+
+    def _take_vouch(self, one: Vouch) -> bool:
+        """Add a vouch if its keys are known; a member vouches for one successor of a key."""
+        keys = {one.old, one.new, one.by}
+        count = sum(by == one.by for by, _ in self.vouches)
+        if (one.by, one.old) in self.vouches or not keys <= self._names.keys() or count >= MOST_VOUCHES:
+            return False
+        if not one.is_signed(self.team):
+            return False
+        self.vouches[one.by, one.old] = one
+        return True
+
+    def _person(self, key: bytes) -> bytes:
+        """Return the first key of the person who has a key: of `alice+desktop`, alice's, who alone admits it."""
+        mine = next((one for one in self._chain(key) if not self._is_further(one)), key)
+        return [mine, *self._lost_keys(mine)][-1]
+
+    def _is_further(self, key: bytes) -> bool:
+        return any(owner_of(name) != name for name in self._names[key])
+
+    def _may_vouch(self, one: Vouch) -> bool:
+        """Return whether a vouch is by another member, or by a former one whose removal upholds it."""
+        person = self._person(one.by)
+        is_other = person not in (self._person(one.old), self._person(one.new))
+        return is_other and {one.by, one.old, one.new} <= self._counted and self.departures.lets_in(one.by, one.new)
+
+    def _find_heirs(self) -> dict[bytes, bytes]:
+        """Return, by removed key, the one for which enough people vouched first."""
+        people = defaultdict[tuple[bytes, bytes], set[bytes]](set)
+        found = dict[bytes, bytes]()
+        for one in self.vouches.values():
+            if self.departures.of(one.old) and self._may_vouch(one):
+                people[one.old, one.new].add(self._person(one.by))
+                is_free = one.old not in found and one.new not in found.values()
+                if is_free and len(people[one.old, one.new]) >= ENOUGH:
+                    found[one.old] = one.new
+        return found
+
+    def _lost_keys(self, key: bytes) -> list[bytes]:
+        """Return the keys that the holder of a key had before and lost, the latest first."""
+        lost, found = {new: old for old, new in self.heirs.items()}, list[bytes]()
+        while key in lost and lost[key] not in found:
+            key = lost[key]
+            found.append(key)
+        return found
+
     def leave(self, identity: Identity, now: int) -> Removal:
         """Sign that this member leaves, and return that; members they admitted stay, those they removed stay out."""
         me = self.by_key(identity.key)
@@ -261,14 +367,16 @@ class Roster:
 
     def _removal(self, by: Identity, entry: Admission, restore: bool, now: int) -> Removal:
         # Members who leave with them are named too, each by a separate removal, so that their names stay taken.
-        keeps = {one.key for one in self.invited_by(entry.name)}
+        vouched = {one.new for one in self.vouches.values() if one.by == entry.key and self._may_vouch(one)}
+        keeps = {one.key for one in self.invited_by(entry.name)} | vouched
         removed = {one.key for one in self.removed_by(entry.name)} - {by.key}
         upholds = set() if restore else removed
         return Removal(entry.key, by.key, now, tuple(sorted(keeps)), tuple(sorted(upholds))).signed(self.team, by)
 
     def invited_by(self, name: str, *, further: bool = False) -> list[Admission]:
         """Return the members whom a member admitted; `further`: recursively."""
-        by, found = {(self.members.get(name) or self.former[name]).key}, list[Admission]()
+        key, found = (self.members.get(name) or self.former[name]).key, list[Admission]()
+        by = {key, *self._lost_keys(key)}
         for entry in self.members.values():  # admitters come before the members they admitted
             admitter = self.origins[entry.key].admitter
             if admitter in by and admitter != entry.key:
@@ -315,6 +423,7 @@ class Roster:
         contacts: Iterable[Contact],
         now: int,
         removals: Iterable[Removal] = (),
+        vouches: Iterable[Vouch] = (),
     ) -> None:
         """Add the recorded roster, each admission with the time of its first arrival."""
         for entry, seen in admissions.items():
@@ -322,6 +431,8 @@ class Roster:
                 self.dropped += 1
         for removal in removals:
             self._take_removal(removal)
+        if self.merge_vouches(vouches, now):
+            self.dropped -= sum(self._take(entry, seen) for entry, seen in admissions.items() if entry in self._early())
         self._decide(now)
         for contact in contacts:
             self._take_contact(contact)
@@ -333,6 +444,7 @@ class Roster:
         removals: Iterable[Removal],
         key: bytes,
         now: int,
+        vouches: Iterable[Vouch] = (),
     ) -> None:
         """Add what the admitter of the holder of `key` knows, in the order in which it counts there.
 
@@ -343,7 +455,7 @@ class Roster:
         first = next((at for at, entry in enumerate(entries) if latest - entry.time < SETTLED_MS), len(entries))
         # And all after the first of these: a time dated back puts nobody in front.
         seen = {entry: now if at >= first else 0 for at, entry in enumerate(entries)}
-        self.restore(seen, contacts, now, removals)
+        self.restore(seen, contacts, now, removals, vouches)
 
     def merge(
         self, admissions: Iterable[Admission], contacts: Iterable[Contact], now: int
@@ -462,10 +574,11 @@ class Roster:
             if entry.admitter not in self._names:
                 return "nobody in the team has signed for them"
             same = sum(self._is_same(entry, one) for one in self.admissions.values())
+            owners = self._all_names(entry.admitter, self._names)
+            if owner != entry.name and owner not in owners:
+                return self._postponed(entry)
             if same >= (MOST_RENAMES if entry.admitter == entry.key else 1):
                 return "a member can admit each other member only once, and can have only a few names"
-            if owner != entry.name and owner not in self._names[entry.admitter]:
-                return f"only {owner} can admit them"
         if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
             return "too many members were admitted"
         if not verify(entry.admitter, entry.signature, entry.statement(self.team)):
@@ -473,6 +586,12 @@ class Roster:
         if not certificate_is_vouched(entry.key, entry.certificate, entry.vouch):
             return "the certificate is not signed by the member's key"
         return None
+
+    def _postponed(self, entry: Admission) -> str:
+        """Remember an admission that may count once its admitter has their lost name; return why it does not now."""
+        if len(self.early) < MOST_EARLY:
+            self.early[entry.digest] = entry
+        return f"only {owner_of(entry.name)} can admit them"
 
     def _founds(self, entry: Admission) -> bool:
         return entry.admitter == entry.key and team_id_of(entry.key, entry.nonce) == self.team
@@ -498,7 +617,7 @@ class Roster:
         From the founder on, each admitted member adds the members they admitted: first all who have long been known
         here, in their order, then the others, those nearer to the founder first. A removed member keeps their names and
         key, and adds the members whom the removal names. A member's admission of themselves is another name of theirs;
-        the latest one counts, by their own clock.
+        the latest one counts, by their own clock. Whose key others vouched for has the names of the lost one.
         """
         by_admitter = defaultdict[bytes, list[tuple[int, Admission]]](list)
         for number, entry in enumerate(self.admissions.values()):
@@ -506,6 +625,22 @@ class Roster:
         self.departures = self._departures(by_admitter)
         orphans = self._orphans(now)
         self.orphaned = {name: entry for name, (_, entry) in orphans.items()}
+        self.heirs = {}
+        named = self._count(dict(by_admitter), orphans, now)
+        self._counted = set(self.origins)
+        self.heirs = self._find_heirs()
+        if self.heirs:
+            self.heirs = self._find_heirs()  # again: a member with a lost and a new key is one person
+            named = self._count(dict(by_admitter), orphans, now)
+        self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
+
+    def _count(
+        self,
+        by_admitter: dict[bytes, list[tuple[int, Admission]]],
+        orphans: Mapping[str, tuple[int, Admission]],
+        now: int,
+    ) -> dict[str, Admission]:
+        """Compute the members; return the admissions that count, by name, in their order."""
         heap: list[tuple[bool, int, int, Admission]] = []
 
         def let_in(admitter: bytes, depth: int) -> None:
@@ -532,7 +667,7 @@ class Roster:
                 self.rivals.append(Rival(entry, counts))
             elif entry.name in orphans and orphans[entry.name][0] < item[2] and self._is_orphaned(entry):
                 self.rivals.append(Rival(entry, self.orphaned[entry.name]))
-            elif admitter == b"" or owner_of(entry.name) in {entry.name, *names[admitter]}:
+            elif admitter == b"" or owner_of(entry.name) in {entry.name, *self._all_names(admitter, names)}:
                 named[entry.name] = entry
                 names[entry.key].add(entry.name)
                 keys[entry.key] = entry if own is None else max(own, entry, key=lambda one: (one.time, one.digest))
@@ -544,11 +679,18 @@ class Roster:
                     heapq.heappush(heap, one)
             else:
                 waiting[admitter].append(item)  # until the admitter has the name that it is derived from
+        for key in self.heirs.values():
+            if not self.departures.of(key):
+                keys[key] = replace(keys[key], name=keys[self._lost_keys(key)[-1]].name)
         self.members = {one.name: one for key, one in keys.items() if not self.departures.of(key)}
         self._by_key = {one.key: one for one in self.members.values()}
         self.former = {one.name: one for key, one in keys.items() if self.departures.of(key)}
         self.previous = {name: one.key for name, one in named.items() if keys[one.key].name != name}
-        self.admissions = {entry.digest: entry for entry in [*named.values(), *self.admissions.values()]}
+        return named
+
+    def _all_names(self, key: bytes, names: Mapping[bytes, set[str]]) -> set[str]:
+        """Return the names of the holder of a key, those that came from lost keys included."""
+        return {name for one in (key, *self._lost_keys(key)) for name in names.get(one, ())}
 
     def _orphans(self, now: int) -> dict[str, tuple[int, Admission]]:
         """Return, by name, members who were removed together with their admitter, and when: their names stay taken.

@@ -28,6 +28,7 @@ from bough_daemon.team.invites import Invite, Invites, TicketUse
 from bough_daemon.team.pauses import MemberPause, Pauses
 from bough_daemon.team.purges import Purge, PurgeAnswer, PurgeOutcome, Purges
 from bough_daemon.team.roster import Admission, Contact, Roster
+from bough_daemon.team.vouches import Vouch
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Team:
             kept = read_record(os.path.join(folder, "roster.json"), _RosterFile)
             roster = Roster(kept.team)
             admissions = {entry.plain(): entry.seen for entry in kept.admissions}
-            roster.restore(admissions, kept.contacts, now_ms(), kept.removals)
+            roster.restore(admissions, kept.contacts, now_ms(), kept.removals, kept.vouches)
             if roster.dropped:
                 log.warning("%d admissions that are no longer taken are left out of %s", roster.dropped, folder)
             uses = {(use.ticket, use.key): use for use in kept.ticket_uses}
@@ -156,6 +157,7 @@ class Team:
             ],
             contacts=list(roster.contacts.values()),
             removals=list(roster.removals.values()),
+            vouches=list(roster.vouches.values()),
             tickets=list(self.invites.made.values()),
             ticket_uses=list(self.invites.uses.values()),
         )
@@ -222,6 +224,7 @@ class _RosterFile:
     admissions: list[_SeenAdmission]
     contacts: list[Contact]
     removals: list[Removal] = field(default_factory=list)
+    vouches: list[Vouch] = field(default_factory=list)
     tickets: list[Invite] = field(default_factory=list)
     ticket_uses: list[TicketUse] = field(default_factory=list)
 

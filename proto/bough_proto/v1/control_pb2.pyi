@@ -837,6 +837,7 @@ class Notice(_message.Message):
     NAME_TAKEN_ALREADY_FIELD_NUMBER: _builtins.int
     ADMITTED_TWICE_FIELD_NUMBER: _builtins.int
     NAME_ADMITTED_TWICE_FIELD_NUMBER: _builtins.int
+    NEW_KEY_VOUCHED_FIELD_NUMBER: _builtins.int
     MUCH_REMOVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def kept_aside(self) -> Global___KeptAside: ...
@@ -869,6 +870,8 @@ class Notice(_message.Message):
     @_builtins.property
     def name_admitted_twice(self) -> Global___NameAdmittedTwice: ...
     @_builtins.property
+    def new_key_vouched(self) -> Global___NewKeyVouched: ...
+    @_builtins.property
     def much_removed(self) -> Global___MuchRemoved: ...
     def __init__(
         self,
@@ -888,13 +891,14 @@ class Notice(_message.Message):
         name_taken_already: Global___NameTakenAlready | None = ...,
         admitted_twice: Global___AdmittedTwice | None = ...,
         name_admitted_twice: Global___NameAdmittedTwice | None = ...,
+        new_key_vouched: Global___NewKeyVouched | None = ...,
         much_removed: Global___MuchRemoved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "much_removed", b"much_removed", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "much_removed", b"much_removed", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "new_key_vouched", b"new_key_vouched", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "much_removed", b"much_removed", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_gone", b"address_gone", "admissions_dropped", b"admissions_dropped", "admitted_twice", b"admitted_twice", "kept_aside", b"kept_aside", "kind", b"kind", "member_over_limit", b"member_over_limit", "much_removed", b"much_removed", "name_admitted_twice", b"name_admitted_twice", "name_taken_already", b"name_taken_already", "new_key_vouched", b"new_key_vouched", "no_connection", b"no_connection", "other_version", b"other_version", "owned_elsewhere", b"owned_elsewhere", "port_in_use", b"port_in_use", "purge_asked", b"purge_asked", "state_contradicted", b"state_contradicted", "store_near_limit", b"store_near_limit", "ticket_overused", b"ticket_overused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["kept_aside", "other_version", "owned_elsewhere", "purge_asked", "ticket_overused", "address_gone", "port_in_use", "admissions_dropped", "no_connection", "store_near_limit", "member_over_limit", "state_contradicted", "name_taken_already", "admitted_twice", "name_admitted_twice", "much_removed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["kept_aside", "other_version", "owned_elsewhere", "purge_asked", "ticket_overused", "address_gone", "port_in_use", "admissions_dropped", "no_connection", "store_near_limit", "member_over_limit", "state_contradicted", "name_taken_already", "admitted_twice", "name_admitted_twice", "new_key_vouched", "much_removed"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1026,6 +1030,37 @@ class TicketOverused(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TicketOverused: _TypeAlias = TicketOverused  # noqa: Y015
+
+@_typing.final
+class NewKeyVouched(_message.Message):
+    """`by` vouch that the member `name`, with a key of this fingerprint, is the member `lost`; one more has to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    lost: _builtins.str
+    fingerprint: _builtins.str
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        lost: _builtins.str = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+        fingerprint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "fingerprint", b"fingerprint", "lost", b"lost", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewKeyVouched: _TypeAlias = NewKeyVouched  # noqa: Y015
 
 @_typing.final
 class AddressGone(_message.Message):
@@ -2346,6 +2381,64 @@ class RenameMemberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RenameMemberResponse: _TypeAlias = RenameMemberResponse  # noqa: Y015
+
+@_typing.final
+class VouchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    name: _builtins.str
+    lost: _builtins.str
+    """The name of the member who lost their key."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        lost: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost", b"lost", "name", b"name", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VouchRequest: _TypeAlias = VouchRequest  # noqa: Y015
+
+@_typing.final
+class VouchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    lost: _builtins.str
+    done: _builtins.bool
+    """Whether that is enough: the new key counts, and the old one is refused."""
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who has vouched by now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        lost: _builtins.str = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+        done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "done", b"done", "lost", b"lost", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VouchResponse: _TypeAlias = VouchResponse  # noqa: Y015
 
 @_typing.final
 class LeaveTeamRequest(_message.Message):

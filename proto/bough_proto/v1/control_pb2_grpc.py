@@ -121,6 +121,11 @@ class ControlServiceStub:
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberRequest.SerializeToString,
                 response_deserializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberResponse.FromString,
                 _registered_method=True)
+        self.Vouch = channel.unary_unary(
+                '/bough_proto.v1.ControlService/Vouch',
+                request_serializer=bough__proto_dot_v1_dot_control__pb2.VouchRequest.SerializeToString,
+                response_deserializer=bough__proto_dot_v1_dot_control__pb2.VouchResponse.FromString,
+                _registered_method=True)
         self.LeaveTeam = channel.unary_unary(
                 '/bough_proto.v1.ControlService/LeaveTeam',
                 request_serializer=bough__proto_dot_v1_dot_control__pb2.LeaveTeamRequest.SerializeToString,
@@ -397,6 +402,13 @@ class ControlServiceServicer:
 
     def RenameMember(self, request, context):
         """Change this member's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Vouch(self, request, context):
+        """Vouch that a member is another one, who lost their key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -708,6 +720,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RenameMember,
                     request_deserializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberRequest.FromString,
                     response_serializer=bough__proto_dot_v1_dot_control__pb2.RenameMemberResponse.SerializeToString,
+            ),
+            'Vouch': grpc.unary_unary_rpc_method_handler(
+                    servicer.Vouch,
+                    request_deserializer=bough__proto_dot_v1_dot_control__pb2.VouchRequest.FromString,
+                    response_serializer=bough__proto_dot_v1_dot_control__pb2.VouchResponse.SerializeToString,
             ),
             'LeaveTeam': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaveTeam,
@@ -1326,6 +1343,33 @@ class ControlService:
             '/bough_proto.v1.ControlService/RenameMember',
             bough__proto_dot_v1_dot_control__pb2.RenameMemberRequest.SerializeToString,
             bough__proto_dot_v1_dot_control__pb2.RenameMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Vouch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bough_proto.v1.ControlService/Vouch',
+            bough__proto_dot_v1_dot_control__pb2.VouchRequest.SerializeToString,
+            bough__proto_dot_v1_dot_control__pb2.VouchResponse.FromString,
             options,
             channel_credentials,
             insecure,

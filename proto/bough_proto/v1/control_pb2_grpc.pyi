@@ -69,6 +69,8 @@ class ControlServiceStub:
     """Remove a member from the team."""
     RenameMember: _grpc.UnaryUnaryMultiCallable[_control_pb2.RenameMemberRequest, _control_pb2.RenameMemberResponse]
     """Change this member's name."""
+    Vouch: _grpc.UnaryUnaryMultiCallable[_control_pb2.VouchRequest, _control_pb2.VouchResponse]
+    """Vouch that a member is another one, who lost their key."""
     LeaveTeam: _grpc.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]
     """Leave the team."""
     Hop: _grpc.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]
@@ -176,6 +178,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Remove a member from the team."""
     RenameMember: _aio.UnaryUnaryMultiCallable[_control_pb2.RenameMemberRequest, _control_pb2.RenameMemberResponse]  # type: ignore[assignment]
     """Change this member's name."""
+    Vouch: _aio.UnaryUnaryMultiCallable[_control_pb2.VouchRequest, _control_pb2.VouchResponse]  # type: ignore[assignment]
+    """Vouch that a member is another one, who lost their key."""
     LeaveTeam: _aio.UnaryUnaryMultiCallable[_control_pb2.LeaveTeamRequest, _control_pb2.LeaveTeamResponse]  # type: ignore[assignment]
     """Leave the team."""
     Hop: _aio.StreamStreamMultiCallable[_control_pb2.HopRequest, _control_pb2.HopResponse]  # type: ignore[assignment]
@@ -382,6 +386,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.RenameMemberResponse, _abc.Awaitable[_control_pb2.RenameMemberResponse]]:
         """Change this member's name."""
+
+    @_abc_1.abstractmethod
+    def Vouch(
+        self,
+        request: _control_pb2.VouchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.VouchResponse, _abc.Awaitable[_control_pb2.VouchResponse]]:
+        """Vouch that a member is another one, who lost their key."""
 
     @_abc_1.abstractmethod
     def LeaveTeam(

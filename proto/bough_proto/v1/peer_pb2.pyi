@@ -300,6 +300,7 @@ class Gossip(_message.Message):
     PURGE_ANSWERS_FIELD_NUMBER: _builtins.int
     INVITES_FIELD_NUMBER: _builtins.int
     TICKET_USES_FIELD_NUMBER: _builtins.int
+    VOUCHES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def admissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Admission]: ...
     @_builtins.property
@@ -318,6 +319,10 @@ class Gossip(_message.Message):
 
     @_builtins.property
     def ticket_uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketUse]: ...
+    @_builtins.property
+    def vouches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Vouch]:
+        """Who vouches for the new key of a member who lost theirs."""
+
     def __init__(
         self,
         *,
@@ -328,10 +333,11 @@ class Gossip(_message.Message):
         purge_answers: _abc.Iterable[Global___PurgeAnswer] | None = ...,
         invites: _abc.Iterable[Global___Invite] | None = ...,
         ticket_uses: _abc.Iterable[Global___TicketUse] | None = ...,
+        vouches: _abc.Iterable[Global___Vouch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "invites", b"invites", "purge_answers", b"purge_answers", "purges", b"purges", "removals", b"removals", "ticket_uses", b"ticket_uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "contacts", b"contacts", "invites", b"invites", "purge_answers", b"purge_answers", "purges", b"purges", "removals", b"removals", "ticket_uses", b"ticket_uses", "vouches", b"vouches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -447,6 +453,39 @@ class Removal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Removal: _TypeAlias = Removal  # noqa: Y015
+
+@_typing.final
+class Vouch(_message.Message):
+    """A member's statement that the member who had the key `old` has the key `new`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_FIELD_NUMBER: _builtins.int
+    NEW_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    old: _builtins.bytes
+    new: _builtins.bytes
+    by: _builtins.bytes
+    time_ms: _builtins.int
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        old: _builtins.bytes = ...,
+        new: _builtins.bytes = ...,
+        by: _builtins.bytes = ...,
+        time_ms: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "new", b"new", "old", b"old", "signature", b"signature", "time_ms", b"time_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Vouch: _TypeAlias = Vouch  # noqa: Y015
 
 @_typing.final
 class Invite(_message.Message):

@@ -28,6 +28,7 @@ from bough_daemon.team.branch_state import BranchKind, Key, State
 from bough_daemon.team.pauses import MemberPause
 from bough_daemon.team.receipts import Receipt
 from bough_daemon.team.roster import Admission, Contact
+from bough_daemon.team.vouches import Vouch
 from bough_proto.v1 import peer_pb2 as pb
 
 KEY = Key("alice", BranchKind.LANDED, b"f\xfcr/main")
@@ -35,6 +36,7 @@ STATE = State("ab" * 16, KEY, 7, "1" * 40, "2" * 40, 1_800_000_000_000, b"s")
 WORDS: list[Message] = [
     Hello("ab" * 16),
     Hello("ab" * 16, bough="1.2.3rc1+local"),
+    Gossip(vouches=(Vouch(b"o", b"n", b"b", 5, b"s"),)),
     Gossip((Admission("bob", b"k", b"c", b"v", b"a", 5, b"n", b"s"),), (Contact(b"k", ("h:1", "h:2"), 6, b"s"),)),
     Announce(STATE),
     Held(KEY, 7),

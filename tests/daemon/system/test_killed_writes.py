@@ -35,6 +35,10 @@ def with_bob(folder: Path) -> None:
     roster = Roster.found(me, "alice", now_ms())
     bob = someone("bob")
     roster.admit(me, "bob", bob.key, bob.certificate, bob.vouch, now_ms())
+    for name in ("carol", "bob-2"):
+        new = someone(name)
+        roster.admit(me, name, new.key, new.certificate, new.vouch, now_ms())
+    roster.vouch(someone("carol"), "bob-2", "bob", now_ms())
     place = folder / "home/teams" / roster.team
     place.mkdir(parents=True)
     Team(str(place), roster, str(folder)).save_roster()
@@ -55,10 +59,19 @@ def is_out(folder: Path) -> bool:
     return "bob" in roster.former
 
 
+def is_replaced(folder: Path) -> bool:
+    (place,) = (folder / "home/teams").iterdir()
+    roster = Team.load(str(place)).roster
+    key = someone("bob-2" if "bob" in roster.former else "bob").key
+    assert roster.member("bob").key == key and ("bob-2" in roster.members) != ("bob" in roster.former)
+    return "bob" in roster.former
+
+
 KINDS: dict[str, tuple[Callable[[Path], None], Callable[[Path], bool]]] = {
     "allow": (with_nothing, is_allowed),
     "weaken": (with_rules, is_covered),
     "remove": (with_bob, is_out),
+    "vouch": (with_bob, is_replaced),
 }
 
 
