@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 import pygit2
@@ -97,6 +98,8 @@ class Store:
             self.pause = SharingPauseFile(self.folder)
             self.purged = Purged(self.folder)
             self._repository = pygit2.Repository(self.path)
+            self._arriving = threading.Lock()
+            self._naming = threading.Lock()
             self.gathering = asyncio.Lock()  # held while objects or packs are combined
             self.walks = Walks(self.git)
             self._common_inode = os.stat(self.common_dir).st_ino
@@ -196,14 +199,17 @@ class Store:
     def set_ref(self, name: str, new: str, old: str | None) -> None:
         """Move a reference from `old` (None: it must not be there) to `new`, or raise BranchMoved."""
         self.objects.settle()
-        now = self.ref(name)
-        if now != old:
-            raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)
-        self._repository.references.create(name, new, force=True)
+        with self._naming:
+            now = self.ref(name)
+            if now != old:
+                raise BranchMoved(f"{name} is at {now or 'nothing'}, not at {old or 'nothing'}", ref=name)
+            self._repository.references.create(name, new, force=True)
 
     def name(self, name: str, oid: str) -> None:
         """Point a reference at an object, whatever it was before."""
-        self.set_ref(name, oid, self.ref(name))
+        self.objects.settle()
+        with self._naming:
+            self._repository.references.create(name, oid, force=True)
 
     def keep(self, name: str, oid: str) -> None:
         """Keep an object and what it reaches, under a name below `refs/kept/`."""
@@ -222,6 +228,10 @@ class Store:
         What remotes have stays borrowed; without a remote, so do the objects older than the last BORROWED_LIMIT commits
         of a history too large to copy. May be called from any thread: it uses only git children.
         """
+        with self._arriving:
+            self._arrive(commit)
+
+    def _arrive(self, commit: str) -> None:
         self.follow_shallow()
         if os.path.exists(os.path.join(self.path, COPIED + commit)):
             return
