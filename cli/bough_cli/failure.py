@@ -97,6 +97,11 @@ TABLE: dict[type[errors.BoughError], tuple[int, str]] = {
     ),
     errors.HookRefused: (NOT_NOW, "Fix the problem that the hook reports, then try again."),
     errors.PushRefused: (NOT_NOW, "Nothing was changed here. Fix the problem that the remote reports, then try again."),
+    errors.ConflictUnseen: (
+        NOT_NOW,
+        "`git sparse-checkout add FOLDER` checks it out, or `git update-index --no-skip-worktree --no-assume-unchanged "
+        "FILE` removes its mark; then try again.",
+    ),
     errors.LandConflict: (NOT_NOW, "Run `bough merge {branch}`, resolve the conflicts, then land again."),
     errors.WouldRemove: (
         NOT_NOW,

@@ -223,6 +223,10 @@ class PushRefused(BoughError):
     """The remote refused the push; nothing was changed here."""
 
 
+class ConflictUnseen(BoughError):
+    """A merge conflicts in a file that Git does not look at: outside a sparse checkout, or marked skip-worktree."""
+
+
 class LandConflict(BoughError):
     """A landing conflicts with the shared branch; nothing was changed."""
 

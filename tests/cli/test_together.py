@@ -376,3 +376,27 @@ def test_who_typed_as_a_guest_is_named_when_it_lands_and_who_only_looked_is_not(
     alice.bough("land", "-m", "both of us")
     message = alice.git("log", "-1", "--format=%B")
     assert "Co-authored-by: Bob <bob@example.org>" in message and "Carol" not in message
+
+
+def test_a_guest_with_a_sparse_checkout_takes_nothing_away(members: Callable[..., Member]) -> None:
+    alice, bob = team_of(members, "alice", "bob")
+    add(alice, "before", "src/b.py")
+    (alice.tree / "src/new.py").write_text("new\n")
+    alice.bough("save", "--wait", "bob")
+    bob.git("sparse-checkout", "set", "nothing")
+    bob.bough("save", "--wait", "alice")
+    bob.bough("hop", "alice")
+    add(bob, "bob's")
+    until(lambda: "bob's" in text(alice))
+    add(alice, "since", "src/b.py")
+    (alice.tree / "src/late.py").write_text("late\n")
+    alice.bough("save", "--wait", "bob")
+    until(lambda: "src/late.py" in bob.bough("status"))
+    assert "it is outside your sparse checkout" in bob.bough("status")
+    add(bob, "bob's second")
+    until(lambda: "bob's second" in text(alice))
+    assert not (bob.tree / "src").exists()
+    bob.bough("back")
+    alice.bough("save")
+    assert text(alice, "src/b.py").splitlines()[-2:] == ["before", "since"]
+    assert text(alice, "src/new.py") == "new\n" and text(alice, "src/late.py") == "late\n"

@@ -33,6 +33,9 @@ FILES = {
 }
 
 
+NARROWING = ("sparse-checkout", "update-index")  # they take files out of the working tree, not out of the branch
+
+
 class Mate(Desk):
     """One member at a desk of their own; teammates' branches are fetched into the store when they are asked for."""
 
@@ -41,7 +44,7 @@ class Mate(Desk):
         self.name = name
         self.crew = crew
         self.count = 0
-        self.removed: set[bytes] = set()  # words that were overwritten or deleted by hand
+        self.removed: set[bytes] = set()  # words that were overwritten, deleted or put aside by hand
 
     def snapshot(self) -> Snapshot:
         """Record the files; on a branch without a commit as well."""
@@ -67,17 +70,25 @@ class Mate(Desk):
         return LiveBranch(name, snapshot.oid, snapshot.base) if snapshot is not None else None
 
     def git(self, *words: str) -> bool:
-        """Type a git command; return whether it went well. That it may fail is part of it."""
-        environment = dict(os.environ) | {"GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true"}
-        done = subprocess.run(
+        """Type a git command; return whether it went well. That it may fail is part of it.
+
+        What it removes from the files while HEAD stays (`git stash`, `restore`, `checkout -- FILE`) is removed by hand.
+        """
+        head, before = self._types("rev-parse", "HEAD").stdout, self.files()
+        done = self._types(*words)
+        if words[0] not in NARROWING and self._types("rev-parse", "HEAD").stdout == head:
+            self.removes_by_hand(before)
+        return done.returncode == 0
+
+    def _types(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
             ["git", "-c", "gc.auto=0", "-c", "advice.detachedHead=false", *words],
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=environment,
+            env=dict(os.environ) | {"GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true"},
             check=False,
         )
-        return done.returncode == 0
 
     def word(self) -> bytes:
         """Return a word that nobody has written yet."""
@@ -101,6 +112,12 @@ class Mate(Desk):
         if file.is_file():
             self.removed |= set(words_of(file.read_bytes()))
             file.unlink()
+
+    def removes_by_hand(self, before: dict[str, bytes]) -> None:
+        """Count what my files have no longer, of those `before`, as removed by hand."""
+        now = self.files()
+        for path, content in before.items():
+            self.removed |= set(words_of(content)) - set(words_of(now.get(path)))
 
     def files(self) -> dict[str, bytes]:
         """Return every file of the working tree."""

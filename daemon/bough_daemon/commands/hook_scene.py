@@ -25,6 +25,7 @@ from bough_daemon.transaction.checkpoint import Checkpoint
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft
 from bough_daemon.transaction.file_state import FileState, differences
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.transaction import Transaction, carry_out, journal_of, steadily
 
 KIND = "land"
@@ -92,15 +93,15 @@ async def set_scene(live: LiveWorktree, mine: Snapshot, tree: str, parents: Sequ
 
 
 def _place(live: LiveWorktree, now: Snapshot, files: str, tree: str, parents: Sequence[str]) -> Scene:
-    worktree, hidden = live.worktree, index.hidden_paths(live.worktree)
+    worktree, only = live.worktree, index_only(live, now.tree, files)
     old = worktree.head()
     change = Transaction(
         command=KIND,
         picture=FileState(files),
         said="bough: land, before the hooks",
-        index=lambda: index.at_commit(worktree, tree, hidden=hidden),
+        index=lambda: index.at_commit(worktree, tree, hidden=only.hidden, outside=only.outside),
         given=[tree, *parents],
-        spared=hidden,
+        spared=only.spared,
         ends="begun",
         **_head_to(old, parents[0]),
     )

@@ -24,6 +24,7 @@ from bough_daemon.transaction import checkpoint
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.edits_left import EditsLeft, edits_left
 from bough_daemon.transaction.file_state import FileState, differences
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import (
     Transaction,
@@ -204,8 +205,9 @@ def _enter(
     check_no_repository(live, snapshot.tree, tree, f"{theirs.name}'s branch")
     worktree, old = live.worktree, live.worktree.head()
     commits = _commits_made(live, there, old)
-    hidden = index.hidden_paths(worktree)
-    wanted = overlooked(live, live.store.objects.commit(theirs.base).tree, tree)
+    objects, only = live.store.objects, index_only(live, snapshot.tree, tree)
+    entries = only.entries(objects, objects.commit(theirs.base).tree, tree)
+    wanted = overlooked(live, objects.commit(theirs.base).tree, tree) - only.outside
     head = Head(None, theirs.base)
     change = Transaction(
         command=f"hop {theirs.name}",
@@ -213,9 +215,11 @@ def _enter(
         said=f"checkout: moving from {words(old)} to {theirs.base}",
         head=head,
         refs={commits: (None, old.commit)} if commits is not None else {},
-        index=lambda: index.moved_to(worktree, theirs.base, hidden=hidden, wanted=wanted),
-        given=[theirs.base],
-        spared=hidden,
+        index=lambda: index.moved_to(
+            worktree, theirs.base, hidden=only.hidden, wanted=wanted, entries=entries, outside=only.outside
+        ),
+        given=[theirs.base, *only.named(entries)],
+        spared=only.spared,
         placed=placed_by(live, there, snapshot) if there is not None else (),
         hop=Hop(
             *(theirs.name, theirs.base, theirs.tip, there.home if there else ""),

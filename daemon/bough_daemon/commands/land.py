@@ -57,6 +57,7 @@ from bough_daemon.team.branch_state import TeamLanding
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.edits_left import edits_on_record
 from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import TRIES, Transaction, carry_out, check_ready
 
@@ -615,10 +616,12 @@ def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
 def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, moves: Moves) -> None:
     """Update files and index to follow the branch that HEAD is on."""
     live = landing.live
-    hidden = index.hidden_paths(live.worktree)
+    objects, only = live.store.objects, index_only(live, now.tree, placed.tree)
+    only.check(placed.stages)
+    entries = only.entries(objects, objects.commit(made.commit).tree, placed.tree)
 
     def index_there() -> bytes:
-        data = index.at_commit(live.worktree, made.commit, hidden=hidden)
+        data = index.at_commit(live.worktree, made.commit, hidden=only.hidden, entries=entries, outside=only.outside)
         data = landing.staging.over(live.worktree, live.store.objects, made.commit, data)
         return index.changed(live.worktree, placed.stages, data=data) if placed.stages else data
 
@@ -628,8 +631,8 @@ def _follow_here(landing: _Landing, made: _Made, now: Snapshot, placed: Merged, 
         said=_said(landing),
         refs=moves,
         index=index_there,
-        given=[made.commit, *(stage.entry.oid for stage in placed.stages)],
-        spared=hidden,
+        given=[made.commit, *(stage.entry.oid for stage in placed.stages), *only.named(entries)],
+        spared=only.spared,
         continues=made.scene.operation if made.scene is not None else None,
     )
     event = f"{KIND} {landing.target.name}"

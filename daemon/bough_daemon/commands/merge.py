@@ -18,8 +18,8 @@ from bough_daemon.api.records import FileFinding
 from bough_daemon.commands.merge_source import MergeSource, source_of
 from bough_daemon.errors import UnrelatedHistory, WouldBringBack, WouldRemove
 from bough_daemon.git.command import GitCommand
-from bough_daemon.git.index import Stage, changed, hidden_paths
-from bough_daemon.git.objects import SUBMODULE, Objects, TreeEntry
+from bough_daemon.git.index import Stage, changed
+from bough_daemon.git.objects import Objects, TreeEntry
 from bough_daemon.history.ancestry import walk_ahead
 from bough_daemon.history.merge_base import common_tree, merge_base, scratch_commit
 from bough_daemon.history.removals import untouched_removals
@@ -33,6 +33,7 @@ from bough_daemon.store.walks import LONGEST_SECONDS, comparing
 from bough_daemon.system.text import first_few
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import (
     Transaction,
@@ -333,26 +334,19 @@ def _bring(live: LiveWorktree, mine: Snapshot, name: str, brought: str, merged: 
     if merged.result == "same":
         record()
         return
-    wanted, links = overlooked(live, mine.tree, merged.tree), _links_not_here(live, mine.tree, merged)
-    index = partial(changed, live.worktree, merged.stages, wanted=wanted, links=links)
+    only = index_only(live, mine.tree, merged.tree)
+    only.check(merged.stages)
+    unmerged = {stage.path for stage in merged.stages}
+    entries = only.entries(live.store.objects, mine.tree, merged.tree)
+    entries = {path: entry for path, entry in entries.items() if path not in unmerged}
+    wanted = overlooked(live, mine.tree, merged.tree) - only.outside
+    index = partial(changed, live.worktree, merged.stages, wanted=wanted, entries=entries, outside=only.outside)
     change = Transaction(
         command=event,
         picture=FileState(merged.tree),
         said=f"bough: {event}",
-        index=index if merged.stages or wanted or links else None,
-        given=[stage.entry.oid for stage in merged.stages],
-        spared=hidden_paths(live.worktree),
+        index=index if merged.stages or wanted or entries else None,
+        given=[*(stage.entry.oid for stage in merged.stages), *only.named(entries)],
+        spared=only.spared,
     )
     carry_out(live, change, mine, record)
-
-
-def _links_not_here(live: LiveWorktree, mine: str, merged: Merged) -> dict[str, str]:
-    """Return the submodule commits that a merge moved, for submodules that are not checked out here."""
-    unmerged = {stage.path for stage in merged.stages}
-    moved = live.store.objects.difference(mine, merged.tree)
-    return {
-        path: after.oid
-        for path, _, after in moved
-        if after is not None and after.mode == SUBMODULE and path not in unmerged
-        if not os.path.lexists(os.path.join(live.worktree.root, path, ".git"))
-    }

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from bough_daemon.commands.versions import Versions
 from bough_daemon.errors import NothingToRestore, UnknownPath, UnknownSnapshot
-from bough_daemon.git.index import hidden_paths
 from bough_daemon.git.objects import FILE, FOLDER, Commit, Objects, TreeEntry
 from bough_daemon.git.paths import check_path
 from bough_daemon.history.timeline import Snapshot, timeline
@@ -17,6 +16,7 @@ from bough_daemon.system.moments import moment_of
 from bough_daemon.transaction import rescued_saves
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, journal_of, steadily
 
 OBJECT_NAME = re.compile(r"[0-9a-f]{4,40}")
@@ -83,11 +83,15 @@ def _restore(
     if tree == snapshot.tree:
         raise NothingToRestore("nothing to restore: the files already match that snapshot")
     origins = {path: source.oid for path, source in sources.items()}
+    only = index_only(live, snapshot.tree, tree)
+    entries = only.entries(objects, snapshot.tree, tree)
     change = Transaction(
         command=command,
         picture=FileState(tree),
         said=f"bough: {command}",
-        spared=hidden_paths(live.worktree),
+        index=only.index(live.worktree, entries),
+        given=only.named(entries),
+        spared=only.spared,
         origins=origins,
     )
     recorded = carry_out(

@@ -17,6 +17,7 @@ from bough_daemon.history.timeline import Snapshot
 from bough_daemon.merging.merge_input import Both
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import Transaction, carry_out, overlooked, steadily
 
@@ -49,14 +50,17 @@ async def switch(live: LiveWorktree, terminal: Terminal, landed: Landed, both: B
 
 
 def _switch(live: LiveWorktree, head: Head, refs: Moves, now: Snapshot, tree: str) -> None:
-    worktree, hidden = live.worktree, index.hidden_paths(live.worktree)
-    staging = staged_at_home(live, now)
-    wanted = overlooked(live, live.store.objects.commit(head.commit).tree, tree)
+    worktree, objects = live.worktree, live.store.objects
+    staging, only = staged_at_home(live, now), index_only(live, now.tree, tree)
+    entries = only.entries(objects, objects.commit(head.commit).tree, tree)
+    wanted = overlooked(live, objects.commit(head.commit).tree, tree) - only.outside
     kind = f"switch {words(head)}"
 
     def index_there() -> bytes:
-        data = index.at_commit(worktree, head.commit, hidden=hidden, wanted=wanted)
-        return staging.over(worktree, live.store.objects, head.commit, data)
+        data = index.at_commit(
+            worktree, head.commit, hidden=only.hidden, wanted=wanted, entries=entries, outside=only.outside
+        )
+        return staging.over(worktree, objects, head.commit, data)
 
     change = Transaction(
         command=kind,
@@ -65,8 +69,8 @@ def _switch(live: LiveWorktree, head: Head, refs: Moves, now: Snapshot, tree: st
         head=head,
         refs=refs,
         index=index_there,
-        given=[head.commit],
-        spared=hidden,
+        given=[head.commit, *only.named(entries)],
+        spared=only.spared,
     )
     live.store.arrive(head.commit)
     contains = [head.commit]

@@ -10,12 +10,12 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bough_daemon.errors import IndexLocked
 from bough_daemon.git.atomic_rename import DirEntry, put
 from bough_daemon.git.command import GitCommand
-from bough_daemon.git.objects import FOLDER, SUBMODULE, Objects, TreeEntry
+from bough_daemon.git.objects import FOLDER, LINK, SUBMODULE, Objects, TreeEntry
 from bough_daemon.git.remembered import FileSignature, IndexMarks, file_signature
 from bough_daemon.git.root_dir import RootDir
 from bough_daemon.git.worktree import Worktree
@@ -27,11 +27,14 @@ SCRATCH = "bough-index-"
 NOBODY = "0" * 40
 CHECKSUM_BYTES = 20
 MARKED = re.compile(rb"(?:\A|\0)([a-zSM]) ([^\0]+)")  # lines of `ls-files -v -z` of hidden and unmerged paths
+# For scratch indexes: Git writes a second file for a split one, and trees into the user's database for a sparse one.
 WHOLE = {
-    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_COUNT": "2",
     "GIT_CONFIG_KEY_0": "core.splitIndex",
     "GIT_CONFIG_VALUE_0": "false",
-}  # for scratch indexes
+    "GIT_CONFIG_KEY_1": "index.sparse",
+    "GIT_CONFIG_VALUE_1": "false",
+}
 
 
 @dataclass(frozen=True)
@@ -170,23 +173,33 @@ def restore_shared(worktree: Worktree, name: str, data: bytes) -> None:
             os.fsync(out.fileno())
 
 
-def moved_to(worktree: Worktree, commit: str, *, hidden: Collection[str], wanted: Collection[str]) -> bytes | None:
+def moved_to(worktree: Worktree, commit: str, **how: Any) -> bytes | None:
     """Return the same as `at_commit`, or None if the current index is at that commit already."""
-    if not hidden and not wanted and not _difference(worktree, commit):
+    if not any(how.values()) and not _difference(worktree, commit):
         return None
-    return at_commit(worktree, commit, hidden=hidden, wanted=wanted)
+    return at_commit(worktree, commit, **how)
 
 
-def at_commit(worktree: Worktree, commit: str, *, hidden: Iterable[str] = (), wanted: Collection[str] = ()) -> bytes:
+def at_commit(
+    worktree: Worktree,
+    commit: str,
+    *,
+    hidden: Iterable[str] = (),
+    wanted: Collection[str] = (),
+    entries: Mapping[str, TreeEntry | None] | None = None,
+    outside: Collection[str] = (),
+) -> bytes:
     """Return an index at a commit, with stat data from the current files.
 
-    `hidden`: paths marked assume-unchanged or skip-worktree; the marks stay. `wanted`: as for `changed`.
+    `hidden`: paths marked assume-unchanged or skip-worktree; the marks stay. The others: as for `changed`.
     """
     with _copy(worktree) as git:
         marks = _marks(worktree, hidden)
         # Paths outside a sparse checkout are marked below; Git would refuse if such a file is on disk, edited.
         git.run("read-tree", "--no-sparse-checkout", "--reset", commit)
-        _mark(git, marks)
+        if entries:
+            git.run("update-index", "--replace", "-z", "--index-info", stdin=_lines(entries))
+        _mark(git, marks, outside)
         git.run("update-index", "-q", "--refresh", allowed=(0, 1))
         _intend(git, wanted)
         return _taken(git)
@@ -197,22 +210,24 @@ def changed(
     stages: Iterable[Stage],
     *,
     wanted: Collection[str] = (),
-    links: Mapping[str, str] | None = None,
+    entries: Mapping[str, TreeEntry | None] | None = None,
+    outside: Collection[str] = (),
     data: bytes | None = None,
 ) -> bytes:
     """Return an index (`data`, or the current one) in which the paths of `stages` are unmerged.
 
     `wanted`: files on disk that Git would overlook, because rules ignore them, although they belong to the tree: they
-    are marked as by `git add --intent-to-add`. `links`: the commits of submodules that are not checked out, so that
-    only the index records them.
+    are marked as by `git add --intent-to-add`. `entries`: what only the index records (None: a removal), with the marks
+    of these paths. `outside`: those of them that a sparse checkout leaves out from now on.
     """
-    numbered = list(stages)
+    numbered, entries = list(stages), entries or {}
     lines = [f"0 {NOBODY}\t{path}\0" for path in {stage.path for stage in numbered}]
     lines += [f"{stage.entry.mode:o} {stage.entry.oid} {stage.number}\t{stage.path}\0" for stage in numbered]
-    lines += [f"{SUBMODULE:o} {oid} 0\t{path}\0" for path, oid in (links or {}).items()]
     with _copy(worktree, data) as git:
-        replace = ["--replace"] if links else []  # where files were
-        git.run("update-index", *replace, "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        marks = _marks(worktree, entries)
+        replace = ["--replace"] if entries else []  # where files were
+        git.run("update-index", *replace, "-z", "--index-info", stdin=os.fsencode("".join(lines)) + _lines(entries))
+        _mark(git, marks, outside)
         _intend(git, wanted)
         return _taken(git)
 
@@ -234,12 +249,8 @@ def with_entries(
     worktree: Worktree, entries: Mapping[str, TreeEntry | None], intended: Collection[str], data: bytes
 ) -> bytes:
     """Return an index (`data`) with other entries, None: without one; `intended`: as for `wanted` of `changed`."""
-    lines = [
-        f"{entry.mode:o} {entry.oid} 0\t{path}\0" if entry is not None else f"0 {NOBODY}\t{path}\0"
-        for path, entry in entries.items()
-    ]
     with _copy(worktree, data) as git:
-        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        git.run("update-index", "-z", "--index-info", stdin=_lines(entries))
         git.run("update-index", "-q", "--refresh", allowed=(0, 1))
         _intend(git, intended)
         return _taken(git)
@@ -261,6 +272,25 @@ def _ask_marks(git: GitCommand) -> IndexMarks:
 def hidden_paths(worktree: Worktree) -> frozenset[str]:
     """Return the paths marked assume-unchanged or skip-worktree: changes on disk there are not edits."""
     return frozenset(marks_of(worktree).hidden)
+
+
+def left_out(worktree: Worktree, paths: Iterable[str]) -> frozenset[str]:
+    """Return those of some paths, which the index does not have, that a sparse checkout leaves out.
+
+    Git says so only of what it checks out: symlinks, which pass no filter, in an empty folder.
+    """
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=worktree.git_dir) as folder:
+        objects, files = (os.path.join(folder, name) for name in ("objects", "files"))
+        os.mkdir(objects)
+        os.mkdir(files)
+        scratch = {"GIT_INDEX_FILE": os.path.join(folder, "index"), "GIT_OBJECT_DIRECTORY": objects}
+        git = worktree.git.with_work_tree(files).with_environment(**scratch, **WHOLE)
+        link = TreeEntry(LINK, git.run("hash-object", "-w", "--stdin", stdin=b"x").decode().strip())
+        git.run("update-index", "-z", "--index-info", stdin=_lines(dict.fromkeys(paths, link)))
+        tree = git.line("write-tree")
+        git.run("read-tree", "--empty")
+        git.run("read-tree", "-m", "-u", tree)
+        return frozenset(_ask_marks(git).hidden)
 
 
 def unmerged_paths(worktree: Worktree) -> list[str]:
@@ -409,14 +439,13 @@ def _taken(git: GitCommand) -> bytes:
         return source.read()
 
 
-def _mark(git: GitCommand, marks: Mapping[str, Collection[str]]) -> None:
-    """Mark the paths that an index has; `marks`: the paths by the option of `git update-index`."""
-    if not any(marks.values()):
-        return
-    present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
-    for option, paths in marks.items():
-        names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
-        git.run("update-index", "-z", option, "--stdin", stdin=names)
+def _lines(entries: Mapping[str, TreeEntry | None]) -> bytes:
+    """Return entries as `git update-index --index-info -z` reads them; None: a removal."""
+    lines = (
+        f"{entry.mode:o} {entry.oid} 0\t{path}\0" if entry is not None else f"0 {NOBODY}\t{path}\0"
+        for path, entry in entries.items()
+    )
+    return os.fsencode("".join(lines))
 
 
 def _marks(worktree: Worktree, hidden: Iterable[str]) -> dict[str, list[str]]:
@@ -426,3 +455,14 @@ def _marks(worktree: Worktree, hidden: Iterable[str]) -> dict[str, list[str]]:
         "--assume-unchanged": [path for path, letter in flagged.items() if letter.islower()],
         "--skip-worktree": [path for path, letter in flagged.items() if letter in "Ss"],
     }
+
+
+def _mark(git: GitCommand, marks: Mapping[str, list[str]], outside: Collection[str]) -> None:
+    """Mark the paths that the index has; `outside`: as skip-worktree."""
+    marks = {**marks, "--skip-worktree": [*marks["--skip-worktree"], *outside]}
+    if not any(marks.values()):
+        return
+    present = {os.fsdecode(name) for name in git.run("ls-files", "-z").split(b"\0")}
+    for option, paths in marks.items():
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths if path in present)
+        git.run("update-index", "-z", option, "--stdin", stdin=names)

@@ -9,13 +9,13 @@ from functools import partial
 from bough_merge.text.text import line_end_of, lines_of
 
 from bough_daemon.errors import CodeChanged
-from bough_daemon.git.index import hidden_paths
 from bough_daemon.git.objects import TreeEntry
 from bough_daemon.history.timeline import Snapshot
 from bough_daemon.talk.entries import Anchor
 from bough_daemon.talk.positions import PositionFinder, PositionMemory
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
+from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.transaction import Transaction, carry_out, check_ready, steadily
 
 BLOCK = re.compile(r"^(`{3,}|~{3,})[ \t]*suggestion[ \t]*\r?\n(.*?)^\1[`~]*[ \t]*\r?$", re.MULTILINE | re.DOTALL)
@@ -69,8 +69,15 @@ def _apply(live: LiveWorktree, snapshot: Snapshot, anchor: Anchor, suggestion: s
     tree = objects.splice(snapshot.tree, {path: TreeEntry(entry.mode, objects.write("blob", data))})
     if tree == snapshot.tree:
         raise CodeChanged(f"{path} already has what is suggested", path=path)
+    only = index_only(live, snapshot.tree, tree)
+    entries = only.entries(objects, snapshot.tree, tree)
     change = Transaction(
-        command=command, picture=FileState(tree), said=f"bough: {command}", spared=hidden_paths(live.worktree)
+        command=command,
+        picture=FileState(tree),
+        said=f"bough: {command}",
+        index=only.index(live.worktree, entries),
+        given=only.named(entries),
+        spared=only.spared,
     )
     record = partial(live.branch.record, tree, snapshot.base, command, since=snapshot.tree)
     recorded = carry_out(live, change, snapshot, record)

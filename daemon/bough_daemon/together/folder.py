@@ -18,10 +18,11 @@ from typing import Literal
 
 from bough_daemon.commands.hop import hop_now
 from bough_daemon.errors import BoughError, ForeignGitDirectory, GitTooSlow
-from bough_daemon.git.index import hidden_paths, unmerged_paths
+from bough_daemon.git.index import hidden_paths, left_out, unmerged_paths
 from bough_daemon.git.objects import TreeEntry
 from bough_daemon.git.root_dir import RootDir, blob_id
 from bough_daemon.git.rule_files import ATTRIBUTES
+from bough_daemon.git.rules import is_sparse
 from bough_daemon.history.branches import Folded
 from bough_daemon.history.company import Company
 from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
@@ -42,6 +43,7 @@ from bough_daemon.transaction.transaction import check_no_repository, overlooked
 DISPUTED = "both changed the same lines"
 IGNORED = "Git ignores this path here"
 HIDDEN = "it is marked assume-unchanged or skip-worktree"
+OUTSIDE = "it is outside your sparse checkout"
 UNMERGED = "it has unresolved conflicts"
 COSTLY = "the history of {0}'s branch takes Git too long to compare with yours"
 OCCUPIED = "an ignored file is in its place"
@@ -238,6 +240,8 @@ class WorktreeFolder:
             ignored = overlooked(self.live, mine.tree, new)
             occupied = (path for path in coming - ignored if os.path.lexists(os.path.join(root, path)))
             held |= dict.fromkeys(ignored, IGNORED) | dict.fromkeys(occupied, OCCUPIED)
+            if is_sparse(self.live.worktree):
+                held |= dict.fromkeys(left_out(self.live.worktree, coming), OUTSIDE)
         try:
             check_no_repository(self.live, mine.tree, new, "a teammate")
         except ForeignGitDirectory as foreign:

@@ -46,6 +46,42 @@ TYPED = [
     *(["fetch", "-q"], ["pull", "-q", "--rebase"], ["pull", "-q", "--no-rebase", "--no-edit"]),
     *(["push", "-q", "origin", "HEAD:main"], ["checkout", "-q", "HEAD", "--", "."], ["checkout", "-q", "--", "a.txt"]),
     *(["checkout", "-q", "old", "--", "b.txt"], ["checkout", "-q", "-B", "main", "origin/main"]),
+    *(
+        ["sparse-checkout", "set", "d"],
+        ["sparse-checkout", "set", "--no-cone", "a.txt", "d/"],
+        ["sparse-checkout", "disable"],
+    ),
+    *(["checkout", "-q", "old", "--", "."], ["restore", "--source=HEAD~1", "."], ["restore", "--staged", "."]),
+    *(
+        ["stash", "branch", "stashed"],
+        ["pull", "-q", "--rebase", "--autostash"],
+        ["rebase", "-q", "--autostash", "origin/main"],
+    ),
+    *(
+        ["merge", "--squash", "old"],
+        ["merge", "--squash", "origin/main"],
+        ["cherry-pick", "-n", "main"],
+        ["revert", "-n", "HEAD"],
+    ),
+    *(["read-tree", "-u", "--reset", "HEAD~1"], ["checkout", "-q", "-m", "old"], ["switch", "-qC", "moved", "HEAD~1"]),
+    *(
+        ["update-index", "--skip-worktree", "a.txt"],
+        ["update-index", "--no-skip-worktree", "a.txt"],
+        ["commit", "-qa", "--fixup=HEAD"],
+    ),
+    *(["branch", "-f", "old", "HEAD"], ["reset", "-q", "--merge", "HEAD~1"], ["update-ref", "HEAD", "HEAD~1"]),
+    *(["rebase", "-q", "--onto", "origin/main", "HEAD~1"], ["merge", "-q", "-X", "theirs", "--no-edit", "origin/main"]),
+    *(
+        ["rm", "-q", "--cached", "a.txt"],
+        ["mv", "b.txt", "moved.txt"],
+        ["commit", "-q", "--allow-empty", "-m", "empty"],
+    ),
+    *(
+        ["worktree", "add", "-q", "../wt", "HEAD"],
+        ["notes", "add", "-m", "n"],
+        ["gc", "-q", "--prune=now"],
+        ["tag", "-f", "t"],
+    ),
 ]
 LEAVING = [
     *(
@@ -182,6 +218,7 @@ class NothingIsTakenAway(RuleBasedStateMachine):
             return
         self._check(mate, (mate, author), (ours.tree, ours.base, ours.oid), (theirs.shared, theirs.base), merged.tree)
         if merged.result != "conflict":
+            assert mate.snapshot().tree == merged.tree, "the next snapshot takes something away"
             assert mate.merge(author.name).result == "same", "merged twice"
 
     @rule(number=who)
@@ -195,6 +232,8 @@ class NothingIsTakenAway(RuleBasedStateMachine):
         except BoughError:
             assert mate.snapshot().tree == ours.tree
             return
+        if merged.result != "conflict":
+            assert mate.snapshot().tree == merged.tree, "the next snapshot takes something away"
         main = git(self.folder / "origin.git", "rev-parse", "main")
         if not merged.note:
             self._check(mate, (mate, None), (ours.tree, ours.base, ours.oid), (main, main), merged.tree)
@@ -248,9 +287,9 @@ class NothingIsTakenAway(RuleBasedStateMachine):
     @rule(number=who, path=paths)
     def restore(self, number: int, path: str) -> None:
         mate = self._mate(number)
-        before = words_of(mate.files().get(path))
+        before = mate.files()
         self._try(mate, restore(mate.live, [path]))
-        mate.removed |= set(before) - set(words_of(mate.files().get(path)))
+        mate.removes_by_hand(before)
 
     def _try(self, mate: Mate, command: Coroutine[Any, Any, object]) -> None:
         with suppress(BoughError):
