@@ -39,7 +39,7 @@ class Oracle:
         self._numbers: dict[tuple[bytes, Key, int], str] = {}
         self._branches = set[Key]()
         self._known: dict[Machine, dict[Key, State]] = {}
-        self._confirmed: dict[Machine, dict[Key, int]] = {}  # the newest number that a machine said it holds
+        self._confirmed: dict[Machine, dict[tuple[Key, bytes], int]] = {}  # the newest numbers that machines confirmed
         self._looks = 0
         self.said: list[tuple[Machine, Removal]] = []
         self.forgetful: set[bytes] = set()  # keys of which a backup was restored, or that two machines have
@@ -67,9 +67,11 @@ class Oracle:
 
     def says(self, machine: Machine, word: Message) -> None:
         """Note what a machine says that it holds of others' branches."""
-        if isinstance(word, Held) and not word.key.aside and word.key.member != machine.exchange.member:
-            said = self._confirmed.setdefault(machine, {})
-            said[word.key] = max(word.sequence, said.get(word.key, 0))
+        if not isinstance(word, Held) or word.key.aside or word.key.member == machine.exchange.member:
+            return
+        entry, said = machine.roster.members.get(word.key.member), self._confirmed.setdefault(machine, {})
+        if entry is not None:
+            said[word.key, entry.key] = max(word.sequence, said.get((word.key, entry.key), 0))
 
     def began(self, machine: Machine) -> None:
         """Note that a machine begins with what it has written down, which is whatever it has confirmed."""
@@ -77,9 +79,9 @@ class Oracle:
         said = self._confirmed.pop(machine, {})
         if machine.is_hostile or machine.identity.key in self.forgetful:
             return
-        for key, number in said.items():
+        for (key, signer), number in said.items():
             entry, state = machine.roster.members.get(key.member), known.get(key)
-            is_member = entry is not None and machine.exchange.key != entry.key
+            is_member = entry is not None and entry.key == signer != machine.exchange.key
             if is_member and (state is None or state.sequence < number):
                 raise Harm(f"{machine.label} has confirmed {key.branch_name} #{number} and forgotten it")
 

@@ -323,7 +323,11 @@ class SimulatedTeam:
             self._start(machine)
 
     def _find(self) -> None:
-        """Have those who are on find each other where they are now, as on a local network."""
+        """Have those who are on find each other where they are now, as on a local network.
+
+        Who has seen a copy of theirs only now, in what others know, starts again as well: the copy is gone.
+        """
+        self._restart()
         for machine in [machine for machine in self.machines if machine.is_up]:
             machine.turn(machine.find_everyone)
 
