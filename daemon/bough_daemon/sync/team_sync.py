@@ -306,6 +306,7 @@ class TeamSync:
         await self._now.invitations.begin()
         self._background.keep("listening for new members", self._now.invitations.keep_listening)
         await self._tell_moved()
+        self._remove_lost()
         self.moved()
 
     async def _change_to(
@@ -749,6 +750,17 @@ class TeamSync:
         self._said(removals, before, [said])
         return self.roster.vouched_by(said.old, said.new)
 
+    def _remove_lost(self) -> None:
+        """Remove the key of a member for whose new one this member vouched, and others since."""
+        before = dict(self.roster.members)
+        removals = self.roster.remove_lost(self._identity, now_ms())
+        if not removals:
+            return
+        try:
+            self._said(removals, before)
+        except OSError as failure:  # the next start tries again
+            log.warning("the lost key of a member could not be removed: %s", failure)
+
     async def leave(self) -> list[str]:
         """Leave the team, and return who was told; the others learn it from these, or at the next call."""
         told = sorted(self._conversations.connected())
@@ -927,6 +939,8 @@ class TeamSync:
         if news.removals:
             self._keep_what_was_said()
         self._notice_own_part()
+        if news.vouches or news.removals:
+            self._remove_lost()
         mine = [entry.name for entry in news.admissions if entry.admitter == self._identity.key]
         if self.doubled and any(name.startswith(f"{self.member}+") for name in mine):
             self._go_on_alone()

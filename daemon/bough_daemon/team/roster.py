@@ -279,13 +279,20 @@ class Roster:
         said = Vouch(old.key, new.key, me.key, now).signed(self.team, identity)
         if not self.merge_vouches([said], now):
             raise CannotVouch(f"you vouched for a new key of {lost} already, or for too many members")
-        enough = len(self.vouched_by(old.key, new.key)) >= ENOUGH
-        is_out = self.departures.of(old.key)
-        removals = [] if not enough or is_out else [self._removal(identity, old, False, now)]
-        if removals and not self.merge_removals(removals, now):
-            del self.vouches[me.key, old.key]
-            raise NotAdmitted(f"the key of {lost} cannot be removed: too many removals are recorded already")
-        return said, removals
+        return said, self.remove_lost(identity, now)
+
+    def remove_lost(self, identity: Identity, now: int) -> list[Removal]:
+        """Remove the keys that enough people vouched to be lost, this member among them; return the signed removals.
+
+        Two who vouch at the same time each learn of the other afterwards.
+        """
+        found = list[Removal]()
+        for (by, old), one in self.vouches.items():
+            entry = self.by_key(old)
+            is_mine = by == identity.key and self.by_key(by) is not None and (old, by) not in self.removals
+            if is_mine and entry is not None and len(self.vouched_by(old, one.new)) >= ENOUGH:
+                found.append(self._removal(identity, entry, False, now))
+        return self.merge_removals(found, now)
 
     def vouched_by(self, old: bytes, new: bytes) -> list[str]:
         """Return who vouches that a key replaces another, one name for each person; each may be in the team."""
@@ -367,7 +374,8 @@ class Roster:
 
     def _removal(self, by: Identity, entry: Admission, restore: bool, now: int) -> Removal:
         # Members who leave with them are named too, each by a separate removal, so that their names stay taken.
-        vouched = {one.new for one in self.vouches.values() if one.by == entry.key and self._may_vouch(one)}
+        said = [one for one in self.vouches.values() if one.by == entry.key and not restore]
+        vouched = {one.new for one in said if self._may_vouch(one)}
         keeps = {one.key for one in self.invited_by(entry.name)} | vouched
         removed = {one.key for one in self.removed_by(entry.name)} - {by.key}
         upholds = set() if restore else removed

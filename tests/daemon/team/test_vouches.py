@@ -121,6 +121,22 @@ def test_who_removes_the_one_that_removed_the_old_key_has_it_back(roster: Roster
     assert holder(roster, "alice") == key(NEW)
     roster.remove(someone("carol"), "dave", NOW, restore=True)
     assert holder(roster, "alice") == key("alice") and NEW in roster.members
+    assert roster.remove_lost(someone("bob"), NOW) == []  # dave's vouch went with him
+
+
+def test_two_who_vouch_at_the_same_time_both_remove_the_lost_key() -> None:
+    by_bob = team()
+    by_dave = copy_of(by_bob)
+    assert vouched(by_bob, "bob") == [] == vouched(by_dave, "dave")
+    by_bob.merge_vouches(by_dave.vouches.values(), NOW)
+    by_dave.merge_vouches(by_bob.vouches.values(), NOW)
+    assert NEW in by_bob.members and NEW in by_dave.members
+    assert by_bob.remove_lost(someone("carol"), NOW) == []  # who has not vouched
+    (first,), (second,) = by_bob.remove_lost(someone("bob"), NOW), by_dave.remove_lost(someone("dave"), NOW)
+    assert by_bob.remove_lost(someone("bob"), NOW) == []
+    for one in (by_bob, by_dave):
+        one.merge_removals([first, second], NOW)
+        assert holder(one, "alice") == key(NEW) and NEW not in one.members
 
 
 def test_of_two_new_keys_the_one_that_was_vouched_for_first_counts(roster: Roster) -> None:
