@@ -59,6 +59,16 @@ def test_what_landed_keeps_its_writer_with_everyone_who_pulls_it(members: Callab
     alice.bough("agent", "fix", *runs("p='a.txt'; t=open(p).read().replace('line 12','agent'); open(p,'w').write(t)"))
     alice.bough("merge", "alice+fix")
     alice.bough("land", "-m", "both")
+    note = alice.git("notes", "--ref=ai", "show")
+    attested, _, facts = note.partition("\n---\n")
+    (session,) = json.loads(facts)["sessions"].items()
+    assert session[1]["agent_id"]["id"] == "alice+fix" and session[1]["human_author"] == "Alice <alice@example.org>"
+    path, *writers = attested.splitlines()
+    assert path == "a.txt" and {line.split()[-1] for line in writers} == {"3", "13"}
+    assert any(line.startswith(f"  {session[0]}::t_") and line.endswith(" 13") for line in writers)
+    alice.bough("undo")
+    assert not alice.git("for-each-ref", "refs/notes/ai")
+    alice.bough("redo")
     alice.bough("save", "--wait", "bob")
     bob.git("pull", "-q", str(alice.tree), "main")
     for member in (alice, bob):

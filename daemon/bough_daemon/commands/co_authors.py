@@ -46,18 +46,18 @@ def co_authors(store: Store, mine: Snapshot, without: Sequence[str], branch: str
         # Some of it may have landed already in a squash, which is newer than its parts.
         learn_from(store, *without, f"--since={min(one.time for one in found.values())}")
         found = _commits(store, mine.shared, without)
-    people, own = _people(store, branch, myself), _own_commits(store, without)
+    known, own = people(store, branch, myself), _own_commits(store, without)
     chain = {one.oid for one in _chain(found, mine.shared)}
-    signed = _signed(store, people, without) if found.keys() - own - chain else {}
+    signed = _signed(store, known, without) if found.keys() - own - chain else {}
     others: dict[str, str] = {}
     for one in found.values():
         if one.oid in own:
             author: str | None = one.author
         elif one.oid in chain:
-            author = people.get(_brought_by(store, one, found.keys() - own))
+            author = known.get(_brought_by(store, one, found.keys() - own))
         else:
             # If one of them hopped into the other's branch, both have it.
-            authors = sorted(people[name] for name in signed.get(one.oid, ()))
+            authors = sorted(known[name] for name in signed.get(one.oid, ()))
             author = one.author if one.author in authors else next(iter(authors), None)
         if author is not None and _email(author) != _email(myself):
             others.setdefault(_email(author), author)
@@ -79,7 +79,7 @@ def _log(git: GitCommand, tips: Iterable[str], without: Sequence[str], *options:
     }
 
 
-def _people(store: Store, branch: str, myself: str) -> dict[str, str]:
+def people(store: Store, branch: str, myself: str) -> dict[str, str]:
     """Return the name that each member whose live branch is here uses in commits, by branch, without my own."""
     tips = {name: tip for name, tip in store.refs(LIVE).items() if name != branch}
     said = {name: store.objects.commit(tip) for name, tip in tips.items()}

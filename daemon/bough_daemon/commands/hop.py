@@ -9,8 +9,8 @@ from functools import partial
 from bough_daemon.api.progress import HopEnded
 from bough_daemon.commands.hooks import after_checkout
 from bough_daemon.commands.merge import merge_commits
+from bough_daemon.commands.merge_source import solid_state
 from bough_daemon.commands.restore import chosen
-from bough_daemon.commands.solid_state import solid_state
 from bough_daemon.errors import BadBranchName, BranchExists, EditsConflict, OwnBranch, UnknownSnapshot
 from bough_daemon.git import index
 from bough_daemon.git.filters import ignored_under

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -19,6 +20,8 @@ from bough_daemon.api.progress import (
     TakesIn,
 )
 from bough_daemon.api.records import CommitTitle, TakenInCommits, Withheld
+from bough_daemon.commands.authorship_note import NOTES as AUTHORSHIP_NOTES
+from bough_daemon.commands.authorship_note import authorship_note
 from bough_daemon.commands.co_authors import co_authors
 from bough_daemon.commands.hook_scene import KIND, PutBack, Scene, files_on, move_on, put_back, set_scene
 from bough_daemon.commands.hooks import Hooks, changed_code, commit_environment, hooks_of, name_in_git_dir, run_hook
@@ -28,6 +31,7 @@ from bough_daemon.commands.staged_paths import Staging, staged_at_home
 from bough_daemon.commands.taken_out import TakenOut, no_longer_in, taken_out
 from bough_daemon.commands.user_commit import NO_HOOKS, Draft, commit, run_pre_commit, trailers_for
 from bough_daemon.errors import (
+    BoughError,
     FilesKeepChanging,
     HookRefused,
     LandConflict,
@@ -60,6 +64,8 @@ from bough_daemon.transaction.file_state import Disturbed, FileState, is_file
 from bough_daemon.transaction.index_only import index_only
 from bough_daemon.transaction.terminal import Terminal
 from bough_daemon.transaction.transaction import TRIES, Transaction, carry_out, check_ready
+
+log = logging.getLogger(__name__)
 
 MARKED = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 MARKED_LIMIT_BYTES = 4_000_000
@@ -577,7 +583,8 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     Return the branch that keeps what did not land, and the paths in which edits made meanwhile conflict.
     """
     live, scene = landing.live, made.scene
-    moves, kept = await live.owner.run(_moves, landing, made)
+    authorship = await _authorship(landing, made)
+    moves, kept = await live.owner.run(_moves, landing, made, authorship)
     here = (await live.owner.run(live.worktree.head)).branch == landing.target.ref
     if scene is not None and not here:
         await _tell_put_back(landing, await put_back(live, scene, landing.both, landed=moves))
@@ -595,7 +602,21 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
     return kept, tuple(placed.conflicts)
 
 
-def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
+async def _authorship(landing: _Landing, made: _Made) -> str:
+    """Return the note that says who wrote the lines that landed; it must not stop what is published already."""
+    if made.plan.commit is not None or landing.note is no_note:
+        return ""
+    before = made.plan.onto[0]
+    try:
+        return await landing.live.beside(
+            lambda there: authorship_note(there, made.commit, there.store.objects.commit(before).tree)
+        )
+    except (BoughError, OSError) as failure:
+        log.warning("no note says who wrote %s: %s", made.commit, failure)
+        return ""
+
+
+def _moves(landing: _Landing, made: _Made, authorship: str) -> tuple[Moves, str | None]:
     """Return how the local branch and the notes move, and the new branch that keeps commits which did not land."""
     live, target = landing.live, landing.target
     old = commit_of(live.worktree, target.ref)
@@ -605,6 +626,7 @@ def _moves(landing: _Landing, made: _Made) -> tuple[Moves, str | None]:
     if made.plan.commit is None:
         before, tree = (live.store.objects.commit(oid).tree for oid in (made.plan.onto[0], made.commit))
         moves |= note_move(live, made.commit, landing.note(before, tree))
+        moves |= note_move(live, made.commit, authorship, AUTHORSHIP_NOTES)
     way = made.scene.operation.refs.get(target.ref, (old,)) if made.scene is not None else (old,)
     own = way[0] if old in way else old
     if own is None or live.store.is_ancestor(own, made.commit):

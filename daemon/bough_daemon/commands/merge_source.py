@@ -13,13 +13,20 @@ from bough_daemon.api.notices import (
     StateBeforeOperation,
 )
 from bough_daemon.commands.shared_branch import Target, newest
-from bough_daemon.commands.solid_state import solid_state
 from bough_daemon.commands.taken_out import TakenOut, taken_out, tracked_tip
-from bough_daemon.errors import BadUsage, GitFailed, InTheMiddle, NoSharedBranch, NotPossibleNow, UnknownMember
+from bough_daemon.errors import (
+    BadUsage,
+    GitFailed,
+    InTheMiddle,
+    NoSharedBranch,
+    NothingSolid,
+    NotPossibleNow,
+    UnknownMember,
+)
 from bough_daemon.git.refs import commit_of, short
 from bough_daemon.history.ancestry import settled_before
 from bough_daemon.history.taken_away import Side
-from bough_daemon.history.timeline import Snapshot, read_snapshot
+from bough_daemon.history.timeline import Snapshot, read_snapshot, timeline
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 from bough_daemon.transaction.terminal import Terminal
 
@@ -161,3 +168,18 @@ def _commit_named(live: LiveWorktree, name: str) -> str | None:
     if commit is not None:
         live.store.arrive(commit)
     return commit
+
+
+def solid_state(live: LiveWorktree, theirs: LiveBranch) -> LiveBranch:
+    """Return a live branch as it was when it was marked last; raise NothingSolid. On the store's thread.
+
+    Only a snapshot of that very branch counts: a mark may name anything, and what is taken is shared with the team.
+    """
+    name, objects = theirs.name, live.store.objects
+    marked = live.solid(name)
+    if not marked:
+        raise NothingSolid(f"{name} has not marked a state as solid", name=name)
+    found = next((one for one in timeline(objects, theirs.tip) if one.oid == marked), None)
+    if found is None or not objects.exists(found.base):
+        raise NothingSolid(f"the state that {name} marked as solid is not here", name=name)
+    return LiveBranch(name, found.oid, found.base, theirs.connected)

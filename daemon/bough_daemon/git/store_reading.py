@@ -27,7 +27,9 @@ WRITTEN = "%x01%H%x00%P" + "".join(
     f"%x00%(trailers:key=Bough-{key},valueonly,separator=%x20)"
     for key in ("Base", "Previous", "Event", "Guest-Of", "Snapshot")
 )
+LONGEST_SECONDS = 60.0  # of one file
 MOST_LANDINGS = 20  # in each other's history
+BEGINNING = ("hop", "agent")  # first words of events by which a branch continues another one
 HOPS = "hop"  # the working tree of `bough hop --worktree` begins as an agent's does
 
 
@@ -175,10 +177,22 @@ def blame(path: str, branch: str, file: str, lines: Sequence[str] = ()) -> list[
     branch does not have the file or those lines.
     """
     worktree = Worktree.find(path)
+    tip = _git_of(worktree).line("rev-parse", "-q", "--verify", f"{LIVE}{branch}^{{commit}}", allowed=(0, 1, 128))
+    if not tip:
+        raise UnknownMember(f"{branch} has no live branch here", name=branch)
+    try:
+        return blame_at(worktree, tip, file, lines)
+    except GitFailed as failure:
+        why = failure.facts.get("output", "").removeprefix("fatal: ")
+        raise NothingFound(why.replace(f" in {tip}", f" on {branch}'s branch")) from None
+
+
+def blame_at(worktree: Worktree, tip: str, file: str, lines: Sequence[str] = ()) -> list[BlamedLine]:
+    """Return the same for a commit; raise GitFailed."""
     git = _git_of(worktree).with_environment(GIT_REPLACE_REF_BASE=CONTAINS)
     landings: dict[str, _Written] = {}
     while True:
-        found = _blamed(git, branch, file, lines, landings)
+        found = _blamed(git, tip, file, lines, landings)
         commits = {one.commit for one in found}
         written = _written(git, ["--no-walk", "--stdin"], commits)
         new = {oid: one for oid, one in written.items() if one.snapshot and oid not in landings}
@@ -189,12 +203,9 @@ def blame(path: str, branch: str, file: str, lines: Sequence[str] = ()) -> list[
 
 
 def _blamed(
-    git: GitCommand, branch: str, file: str, lines: Sequence[str], landings: Mapping[str, _Written]
+    git: GitCommand, tip: str, file: str, lines: Sequence[str], landings: Mapping[str, _Written]
 ) -> list[BlamedLine]:
     """Ask Git, with landed commits as children of the snapshots that they name; what those lack stays with them."""
-    tip = git.line("rev-parse", "-q", "--verify", f"{LIVE}{branch}^{{commit}}", allowed=(0, 1, 128))
-    if not tip:
-        raise UnknownMember(f"{branch} has no live branch here", name=branch)
     there = {one.snapshot for one in landings.values()}
     known = _written(git, ["--no-walk", "--ignore-missing", "--stdin"], there).keys() if there else ()
     with tempfile.NamedTemporaryFile("w", prefix="bough-") as grafts:
@@ -203,14 +214,7 @@ def _blamed(
         grafts.flush()
         ranges = [word for one in lines for word in ("-L", one)]
         asked = ["-c", "blame.ignoreRevsFile=", "blame", "--porcelain", "-S", grafts.name, *ranges, tip, "--", file]
-        try:
-            said = git.run(*asked)
-        except GitFailed as failure:
-            why = (
-                failure.facts.get("output", "").removeprefix("fatal: ").replace(f" in {tip}", f" on {branch}'s branch")
-            )
-            raise NothingFound(why) from None
-    return list(_lines_of(said))
+        return list(_lines_of(git.run(*asked, seconds=LONGEST_SECONDS)))
 
 
 def _lines_of(said: bytes) -> Iterator[BlamedLine]:
@@ -284,10 +288,12 @@ def _owners(worktree: Worktree, wanted: Collection[str]) -> tuple[dict[str, str]
         while at in known and at not in seen and known[at].base:
             seen.add(at)
             owners.setdefault(at, branch) if at in wanted else None
-            word, _, name = known[at].event.partition(" ")
+            one, (word, _, name) = known[at], known[at].event.partition(" ")
             if word == "agent" and name != HOPS:
                 agents.add(branch)
-            at = known[at].previous or next(iter(known[at].parents), "")
+            if word in BEGINNING and not one.previous:
+                break  # it continues another branch
+            at = one.previous if one.previous in known else next(iter(one.parents), "")
     return owners, frozenset(agents)
 
 

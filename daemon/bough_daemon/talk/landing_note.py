@@ -55,15 +55,17 @@ def _lines(talk: TeamTalk, thread: Thread, where: str) -> list[str]:
     return lines
 
 
-def note_move(live: LiveWorktree, commit: str, text: str) -> Moves:
-    """Return the move of the notes reference for a note on a commit; its objects are copied to the user's repository.
+def note_move(live: LiveWorktree, commit: str, text: str, ref: str = NOTES) -> Moves:
+    """Return the move of a notes reference for a note on a commit; its objects are copied to the user's repository.
 
     On the store's thread. The note has the flat name that Git reads, whatever the depth of the others.
     """
-    there = live.worktree.git.run("for-each-ref", "--format=%(objecttype)", NOTES).split()
-    if not text or there not in ([], [b"commit"]):  # something else has the name, and a landing must not fail for that
+    if not text:
         return {}
-    objects, old = live.store.objects, commit_of(live.worktree, NOTES)
+    there = live.worktree.git.run("for-each-ref", "--format=%(objecttype)", ref).split()
+    if there not in ([], [b"commit"]):  # something else has the name, and a landing must not fail for that
+        return {}
+    objects, old = live.store.objects, commit_of(live.worktree, ref)
     if there and old is None:
         return {}
     tree = objects.commit(old).tree if old is not None else EMPTY_TREE
@@ -74,4 +76,4 @@ def note_move(live: LiveWorktree, commit: str, text: str) -> Moves:
         noted, parents, live.worktree.author(), int(time.time()), "Notes added by 'bough land'\n"
     )
     live.store.give([new])
-    return {NOTES: (old, new)}
+    return {ref: (old, new)}

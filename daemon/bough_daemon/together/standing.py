@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bough_daemon.commands.hop import hop_now
-from bough_daemon.commands.solid_state import solid_state
+from bough_daemon.commands.merge_source import solid_state
 from bough_daemon.errors import NothingSolid
 from bough_daemon.history.company import FOLD
 from bough_daemon.history.journal import Hop

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bough_daemon.commands.solid_state import solid_state
+from bough_daemon.commands.merge_source import solid_state
 from bough_daemon.errors import NothingSolid
 from bough_daemon.transaction.context import LiveBranch, LiveWorktree
 
