@@ -19,6 +19,7 @@ from typing import IO, Any
 FILES_WANTED = 2000
 LEFT_OUT = {"site-packages", "__pycache__", "idle_test", "lib-dynload"}
 PATIENCE = 30.0
+TYPING_PAUSE = 0.2  # seconds between two saves of one member
 
 
 class StepFailed(Exception):
@@ -101,6 +102,24 @@ class TourMember:
 def _read(output: IO[str], lines: queue.SimpleQueue[dict[str, Any]]) -> None:
     for line in output:
         lines.put(json.loads(line))
+
+
+def _lines(member: TourMember, path: str) -> list[str]:
+    """Return the lines of a member's file; none while it is being replaced."""
+    with contextlib.suppress(FileNotFoundError):
+        return (member.tree / path).read_text(encoding="utf-8").splitlines()
+    return []
+
+
+def _type(member: TourMember, path: str, lines: int) -> None:
+    """Add lines to a file, one by one, as an editor that reads it again before each."""
+    file, beside = member.tree / path, member.tree / f".{member.name}.swp"
+    for number in range(lines):
+        text = file.read_text(encoding="utf-8")
+        line = f"# {member.name} {number}\n"
+        beside.write_text(line + text if member.name == "alice" else text + line, encoding="utf-8")
+        beside.replace(file)
+        time.sleep(TYPING_PAUSE)
 
 
 def until_told(events: queue.SimpleQueue[dict[str, Any]], member: str) -> None:
@@ -224,6 +243,48 @@ class Tour:
         self._expect("(s, /)" in text and "# by bob" in text, "an edit is missing from the merged file")
         return "both edits in one file, no conflict"
 
+    def both_type_in_one_file(self) -> str:
+        """bob: bough hop alice   both type in one file"""
+        self.bob.bough("hop", "alice")
+        path, lines = "json/decoder.py", 8
+        writers = [threading.Thread(target=_type, args=(one, path, lines)) for one in (self.alice, self.bob)]
+        started = time.perf_counter()
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        wanted = {f"# {one.name} {number}" for one in (self.alice, self.bob) for number in range(lines)}
+        self._until(
+            lambda: all(wanted <= set(_lines(one, path)) for one in (self.alice, self.bob)), "a line is missing"
+        )
+        self._until(lambda: _lines(self.alice, path) == _lines(self.bob, path), "the files differ")
+        return f"{2 * lines} lines, all in both files within {time.perf_counter() - started:.1f} s"
+
+    def comment_follows(self) -> str:
+        """bob: bough comment   alice: 40 lines above it"""
+        path = "json/decoder.py"
+        number = next(at for at, line in enumerate(_lines(self.alice, path), 1) if "def JSONObject" in line)
+        self.bob.bough("comment", f"{path}:{number}", "What if the context is None?")
+        text = (self.alice.tree / path).read_text(encoding="utf-8")
+        (self.alice.tree / path).write_text("# above\n" * 40 + text, encoding="utf-8")
+        self.alice.bough("save", "--wait", "bob")
+        (said,) = [json.loads(line) for line in self.alice.bough("comments", path, "--json").splitlines()]
+        at = said["place"]["first"]
+        self._expect(at == number + 40, f"the comment is at line {at}, its code at {number + 40}")
+        self.bob.bough("back")
+        return f"from line {number} to line {at}"
+
+    def agent_works(self) -> str:
+        """alice: bough agent fix -- COMMAND   bough blame"""
+        path = "json/tool.py"
+        code = f"p = {path!r}; t = open(p).read(); open(p, 'w').write('# by an agent\\n' + t)"
+        self.alice.bough("agent", "fix", "--", sys.executable, "-c", code)
+        self.alice.bough("merge", "alice+fix")
+        said = json.loads(self.alice.bough("blame", path, "-L", "1,1", "--json"))
+        self._expect(said["kind"] == "agent", f"the agent's line is said to be {said['branch'] or said['author']}'s")
+        self.alice.bough("agent", "fix", "--remove")
+        return f"in a working tree of its own, merged; line 1 is {said['branch']}'s"
+
     def bob_lands(self) -> str:
         """bob: bough land"""
         self.bob.bough("land", "-m", "json: tidy the encoder")
@@ -257,6 +318,9 @@ class Tour:
         bob_edits_and_goes_back,
         bob_merges,
         bob_lands,
+        both_type_in_one_file,
+        comment_follows,
+        agent_works,
         completion,
     )
 
@@ -268,6 +332,12 @@ class Tour:
     def _teammate(self, member: TourMember, name: str) -> dict[str, Any]:
         found: dict[str, Any] = next(one for one in member.told("status")["teammates"] if one["name"] == name)
         return found
+
+    def _until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            self._expect(time.monotonic() < end, otherwise)
+            time.sleep(0.05)
 
     def _expect(self, true: bool, otherwise: str) -> None:
         if not true:
