@@ -56,3 +56,31 @@ def test_what_a_restored_machine_has_lost_comes_back_from_teammates(
     alice.bough("save", "--wait", "bob")
     for each in (alice, bob):
         until(lambda: not each.told("status")["notices"])
+
+
+def test_who_moves_head_while_a_teammate_is_away_has_lost_nothing(members: Callable[[str], Member]) -> None:
+    alice, bob = members("alice"), members("bob")
+    alice.bough("up")
+    join(alice, bob)
+    for name in ("one", "two"):
+        write_files(bob.tree, {f"{name}.txt": b"committed\n"})
+        bob.git("add", f"{name}.txt")
+        bob.git("commit", "-q", "-m", name)
+    write_files(bob.tree, {"b.txt": b"seen\n"})
+    bob.bough("save", "--wait", "alice")
+    alice.ends()
+    for number in range(3):
+        write_files(bob.tree, {"b.txt": b"away %d\n" % number})
+        bob.bough("save")
+    for commands in (
+        ["stash", "-q", "-u"],
+        ["reset", "-q", "--hard", "HEAD~1"],
+        ["switch", "-q", "--detach", "HEAD~1"],
+    ):
+        bob.git(*commands)
+        bob.bough("save")
+    write_files(bob.tree, {"c.txt": b"new\n"})
+    bob.bough("save")
+    alice.bough("up")
+    bob.bough("save", "--wait", "alice")
+    assert alice.told("status")["notices"] == []

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from bough_daemon.errors import GitTooSlow
 from bough_daemon.git.objects import Objects, TreeEntry
@@ -21,13 +22,16 @@ from bough_daemon.history.timeline import (
     BASE,
     BROUGHT,
     DISCARDED,
+    EARLIER,
     EVENT,
+    MOST_EARLIER,
     OPERATION,
     PREVIOUS,
     SHARED_AS,
     SHARED_BASE,
     Snapshot,
     read_snapshot,
+    timeline,
 )
 from bough_daemon.privacy.purged import WHY_HELD
 from bough_daemon.privacy.withheld import shared_tree, withheld_paths
@@ -310,12 +314,13 @@ class Branch:
         outside, begins_with = self._chain.parents(chain, shares.base, shares.claims, unnamed)
         # If the shared chain starts over, peers that have an earlier commit can still reach it.
         goes_on = left is None and begins_with is None
-        previous = tip.shared if tip is not None and not goes_on else ""
+        previous, names = (tip.shared, self._names_before(tip)) if tip is not None and not goes_on else ("", "")
+        trailers[EARLIER] = names if left is not None else ""
         # The shared commit names only what is shared, in its trailers too.
         if (shares.tree, shares.base, outside, previous) != (tree, base, parents, trailers[PREVIOUS]):
             seen = objects.commit(before.shared).tree if before is not None else None
             title = self._title(seen, shares.tree, shares.base, event)
-            message = _message(title, {BASE: shares.base} | said | {PREVIOUS: previous})
+            message = _message(title, {BASE: shares.base} | said | {PREVIOUS: previous, EARLIER: names})
             trailers[SHARED_AS] = objects.write_commit(shares.tree, outside, self.author, when, message)
         title = self._title(tip.tree if tip is not None else None, tree, base, event)
         oid = objects.write_commit(tree, parents, self.author, when, _message(title, trailers))
@@ -325,6 +330,11 @@ class Branch:
         self._chain.note(snapshot.shared, begins_with)
         self._named = snapshot.shared, frozenset(shares.claims)
         return snapshot
+
+    def _names_before(self, tip: Snapshot) -> str:
+        """Return the names of the snapshots before the tip: a teammate may have one of them, and none since."""
+        before = islice(timeline(self.store.objects, tip.oid), 1, 1 + MOST_EARLIER)
+        return " ".join(one.shared for one in before)
 
     def _shares(
         self,

@@ -24,7 +24,7 @@ SECONDS = 20.0  # limit for Git's search
 def leads_to(objects: Objects, tip: str, older: str, steps: int) -> bool:
     """Return whether a snapshot, or one of the `steps` before it in time, names an older one."""
     near = islice(timeline(objects, tip), steps)
-    return tip == older or any(older in (one.previous, *one.parents) for one in near)
+    return tip == older or any(older in (one.previous, *one.earlier, *one.parents) for one in near)
 
 
 async def leads_far(store: Store, tip: str, older: str) -> bool:

@@ -16,12 +16,13 @@ from bough_daemon.git.objects import Commit, Objects
 from bough_daemon.history.company import NO_COMPANY, Company, company_of
 
 BASE, EVENT, OPERATION = "Bough-Base", "Bough-Event", "Bough-Operation"
-PREVIOUS, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Shared", "Bough-Brought"
+PREVIOUS, EARLIER, SHARED_AS, BROUGHT = "Bough-Previous", "Bough-Earlier", "Bough-Shared", "Bough-Brought"
 SHARED_BASE, DISCARDED = "Bough-Shared-Base", "Bough-Discarded"
 BRINGING = frozenset({"merge", "hop", "fold", "stay"})  # first words of events that bring someone else's work
 OPERATION_WORD = re.compile(r"[a-z-]{0,16}")
 LONGEST_LINE = 4000  # characters of a title that are shown; a teammate may write any
 MOST_MERGED = 16  # branches that were merged into one another
+MOST_EARLIER = 32  # snapshots that one names besides the previous one
 REMEMBERED = 2000  # snapshots of a chain in which merges are searched
 UNKNOWN_OPERATION = "git operation"
 
@@ -32,6 +33,7 @@ class Snapshot:
 
     `parents`: what it contains, the snapshot that it continues first, if any. `base`: HEAD's commit. `event`: why it
     was taken (`save`, `hop alice`, `merge bob`, `back`, `undo`, `restore`). `previous`: the snapshot before it in time.
+    `earlier`: those before that one, if HEAD went elsewhere: a teammate may have one of them and none since.
     `shared`: the commit that the team sees instead, and `shared_base`: the commit that this one is based on, older than
     `base` if that may not leave. `time`: seconds since the epoch. `operation`: the Git operation in progress (`rebase`,
     `bisect`, …), empty for none. `brought`: commits that its history claims beyond its base, as far as the snapshot
@@ -53,6 +55,7 @@ class Snapshot:
     brought: tuple[str, ...] = ()
     company: Company = NO_COMPANY
     discarded: bool = False
+    earlier: tuple[str, ...] = ()
 
     @property
     def claims(self) -> frozenset[str]:
@@ -87,15 +90,20 @@ def read_snapshot(objects: Objects, oid: str) -> Snapshot | None:
         shared=_commit_in(commit, SHARED_AS) or oid,
         shared_base=_commit_in(commit, SHARED_BASE) or base,
         operation=operation if OPERATION_WORD.fullmatch(operation) else UNKNOWN_OPERATION,
-        brought=tuple(word for word in (commit.trailer(BROUGHT) or "").split() if OBJECT_ID.fullmatch(word)),
+        brought=_commits_in(commit, BROUGHT),
         company=company_of(commit),
         discarded=commit.trailer(DISCARDED) is not None,
+        earlier=_commits_in(commit, EARLIER)[:MOST_EARLIER],
     )
 
 
 def _commit_in(commit: Commit, trailer: str) -> str | None:
     value = commit.trailer(trailer)
     return value if value is not None and OBJECT_ID.fullmatch(value) else None
+
+
+def _commits_in(commit: Commit, trailer: str) -> tuple[str, ...]:
+    return tuple(word for word in (commit.trailer(trailer) or "").split() if OBJECT_ID.fullmatch(word))
 
 
 def timeline(objects: Objects, tip: str) -> Iterator[Snapshot]:
