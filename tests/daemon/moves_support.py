@@ -162,7 +162,14 @@ def tree_on_disk(root: Path) -> str:
         index = git_dir_of(root) / "index"
         if index.exists():
             shutil.copy2(index, scratch)
-        git(root, "-c", "core.safecrlf=false", "add", "--all", GIT_INDEX_FILE=scratch)
+        # A file that is outside a sparse checkout stays out of it, and Git says so by failing.
+        said = subprocess.run(
+            ["git", "-C", str(root), "-c", "core.safecrlf=false", "add", "--all"],
+            env=dict(os.environ) | {"GIT_INDEX_FILE": scratch, "GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            check=False,
+        )
+        assert said.returncode == 0 or b"sparse-checkout definition" in said.stderr, said
         return git(root, "write-tree", GIT_INDEX_FILE=scratch)
 
 
