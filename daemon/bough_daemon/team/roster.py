@@ -274,11 +274,15 @@ class Roster:
             raise NotInTeam("this home is no longer in the team")
         if old is None:
             raise UnknownMember(f"the team has no member named {lost}", name=lost)
+        if new.key == old.key:
+            raise CannotVouch(f"{lost} has this key already: name the member who joined with the new one")
+        if (me.key, old.key) in self.vouches:
+            raise CannotVouch(f"you vouched for a new key of {lost} already")
         if self._person(me.key) in (self._person(new.key), self._person(old.key)):
             raise CannotVouch("nobody can vouch for themselves: two other people in the team have to")
         said = Vouch(old.key, new.key, me.key, now).signed(self.team, identity)
         if not self.merge_vouches([said], now):
-            raise CannotVouch(f"you vouched for a new key of {lost} already, or for too many members")
+            raise CannotVouch(f"you vouched for {MOST_VOUCHES} new keys already, as many as one member can")
         return said, self.remove_lost(identity, now)
 
     def remove_lost(self, identity: Identity, now: int) -> list[Removal]:

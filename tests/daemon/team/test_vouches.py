@@ -86,6 +86,8 @@ def test_nobody_vouches_for_themselves(roster: Roster) -> None:
             vouched(roster, name)
         said = Vouch(key("alice"), key(NEW), key(name), NOW).signed(roster.team, someone(name))
         roster.merge_vouches([said], NOW)
+    with pytest.raises(CannotVouch, match="alice has this key already"):
+        vouched(roster, "bob", new="alice")
     vouched(roster, "bob")
     assert NEW in roster.members
     with pytest.raises(UnknownMember):
@@ -196,6 +198,8 @@ def test_a_member_cannot_vouch_for_too_many(roster: Roster) -> None:
         for number in range(MOST_VOUCHES + 1)
     ]
     assert roster.merge_vouches(said, NOW) == said[:-1]
+    with pytest.raises(CannotVouch, match="as many as one member can"):
+        vouched(roster, "bob")
 
 
 def test_it_is_the_same_after_a_restart(roster: Roster, tmp_path: Path) -> None:
