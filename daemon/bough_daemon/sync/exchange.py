@@ -527,7 +527,8 @@ class Exchange:
         if mine is not None and mine.tip == state.tip:
             if state.sequence > _sequence(link.holds, key):
                 link.holds[key] = state
-            return self._offer(peer, key)
+            # The same files under a later number, from before a backup was restored: the next save has to be above it.
+            return [Behind(state)] if state.sequence > mine.sequence else self._offer(peer, key)
         lost: list[Job] = [Signed(peer, state)]
         if key.aside:
             return lost

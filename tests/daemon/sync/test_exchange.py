@@ -570,6 +570,16 @@ def test_a_member_restored_from_a_backup_hears_of_its_own_newer_state(pair: Worl
     assert seen and seen[0] == Behind(state)
 
 
+def test_a_member_restored_from_a_backup_hears_of_a_later_number_of_the_same_files(pair: World) -> None:
+    alice, bob = pair.members["alice"], pair.members["bob"]
+    first = alice.save()
+    pair.settle()
+    later = replace(first, sequence=3).signed(someone("alice"))
+    bob.exchange.known[first.key] = later
+    assert alice.exchange.hear("bob", Announce(later), NOW) == [Behind(later)]
+    assert alice.exchange.hear("bob", Announce(first), NOW) == []
+
+
 def test_a_new_member_is_made_known_to_all_and_then_trusted() -> None:
     world = World(3, 3)
     world.connect("bob", "alice")
