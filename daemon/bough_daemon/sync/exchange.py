@@ -673,8 +673,9 @@ class Exchange:
         if state is None or state.sequence < want.sequence:
             link.answer(Refused(key, want.sequence, "this state is not here"))
             return []
-        if key in link.making:
+        if key in link.making and link.making[key].asked is not None:
             return []
+        # One that is made unasked is replaced: if it turns out large, it would wait to be asked for.
         if not link.has_room(self._limits.pack):
             link.offered.pop(key, None)
             link.declined[key] = state.sequence

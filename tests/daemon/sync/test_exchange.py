@@ -570,6 +570,24 @@ def test_a_member_restored_from_a_backup_hears_of_its_own_newer_state(pair: Worl
     assert seen and seen[0] == Behind(state)
 
 
+def test_what_is_asked_for_while_it_is_made_unasked_is_sent_however_large(pair: World) -> None:
+    alice = pair.members["alice"]
+    first = alice.save()
+    pair.settle()
+    state = alice.save()
+    (unasked,) = [job for job in alice.todo if isinstance(job, MakePack)]
+    want = Want(state.key, state.sequence, (first.tip,))
+    (asked,) = alice.exchange.hear("bob", want, NOW)
+    assert asked == MakePack("bob", state, None, want)
+    assert alice.exchange.hear("bob", want, NOW) == []  # again
+    large = Spool(io.BytesIO(b"x" * (Limits().inline + 1)))
+    alice.exchange.pack_made(unasked, (large, "unasked"))
+    assert large.file.closed and not alice.exchange.links["bob"].ready
+    alice.todo.clear()
+    alice.exchange.pack_made(asked, (Spool(io.BytesIO(b"pack")), "asked"))
+    assert isinstance(alice.exchange.next_word("bob"), Chunk)
+
+
 def test_a_member_restored_from_a_backup_hears_of_a_later_number_of_the_same_files(pair: World) -> None:
     alice, bob = pair.members["alice"], pair.members["bob"]
     first = alice.save()

@@ -315,6 +315,8 @@ def test_short_words_share_a_message_and_long_ones_end_it(folder: Path) -> None:
             keys = [Key("bob", BranchKind.LANDED, b"b%d" % number) for number in range(100)]
 
             def told(most: int) -> list[int]:
+                while talks._next_words("bob", most):
+                    pass  # what is said at the beginning
                 for number, key in enumerate(keys):
                     link.answer(Held(key, number))
                 link.wants[keys[50]] = Want(keys[50], 1)
