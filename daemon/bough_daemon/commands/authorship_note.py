@@ -17,15 +17,14 @@ from dataclasses import dataclass, field
 
 from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.commands.co_authors import people
-from bough_daemon.errors import BoughError
-from bough_daemon.git.store_reading import BlamedLine, blame_at
+from bough_daemon.git.store_reading import BlamedLine, blame_landed
 from bough_daemon.talk.positions import PositionFinder, PositionMemory
 from bough_daemon.team.names import owner_of
 from bough_daemon.transaction.context import LiveWorktree
 
 NOTES = "refs/notes/ai"
 SCHEMA = "authorship/3.0.0"
-MOST_FILES = 100  # changed files whose lines are looked at
+MOST_FILES = 50  # changed files; of more, nothing is said
 MOST_HUNKS = 100  # of one file; of more, nothing is said
 ID_DIGITS = 14
 
@@ -45,9 +44,7 @@ def authorship_note(live: LiveWorktree, commit: str, before: str) -> str:
     Beside the store's thread: it asks Git about each changed file.
     """
     names = people(live.store, live.branch.name, live.branch.author)
-    if not names and "+" not in "".join(live.store.refs("refs/heads/")):
-        return ""
-    written = {path: lines for path, lines in _added(live, commit, before) if lines}
+    written = blame_landed(live.worktree, commit, _added(live, commit, before))
     agents = {f"{owner_of(live.branch.name)}+{name}": one for name, one in AgentList(live.store.folder).all().items()}
     tools = {branch: _tool(one.command) for branch, one in agents.items()}
     said = attested(written, {**names, live.branch.name: live.branch.author}, tools)
@@ -55,19 +52,20 @@ def authorship_note(live: LiveWorktree, commit: str, before: str) -> str:
     return as_note(said, commit) if not is_mine_alone else ""
 
 
-def _added(live: LiveWorktree, commit: str, before: str) -> Iterable[tuple[str, list[BlamedLine]]]:
-    """Yield each changed text file with its new lines."""
+def _added(live: LiveWorktree, commit: str, before: str) -> dict[str, list[str]]:
+    """Return the ranges of new lines of each changed text file; of a new file, all of it."""
+    found = {}
     finder = PositionFinder(live.store.objects, PositionMemory())
     tree = live.store.objects.commit(commit).tree
-    for path, old, new in finder.changed(before, tree)[:MOST_FILES]:
+    changed = finder.changed(before, tree)
+    for path, old, new in changed if len(changed) <= MOST_FILES else ():
         if finder.lines(new) is None or (old is not None and finder.lines(old) is None):
             continue
         hunks = [hunk for hunk in finder.hunks(old, new) if hunk.new_end > hunk.new_start] if old is not None else []
         if (old is not None and not hunks) or len(hunks) > MOST_HUNKS:
             continue
-        with suppress(BoughError):
-            ranges = [f"{hunk.new_start + 1},{hunk.new_end}" for hunk in hunks]
-            yield path, blame_at(live.worktree, commit, path, ranges)
+        found[path] = [f"{hunk.new_start + 1},{hunk.new_end}" for hunk in hunks]
+    return found
 
 
 def attested(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import starmap
 
+from bough_daemon.agents.agent_list import AgentList
 from bough_daemon.api.progress import (
     ConflictingEdits,
     HookFailed,
@@ -604,7 +605,8 @@ async def _follow(landing: _Landing, made: _Made) -> tuple[str | None, tuple[str
 
 async def _authorship(landing: _Landing, made: _Made) -> str:
     """Return the note that says who wrote the lines that landed; it must not stop what is published already."""
-    if made.plan.commit is not None or landing.note is no_note:
+    alone = not made.plan.others and not AgentList(landing.live.store.folder).all()
+    if alone or made.plan.commit is not None or landing.note is no_note:
         return ""
     before = made.plan.onto[0]
     try:

@@ -9,6 +9,8 @@ import codecs
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bough_daemon.errors import GitFailed, NothingFound, NotLive, UnknownMember
@@ -28,6 +30,7 @@ WRITTEN = "%x01%H%x00%P" + "".join(
     for key in ("Base", "Previous", "Event", "Guest-Of", "Snapshot")
 )
 LONGEST_SECONDS = 60.0  # of one file
+AT_ONCE = 4  # git processes
 MOST_LANDINGS = 20  # in each other's history
 BEGINNING = ("hop", "agent")  # first words of events by which a branch continues another one
 HOPS = "hop"  # the working tree of `bough hop --worktree` begins as an agent's does
@@ -192,9 +195,8 @@ def blame_at(worktree: Worktree, tip: str, file: str, lines: Sequence[str] = ())
     git = _git_of(worktree).with_environment(GIT_REPLACE_REF_BASE=CONTAINS)
     landings: dict[str, _Written] = {}
     while True:
-        found = _blamed(git, tip, file, lines, landings)
-        commits = {one.commit for one in found}
-        written = _written(git, ["--no-walk", "--stdin"], commits)
+        found = _blamed(git, tip, file, lines, _grafts(git, landings))
+        written = _written(git, ["--no-walk", "--stdin"], {one.commit for one in found})
         new = {oid: one for oid, one in written.items() if one.snapshot and oid not in landings}
         if not new or len(landings) > MOST_LANDINGS:
             break
@@ -202,18 +204,43 @@ def blame_at(worktree: Worktree, tip: str, file: str, lines: Sequence[str] = ())
     return _by_branch(worktree, found, written)
 
 
-def _blamed(
-    git: GitCommand, tip: str, file: str, lines: Sequence[str], landings: Mapping[str, _Written]
-) -> list[BlamedLine]:
-    """Ask Git, with landed commits as children of the snapshots that they name; what those lack stays with them."""
-    there = {one.snapshot for one in landings.values()}
+def blame_landed(worktree: Worktree, commit: str, files: Mapping[str, Sequence[str]]) -> dict[str, list[BlamedLine]]:
+    """Return who wrote some lines of several files, by path, that a landed commit has brought from its snapshot.
+
+    A file about which Git cannot tell is left out. One git process for each, some at a time.
+    """
+    git = _git_of(worktree)
+    grafts = _grafts(git, _written(git, ["--no-walk", "--stdin"], [commit]))
+
+    def ask(file: str) -> list[BlamedLine]:
+        with suppress(GitFailed):
+            return _blamed(git, commit, file, files[file], grafts)
+        return []
+
+    with ThreadPoolExecutor(AT_ONCE) as asking:
+        found = dict(zip(files, asking.map(ask, files), strict=True))
+    every = [line for lines in found.values() for line in lines]
+    told = iter(_by_branch(worktree, every, _written(git, ["--no-walk", "--stdin"], {one.commit for one in every})))
+    return {file: [next(told) for _ in lines] for file, lines in found.items()}
+
+
+def _grafts(git: GitCommand, landings: Mapping[str, _Written]) -> str:
+    """Return lines for `git blame -S` that make landed commits children of the snapshots that they name, if here."""
+    there = {one.snapshot for one in landings.values() if one.snapshot}
     known = _written(git, ["--no-walk", "--ignore-missing", "--stdin"], there).keys() if there else ()
-    with tempfile.NamedTemporaryFile("w", prefix="bough-") as grafts:
-        for oid, one in landings.items():
-            grafts.write(" ".join([oid, *one.parents, *([one.snapshot] if one.snapshot in known else [])]) + "\n")
-        grafts.flush()
+    return "".join(
+        " ".join([oid, *one.parents, *([one.snapshot] if one.snapshot in known else [])]) + "\n"
+        for oid, one in landings.items()
+    )
+
+
+def _blamed(git: GitCommand, tip: str, file: str, lines: Sequence[str], grafts: str) -> list[BlamedLine]:
+    """Ask Git, with other parents for some commits; what those lack stays with the commit."""
+    with tempfile.NamedTemporaryFile("w", prefix="bough-") as out:
+        out.write(grafts)
+        out.flush()
         ranges = [word for one in lines for word in ("-L", one)]
-        asked = ["-c", "blame.ignoreRevsFile=", "blame", "--porcelain", "-S", grafts.name, *ranges, tip, "--", file]
+        asked = ["-c", "blame.ignoreRevsFile=", "blame", "--porcelain", "-S", out.name, *ranges, tip, "--", file]
         return list(_lines_of(git.run(*asked, seconds=LONGEST_SECONDS)))
 
 
