@@ -20,7 +20,10 @@ MOST = 100  # snapshots back to the beginning of a visit
 
 @dataclass(frozen=True)
 class Resting:
-    """What others see of a branch. `passed`: the newest snapshot for them; `waits`: a newer one, since `since`."""
+    """What others see of a branch. `passed`: the newest snapshot for them; `waits`: a newer one.
+
+    `since`: when it was seen last that more had been removed.
+    """
 
     passed: Snapshot
     waits: Snapshot | None = None
@@ -70,9 +73,10 @@ def after(
     """Return what others see once `tip` is the newest snapshot. `known`: of the same visit. `now`: seconds."""
     if known.passed.oid == tip.oid or not tip.company.guest_of or not removes(known.passed, tip):
         return Resting(tip)
-    if known.waits is None or known.waits.oid != tip.oid:
+    if known.waits is None or removes(known.waits, tip):
         return Resting(known.passed, tip, now)
-    return known if now - known.since < REST or is_gone() else Resting(tip)
+    # What is saved meanwhile does not make it wait longer: one who types without a pause would never be heard again.
+    return Resting(known.passed, tip, known.since) if now - known.since < REST or is_gone() else Resting(tip)
 
 
 def _visit(snapshot: Snapshot) -> tuple[str, str]:

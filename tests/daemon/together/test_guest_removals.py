@@ -37,6 +37,14 @@ def test_removals_pass_once_they_rest() -> None:
     assert see(known, snapshot("a"), 1.0 + 2 * REST) == Resting(snapshot("a"))
 
 
+def test_one_who_goes_on_saving_after_a_removal_is_heard_once_it_rests() -> None:
+    known = see(Resting(snapshot("aaa")), snapshot("aa"), 1.0)
+    for step, name in enumerate(("bb", "cc", "dd")):
+        known = see(known, snapshot(name), 1.0 + step * REST / 4)
+        assert known.passed.oid == "aaa"
+    assert see(known, snapshot("ee"), 1.0 + REST) == Resting(snapshot("ee"))
+
+
 def test_removals_in_a_tree_that_is_gone_never_pass() -> None:
     known = see(Resting(snapshot("aaa")), snapshot("aa"), 1.0)
     assert see(known, snapshot("aa"), 100.0, gone=True).passed.oid == "aaa"
