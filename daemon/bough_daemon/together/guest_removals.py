@@ -75,7 +75,7 @@ def after(
         return Resting(tip)
     if known.waits is None or removes(known.waits, tip):
         return Resting(known.passed, tip, now)
-    # What is saved meanwhile does not make it wait longer: one who types without a pause would never be heard again.
+    # Saves that remove nothing more do not restart the wait, or a guest who types without a pause would not be shared.
     return Resting(known.passed, tip, known.since) if now - known.since < REST or is_gone() else Resting(tip)
 
 
