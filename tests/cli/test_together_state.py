@@ -299,7 +299,7 @@ class WorkingTogether(RuleBasedStateMachine):
 
 TestWorkingTogether = WorkingTogether.TestCase
 TestWorkingTogether.settings = settings(
-    max_examples=200 if LONG else 2,
+    max_examples=200 if LONG else 4,
     stateful_step_count=30 if LONG else 10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
