@@ -541,6 +541,7 @@ class Connections:
         state, size = job.state, job.spool.size
         try:
             left = await self._adopt(job)
+            self._quota.took(state.key.member, size)
             await self._told.record(state, left)
         except HostilePack as failure:
             branch = state.key.branch_name
@@ -556,7 +557,6 @@ class Connections:
         if left is not None:
             self.do(self.exchange.left_behind(left))
             self._told.took(left.as_aside())
-        self._quota.took(state.key.member, size)
         self._told.took(state)
         self.do(self.exchange.pack_taken(job, None))
         self._taken += 1

@@ -89,12 +89,12 @@ def test_a_sparse_checkout_hops_and_stays_sparse(here: Desk, sparse_index: str) 
     here.teammate_at("alice", {"d/b.txt": b"hers\n", "other/n.txt": b"n\n", "a.txt": b"hers\n"})
     enter(here)
     assert not (here.root / "d").exists()
-    assert git(here.root, "status", "--porcelain") == "M a.txt\n?? other/"
+    assert git(here.root, "status", "--porcelain") == "M a.txt\nM  d/b.txt\n?? other/"
     leave(here)
     assert everything(here.root) == before
 
 
-def test_a_file_that_is_missing_outside_of_a_sparse_checkout_does_not_keep_me_from_going_home(here: Desk) -> None:
+def test_what_a_teammate_committed_outside_of_a_sparse_checkout_stays_out_of_it(here: Desk) -> None:
     git(here.root, "switch", "-qc", "hers")
     write_files(here.root, {"z/new.txt": b"hers\n"})
     git(here.root, "add", "-A")
@@ -104,7 +104,7 @@ def test_a_file_that_is_missing_outside_of_a_sparse_checkout_does_not_keep_me_fr
     here.teammate_at("alice", {"d/b.txt": b"hers\n"}, base="hers")
     before = everything(here.root)
     enter(here)
-    (here.root / "z/new.txt").unlink()
+    assert not (here.root / "z").exists() and git(here.root, "status", "--porcelain") == "M d/b.txt"
     leave(here)
     assert everything(here.root) == before
 
@@ -118,12 +118,13 @@ def test_what_a_sparse_checkout_leaves_out_is_not_there_after_coming_home(here: 
     assert_back_and_undo_lead_home(here)
 
 
-def test_what_i_ignore_and_she_has_comes_also_outside_of_a_sparse_checkout(here: Desk) -> None:
+def test_what_i_ignore_and_a_teammate_has_is_recorded_also_outside_of_a_sparse_checkout(here: Desk) -> None:
     git(here.root, "sparse-checkout", "set", "d")
-    here.teammate_at("alice", {"out/x.o": b"hers\n"})
+    theirs = here.teammate_at("alice", {"out/x.o": b"hers\n"})
     before = everything(here.root)
     enter(here)
-    assert (here.root / "out/x.o").exists()
+    assert not (here.root / "out").exists()
+    assert here.snapshot().tree == here.store.objects.commit(theirs).tree
     leave(here)
     assert everything(here.root) == before
 

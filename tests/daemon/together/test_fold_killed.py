@@ -26,6 +26,13 @@ def fold(root: Path, step: int) -> tuple[int, bytes]:
     return code, out
 
 
+def is_killed(root: Path, step: int) -> bool:
+    """Fold and be killed at a step; return False if it was done in fewer, as known files are not asked about again."""
+    code, out = fold(root, step)
+    assert code == -9 or (code == 0 and int(out) < step), (step, code)
+    return code == -9
+
+
 def begin_at(folder: Path) -> None:
     """Make a host who has edited some files, and a guest who has edited, added and removed some."""
     with desk(folder) as here:
@@ -58,7 +65,9 @@ def test_half_a_fold_is_only_edits_and_the_next_one_completes_it(tmp_path: Path)
     for step in sorted({1 + (steps - 1) * number // MOMENTS for number in range(1, MOMENTS + 1)}):
         root = tmp_path / f"killed-{step}"
         subprocess.run(["cp", "-a", str(folder), str(root)], check=True)
-        assert fold(root, step)[0] == -9, step
+        if not is_killed(root, step):
+            assert step > steps // 2
+            continue
         found = files_of(root)
         assert all(found[path] in (before["files"].get(path), after.get(path)) for path in found), step
         here = Desk(root)
@@ -86,7 +95,9 @@ def test_what_is_typed_into_half_a_fold_stays_and_nothing_is_there_twice(tmp_pat
     for step in sorted({1 + (steps - 1) * number // MOMENTS for number in range(1, MOMENTS + 1)}):
         root = tmp_path / f"killed-{step}"
         subprocess.run(["cp", "-a", str(folder), str(root)], check=True)
-        assert fold(root, step)[0] == -9, step
+        if not is_killed(root, step):
+            assert step > steps // 2
+            continue
         (root / "a.txt").write_bytes(b"typed\n" + (root / "a.txt").read_bytes())
         here = Desk(root)
         try:
