@@ -691,6 +691,8 @@ class Roster:
                     heapq.heappush(heap, one)
             else:
                 waiting[admitter].append(item)  # until the admitter has the name that it is derived from
+        # Who is let in under a regained name can displace another heir, or a lost key.
+        self.heirs = {old: new for old, new in self.heirs.items() if old in keys and new in keys}
         for key in self.heirs.values():
             if not self.departures.of(key):
                 keys[key] = replace(keys[key], name=keys[self._lost_keys(key)[-1]].name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.errors import CannotVouch, NameTaken, UnknownMember
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.roster import Roster
+from bough_daemon.team.roster import Admission, Roster
 from bough_daemon.team.team_files import Team
 from bough_daemon.team.vouches import MOST_VOUCHES, Vouch
 from hypothesis import given
@@ -44,6 +44,16 @@ def key(label: str) -> bytes:
 
 def holder(roster: Roster, name: str) -> bytes:
     return roster.member(name).key
+
+
+def admission(roster: Roster, by: str, who: str, name: str) -> Admission:
+    """Return a signed admission, whether or not it counts."""
+    new = someone(who)
+    return roster.signed(someone(by), name, new.key, new.certificate, new.vouch, NOW)
+
+
+def signed_vouch(roster: Roster, by: str, new: str, lost: str = "alice") -> Vouch:
+    return Vouch(key(lost), key(new), key(by), NOW).signed(roster.team, someone(by))
 
 
 def copy_of(roster: Roster) -> Roster:
@@ -170,6 +180,62 @@ def test_the_new_key_lets_in_further_machines_and_can_be_lost_too(roster: Roster
     assert {"alice+old", "alice+desktop"} < roster.members.keys()
     roster.remove(someone("bob"), "alice", NOW)
     assert "alice" not in roster.members and not [one for one in roster.members if one.startswith("alice")]
+
+
+def test_an_heir_whose_admission_is_displaced_under_a_regained_name_has_no_name() -> None:
+    roster = Roster.found(someone("hub"), "hub", NOW)
+    for by, who, name in (
+        ("hub", "bob", "bob"),
+        ("hub", NEW, NEW),
+        ("hub", "dave", "dave"),
+        ("dave", "alice", "alice"),
+        ("alice", "bob-2", "alice+x"),
+    ):
+        admit(roster, by, who, name)
+    for by in ("hub", "dave"):
+        roster.merge_vouches([signed_vouch(roster, by, NEW), signed_vouch(roster, by, "bob-2", "bob")], NOW)
+    roster.remove_lost(someone("hub"), NOW)
+    assert roster.heirs == {key("alice"): key(NEW), key("bob"): key("bob-2")}
+    # Nearer to the founder, in the first minutes.
+    roster.merge([admission(roster, NEW, "erin", "alice+x")], [], NOW)
+    assert roster.heirs == {key("alice"): key(NEW)} and holder(roster, "alice+x") == key("erin")
+    assert roster.by_key(key("bob-2")) is None and sorted(roster.former) == ["alice", "bob"]
+
+
+PEOPLE = st.sampled_from(["hub", "a", "b", "c", "d", "e"])
+NAMES = st.sampled_from(["a", "b", "c", "d", "a+x", "b+x", "c+x"])
+STATEMENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("admit"), PEOPLE, PEOPLE, NAMES),
+        st.tuples(st.just("vouch"), PEOPLE, PEOPLE, PEOPLE),
+        st.tuples(st.just("remove"), PEOPLE, PEOPLE, st.lists(PEOPLE, max_size=3)),
+    ),
+    max_size=30,
+)
+
+
+@given(STATEMENTS, st.lists(st.tuples(PEOPLE, NAMES), max_size=6))
+def test_no_signed_statements_break_a_roster(
+    said: list[tuple[str, str, str, str | list[str]]], first: list[tuple[str, str]]
+) -> None:
+    roster = Roster.found(someone("hub"), "hub", NOW)
+    roster.merge([admission(roster, "hub", who, name) for who, name in first], [], NOW)
+    for kind, by, who, more in said:
+        if kind == "admit":
+            roster.merge([admission(roster, by, who, str(more))], [], NOW)
+        elif kind == "vouch":
+            roster.merge_vouches([signed_vouch(roster, by, who, str(more))], NOW)
+            roster.merge_early(NOW)
+        else:
+            keeps = tuple(sorted({key(one) for one in more}))
+            roster.merge_removals([Removal(key(who), key(by), NOW, keeps, ()).signed(roster.team, someone(by))], NOW)
+        people = roster.members.keys() | roster.former.keys()
+        assert all({roster.name_of(old), roster.name_of(new)} <= people for old, new in roster.heirs.items())
+        assert all(entry.name == name for name, entry in roster.members.items())
+    told = Roster(roster.team)
+    told.restore(
+        dict.fromkeys(roster.admissions.values(), NOW), [], NOW, roster.removals.values(), roster.vouches.values()
+    )
 
 
 @given(st.permutations(range(3)), st.permutations(["bob", "dave"]))
