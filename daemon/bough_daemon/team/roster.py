@@ -312,10 +312,7 @@ class Roster:
 
     def merge_early(self, now: int) -> list[Admission]:
         """Add the dropped admissions that count since a vouch does, and return just them."""
-        return self.merge(self._early(), [], now)[0]
-
-    def _early(self) -> list[Admission]:
-        return [one for one in self.early.values() if one.digest not in self.admissions]
+        return self.merge(self.early.values(), [], now)[0]
 
     def unsay(self, vouch: Vouch, now: int) -> None:
         """Forget a vouch that could not be recorded and that nobody has received."""
@@ -444,7 +441,9 @@ class Roster:
         for removal in removals:
             self._take_removal(removal)
         if self.merge_vouches(vouches, now):
-            self.dropped -= sum(self._take(entry, seen) for entry, seen in admissions.items() if entry in self._early())
+            self.dropped -= sum(
+                self._take(entry, seen) for entry, seen in admissions.items() if entry.digest in self.early
+            )
         self._decide(now)
         for contact in contacts:
             self._take_contact(contact)
@@ -554,6 +553,7 @@ class Roster:
     def _add(self, entry: Admission, seen: int) -> None:
         self.admissions[entry.digest] = entry
         self.seen[entry.digest] = seen
+        self.early.pop(entry.digest, None)
         self._names[entry.key].add(entry.name)
         self._above.setdefault(entry.key, entry.admitter)
         self._below.update(self._chain(entry.admitter))
@@ -581,14 +581,13 @@ class Roster:
             return bad.message
         if len(entry.nonce) > LONGEST_NONCE:
             return "it is malformed"
-        owner = owner_of(entry.name)
+        is_early = False
         if not self._founds(entry):
             if entry.admitter not in self._names:
                 return "nobody in the team has signed for them"
             same = sum(self._is_same(entry, one) for one in self.admissions.values())
             owners = self._all_names(entry.admitter, self._names)
-            if owner != entry.name and owner not in owners:
-                return self._postponed(entry)
+            is_early = owner_of(entry.name) not in {entry.name, *owners}
             if same >= (MOST_RENAMES if entry.admitter == entry.key else 1):
                 return "a member can admit each other member only once, and can have only a few names"
         if len(self.admissions) >= LARGEST or any(self._is_full(key) for key in self._chain(entry.admitter)):
@@ -597,7 +596,7 @@ class Roster:
             return "the signature is not their admitter's"
         if not certificate_is_vouched(entry.key, entry.certificate, entry.vouch):
             return "the certificate is not signed by the member's key"
-        return None
+        return self._postponed(entry) if is_early else None
 
     def _postponed(self, entry: Admission) -> str:
         """Remember an admission that may count once its admitter has their lost name; return why it does not now."""

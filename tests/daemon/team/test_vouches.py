@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bough_daemon.errors import CannotVouch, NameTaken, UnknownMember
 from bough_daemon.team.departures import Removal
-from bough_daemon.team.roster import Admission, Roster
+from bough_daemon.team.roster import MOST_EARLY, Admission, Roster
 from bough_daemon.team.team_files import Team
 from bough_daemon.team.vouches import MOST_VOUCHES, Vouch
 from hypothesis import given
@@ -180,6 +180,22 @@ def test_the_new_key_lets_in_further_machines_and_can_be_lost_too(roster: Roster
     assert {"alice+old", "alice+desktop"} < roster.members.keys()
     roster.remove(someone("bob"), "alice", NOW)
     assert "alice" not in roster.members and not [one for one in roster.members if one.startswith("alice")]
+
+
+def test_only_verified_admissions_wait_for_a_vouch_and_no_longer_once_they_count(roster: Roster) -> None:
+    told = copy_of(roster)
+    vouched(roster, "bob", "carol")
+    admit(roster, NEW, "alice+desktop")
+    desktop = next(one for one in roster.admissions.values() if one.name == "alice+desktop")
+    junk = [replace(desktop, name=f"alice+x{number}") for number in range(MOST_EARLY)]
+    other = someone("erin").certificate
+    unsigned = replace(desktop, certificate=other, signature=b"")
+    by_its_admitter = someone(NEW).sign(unsigned.statement(told.team))
+    told.merge([*junk, replace(unsigned, signature=by_its_admitter), desktop], [], NOW)
+    assert list(told.early.values()) == [desktop]
+    told.merge_removals(roster.removals.values(), NOW)
+    told.merge_vouches(roster.vouches.values(), NOW)
+    assert told.merge_early(NOW) == [desktop] and not told.early and told.members == roster.members
 
 
 def test_an_heir_whose_admission_is_displaced_under_a_regained_name_has_no_name() -> None:
