@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from bough_proto.v1 import peer_pb2 as pb
 
@@ -71,7 +72,7 @@ log = logging.getLogger(__name__)
 
 REMEMBERED_TIPS = 4096
 MOST_WORDS = 200  # characters of a member's text that are shown
-MOST_DISPUTES = 20  # that are shown
+MOST_DISPUTES = 20  # that are shown; of new keys that members vouch for, as many
 MOST_TOLD_OF = 20  # simultaneous entries of which each is an event
 KINDS_OF_TALK: dict[type[Said | None], str] = {
     Remark: "comment",
@@ -489,13 +490,10 @@ class TeamSync:
 
     def _vouched(self) -> list[Notice]:
         """Return the new keys that members vouch for, without enough of them yet."""
-        roster, found = self.roster, dict[tuple[bytes, bytes], Notice]()
-        for one in roster.vouches.values():
-            old, new = roster.by_key(one.old), roster.by_key(one.new)
-            by = roster.vouched_by(one.old, one.new)
-            if old is not None and new is not None and by:
-                found[one.old, one.new] = NewKeyVouched(new.name, old.name, by, readable_fingerprint(new.key))
-        return list(found.values())
+        return [
+            NewKeyVouched(new.name, old.name, by, readable_fingerprint(new.key))
+            for old, new, by in islice(self.roster.vouched_keys(), MOST_DISPUTES)
+        ]
 
     def failing(self) -> list[Failing]:
         """Return the failures of this team's background work."""

@@ -154,6 +154,7 @@ class Roster:
     _above: dict[bytes, bytes] = field(default_factory=dict)  # who admitted a key first
     _below: Counter[bytes] = field(default_factory=Counter)  # admissions by a member and the members they admitted
     _said_below: Counter[bytes] = field(default_factory=Counter)  # bytes of their removals
+    _said_by: Counter[bytes] = field(default_factory=Counter)  # vouches of a member
 
     @classmethod
     def found(cls, identity: Identity, name: str, now: int) -> Roster:
@@ -300,8 +301,21 @@ class Roster:
 
     def vouched_by(self, old: bytes, new: bytes) -> list[str]:
         """Return who vouches that a key replaces another, one name for each person; each may be in the team."""
-        said = [one for one in self.vouches.values() if (one.old, one.new) == (old, new) and self._may_vouch(one)]
-        return [self.name_of(key) for key in {self._person(one.by): one.by for one in said}.values()]
+        return self._people(one for one in self.vouches.values() if (one.old, one.new) == (old, new))
+
+    def vouched_keys(self) -> Iterator[tuple[Admission, Admission, list[str]]]:
+        """Yield each two members of whom anyone says that the first lost their key to the second, and who does."""
+        said = defaultdict[tuple[bytes, bytes], list[Vouch]](list)
+        for one in self.vouches.values():
+            said[one.old, one.new].append(one)
+        for (lost, key), vouches in said.items():
+            old, new = self.by_key(lost), self.by_key(key)
+            if old is not None and new is not None and (by := self._people(vouches)):
+                yield old, new, by
+
+    def _people(self, vouches: Iterable[Vouch]) -> list[str]:
+        by = {self._person(one.by): one.by for one in vouches if self._may_vouch(one)}
+        return [self.name_of(key) for key in by.values()]
 
     def merge_vouches(self, vouches: Iterable[Vouch], now: int) -> list[Vouch]:
         """Add what is new and valid and return just that; the rest is dropped."""
@@ -316,18 +330,18 @@ class Roster:
 
     def unsay(self, vouch: Vouch, now: int) -> None:
         """Forget a vouch that could not be recorded and that nobody has received."""
-        self.vouches.pop((vouch.by, vouch.old), None)
+        if self.vouches.pop((vouch.by, vouch.old), None) is not None:
+            self._said_by[vouch.by] -= 1
         self._decide(now)
 
     def _take_vouch(self, one: Vouch) -> bool:
         """Add a vouch if its keys are known; a member vouches for one successor of a key."""
-        keys = {one.old, one.new, one.by}
-        count = sum(by == one.by for by, _ in self.vouches)
-        if (one.by, one.old) in self.vouches or not keys <= self._names.keys() or count >= MOST_VOUCHES:
+        if (one.by, one.old) in self.vouches or self._said_by[one.by] >= MOST_VOUCHES:
             return False
-        if not one.is_signed(self.team):
+        if not {one.old, one.new, one.by} <= self._names.keys() or not one.is_signed(self.team):
             return False
         self.vouches[one.by, one.old] = one
+        self._said_by[one.by] += 1
         return True
 
     def _person(self, key: bytes) -> bytes:
@@ -435,15 +449,12 @@ class Roster:
         vouches: Iterable[Vouch] = (),
     ) -> None:
         """Add the recorded roster, each admission with the time of its first arrival."""
-        for entry, seen in admissions.items():
-            if not self._take(entry, seen):
-                self.dropped += 1
+        left = [(entry, seen) for entry, seen in admissions.items() if not self._take(entry, seen)]
         for removal in removals:
             self._take_removal(removal)
         if self.merge_vouches(vouches, now):
-            self.dropped -= sum(
-                self._take(entry, seen) for entry, seen in admissions.items() if entry.digest in self.early
-            )
+            left = [(entry, seen) for entry, seen in left if not self._take(entry, seen)]
+        self.dropped += len(left)
         self._decide(now)
         for contact in contacts:
             self._take_contact(contact)

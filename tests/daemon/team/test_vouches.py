@@ -182,6 +182,13 @@ def test_the_new_key_lets_in_further_machines_and_can_be_lost_too(roster: Roster
     assert "alice" not in roster.members and not [one for one in roster.members if one.startswith("alice")]
 
 
+def test_who_was_let_in_by_a_further_machine_of_the_new_key_is_there_after_a_restart(roster: Roster) -> None:
+    vouched(roster, "bob", "carol")
+    admit(roster, NEW, "alice+desktop")
+    admit(roster, "alice+desktop", "erin")
+    assert "erin" in roster.members and copy_of(roster).members == roster.members
+
+
 def test_only_verified_admissions_wait_for_a_vouch_and_no_longer_once_they_count(roster: Roster) -> None:
     told = copy_of(roster)
     vouched(roster, "bob", "carol")
@@ -218,6 +225,24 @@ def test_an_heir_whose_admission_is_displaced_under_a_regained_name_has_no_name(
     assert roster.by_key(key("bob-2")) is None and sorted(roster.former) == ["alice", "bob"]
 
 
+def test_new_keys_are_listed_with_who_vouches_for_them(roster: Roster) -> None:
+    admit(roster, "dave", "mallory")
+    roster.merge_vouches([signed_vouch(roster, "bob", NEW), signed_vouch(roster, "dave", "mallory")], NOW)
+    roster.merge_vouches([signed_vouch(roster, "carol", NEW), signed_vouch(roster, "mallory", NEW, "bob")], NOW)
+    roster.remove(someone("carol"), "bob", NOW)
+    said = [(old.name, new.name, by) for old, new, by in roster.vouched_keys()]
+    assert said == [("alice", NEW, ["bob", "carol"]), ("alice", "mallory", ["dave"])]
+    assert [by for _, _, by in said] == [roster.vouched_by(key("alice"), key(new)) for new in (NEW, "mallory")]
+
+
+def test_a_vouch_that_could_not_be_recorded_does_not_count_against_its_signer(roster: Roster) -> None:
+    for _ in range(MOST_VOUCHES + 1):
+        said, _ = roster.vouch(someone("bob"), NEW, "alice", NOW)
+        roster.unsay(said, NOW)
+        roster.unsay(said, NOW)
+    assert roster.vouches == {} and roster.merge_vouches([said], NOW) == [said]
+
+
 PEOPLE = st.sampled_from(["hub", "a", "b", "c", "d", "e"])
 NAMES = st.sampled_from(["a", "b", "c", "d", "a+x", "b+x", "c+x"])
 STATEMENTS = st.lists(
@@ -248,6 +273,7 @@ def test_no_signed_statements_break_a_roster(
         people = roster.members.keys() | roster.former.keys()
         assert all({roster.name_of(old), roster.name_of(new)} <= people for old, new in roster.heirs.items())
         assert all(entry.name == name for name, entry in roster.members.items())
+        list(roster.vouched_keys())
     told = Roster(roster.team)
     told.restore(
         dict.fromkeys(roster.admissions.values(), NOW), [], NOW, roster.removals.values(), roster.vouches.values()
