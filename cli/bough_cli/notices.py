@@ -13,7 +13,6 @@ from bough_cli import output
 
 SHOWN = 3  # commits that are named
 FORMER = "a former member"
-GB = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _member_over_limit(told: notices.MemberOverLimit) -> Words:
 
 
 def _raises(limit: int) -> str:
-    return f"`bough config set store.limit_gb {2 * max(1, limit // GB)}` raises the limit"
+    return f"`bough config set store.limit_gb {2 * max(1, limit // output.GB)}` raises the limit"
 
 
 def _state_contradicted(told: notices.StateContradicted) -> Words:
@@ -145,9 +144,13 @@ def _dispute(text: str) -> Words:
 def _much_removed(told: notices.MuchRemoved) -> Words:
     counts = [(told.files, "file"), (told.lines, "line")]
     much = " and ".join(output.count(number, what) for number, what in counts if number)
-    paths = " ".join(map(shell_word, told.paths)) if len(told.paths) <= SHOWN else "--all"
-    text = f"a save {ago(told.at)} removed {much}: {output.few(told.paths)}"
-    return Words("removed", text, f"`bough restore {paths} --from {output.short(told.before)}` brings them back.")
+    text, before = f"a save {ago(told.at)} removed {much}: {output.few(told.paths)}", output.short(told.before)
+    if len(told.paths) > SHOWN:
+        return Words(
+            "removed", text, f"`bough restore --all --from {before}` restores all files as they were before it."
+        )
+    paths = " ".join(map(shell_word, told.paths))
+    return Words("removed", text, f"`bough restore {paths} --from {before}` brings them back.")
 
 
 def _state_before_operation(told: notices.StateBeforeOperation) -> str:

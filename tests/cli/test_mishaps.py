@@ -329,7 +329,7 @@ def test_status_says_what_a_git_command_threw_away_and_how_to_get_it_back(
     told = alice.told("status")["notices"][0]
     assert (told["kind"], told["paths"]) == ("MuchRemoved", paths) and told["lines"] > 140 * len(paths)
     shown = alice.bough("status")
-    remedy = next(line.split("`")[1] for line in shown.splitlines() if "brings them back" in line)
+    remedy = next(line.split("`")[1] for line in shown.splitlines() if "`bough restore" in line)
     with Client(Home(str(alice.home), str(alice.home))) as daemon:
         console = Console(width=200, file=io.StringIO())
         console.print(drawn(daemon.status(str(alice.tree)), []))

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import socket
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -60,11 +61,12 @@ class Agent:
 
 
 class AgentList:
-    """The agents of one repository, in `agents.json` of its `folder`; each change is written atomically."""
+    """The agents of one repository, in `agents.json` of its `folder`; each change is atomic, from any thread."""
 
     def __init__(self, folder: str) -> None:
         self._path = os.path.join(folder, "agents.json")
         self.making = asyncio.Lock()  # held while a working tree is created
+        self._changing = threading.Lock()
 
     def all(self) -> dict[str, Agent]:
         """Return the agents by name."""
@@ -81,11 +83,13 @@ class AgentList:
 
     def put(self, agent: Agent) -> None:
         """Record an agent, replacing any other of the same name."""
-        self._write({**self.all(), agent.name: agent})
+        with self._changing:
+            self._write({**self.all(), agent.name: agent})
 
     def drop(self, name: str) -> None:
         """Forget an agent."""
-        self._write({known: agent for known, agent in self.all().items() if known != name})
+        with self._changing:
+            self._write({known: agent for known, agent in self.all().items() if known != name})
 
     def begun(self, name: str, command: str, process: int, now: float) -> Agent:
         """Record that a command was started for an agent."""

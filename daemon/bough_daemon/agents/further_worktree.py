@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from bough_daemon.agents.agent_list import HOPS, Agent, AgentList, check_agent_name
@@ -29,6 +30,7 @@ from bough_daemon.git.refs import BRANCHES, commit_of, free_branch, short
 from bough_daemon.git.repository_settings import NAME, table_on_disk
 from bough_daemon.git.worktree import Worktree
 from bough_daemon.history.timeline import Snapshot
+from bough_daemon.store.walks import LONGEST_SECONDS
 from bough_daemon.transaction.apply import apply
 from bough_daemon.transaction.context import LiveWorktree
 from bough_daemon.transaction.file_state import FileState
@@ -36,7 +38,7 @@ from bough_daemon.transaction.terminal import Terminal
 
 MOST_COPIED = 200_000  # files
 ELSEWHERE = "Choose another folder: `bough config set worktree.folder /path`."
-RENAME = "Remove it with `bough agent hop --remove` once its work is merged, then try again."
+REMOVE_FIRST = "Remove it with `bough agent hop --remove` once its work is merged, then try again."
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ async def make(live: LiveWorktree, terminal: Terminal, agents: AgentList, name: 
     async with agents.making:
         known = agents.all().get(name)
         if known is not None and name == HOPS and known.git_branch:
-            raise BadAgentName(f"the agent {name} has the name of the working tree for hops", name=name, hint=RENAME)
+            raise BadAgentName(
+                f"the agent {name} has the name of the working tree for hops", name=name, hint=REMOVE_FIRST
+            )
         if known is not None and os.path.lexists(os.path.join(known.root, ".git")):
             if known.is_whole:
                 return Made(known, False)
@@ -125,9 +129,11 @@ async def remove(live: LiveWorktree, terminal: Terminal, agents: AgentList, name
 async def discard(live: LiveWorktree, terminal: Terminal, agent: Agent) -> str:
     """Delete an agent's working tree, and its Git branch if that has no commits of its own; return the kept branch."""
     root = live.worktree.root
-    kept = await live.owner.run(_commits_left, live, agent) if not agent.git_branch else None
+    kept = await live.beside(partial(_commits_left, agent=agent)) if not agent.git_branch else None
     if kept is not None:
-        await terminal.run(["git", "branch", "-q", "--", short(kept[0]), kept[1]], root)
+        done = await terminal.run(["git", "branch", "-q", "--", short(kept[0]), kept[1]], root)
+        if done.code != 0:
+            raise WorktreeNotMade(f"its commits could not be kept: {done.errors.strip()}", path=agent.root)
     await terminal.run(["git", "worktree", "remove", "--force", "--force", "--", agent.root], root)
     if not os.path.isdir(agent.root):
         await terminal.run(["git", "worktree", "prune"], root)
@@ -149,7 +155,7 @@ def _commits_left(live: LiveWorktree, agent: Agent) -> tuple[str, str] | None:
         return None  # it was removed by hand, or never made
     if head.branch is not None or head.commit == agent.base:
         return None
-    if live.worktree.git.run("for-each-ref", "--contains", head.commit):
+    if live.worktree.git.run("for-each-ref", "--contains", head.commit, seconds=LONGEST_SECONDS):
         return None
     return free_branch(live.worktree, HOPS, "worktree"), head.commit
 

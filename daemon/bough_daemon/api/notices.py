@@ -63,7 +63,7 @@ class NewKeyVouched:
 
 @dataclass(frozen=True)
 class AddressGone:
-    """The address that teammates call is none of this machine now."""
+    """The address that teammates call no longer belongs to this machine."""
 
     host: str
 

@@ -48,7 +48,7 @@ def authorship_note(live: LiveWorktree, commit: str, before: str) -> str:
     agents = {f"{owner_of(live.branch.name)}+{name}": one for name, one in AgentList(live.store.folder).all().items()}
     tools = {branch: _tool(one.command) for branch, one in agents.items()}
     said = attested(written, {**names, live.branch.name: live.branch.author}, tools)
-    is_mine_alone = not said.sessions and set(said.humans) <= {_id("h", live.branch.name)}
+    is_mine_alone = not said.sessions and set(said.humans) <= {_id("h", owner_of(live.branch.name))}
     return as_note(said, commit) if not is_mine_alone else ""
 
 
@@ -59,6 +59,8 @@ def _added(live: LiveWorktree, commit: str, before: str) -> dict[str, list[str]]
     tree = live.store.objects.commit(commit).tree
     changed = finder.changed(before, tree)
     for path, old, new in changed if len(changed) <= MOST_FILES else ():
+        if not path.isprintable() or '"' in path:
+            continue  # the form of the note has no way to write it
         if finder.lines(new) is None or (old is not None and finder.lines(old) is None):
             continue
         hunks = [hunk for hunk in finder.hunks(old, new) if hunk.new_end > hunk.new_start] if old is not None else []

@@ -77,17 +77,19 @@ class TeamHub:
     async def bring_back(self) -> dict[str, Exception]:
         """Reconnect with every joined team; return the failures by folder. Unfinished joins are removed."""
         failures = dict[str, Exception]()
-        async with self._changing:
-            for team in sorted(os.listdir(self._folder)) if os.path.isdir(self._folder) else []:
-                try:
-                    if note_of(os.path.join(self._folder_of(team), "bough")).team != team:
-                        log.warning("joining the team %s was cut short; what is left of it is removed", team)
-                        await self._forget(team)
-                    else:
-                        await self._open_team(team)
-                except Exception as failure:  # the others are resumed nevertheless
-                    failures[self._folder_of(team)] = failure
-        self._brought_back.set()
+        try:
+            async with self._changing:
+                for team in sorted(os.listdir(self._folder)) if os.path.isdir(self._folder) else []:
+                    try:
+                        if note_of(os.path.join(self._folder_of(team), "bough")).team != team:
+                            log.warning("joining the team %s was cut short; what is left of it is removed", team)
+                            await self._forget(team)
+                        else:
+                            await self._open_team(team)
+                    except Exception as failure:  # the others are resumed nevertheless
+                        failures[self._folder_of(team)] = failure
+        finally:
+            self._brought_back.set()
         return failures
 
     async def status(self) -> HubStatus:

@@ -302,6 +302,7 @@ class Repository:
     async def remove(self, root: str) -> None:
         """Stop recording a working tree."""
         self._told.pop(root, None)
+        self._mass_removals.pop(root, None)
         tip, name = self.sessions[root].branch.tip, self.sessions[root].branch.name
         if tip is not None:
             self._ended[name] = LiveBranch(name, tip.shared, tip.shared_base)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 from bough_daemon.errors import FilterFailed, GitFailed
 from bough_daemon.git.command import GitCommand, quoted
@@ -19,7 +21,6 @@ from bough_daemon.git.worktree import Worktree
 from bough_daemon.system.text import bounded, printable
 
 ATTRIBUTES = ("text", "eol", "crlf", "ident", "filter", "working-tree-encoding")
-SYSTEM_ATTRIBUTES = "/etc/gitattributes"
 FAILED = re.compile(r"^fatal: ((?:.|\n)+): smudge filter (\S+) failed$", re.MULTILINE)
 EXTERNAL = "external filter "
 NOT_PUSHED = (
@@ -218,9 +219,17 @@ def _rules_outside(worktree: Worktree) -> bool:
     files = (
         os.path.join(worktree.common_dir, "info", "attributes"),
         os.path.join(config_home, "git", "attributes"),
-        SYSTEM_ATTRIBUTES,
+        *_system_attributes(environment.get("PATH", "")),
     )
     return any(map(os.path.exists, files))
+
+
+@cache
+def _system_attributes(path: str) -> tuple[str, ...]:
+    """Return where the git that is found on a PATH may have the rules of the whole system."""
+    git = shutil.which("git", path=path)
+    prefix = os.path.dirname(os.path.dirname(os.path.realpath(git))) if git is not None else "/usr"
+    return "/etc/gitattributes", os.path.join(prefix, "etc", "gitattributes")
 
 
 def _rules_above(worktree: Worktree, paths: Iterable[str]) -> bool:

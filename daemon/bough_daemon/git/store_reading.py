@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ LONGEST_LINE = 400  # characters
 FIELDS = "%x01%H%x00%P%x00%ct%x00%(trailers:key=Bough-Base,valueonly)%x00"
 LIVE, SHARED, KEPT = "refs/heads/", "refs/shared/", "refs/kept/"
 CONTAINS = "refs/contains/"  # what landed commits contain, as `history/replacements` has recorded it
+BRANCH = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")  # the name of a live branch
+BRANCH = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")  # the name of a live branch
 MOST_SNAPSHOTS = 20_000  # of all live branches, newest first, whose author is known by the branch
 WRITTEN = "%x01%H%x00%P" + "".join(
     f"%x00%(trailers:key=Bough-{key},valueonly,separator=%x20)"
@@ -283,7 +286,8 @@ def _written(git: GitCommand, words: Sequence[str], commits: Collection[str]) ->
             continue  # a piece of a message: any teammate may have written it
         parents, base, previous, event, guest_of, snapshot = fields
         named = snapshot if OBJECT_ID.fullmatch(snapshot) else ""
-        found[oid] = _Written(parents.split(), base, previous, event, guest_of.partition(" ")[0], named)
+        host = guest_of.partition(" ")[0]
+        found[oid] = _Written(parents.split(), base, previous, event, host if BRANCH.fullmatch(host) else "", named)
     return found
 
 
@@ -314,11 +318,14 @@ def _owners(worktree: Worktree, wanted: Collection[str]) -> tuple[dict[str, str]
         seen = set[str]()
         while at in known and at not in seen and known[at].base:
             seen.add(at)
-            owners.setdefault(at, branch) if at in wanted else None
+            if at in wanted:
+                # A teammate may name anyone's snapshot as their previous one: what two members have is nobody's.
+                before = owners.get(at, branch)
+                owners[at] = before if before.partition("@")[0] == branch.partition("@")[0] else ""
             one, (word, _, name) = known[at], known[at].event.partition(" ")
             if word == "agent" and name != HOPS:
                 agents.add(branch)
-            if word in BEGINNING and not one.previous:
+            if word in BEGINNING and one.previous not in known:
                 break  # it continues another branch
             at = one.previous if one.previous in known else next(iter(one.parents), "")
     return owners, frozenset(agents)

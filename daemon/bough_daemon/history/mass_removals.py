@@ -47,10 +47,10 @@ class MassRemovals:
     def latest(self, objects: Objects, tip: Snapshot, now: float) -> MassRemoval | None:
         """Return the latest removal that is recent and was not reversed since; None for none."""
         if tip.oid != self._seen:
-            self._latest = self._newest(objects, tip, now) or self._latest
+            found = self._newest(objects, tip, now) or self._latest
+            self._latest = found if found is not None and not is_reversed(objects, found, tip.tree) else None
             self._seen = tip.oid
-        found = self._latest
-        if found is None or now - found.at > SHOWN_SECONDS or is_reversed(objects, found, tip.tree):
+        if self._latest is not None and now - self._latest.at > SHOWN_SECONDS:
             self._latest = None
         return self._latest
 

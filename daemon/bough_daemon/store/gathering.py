@@ -38,12 +38,22 @@ async def tidy(store: Store, owner: StoreThread) -> bool:
     async with store.gathering:
         heavy = store.objects.heavy_bytes
         loose = await to_the_end(asyncio.to_thread(store.objects.loose))
+        size = await to_the_end(asyncio.to_thread(_size_of, store, loose))
         if len(loose) < LOOSE_LIMIT and heavy < HEAVY_LIMIT_BYTES:
             return False
-        await _pack(store, [], loose)
+        await _pack(store, [], loose, size)
         await to_the_end(asyncio.to_thread(_remove_packed, store, loose))
         await to_the_end(owner.run(_note_packed, store, heavy))
         return True
+
+
+def _size_of(store: Store, loose: Sequence[str]) -> int:
+    """Return the bytes of loose objects."""
+    size = 0
+    for oid in loose:
+        with contextlib.suppress(FileNotFoundError):
+            size += os.path.getsize(os.path.join(store.objects.folder, oid[:2], oid[2:]))
+    return size
 
 
 def _remove_packed(store: Store, loose: Sequence[str]) -> None:

@@ -76,6 +76,10 @@ class GuestRules:
         self._decided, self._is_damaged = made, False
 
     def told(self, guests: Collection[str]) -> Mapping[str, str]:
-        """Return what the team is told: the rule for everyone, and for which of some guests another one holds."""
-        rules = {guest: rule for guest in guests if (rule := self.rule_of(guest)) != self.setting}
+        """Return what the team is told: the rule for everyone, and for whom another one holds.
+
+        `guests`: those here; one who was decided about and comes back knows it at once.
+        """
+        named = {*guests, *self._decided}
+        rules = {guest: rule for guest in named if (rule := self.rule_of(guest)) != self.setting}
         return rules if self.setting == FOLD else {EVERYONE: self.setting, **rules}

@@ -20,7 +20,7 @@ from bough_daemon.merging.merge_input import MergeInput
 from bough_daemon.recording.recorder import Recorder
 from bough_daemon.store.store import Store
 from bough_daemon.system.supervisor import Pause, Supervisor
-from bough_daemon.system.threads import StoreThread
+from bough_daemon.system.threads import StoreThread, to_the_end
 from bough_daemon.together.crossings import Crossings
 from bough_daemon.together.folder import Attempt, Other, WorktreeFolder
 from bough_daemon.together.folding import Folding, Surroundings
@@ -208,9 +208,9 @@ class Together:
             raise BadUsage(f"{rule!r} is not one of fold, off and ask")
         if name == session.branch.name:
             raise OwnBranch(f"{name} is your own branch", name=name)
-        if name not in self._around.tips() and name not in rules.decided():
+        if name not in await self._owner.run(self._around.tips) and name not in rules.decided():
             raise UnknownMember(f"there is no live branch {name}", name=name)
-        rules.decide(name, rule)
+        await to_the_end(asyncio.to_thread(rules.decide, name, rule))
         self.wake()
 
     # Reporting.

@@ -1064,7 +1064,7 @@ Global___NewKeyVouched: _TypeAlias = NewKeyVouched  # noqa: Y015
 
 @_typing.final
 class AddressGone(_message.Message):
-    """The address that teammates call is none of this machine now."""
+    """The address that teammates call no longer belongs to this machine."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3342,7 +3342,7 @@ class MergeOutcome(_message.Message):
 
     @_builtins.property
     def note(self) -> Global___MergeNote:
-        """What the user should know about the source; absent: nothing."""
+        """What is special about the source; absent: nothing."""
 
     def __init__(
         self,

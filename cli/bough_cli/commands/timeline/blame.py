@@ -42,8 +42,9 @@ def blame(
         return
     width = max((len(who(one)) for one in found), default=0)
     for one in found:
-        what = f"{who(one):{width}}  {ago(one.time):>14} {one.line:4}) {printable(one.text)}"
-        output.data(f"{output.short(one.commit)} {what}")
+        text = printable(one.text.rstrip("\r").expandtabs())
+        written = f"{output.short(one.commit)} {who(one):{width}}  {ago(one.time):>14}"
+        output.data(f"{written} {one.line:4}) {text}")
 
 
 def _branch_and_path(daemon: Client, on: str, file: str) -> tuple[str, str]:
