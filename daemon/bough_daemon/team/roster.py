@@ -304,7 +304,7 @@ class Roster:
         return self._people(one for one in self.vouches.values() if (one.old, one.new) == (old, new))
 
     def vouched_keys(self) -> Iterator[tuple[Admission, Admission, list[str]]]:
-        """Yield each two members of whom anyone says that the first lost their key to the second, and who does."""
+        """Yield each pair of a lost key and the one in its place that someone vouched for, and who vouches."""
         said = defaultdict[tuple[bytes, bytes], list[Vouch]](list)
         for one in self.vouches.values():
             said[one.old, one.new].append(one)

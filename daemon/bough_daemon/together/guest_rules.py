@@ -78,7 +78,7 @@ class GuestRules:
     def told(self, guests: Collection[str]) -> Mapping[str, str]:
         """Return what the team is told: the rule for everyone, and for whom another one holds.
 
-        `guests`: those here; one who was decided about and comes back knows it at once.
+        `guests`: those here; someone with a decision who comes back knows it at once.
         """
         named = {*guests, *self._decided}
         rules = {guest: rule for guest in named if (rule := self.rule_of(guest)) != self.setting}
